@@ -1,0 +1,141 @@
+# Every verb is a thin call of one tool; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+STAGE ?= dev
+PORT ?= 4566
+PUBLIC_PORT ?= 4580
+IMAGE ?=
+
+ROOT := $(CURDIR)
+PYTHON := $(ROOT)/.venv/bin/python
+UV := $(ROOT)/.venv/bin/uv
+ENVIRONMENTS := $(ROOT)/.venvs
+TRAINING := $(ENVIRONMENTS)/training/bin/python
+# Node 24 and the tools of the virtual environment come first.
+export PATH := $(ROOT)/.venv/bin:$(PATH)
+# A project environment that is active in the shell must not be the one that is installed into.
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+export PYTHONDONTWRITEBYTECODE := 1
+
+MODEL := build/model/manifest.json
+CLI := node_modules/.package-lock.json
+APP_ENVIRONMENT := .venv/.installed
+TRAINING_ENVIRONMENT := .venvs/training/.installed
+SERVING_ENVIRONMENT := .venvs/serving/.installed
+CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
+
+.PHONY: help
+help: ## List the commands
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path"
+
+# ---- what `make up` and the others stand on
+
+.PHONY: environments
+environments: $(APP_ENVIRONMENT) $(CLI) $(CLOUD_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Make the virtual environments and install the CDK command line
+
+$(APP_ENVIRONMENT): requirements.txt
+	@echo "… Virtual environment: about 190 MB of packages (CDK, Node 24, tools)"
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
+	@test -x $(PYTHON) || python3 -m venv .venv
+	@test -x $(UV) || .venv/bin/pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.txt)"
+	@$(UV) pip sync --quiet --python $(PYTHON) requirements.txt
+	@touch $@
+
+$(CLI): package-lock.json | $(APP_ENVIRONMENT)
+	@echo "… CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): about 25 MB"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CLOUD_ENVIRONMENT): requirements/local-cloud.txt | $(APP_ENVIRONMENT)
+	@echo "… Environment of the local cloud: about 55 MB (MiniStack, moto)"
+	@$(call environment,local-cloud,requirements/local-cloud.txt)
+
+$(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
+	@echo "… Environment of the model server: about 80 MB (OpenVINO)"
+	@$(call environment,serving,model_code/requirements-serving.txt)
+
+$(TRAINING_ENVIRONMENT): requirements/training.txt | $(APP_ENVIRONMENT)
+	@$(PYTHON) -m tools.training_environment
+	@touch $@
+
+define environment
+test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); \
+$(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2); touch $@
+endef
+
+.PHONY: model
+model: $(MODEL) ## Build the model artifact: pretrained ResNet-50, or the digits demo where it cannot be downloaded
+
+$(MODEL): | $(TRAINING_ENVIRONMENT)
+	@$(PYTHON) -m tools.build_model
+
+# ---- on this machine
+
+.PHONY: up
+up: environments $(MODEL) ## Deploy every stack to a local cloud and classify a picture
+	@$(PYTHON) -m tools.up --port $(PORT) --public-port $(PUBLIC_PORT)
+
+.PHONY: down
+down: ## Stop the local cloud and everything it started
+	@if test -x .venvs/local-cloud/bin/python; then .venvs/local-cloud/bin/python -m local_cloud down; else echo "No local cloud runs here."; fi
+
+.PHONY: predict
+predict: $(APP_ENVIRONMENT) ## Classify a picture with the local deployment: IMAGE=path
+	@test -n "$(IMAGE)" || { echo "Name the picture: make predict IMAGE=path/to/picture.jpg" >&2; exit 2; }
+	@$(PYTHON) -m tools.predict "$(IMAGE)"
+
+# ---- on AWS
+
+.PHONY: synth
+synth: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Synthesize the templates of STAGE into cdk.out
+	@npx --no-install cdk synth --quiet --no-notices -c stage=$(STAGE)
+	@echo "Templates of the stage $(STAGE): cdk.out"
+
+.PHONY: diff
+diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this working tree
+	@npx --no-install cdk diff --no-notices -c stage=$(STAGE)
+
+.PHONY: deploy
+deploy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Deploy STAGE to the AWS account of your credentials
+	@$(PYTHON) -m tools.deploy --stage $(STAGE)
+
+.PHONY: destroy
+destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them
+	@$(PYTHON) -m tools.destroy --stage $(STAGE)
+
+# ---- checks
+
+.PHONY: test
+test: environments $(TRAINING_ENVIRONMENT) $(MODEL) ## Run every check: lint, types, tests, the deployment to the local cloud
+	@$(MAKE) lint
+	@$(TRAINING) -m pytest tests/model_code
+	@$(PYTHON) -m pytest
+
+.PHONY: lint
+lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@tools/check-model-types.sh
+
+.PHONY: format
+format: $(APP_ENVIRONMENT) ## Format the code
+	@ruff check --fix .
+	@ruff format .
+
+.PHONY: snapshots
+snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change that was meant
+	@$(PYTHON) -m pytest tests/stacks --snapshot-update
+
+.PHONY: lock
+lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/app.in -o requirements.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/local-cloud.in -o requirements/local-cloud.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt

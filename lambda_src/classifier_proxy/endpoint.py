@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+
+from classifier_proxy import errors
+from classifier_proxy.answers import parse_rejection
+from classifier_proxy.error_table import MODEL_REJECTION_STATUSES
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
+
+    from classifier_proxy.schemas import ClassificationRequest
+
+LARGEST_ANSWER_BYTES = 1024 * 1024
+"""1000 classes with long labels need a tenth of it; anything larger is no answer of ours."""
+
+LONGEST_BACKOFF_SECONDS = 1.0
+"""The longest that botocore's `standard` mode waits before a second attempt (throttling: a random
+part of 1 s; otherwise of 0.05 s; `botocore.retries.standard.ExponentialBackoff`)."""
+
+_ERROR_BY_CODE: dict[str, type[errors.EndpointError]] = {
+    "ModelNotReadyException": errors.ModelNotReadyError,
+    "Throttling": errors.EndpointThrottledError,
+    "ThrottlingException": errors.EndpointThrottledError,
+    "ServiceUnavailable": errors.EndpointUnavailableError,
+    "ServiceUnavailableException": errors.EndpointUnavailableError,
+    "AccessDenied": errors.EndpointAccessDeniedError,
+    "AccessDeniedException": errors.EndpointAccessDeniedError,
+    "ExpiredToken": errors.EndpointAccessDeniedError,
+    "ExpiredTokenException": errors.EndpointAccessDeniedError,
+    "UnrecognizedClientException": errors.EndpointAccessDeniedError,
+}
+_ERROR_BY_STATUS: dict[int, type[errors.EndpointError]] = {
+    401: errors.EndpointAccessDeniedError,
+    403: errors.EndpointAccessDeniedError,
+    429: errors.EndpointThrottledError,
+    503: errors.EndpointUnavailableError,
+}
+
+
+@dataclass(frozen=True)
+class CallLimits:
+    """How long and how often the endpoint is tried.
+
+    API Gateway waits 29 s and the function has 27 s; of these two attempts of 9 s take at most 19.
+
+    Attributes:
+        connect_timeout_seconds: to open a connection.
+        read_timeout_seconds: to wait for each part of an answer.
+        attempts: calls in all, the first included.
+    """
+
+    connect_timeout_seconds: float = 1.0
+    read_timeout_seconds: float = 8.0
+    attempts: int = 2
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """Every attempt timing out, with the longest waits between them."""
+        attempt_seconds = self.connect_timeout_seconds + self.read_timeout_seconds
+        return self.attempts * attempt_seconds + (self.attempts - 1) * LONGEST_BACKOFF_SECONDS
+
+
+class SageMakerEndpoint:
+    """A real-time or serverless SageMaker endpoint; satisfies `service.Endpoint`.
+
+    Args:
+        name: the endpoint's name.
+        limits: timeouts and attempts of a call.
+    """
+
+    def __init__(self, name: str, limits: CallLimits) -> None:
+        self._name = name
+        self._limits = limits
+        self._client: SageMakerRuntimeClient = boto3.client(
+            "sagemaker-runtime",
+            config=Config(
+                connect_timeout=limits.connect_timeout_seconds,
+                read_timeout=limits.read_timeout_seconds,
+                # `standard` retries only where the answer can change and, when most calls fail,
+                # hardly at all: neither ModelError nor ModelNotReady, so no load on a sick model.
+                retries={"mode": "standard", "total_max_attempts": limits.attempts},
+            ),
+        )
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """The longest that `invoke` takes before it gives up, every attempt included."""
+        return self._limits.longest_call_seconds
+
+    def invoke(self, request: ClassificationRequest) -> bytes:
+        """Call InvokeEndpoint.
+
+        Args:
+            request: what to classify.
+
+        Returns:
+            The body of the answer, unchecked.
+
+        Raises:
+            ModelRejectionError: the model's container refused the request.
+            EndpointError: one of its kinds, chained from the SDK's error.
+        """
+        arguments: InvokeEndpointInputTypeDef = {
+            "EndpointName": self._name,
+            "Body": request.image,
+            "ContentType": request.media_type,
+            "Accept": "application/json",
+        }
+        if request.top_k is not None:
+            arguments["CustomAttributes"] = f"top_k={request.top_k}"
+        try:
+            answer = self._client.invoke_endpoint(**arguments)["Body"].read(
+                LARGEST_ANSWER_BYTES + 1
+            )
+        except ClientError as error:
+            raise _from_service_error(error) from error
+        except BotoCoreError as error:
+            raise _from_transport_error(error) from error
+        if len(answer) > LARGEST_ANSWER_BYTES:
+            raise errors.InvalidEndpointAnswerError
+        return answer
+
+
+def _from_service_error(error: ClientError) -> errors.ProxyError:
+    """Map what SageMaker answered; codes as in InvokeEndpoint's reference."""
+    response: dict[str, Any] = dict(error.response)
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code == "ModelError":
+        original_status = response.get("OriginalStatusCode")
+        if isinstance(original_status, int) and original_status in MODEL_REJECTION_STATUSES:
+            return parse_rejection(original_status, str(response.get("OriginalMessage", "")))
+        return errors.ModelFailedError()
+    if code == "ValidationError" and "not found" in str(response["Error"].get("Message", "")):
+        return errors.EndpointMissingError()
+    if code in _ERROR_BY_CODE:
+        return _ERROR_BY_CODE[code]()
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _ERROR_BY_STATUS.get(status, errors.EndpointFailedError)()
+
+
+def _from_transport_error(error: BotoCoreError) -> errors.ProxyError:
+    """Map what kept SageMaker's answer from arriving."""
+    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+        return errors.EndpointTimeoutError()
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return errors.EndpointAccessDeniedError()
+    return errors.EndpointUnreachableError()

@@ -1,0 +1,125 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from classifier_proxy import errors
+
+
+@dataclass(frozen=True)
+class ErrorAnswer:
+    """How one kind of error is answered.
+
+    Attributes:
+        status: HTTP status.
+        code: snake_case name of the error, for programs.
+        message: sentence for people, used where the error brings none of its own.
+        retry_after_seconds: value of the Retry-After header; None: no such header.
+    """
+
+    status: int
+    code: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+MODEL_REJECTION_STATUSES = frozenset({400, 413, 415, 422})
+"""The statuses of the container's contract: what it says with them is passed on to the caller."""
+
+INTERNAL_ERROR = ErrorAnswer(
+    500, "internal_error", "Something went wrong on our side. Quote the request id to report it."
+)
+
+ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
+    {
+        errors.RouteNotFoundError: ErrorAnswer(
+            404, "route_not_found", "There is nothing at this method and path."
+        ),
+        errors.EmptyBodyError: ErrorAnswer(
+            400, "empty_body", "The request holds no picture. Send its bytes as the body."
+        ),
+        errors.InvalidJsonError: ErrorAnswer(400, "invalid_json", "The body is not valid JSON."),
+        errors.InvalidRequestError: ErrorAnswer(
+            400, "invalid_request", 'The body must be a JSON object {"image": "<base64>"}.'
+        ),
+        errors.InvalidBase64Error: ErrorAnswer(
+            400, "invalid_base64", '"image" is not valid base64.'
+        ),
+        errors.InvalidTopKError: ErrorAnswer(
+            400, "invalid_top_k", "top_k is not a whole number within its bounds."
+        ),
+        errors.PayloadTooLargeError: ErrorAnswer(
+            413, "payload_too_large", "The picture has too many bytes. Send a smaller one."
+        ),
+        errors.UnsupportedMediaTypeError: ErrorAnswer(
+            415, "unsupported_media_type", "This Content-Type is not supported."
+        ),
+        errors.UnsupportedImageError: ErrorAnswer(
+            415, "unsupported_image", "The picture is not a JPEG, PNG or WebP."
+        ),
+        errors.EndpointThrottledError: ErrorAnswer(
+            429, "throttled", "Too many requests. Try again in a moment.", retry_after_seconds=1
+        ),
+        errors.EndpointAccessDeniedError: ErrorAnswer(
+            500, "endpoint_access_denied", "The API is not allowed to call the model's endpoint."
+        ),
+        errors.EndpointUnreachableError: ErrorAnswer(
+            502, "endpoint_unreachable", "The connection to the model's endpoint failed."
+        ),
+        errors.EndpointFailedError: ErrorAnswer(
+            502, "endpoint_failed", "The model's endpoint answered with an error."
+        ),
+        errors.ModelFailedError: ErrorAnswer(
+            502, "model_failed", "The model failed on this request."
+        ),
+        errors.InvalidEndpointAnswerError: ErrorAnswer(
+            502, "invalid_endpoint_answer", "The model's endpoint gave an answer of no use."
+        ),
+        errors.DeadlineTooShortError: ErrorAnswer(
+            503,
+            "deadline_too_short",
+            "Too little time was left to ask the model. Try again.",
+            retry_after_seconds=1,
+        ),
+        errors.ModelNotReadyError: ErrorAnswer(
+            503,
+            "model_not_ready",
+            "The model is being loaded. Try again in a few seconds.",
+            retry_after_seconds=5,
+        ),
+        errors.EndpointUnavailableError: ErrorAnswer(
+            503,
+            "endpoint_unavailable",
+            "The model's endpoint is not available. Try again in a few seconds.",
+            retry_after_seconds=5,
+        ),
+        errors.EndpointMissingError: ErrorAnswer(
+            503,
+            "endpoint_missing",
+            "The model's endpoint does not exist yet or any more. Try again later.",
+            retry_after_seconds=30,
+        ),
+        errors.EndpointTimeoutError: ErrorAnswer(
+            504, "endpoint_timeout", "The model did not answer in time."
+        ),
+    }
+)
+"""How every error is answered: the one place that knows. Its source is the FACTS of this project:
+what can pass by itself is 503 or 429 with Retry-After, a broken reply 502, a late one 504."""
+
+
+def answer_for(error: Exception) -> ErrorAnswer:
+    """Say how an error is answered.
+
+    Args:
+        error: a `ProxyError`, or anything else that was raised on the way.
+
+    Returns:
+        The table's row, with the error's own text where it has one; `INTERNAL_ERROR`, which says
+        nothing of the inside, for anything that is no `ProxyError`.
+    """
+    if isinstance(error, errors.ModelRejectionError):
+        return ErrorAnswer(error.status, error.code, str(error))
+    if not isinstance(error, errors.ProxyError):
+        return INTERNAL_ERROR
+    row = ERROR_TABLE[type(error)]
+    return ErrorAnswer(row.status, row.code, str(error) or row.message, row.retry_after_seconds)

@@ -1,0 +1,109 @@
+class ProxyError(Exception):
+    """What the proxy refuses or cannot do; `error_table.py` says how each is answered.
+
+    The text of an instance goes to the caller, so it never carries details of the inside; those
+    are in the exception it is chained from, which is logged. Without a text the table's is used.
+    """
+
+
+class RouteNotFoundError(ProxyError):
+    """No route has this method and path."""
+
+
+class RequestError(ProxyError):
+    """The caller's request cannot be used as it is."""
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The Content-Type is missing or is not one that is taken."""
+
+
+class EmptyBodyError(RequestError):
+    """There is no picture in the request."""
+
+
+class InvalidJsonError(RequestError):
+    """The body says that it is JSON and is not."""
+
+
+class InvalidRequestError(RequestError):
+    """The body is JSON, but not an object with the documented keys and types."""
+
+
+class InvalidBase64Error(RequestError):
+    """The picture in the JSON body is not base64."""
+
+
+class InvalidTopKError(RequestError):
+    """The query parameter top_k is not a whole number within its bounds."""
+
+
+class PayloadTooLargeError(RequestError):
+    """The picture has more bytes than are taken."""
+
+
+class UnsupportedImageError(RequestError):
+    """The bytes are none of the picture formats that are taken."""
+
+
+class ModelRejectionError(RequestError):
+    """The model's container refused the request with one of the statuses of its contract.
+
+    Args:
+        status: the container's HTTP status, one of `MODEL_REJECTION_STATUSES`.
+        code: the container's error code, snake_case.
+        message: the container's sentence for the caller.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class EndpointError(ProxyError):
+    """The endpoint did not classify a request that had nothing wrong with it."""
+
+
+class DeadlineTooShortError(EndpointError):
+    """Too little time is left for a call of the endpoint to end before the function does."""
+
+
+class ModelNotReadyError(EndpointError):
+    """The endpoint is still loading the model."""
+
+
+class EndpointThrottledError(EndpointError):
+    """SageMaker limits the rate of calls."""
+
+
+class EndpointUnavailableError(EndpointError):
+    """SageMaker has nothing in service to call at the moment."""
+
+
+class EndpointMissingError(EndpointError):
+    """There is no endpoint of the configured name."""
+
+
+class EndpointAccessDeniedError(EndpointError):
+    """The function's role may not call the endpoint, or has no valid credentials."""
+
+
+class EndpointTimeoutError(EndpointError):
+    """The endpoint did not answer in time."""
+
+
+class EndpointUnreachableError(EndpointError):
+    """No connection to the endpoint could be made or kept."""
+
+
+class EndpointFailedError(EndpointError):
+    """SageMaker answered with an error of its own."""
+
+
+class ModelFailedError(EndpointError):
+    """The model's container answered with an error that is no fault of the request."""
+
+
+class InvalidEndpointAnswerError(EndpointError):
+    """The endpoint's answer is not the documented one."""

@@ -1,0 +1,100 @@
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
+from classifier_proxy.error_table import answer_for
+from classifier_proxy.routes import Routes, answer_event, create_routes
+from classifier_proxy.settings import load_settings
+from classifier_proxy.telemetry import Telemetry, TimedEndpoint
+from classifier_proxy.tracing import Handler, trace
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
+    """Put the function together, once for all its requests.
+
+    Args:
+        environment: the process's environment variables.
+        limits: timeouts and attempts of a call of the endpoint.
+
+    Returns:
+        The Lambda handler, which does what `answer_request` says.
+
+    Raises:
+        SettingsError: a variable is missing or wrong.
+    """
+    settings = load_settings(environment)
+    telemetry = Telemetry(settings)
+    endpoint = SageMakerEndpoint(settings.endpoint_name, limits)
+    routes = create_routes(TimedEndpoint(endpoint, telemetry))
+
+    # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
+    # picture and API key.
+    @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
+    def handle_event(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+        return answer_request(routes, telemetry, event, context)
+
+    return trace(handle_event, settings.service_name, environment)
+
+
+def answer_request(
+    routes: Routes, telemetry: Telemetry, event: dict[str, Any], context: "LambdaContext"
+) -> dict[str, Any]:
+    """Answer one request in the documented form, whatever happens.
+
+    Args:
+        routes: what the API offers.
+        telemetry: where the request is logged and counted.
+        event: an API Gateway REST proxy event.
+        context: Lambda's context of the invocation.
+
+    Returns:
+        An API Gateway proxy answer.
+    """
+    request_id = _request_id(event, context)
+    telemetry.start_request(request_id)
+    try:
+        body = answer_event(
+            routes,
+            APIGatewayProxyEvent(event),
+            lambda: context.get_remaining_time_in_millis() / 1000,
+        )
+    except Exception as error:
+        answer = answer_for(error)
+        telemetry.record_failure(error, answer)
+        failure = {"error": {"code": answer.code, "message": answer.message}}
+        return _response(answer.status, failure, request_id, answer.retry_after_seconds)
+    else:
+        telemetry.record_success()
+        return _response(200, body, request_id)
+    finally:
+        telemetry.end_request()
+
+
+def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:
+    # API Gateway's id, which its access log and its own error answers carry too.
+    request_context = event.get("requestContext") or {}
+    return str(request_context.get("requestId") or context.aws_request_id)
+
+
+def _response(
+    status: int, body: dict[str, Any], request_id: str, retry_after_seconds: int | None = None
+) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if retry_after_seconds is not None:
+        headers["Retry-After"] = str(retry_after_seconds)
+    return {
+        "statusCode": status,
+        "headers": headers,
+        "body": json.dumps({**body, "request_id": request_id}),
+        "isBase64Encoded": False,
+    }
+
+
+handle = create_handler(os.environ, CallLimits())

@@ -1,0 +1,1 @@
+"""AWS on a laptop: MiniStack, with the SageMaker that it lacks."""

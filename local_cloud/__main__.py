@@ -1,0 +1,122 @@
+"""`python -m local_cloud up|down|status`."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from local_cloud.environment import client_environment
+from local_cloud.lifecycle import LifecycleError, StartOptions, running, start, stop
+from local_cloud.place import Place, Record
+
+_ROOT = Path(__file__).parent.parent
+DEFAULT_STATE_DIRECTORY = _ROOT / "build" / "local-cloud"
+
+
+def main() -> int:
+    """Run one command; return the exit status."""
+    arguments = _parser().parse_args()
+    place = Place(arguments.state_directory.absolute())
+    try:
+        status: int = arguments.command(arguments, place)
+    except LifecycleError as error:
+        print(f"local cloud: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_cloud", description="AWS on this machine, for the stage `local`."
+    )
+    parser.add_argument(
+        "--state-directory",
+        type=Path,
+        default=DEFAULT_STATE_DIRECTORY,
+        help="where this cloud keeps its files; another one is another cloud (%(default)s)",
+    )
+    commands = parser.add_subparsers(required=True)
+    up = commands.add_parser("up", help="start it in the background, if it does not run")
+    up.set_defaults(command=_up)
+    up.add_argument(
+        "--assembly", type=Path, default=_ROOT / "cdk.out",
+        help="the folder that `cdk synth` writes; says which server an image is (%(default)s)",
+    )  # fmt: skip
+    up.add_argument(
+        "--serving-python", type=Path, default=_ROOT / ".venvs/serving/bin/python",
+        help="interpreter of the model server's environment (%(default)s)",
+    )  # fmt: skip
+    up.add_argument("--port", type=int, default=4566, help="TLS, AWS APIs; 0: free (%(default)s)")
+    up.add_argument(
+        "--public-port", type=int, default=4580,
+        help="plain http, the deployed API; 0: free (%(default)s)",
+    )  # fmt: skip
+    up.add_argument("--region", default="us-east-1", help="(%(default)s)")
+    down = commands.add_parser("down", help="end it and everything that it started")
+    down.set_defaults(command=_down)
+    status = commands.add_parser("status", help="say whether it runs, and where; status 3 if not")
+    status.set_defaults(command=_status)
+    status.add_argument(
+        "--json", action="store_true",
+        help="for programs; `environment` holds the variables that point AWS clients at it",
+    )  # fmt: skip
+    return parser
+
+
+def _up(arguments: argparse.Namespace, place: Place) -> int:
+    record = running(place)
+    if record:
+        print(f"The local cloud runs already. {_where(record)}")
+        return 0
+    began = time.monotonic()
+    record = start(
+        StartOptions(
+            place=place,
+            assembly=arguments.assembly.absolute(),
+            # Not resolved: the link's own folder is what makes it an environment.
+            serving_python=arguments.serving_python.absolute(),
+            port=arguments.port,
+            public_port=arguments.public_port,
+            region=arguments.region,
+        )
+    )
+    print(f"The local cloud is up after {time.monotonic() - began:.1f} s. {_where(record)}")
+    print(f"Logs: {place.logs}")
+    return 0
+
+
+def _down(_arguments: argparse.Namespace, place: Place) -> int:
+    print("The local cloud is down." if stop(place) else "No local cloud runs here.")
+    return 0
+
+
+def _status(arguments: argparse.Namespace, place: Place) -> int:
+    record = running(place)
+    if arguments.json and record:
+        print(json.dumps(_description(place, record), indent=2))
+    else:
+        print(f"The local cloud runs. {_where(record)}" if record else "No local cloud runs here.")
+    return 0 if record else 3
+
+
+def _description(place: Place, record: Record) -> dict[str, object]:
+    return {
+        "process_id": record.process_id,
+        "public_url": f"http://127.0.0.1:{record.public_port}",
+        "environment": client_environment(
+            port=record.port, certificate=place.certificate, region=record.region
+        ),
+        "logs": str(place.logs),
+    }
+
+
+def _where(record: Record) -> str:
+    return (
+        f"AWS APIs: https://localhost:{record.port}, "
+        f"deployed API: http://127.0.0.1:{record.public_port}, process {record.process_id}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

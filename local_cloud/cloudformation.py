@@ -1,0 +1,223 @@
+"""The CloudFormation resource types that MiniStack lacks, as calls of our services."""
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.model import ListShape, Shape, StructureShape
+
+from local_cloud.sagemaker.errors import AwsError
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.scaling import ScalingService
+from local_cloud.sagemaker.service import SageMakerService
+from local_cloud.sagemaker.validation import service_model
+
+Properties = dict[str, Any]
+Created = tuple[str, dict[str, str]]
+
+
+class ResourceError(Exception):
+    """A resource could not be made; the text becomes the stack event's reason."""
+
+
+@dataclass(frozen=True)
+class ResourceHandler:
+    """How one resource type comes, changes and goes.
+
+    Attributes:
+        create: from logical id and properties to physical id and attributes.
+        update: from physical id, logical id, old and new properties to the same;
+            another physical id means that the resource was replaced.
+        delete: by physical id.
+    """
+
+    create: Callable[[str, Properties], Created]
+    update: Callable[[str, str, Properties, Properties], Created]
+    delete: Callable[[str], None]
+
+
+def resource_handlers(
+    sagemaker: SageMakerService, scaling: ScalingService, current_scope: Callable[[], Scope]
+) -> dict[str, ResourceHandler]:
+    """Return the handlers by resource type."""
+    named = [
+        ("Model", "ModelName"),
+        ("EndpointConfig", "EndpointConfigName"),
+        ("ModelPackageGroup", "ModelPackageGroupName"),
+    ]
+    handlers = {
+        f"AWS::SageMaker::{kind}": _record_handler(sagemaker, current_scope, kind, name_member)
+        for kind, name_member in named
+    }
+    handlers["AWS::SageMaker::Endpoint"] = _endpoint_handler(sagemaker, current_scope)
+    handlers["AWS::ApplicationAutoScaling::ScalableTarget"] = _target_handler(
+        scaling, current_scope
+    )
+    handlers["AWS::ApplicationAutoScaling::ScalingPolicy"] = _policy_handler(scaling, current_scope)
+    return handlers
+
+
+def _record_handler(
+    service: SageMakerService, current_scope: Callable[[], Scope], kind: str, name_member: str
+) -> ResourceHandler:
+    """Return the handler of a type that every change replaces."""
+
+    def create(logical_id: str, properties: Properties) -> Created:
+        parameters = request_parameters("sagemaker", f"Create{kind}", properties)
+        parameters.setdefault(name_member, _generated_name(logical_id))
+        answer = service.call(current_scope(), f"Create{kind}", parameters)
+        arn = answer[f"{kind}Arn"]
+        return arn, {name_member: parameters[name_member], f"{kind}Arn": arn}
+
+    def update(pid: str, logical_id: str, old: Properties, new: Properties) -> Created:
+        if _less_tags(old) == _less_tags(new):
+            return pid, {name_member: _name(pid), f"{kind}Arn": pid}
+        return create(logical_id, new)
+
+    def delete(pid: str) -> None:
+        _ignore_missing(
+            lambda: service.call(current_scope(), f"Delete{kind}", {name_member: _name(pid)})
+        )
+
+    return ResourceHandler(create, update, delete)
+
+
+def _endpoint_handler(
+    service: SageMakerService, current_scope: Callable[[], Scope]
+) -> ResourceHandler:
+    def settle(name: str) -> Created:
+        record = service.endpoints.wait(current_scope(), name)
+        if record is None or record.endpoint_status != "InService":
+            reason = record.failure_reason if record else "it was deleted meanwhile"
+            raise ResourceError(f"Endpoint {name} is not in service: {reason}")
+        # On SageMaker's silent rollback of an update CloudFormation succeeds, too:
+        # whoever deploys must compare the endpoint's configuration afterwards.
+        return record.arn, {"EndpointName": name, "EndpointArn": record.arn}
+
+    def create(logical_id: str, properties: Properties) -> Created:
+        parameters = request_parameters("sagemaker", "CreateEndpoint", properties)
+        parameters.setdefault("EndpointName", _generated_name(logical_id))
+        service.call(current_scope(), "CreateEndpoint", parameters)
+        try:
+            return settle(parameters["EndpointName"])
+        except ResourceError:
+            delete(parameters["EndpointName"])
+            raise
+
+    def update(pid: str, logical_id: str, old: Properties, new: Properties) -> Created:
+        if old.get("EndpointName") != new.get("EndpointName"):
+            return create(logical_id, new)
+        parameters = request_parameters("sagemaker", "UpdateEndpoint", new)
+        parameters["EndpointName"] = _name(pid)
+        if old.get("EndpointConfigName") != new.get("EndpointConfigName"):
+            service.call(current_scope(), "UpdateEndpoint", parameters)
+        return settle(_name(pid))
+
+    def delete(pid: str) -> None:
+        name = {"EndpointName": _name(pid)}
+        _ignore_missing(lambda: service.call(current_scope(), "DeleteEndpoint", name))
+        service.endpoints.wait(current_scope(), _name(pid))
+
+    return ResourceHandler(create, update, delete)
+
+
+def _target_handler(
+    service: ScalingService, current_scope: Callable[[], Scope]
+) -> ResourceHandler:
+    key = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+
+    def create(_logical_id: str, properties: Properties) -> Created:
+        parameters = request_parameters(
+            "application-autoscaling", "RegisterScalableTarget", properties
+        )
+        service.call(current_scope(), "RegisterScalableTarget", parameters)
+        pid = "|".join(parameters[member] for member in key)
+        return pid, {"Id": pid}
+
+    def update(_pid: str, logical_id: str, _old: Properties, new: Properties) -> Created:
+        return create(logical_id, new)
+
+    def delete(pid: str) -> None:
+        parameters = dict(zip(key, pid.split("|"), strict=True))
+        _ignore_missing(
+            lambda: service.call(current_scope(), "DeregisterScalableTarget", parameters)
+        )
+
+    return ResourceHandler(create, update, delete)
+
+
+def _policy_handler(
+    service: ScalingService, current_scope: Callable[[], Scope]
+) -> ResourceHandler:
+    def create(_logical_id: str, properties: Properties) -> Created:
+        given = dict(properties)
+        target = given.pop("ScalingTargetId", None)
+        if target:
+            members = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+            given |= dict(zip(members, target.split("|"), strict=True))
+        parameters = request_parameters("application-autoscaling", "PutScalingPolicy", given)
+        arn = service.call(current_scope(), "PutScalingPolicy", parameters)["PolicyARN"]
+        return arn, {"Arn": arn}
+
+    def update(_pid: str, logical_id: str, _old: Properties, new: Properties) -> Created:
+        return create(logical_id, new)
+
+    def delete(pid: str) -> None:
+        """Do nothing: a policy goes with its target, which its stack deletes as well."""
+
+    return ResourceHandler(create, update, delete)
+
+
+def request_parameters(service: str, operation: str, properties: Properties) -> Properties:
+    """Return the properties that the operation takes, with the types of its model.
+
+    CloudFormation passes numbers and booleans as text where a template does.
+    """
+    shape = service_model(service).operation_model(operation).input_shape
+    known = shape.members if isinstance(shape, StructureShape) else {}
+    return {
+        name: _converted(known[name], value)
+        for name, value in properties.items()
+        if name in known and value is not None
+    }
+
+
+def _converted(shape: Shape, value: Any) -> Any:
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return {
+            name: _converted(shape.members[name], member) if name in shape.members else member
+            for name, member in value.items()
+        }
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_converted(shape.member, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if shape.type_name == "boolean" and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    if shape.type_name in {"integer", "long"} and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if shape.type_name in {"float", "double"} and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return float(value)
+    return value
+
+
+def _generated_name(logical_id: str) -> str:
+    return f"{logical_id[:50]}-{secrets.token_hex(6)}"
+
+
+def _name(pid: str) -> str:
+    return pid.rpartition("/")[2]
+
+
+def _less_tags(properties: Properties) -> Properties:
+    return {name: value for name, value in properties.items() if name != "Tags"}
+
+
+def _ignore_missing(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except AwsError as error:
+        if not re.search(r"could not find|does not exist|no scalable target", error.message, re.I):
+            raise

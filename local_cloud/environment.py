@@ -1,0 +1,79 @@
+"""The environments of the cloud's own process and of its clients.
+
+Both are built, never inherited: a laptop's AWS_PROFILE, AWS_ENDPOINT_URL or
+company CA bundle would otherwise reach the Lambda workers and the CDK CLI.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+ACCOUNT_ID = "123456789012"
+# MiniStack reads a 12-digit access key as the account's own root credentials.
+_SECRET_ACCESS_KEY = "test"  # noqa: S105 - the emulator's fixed secret, worth nothing elsewhere
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TZ", "SYSTEMROOT")
+
+
+def kept_environment() -> dict[str, str]:
+    """Return the variables of this process that change nothing about AWS."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+
+def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment less every variable that steers an AWS client or its TLS."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("AWS_", "CDK_", "SSL_CERT_")) and not name.endswith("_CA_BUNDLE")
+    }
+
+
+def client_environment(*, port: int, certificate: Path, region: str) -> dict[str, str]:
+    """Return the variables that point any AWS SDK or CLI at the local cloud.
+
+    Args:
+        port: the TLS port of the AWS APIs.
+        certificate: the cloud's own certificate, which the clients must trust.
+        region: the region to sign for.
+    """
+    return {
+        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
+        "AWS_SECRET_ACCESS_KEY": _SECRET_ACCESS_KEY,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": f"https://localhost:{port}",
+        "AWS_CA_BUNDLE": str(certificate),
+        "NODE_EXTRA_CA_CERTS": str(certificate),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def server_environment(*, port: int, certificate: Path, private_key: Path, temporary: Path,
+                       region: str) -> dict[str, str]:
+    """Return the whole environment of the cloud's own process.
+
+    MiniStack takes its settings from the environment when it is imported.
+    """
+    return kept_environment() | {
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "MINISTACK_REGION": region,
+        "MINISTACK_SSL_CERT": str(certificate),
+        "MINISTACK_SSL_KEY": str(private_key),
+        "USE_SSL": "1",
+        # The broker and the file server would open ports of their own.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # Docker must not be looked for: a Lambda runs in a worker of this Python.
+        "DOCKER_HOST": "unix:///nonexistent",
+        "MOTO_ACCOUNT_ID": ACCOUNT_ID,
+        "MOTO_ALLOW_NONEXISTENT_REGION": "true",
+        "LOG_LEVEL": "INFO",
+        "TMPDIR": str(temporary),
+        "PYTHONUNBUFFERED": "1",
+        # A Lambda asset must stay as it was deployed.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -1,0 +1,203 @@
+"""Starts, watches and ends the cloud's process."""
+
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from local_cloud.certificate import write_certificate
+from local_cloud.environment import server_environment
+from local_cloud.place import Place, Record
+
+_START_TIMEOUT_SECONDS = 60.0
+_STOP_TIMEOUT_SECONDS = 8.0
+_POLL_SECONDS = 0.1
+_LAST_LINES = 15
+
+
+class LifecycleError(Exception):
+    """The cloud could not be started or stopped; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """What a new cloud is to be.
+
+    Attributes:
+        place: its state directory.
+        assembly: the folder that `cdk synth` writes.
+        serving_python: interpreter of the environment of the model server.
+        port: TLS port of the AWS APIs; 0 takes a free one.
+        public_port: plain-http port of the deployed API; 0 takes a free one.
+        region: the region of the clients' environment.
+    """
+
+    place: Place
+    assembly: Path
+    serving_python: Path
+    port: int
+    public_port: int
+    region: str
+
+
+def running(place: Place) -> Record | None:
+    """Return the record of the cloud that runs here, or None."""
+    record = place.read_record()
+    return record if record and _is_alive(record) else None
+
+
+def start(options: StartOptions) -> Record:
+    """Start a cloud in the background and wait until it answers.
+
+    Raises:
+        LifecycleError: a port is taken, or the server ended or did not answer.
+    """
+    place = options.place
+    port, public_port = (_usable_port(number) for number in (options.port, options.public_port))
+    if not options.serving_python.exists():
+        raise LifecycleError(
+            f"{options.serving_python} does not exist: the model server needs an environment with "
+            "model_code/requirements-serving.txt. Make it with `make environments`."
+        )
+    place.clear()
+    place.prepare()
+    write_certificate(place.certificate, place.private_key)
+    process = _spawn(options, port, public_port)
+    record = Record(
+        process_id=process.pid,
+        process_started_at=psutil.Process(process.pid).create_time(),
+        port=port,
+        public_port=public_port,
+        region=options.region,
+    )
+    place.write_record(record)
+    _wait_until_ready(process, place, port)
+    return record
+
+
+def stop(place: Place) -> bool:
+    """End the cloud and all it started; return whether there was one.
+
+    Raises:
+        LifecycleError: a process would not end.
+    """
+    record = place.read_record()
+    if record is None:
+        return False
+    if _is_alive(record):
+        os.kill(record.process_id, signal.SIGTERM)
+        _wait_for_end(record)
+    _kill_group(record.process_id)
+    place.clear()
+    return True
+
+
+def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Popen[bytes]:
+    place = options.place
+    command = [
+        sys.executable, "-m", "local_cloud.server",
+        "--state-directory", str(place.directory),
+        "--assembly", str(options.assembly),
+        "--serving-python", str(options.serving_python),
+        "--port", str(port),
+        "--public-port", str(public_port),
+    ]  # fmt: skip
+    environment = server_environment(
+        port=port,
+        certificate=place.certificate,
+        private_key=place.private_key,
+        temporary=place.temporary,
+        region=options.region,
+    )
+    with place.server_log.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - the command is built above
+            command,
+            cwd=Path(__file__).parent.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # A group of its own: Ctrl-C in the terminal does not reach it, and
+            # `down` ends the group.
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], place: Place, port: int) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+    context = ssl.create_default_context(cafile=str(place.certificate))
+    while not _answers(port, context):
+        ended = process.poll() is not None
+        if ended or time.monotonic() > deadline:
+            lines = place.server_log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+            _kill_group(process.pid)
+            place.clear()
+            what = "ended" if ended else f"did not answer within {_START_TIMEOUT_SECONDS:.0f} s"
+            raise LifecycleError(
+                f"The local cloud {what}. The end of {place.server_log}:\n" + "\n".join(lines)
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers(port: int, context: ssl.SSLContext) -> bool:
+    connection = http.client.HTTPSConnection("localhost", port, timeout=2, context=context)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _is_alive(record: Record) -> bool:
+    try:
+        process = psutil.Process(record.process_id)
+        same = abs(process.create_time() - record.process_started_at) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_for_end(record: Record) -> None:
+    deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
+    while _is_alive(record) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _kill_group(process_group: int) -> None:
+    """Kill what is left of the server's process group; most often nothing is."""
+    members = [p for p in psutil.process_iter() if _group(p) == process_group]
+    for process in members:
+        process.kill()
+    _, alive = psutil.wait_procs(members, timeout=_STOP_TIMEOUT_SECONDS)
+    if alive:
+        raise LifecycleError(f"These processes would not end: {[p.pid for p in alive]}")
+
+
+def _group(process: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _usable_port(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LifecycleError(
+                f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}). Choose others with "
+                "--port and --public-port (for make: PORT=… PUBLIC_PORT=…); 0 takes a free one."
+            ) from error
+        return int(probe.getsockname()[1])

@@ -1,0 +1,1 @@
+"""SageMaker's control plane and hosting, on processes of this machine."""

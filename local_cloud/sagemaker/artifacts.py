@@ -1,0 +1,82 @@
+"""Brings a model's artifact from the local S3 to an instance, as its role."""
+
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_cloud.sagemaker.errors import HostingError
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import Platform
+
+_CLIENT = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+    s3={"addressing_style": "path"},
+)
+
+
+def artifact_url(container: dict[str, Any]) -> str | None:
+    """Return the S3 address of a container's gzip-compressed model artifact, if it has one.
+
+    Raises:
+        HostingError: the model source is of a kind that is not emulated.
+    """
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is None:
+        return container.get("ModelDataUrl")
+    if (source["S3DataType"], source["CompressionType"]) != ("S3Object", "Gzip"):
+        raise HostingError(
+            "The local cloud takes a model artifact as one gzip-compressed object "
+            f"(S3DataType S3Object, CompressionType Gzip); got {source}."
+        )
+    return str(source["S3Uri"])
+
+
+def fetch_artifact(
+    platform: Platform, scope: Scope, *, url: str, role_arn: str, destination: Path
+) -> None:
+    """Download and unpack an artifact into a new folder.
+
+    Raises:
+        HostingError: the role may not read it, or it is no archive.
+    """
+    bucket, key = urlsplit(url).netloc, urlsplit(url).path.lstrip("/")
+    credentials = platform.role_credentials(scope, role_arn, "SageMaker")
+    client = boto3.client(
+        "s3",
+        endpoint_url=platform.endpoint_url,
+        verify=str(platform.certificate),
+        region_name=scope.region,
+        config=_CLIENT,
+        **credentials,
+    )
+    with tempfile.NamedTemporaryFile(suffix=".tar.gz") as archive:
+        try:
+            client.download_fileobj(bucket, key, archive)
+        except (ClientError, BotoCoreError) as error:
+            raise HostingError(
+                f"Failed to download model data from {url} with the role {role_arn}. Please "
+                f"ensure that the object exists and that the role may read it. {error}"
+            ) from error
+        archive.flush()
+        _unpack(Path(archive.name), destination, url)
+
+
+def _unpack(archive: Path, destination: Path, url: str) -> None:
+    partial = destination.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with tarfile.open(archive, "r:gz") as members:
+            members.extractall(partial, filter="data")  # noqa: S202 - the filter refuses escapes
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise HostingError(f"The model data of {url} is no gzip-compressed tar: {error}") from error
+    partial.replace(destination)

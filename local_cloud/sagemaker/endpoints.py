@@ -1,0 +1,204 @@
+"""Endpoints: SageMaker's states around running deployments."""
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.sagemaker.models import FakeEndpoint
+
+from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
+from local_cloud.sagemaker.hosting import Deployment, Hosting
+from local_cloud.sagemaker.moto_backend import Scope, call_moto, endpoint_record
+
+logger = logging.getLogger(__name__)
+
+_IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+
+
+class Endpoints:
+    """Creates, updates and deletes endpoints; each change runs in a thread of its own."""
+
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
+        self._deployments: dict[tuple[Scope, str], Deployment] = {}
+        self._changes: dict[tuple[Scope, str], threading.Thread] = {}
+
+    def create(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer CreateEndpoint and begin to start its instances."""
+        name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
+        if endpoint_record(scope, name):
+            raise validation_error(
+                f'Cannot create already existing endpoint "{_arn(scope, name)}".'
+            )
+        _check_configuration(scope, configuration)
+        answer = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
+        self._begin(scope, name, "Creating", lambda: self._start(scope, name, configuration))
+        return answer
+
+    def update(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer UpdateEndpoint and begin to replace the fleet, blue/green."""
+        name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
+        self._changeable(scope, name)
+        _check_configuration(scope, configuration)
+        retained = bool(parameters.get("RetainAllVariantProperties"))
+        self._begin(
+            scope, name, "Updating", lambda: self._replace(scope, name, configuration, retained)
+        )
+        return {"EndpointArn": _arn(scope, name)}
+
+    def delete(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer DeleteEndpoint and begin to stop its instances."""
+        name = parameters["EndpointName"]
+        self._changeable(scope, name)
+        self._begin(scope, name, "Deleting", lambda: self._remove(scope, name))
+        return {}
+
+    def resize(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer UpdateEndpointWeightsAndCapacities for instance counts."""
+        name = parameters["EndpointName"]
+        self._changeable(scope, name)
+        wanted = {
+            change["VariantName"]: int(change["DesiredInstanceCount"])
+            for change in parameters["DesiredWeightsAndCapacities"]
+            if "DesiredInstanceCount" in change
+        }
+        known = {variant.name for variant in self.deployment(scope, name).variants}
+        if unknown := wanted.keys() - known:
+            raise validation_error(f"Variant(s) {sorted(unknown)} not found on endpoint {name}.")
+        self._begin(scope, name, "Updating", lambda: self._resize(scope, name, wanted))
+        return {"EndpointArn": _arn(scope, name)}
+
+    def deployment(self, scope: Scope, name: str) -> Deployment:
+        """Return what serves an endpoint's requests now.
+
+        Raises:
+            AwsError: there is no such endpoint, or nothing serves it yet.
+        """
+        record = endpoint_record(scope, name)
+        if record is None:
+            raise validation_error(f"Endpoint {name} of account {scope.account_id} not found.")
+        deployment = self._deployments.get((scope, name))
+        if deployment is None:
+            raise validation_error(
+                f"Endpoint {name} of account {scope.account_id} is not in service: its status is "
+                f"{record.endpoint_status}."
+            )
+        return deployment
+
+    def wait(self, scope: Scope, name: str) -> FakeEndpoint | None:
+        """Wait for the change under way, if any; return the endpoint's record or None."""
+        change = self._changes.get((scope, name))
+        if change:
+            change.join()
+        return endpoint_record(scope, name)
+
+    def stop(self) -> None:
+        """Stop every instance of every endpoint."""
+        for deployment in self._deployments.values():
+            deployment.stop()
+
+    def _changeable(self, scope: Scope, name: str) -> FakeEndpoint:
+        record = endpoint_record(scope, name)
+        if record is None:
+            raise validation_error(f'Could not find endpoint "{_arn(scope, name)}".')
+        if record.endpoint_status in _IN_PROGRESS:
+            raise validation_error(f'Cannot update in-progress endpoint "{_arn(scope, name)}".')
+        return record
+
+    def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
+        _set_status(scope, name, status)
+        # The request's account goes along: the emulator keeps it in a context variable.
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(change,), daemon=True)
+        self._changes[scope, name] = thread
+        thread.start()
+
+    def _start(self, scope: Scope, name: str, configuration: str) -> None:
+        try:
+            deployment = self._hosting.deploy(scope, name, configuration, {})
+        except HostingError as error:
+            _set_status(scope, name, "Failed", str(error))
+        except Exception as error:
+            logger.exception("endpoint %s could not be created", name)
+            _set_status(scope, name, "Failed", f"Internal error of the local cloud: {error!r}")
+        else:
+            self._deployments[scope, name] = deployment
+            _show(scope, name, deployment)
+            _set_status(scope, name, "InService")
+
+    def _replace(self, scope: Scope, name: str, configuration: str, retained: bool) -> None:
+        """Start the new fleet beside the old one; keep the old one if that fails."""
+        old = self._deployments.get((scope, name))
+        counts = {v.name: v.fleet.size for v in old.variants} if old and retained else {}
+        try:
+            new = self._hosting.deploy(scope, name, configuration, counts)
+        except Exception as error:
+            if not isinstance(error, HostingError):
+                logger.exception("endpoint %s could not be updated", name)
+            # As SageMaker does: back in service on the old configuration, with the reason.
+            _set_status(scope, name, "InService" if old else "Failed", str(error))
+            return
+        self._deployments[scope, name] = new
+        _show(scope, name, new)
+        if old:
+            old.stop()
+        _set_status(scope, name, "InService")
+
+    def _resize(self, scope: Scope, name: str, counts: dict[str, int]) -> None:
+        deployment = self._deployments[scope, name]
+        reason = None
+        try:
+            for variant in deployment.variants:
+                variant.fleet.resize(counts.get(variant.name, variant.fleet.size))
+        except HostingError as error:
+            reason = str(error)
+        _show(scope, name, deployment)
+        _set_status(scope, name, "InService", reason)
+
+    def _remove(self, scope: Scope, name: str) -> None:
+        deployment = self._deployments.pop((scope, name), None)
+        if deployment:
+            deployment.stop()
+        call_moto(scope, "sagemaker", "DeleteEndpoint", {"EndpointName": name})
+
+
+def _arn(scope: Scope, name: str) -> str:
+    return scope.arn("sagemaker", f"endpoint/{name.lower()}")
+
+
+def _check_configuration(scope: Scope, name: str) -> None:
+    try:
+        call_moto(scope, "sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": name})
+    except AwsError as error:
+        arn = scope.arn("sagemaker", f"endpoint-config/{name.lower()}")
+        raise validation_error(f'Could not find endpoint configuration "{arn}".') from error
+
+
+def _set_status(scope: Scope, name: str, status: str, reason: str | None = None) -> None:
+    record = endpoint_record(scope, name)
+    if record is None:
+        return
+    record.failure_reason = reason
+    record.last_modified_time = datetime.now(UTC).replace(tzinfo=None)
+    record.endpoint_status = status
+
+
+def _show(scope: Scope, name: str, deployment: Deployment) -> None:
+    """Make DescribeEndpoint tell what really runs."""
+    record = endpoint_record(scope, name)
+    if record is None:
+        return
+    record.endpoint_config_name = deployment.configuration_name
+    record.production_variants = [
+        {
+            "VariantName": variant.name,
+            "CurrentWeight": variant.weight,
+            "DesiredWeight": variant.weight,
+            "CurrentInstanceCount": variant.fleet.size,
+            "DesiredInstanceCount": variant.fleet.size,
+        }
+        for variant in deployment.variants
+    ]

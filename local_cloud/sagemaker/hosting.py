@@ -1,0 +1,163 @@
+"""Makes running fleets from what an endpoint configuration asks for."""
+
+import random
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_cloud.sagemaker.artifacts import artifact_url, fetch_artifact
+from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
+from local_cloud.sagemaker.fleet import Fleet
+from local_cloud.sagemaker.images import Images
+from local_cloud.sagemaker.instance import Instance, InstanceSpecification
+from local_cloud.sagemaker.moto_backend import Scope, call_moto
+from local_cloud.sagemaker.platform import Platform
+
+_DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedVariant:
+    """A production variant that serves."""
+
+    name: str
+    weight: float
+    fleet: Fleet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """All variants of one endpoint configuration, running."""
+
+    configuration_name: str
+    variants: tuple[HostedVariant, ...]
+
+    def choose(self, target: str | None) -> HostedVariant:
+        """Return the variant that a request goes to: the named one, or by weight.
+
+        Raises:
+            AwsError: there is no variant of that name.
+        """
+        if target is None:
+            weights = [variant.weight for variant in self.variants]
+            return random.choices(self.variants, weights)[0]  # noqa: S311 - routing, no secret
+        for variant in self.variants:
+            if variant.name == target:
+                return variant
+        raise validation_error(f"Variant {target} is not found.")
+
+    def stop(self) -> None:
+        """Stop every instance."""
+        for variant in self.variants:
+            variant.fleet.resize(0)
+
+
+class Hosting:
+    """Builds deployments on this machine.
+
+    Args:
+        platform: the rest of the cloud.
+        images: which server an image stands for.
+        python: interpreter of the serving environment.
+        models: folder for unpacked artifacts.
+        logs: folder for the instances' logs.
+    """
+
+    def __init__(
+        self, *, platform: Platform, images: Images, python: Path, models: Path, logs: Path
+    ) -> None:
+        self._platform = platform
+        self._images = images
+        self._python = python
+        self._models = models
+        self._logs = logs
+
+    def deploy(
+        self,
+        scope: Scope,
+        endpoint_name: str,
+        configuration_name: str,
+        counts: dict[str, int],
+    ) -> Deployment:
+        """Start all instances of a configuration and wait until they are healthy.
+
+        Args:
+            scope: account and region.
+            endpoint_name: names the logs.
+            configuration_name: the endpoint configuration.
+            counts: instances by variant, where they differ from the initial ones.
+
+        Raises:
+            HostingError: a model could not be fetched or a server not started.
+        """
+        configuration = call_moto(
+            scope, "sagemaker", "DescribeEndpointConfig",
+            {"EndpointConfigName": configuration_name},
+        )  # fmt: skip
+        variants: list[HostedVariant] = []
+        try:
+            for wanted in configuration["ProductionVariants"]:
+                variants.append(self._start_variant(scope, endpoint_name, wanted, counts))
+        except BaseException:
+            Deployment(configuration_name=configuration_name, variants=tuple(variants)).stop()
+            raise
+        return Deployment(configuration_name=configuration_name, variants=tuple(variants))
+
+    def _start_variant(
+        self, scope: Scope, endpoint_name: str, wanted: dict[str, Any], counts: dict[str, int]
+    ) -> HostedVariant:
+        name = wanted["VariantName"]
+        if "InitialInstanceCount" not in wanted:
+            raise HostingError(
+                f"Variant {name} has no InitialInstanceCount: the local cloud hosts variants on "
+                "instances only, not serverless."
+            )
+        try:
+            model = call_moto(
+                scope, "sagemaker", "DescribeModel", {"ModelName": wanted["ModelName"]}
+            )
+        except AwsError as error:
+            raise HostingError(error.message) from error
+        specification = self._specification(scope, endpoint_name, name, model, wanted)
+
+        def make_instance(number: int) -> Instance:
+            log_file = self._logs / endpoint_name / f"{name}-{number}.log"
+            return Instance(InstanceSpecification(**{**vars(specification), "log_file": log_file}))
+
+        fleet = Fleet(make_instance)
+        fleet.resize(counts.get(name, int(wanted["InitialInstanceCount"])))
+        return HostedVariant(
+            name=name, weight=float(wanted.get("InitialVariantWeight", 1.0)), fleet=fleet
+        )
+
+    def _specification(
+        self,
+        scope: Scope,
+        endpoint_name: str,
+        variant_name: str,
+        model: dict[str, Any],
+        wanted: dict[str, Any],
+    ) -> InstanceSpecification:
+        container = model.get("PrimaryContainer") or next(iter(model.get("Containers", [])), {})
+        server = self._images.server(container["Image"])
+        # A folder of its own for each deployment: an earlier one still serves from its own.
+        directory = self._models / f"{model['ModelName']}-{uuid.uuid4().hex[:8]}"
+        url = artifact_url(container)
+        if url:
+            fetch_artifact(
+                self._platform, scope,
+                url=url, role_arn=model["ExecutionRoleArn"], destination=directory,
+            )  # fmt: skip
+        return InstanceSpecification(
+            python=self._python,
+            server=server,
+            model_directory=directory,
+            environment=dict(container.get("Environment", {})),
+            log_file=self._logs / endpoint_name / f"{variant_name}.log",
+            startup_timeout_seconds=float(
+                wanted.get(
+                    "ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_STARTUP_TIMEOUT_SECONDS
+                )
+            ),
+        )

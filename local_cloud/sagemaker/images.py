@@ -1,0 +1,54 @@
+"""Which server a container image stands for.
+
+There is no Docker here. The tag of an image that CDK builds is an asset's hash,
+and the assembly holds that asset's build context: the very files that the image
+would be made from, whose serve.py is run instead.
+"""
+
+import shutil
+from pathlib import Path
+
+from local_cloud.sagemaker.errors import HostingError
+
+_ENTRY = "serve.py"
+
+
+class Images:
+    """The images of one cloud assembly.
+
+    Args:
+        assembly: the folder that `cdk synth` writes (`cdk.out`).
+        copies: where the build contexts of deployed models are kept, since the
+            next synthesis may remove them from the assembly.
+    """
+
+    def __init__(self, assembly: Path, copies: Path) -> None:
+        self._assembly = assembly
+        self._copies = copies
+
+    def keep(self, image: str) -> None:
+        """Copy the image's build context, if this assembly has it."""
+        tag = image.rpartition(":")[2]
+        source = self._assembly / f"asset.{tag}"
+        copy = self._copies / tag
+        if not copy.exists() and (source / _ENTRY).is_file():
+            partial = copy.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(source, partial)
+            partial.replace(copy)
+
+    def server(self, image: str) -> Path:
+        """Return the serve.py of an image.
+
+        Raises:
+            HostingError: no build context is known for the image.
+        """
+        tag = image.rpartition(":")[2]
+        entry = self._copies / tag / _ENTRY
+        if not entry.is_file():
+            raise HostingError(
+                f"The local cloud has no server for the image {image}: it runs {_ENTRY} from the "
+                f"build context asset.{tag} of the assembly {self._assembly}, and there is none. "
+                "Deploy from that assembly, or start the cloud with --assembly."
+            )
+        return entry

@@ -1,0 +1,238 @@
+"""One instance of an endpoint: a process of the real model server."""
+
+import http.client
+import logging
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_cloud.environment import kept_environment
+from local_cloud.sagemaker.errors import HostingError
+
+logger = logging.getLogger(__name__)
+
+# SageMaker's own numbers: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+PING_TIMEOUT_SECONDS = 2.0
+INVOCATION_TIMEOUT_SECONDS = 60.0
+TERMINATION_GRACE_SECONDS = 30.0
+_START_POLL_SECONDS = 0.1
+_WATCH_POLL_SECONDS = 0.25
+_PING_EVERY_SECONDS = 5.0
+_FAILED_PINGS_UNTIL_RESTART = 3
+_LONGEST_RESTART_DELAY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceSpecification:
+    """How to start an instance.
+
+    Attributes:
+        python: interpreter of the serving environment.
+        server: the serve.py to run.
+        model_directory: the unpacked artifact.
+        environment: the model container's own variables.
+        log_file: where its output goes; appended to.
+        startup_timeout_seconds: until the first good answer to `/ping`.
+    """
+
+    python: Path
+    server: Path
+    model_directory: Path
+    environment: dict[str, str]
+    log_file: Path
+    startup_timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class InstanceAnswer:
+    """What a container said to `/invocations`."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Instance:
+    """Keeps one model server alive and carries requests to it."""
+
+    def __init__(self, specification: InstanceSpecification) -> None:
+        self._specification = specification
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        self._connections: deque[http.client.HTTPConnection] = deque()
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.healthy = False
+        self.outstanding = 0
+
+    @property
+    def process_id(self) -> int | None:
+        """The server's process id while it runs."""
+        process = self._process
+        return process.pid if process and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server and wait until it is healthy; from then on it is watched.
+
+        Raises:
+            HostingError: it ended or did not answer in time; the message has its last words.
+        """
+        self._start_process()
+        self._wait_until_healthy()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the server: SIGTERM, then SIGKILL after SageMaker's grace period."""
+        self._stopping.set()
+        self.healthy = False
+        process = self._process
+        if process and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(TERMINATION_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join(PING_TIMEOUT_SECONDS * 2)
+        self._drop_connections()
+
+    def invoke(self, body: bytes, headers: dict[str, str]) -> InstanceAnswer:
+        """Send one request to the model server.
+
+        Raises:
+            OSError: the server cannot be reached, or went away.
+            http.client.HTTPException: its answer is no HTTP.
+            TimeoutError: it took longer than SageMaker waits.
+        """
+        try:
+            return self._exchange(self._connections.pop(), body, headers)
+        except (IndexError, http.client.RemoteDisconnected, ConnectionError):
+            # No idle connection, or the server had closed it meanwhile.
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", self._port, timeout=INVOCATION_TIMEOUT_SECONDS
+            )
+            return self._exchange(connection, body, headers)
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
+    ) -> InstanceAnswer:
+        try:
+            connection.request("POST", "/invocations", body, headers)
+            response = connection.getresponse()
+            answer = InstanceAnswer(response.status, dict(response.getheaders()), response.read())
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._connections.append(connection)
+        return answer
+
+    def _start_process(self) -> None:
+        specification = self._specification
+        self._port = _free_port()
+        command = [
+            str(specification.python), str(specification.server), "serve",
+            "--host", "127.0.0.1", "--port", str(self._port),
+            "--model-dir", str(specification.model_directory),
+        ]  # fmt: skip
+        specification.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with specification.log_file.open("ab") as log:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - the command is built above
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=kept_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
+                    | specification.environment,
+                )  # fmt: skip
+            except OSError as error:
+                raise HostingError(f"The model server could not be started: {error}") from error
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + self._specification.startup_timeout_seconds
+        while not self._stopping.is_set():
+            process = self._process
+            if process and process.poll() is not None:
+                raise HostingError(
+                    "The primary container did not pass the ping health check: it exited with "
+                    f"status {process.returncode}. {self._last_words()}"
+                )
+            if self._ping():
+                self.healthy = True
+                return
+            if time.monotonic() > deadline:
+                if process:
+                    process.kill()
+                    process.wait()
+                raise HostingError(
+                    "The primary container did not pass the ping health check within "
+                    f"{self._specification.startup_timeout_seconds:.0f} s. {self._last_words()}"
+                )
+            self._stopping.wait(_START_POLL_SECONDS)
+
+    def _watch(self) -> None:
+        failed_pings, next_ping, restarts = 0, time.monotonic() + _PING_EVERY_SECONDS, 0
+        while not self._stopping.wait(_WATCH_POLL_SECONDS):
+            process = self._process
+            if process and process.poll() is None and failed_pings < _FAILED_PINGS_UNTIL_RESTART:
+                if time.monotonic() >= next_ping:
+                    failed_pings = 0 if self._ping() else failed_pings + 1
+                    restarts = restarts if failed_pings else 0
+                    next_ping = time.monotonic() + _PING_EVERY_SECONDS
+                continue
+            self._restart(restarts)
+            failed_pings, restarts = 0, restarts + 1
+            next_ping = time.monotonic() + _PING_EVERY_SECONDS
+
+    def _restart(self, earlier_restarts: int) -> None:
+        self.healthy = False
+        self._drop_connections()
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        logger.warning("an instance ended; starting it again: %s", self._specification.log_file)
+        if earlier_restarts:
+            self._stopping.wait(min(2.0**earlier_restarts, _LONGEST_RESTART_DELAY_SECONDS))
+        try:
+            if not self._stopping.is_set():
+                self._start_process()
+                self._wait_until_healthy()
+        except HostingError as error:
+            logger.warning("%s", error)
+        if self._stopping.is_set() and self._process and self._process.poll() is None:
+            self._process.kill()  # stop() may have looked before the new process was there
+
+    def _ping(self) -> bool:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self._port, timeout=PING_TIMEOUT_SECONDS
+        )
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _drop_connections(self) -> None:
+        while self._connections:
+            self._connections.pop().close()
+
+    def _last_words(self) -> str:
+        lines = self._specification.log_file.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "It printed nothing."
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

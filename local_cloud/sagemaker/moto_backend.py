@@ -1,0 +1,82 @@
+"""moto's SageMaker and Application Auto Scaling, called in this process.
+
+moto keeps the records (models, configurations, groups, tags, scaling targets)
+and pages through them; what runs is ours.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import moto.sagemaker.models as moto_models
+from botocore.awsrequest import AWSPreparedRequest
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.core.request import normalize_request
+from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend, sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
+
+from local_cloud.sagemaker.errors import AwsError
+
+# moto's own lists of instance types stop at older generations; the requests
+# are checked against botocore's model before they come here.
+for _record in ("FakeEndpointConfig", "FakeSagemakerNotebookInstance"):
+    getattr(moto_models, _record).validate_instance_type = lambda _self, _instance_type: None
+
+_SERVICES = {
+    "sagemaker": ("SageMaker", SageMakerResponse),
+    "application-autoscaling": ("AnyScaleFrontendService", ApplicationAutoScalingResponse),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The account and region that a request is for."""
+
+    account_id: str
+    region: str
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
+
+
+def call_moto(
+    scope: Scope, service: str, operation: str, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Carry out one operation on moto's records.
+
+    Raises:
+        AwsError: moto refused it, or does not know the operation.
+    """
+    prefix, response_class = _SERVICES[service]
+    url = f"https://{service}.{scope.region}.amazonaws.com/"
+    headers = {
+        "Host": f"{service}.{scope.region}.amazonaws.com",
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"{prefix}.{operation}",
+        "Authorization": (
+            f"AWS4-HMAC-SHA256 Credential={scope.account_id}/20260101/{scope.region}/{service}"
+            "/aws4_request, SignedHeaders=host, Signature=0"
+        ),
+    }
+    request = AWSPreparedRequest("POST", url, headers, json.dumps(parameters).encode(), False)
+    try:
+        status, _, body = response_class.dispatch(normalize_request(request), url, headers)
+    except NotImplementedError as error:
+        raise AwsError(
+            "UnknownOperationException", f"The local cloud does not emulate {service}:{operation}."
+        ) from error
+    answer: dict[str, Any] = json.loads(body or "{}")
+    if status >= 400:
+        message = answer.get("message") or answer.get("Message") or ""
+        raise AwsError(answer.get("__type", "InternalFailure"), message, status=status)
+    return answer
+
+
+def records(scope: Scope) -> SageMakerModelBackend:
+    """Return moto's records of one account and region."""
+    return sagemaker_backends[scope.account_id][scope.region]
+
+
+def endpoint_record(scope: Scope, name: str) -> FakeEndpoint | None:
+    """Return moto's record of an endpoint, whose state is ours to set."""
+    return records(scope).endpoints.get(name)

@@ -1,0 +1,45 @@
+"""Application Auto Scaling for the variants of endpoints."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.errors import validation_error
+from local_cloud.sagemaker.moto_backend import Scope, call_moto
+from local_cloud.sagemaker.validation import check_request
+from local_cloud.sagemaker.wire import Answer, answer_request
+
+_VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
+
+
+class ScalingService:
+    """Registers scaling targets against endpoints that really serve; records are moto's."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def call(self, scope: Scope, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one operation.
+
+        Raises:
+            AwsError: with Application Auto Scaling's own code.
+        """
+        check_request("application-autoscaling", operation, parameters)
+        if operation == "RegisterScalableTarget":
+            self._check_target(scope, parameters["ResourceId"])
+        return call_moto(scope, "application-autoscaling", operation, parameters)
+
+    def handle(self, scope: Scope, _path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one HTTP request."""
+        return answer_request(
+            lambda operation, parameters: self.call(scope, operation, parameters), headers, body
+        )
+
+    def _check_target(self, scope: Scope, resource_id: str) -> None:
+        named = _VARIANT.fullmatch(resource_id)
+        if not named:
+            raise validation_error(
+                f"Unsupported service namespace, resource type or scalable dimension: {resource_id}"
+            )
+        self._endpoints.deployment(scope, named[1]).choose(named[2])

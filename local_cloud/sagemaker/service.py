@@ -1,0 +1,125 @@
+"""SageMaker as the rest of the cloud calls it."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
+from local_cloud.sagemaker.images import Images
+from local_cloud.sagemaker.invocations import Invocation, invoke_endpoint
+from local_cloud.sagemaker.moto_backend import Scope, call_moto, records
+from local_cloud.sagemaker.platform import Platform
+from local_cloud.sagemaker.validation import check_request
+from local_cloud.sagemaker.wire import Answer, answer_request, error_answer
+
+Operation = Callable[[Scope, dict[str, Any]], dict[str, Any]]
+
+_INVOCATIONS_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+
+# A record's kind in ARNs, and the member that names it.
+RECORD_NAMES = {
+    "model": "ModelName",
+    "endpoint-config": "EndpointConfigName",
+    "endpoint": "EndpointName",
+    "model-package-group": "ModelPackageGroupName",
+    "training-job": "TrainingJobName",
+}
+
+
+class SageMakerService:
+    """Validates requests, runs endpoints and leaves the other records to moto."""
+
+    def __init__(self, *, platform: Platform, images: Images, endpoints: Endpoints) -> None:
+        self._platform = platform
+        self._images = images
+        self.endpoints = endpoints
+        self._operations: dict[str, Operation] = {
+            "CreateModel": self._create_model,
+            "CreateEndpointConfig": self._create_endpoint_configuration,
+            "CreateEndpoint": endpoints.create,
+            "UpdateEndpoint": endpoints.update,
+            "UpdateEndpointWeightsAndCapacities": endpoints.resize,
+            "DeleteEndpoint": endpoints.delete,
+            "DeleteModelPackageGroup": _delete_model_package_group,
+        }
+
+    def call(self, scope: Scope, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one operation of the control plane.
+
+        Raises:
+            AwsError: with SageMaker's own code.
+        """
+        check_request("sagemaker", operation, parameters)
+        own = self._operations.get(operation)
+        if own:
+            return own(scope, parameters)
+        return call_moto(scope, "sagemaker", operation, parameters)
+
+    def handle(
+        self, scope: Scope, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer one HTTP request of the control plane or of the runtime API."""
+        invocation = _INVOCATIONS_PATH.fullmatch(path)
+        if not invocation:
+            return answer_request(
+                lambda operation, parameters: self.call(scope, operation, parameters), headers, body
+            )
+        request = Invocation(scope, unquote(invocation[1]), headers, body)
+        try:
+            return invoke_endpoint(self.endpoints, self._platform, request)
+        except AwsError as error:
+            return error_answer(error)
+
+    def _create_model(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+        _refuse_existing(scope, "model", parameters)
+        # As SageMaker does, see now that the role can be assumed.
+        try:
+            self._platform.role_credentials(scope, parameters["ExecutionRoleArn"], "SageMaker")
+        except HostingError as error:
+            raise validation_error(str(error)) from error
+        for container in (parameters.get("PrimaryContainer"), *parameters.get("Containers", [])):
+            if container and "Image" in container:
+                self._images.keep(container["Image"])
+        return call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
+
+    def _create_endpoint_configuration(
+        self, scope: Scope, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        _refuse_existing(scope, "endpoint-config", parameters)
+        for variant in parameters["ProductionVariants"]:
+            model = {"ModelName": variant["ModelName"]}
+            try:
+                call_moto(scope, "sagemaker", "DescribeModel", model)
+            except AwsError as error:
+                arn = scope.arn("sagemaker", f"model/{variant['ModelName'].lower()}")
+                raise validation_error(f'Could not find model "{arn}".') from error
+        return call_moto(scope, "sagemaker", "CreateEndpointConfig", {"Tags": [], **parameters})
+
+
+def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> None:
+    name = parameters[RECORD_NAMES[kind]]
+    known = records(scope)._models if kind == "model" else records(scope).endpoint_configs
+    if name in known:
+        arn = scope.arn("sagemaker", f"{kind}/{name.lower()}")
+        what = {"model": "model", "endpoint-config": "endpoint configuration"}[kind]
+        raise validation_error(f'Cannot create already existing {what} "{arn}".')
+
+
+def _delete_model_package_group(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Delete a group, which moto cannot; refuse while it holds packages, as SageMaker does."""
+    name = parameters["ModelPackageGroupName"]
+    groups = records(scope).model_package_groups
+    if name not in groups:
+        raise validation_error(f"Model Package Group {name} does not exist.")
+    packages = call_moto(
+        scope, "sagemaker", "ListModelPackages", {"ModelPackageGroupName": name}
+    )["ModelPackageSummaryList"]
+    if packages:
+        raise AwsError(
+            "ConflictException",
+            f"Model Package Group {name} cannot be deleted: it has {len(packages)} model packages.",
+        )
+    del groups[name]
+    return {}

@@ -1,0 +1,109 @@
+"""The local cloud's own process: `python -m local_cloud.server`, started by `up`.
+
+Its environment must be the one of `environment.server_environment`: MiniStack
+reads its settings when it is imported.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import ministack.app
+import psutil
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from local_cloud import ministack_hooks
+from local_cloud.cloudformation import resource_handlers
+from local_cloud.gateway import Gateway
+from local_cloud.place import Place
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.hosting import Hosting
+from local_cloud.sagemaker.images import Images
+from local_cloud.sagemaker.scaling import ScalingService
+from local_cloud.sagemaker.service import SageMakerService
+
+logger = logging.getLogger("local_cloud")
+
+_GRACE_SECONDS = 4.0
+
+
+def main() -> None:
+    """Serve until SIGTERM, then end every process that was started here."""
+    parser = argparse.ArgumentParser(description="The local cloud's server; use `up` instead.")
+    parser.add_argument("--state-directory", type=Path, required=True)
+    parser.add_argument("--assembly", type=Path, required=True)
+    parser.add_argument("--serving-python", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--public-port", type=int, required=True)
+    arguments = parser.parse_args()
+    place = Place(arguments.state_directory)
+    endpoints = _install(
+        place, assembly=arguments.assembly, python=arguments.serving_python, port=arguments.port
+    )
+    try:
+        asyncio.run(_serve(place, port=arguments.port, public_port=arguments.public_port))
+    finally:
+        endpoints.stop()
+        _end_children()
+        # MiniStack's threads may wait for work that will never end.
+        logging.shutdown()
+        os._exit(0)
+
+
+def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
+    platform = ministack_hooks.MiniStackPlatform(
+        endpoint_url=f"https://localhost:{port}", certificate=place.certificate
+    )
+    images = Images(assembly, place.temporary / "images")
+    endpoints = Endpoints(
+        Hosting(
+            platform=platform,
+            images=images,
+            python=python,
+            models=place.temporary / "models",
+            logs=place.logs / "endpoints",
+        )
+    )
+    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
+    scaling = ScalingService(endpoints)
+    ministack_hooks.install(
+        {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
+        resource_handlers(sagemaker, scaling, ministack_hooks.current_scope),
+    )
+    return endpoints
+
+
+async def _serve(place: Place, *, port: int, public_port: int) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.insecure_bind = [f"127.0.0.1:{public_port}"]
+    config.certfile, config.keyfile = str(place.certificate), str(place.private_key)
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = _GRACE_SECONDS
+    config.shutdown_timeout = _GRACE_SECONDS
+    config.loglevel = "WARNING"
+    gateway = Gateway(ministack.app.app, public_port=public_port)
+    await serve(gateway, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+
+
+def _end_children() -> None:
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        child.terminate()
+    _, alive = psutil.wait_procs(children, timeout=_GRACE_SECONDS)
+    for child in alive:
+        logger.warning("killing process %s, which did not end", child.pid)
+        child.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Picture bytes -> answer: decode, preprocess, infer, rank. No I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from classifier.decoding import decode_picture
+from classifier.engine import Engine
+from classifier.manifest import Manifest
+from classifier.preprocessing import FloatArray, preprocess
+
+
+class PictureClassifier:
+    """An artifact's network with the preprocessing and the labels that came with it."""
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        self._manifest = manifest
+        self._engine = engine
+
+    @property
+    def class_count(self) -> int:
+        """Number of labels."""
+        return len(self._manifest.labels)
+
+    def classify(self, data: bytes, top_k: int) -> dict[str, Any]:
+        """Answer one picture.
+
+        Args:
+            data: a JPEG, PNG or WebP file.
+            top_k: number of predictions, 1 to `class_count`.
+
+        Returns:
+            `{"predictions": [{"label", "index", "probability"}], "model": {"name", "version"}}`,
+            most probable first; the probabilities of all classes sum to 1.
+
+        Raises:
+            RequestError: the picture cannot be read or is too large.
+            ArithmeticError: the network answered with numbers that are not finite.
+        """
+        image = preprocess(decode_picture(data), self._manifest.preprocessing)
+        probabilities = softmax(self._engine.infer(image))
+        ranking = numpy.argsort(-probabilities, kind="stable")[:top_k]
+        return {
+            "predictions": [
+                {
+                    "label": self._manifest.labels[index],
+                    "index": int(index),
+                    "probability": float(probabilities[index]),
+                }
+                for index in ranking
+            ],
+            "model": {"name": self._manifest.name, "version": self._manifest.version},
+        }
+
+
+def softmax(logits: FloatArray) -> numpy.typing.NDArray[numpy.float64]:
+    """Return probabilities (classes) that sum to 1.
+
+    Raises:
+        ArithmeticError: a logit is not finite.
+    """
+    if not numpy.isfinite(logits).all():
+        raise ArithmeticError("the network answered with numbers that are not finite")
+    # 64 bit and shifted by the maximum: no overflow, and the sum is 1 to 15 digits.
+    exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
+    probabilities: numpy.typing.NDArray[numpy.float64] = exponentials / exponentials.sum()
+    return probabilities

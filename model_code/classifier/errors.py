@@ -1,0 +1,37 @@
+"""What can be wrong with a request, and the HTTP status of each: the one table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STATUS_BY_CODE: Final = {
+    "empty_body": 400,
+    "bad_top_k": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "image_too_large": 413,
+    "unsupported_media_type": 415,
+    "unreadable_image": 422,
+    "internal_error": 500,
+    "overloaded": 503,
+}
+
+
+class RequestError(Exception):
+    """A request that cannot be answered.
+
+    Attributes:
+        code: a key of `STATUS_BY_CODE`.
+        message: for the caller: what was wrong, what was expected.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with the code."""
+        return STATUS_BY_CODE[self.code]

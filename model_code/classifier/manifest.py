@@ -1,0 +1,220 @@
+"""The manifest of an artifact: all that an answer needs besides the network itself.
+
+It is written once, by `build.py` or `train.py`, and read by the server. Standard library only, so
+that tools without numpy or torch can read it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+SCHEMA_VERSION: Final = 1
+MODEL_FILE: Final = "model.onnx"
+VERSION_LENGTH: Final = 12
+LARGEST_RESIZE_PIXELS: Final = 4096
+INTERPOLATIONS: Final = ("bilinear", "bicubic")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ManifestError(Exception):
+    """The manifest is not one that this code can read; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How an upright RGB picture becomes the network's input.
+
+    Attributes:
+        resize: length in pixels that the shorter side is resized to, with antialiasing.
+        crop: side in pixels of the square cut from the centre, at most `resize`.
+        interpolation: one of `INTERPOLATIONS`.
+        mean: subtracted from each channel (red, green, blue) after scaling to 0..1.
+        std: each channel is then divided by this.
+    """
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.crop <= self.resize <= LARGEST_RESIZE_PIXELS:
+            raise ManifestError(
+                f"preprocessing needs 1 <= crop <= resize <= {LARGEST_RESIZE_PIXELS}, "
+                f"not crop {self.crop} and resize {self.resize}"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ManifestError(
+                f"preprocessing.interpolation is {self.interpolation!r}, "
+                f"not one of {', '.join(INTERPOLATIONS)}"
+            )
+        if any(value <= 0 for value in self.std):
+            raise ManifestError(f"preprocessing.std must be above 0, not {list(self.std)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an artifact holds; see the attributes' names, all lengths in pixels.
+
+    Attributes:
+        exporter_version: raised when the export changes what the network computes.
+        weights_sha256: digest of the state dict's tensors (`training.weights.digest`).
+        files: sha256 in hexadecimal of each file beside the manifest, by name.
+    """
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    weights_sha256: str
+    exporter_version: int
+    files: Mapping[str, str]
+    precision: str = "fp32"
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training_data: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or not all(label.strip() for label in self.labels):
+            raise ManifestError("labels must be at least two texts, none of them empty")
+        if self.precision != "fp32":
+            raise ManifestError(f"precision is {self.precision!r}; this code serves 'fp32'")
+        for name, digest in {"weights_sha256": self.weights_sha256, **self.files}.items():
+            if not _SHA256.fullmatch(digest):
+                raise ManifestError(f"{name}: {digest!r} is no sha256 in lower-case hexadecimal")
+        if set(self.files) != {MODEL_FILE}:
+            raise ManifestError(f"files must name {MODEL_FILE} alone, not {sorted(self.files)}")
+
+    @property
+    def identity(self) -> str:
+        """Digest of what decides an answer, the same on every machine that builds this model.
+
+        The bytes of the ONNX file are left out on purpose: two machines may fold a constant
+        differently and still serve the same model.
+        """
+        decisive = {
+            "architecture": self.architecture,
+            "exporter_version": self.exporter_version,
+            "labels": self.labels,
+            "precision": self.precision,
+            "preprocessing": asdict(self.preprocessing),
+            "weights_sha256": self.weights_sha256,
+        }
+        canonical = json.dumps(
+            decisive, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The identity's first characters, short enough to be read aloud."""
+        return self.identity[:VERSION_LENGTH]
+
+    def to_json(self) -> str:
+        """Return the manifest's file text: sorted keys, two spaces, a newline at the end."""
+        document = {
+            **asdict(self),
+            "schema_version": SCHEMA_VERSION,
+            "identity": self.identity,
+            "version": self.version,
+        }
+        text = json.dumps(
+            document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
+        )
+        return text + "\n"
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Read a manifest's file text and check every field of it.
+
+    Raises:
+        ManifestError: not JSON, of another schema, a field missing, unknown, of a wrong type or
+            out of bounds, or an identity that does not follow from the fields.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ManifestError(f"is not JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ManifestError("is not a JSON object")
+    schema_version = document.pop("schema_version", None)
+    if schema_version != SCHEMA_VERSION:
+        raise ManifestError(
+            f"has schema_version {schema_version!r}; this code reads {SCHEMA_VERSION}: "
+            "build the artifact again"
+        )
+    identity, version = document.pop("identity", None), document.pop("version", None)
+    manifest = _manifest_of(document)
+    if (identity, version) != (manifest.identity, manifest.version):
+        raise ManifestError(
+            "has an identity that does not follow from its fields: it was changed after the build"
+        )
+    return manifest
+
+
+def _manifest_of(document: dict[str, Any]) -> Manifest:
+    expected: dict[str, type] = {
+        "name": str,
+        "architecture": str,
+        "labels": list,
+        "preprocessing": dict,
+        "weights_sha256": str,
+        "exporter_version": int,
+        "files": dict,
+        "precision": str,
+        "metrics": dict,
+        "training_data": dict,
+        "libraries": dict,
+    }
+    _check_types("", document, expected)
+    _check_texts("labels", document["labels"])
+    for mapping in ("files", "libraries"):
+        _check_texts(mapping, list(document[mapping].values()))
+    return Manifest(
+        **{
+            **document,
+            "labels": tuple(document["labels"]),
+            "preprocessing": _preprocessing_of(document["preprocessing"]),
+        }
+    )
+
+
+def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
+    expected: dict[str, type] = {
+        "resize": int,
+        "crop": int,
+        "interpolation": str,
+        "mean": list,
+        "std": list,
+    }
+    _check_types("preprocessing.", document, expected)
+    channels = {}
+    for key in ("mean", "std"):
+        values = document[key]
+        if len(values) != 3 or not all(type(value) in (int, float) for value in values):
+            raise ManifestError(f"preprocessing.{key} must be three numbers, not {values!r}")
+        channels[key] = tuple(float(value) for value in values)
+    return Preprocessing(**{**document, **channels})
+
+
+def _check_types(prefix: str, document: dict[str, Any], expected: dict[str, type]) -> None:
+    if missing := sorted(expected.keys() - document.keys()):
+        raise ManifestError(f"lacks {', '.join(prefix + key for key in missing)}")
+    if unknown := sorted(document.keys() - expected.keys()):
+        raise ManifestError(f"has unknown {', '.join(prefix + key for key in unknown)}")
+    for key, kind in expected.items():
+        # `type() is` and not isinstance: true is an int to Python, not to a manifest.
+        if type(document[key]) is not kind:
+            raise ManifestError(f"{prefix}{key} must be of type {kind.__name__}")
+
+
+def _check_texts(name: str, values: Sequence[object]) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise ManifestError(f"{name} must hold texts only")

@@ -1,0 +1,93 @@
+"""A trained network -> the files of an artifact: ONNX and manifest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+import torch
+
+from classifier.artifact import MANIFEST_FILE, file_sha256
+from classifier.manifest import MODEL_FILE, Manifest, Preprocessing
+from classifier.training.network import digest
+
+# Raise it when the export changes what the network computes: it is part of a model's identity.
+EXPORTER_VERSION: Final = 1
+_LIBRARIES: Final = ("onnx", "onnxscript", "torch", "torchvision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """What the manifest says about a network besides its weights."""
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training_data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_artifact(
+    network: torch.nn.Module, description: ModelDescription, directory: Path
+) -> Manifest:
+    """Write `model.onnx` and `manifest.json` into `directory`, which must exist.
+
+    The manifest comes last and vouches for the other file.
+    """
+    model_path = directory / MODEL_FILE
+    _export_onnx(network, description.preprocessing.crop, model_path)
+    manifest = Manifest(
+        name=description.name,
+        architecture=description.architecture,
+        labels=description.labels,
+        preprocessing=description.preprocessing,
+        metrics=description.metrics,
+        training_data=description.training_data,
+        weights_sha256=digest(network.state_dict()),
+        exporter_version=EXPORTER_VERSION,
+        files={MODEL_FILE: file_sha256(model_path)},
+        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+    )
+    (directory / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def _export_onnx(network: torch.nn.Module, crop: int, path: Path) -> None:
+    network = network.cpu().eval()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(action="ignore"):
+        # Two images, because a batch of one would be taken for a constant.
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, crop, crop),),
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _strip_metadata(model)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _strip_metadata(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes beside the network: stack traces with the builder's paths."""
+    graph = model.graph
+    described: list[Any] = [model, graph, *model.functions]
+    for part in (graph, *model.functions):
+        described += [*part.node, *part.value_info]
+    described += [*graph.initializer, *graph.input, *graph.output]
+    for item in described:
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")

@@ -1,0 +1,94 @@
+"""torchvision's published weights: their labels, preprocessing and figures."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torchvision  # type: ignore[import-untyped]  # it ships no types
+
+from classifier.manifest import Preprocessing
+from classifier.training.network import NetworkError, StateDict
+
+
+class DownloadError(Exception):
+    """The published weights cannot be had; the message is one line."""
+
+
+class PublishedWeights:
+    """The weights that torchvision publishes for one architecture under one name."""
+
+    def __init__(self, member: torchvision.models.WeightsEnum) -> None:
+        self._member = member
+
+    @property
+    def name(self) -> str:
+        """Name and version, such as `ResNet50_Weights.IMAGENET1K_V2`."""
+        return str(self._member)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories, in the order of the head's outputs."""
+        return tuple(self._member.meta["categories"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The published accuracy on ImageNet's validation set, as fractions."""
+        published = self._member.meta["_metrics"]["ImageNet-1K"]
+        return {
+            "valid_accuracy": round(published["acc@1"] / 100, 5),
+            "valid_top_5_accuracy": round(published["acc@5"] / 100, 5),
+        }
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The evaluation preprocessing that the published accuracy was measured with."""
+        transforms: Any = self._member.transforms()
+        (crop,), (resize,) = transforms.crop_size, transforms.resize_size
+        mean, std = (tuple(map(float, v)) for v in (transforms.mean, transforms.std))
+        return Preprocessing(
+            resize=resize,
+            crop=crop,
+            interpolation=transforms.interpolation.value,
+            mean=(mean[0], mean[1], mean[2]),
+            std=(std[0], std[1], std[2]),
+        )
+
+    def download(self) -> StateDict:
+        """Return the state dict, from torchvision's cache or its server; shows progress.
+
+        Raises:
+            DownloadError: no network, or a file whose hash is not the published one.
+        """
+        try:
+            weights: StateDict = self._member.get_state_dict(
+                progress=True, check_hash=True, weights_only=True
+            )
+        except (URLError, OSError, RuntimeError) as error:
+            reason = getattr(error, "reason", error)
+            raise DownloadError(
+                f"{self._member.url} cannot be downloaded ({reason}); "
+                "give the file with --weights-file, or train a model of your own"
+            ) from error
+        return weights
+
+    def is_file(self, path: Path) -> bool:
+        """Tell whether `path` is the published file: its name's end is its sha256's beginning."""
+        stated = self._member.url.rpartition("-")[2].removesuffix(".pth")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest().startswith(stated)
+
+
+def published_weights(architecture: str) -> list[PublishedWeights]:
+    """Return the architecture's published weights, torchvision's default first.
+
+    Raises:
+        NetworkError: torchvision has no classifier of that name.
+    """
+    if architecture not in torchvision.models.list_models(module=torchvision.models):
+        raise NetworkError(f"torchvision has no classifier named {architecture!r}")
+    members = torchvision.models.get_model_weights(architecture)
+    others = [member for member in members if member is not members.DEFAULT]
+    return [PublishedWeights(member) for member in (members.DEFAULT, *others)]

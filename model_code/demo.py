@@ -1,0 +1,78 @@
+"""Write scikit-learn's handwritten digits as a folder of pictures: a data set with no download.
+
+The result is `<output>/train|valid|test/<digit>/<number>.png`, what `train.py --data` reads. The
+1,797 digits come with scikit-learn (a copy of the test set of UCI's "Optical Recognition of
+Handwritten Digits"), 8 x 8 grey pixels each, enlarged here so that a person can read them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy
+from PIL import Image
+from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it ships no types
+from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
+
+PICTURE_SIDE_PIXELS = 64
+BRIGHTEST = 16
+SHARE_HELD_BACK = 0.3
+SHARE_OF_HELD_BACK_FOR_TEST = 2 / 3
+SEED = 20_261_120
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the folder; return 1 with one line on standard error when that fails."""
+    parser = argparse.ArgumentParser(prog="demo.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True, help="folder to write; replaced")
+    output: Path = parser.parse_args(arguments).output
+    pictures, labels = load_digits(return_X_y=True)
+    try:
+        for split, indices in split_indices(labels).items():
+            write_split(output / split, pictures, labels, indices)
+            print(f"{output / split}: {len(indices)} pictures")
+    except OSError as error:
+        print(f"demo.py: {output} cannot be written: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def split_indices(labels: numpy.ndarray) -> dict[str, list[int]]:
+    """Share the pictures out as 70 % train, 10 % valid, 20 % test of each digit, always alike."""
+    everything = range(len(labels))
+    train, held_back = train_test_split(
+        everything, test_size=SHARE_HELD_BACK, stratify=labels, random_state=SEED
+    )
+    valid, test = train_test_split(
+        held_back,
+        test_size=SHARE_OF_HELD_BACK_FOR_TEST,
+        stratify=labels[held_back],
+        random_state=SEED,
+    )
+    return {"train": sorted(train), "valid": sorted(valid), "test": sorted(test)}
+
+
+def write_split(
+    directory: Path, pictures: numpy.ndarray, labels: numpy.ndarray, indices: Sequence[int]
+) -> None:
+    """Write each picture as `directory/<digit>/<index>.png`, replacing the folder."""
+    shutil.rmtree(directory, ignore_errors=True)
+    for index in indices:
+        folder = directory / str(labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        enlarge(pictures[index].reshape(8, 8)).save(folder / f"{index:04}.png")
+
+
+def enlarge(brightness: numpy.ndarray) -> Image.Image:
+    """Turn 8 x 8 values of 0..16 into an RGB picture, white ink on black, smoothly enlarged."""
+    grey = Image.fromarray((brightness * 255 / BRIGHTEST).round().astype(numpy.uint8))
+    side = (PICTURE_SIDE_PIXELS, PICTURE_SIDE_PIXELS)
+    return grey.resize(side, Image.Resampling.BICUBIC).convert("RGB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

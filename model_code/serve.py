@@ -1,0 +1,115 @@
+"""Entry of the serving container: `python serve.py serve`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+from starlette.applications import Starlette
+
+from classifier.artifact import ArtifactError, read_artifact
+from classifier.classification import PictureClassifier
+from classifier.engine import EngineError, OpenVinoEngine
+from classifier.logs import configure_logs
+from classifier.server import InferenceServer
+from classifier.settings import ServerSettings, SettingsError, read_port, read_settings
+
+# SageMaker's routers keep connections for a minute; closing first would race with a request.
+KEEP_ALIVE_SECONDS = 75
+_log = logging.getLogger("classifier.serve")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return 1 with one line on standard error when that is impossible."""
+    # Until there are requests to drain, SIGTERM ends the process at once, and in good order.
+    signal.signal(signal.SIGTERM, _exit_in_order)
+    try:
+        options = _parse(arguments)
+        settings = read_settings(os.environ)
+        configure_logs(settings.log_level)
+        application = _load_server(options.model_dir, settings)
+        port = read_port(os.environ) if options.port is None else options.port
+        listener = _listen(options.host, port)
+    except (ArtifactError, EngineError, SettingsError) as error:
+        print(f"serve.py: {error}", file=sys.stderr)
+        return 1
+    _log.info("serving", extra={"fields": {"port": listener.getsockname()[1]}})
+    _run(application, listener, settings)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="serve.py", description=__doc__)
+    parser.add_argument("command", choices=["serve"], help="what SageMaker passes")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")  # noqa: S104 - a container is reached from outside of itself
+    parser.add_argument(
+        "--port", type=int, help="default: $SAGEMAKER_BIND_TO_PORT or 8080; 0 picks a free one"
+    )
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        default=Path("/opt/ml/model"),
+        help="the unpacked artifact (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
+    started = time.perf_counter()
+    artifact = read_artifact(model_directory)
+    manifest = artifact.manifest
+    engine = OpenVinoEngine(
+        artifact.model_path,
+        crop=manifest.preprocessing.crop,
+        class_count=len(manifest.labels),
+        streams=settings.worker_count,
+    )
+    engine.warm_up()
+    fields = {
+        "model": manifest.name,
+        "version": manifest.version,
+        "workers": settings.worker_count,
+        "load_ms": round((time.perf_counter() - started) * 1000),
+    }
+    _log.info("model loaded", extra={"fields": fields})
+    return InferenceServer(PictureClassifier(manifest, engine), settings).create_application()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"cannot listen on {host} port {port}: {error}") from error
+
+
+def _run(application: Starlette, listener: socket.socket, settings: ServerSettings) -> None:
+    configuration = uvicorn.Config(
+        application,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    uvicorn.Server(configuration).run(sockets=[listener])
+
+
+def _exit_in_order(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What callers reach: the proxy function and the REST API before it."""
+
+from aws_cdk import CfnOutput
+from constructs import Construct
+
+from stacks.components.api_account_logging import ApiAccountLogging
+from stacks.components.classifier_api import ClassifierApi
+from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.components.proxy_function import ProxyFunction
+from stacks.inputs import Inputs
+from stacks.serving_stack import ServingStack
+from stacks.settings import StageSettings
+from stacks.stage_stack import StageStack
+from stacks.storage_stack import StorageStack
+
+
+class ApiStack(StageStack):
+    """The API.
+
+    Attributes:
+        proxy: the function and its alias.
+        api: the REST API.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        storage: StorageStack,
+        serving: ServingStack,
+        inputs: Inputs,
+    ) -> None:
+        super().__init__(
+            scope,
+            settings=settings,
+            purpose="api",
+            description="Whippet: REST API and Lambda proxy",
+        )
+        # The proxy knows the endpoint by its literal name, which orders nothing by itself.
+        self.add_stack_dependency(serving)
+        self.proxy = ProxyFunction(
+            self,
+            "Proxy",
+            settings=settings,
+            code_directory=inputs.proxy_directory,
+            key=storage.key,
+        )
+        access_logs = encrypted_log_group(
+            self, "AccessLogs", key=storage.key, retention_days=settings.log_retention_days
+        )
+        self.api = ClassifierApi(
+            self,
+            "Api",
+            settings=settings,
+            proxy=self.proxy.alias,
+            access_logs=access_logs,
+        )
+        if settings.api.manage_account_logging_role:
+            logging = ApiAccountLogging(self, "AccountLogging")
+            self.api.api.deployment_stage.node.add_dependency(logging.account)
+        CfnOutput(self, "ApiUrl", value=self.api.api.url)
+        # The key's identifier, never its value: outputs are readable by whoever sees the stack.
+        CfnOutput(self, "ApiKeyId", value=self.api.api_key.key_id)

@@ -1,0 +1,24 @@
+"""The stacks of a stage, wired by objects from what holds state to what does not."""
+
+from constructs import Construct
+
+from stacks.api_stack import ApiStack
+from stacks.inputs import Inputs
+from stacks.monitoring_stack import MonitoringStack
+from stacks.serving_stack import ServingStack
+from stacks.settings import StageSettings
+from stacks.storage_stack import StorageStack
+from stacks.training_stack import TrainingStack
+
+
+def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
+    """Add every stack of a stage to an app (or to a stage of a pipeline).
+
+    Raises:
+        SettingsError: a setting does not fit what AWS offers in the stage's region.
+    """
+    storage = StorageStack(scope, settings=settings)
+    TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
+    serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
+    api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
+    MonitoringStack(scope, settings=settings, storage=storage, api=api)

@@ -1,0 +1,142 @@
+"""The REST API that callers see."""
+
+import json
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.acknowledgement import acknowledge
+from stacks.components.gateway_responses import add_gateway_responses
+from stacks.settings import StageSettings
+
+STAGE_NAME = "v1"
+# Listed one by one: "*/*" would turn the answer to a CORS preflight into base64.
+BINARY_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+_INTEGRATION_TIMEOUT = Duration.seconds(29)
+_ACCESS_LOG_FORMAT = {
+    "request_id": "$context.requestId",
+    "request_time": "$context.requestTime",
+    "source_address": "$context.identity.sourceIp",
+    "api_key_id": "$context.identity.apiKeyId",
+    "method": "$context.httpMethod",
+    "resource": "$context.resourcePath",
+    "status": "$context.status",
+    "latency_ms": "$context.responseLatency",
+    "integration_latency_ms": "$context.integrationLatency",
+    "response_bytes": "$context.responseLength",
+    "error_type": "$context.error.responseType",
+    "error_message": "$context.error.message",
+    "trace_id": "$context.xrayTraceId",
+}
+
+
+class ClassifierApi(Construct):
+    """`POST /predict` with an API key, a usage plan and the one error shape.
+
+    Attributes:
+        api: the REST API.
+        api_key: the key that is made with it; its value is in no template and no output.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: StageSettings,
+        proxy: lambda_.IFunction,
+        access_logs: logs.ILogGroup,
+    ) -> None:
+        super().__init__(scope, id)
+        self._settings = settings.api
+        self.api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=settings.name,  # the dimension of its metrics
+            description="Classifies pictures",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            binary_media_types=list(BINARY_MEDIA_TYPES),
+            cloud_watch_role=False,  # the account's logging role is not this API's to replace
+            deploy_options=self._stage_options(access_logs),
+        )
+        add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
+        self._add_predict(proxy)
+        self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
+        self._add_usage_plan()
+        acknowledge(self.api, "APIG4", reason="Callers are programs: an API key and a usage plan")
+        acknowledge(self.api, "COG4", reason="Callers are programs: an API key and a usage plan")
+        acknowledge(
+            self.api.deployment_stage,
+            "APIG3",
+            reason="The firewall comes with the web page; until then keys and throttles protect it",
+        )
+
+    def _stage_options(self, access_logs: logs.ILogGroup) -> apigateway.StageOptions:
+        return apigateway.StageOptions(
+            stage_name=STAGE_NAME,
+            access_log_destination=apigateway.LogGroupLogDestination(access_logs),
+            access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG_FORMAT)),
+            logging_level=apigateway.MethodLoggingLevel.ERROR,
+            data_trace_enabled=False,  # it would log pictures and keys
+            metrics_enabled=True,
+            tracing_enabled=True,
+            throttling_rate_limit=self._settings.throttle_requests_per_second,
+            throttling_burst_limit=self._settings.throttle_burst_requests,
+        )
+
+    def _add_predict(self, proxy: lambda_.IFunction) -> None:
+        predict = self.api.root.add_resource("predict")
+        predict.add_method(
+            "POST",
+            apigateway.LambdaIntegration(
+                proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
+            ),
+            api_key_required=True,
+            request_parameters={"method.request.querystring.top_k": False},
+            request_models={"application/json": self._picture_model()},
+            request_validator=self.api.add_request_validator(
+                "Validator", validate_request_body=True, validate_request_parameters=True
+            ),
+        )
+        origin = self._settings.cors_allowed_origin
+        if origin is not None:
+            predict.add_cors_preflight(
+                allow_origins=[origin],
+                allow_methods=["POST"],
+                allow_headers=["Content-Type", "X-Api-Key"],
+            )
+
+    def _picture_model(self) -> apigateway.Model:
+        # A body with a picture's own content type has no model, and is not validated.
+        return self.api.add_model(
+            "Picture",
+            content_type="application/json",
+            schema=apigateway.JsonSchema(
+                schema=apigateway.JsonSchemaVersion.DRAFT4,
+                type=apigateway.JsonSchemaType.OBJECT,
+                required=["image"],
+                properties={
+                    "image": apigateway.JsonSchema(
+                        type=apigateway.JsonSchemaType.STRING, min_length=1
+                    )
+                },
+                additional_properties=False,
+            ),
+        )
+
+    def _add_usage_plan(self) -> None:
+        plan = self.api.add_usage_plan(
+            "UsagePlan",
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=self._settings.throttle_requests_per_second,
+                burst_limit=self._settings.throttle_burst_requests,
+            ),
+            quota=apigateway.QuotaSettings(
+                limit=self._settings.quota_requests_per_day, period=apigateway.Period.DAY
+            ),
+        )
+        plan.add_api_stage(stage=self.api.deployment_stage)
+        plan.add_api_key(self.api_key)

@@ -1,0 +1,62 @@
+"""What an operator looks at."""
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from stacks.components.operator_alarms import OperatorAlarms
+from stacks.components.stage_metrics import StageMetrics
+
+_WIDTH = 8
+
+
+class Dashboard(Construct):
+    """Alarms on top, then the way of a request: API, proxy, endpoint."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, metrics: StageMetrics, alarms: OperatorAlarms
+    ) -> None:
+        super().__init__(scope, id)
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            widgets=[
+                [
+                    cloudwatch.AlarmStatusWidget(
+                        title="Alarms", alarms=alarms.alarms, width=3 * _WIDTH
+                    )
+                ],
+                [
+                    _graph("API: requests", metrics.api_requests),
+                    _graph("API: errors", metrics.api_4xx_errors, metrics.api_5xx_errors),
+                    _graph("API: latency (ms)", metrics.api_latency_median, metrics.api_latency),
+                ],
+                [
+                    _graph("Proxy: errors", metrics.proxy_errors, metrics.proxy_throttles),
+                    _graph("Proxy: duration (ms)", metrics.proxy_duration),
+                    _graph("Proxy: past provisioned concurrency", metrics.proxy_spillovers),
+                ],
+                [
+                    _graph(
+                        "Endpoint: invocations",
+                        metrics.invocations,
+                        metrics.invocations_per_instance,
+                    ),
+                    _graph(
+                        "Endpoint: errors",
+                        metrics.endpoint_4xx_errors,
+                        metrics.endpoint_5xx_errors,
+                        metrics.endpoint_model_errors,
+                    ),
+                    _graph(
+                        "Endpoint: latency (microseconds)",
+                        metrics.model_latency_median,
+                        metrics.model_latency,
+                        metrics.overhead_latency,
+                    ),
+                ],
+            ],
+        )
+
+
+def _graph(title: str, *metrics: cloudwatch.Metric) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=_WIDTH)

@@ -1,0 +1,49 @@
+"""The one KMS key of a stage, and who may use it besides the account's own roles."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+# Services that send through an encrypted SNS topic: without these two actions CloudWatch drops
+# an alarm's message silently (docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+_SENDERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com")
+_SENDER_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey*"]
+_LOGS_ACTIONS = [
+    "kms:Encrypt*",
+    "kms:Decrypt*",
+    "kms:ReEncrypt*",
+    "kms:GenerateDataKey*",
+    "kms:Describe*",
+]
+
+
+class EncryptionKey(Construct):
+    """A key with rotation, usable by the services that write on the account's behalf.
+
+    The policy names services and the account, never a resource of a later stack: that would be
+    a cycle. CDK's own alarm action and log group leave such a key's policy as it is.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, removal_policy: RemovalPolicy) -> None:
+        super().__init__(scope, id)
+        self.key = kms.Key(
+            self,
+            "Key",
+            description="Encrypts what this Whippet stage stores, logs and sends",
+            enable_key_rotation=True,
+            removal_policy=removal_policy,
+            pending_window=Duration.days(30 if removal_policy == RemovalPolicy.RETAIN else 7),
+        )
+        self._allow_services(list(_SENDERS), _SENDER_ACTIONS)
+        self._allow_services([f"logs.{Stack.of(self).region}.amazonaws.com"], _LOGS_ACTIONS)
+
+    def _allow_services(self, services: list[str], actions: list[str]) -> None:
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(service) for service in services],
+                actions=actions,
+                resources=["*"],  # in a key's policy: this key
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )

@@ -1,0 +1,42 @@
+"""The metrics that SageMaker emits for an endpoint, by their exact names and dimensions."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+VARIANT_NAME = "primary"
+_MICROSECONDS_PER_MILLISECOND = 1000
+
+
+def endpoint_metric(
+    name: str,
+    *,
+    statistic: str,
+    endpoint_name: str,
+    endpoint_configuration_name: str | None = None,
+) -> cloudwatch.Metric:
+    """Return a metric of the endpoint's variant over one minute.
+
+    Args:
+        name: a metric of the namespace AWS/SageMaker, such as "Invocation5XXErrors". Latencies
+            are in microseconds there.
+        statistic: "Sum", "p99", and so on.
+        endpoint_name: the literal name; an attribute of the endpoint would make a cycle with the
+            alarms that its own rollback names.
+        endpoint_configuration_name: narrows the metric to the fleet that serves this
+            configuration; without it, both fleets of an update count.
+    """
+    dimensions = {"EndpointName": endpoint_name, "VariantName": VARIANT_NAME}
+    if endpoint_configuration_name is not None:
+        dimensions["EndpointConfigName"] = endpoint_configuration_name
+    return cloudwatch.Metric(
+        namespace="AWS/SageMaker",
+        metric_name=name,
+        dimensions_map=dimensions,
+        statistic=statistic,
+        period=Duration.minutes(1),
+    )
+
+
+def microseconds(milliseconds: float) -> float:
+    """Turn a threshold of the settings into the unit of SageMaker's latencies."""
+    return milliseconds * _MICROSECONDS_PER_MILLISECOND

@@ -1,0 +1,136 @@
+"""The errors that API Gateway answers by itself, in the API's one error shape."""
+
+import json
+from dataclasses import dataclass
+
+from aws_cdk import aws_apigateway as apigateway
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayError:
+    """One kind of error and how it is answered.
+
+    Attributes:
+        kind: API Gateway's name of the response type.
+        code: snake_case name of the error, for programs; the proxy's own where it has one.
+        message: sentence for people.
+        status: HTTP status; None leaves each of the kind's own.
+        retry_after_seconds: value of the Retry-After header; None: no such header.
+    """
+
+    kind: str
+    code: str
+    message: str
+    status: int | None
+    retry_after_seconds: int | None = None
+
+
+GATEWAY_ERRORS = (
+    # A status here would become the status of every other error of the class.
+    GatewayError(
+        kind="DEFAULT_4XX",
+        status=None,
+        code="request_rejected",
+        message="The request is not valid.",
+    ),
+    GatewayError(
+        kind="DEFAULT_5XX",
+        status=None,
+        code="internal_error",
+        message="Something went wrong on our side. Quote the request id to report it.",
+    ),
+    GatewayError(
+        kind="BAD_REQUEST_BODY",
+        status=400,
+        code="invalid_request",
+        message='The body must be a JSON object {"image": "<base64>"}.',
+    ),
+    GatewayError(
+        kind="BAD_REQUEST_PARAMETERS",
+        status=400,
+        code="invalid_parameters",
+        message="A query parameter or header of the request is not valid.",
+    ),
+    GatewayError(
+        kind="INVALID_API_KEY",
+        status=403,
+        code="invalid_api_key",
+        message="The API key is missing or not valid. Send it in the header x-api-key.",
+    ),
+    GatewayError(
+        kind="MISSING_AUTHENTICATION_TOKEN",
+        status=403,
+        code="route_not_found",
+        message="There is nothing at this method and path.",
+    ),
+    GatewayError(
+        kind="REQUEST_TOO_LARGE",
+        status=413,
+        code="payload_too_large",
+        message="The request has too many bytes. Send a smaller picture.",
+    ),
+    GatewayError(
+        kind="UNSUPPORTED_MEDIA_TYPE",
+        status=415,
+        code="unsupported_media_type",
+        message="This Content-Type is not supported.",
+    ),
+    GatewayError(
+        kind="THROTTLED",
+        status=429,
+        code="throttled",
+        message="Too many requests. Try again in a moment.",
+        retry_after_seconds=1,
+    ),
+    GatewayError(
+        kind="QUOTA_EXCEEDED",
+        status=429,
+        code="quota_exceeded",
+        message="The API key's requests of today are used up.",
+        retry_after_seconds=3600,
+    ),
+    GatewayError(
+        kind="INTEGRATION_FAILURE",
+        status=504,
+        code="integration_failure",
+        message="The API could not be reached behind its gateway. Try again.",
+    ),
+    GatewayError(
+        kind="INTEGRATION_TIMEOUT",
+        status=504,
+        code="integration_timeout",
+        message="The API did not answer in time.",
+    ),
+)
+"""One row an error. API Gateway's own 413 above 10 MB is plain text and no setting changes that."""
+
+
+def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str | None) -> None:
+    """Answer API Gateway's own errors as `GATEWAY_ERRORS` says.
+
+    Args:
+        api: the API.
+        cors_allowed_origin: the origin whose pages may read the errors; None: only the API's own.
+    """
+    for error in GATEWAY_ERRORS:
+        headers = {}
+        if error.retry_after_seconds is not None:
+            headers["Retry-After"] = f"'{error.retry_after_seconds}'"
+        if cors_allowed_origin is not None:
+            headers["Access-Control-Allow-Origin"] = f"'{cors_allowed_origin}'"
+        api.add_gateway_response(
+            f"Error{error.kind.title().replace('_', '')}",
+            type=apigateway.ResponseType.of(error.kind),
+            status_code=None if error.status is None else str(error.status),
+            response_headers=headers or None,
+            templates={"application/json": _template(error)},
+        )
+
+
+def _template(error: GatewayError) -> str:
+    return json.dumps(
+        {
+            "error": {"code": error.code, "message": error.message},
+            "request_id": "$context.requestId",
+        }
+    )

@@ -1,0 +1,111 @@
+"""The Lambda function between the API and the endpoint."""
+
+from pathlib import Path
+
+from aws_cdk import Duration, IgnoreMode, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.acknowledgement import acknowledge
+from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.settings import StageSettings
+
+ALIAS_NAME = "live"
+METRICS_NAMESPACE = "Whippet"
+# Below API Gateway's 29 seconds, so that the caller gets the proxy's answer and not a cut line.
+_TIMEOUT = Duration.seconds(27)
+
+
+class ProxyFunction(Construct):
+    """The proxy, its role and its log group.
+
+    Attributes:
+        function: the function; its metrics count every version.
+        alias: what the API calls, with provisioned concurrency where the stage has it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: StageSettings,
+        code_directory: Path,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = encrypted_log_group(
+            self, "Logs", key=key, retention_days=settings.log_retention_days
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Asks the endpoint {settings.name}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler="classifier_proxy.handler.handle",
+            # The hash is of the files' names and bytes: no clock, no byte code of a local run.
+            code=lambda_.Code.from_asset(
+                str(code_directory),
+                exclude=["**/__pycache__", "**/*.pyc"],
+                ignore_mode=IgnoreMode.GIT,
+            ),
+            timeout=_TIMEOUT,
+            memory_size=settings.api.memory_mb,
+            environment=_environment(settings),
+            role=self._role(settings, log_group.log_group_arn),
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        acknowledge(
+            self.function,
+            "L1",
+            reason="Python 3.13 is what the proxy is tested with; Lambda supports it until 2029",
+        )
+        self.alias = lambda_.Alias(
+            self,
+            "Alias",
+            alias_name=ALIAS_NAME,
+            version=self.function.current_version,
+            provisioned_concurrent_executions=settings.api.provisioned_concurrency or None,
+        )
+
+    def _role(self, settings: StageSettings, log_group_arn: str) -> iam.Role:
+        # No account in the trust: Lambda does not send it, and would be locked out.
+        role = iam.Role(
+            self,
+            "Role",
+            description="Asks one endpoint, writes the proxy's own logs and traces",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        )
+        endpoint_arn = Stack.of(self).format_arn(
+            service="sagemaker", resource="endpoint", resource_name=settings.name
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint_arn])
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
+            )
+        )
+        acknowledge(
+            role,
+            "IAM5[Resource::*]",
+            reason="xray:PutTraceSegments and xray:PutTelemetryRecords know no resources",
+        )
+        return role
+
+
+def _environment(settings: StageSettings) -> dict[str, str]:
+    environment = {
+        "ENDPOINT_NAME": settings.name,
+        "LOG_LEVEL": settings.api.log_level,
+        "POWERTOOLS_SERVICE_NAME": settings.name,
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    }
+    if settings.api.cors_allowed_origin is not None:
+        environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin
+    return environment

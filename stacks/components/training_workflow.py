@@ -1,0 +1,92 @@
+"""The state machine that trains a model."""
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from stacks.acknowledgement import acknowledge, acknowledge_resource
+from stacks.components import permissions
+from stacks.settings import StageSettings
+
+
+class TrainingWorkflow(Construct):
+    """Runs one training job to its end.
+
+    Attributes:
+        state_machine: start it with the input that `create_training_job_task` describes.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: StageSettings,
+        task: dict[str, Any],
+        training_role: iam.IRole,
+        log_group: logs.ILogGroup,
+    ) -> None:
+        super().__init__(scope, id)
+        role = iam.Role(
+            self,
+            "Role",
+            description="Starts, watches and stops training jobs",
+            assumed_by=permissions.service_of_this_account("states.amazonaws.com", self),
+        )
+        jobs = Stack.of(self).format_arn(
+            service="sagemaker", resource="training-job", resource_name=f"{settings.name}-*"
+        )
+        for statement in self._statements(jobs, training_role):
+            role.add_to_policy(statement)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            comment="Trains a model on a dataset of the datasets bucket",
+            definition_body=sfn.DefinitionBody.from_chainable(
+                sfn.CustomState(self, "TrainModel", state_json=task)
+            ),
+            role=role,
+            logs=sfn.LogOptions(
+                destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True
+            ),
+            tracing_enabled=True,
+        )
+        acknowledge_resource(role, jobs, reason="Each execution names its own job after itself")
+        acknowledge(
+            role,
+            "IAM5[Resource::*]",
+            reason="X-Ray and the delivery of a state machine's logs know no resources",
+        )
+
+    def _statements(self, jobs: str, training_role: iam.IRole) -> list[iam.PolicyStatement]:
+        # How Step Functions learns that a job has ended: a rule that it makes and names itself.
+        rule = Stack.of(self).format_arn(
+            service="events",
+            resource="rule",
+            resource_name="StepFunctionsGetEventsForSageMakerTrainingJobsRule",
+        )
+        return [
+            iam.PolicyStatement(
+                actions=[
+                    "sagemaker:CreateTrainingJob",
+                    "sagemaker:DescribeTrainingJob",
+                    "sagemaker:StopTrainingJob",
+                    "sagemaker:AddTags",
+                    "sagemaker:ListTags",
+                ],
+                resources=[jobs],
+            ),
+            iam.PolicyStatement(
+                actions=["events:PutRule", "events:PutTargets", "events:DescribeRule"],
+                resources=[rule],
+            ),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[training_role.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+            ),
+        ]

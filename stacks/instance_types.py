@@ -1,0 +1,54 @@
+"""What the name of a SageMaker instance type tells about the machine."""
+
+import re
+
+# Families whose storage is local NVMe though no "d" in the name says so.
+_FAMILIES_WITH_LOCAL_STORAGE = frozenset(
+    {
+        "g5",
+        "g6",
+        "g6e",
+        "g7",
+        "g7e",
+        "gr6",
+        "p5",
+        "p5e",
+        "p5en",
+        "p6-b200",
+        "p6-b300",
+        "trn1",
+        "trn2",
+    }
+)
+
+
+def family(instance_type: str) -> str:
+    """Return the family of an instance type: "m5d" for "ml.m5d.large"."""
+    return instance_type.split(".")[1]
+
+
+def is_burstable(instance_type: str) -> bool:
+    """Tell whether this is an ml.t* instance, which Application Auto Scaling refuses."""
+    return family(instance_type).startswith("t") and not family(instance_type).startswith("trn")
+
+
+def is_arm(instance_type: str) -> bool:
+    """Tell whether this is an Arm machine: Graviton ("m6g", "c7gn") or Grace ("p6e-gb200")."""
+    return re.fullmatch(r"[a-z]+\d+g[a-z]*|p\d+e-gb\d+", family(instance_type)) is not None
+
+
+def has_local_storage(instance_type: str) -> bool:
+    """Tell whether the machine's storage is local NVMe.
+
+    SageMaker refuses a volume key on such types (g4dn, g5 and others); their hardware encrypts
+    the disks by itself.
+    """
+    return (
+        family(instance_type) in _FAMILIES_WITH_LOCAL_STORAGE
+        or re.fullmatch(r"[a-z]+\d+[a-z]*d[a-z]*", family(instance_type)) is not None
+    )
+
+
+def has_gpu(instance_type: str) -> bool:
+    """Tell whether this is a machine with an NVIDIA GPU (ml.g* and ml.p*)."""
+    return re.match(r"(g|gr|p)\d", family(instance_type)) is not None

@@ -1,0 +1,179 @@
+"""The settings of a stage: typed, frozen, bounded, with the unit in each name.
+
+Each stage is a file of config/. Nothing has a default here: what a stage is stands in its file.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacks import instance_types
+from stacks.errors import SettingsError
+from stacks.settings_reader import (
+    choice,
+    flag,
+    integer,
+    number,
+    optional_text,
+    read_settings,
+    text,
+)
+
+_INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
+_INSTANCE_TYPE_EXPECTED = "an instance type of SageMaker such as ml.m5.large"
+# The only values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
+_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings:
+    """How long the buckets keep what nobody deletes by hand."""
+
+    noncurrent_version_retention_days: int = integer(1, 3650)
+    capture_retention_days: int = integer(1, 3650)
+    access_log_retention_days: int = integer(1, 3650)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """The machines of a training job."""
+
+    instance_type: str = text(_INSTANCE_TYPE, _INSTANCE_TYPE_EXPECTED)
+    instance_count: int = integer(1, 20)
+    volume_size_gib: int = integer(1, 16384)
+    maximum_runtime_seconds: int = integer(60, 432_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingSettings:
+    """The endpoint, its scaling and how an update of it is watched.
+
+    `rollback_alarms_enabled = false` is the break-glass: an update then goes through though an
+    alarm is tripped. `asset_key_arn` is the bootstrap's own KMS key, where it has one
+    (`cdk bootstrap --bootstrap-customer-key`).
+    """
+
+    instance_type: str = text(_INSTANCE_TYPE, _INSTANCE_TYPE_EXPECTED)
+    minimum_instance_count: int = integer(1, 100)
+    maximum_instance_count: int = integer(1, 100)
+    target_invocations_per_instance_per_minute: float = number(0.1, 100_000)
+    scale_in_cooldown_seconds: int = integer(0, 3600)
+    scale_out_cooldown_seconds: int = integer(0, 3600)
+    container_startup_timeout_seconds: int = integer(60, 3600)
+    data_capture_percent: int = integer(0, 100)
+    rollback_alarms_enabled: bool = flag()
+    rollback_baking_seconds: int = integer(0, 3600)
+    rollback_5xx_errors_per_minute: int = integer(1, 1_000_000)
+    rollback_model_latency_p99_ms: int = integer(1, 60_000)
+    asset_key_arn: str | None = optional_text(
+        r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiSettings:
+    """The proxy function and the REST API before it."""
+
+    memory_mb: int = integer(128, 10_240)
+    log_level: str = choice("DEBUG", "INFO", "WARNING", "ERROR")
+    provisioned_concurrency: int = integer(0, 1000)
+    throttle_requests_per_second: float = number(0.1, 10_000)
+    throttle_burst_requests: int = integer(1, 5000)
+    quota_requests_per_day: int = integer(1, 100_000_000)
+    manage_account_logging_role: bool = flag()
+    cors_allowed_origin: str | None = optional_text(
+        r"https?://[a-z0-9.-]+(:\d+)?", "one origin such as https://app.example.com"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringSettings:
+    """When an operator is called."""
+
+    api_latency_p99_ms: int = integer(1, 29_000)
+    api_5xx_errors_per_minute: int = integer(1, 1_000_000)
+    endpoint_5xx_errors_per_minute: int = integer(1, 1_000_000)
+    model_latency_p99_ms: int = integer(1, 60_000)
+    lambda_errors_per_minute: int = integer(1, 1_000_000)
+    lambda_throttles_per_minute: int = integer(1, 1_000_000)
+    alarm_email: str | None = optional_text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """Everything that makes one stage differ from another.
+
+    Without `account` and `region` the stage goes wherever the caller's credentials point.
+    """
+
+    # The longest name made from it is a training job's: at most 63 characters.
+    stage: str = text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")
+    account: str | None = optional_text(r"\d{12}", "an account's 12 digits, quoted")
+    region: str | None = optional_text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")
+    retain_stateful_resources: bool = flag()
+    termination_protection: bool = flag()
+    log_retention_days: int = choice(*_RETENTION_DAYS)
+    storage: StorageSettings
+    training: TrainingSettings
+    serving: ServingSettings
+    api: ApiSettings
+    monitoring: MonitoringSettings
+
+    @property
+    def name(self) -> str:
+        """The name of the endpoint, the model package group and the REST API of this stage."""
+        return f"whippet-{self.stage}"
+
+
+def load_stage_settings(stage: str, directory: Path) -> StageSettings:
+    """Read the settings of a stage from `<directory>/<stage>.toml`.
+
+    Raises:
+        SettingsError: there is no such stage, the file is not TOML, or a setting is unknown,
+            missing, out of bounds or at odds with another.
+    """
+    stages = sorted(path.stem for path in directory.glob("*.toml"))
+    if stage not in stages:
+        raise SettingsError(
+            f"stage = {stage!r}: expected one of {', '.join(stages)} "
+            f"(the files of {directory.name}/): cdk synth -c stage=dev"
+        )
+    path = directory / f"{stage}.toml"
+    file = f"{directory.name}/{path.name}"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+    if "stage" in table:
+        raise SettingsError(f"{file}: stage is not a setting: the file's name is the stage's")
+    settings = read_settings(StageSettings, {**table, "stage": stage}, file=file)
+    _check_together(settings, file)
+    return settings
+
+
+def _check_together(settings: StageSettings, file: str) -> None:
+    """Check what one setting alone cannot show.
+
+    Raises:
+        SettingsError: two settings contradict each other.
+    """
+    serving = settings.serving
+    smallest, largest = serving.minimum_instance_count, serving.maximum_instance_count
+    kind = serving.instance_type
+    if (settings.account is None) != (settings.region is None):
+        raise SettingsError(f"{file}: account and region: expected both or neither")
+    if smallest > largest:
+        raise SettingsError(
+            f"{file}: serving.minimum_instance_count = {smallest}: expected at most "
+            f"serving.maximum_instance_count = {largest}"
+        )
+    if instance_types.is_burstable(kind) and smallest != largest:
+        raise SettingsError(
+            f"{file}: serving.instance_type = {kind!r}: ml.t types cannot scale, expected another "
+            f"type, or the same minimum_instance_count and maximum_instance_count"
+        )
+    if instance_types.is_arm(kind):
+        raise SettingsError(
+            f"{file}: serving.instance_type = {kind!r} is an Arm machine: the serving image is "
+            f"built for x86-64, expected a type such as ml.m5.large or ml.c6i.large"
+        )

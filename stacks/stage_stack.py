@@ -1,0 +1,35 @@
+"""What every stack of a stage has in common."""
+
+from aws_cdk import Environment, RemovalPolicy, Stack
+from constructs import Construct
+
+from stacks.settings import StageSettings
+
+
+class StageStack(Stack):
+    """A stack of one stage, named `whippet-<stage>-<purpose>`.
+
+    Account and region come from the stage's settings and never from the shell's environment, so
+    that a template does not depend on who synthesizes it.
+    """
+
+    def __init__(
+        self, scope: Construct, *, settings: StageSettings, purpose: str, description: str
+    ) -> None:
+        name = f"{settings.name}-{purpose}"
+        super().__init__(
+            scope,
+            name,
+            stack_name=name,
+            description=description,
+            env=Environment(account=settings.account, region=settings.region),
+            termination_protection=settings.termination_protection,
+            tags={"project": "whippet", "stage": settings.stage},
+        )
+
+
+def removal_policy(settings: StageSettings) -> RemovalPolicy:
+    """Return what happens to a stateful resource when its stack goes."""
+    if settings.retain_stateful_resources:
+        return RemovalPolicy.RETAIN
+    return RemovalPolicy.DESTROY

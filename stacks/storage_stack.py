@@ -1,0 +1,39 @@
+"""Everything with state: the key, the buckets, the model registry."""
+
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from stacks.components.buckets import Buckets
+from stacks.components.encryption_key import EncryptionKey
+from stacks.settings import StageSettings
+from stacks.stage_stack import StageStack, removal_policy
+
+
+class StorageStack(StageStack):
+    """What outlives every other stack of the stage.
+
+    Attributes:
+        key: encrypts buckets, log groups and the alarm topic.
+        buckets: datasets, models, captures and access logs.
+        model_package_group: the registry of trained models.
+    """
+
+    def __init__(self, scope: Construct, *, settings: StageSettings) -> None:
+        super().__init__(
+            scope,
+            settings=settings,
+            purpose="storage",
+            description="Whippet: key, buckets and model registry",
+        )
+        policy = removal_policy(settings)
+        self.key = EncryptionKey(self, "EncryptionKey", removal_policy=policy).key
+        self.buckets = Buckets(
+            self, "Buckets", key=self.key, settings=settings.storage, removal_policy=policy
+        )
+        self.model_package_group = sagemaker.CfnModelPackageGroup(
+            self,
+            "ModelPackageGroup",
+            model_package_group_name=settings.name,
+            model_package_group_description=f"Image classifiers of the stage {settings.stage}",
+        )
+        self.model_package_group.apply_removal_policy(policy)

@@ -1,0 +1,102 @@
+"""How models are trained: the job's role and the workflow that runs it."""
+
+from aws_cdk import CfnOutput, IgnoreMode, Token
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk.region_info import Fact, FactName
+from constructs import Construct
+
+from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.components.training_job import (
+    IMAGE_REPOSITORY,
+    create_training_job_task,
+    training_image,
+)
+from stacks.components.training_role import TrainingRole
+from stacks.components.training_workflow import TrainingWorkflow
+from stacks.errors import SettingsError
+from stacks.inputs import Inputs
+from stacks.settings import StageSettings
+from stacks.stage_stack import StageStack
+from stacks.storage_stack import StorageStack
+
+# What only serving needs, so that a change of it is no change of the training code.
+_NOT_FOR_TRAINING = [
+    "**/__pycache__",
+    ".dockerignore",
+    "Dockerfile",
+    "demo.py",
+    "requirements-serving.*",
+    "serve.py",
+]
+
+
+class TrainingStack(StageStack):
+    """A state machine that trains a model; nothing in it costs anything while it is idle."""
+
+    def __init__(
+        self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
+    ) -> None:
+        super().__init__(
+            scope,
+            settings=settings,
+            purpose="training",
+            description="Whippet: workflow that trains a model",
+        )
+        source = s3_assets.Asset(
+            self,
+            "Source",
+            path=str(inputs.model_code_directory),
+            exclude=_NOT_FOR_TRAINING,
+            ignore_mode=IgnoreMode.GIT,
+        )
+        repository_account = self._deep_learning_container_account()
+        role = TrainingRole(
+            self,
+            "TrainingRole",
+            settings=settings,
+            buckets=storage.buckets,
+            key=storage.key,
+            source=source,
+            image_repository_arn=self.format_arn(
+                service="ecr",
+                account=repository_account,
+                resource="repository",
+                resource_name=IMAGE_REPOSITORY,
+            ),
+        ).role
+        workflow = TrainingWorkflow(
+            self,
+            "Workflow",
+            settings=settings,
+            task=create_training_job_task(
+                settings=settings,
+                image=training_image(repository_account, settings.training),
+                role=role,
+                buckets=storage.buckets,
+                key=storage.key,
+                source=source,
+            ),
+            training_role=role,
+            log_group=encrypted_log_group(
+                self, "Logs", key=storage.key, retention_days=settings.log_retention_days
+            ),
+        )
+        CfnOutput(self, "StateMachineArn", value=workflow.state_machine.state_machine_arn)
+        CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
+
+    def _deep_learning_container_account(self) -> str:
+        """Return the account of AWS's training images, which differs by region.
+
+        Where the stage names no region it is looked up in a mapping of the template.
+
+        Raises:
+            SettingsError: AWS publishes no such images in the stage's region.
+        """
+        fact = FactName.DLC_REPOSITORY_ACCOUNT
+        region = self.region
+        if not Token.is_unresolved(region) and Fact.find(region, fact) is None:
+            raise SettingsError(
+                f"region = {region!r}: AWS publishes no training images there; expected one of "
+                + ", ".join(sorted(name for name in Fact.regions if Fact.find(name, fact)))
+            )
+        return self.regional_fact(fact)

@@ -1,0 +1,107 @@
+import importlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+import pytest
+from classifier_proxy.endpoint import CallLimits
+from classifier_proxy.tracing import Handler
+
+from tests.lambda_src.events import LambdaContext, proxy_event
+from tests.lambda_src.stand_in import SageMakerRuntime
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256))
+
+
+@pytest.fixture
+def runtime() -> Iterator[SageMakerRuntime]:
+    stand_in = SageMakerRuntime()
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: SageMakerRuntime,
+) -> dict[str, str]:
+    """Only what Lambda sets, and the stand-in as the only AWS there is."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "POWERTOOLS_", "SSL_CERT_")) or name.upper().endswith(
+            ("_CA_BUNDLE", "_PROXY")
+        ):
+            monkeypatch.delenv(name)
+    variables = {
+        "AWS_ACCESS_KEY_ID": "AKIAMADEUP",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_SESSION_TOKEN": "made-up-too",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": runtime.url,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "ENDPOINT_NAME": "whippet-test",
+        "LOG_LEVEL": "INFO",
+        # Powertools keeps a logger for each name, with the standard output of its first test.
+        "POWERTOOLS_SERVICE_NAME": f"proxy-{uuid.uuid4()}",
+        "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    return variables
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Proxy:
+    """The function as Lambda calls it.
+
+    It starts with its first request, within the test: its logger keeps the standard output that
+    it finds then, and pytest's is another one while fixtures are set up.
+    """
+
+    def __init__(self, environment: dict[str, str], limits: CallLimits | None = None) -> None:
+        self.environment = environment
+        self.context = LambdaContext()
+        self._limits = limits
+
+    @cached_property
+    def handle(self) -> Handler:
+        sys.modules.pop("classifier_proxy.handler", None)
+        module = importlib.import_module("classifier_proxy.handler")
+        handler: Handler = module.handle
+        if self._limits is not None:
+            handler = module.create_handler(self.environment, self._limits)
+        return handler
+
+    def call(self, body: bytes = JPEG, **parts: Any) -> Answer:
+        return self.call_event(proxy_event(body, **parts))
+
+    def call_event(self, event: dict[str, Any]) -> Answer:
+        answer = self.handle(event, self.context)
+        assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert answer["isBase64Encoded"] is False
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+
+@pytest.fixture
+def proxy(environment: dict[str, str]) -> Proxy:
+    return Proxy(environment)
+
+
+@pytest.fixture
+def impatient_proxy(environment: dict[str, str]) -> Proxy:
+    """The same function with timeouts that a test can wait for."""
+    return Proxy(environment, CallLimits(connect_timeout_seconds=0.2, read_timeout_seconds=0.2))

@@ -1,0 +1,243 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tests.lambda_src.conftest import JPEG, Proxy
+from tests.lambda_src.events import API_KEY, REQUEST_ID, proxy_event
+from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
+WEBP = b"RIFF\x1a\x00\x00\x00WEBPVP8 " + bytes(30)
+MAXIMUM_BYTES = 4 * 1024 * 1024
+
+
+def json_body(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def encoded(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
+
+
+@pytest.mark.parametrize(
+    ("picture", "content_type"),
+    [(JPEG, "image/jpeg"), (PNG, "image/png"), (WEBP, "image/webp")],
+)
+def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
+    proxy: Proxy, runtime: SageMakerRuntime, picture: bytes, content_type: str
+) -> None:
+    answer = proxy.call(picture, content_type=content_type)
+
+    assert answer.status == 200
+    assert answer.headers == {"Content-Type": "application/json"}
+    assert answer.body == {**CLASSIFICATION, "request_id": REQUEST_ID}
+    [request] = runtime.requests
+    assert request.path == "/endpoints/whippet-test/invocations"
+    assert request.body == picture
+    assert request.headers["Content-Type"] == content_type
+    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] is None
+    assert "/sagemaker/aws4_request" in request.headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x"]
+)
+def test_a_picture_in_json_is_decoded(
+    proxy: Proxy, runtime: SageMakerRuntime, content_type: str
+) -> None:
+    answer = proxy.call(json_body({"image": encoded(PNG)}), content_type=content_type)
+
+    assert answer.status == 200
+    assert runtime.requests[0].body == PNG
+    assert runtime.requests[0].headers["Content-Type"] == "image/png"
+
+
+def test_json_that_api_gateway_treats_as_binary_is_decoded_too(
+    proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    event = proxy_event(b"")
+    event["headers"]["Content-Type"] = "application/json"
+    event["body"] = encoded(json_body({"image": encoded(PNG)}))
+    event["isBase64Encoded"] = True
+
+    assert proxy.call_event(event).status == 200
+    assert runtime.requests[0].body == PNG
+
+
+def test_the_bytes_decide_the_format_not_the_header(
+    proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    assert proxy.call(JPEG, content_type="image/png").status == 200
+    assert runtime.requests[0].headers["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("top_k", ["2", "5", "1000"])
+def test_top_k_reaches_the_container(proxy: Proxy, runtime: SageMakerRuntime, top_k: str) -> None:
+    assert proxy.call(query=[("top_k", top_k)]).status == 200
+    assert runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"] == f"top_k={top_k}"
+
+
+def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:
+    picture = JPEG.ljust(MAXIMUM_BYTES, b"\0")
+
+    assert proxy.call(picture).status == 200
+    assert proxy.call(json_body({"image": encoded(picture)}), content_type="application/json")
+    assert [len(request.body) for request in runtime.requests] == [MAXIMUM_BYTES] * 2
+
+
+TOO_LARGE = JPEG.ljust(MAXIMUM_BYTES + 1, b"\0")
+BAD_REQUESTS = [
+    ("no content type", JPEG, None, [], 415, "unsupported_media_type"),
+    ("another content type", JPEG, "image/gif", [], 415, "unsupported_media_type"),
+    ("a form", b"a=b", "application/x-www-form-urlencoded", [], 415, "unsupported_media_type"),
+    ("no body", b"", "image/jpeg", [], 400, "empty_body"),
+    ("no json body", b"", "application/json", [], 400, "empty_body"),
+    ("an empty picture in json", {"image": ""}, "application/json", [], 400, "empty_body"),
+    ("text for a picture", b"hello", "image/jpeg", [], 415, "unsupported_image"),
+    ("a GIF", b"GIF89a" + bytes(20), "image/png", [], 415, "unsupported_image"),
+    ("RIFF, but sound", b"RIFF\0\0\0\0WAVEfmt ", "image/webp", [], 415, "unsupported_image"),
+    (
+        "text in json",
+        {"image": encoded(b"hello")},
+        "application/json",
+        [],
+        415,
+        "unsupported_image",
+    ),
+    ("too large", TOO_LARGE, "image/jpeg", [], 413, "payload_too_large"),
+    (
+        "too large in json",
+        {"image": encoded(TOO_LARGE)},
+        "application/json",
+        [],
+        413,
+        "payload_too_large",
+    ),
+    ("broken json", b'{"image": ', "application/json", [], 400, "invalid_json"),
+    ("deep json", b"[" * 100_000, "application/json", [], 400, "invalid_json"),
+    ("a long number", b'{"image": ' + b"1" * 5000, "application/json", [], 400, "invalid_json"),
+    ("a json list", b"[]", "application/json", [], 400, "invalid_request"),
+    ("json null", b"null", "application/json", [], 400, "invalid_request"),
+    ("another key", {"picture": ""}, "application/json", [], 400, "invalid_request"),
+    ("one key more", {"image": "", "top_k": 1}, "application/json", [], 400, "invalid_request"),
+    ("a number", {"image": 1}, "application/json", [], 400, "invalid_request"),
+    ("no base64", {"image": "***"}, "application/json", [], 400, "invalid_base64"),
+    ("no padding", {"image": "/9j/4A"}, "application/json", [], 400, "invalid_base64"),
+    ("a line break", {"image": "/9j/\n4AAA"}, "application/json", [], 400, "invalid_base64"),
+    ("a URL's alphabet", {"image": "_9j_"}, "application/json", [], 400, "invalid_base64"),
+    (
+        "a data URL",
+        {"image": "data:image/png;base64,AA=="},
+        "application/json",
+        [],
+        400,
+        "invalid_base64",
+    ),
+    ("a lone surrogate", {"image": "\ud800"}, "application/json", [], 400, "invalid_base64"),
+    ("top_k 0", JPEG, "image/jpeg", [("top_k", "0")], 400, "invalid_top_k"),
+    ("top_k 1001", JPEG, "image/jpeg", [("top_k", "1001")], 400, "invalid_top_k"),
+    ("top_k -1", JPEG, "image/jpeg", [("top_k", "-1")], 400, "invalid_top_k"),
+    ("top_k 1.5", JPEG, "image/jpeg", [("top_k", "1.5")], 400, "invalid_top_k"),
+    ("top_k empty", JPEG, "image/jpeg", [("top_k", "")], 400, "invalid_top_k"),
+    ("top_k list", JPEG, "image/jpeg", [("top_k", "1,2")], 400, "invalid_top_k"),
+    ("top_k in Arabic", JPEG, "image/jpeg", [("top_k", "٣")], 400, "invalid_top_k"),
+    ("top_k twice", JPEG, "image/jpeg", [("top_k", "1"), ("top_k", "2")], 400, "invalid_top_k"),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "query", "status", "code"),
+    [pytest.param(*case[1:], id=case[0]) for case in BAD_REQUESTS],
+)
+def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    body: Any,
+    content_type: str | None,
+    query: list[tuple[str, str]],
+    status: int,
+    code: str,
+) -> None:
+    raw = body if isinstance(body, bytes) else json_body(body)
+
+    answer = proxy.call(raw, content_type=content_type, query=query)
+
+    assert (answer.status, answer.body["error"]["code"]) == (status, code)
+    assert answer.body["error"]["message"]
+    assert answer.body["request_id"] == REQUEST_ID
+    assert set(answer.body) == {"error", "request_id"}
+    assert set(answer.body["error"]) == {"code", "message"}
+    assert answer.headers == {"Content-Type": "application/json"}
+    assert runtime.requests == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/predict"), ("POST", "/other")])
+def test_an_unknown_route_is_404(proxy: Proxy, method: str, path: str) -> None:
+    answer = proxy.call(method=method, path=path)
+
+    assert (answer.status, answer.body["error"]["code"]) == (404, "route_not_found")
+
+
+def test_without_a_request_context_the_invocation_names_the_request(proxy: Proxy) -> None:
+    event = proxy_event(JPEG)
+    del event["requestContext"]
+
+    assert proxy.call_event(event).body["request_id"] == proxy.context.aws_request_id
+
+
+def test_an_unexpected_fault_is_500_and_says_nothing_of_the_inside(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = proxy_event(JPEG)
+    event["body"] = 7  # API Gateway never sends this
+
+    answer = proxy.call_event(event)
+
+    assert answer.status == 500
+    assert answer.body["error"]["code"] == "internal_error"
+    assert "Traceback" not in json.dumps(answer.body)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [line] = [line for line in lines if line.get("message") == "request failed"]
+    assert line["level"] == "ERROR"
+    assert "Traceback" in line["exception"]
+
+
+def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+
+    proxy.call(JPEG)
+    proxy.call(json_body({"image": encoded(JPEG), "x": "***"}), content_type="application/json")
+
+    output = capsys.readouterr().out
+    for secret in (API_KEY, encoded(JPEG), encoded(JPEG)[:40]):
+        assert secret not in output
+    log = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    assert [(line["level"], line["status"]) for line in log] == [("INFO", 200), ("INFO", 400)]
+    assert {line["correlation_id"] for line in log} == {REQUEST_ID}
+    assert log[0]["picture_bytes"] == len(JPEG)
+    assert log[0]["endpoint_latency_ms"] > 0
+    assert "picture_bytes" not in log[1]
+
+
+def test_metrics_count_the_outcomes_and_time_the_endpoint(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.call(JPEG)
+    proxy.call(b"")
+
+    lines = capsys.readouterr().out.splitlines()
+    first, second = (json.loads(line) for line in lines if "_aws" in line)
+    [directive] = first["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Whippet"
+    assert directive["Dimensions"] == [["service"]]
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units == {"Predictions": "Count", "EndpointLatency": "Milliseconds"}
+    assert first["Predictions"] == [1.0]
+    assert first["EndpointLatency"][0] > 0
+    assert second["RejectedRequests"] == [1.0]
+    assert "EndpointLatency" not in second

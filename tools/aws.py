@@ -1,0 +1,22 @@
+"""boto3 clients made from an explicit environment, not from this process's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+
+
+def aws_client(service: str, environment: Mapping[str, str]) -> Any:
+    """Return a boto3 client for what the environment's variables point at.
+
+    Args:
+        service: boto3's name of the service.
+        environment: the variables of `RunningCloud.environment`.
+    """
+    return boto3.session.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    ).client(
+        service, endpoint_url=environment["AWS_ENDPOINT_URL"], verify=environment["AWS_CA_BUNDLE"]
+    )

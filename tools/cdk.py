@@ -1,0 +1,88 @@
+"""Calls of the CDK CLI that package-lock.json pins."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.console import ToolError, run_logged
+
+ROOT = Path(__file__).parent.parent
+_CLI = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdkCli:
+    """The CLI for one stage.
+
+    Attributes:
+        stage: names the settings, `config/<stage>.toml`.
+        assembly: where the synthesized templates lie.
+        environment: of the CLI's process; decides which account it reaches.
+        logs: folder for the output of each call.
+    """
+
+    stage: str
+    assembly: Path
+    environment: Mapping[str, str]
+    logs: Path
+
+    def synthesize(self, model: Path) -> None:
+        """Write the stage's templates and assets.
+
+        Args:
+            model: folder with the artifact, `model.tar.gz` and `manifest.json`.
+        """
+        self._run(
+            "synth", "--quiet", "--output", str(self.assembly),
+            "--context", f"stage={self.stage}", "--context", f"model={model}",
+        )  # fmt: skip
+
+    def bootstrap(self, account_id: str, region: str) -> None:
+        """Make the account ready for CDK; changes nothing where it is."""
+        self._run("bootstrap", f"aws://{account_id}/{region}", "--app", str(self.assembly))
+
+    def deploy(self, outputs_file: Path, *, approval: str) -> None:
+        """Deploy all stacks of the assembly.
+
+        Args:
+            outputs_file: receives the stacks' outputs as JSON.
+            approval: `never`, or `broadening` to be asked about wider permissions.
+        """
+        self._run(
+            "deploy", "--all", "--app", str(self.assembly), "--concurrency", "4",
+            "--require-approval", approval, "--outputs-file", str(outputs_file),
+        )  # fmt: skip
+
+    def _run(self, command: str, *arguments: str) -> None:
+        run_logged(
+            cdk_command(command, *arguments),
+            environment=self.environment,
+            log_file=self.logs / f"cdk-{command}.log",
+            directory=ROOT,
+        )
+
+
+def cdk_command(command: str, *arguments: str) -> list[str]:
+    """Return the command line of a call of the CLI.
+
+    Raises:
+        ToolError: the CLI or Node is not installed.
+    """
+    node = Path(sys.executable).parent / "node"
+    for needed in (node, _CLI):
+        if not needed.exists():
+            raise ToolError(f"{needed} is missing. Install it with `make environments`.")
+    return [str(node), str(_CLI), command, *arguments, "--no-notices"]
+
+
+def cdk_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which the CLI finds this project's Node and Python."""
+    tools = str(Path(sys.executable).parent)
+    return dict(base) | {
+        "PATH": tools + os.pathsep + base.get("PATH", ""),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+

@@ -1,0 +1,92 @@
+"""How the tools talk: one line a step, with its time, and the end of the log where one fails."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_TICK_SECONDS = 1.0
+_QUIET_TICK_SECONDS = 10.0
+_LAST_LINES = 25
+
+
+class ToolError(Exception):
+    """A tool cannot go on; the text says what was wrong and what to do."""
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show a step while it runs, then how long it took."""
+    started = time.monotonic()
+    ended = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(title, started, ended), daemon=True)
+    ticker.start()
+    try:
+        yield
+    except BaseException:
+        _finish(ticker, ended)
+        _line(f"✗ {title}: failed after {time.monotonic() - started:.1f} s")
+        raise
+    _finish(ticker, ended)
+    _line(f"✓ {title}: {time.monotonic() - started:.1f} s")
+
+
+def run_logged(
+    command: Sequence[str], *, environment: Mapping[str, str], log_file: Path, directory: Path
+) -> None:
+    """Run a program with its output in a log.
+
+    Raises:
+        ToolError: it failed; the text has the log's end and its path.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("wb") as log:
+        ended = subprocess.run(  # noqa: S603 - the tools build their commands themselves
+            command, env=dict(environment), cwd=directory, check=False,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    if ended.returncode != 0:
+        with log_file.open(errors="replace") as lines:
+            end = "".join(deque(lines, _LAST_LINES)).rstrip()
+        raise ToolError(f"{end}\n\nThe whole output is in {log_file}")
+
+
+def run_tool(main: object) -> None:
+    """Run a tool's `main()` and end the process; a ToolError is told without a traceback."""
+    if not callable(main):
+        raise TypeError(f"main must be callable, got {main!r}")
+    try:
+        status = main()
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _tick(title: str, started: float, ended: threading.Event) -> None:
+    live = sys.stdout.isatty()
+    if not live:
+        _line(f"… {title}")
+    while not ended.wait(_TICK_SECONDS if live else _QUIET_TICK_SECONDS):
+        seconds = time.monotonic() - started
+        if live:
+            print(f"\r\x1b[K… {title} {seconds:.0f} s", end="", flush=True)
+        else:
+            _line(f"  {title}: {seconds:.0f} s so far")
+
+
+def _finish(ticker: threading.Thread, ended: threading.Event) -> None:
+    ended.set()
+    ticker.join()
+    if sys.stdout.isatty():
+        print("\r\x1b[K", end="")
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)

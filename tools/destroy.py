@@ -1,0 +1,79 @@
+"""`make destroy STAGE=...`: delete a stage, with its data where the stage does not retain it."""
+
+import argparse
+import os
+import subprocess
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_cloud.environment import without_aws
+from stacks.settings import StageSettings
+from tools.cdk import ROOT, cdk_command, cdk_environment
+from tools.console import ToolError, run_tool, step
+from tools.deploy import read_stage
+from tools.empty_stage import empty_stage
+from tools.local_cloud_process import require_cloud
+
+
+def main() -> int:
+    """Empty what CloudFormation would refuse to delete, then delete the stacks."""
+    arguments = _parser().parse_args()
+    settings = read_stage(arguments.stage)
+    if settings.termination_protection:
+        raise ToolError(
+            f"The stage {settings.stage} is protected: set termination_protection = false in "
+            f"config/{settings.stage}.toml and deploy that first."
+        )
+    application = ["-c", f"stage={settings.stage}"]
+    if settings.stage == "local":
+        state = arguments.state_directory.absolute()
+        environment = without_aws(os.environ) | require_cloud(state).environment
+        # This process and the CLI see the local cloud and nothing else.
+        os.environ.clear()
+        os.environ.update(environment)
+        application = ["--app", str(state / "assembly")]
+    elif not arguments.yes:
+        _ask(settings)
+    if not settings.retain_stateful_resources:
+        _empty(settings)
+    command = cdk_command("destroy", "--all", "--force", *application)
+    return subprocess.run(  # noqa: S603 - the command is built above
+        command, cwd=ROOT, env=cdk_environment(os.environ), check=False
+    ).returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.destroy", description=__doc__)
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    parser.add_argument(
+        "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
+        help="of the local cloud, for the stage local (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _ask(settings: StageSettings) -> None:
+    data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
+    try:
+        typed = input(f"Delete the stage {settings.stage}? {data}. Type the stage's name: ")
+    except EOFError:
+        typed = ""
+    if typed != settings.stage:
+        raise ToolError("Nothing was deleted. In a script, use --yes.")
+
+
+def _empty(settings: StageSettings) -> None:
+    with step("Empty the buckets and the model package group"):
+        try:
+            session = boto3.session.Session(region_name=settings.region)
+            emptied = empty_stage(session, f"{settings.name}-storage")
+        except (BotoCoreError, ClientError) as error:
+            raise ToolError(f"The stage's data cannot be deleted: {error}") from error
+    print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,39 @@
+"""Does the endpoint run what the templates say?
+
+SageMaker rolls an update back silently: the endpoint is InService on the old
+configuration while CloudFormation reports success.
+"""
+
+from typing import Any
+
+from tools.console import ToolError
+
+
+def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint: str) -> None:
+    """Compare the endpoint's configuration with the one that the stack holds.
+
+    Args:
+        sagemaker: boto3 client.
+        cloudformation: boto3 client.
+        stack: name of the serving stack.
+        endpoint: name of the endpoint.
+
+    Raises:
+        ToolError: the endpoint is not in service, or serves another configuration.
+    """
+    resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    wanted = next(
+        resource["PhysicalResourceId"].rpartition("/")[2]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::SageMaker::EndpointConfig"
+    )
+    found = sagemaker.describe_endpoint(EndpointName=endpoint)
+    reason = found.get("FailureReason", "SageMaker gave no reason")
+    if found["EndpointStatus"] != "InService":
+        raise ToolError(f"Endpoint {endpoint} is {found['EndpointStatus']}: {reason}")
+    if found["EndpointConfigName"] != wanted:
+        raise ToolError(
+            f"Endpoint {endpoint} was rolled back: it serves {found['EndpointConfigName']}, the "
+            f"stack {stack} holds {wanted}. {reason}. Mend the model or the settings and deploy "
+            "again."
+        )

@@ -1,0 +1,83 @@
+"""Starts and asks the local cloud, which lives in an environment of its own."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.cdk import ROOT
+from tools.console import ToolError
+
+_PYTHON = ROOT / ".venvs" / "local-cloud" / "bin" / "python"
+_NOT_RUNNING = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningCloud:
+    """A local cloud that runs.
+
+    Attributes:
+        public_url: plain-http base address of the deployed API.
+        environment: variables that point any AWS SDK or CLI at it.
+        logs: folder with the logs of the cloud and of the model servers.
+    """
+
+    public_url: str
+    environment: dict[str, str]
+    logs: str
+
+
+def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port: int) -> None:
+    """Start the local cloud, unless it runs.
+
+    Raises:
+        ToolError: it could not be started.
+    """
+    _call(
+        state_directory, "up", "--assembly", str(assembly),
+        "--port", str(port), "--public-port", str(public_port),
+    )  # fmt: skip
+
+
+def find_cloud(state_directory: Path) -> RunningCloud | None:
+    """Return the cloud of a state directory, or None where none runs."""
+    ended = _run(state_directory, "status", "--json")
+    if ended.returncode == _NOT_RUNNING:
+        return None
+    if ended.returncode != 0:
+        raise ToolError(ended.stderr.strip())
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return RunningCloud(
+        public_url=found["public_url"], environment=found["environment"], logs=found["logs"]
+    )
+
+
+def require_cloud(state_directory: Path) -> RunningCloud:
+    """Return the cloud of a state directory.
+
+    Raises:
+        ToolError: none runs there.
+    """
+    cloud = find_cloud(state_directory)
+    if cloud is None:
+        raise ToolError("No local cloud runs. Start it with `make up`.")
+    return cloud
+
+
+def _call(state_directory: Path, command: str, *arguments: str) -> None:
+    ended = _run(state_directory, command, *arguments)
+    if ended.returncode != 0:
+        raise ToolError(ended.stderr.strip())
+
+
+def _run(
+    state_directory: Path, command: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    if not _PYTHON.exists():
+        raise ToolError(f"{_PYTHON} is missing. Make the environment with `make environments`.")
+    return subprocess.run(  # noqa: S603 - the command is built here
+        [str(_PYTHON), "-m", "local_cloud", "--state-directory", str(state_directory),
+         command, *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip

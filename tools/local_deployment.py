@@ -1,0 +1,59 @@
+"""`build/local.json`: how tools, tests and people reach the local deployment."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tools.cdk import ROOT
+from tools.console import ToolError
+
+DEFAULT_FILE = ROOT / "build" / "local.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalDeployment:
+    """What `make up` deployed.
+
+    Attributes:
+        api_url: base address of the API, ending in a slash.
+        api_key: the value for the header `x-api-key`.
+        page_url: address of the web page, None while there is none.
+        endpoint_name: the SageMaker endpoint.
+        labels: the model's classes by index.
+        environment: variables that point any AWS SDK or CLI at the local cloud.
+        logs: folder with all logs.
+    """
+
+    api_url: str
+    api_key: str
+    page_url: str | None
+    endpoint_name: str
+    labels: list[str]
+    environment: dict[str, str]
+    logs: str
+
+    def write(self, file: Path) -> None:
+        """Write the file, readable by its owner only since it holds the API key."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            json.dump(asdict(self), opened, indent=2)
+            opened.write("\n")
+        partial.replace(file)
+
+
+def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
+    """Return what `make up` wrote.
+
+    Raises:
+        ToolError: nothing is deployed, or the file is not one of `make up`.
+    """
+    try:
+        return LocalDeployment(**json.loads(file.read_text()))
+    except FileNotFoundError:
+        raise ToolError(f"{file} does not exist: nothing is deployed. Run `make up`.") from None
+    except (ValueError, TypeError) as error:
+        raise ToolError(f"{file} cannot be read ({error}). Run `make up` again.") from error

@@ -1,0 +1,94 @@
+"""What an account and this machine must have before a stage can be deployed to AWS."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from stacks.settings import StageSettings
+from tools.console import ToolError
+
+# The version parameter of CDK's default bootstrap stack.
+_BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+
+
+def check_account(settings: StageSettings, session: boto3.session.Session) -> tuple[str, str]:
+    """Check everything that a deployment needs.
+
+    Returns:
+        Account id and region that the deployment goes to.
+
+    Raises:
+        ToolError: names all that is missing, each with what to do.
+    """
+    region = settings.region or session.region_name
+    if not region:
+        raise ToolError(
+            "No AWS region: set AWS_REGION, or account and region in "
+            f"config/{settings.stage}.toml."
+        )
+    account = _account(session, region)
+    missing = list(_missing(settings, session, account, region))
+    if missing:
+        listed = "\n".join(f"  - {line}" for line in missing)
+        raise ToolError(f"The stage {settings.stage} cannot be deployed yet:\n{listed}")
+    return account, region
+
+
+def _account(session: boto3.session.Session, region: str) -> str:
+    try:
+        identity = session.client("sts", region_name=region).get_caller_identity()
+    except NoCredentialsError as error:
+        raise ToolError(
+            "No AWS credentials: sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE."
+        ) from error
+    except (BotoCoreError, ClientError) as error:
+        raise ToolError(f"AWS does not accept the credentials: {error}") from error
+    return str(identity["Account"])
+
+
+def _missing(
+    settings: StageSettings, session: boto3.session.Session, account: str, region: str
+) -> Iterator[str]:
+    file = f"config/{settings.stage}.toml"
+    if settings.account not in {None, account}:
+        yield f"{file} names the account {settings.account}; your credentials are of {account}."
+    if not _has_bootstrap(session.client("ssm", region_name=region)):
+        yield (
+            f"The account is not ready for CDK: run `npx cdk bootstrap aws://{account}/{region}`."
+        )
+    if not settings.api.manage_account_logging_role:
+        described = session.client("apigateway", region_name=region).get_account()
+        if not described.get("cloudwatchRoleArn"):
+            yield (
+                "API Gateway has no logging role in this account and region: set "
+                f"api.manage_account_logging_role = true in {file}."
+            )
+    builder = os.environ.get("CDK_DOCKER", "docker")
+    if not _builds_images(builder):
+        yield (
+            f"`{builder} info` fails: start Docker, or name another builder such as Finch or "
+            "Podman with CDK_DOCKER=finch; it builds the serving image."
+        )
+
+
+def _has_bootstrap(ssm: Any) -> bool:
+    try:
+        ssm.get_parameter(Name=_BOOTSTRAP_PARAMETER)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            return False
+        raise ToolError(f"The bootstrap version cannot be read: {error}") from error
+    return True
+
+
+def _builds_images(builder: str) -> bool:
+    program = shutil.which(builder)
+    if program is None:
+        return False
+    ended = subprocess.run([program, "info"], capture_output=True, check=False)  # noqa: S603 - theirs
+    return ended.returncode == 0

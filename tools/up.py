@@ -1,0 +1,146 @@
+"""`make up`: deploy the stage `local` to this machine and classify a picture."""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from local_cloud.environment import ACCOUNT_ID, without_aws
+from tools.api_client import predict
+from tools.aws import aws_client
+from tools.cdk import ROOT, CdkCli, cdk_environment
+from tools.console import ToolError, run_tool, step
+from tools.endpoint_check import check_endpoint
+from tools.local_cloud_process import RunningCloud, require_cloud, start_cloud
+from tools.local_deployment import DEFAULT_FILE, LocalDeployment
+from tools.predict import describe
+from tools.sample import Sample, choose_sample
+
+STAGE = "local"
+
+
+def main() -> None:
+    """Deploy, ask and tell."""
+    arguments = _parser().parse_args()
+    began = time.monotonic()
+    state = arguments.state_directory.absolute()
+    model = arguments.model.absolute()
+    cli = CdkCli(
+        stage=STAGE,
+        assembly=state / "assembly",
+        environment=cdk_environment(without_aws(os.environ)),
+        logs=state / "logs",
+    )
+    with step("Synthesize the templates"):
+        cli.synthesize(model)
+    with step("Start the local cloud"):
+        start_cloud(
+            state,
+            assembly=cli.assembly,
+            port=arguments.port,
+            public_port=arguments.public_port,
+        )
+        cloud = require_cloud(state)
+    deployment = _deploy(cli, cloud, state, model)
+    deployment.write(arguments.deployment)
+    _show(deployment, choose_sample(deployment.labels), arguments.deployment, began)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
+    parser.add_argument(
+        "--model", type=Path, default=ROOT / "build" / "model", help="the artifact's folder"
+    )
+    parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
+    parser.add_argument(
+        "--public-port", type=int, default=4580, help="plain-http port of the API; 0: free"
+    )
+    parser.add_argument(
+        "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
+        help="the cloud's files; another folder is another cloud (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--deployment", type=Path, default=DEFAULT_FILE, help="what to write (%(default)s)"
+    )
+    return parser
+
+
+def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> LocalDeployment:
+    local = CdkCli(
+        stage=cli.stage,
+        assembly=cli.assembly,
+        environment=dict(cli.environment) | cloud.environment,
+        logs=cli.logs,
+    )
+    with step("cdk bootstrap"):
+        local.bootstrap(ACCOUNT_ID, cloud.environment["AWS_REGION"])
+    outputs_file = state / "outputs.json"
+    with step("cdk deploy"):
+        local.deploy(outputs_file, approval="never")
+    outputs = _outputs(outputs_file)
+    check_endpoint(
+        aws_client("sagemaker", cloud.environment),
+        aws_client("cloudformation", cloud.environment),
+        stack=f"whippet-{STAGE}-serving",
+        endpoint=outputs["EndpointName"],
+    )
+    keys = aws_client("apigateway", cloud.environment)
+    key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    return LocalDeployment(
+        api_url=_local_address(cloud, outputs["ApiUrl"]),
+        api_key=key["value"],
+        page_url=None,
+        endpoint_name=outputs["EndpointName"],
+        labels=json.loads((model / "manifest.json").read_text())["labels"],
+        environment=cloud.environment,
+        logs=cloud.logs,
+    )
+
+
+def _outputs(file: Path) -> dict[str, str]:
+    """Return the outputs of all stacks; their names are unique among the stacks."""
+    stacks: dict[str, dict[str, str]] = json.loads(file.read_text())
+    return {name: value for outputs in stacks.values() for name, value in outputs.items()}
+
+
+def _local_address(cloud: RunningCloud, api_url: str) -> str:
+    """Return where the local cloud answers what AWS would answer at the API's own host."""
+    host, stage = api_url.removeprefix("https://").rstrip("/").split("/")
+    return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
+
+
+def _show(deployment: LocalDeployment, sample: Sample, file: Path, began: float) -> None:
+    with step(f"Classify {_short(sample.picture)}"):
+        answer = predict(deployment.api_url, deployment.api_key, sample.picture)
+    print(describe(answer))
+    best: Any = answer.content["predictions"][0]["label"]
+    if sample.label is not None:
+        print(f"  The picture shows: {sample.label}. The model says: {best}.")
+        if best != sample.label:
+            raise ToolError("The deployed model is wrong about a picture that it should know.")
+    print(
+        f"""
+Deployed in {time.monotonic() - began:.0f} s.
+  API:   {deployment.api_url}predict
+  Key:   in {_short(file)}, as "api_key" (readable by you alone)
+  Page:  {deployment.page_url or "none yet"}
+  Logs:  {_short(Path(deployment.logs))}
+  Again: make predict IMAGE={_short(sample.picture)}
+  Stop:  make down
+
+curl --data-binary @{_short(sample.picture)} -H "Content-Type: {sample.content_type}" \\
+  -H "x-api-key: $(python3 -c 'import json; print(json.load(open("{_short(file)}"))["api_key"])')" \\
+  '{deployment.api_url}predict?top_k=3'"""
+    )
+
+
+def _short(path: Path) -> str:
+    """Return a path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+if __name__ == "__main__":
+    run_tool(main)
