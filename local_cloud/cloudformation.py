@@ -123,9 +123,7 @@ def _endpoint_handler(
     return ResourceHandler(create, update, delete)
 
 
-def _target_handler(
-    service: ScalingService, current_scope: Callable[[], Scope]
-) -> ResourceHandler:
+def _target_handler(service: ScalingService, current_scope: Callable[[], Scope]) -> ResourceHandler:
     key = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
     def create(_logical_id: str, properties: Properties) -> Created:
@@ -148,9 +146,7 @@ def _target_handler(
     return ResourceHandler(create, update, delete)
 
 
-def _policy_handler(
-    service: ScalingService, current_scope: Callable[[], Scope]
-) -> ResourceHandler:
+def _policy_handler(service: ScalingService, current_scope: Callable[[], Scope]) -> ResourceHandler:
     def create(_logical_id: str, properties: Properties) -> Created:
         given = dict(properties)
         target = given.pop("ScalingTargetId", None)

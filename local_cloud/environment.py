@@ -49,8 +49,9 @@ def client_environment(*, port: int, certificate: Path, region: str) -> dict[str
     }
 
 
-def server_environment(*, port: int, certificate: Path, private_key: Path, temporary: Path,
-                       region: str) -> dict[str, str]:
+def server_environment(
+    *, port: int, certificate: Path, private_key: Path, temporary: Path, region: str
+) -> dict[str, str]:
     """Return the whole environment of the cloud's own process.
 
     MiniStack takes its settings from the environment when it is imported.

@@ -28,8 +28,10 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         on_public_port = (scope.get("server") or ("", 0))[1] == self._public_port
-        if scope["type"] == "http" and on_public_port and not _DEPLOYED_API.fullmatch(
-            scope["path"]
+        if (
+            scope["type"] == "http"
+            and on_public_port
+            and not _DEPLOYED_API.fullmatch(scope["path"])
         ):
             await _refuse(send)
             return

@@ -22,6 +22,7 @@ from ministack.services.cloudformation import provisioners, stacks
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import RoleCredentials
 from local_cloud.sagemaker.service import RECORD_NAMES
 from local_cloud.sagemaker.wire import Answer
 
@@ -74,8 +75,8 @@ class MiniStackPlatform:
         self.endpoint_url = endpoint_url
         self.certificate = certificate
 
-    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> dict[str, str]:
-        """Return boto3 client arguments with credentials of the role, as SageMaker assumes it.
+    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
+        """Return credentials of the role, as SageMaker assumes it.
 
         Raises:
             HostingError: the role does not exist or does not trust SageMaker.
@@ -215,7 +216,7 @@ def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any
 
 def _register_session(
     scope: Scope, role_arn: str, role_name: str, session_name: str
-) -> dict[str, str]:
+) -> RoleCredentials:
     digest = hashlib.sha256(f"{role_arn}:{session_name}".encode()).hexdigest()
     access_key = f"ASIA{digest[:16].upper()}"
     secret, token = (hashlib.sha256(f"{use}:{digest}".encode()).hexdigest() for use in ("k", "t"))
@@ -227,8 +228,4 @@ def _register_session(
         "SessionToken": token,
     }
     sts.register_session(access_key, session)
-    return {
-        "aws_access_key_id": access_key,
-        "aws_secret_access_key": secret,
-        "aws_session_token": token,
-    }
+    return RoleCredentials(access_key, secret, token)

@@ -34,14 +34,17 @@ class Place:
 
     @property
     def record_file(self) -> Path:
+        """What `up` wrote down; absent while no cloud was started here."""
         return self.directory / "cloud.json"
 
     @property
     def logs(self) -> Path:
+        """All logs; they stay after `down`."""
         return self.directory / "logs"
 
     @property
     def server_log(self) -> Path:
+        """The log of the cloud's own process."""
         return self.logs / "cloud.log"
 
     @property
@@ -51,10 +54,12 @@ class Place:
 
     @property
     def certificate(self) -> Path:
+        """The certificate that clients must trust, PEM."""
         return self.directory / "tls" / "server.crt"
 
     @property
     def private_key(self) -> Path:
+        """The certificate's key, PEM."""
         return self.directory / "tls" / "server.key"
 
     def prepare(self) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 
 import ministack.app
@@ -92,7 +91,7 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
     config.shutdown_timeout = _GRACE_SECONDS
     config.loglevel = "WARNING"
     gateway = Gateway(ministack.app.app, public_port=public_port)
-    await serve(gateway, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+    await serve(gateway, config, shutdown_trigger=stopping.wait)
 
 
 def _end_children() -> None:
@@ -106,4 +105,4 @@ def _end_children() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ Handwritten Digits"), 8 x 8 grey pixels each, enlarged here so that a person can
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,24 +27,34 @@ SEED = 20_261_120
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the folder; return 1 with one line on standard error when that fails."""
     parser = argparse.ArgumentParser(prog="demo.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True, help="folder to write; replaced")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
     output: Path = parser.parse_args(arguments).output
     pictures, labels = load_digits(return_X_y=True)
+    paths = picture_paths(labels)
     try:
-        for split, indices in split_indices(labels).items():
-            write_split(output / split, pictures, labels, indices)
-            print(f"{output / split}: {len(indices)} pictures")
+        if foreign := set(output.rglob("*.*")) - {output / path for path in paths}:
+            print(
+                f"demo.py: {output} holds other files ({sorted(foreign)[0]}); name an empty folder",
+                file=sys.stderr,
+            )
+            return 1
+        for path, index in paths.items():
+            (output / path).parent.mkdir(parents=True, exist_ok=True)
+            enlarge(pictures[index].reshape(8, 8)).save(output / path)
     except OSError as error:
         print(f"demo.py: {output} cannot be written: {error}", file=sys.stderr)
         return 1
+    print(f"{output}: {len(paths)} pictures of {len(set(labels))} digits")
     return 0
 
 
-def split_indices(labels: numpy.ndarray) -> dict[str, list[int]]:
-    """Share the pictures out as 70 % train, 10 % valid, 20 % test of each digit, always alike."""
-    everything = range(len(labels))
+def picture_paths(labels: numpy.ndarray) -> dict[Path, int]:
+    """Return each picture's path and index: 70 % train, 10 % valid, 20 % test of each digit.
+
+    Always the same for the same labels.
+    """
     train, held_back = train_test_split(
-        everything, test_size=SHARE_HELD_BACK, stratify=labels, random_state=SEED
+        range(len(labels)), test_size=SHARE_HELD_BACK, stratify=labels, random_state=SEED
     )
     valid, test = train_test_split(
         held_back,
@@ -53,18 +62,11 @@ def split_indices(labels: numpy.ndarray) -> dict[str, list[int]]:
         stratify=labels[held_back],
         random_state=SEED,
     )
-    return {"train": sorted(train), "valid": sorted(valid), "test": sorted(test)}
-
-
-def write_split(
-    directory: Path, pictures: numpy.ndarray, labels: numpy.ndarray, indices: Sequence[int]
-) -> None:
-    """Write each picture as `directory/<digit>/<index>.png`, replacing the folder."""
-    shutil.rmtree(directory, ignore_errors=True)
-    for index in indices:
-        folder = directory / str(labels[index])
-        folder.mkdir(parents=True, exist_ok=True)
-        enlarge(pictures[index].reshape(8, 8)).save(folder / f"{index:04}.png")
+    return {
+        Path(split, str(labels[index]), f"{index:04}.png"): index
+        for split, indices in (("train", train), ("valid", valid), ("test", test))
+        for index in indices
+    }
 
 
 def enlarge(brightness: numpy.ndarray) -> Image.Image:

@@ -172,6 +172,11 @@ def _check_together(settings: StageSettings, file: str) -> None:
             f"{file}: serving.instance_type = {kind!r}: ml.t types cannot scale, expected another "
             f"type, or the same minimum_instance_count and maximum_instance_count"
         )
+    if settings.training.instance_count > 1:
+        raise SettingsError(
+            f"{file}: training.instance_count = {settings.training.instance_count}: expected 1: "
+            "train.py trains on one machine, and each of several would train on everything"
+        )
     if instance_types.is_arm(kind):
         raise SettingsError(
             f"{file}: serving.instance_type = {kind!r} is an Arm machine: the serving image is "

@@ -6,11 +6,8 @@ from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
 from stacks.components.encrypted_log_group import encrypted_log_group
-from stacks.components.training_job import (
-    IMAGE_REPOSITORY,
-    create_training_job_task,
-    training_image,
-)
+from stacks.components.training_container import IMAGE_REPOSITORY, training_image
+from stacks.components.training_job import create_training_job_task
 from stacks.components.training_role import TrainingRole
 from stacks.components.training_workflow import TrainingWorkflow
 from stacks.errors import SettingsError
@@ -24,6 +21,7 @@ _NOT_FOR_TRAINING = [
     "**/__pycache__",
     ".dockerignore",
     "Dockerfile",
+    "build.py",
     "demo.py",
     "requirements-serving.*",
     "serve.py",
@@ -70,7 +68,7 @@ class TrainingStack(StageStack):
             settings=settings,
             task=create_training_job_task(
                 settings=settings,
-                image=training_image(repository_account, settings.training),
+                image=training_image(repository_account, settings.training.instance_type),
                 role=role,
                 buckets=storage.buckets,
                 key=storage.key,

@@ -85,4 +85,3 @@ def cdk_environment(base: Mapping[str, str]) -> dict[str, str]:
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-

@@ -71,9 +71,7 @@ def _call(state_directory: Path, command: str, *arguments: str) -> None:
         raise ToolError(ended.stderr.strip())
 
 
-def _run(
-    state_directory: Path, command: str, *arguments: str
-) -> subprocess.CompletedProcess[str]:
+def _run(state_directory: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     if not _PYTHON.exists():
         raise ToolError(f"{_PYTHON} is missing. Make the environment with `make environments`.")
     return subprocess.run(  # noqa: S603 - the command is built here

@@ -18,9 +18,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     deployment = read_local_deployment(arguments.deployment)
-    answer = predict(
-        deployment.api_url, deployment.api_key, arguments.image, top_k=arguments.top_k
-    )
+    answer = predict(deployment.api_url, deployment.api_key, arguments.image, top_k=arguments.top_k)
     print(describe(answer))
 
 

@@ -28,8 +28,7 @@ def check_account(settings: StageSettings, session: boto3.session.Session) -> tu
     region = settings.region or session.region_name
     if not region:
         raise ToolError(
-            "No AWS region: set AWS_REGION, or account and region in "
-            f"config/{settings.stage}.toml."
+            f"No AWS region: set AWS_REGION, or account and region in config/{settings.stage}.toml."
         )
     account = _account(session, region)
     missing = list(_missing(settings, session, account, region))

@@ -120,9 +120,14 @@ def _show(deployment: LocalDeployment, sample: Sample, file: Path, began: float)
         print(f"  The picture shows: {sample.label}. The model says: {best}.")
         if best != sample.label:
             raise ToolError("The deployed model is wrong about a picture that it should know.")
-    print(
-        f"""
-Deployed in {time.monotonic() - began:.0f} s.
+    print(_summary(deployment, sample, file, time.monotonic() - began))
+
+
+def _summary(deployment: LocalDeployment, sample: Sample, file: Path, seconds: float) -> str:
+    """Return where everything is, and a command that works when it is pasted."""
+    key = f'import json; print(json.load(open("{_short(file)}"))["api_key"])'
+    return f"""
+Deployed in {seconds:.0f} s.
   API:   {deployment.api_url}predict
   Key:   in {_short(file)}, as "api_key" (readable by you alone)
   Page:  {deployment.page_url or "none yet"}
@@ -131,9 +136,8 @@ Deployed in {time.monotonic() - began:.0f} s.
   Stop:  make down
 
 curl --data-binary @{_short(sample.picture)} -H "Content-Type: {sample.content_type}" \\
-  -H "x-api-key: $(python3 -c 'import json; print(json.load(open("{_short(file)}"))["api_key"])')" \\
+  -H "x-api-key: $(python3 -c '{key}')" \\
   '{deployment.api_url}predict?top_k=3'"""
-    )
 
 
 def _short(path: Path) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
 from classifier_proxy.answers import parse_rejection
@@ -131,6 +132,9 @@ class SageMakerEndpoint:
             raise _from_service_error(error) from error
         except BotoCoreError as error:
             raise _from_transport_error(error) from error
+        except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
+            # That is how botocore's parsers fail on an error of another form than the service's.
+            raise errors.InvalidEndpointAnswerError from error
         if len(answer) > LARGEST_ANSWER_BYTES:
             raise errors.InvalidEndpointAnswerError
         return answer

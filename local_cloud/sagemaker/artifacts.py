@@ -56,7 +56,9 @@ def fetch_artifact(
         verify=str(platform.certificate),
         region_name=scope.region,
         config=_CLIENT,
-        **credentials,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
     )
     with tempfile.NamedTemporaryFile(suffix=".tar.gz") as archive:
         try:
@@ -76,7 +78,7 @@ def _unpack(archive: Path, destination: Path, url: str) -> None:
     partial.mkdir(parents=True)
     try:
         with tarfile.open(archive, "r:gz") as members:
-            members.extractall(partial, filter="data")  # noqa: S202 - the filter refuses escapes
+            members.extractall(partial, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise HostingError(f"The model data of {url} is no gzip-compressed tar: {error}") from error
     partial.replace(destination)

@@ -149,7 +149,7 @@ class Endpoints:
 
     def _resize(self, scope: Scope, name: str, counts: dict[str, int]) -> None:
         deployment = self._deployments[scope, name]
-        reason = None
+        reason: str | None = None
         try:
             for variant in deployment.variants:
                 variant.fleet.resize(counts.get(variant.name, variant.fleet.size))

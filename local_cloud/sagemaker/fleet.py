@@ -27,6 +27,7 @@ class Fleet:
 
     @property
     def size(self) -> int:
+        """How many instances there are, healthy or not."""
         return len(self._instances)
 
     @property

@@ -139,7 +139,7 @@ class Hosting:
         model: dict[str, Any],
         wanted: dict[str, Any],
     ) -> InstanceSpecification:
-        container = model.get("PrimaryContainer") or next(iter(model.get("Containers", [])), {})
+        container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
         server = self._images.server(container["Image"])
         # A folder of its own for each deployment: an earlier one still serves from its own.
         directory = self._models / f"{model['ModelName']}-{uuid.uuid4().hex[:8]}"

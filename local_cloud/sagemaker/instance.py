@@ -15,7 +15,8 @@ from local_cloud.sagemaker.errors import HostingError
 
 logger = logging.getLogger(__name__)
 
-# SageMaker's own numbers: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+# SageMaker's own numbers:
+# docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 PING_TIMEOUT_SECONDS = 2.0
 INVOCATION_TIMEOUT_SECONDS = 60.0
 TERMINATION_GRACE_SECONDS = 30.0

@@ -123,14 +123,15 @@ def _record_metrics(
     names: tuple[str, str, str],
 ) -> None:
     """Record what SageMaker does for each invocation; latencies are microseconds."""
-    failed = status is None or status >= 500
+    # No answer at all counts as the server's fault.
+    status = 500 if status is None else status
     values = [
         ("Invocations", 1.0, "None"),
         ("InvocationsPerInstance", 1.0 / max(fleet_size, 1), "None"),
         ("ModelLatency", seconds * 1e6, "Microseconds"),
-        ("Invocation4XXErrors", float(status is not None and 400 <= status < 500), "None"),
-        ("Invocation5XXErrors", float(failed), "None"),
-        ("InvocationModelErrors", float(failed or status >= 400), "None"),
+        ("Invocation4XXErrors", float(400 <= status < 500), "None"),
+        ("Invocation5XXErrors", float(status >= 500), "None"),
+        ("InvocationModelErrors", float(status >= 400), "None"),
     ]
     endpoint, variant, configuration = names
     by_variant = {"EndpointName": endpoint, "VariantName": variant}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import moto.sagemaker.models as moto_models
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.awsrequest import AWSRequest
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.request import normalize_request
 from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend, sagemaker_backends
@@ -36,6 +36,7 @@ class Scope:
     region: str
 
     def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource, such as `model/name`, of this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
 
@@ -58,7 +59,7 @@ def call_moto(
             "/aws4_request, SignedHeaders=host, Signature=0"
         ),
     }
-    request = AWSPreparedRequest("POST", url, headers, json.dumps(parameters).encode(), False)
+    request = AWSRequest("POST", url, headers, json.dumps(parameters).encode()).prepare()
     try:
         status, _, body = response_class.dispatch(normalize_request(request), url, headers)
     except NotImplementedError as error:

@@ -1,10 +1,20 @@
 """What hosting needs from the rest of the cloud."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from local_cloud.sagemaker.moto_backend import Scope
+
+
+@dataclass(frozen=True)
+class RoleCredentials:
+    """Temporary credentials of a role."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
 
 
 class Platform(Protocol):
@@ -13,8 +23,8 @@ class Platform(Protocol):
     endpoint_url: str
     certificate: Path
 
-    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> dict[str, str]:
-        """Return boto3 client arguments with credentials of the role.
+    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
+        """Return credentials of the role, as SageMaker assumes it.
 
         Raises:
             HostingError: the role does not exist or does not trust SageMaker.

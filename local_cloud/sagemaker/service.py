@@ -57,9 +57,7 @@ class SageMakerService:
             return own(scope, parameters)
         return call_moto(scope, "sagemaker", operation, parameters)
 
-    def handle(
-        self, scope: Scope, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    def handle(self, scope: Scope, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one HTTP request of the control plane or of the runtime API."""
         invocation = _INVOCATIONS_PATH.fullmatch(path)
         if not invocation:
@@ -113,9 +111,9 @@ def _delete_model_package_group(scope: Scope, parameters: dict[str, Any]) -> dic
     groups = records(scope).model_package_groups
     if name not in groups:
         raise validation_error(f"Model Package Group {name} does not exist.")
-    packages = call_moto(
-        scope, "sagemaker", "ListModelPackages", {"ModelPackageGroupName": name}
-    )["ModelPackageSummaryList"]
+    packages = call_moto(scope, "sagemaker", "ListModelPackages", {"ModelPackageGroupName": name})[
+        "ModelPackageSummaryList"
+    ]
     if packages:
         raise AwsError(
             "ConflictException",

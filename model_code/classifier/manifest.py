@@ -125,9 +125,7 @@ class Manifest:
             "identity": self.identity,
             "version": self.version,
         }
-        text = json.dumps(
-            document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
-        )
+        text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return text + "\n"
 
 

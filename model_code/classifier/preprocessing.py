@@ -44,9 +44,7 @@ def preprocess(picture: Image.Image, settings: Preprocessing) -> FloatArray:
     return numpy.ascontiguousarray(normalised.transpose(2, 0, 1))
 
 
-def crop_box(
-    size: tuple[int, int], settings: Preprocessing
-) -> tuple[float, float, float, float]:
+def crop_box(size: tuple[int, int], settings: Preprocessing) -> tuple[float, float, float, float]:
     """Return the part of the picture that the centre crop shows: left, top, right, bottom.
 
     In the picture's own pixels, so fractions of one are usual. The roundings are torchvision's

@@ -16,9 +16,9 @@ class AlarmTopic(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, key: kms.IKey, alarm_email: str | None
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, alarm_email: str | None
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         # A topic policy of one's own (enforce_ssl makes one) replaces SNS's default, which would
         # let the account's alarms in. CDK's alarm action adds nothing to it.

@@ -17,8 +17,8 @@ class ApiAccountLogging(Construct):
         account: what a stage with logs must wait for.
     """
 
-    def __init__(self, scope: Construct, id: str) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
         # No account in the trust: only sagemaker, states and codebuild are known to send it.
         policy = iam.ManagedPolicy.from_aws_managed_policy_name(
             "service-role/AmazonAPIGatewayPushToCloudWatchLogs"

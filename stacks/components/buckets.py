@@ -31,13 +31,13 @@ class Buckets(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         key: kms.IKey,
         settings: StorageSettings,
         removal_policy: RemovalPolicy,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self._key = key
         self._removal_policy = removal_policy
         # S3 can deliver access logs only to a bucket with its own encryption (SSE-S3).
@@ -87,15 +87,17 @@ class Buckets(Construct):
         """Let a role write the endpoint's sampled requests and answers."""
         self._allow_writing(role, "WriteCaptures", f"{self.captures.bucket_arn}/{CAPTURE_PREFIX}/*")
 
-    def _allow_writing(self, role: iam.Role, id: str, objects: str) -> None:
+    def _allow_writing(self, role: iam.Role, construct_id: str, objects: str) -> None:
         # Decrypt too: the parts of a large upload are read back when they are joined.
         key_actions = ["kms:GenerateDataKey", "kms:Decrypt"]
-        self._allow(role, id, objects=objects, action="s3:PutObject", key_actions=key_actions)
+        self._allow(
+            role, construct_id, objects=objects, action="s3:PutObject", key_actions=key_actions
+        )
 
     def _allow(
         self,
         role: iam.Role,
-        id: str,
+        construct_id: str,
         *statements: iam.PolicyStatement,
         objects: str,
         action: str,
@@ -104,7 +106,7 @@ class Buckets(Construct):
         # Here and not in the role's stack, so that a grant is read beside what it opens.
         policy = iam.ManagedPolicy(
             self,
-            id,
+            construct_id,
             statements=[
                 *statements,
                 iam.PolicyStatement(actions=[action], resources=[objects]),
@@ -115,11 +117,11 @@ class Buckets(Construct):
         role.add_managed_policy(policy)
 
     def _encrypted_bucket(
-        self, id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
+        self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
     ) -> s3.Bucket:
         return s3.Bucket(
             self,
-            id,
+            construct_id,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=self._key,
             bucket_key_enabled=True,
@@ -130,7 +132,7 @@ class Buckets(Construct):
             enforce_ssl=True,
             minimum_tls_version=_MINIMUM_TLS_VERSION,
             server_access_logs_bucket=self.access_logs,
-            server_access_logs_prefix=f"{id.lower()}/",
+            server_access_logs_prefix=f"{construct_id.lower()}/",
             removal_policy=self._removal_policy,
         )
 

@@ -44,13 +44,13 @@ class ClassifierApi(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         proxy: lambda_.IFunction,
         access_logs: logs.ILogGroup,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self._settings = settings.api
         self.api = apigateway.RestApi(
             self,
@@ -71,7 +71,7 @@ class ClassifierApi(Construct):
         acknowledge(
             self.api.deployment_stage,
             "APIG3",
-            reason="The firewall comes with the web page; until then keys and throttles protect it",
+            reason="No firewall yet: each request needs a key, and throttles and quotas bound it",
         )
 
     def _stage_options(self, access_logs: logs.ILogGroup) -> apigateway.StageOptions:

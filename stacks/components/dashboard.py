@@ -13,9 +13,9 @@ class Dashboard(Construct):
     """Alarms on top, then the way of a request: API, proxy, endpoint."""
 
     def __init__(
-        self, scope: Construct, id: str, *, metrics: StageMetrics, alarms: OperatorAlarms
+        self, scope: Construct, construct_id: str, *, metrics: StageMetrics, alarms: OperatorAlarms
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         cloudwatch.Dashboard(
             self,
             "Dashboard",

@@ -9,17 +9,19 @@ from constructs import Construct
 
 
 def encrypted_log_group(
-    scope: Construct, id: str, *, key: kms.IKey, retention_days: int
+    scope: Construct, construct_id: str, *, key: kms.IKey, retention_days: int
 ) -> logs.LogGroup:
     """Make a log group that is encrypted, kept for a set time, and gone with its stack.
 
     Args:
         scope: the construct's parent.
-        id: the construct's name; the group itself has none.
+        construct_id: the construct's name; the group itself has none.
         key: its policy must let logs.<region> use it: CDK does not see to that.
         retention_days: one of the numbers that CloudWatch Logs accepts.
     """
-    group = logs.LogGroup(scope, id, encryption_key=key, removal_policy=RemovalPolicy.DESTROY)
+    group = logs.LogGroup(
+        scope, construct_id, encryption_key=key, removal_policy=RemovalPolicy.DESTROY
+    )
     # The L2 takes an enumeration of words ("ONE_WEEK"); the setting is the number of days.
     cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = retention_days
     return group

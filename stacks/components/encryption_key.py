@@ -25,8 +25,10 @@ class EncryptionKey(Construct):
     a cycle. CDK's own alarm action and log group leave such a key's policy as it is.
     """
 
-    def __init__(self, scope: Construct, id: str, *, removal_policy: RemovalPolicy) -> None:
-        super().__init__(scope, id)
+    def __init__(
+        self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy
+    ) -> None:
+        super().__init__(scope, construct_id)
         self.key = kms.Key(
             self,
             "Key",

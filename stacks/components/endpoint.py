@@ -26,7 +26,7 @@ class Endpoint(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         model: ModelArtifact,
@@ -34,7 +34,7 @@ class Endpoint(Construct):
         role: iam.IRole,
         rollback_alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",

@@ -25,7 +25,7 @@ class EndpointConfiguration(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: ServingSettings,
         model: ModelArtifact,
@@ -35,7 +35,7 @@ class EndpointConfiguration(Construct):
         key: kms.IKey,
         captures: s3.IBucket,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         cfn_model = sagemaker.CfnModel(
             self,
             "Model",

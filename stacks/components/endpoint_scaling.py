@@ -17,7 +17,7 @@ class EndpointScaling(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: ServingSettings,
         endpoint_attribute_name: str,
@@ -26,12 +26,12 @@ class EndpointScaling(Construct):
 
         Args:
             scope: the construct's parent.
-            id: the construct's name.
+            construct_id: the construct's name.
             settings: bounds, target and cooldowns.
             endpoint_attribute_name: the created endpoint's attribute, not the literal name: the
                 endpoint must be in service before it is registered.
         """
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         target = autoscaling.CfnScalableTarget(
             self,
             "Target",

@@ -17,14 +17,14 @@ class AlarmSpecification:
     """One alarm.
 
     Attributes:
-        id: the construct's name.
+        construct_id: the construct's name.
         metric: what is watched, a minute at a time.
         threshold: in the metric's own unit.
         minutes: how many minutes in a row it takes.
         meaning: what an operator reads first.
     """
 
-    id: str
+    construct_id: str
     metric: cloudwatch.Metric
     threshold: float
     minutes: int
@@ -41,13 +41,13 @@ class OperatorAlarms(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: MonitoringSettings,
         metrics: StageMetrics,
         topic: sns.ITopic,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         action = actions.SnsAction(topic)
         self.alarms = []
         for specification in alarm_specifications(settings, metrics):
@@ -59,7 +59,7 @@ class OperatorAlarms(Construct):
     def _alarm(self, specification: AlarmSpecification) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self,
-            specification.id,
+            specification.construct_id,
             alarm_description=specification.meaning,
             metric=specification.metric,
             threshold=specification.threshold,
@@ -79,49 +79,49 @@ def alarm_specifications(
     endpoint_errors = settings.endpoint_5xx_errors_per_minute
     return [
         one(
-            id="ApiLatency",
+            construct_id="ApiLatency",
             metric=metrics.api_latency,
             threshold=api_ms,
             minutes=3,
             meaning=f"The slowest 1 % of the API's requests take {api_ms} ms or more",
         ),
         one(
-            id="ApiServerErrors",
+            construct_id="ApiServerErrors",
             metric=metrics.api_5xx_errors,
             threshold=settings.api_5xx_errors_per_minute,
             minutes=1,
             meaning="The API answers with 5XX",
         ),
         one(
-            id="EndpointServerErrors",
+            construct_id="EndpointServerErrors",
             metric=metrics.endpoint_5xx_errors,
             threshold=endpoint_errors,
             minutes=1,
             meaning="The endpoint answers with 5XX",
         ),
         one(
-            id="EndpointModelErrors",
+            construct_id="EndpointModelErrors",
             metric=metrics.endpoint_model_errors,
             threshold=endpoint_errors,
             minutes=1,
             meaning="The model's container fails or does not answer",
         ),
         one(
-            id="ModelLatency",
+            construct_id="ModelLatency",
             metric=metrics.model_latency,
             threshold=microseconds(model_ms),
             minutes=3,
             meaning=f"The slowest 1 % of the model's answers take {model_ms} ms or more",
         ),
         one(
-            id="ProxyErrors",
+            construct_id="ProxyErrors",
             metric=metrics.proxy_errors,
             threshold=settings.lambda_errors_per_minute,
             minutes=1,
             meaning="The proxy function fails",
         ),
         one(
-            id="ProxyThrottles",
+            construct_id="ProxyThrottles",
             metric=metrics.proxy_throttles,
             threshold=settings.lambda_throttles_per_minute,
             minutes=1,

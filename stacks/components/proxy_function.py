@@ -29,13 +29,13 @@ class ProxyFunction(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         code_directory: Path,
         key: kms.IKey,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         log_group = encrypted_log_group(
             self, "Logs", key=key, retention_days=settings.log_retention_days
         )

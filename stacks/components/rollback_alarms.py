@@ -20,12 +20,12 @@ class RollbackAlarms(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         endpoint_configuration_name: str,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self._endpoint_name = settings.name
         self._endpoint_configuration_name = endpoint_configuration_name
         errors = settings.serving.rollback_5xx_errors_per_minute
@@ -43,11 +43,11 @@ class RollbackAlarms(Construct):
         ]
 
     def _alarm(
-        self, id: str, metric: str, statistic: str, threshold: float, what: str
+        self, construct_id: str, metric: str, statistic: str, threshold: float, what: str
     ) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self,
-            id,
+            construct_id,
             alarm_description=f"Rolls an update of {self._endpoint_name} back: {what}",
             metric=endpoint_metric(
                 metric,

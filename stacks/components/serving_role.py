@@ -24,14 +24,14 @@ class ServingRole(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         artifact: s3_assets.Asset,
         repository: ecr.IRepository,
         key: kms.IKey,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self.role = iam.Role(
             self,
             "Role",

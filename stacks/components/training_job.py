@@ -9,37 +9,10 @@ from aws_cdk import aws_s3_assets as s3_assets
 
 from stacks import instance_types
 from stacks.components.buckets import MODEL_PREFIX, Buckets
-from stacks.settings import StageSettings, TrainingSettings
+from stacks.components.training_container import ENVIRONMENT, algorithm_specification
+from stacks.settings import StageSettings
 
-IMAGE_REPOSITORY = "pytorch"
-_CPU_IMAGE_TAG = "2.14-cpu-amzn2023-sagemaker"
-_GPU_IMAGE_TAG = "2.13-cu133-amzn2023-sagemaker"
-
-# The lines that train.py prints: epoch=3 train_loss=0.1 valid_loss=0.2 valid_accuracy=0.98
-METRICS = ("train_loss", "valid_loss", "valid_accuracy")
-_METRIC_PATTERN = "{name}=([0-9.e+-]+)"
 DATASET_CHANNELS = ("train", "valid", "test")
-
-# A directory asset is a .zip, which SageMaker copies as it is.
-_ENTRY_SCRIPT = """\
-mkdir -p /opt/ml/code
-python -m zipfile -e /opt/ml/input/data/code/*.zip /opt/ml/code
-cd /opt/ml/code
-exec torchrun --standalone --nproc-per-node=1 train.py
-"""
-
-
-def training_image(repository_account: str, settings: TrainingSettings) -> str:
-    """Return the URI of AWS's PyTorch training image for the instance type.
-
-    Args:
-        repository_account: the account that owns AWS's images in the stack's region.
-        settings: tells whether the job runs on a GPU.
-    """
-    gpu = instance_types.has_gpu(settings.instance_type)
-    tag = _GPU_IMAGE_TAG if gpu else _CPU_IMAGE_TAG
-    registry = f"{repository_account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
-    return f"{registry}/{IMAGE_REPOSITORY}:{tag}"
 
 
 def create_training_job_task(
@@ -57,7 +30,7 @@ def create_training_job_task(
     holds the folders train, valid and test in the datasets bucket. The job is named after the
     execution. The result is DescribeTrainingJob's answer.
 
-    CustomState, because the L2 task renders no bash entry point for an image of another account.
+    Written out and not CDK's SageMakerCreateTrainingJob, which grants itself far more than it uses.
     """
     training = settings.training
     return {
@@ -66,7 +39,8 @@ def create_training_job_task(
         "Parameters": {
             "TrainingJobName.$": f"States.Format('{settings.name}-{{}}', $$.Execution.Name)",
             "RoleArn": role.role_arn,
-            "AlgorithmSpecification": _algorithm(image),
+            "AlgorithmSpecification": algorithm_specification(image),
+            "Environment": ENVIRONMENT,
             "HyperParameters.$": "$.hyperparameters",
             "InputDataConfig": _channels(buckets, source),
             "OutputDataConfig": {
@@ -93,18 +67,6 @@ def create_training_job_task(
                 "BackoffRate": 2,
                 "MaxAttempts": 5,
             }
-        ],
-    }
-
-
-def _algorithm(image: str) -> dict[str, Any]:
-    return {
-        "TrainingImage": image,
-        "TrainingInputMode": "File",
-        "ContainerEntrypoint": ["bash", "-euo", "pipefail", "-c"],
-        "ContainerArguments": [_ENTRY_SCRIPT],
-        "MetricDefinitions": [
-            {"Name": name, "Regex": _METRIC_PATTERN.format(name=name)} for name in METRICS
         ],
     }
 

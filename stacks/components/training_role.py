@@ -22,7 +22,7 @@ class TrainingRole(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         buckets: Buckets,
@@ -30,7 +30,7 @@ class TrainingRole(Construct):
         source: s3_assets.Asset,
         image_repository_arn: str,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self.role = iam.Role(
             self,
             "Role",

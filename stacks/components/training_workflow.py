@@ -23,14 +23,14 @@ class TrainingWorkflow(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         settings: StageSettings,
         task: dict[str, Any],
         training_role: iam.IRole,
         log_group: logs.ILogGroup,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         role = iam.Role(
             self,
             "Role",

@@ -1,6 +1,5 @@
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -96,9 +95,9 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
     ("model's 500", model_error(500, "boom"), 502, "model_failed", None, 1),
     ("model's 503", model_error(503, {"code": "overloaded"}), 502, "model_failed", None, 1),
     ("model's 404", model_error(404, {"code": "not_found"}), 502, "model_failed", None, 1),
-    ("model's nonsense", model_error([], ""), 502, "endpoint_failed", None, 1),
+    ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_answer", None, 1),
     ("reset", reset, 502, "endpoint_unreachable", None, 2),
-    ("half an answer", send_half, 502, "endpoint_unreachable", None, 1),
+    ("half an answer", send_half, 502, "invalid_endpoint_answer", None, 1),
     ("silence", silence(LONG_SILENCE_SECONDS), 504, "endpoint_timeout", None, 2),
     (
         "silence after half",
@@ -110,8 +109,8 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
     ),
     ("HTML 502", answer(502, HTML, "text/html"), 502, "endpoint_failed", None, 2),
     ("HTML 404", answer(404, HTML, "text/html"), 502, "endpoint_failed", None, 1),
-    ("a list for an error", answer(400, []), 502, "endpoint_failed", None, 1),
-    ("bytes for an error", answer(400, b"\xff\xfe\x00"), 502, "endpoint_failed", None, 1),
+    ("a list for an error", answer(400, []), 502, "invalid_endpoint_answer", None, 1),
+    ("bytes for an error", answer(400, b"\xff\xfe\x00"), 502, "invalid_endpoint_answer", None, 1),
 ]
 FAULTS += [
     (name, behaviour, 502, "invalid_endpoint_answer", None, 1)
@@ -226,6 +225,7 @@ def test_no_credentials_are_as_bad_as_wrong_ones(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
 
     result = proxy.call()
 
@@ -248,13 +248,11 @@ def test_with_too_little_time_left_nothing_is_asked(
 
 
 def test_a_model_that_is_down_is_hardly_asked_more_often_than_requests_come(
-    proxy: Proxy, runtime: SageMakerRuntime, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, runtime: SageMakerRuntime
 ) -> None:
-    pause: Callable[[float], None] = lambda seconds: None  # noqa: E731 - botocore's waits, skipped
-    monkeypatch.setattr("botocore.endpoint.time.sleep", pause)
     runtime.script = [service_error(503, "ServiceUnavailable")]
 
-    for _ in range(500):
+    for _ in range(200):
         assert proxy.call().status == 503
 
-    assert len(runtime.requests) <= 1.2 * 500
+    assert len(runtime.requests) <= 1.2 * 200

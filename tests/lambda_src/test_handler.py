@@ -83,7 +83,8 @@ def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRun
     picture = JPEG.ljust(MAXIMUM_BYTES, b"\0")
 
     assert proxy.call(picture).status == 200
-    assert proxy.call(json_body({"image": encoded(picture)}), content_type="application/json")
+    in_json = json_body({"image": encoded(picture)})
+    assert proxy.call(in_json, content_type="application/json").status == 200
     assert [len(request.body) for request in runtime.requests] == [MAXIMUM_BYTES] * 2
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy
 import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
@@ -16,13 +15,9 @@ from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
 from classifier.preprocessing import preprocess
+from classifier.training.errors import DataError
 
-AUGMENTATIONS: Final = ("photo", "drawing", "none")
 Transform = Callable[[Image.Image], torch.Tensor]
-
-
-class DataError(Exception):
-    """The pictures cannot be used as they are; the message is one line."""
 
 
 def load_pictures(directory: Path, transform: Transform) -> ImageFolder:

@@ -15,6 +15,7 @@ import torch
 
 from classifier.artifact import MANIFEST_FILE, file_sha256
 from classifier.manifest import MODEL_FILE, Manifest, Preprocessing
+from classifier.training.errors import NetworkError
 from classifier.training.network import digest
 
 # Raise it when the export changes what the network computes: it is part of a model's identity.
@@ -74,7 +75,8 @@ def _export_onnx(network: torch.nn.Module, crop: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    assert program is not None
+    if program is None:
+        raise NetworkError("torch.onnx.export answered no program")
     model = program.model_proto
     _strip_metadata(model)
     onnx.checker.check_model(model)

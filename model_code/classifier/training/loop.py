@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -60,7 +61,7 @@ def train_one_epoch(
     loss_sum, picture_count = 0.0, 0
     last_line = time.monotonic()
     for number, (images, labels) in enumerate(batches, start=1):
-        images, labels = _to_device(images, labels, device)  # noqa: PLW2901 - the same, moved
+        images, labels = _to_device(images, labels, device)
         loss = cross_entropy(_logits(network(images)), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -80,7 +81,7 @@ def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -
     network.eval()
     loss_sum, right, right_in_top_5, picture_count = 0.0, 0, 0, 0
     for images, labels in batches:
-        images, labels = _to_device(images, labels, device)  # noqa: PLW2901 - the same, moved
+        images, labels = _to_device(images, labels, device)
         logits = _logits(network(images))
         ranking = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         loss_sum += cross_entropy(logits, labels, reduction="sum").item()
@@ -102,8 +103,7 @@ def _to_device(
     return images, labels.to(device, non_blocking=True)
 
 
-def _logits(output: object) -> torch.Tensor:
+def _logits(output: Any) -> torch.Tensor:
     # GoogLeNet and Inception answer a tuple with auxiliary logits while training.
-    logits = getattr(output, "logits", output)
-    assert isinstance(logits, torch.Tensor)
+    logits: torch.Tensor = getattr(output, "logits", output)
     return logits

@@ -13,14 +13,12 @@ from typing import Any
 import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
+from classifier.training.errors import NetworkError
+
 StateDict = dict[str, torch.Tensor]
 
 # DenseNet's published files carry names from before 2017 (torchvision renames them likewise).
 _OLD_DENSENET_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
-
-
-class NetworkError(Exception):
-    """No such architecture, or weights that do not fit it; the message is one line."""
 
 
 def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Module:

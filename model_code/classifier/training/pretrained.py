@@ -10,11 +10,8 @@ from urllib.error import URLError
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.manifest import Preprocessing
-from classifier.training.network import NetworkError, StateDict
-
-
-class DownloadError(Exception):
-    """The published weights cannot be had; the message is one line."""
+from classifier.training.errors import DownloadError, NetworkError
+from classifier.training.network import StateDict
 
 
 class PublishedWeights:

@@ -1,0 +1,69 @@
+"""Make the artifact that is deployed, without training.
+
+Takes torchvision's published weights, a state dict in a file, or what train.py wrote, and writes
+model.tar.gz and manifest.json. Exits with 3 when published weights cannot be downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from classifier.artifact import ArtifactError, read_artifact
+from classifier.manifest import ManifestError
+from classifier.publication import publish
+from classifier.training.errors import DownloadError, TrainingError
+
+EXIT_DOWNLOAD_FAILED: Final = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build; on failure print one line on standard error and return 1, or 3 for a download."""
+    options = _parse(arguments)
+    try:
+        if options.trained:
+            publish(read_artifact(options.trained), options.output)
+        else:
+            # Only now: torch takes seconds to import, and --help should not.
+            from classifier.training.building import build_from_weights
+
+            build_from_weights(
+                architecture=options.architecture,
+                name=options.name or options.architecture,
+                weights_file=options.weights_file,
+                labels_file=options.labels,
+                output=options.output,
+            )
+    except DownloadError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return EXIT_DOWNLOAD_FAILED
+    except (TrainingError, ManifestError, ArtifactError, OSError) as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="build.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--architecture", help="a classifier of torchvision, such as resnet50")
+    source.add_argument("--trained", type=Path, help="folder that train.py wrote (--model-dir)")
+    parser.add_argument("--weights-file", type=Path, help="state dict, instead of a download")
+    parser.add_argument("--labels", type=Path, help="text file, one label a line, in class order")
+    parser.add_argument("--name", help="of the model, in each answer (default: the architecture)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/model"), help="folder (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    if options.trained and (options.weights_file or options.labels or options.name):
+        parser.error("--weights-file, --labels and --name go with --architecture")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

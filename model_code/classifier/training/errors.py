@@ -1,0 +1,17 @@
+"""What can go wrong between weights or pictures and an artifact; each message is one line."""
+
+
+class TrainingError(Exception):
+    """The work cannot be done as asked."""
+
+
+class NetworkError(TrainingError):
+    """No such architecture, or weights that do not fit it."""
+
+
+class DataError(TrainingError):
+    """The pictures or labels cannot be used as they are."""
+
+
+class DownloadError(TrainingError):
+    """Published weights cannot be had."""

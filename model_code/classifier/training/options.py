@@ -1,0 +1,58 @@
+"""What a training run is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from classifier.training.errors import DataError, TrainingError
+
+SPLITS: Final = ("train", "valid", "test")
+AUGMENTATIONS: Final = ("photo", "drawing", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """The options of `train.py`, by the names of its flags.
+
+    Attributes:
+        folders: pictures of each of `SPLITS`; `None` where none are given, allowed for `test`.
+        resize, crop, interpolation: `None` takes what the published weights were made for.
+    """
+
+    architecture: str
+    name: str | None
+    from_scratch: bool
+    weights_file: Path | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    seed: int
+    resize: int | None
+    crop: int | None
+    interpolation: str | None
+    augmentation: str
+    folders: Mapping[str, Path | None]
+    model_dir: Path
+    output_dir: Path
+    data_workers: int
+
+    def __post_init__(self) -> None:
+        positive = {
+            "--epochs": self.epochs,
+            "--batch-size": self.batch_size,
+            "--learning-rate": self.learning_rate,
+        }
+        for flag, value in positive.items():
+            if not value > 0:
+                raise TrainingError(f"{flag} is {value}; it must be above 0")
+        if self.weight_decay < 0 or self.data_workers < 0:
+            raise TrainingError("--weight-decay and --data-workers must be 0 or more")
+        if self.from_scratch and self.weights_file:
+            raise TrainingError("--from-scratch and --weights-file exclude each other")
+        for split in ("train", "valid"):
+            if self.folders[split] is None:
+                raise DataError(f"no {split} pictures: give --data DIR or --{split} DIR")

@@ -1,0 +1,61 @@
+import re
+
+import pytest
+from classifier_proxy import errors
+from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, ErrorAnswer, answer_for
+
+KINDS = {errors.ProxyError, errors.RequestError, errors.EndpointError}
+
+
+def every_error() -> set[type[errors.ProxyError]]:
+    return {
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.ProxyError)
+    }
+
+
+def test_the_table_has_a_row_for_every_error() -> None:
+    assert set(ERROR_TABLE) == every_error() - KINDS - {errors.ModelRejectionError}
+
+
+def test_codes_are_snake_case_and_each_means_one_thing() -> None:
+    codes = [row.code for row in (*ERROR_TABLE.values(), INTERNAL_ERROR)]
+
+    assert len(codes) == len(set(codes))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", code) for code in codes)
+
+
+def test_what_passes_by_itself_says_when_to_try_again() -> None:
+    for row in (*ERROR_TABLE.values(), INTERNAL_ERROR):
+        assert (row.retry_after_seconds is not None) == (row.status in {429, 503}), row
+
+
+def test_the_callers_faults_are_4xx_and_ours_are_not() -> None:
+    for error, row in ERROR_TABLE.items():
+        if issubclass(error, errors.RequestError):
+            assert 400 <= row.status < 500, row
+        elif error is not errors.RouteNotFoundError:
+            assert row.status in {429, 500, 502, 503, 504}, row
+
+
+@pytest.mark.parametrize("error", sorted(ERROR_TABLE, key=lambda error: error.__name__))
+def test_an_error_is_answered_with_its_own_text_or_the_tables(
+    error: type[errors.ProxyError],
+) -> None:
+    row = ERROR_TABLE[error]
+
+    assert answer_for(error()) == row
+    assert answer_for(error("Its own.")) == ErrorAnswer(
+        row.status, row.code, "Its own.", row.retry_after_seconds
+    )
+
+
+def test_a_rejection_by_the_model_is_answered_in_its_words() -> None:
+    rejection = errors.ModelRejectionError(422, "image_truncated", "It ends early.")
+
+    assert answer_for(rejection) == ErrorAnswer(422, "image_truncated", "It ends early.")
+
+
+def test_any_other_exception_says_nothing() -> None:
+    assert answer_for(KeyError("secret")) is INTERNAL_ERROR

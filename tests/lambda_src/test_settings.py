@@ -1,0 +1,52 @@
+import pytest
+from classifier_proxy.settings import Settings, SettingsError, load_settings
+
+ENVIRONMENT = {
+    "ENDPOINT_NAME": "whippet-dev",
+    "LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
+    "POWERTOOLS_METRICS_NAMESPACE": "Whippet/dev",
+    "PATH": "/usr/bin",
+}
+
+
+def test_the_environment_becomes_typed_settings() -> None:
+    assert load_settings(ENVIRONMENT) == Settings(
+        endpoint_name="whippet-dev",
+        log_level="INFO",
+        service_name="classifier-proxy",
+        metrics_namespace="Whippet/dev",
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "PATH"])
+def test_a_missing_variable_is_named(name: str) -> None:
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != name}
+
+    with pytest.raises(SettingsError, match=rf"^{name} is not set; expected .+"):
+        load_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENDPOINT_NAME", ""),
+        ("ENDPOINT_NAME", "-whippet"),
+        ("ENDPOINT_NAME", "whippet_dev"),
+        ("ENDPOINT_NAME", "w" * 64),
+        ("ENDPOINT_NAME", "whippet\n"),
+        ("LOG_LEVEL", "info"),
+        ("LOG_LEVEL", "VERBOSE"),
+        ("POWERTOOLS_SERVICE_NAME", ""),
+        ("POWERTOOLS_METRICS_NAMESPACE", "AWS/Lambda"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_what_is_expected(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**ENVIRONMENT, name: value})
+
+    assert str(caught.value).startswith(f"{name} is {value!r}; expected ")
+
+
+def test_an_endpoint_name_may_have_63_characters() -> None:
+    assert load_settings({**ENVIRONMENT, "ENDPOINT_NAME": "w" * 63}).endpoint_name == "w" * 63
