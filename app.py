@@ -12,40 +12,38 @@ from stacks.inputs import load_inputs
 from stacks.settings import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
+_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda"}
 
 
 def build(app: App) -> None:
-    """Add the stage that the app's context names, and the checks that it must pass.
+    """Add the stacks of one stage to the app, and the checks that they must pass.
 
-    Args:
-        app: its context may have `stage` (default dev), `model` (default build/model) and
-            `proxy` (default build/lambda), the last two being folders.
+    The app's context may name the `stage` and two folders, `model` and `proxy`.
 
     Raises:
         UserError: the settings or the inputs are wrong.
     """
-    settings = load_stage_settings(
-        app.node.try_get_context("stage") or "dev", REPOSITORY / "config"
-    )
+    given = {key: app.node.try_get_context(key) for key in _CONTEXT}
+    context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
+    settings = load_stage_settings(context["stage"], REPOSITORY / "config")
     inputs = load_inputs(
-        model_directory=REPOSITORY / (app.node.try_get_context("model") or "build/model"),
-        proxy_directory=REPOSITORY / (app.node.try_get_context("proxy") or "build/lambda"),
+        model_directory=REPOSITORY / context["model"],
+        proxy_directory=REPOSITORY / context["proxy"],
         model_code_directory=REPOSITORY / "model_code",
     )
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
-def main() -> int:
-    """Synthesize; return 1 after one line on standard error when what was given is wrong."""
+def main() -> str | None:
+    """Synthesize; return one line to exit with when what was given is wrong."""
     app = App(analytics_reporting=False)
     try:
         build(app)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     app.synth()
-    return 0
+    return None
 
 
 if __name__ == "__main__":

@@ -74,6 +74,9 @@ def server_environment(
         "MOTO_ALLOW_NONEXISTENT_REGION": "true",
         "LOG_LEVEL": "INFO",
         "TMPDIR": str(temporary),
+        # MiniStack would share these with every other one on the machine.
+        "STATE_DIR": str(temporary / "state"),
+        "S3_DATA_DIR": str(temporary / "s3"),
         "PYTHONUNBUFFERED": "1",
         # A Lambda asset must stay as it was deployed.
         "PYTHONDONTWRITEBYTECODE": "1",

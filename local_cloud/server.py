@@ -16,9 +16,10 @@ import psutil
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from local_cloud import ministack_hooks
 from local_cloud.cloudformation import resource_handlers
 from local_cloud.gateway import Gateway
+from local_cloud.ministack_hooks import install
+from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
 from local_cloud.place import Place
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting import Hosting
@@ -29,6 +30,7 @@ from local_cloud.sagemaker.service import SageMakerService
 logger = logging.getLogger("local_cloud")
 
 _GRACE_SECONDS = 4.0
+_RECORD_POLL_SECONDS = 2.0
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
-    platform = ministack_hooks.MiniStackPlatform(
+    platform = MiniStackPlatform(
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
     images = Images(assembly, place.temporary / "images")
@@ -70,9 +72,9 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
     )
     sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
     scaling = ScalingService(endpoints)
-    ministack_hooks.install(
+    install(
         {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
-        resource_handlers(sagemaker, scaling, ministack_hooks.current_scope),
+        resource_handlers(sagemaker, scaling, current_scope),
     )
     return endpoints
 
@@ -90,8 +92,18 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
     config.graceful_timeout = _GRACE_SECONDS
     config.shutdown_timeout = _GRACE_SECONDS
     config.loglevel = "WARNING"
+    watch = asyncio.create_task(_stop_without_record(place, stopping))
     gateway = Gateway(ministack.app.app, public_port=public_port)
     await serve(gateway, config, shutdown_trigger=stopping.wait)
+    watch.cancel()
+
+
+async def _stop_without_record(place: Place, stopping: asyncio.Event) -> None:
+    """End the cloud when its state directory was deleted: `down` could not find it any more."""
+    while place.certificate.exists():
+        await asyncio.sleep(_RECORD_POLL_SECONDS)
+    logger.warning("%s is gone; ending", place.directory)
+    stopping.set()
 
 
 def _end_children() -> None:

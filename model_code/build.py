@@ -14,8 +14,8 @@ from typing import Final
 
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.manifest import ManifestError
-from classifier.publication import publish
 from classifier.training.errors import DownloadError, TrainingError
+from classifier.training.publication import publish
 
 EXIT_DOWNLOAD_FAILED: Final = 3
 

@@ -30,8 +30,9 @@ _log = logging.getLogger("classifier.serve")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM; return 1 with one line on standard error when that is impossible."""
-    # Until there are requests to drain, SIGTERM ends the process at once, and in good order.
+    # uvicorn drains first and then raises the signal again; while loading it ends this at once.
     signal.signal(signal.SIGTERM, _exit_in_order)
+    signal.signal(signal.SIGINT, _exit_in_order)
     try:
         options = _parse(arguments)
         settings = read_settings(os.environ)
@@ -96,6 +97,7 @@ def _run(application: Starlette, listener: socket.socket, settings: ServerSettin
     configuration = uvicorn.Config(
         application,
         http="httptools",
+        loop="asyncio",
         lifespan="off",
         log_config=None,
         access_log=False,

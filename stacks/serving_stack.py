@@ -8,8 +8,8 @@ from constructs import Construct
 from stacks.components.endpoint import Endpoint
 from stacks.components.endpoint_configuration import EndpointConfiguration
 from stacks.components.endpoint_scaling import EndpointScaling
+from stacks.components.execution_role import ExecutionRole
 from stacks.components.rollback_alarms import RollbackAlarms
-from stacks.components.serving_role import ServingRole
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings
 from stacks.stage_stack import StageStack
@@ -33,60 +33,9 @@ class ServingStack(StageStack):
             purpose="serving",
             description="Whippet: the endpoint that serves the model",
         )
-        artifact = s3_assets.Asset(
-            self,
-            "ModelArtifact",
-            path=str(inputs.model.archive),
-            asset_hash=inputs.model.identity,
-            asset_hash_type=AssetHashType.CUSTOM,
-        )
-        image = ecr_assets.DockerImageAsset(
-            self,
-            "Image",
-            directory=str(inputs.model_code_directory),
-            ignore_mode=IgnoreMode.DOCKER,  # .dockerignore there is an allow-list
-            platform=ecr_assets.Platform.LINUX_AMD64,  # whatever the laptop is
-        )
-        serving_role = ServingRole(
-            self,
-            "ServingRole",
-            settings=settings,
-            artifact=artifact,
-            repository=image.repository,
-            key=storage.key,
-        )
-        if settings.serving.data_capture_percent > 0:
-            storage.buckets.allow_writing_captures(serving_role.role)
-        configuration = EndpointConfiguration(
-            self,
-            "Configuration",
-            settings=settings.serving,
-            model=inputs.model,
-            artifact=artifact,
-            image_uri=image.image_uri,
-            serving_role=serving_role,
-            key=storage.key,
-            captures=storage.buckets.captures,
-        )
-        rollback_alarms = (
-            RollbackAlarms(
-                self,
-                "RollbackAlarms",
-                settings=settings,
-                endpoint_configuration_name=configuration.name,
-            ).alarms
-            if settings.serving.rollback_alarms_enabled
-            else []
-        )
-        endpoint = Endpoint(
-            self,
-            "Endpoint",
-            settings=settings,
-            model=inputs.model,
-            endpoint_configuration_name=configuration.name,
-            role=serving_role.role,
-            rollback_alarms=rollback_alarms,
-        )
+        self._settings = settings
+        configuration, role = self._configure(storage, inputs)
+        endpoint = self._create_endpoint(configuration, role, inputs)
         if settings.serving.minimum_instance_count < settings.serving.maximum_instance_count:
             EndpointScaling(
                 self,
@@ -96,3 +45,69 @@ class ServingStack(StageStack):
             )
         CfnOutput(self, "EndpointName", value=endpoint.attribute_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
+
+    def _configure(
+        self, storage: StorageStack, inputs: Inputs
+    ) -> tuple[EndpointConfiguration, ExecutionRole]:
+        serving = self._settings.serving
+        artifact = s3_assets.Asset(
+            self,
+            "ModelArtifact",
+            path=str(inputs.model.archive),
+            asset_hash=inputs.model.identity,
+            asset_hash_type=AssetHashType.CUSTOM,
+        )
+        image = self._build_image(inputs)
+        role = ExecutionRole(
+            self,
+            "ExecutionRole",
+            description="Execution role of the endpoint",
+            asset=artifact,
+            asset_key_arn=self._settings.asset_key_arn,
+            repository_arn=image.repository.repository_arn,
+            log_group_name=f"/aws/sagemaker/Endpoints/{self._settings.name}",
+            volume_key=storage.key,
+        )
+        if serving.data_capture_percent > 0:
+            storage.buckets.allow_writing_captures(role.role)
+        configuration = EndpointConfiguration(
+            self,
+            "Configuration",
+            settings=serving,
+            model=inputs.model,
+            artifact=artifact,
+            image_uri=image.image_uri,
+            execution_role=role,
+            key=storage.key,
+            captures=storage.buckets.captures,
+        )
+        return configuration, role
+
+    def _build_image(self, inputs: Inputs) -> ecr_assets.DockerImageAsset:
+        return ecr_assets.DockerImageAsset(
+            self,
+            "Image",
+            directory=str(inputs.model_code_directory),
+            ignore_mode=IgnoreMode.DOCKER,  # .dockerignore there is an allow-list
+            platform=ecr_assets.Platform.LINUX_AMD64,  # whatever the laptop is
+        )
+
+    def _create_endpoint(
+        self, configuration: EndpointConfiguration, role: ExecutionRole, inputs: Inputs
+    ) -> Endpoint:
+        alarms = RollbackAlarms(
+            self,
+            "RollbackAlarms",
+            settings=self._settings,
+            endpoint_configuration_name=configuration.name,
+        ).alarms
+        enabled = self._settings.serving.rollback_alarms_enabled
+        return Endpoint(
+            self,
+            "Endpoint",
+            settings=self._settings,
+            model=inputs.model,
+            endpoint_configuration_name=configuration.name,
+            role=role.role,
+            rollback_alarms=alarms if enabled else [],
+        )

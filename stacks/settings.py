@@ -49,8 +49,7 @@ class ServingSettings:
     """The endpoint, its scaling and how an update of it is watched.
 
     `rollback_alarms_enabled = false` is the break-glass: an update then goes through though an
-    alarm is tripped. `asset_key_arn` is the bootstrap's own KMS key, where it has one
-    (`cdk bootstrap --bootstrap-customer-key`).
+    alarm is tripped.
     """
 
     instance_type: str = text(_INSTANCE_TYPE, _INSTANCE_TYPE_EXPECTED)
@@ -65,9 +64,6 @@ class ServingSettings:
     rollback_baking_seconds: int = integer(0, 3600)
     rollback_5xx_errors_per_minute: int = integer(1, 1_000_000)
     rollback_model_latency_p99_ms: int = integer(1, 60_000)
-    asset_key_arn: str | None = optional_text(
-        r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +100,17 @@ class StageSettings:
     """Everything that makes one stage differ from another.
 
     Without `account` and `region` the stage goes wherever the caller's credentials point.
+    `asset_key_arn` is the bootstrap's own KMS key, where it was given one
+    (`cdk bootstrap --bootstrap-customer-key`).
     """
 
     # The longest name made from it is a training job's: at most 63 characters.
     stage: str = text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")
     account: str | None = optional_text(r"\d{12}", "an account's 12 digits, quoted")
     region: str | None = optional_text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")
+    asset_key_arn: str | None = optional_text(
+        r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key"
+    )
     retain_stateful_resources: bool = flag()
     termination_protection: bool = flag()
     log_retention_days: int = choice(*_RETENTION_DAYS)

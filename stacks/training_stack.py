@@ -6,9 +6,9 @@ from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
 from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.components.execution_role import ExecutionRole
 from stacks.components.training_container import IMAGE_REPOSITORY, training_image
 from stacks.components.training_job import create_training_job_task
-from stacks.components.training_role import TrainingRole
 from stacks.components.training_workflow import TrainingWorkflow
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
@@ -16,7 +16,7 @@ from stacks.settings import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
 
-# What only serving needs, so that a change of it is no change of the training code.
+# What a training job does not run, so that a change of it is no change of the training code.
 _NOT_FOR_TRAINING = [
     "**/__pycache__",
     ".dockerignore",
@@ -47,28 +47,15 @@ class TrainingStack(StageStack):
             exclude=_NOT_FOR_TRAINING,
             ignore_mode=IgnoreMode.GIT,
         )
-        repository_account = self._deep_learning_container_account()
-        role = TrainingRole(
-            self,
-            "TrainingRole",
-            settings=settings,
-            buckets=storage.buckets,
-            key=storage.key,
-            source=source,
-            image_repository_arn=self.format_arn(
-                service="ecr",
-                account=repository_account,
-                resource="repository",
-                resource_name=IMAGE_REPOSITORY,
-            ),
-        ).role
+        image_account = self._image_account()
+        role = self._role(settings, storage, source, image_account).role
         workflow = TrainingWorkflow(
             self,
             "Workflow",
             settings=settings,
             task=create_training_job_task(
                 settings=settings,
-                image=training_image(repository_account, settings.training.instance_type),
+                image=training_image(image_account, settings.training.instance_type),
                 role=role,
                 buckets=storage.buckets,
                 key=storage.key,
@@ -82,7 +69,34 @@ class TrainingStack(StageStack):
         CfnOutput(self, "StateMachineArn", value=workflow.state_machine.state_machine_arn)
         CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
 
-    def _deep_learning_container_account(self) -> str:
+    def _role(
+        self,
+        settings: StageSettings,
+        storage: StorageStack,
+        source: s3_assets.Asset,
+        image_account: str,
+    ) -> ExecutionRole:
+        repository_arn = self.format_arn(
+            service="ecr",
+            account=image_account,
+            resource="repository",
+            resource_name=IMAGE_REPOSITORY,
+        )
+        role = ExecutionRole(
+            self,
+            "ExecutionRole",
+            description="Execution role of training jobs",
+            asset=source,
+            asset_key_arn=settings.asset_key_arn,
+            repository_arn=repository_arn,
+            log_group_name="/aws/sagemaker/TrainingJobs",
+            volume_key=storage.key,
+        )
+        storage.buckets.allow_reading_datasets(role.role)
+        storage.buckets.allow_writing_models(role.role)
+        return role
+
+    def _image_account(self) -> str:
         """Return the account of AWS's training images, which differs by region.
 
         Where the stage names no region it is looked up in a mapping of the template.
@@ -91,10 +105,10 @@ class TrainingStack(StageStack):
             SettingsError: AWS publishes no such images in the stage's region.
         """
         fact = FactName.DLC_REPOSITORY_ACCOUNT
-        region = self.region
-        if not Token.is_unresolved(region) and Fact.find(region, fact) is None:
+        if not Token.is_unresolved(self.region) and Fact.find(self.region, fact) is None:
+            regions = sorted(region for region in Fact.regions if Fact.find(region, fact))
             raise SettingsError(
-                f"region = {region!r}: AWS publishes no training images there; expected one of "
-                + ", ".join(sorted(name for name in Fact.regions if Fact.find(name, fact)))
+                f"region = {self.region!r}: AWS publishes no training images there; "
+                f"expected one of {', '.join(regions)}"
             )
         return self.regional_fact(fact)

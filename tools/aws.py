@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+import botocore.session
+
+# A profile named in the shell must not be looked for: the credentials are given.
+_NO_PROFILE = {"profile": (None, None, None, None)}
 
 
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:
@@ -16,7 +20,9 @@ def aws_client(service: str, environment: Mapping[str, str]) -> Any:
     return boto3.session.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=environment.get("AWS_SESSION_TOKEN"),
         region_name=environment["AWS_REGION"],
+        botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
     ).client(
         service, endpoint_url=environment["AWS_ENDPOINT_URL"], verify=environment["AWS_CA_BUNDLE"]
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from classifier.manifest import MODEL_FILE, Manifest, ManifestError, parse_manifest
+from classifier.manifest import MODEL_FILE, Manifest, ManifestError
+from classifier.manifest_parser import parse_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
 

@@ -90,7 +90,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     except _UNREADABLE:
         # Broken metadata of a picture whose pixels are whole: take it as it lies.
         return picture
-    transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation)
+    transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation or 1)
     return picture if transpose is None else picture.transpose(transpose)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy
-import openvino
+import openvino  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.preprocessing import FloatArray
 
@@ -24,6 +24,10 @@ class Engine(Protocol):
 
     def infer(self, image: FloatArray) -> FloatArray:
         """Return the logits (classes) of one image (3 x crop x crop)."""
+        ...
+
+    def warm_up(self) -> None:
+        """Compute once, so that no caller pays for what the first time costs."""
         ...
 
 

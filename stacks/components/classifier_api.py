@@ -16,7 +16,7 @@ STAGE_NAME = "v1"
 # Listed one by one: "*/*" would turn the answer to a CORS preflight into base64.
 BINARY_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 _INTEGRATION_TIMEOUT = Duration.seconds(29)
-_ACCESS_LOG_FORMAT = {
+ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
     "request_time": "$context.requestTime",
     "source_address": "$context.identity.sourceIp",
@@ -62,6 +62,7 @@ class ClassifierApi(Construct):
             cloud_watch_role=False,  # the account's logging role is not this API's to replace
             deploy_options=self._stage_options(access_logs),
         )
+        self.api.node.try_remove_child("Endpoint")  # an output of CDK's; ours is ApiUrl
         add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
         self._add_predict(proxy)
         self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
@@ -78,7 +79,7 @@ class ClassifierApi(Construct):
         return apigateway.StageOptions(
             stage_name=STAGE_NAME,
             access_log_destination=apigateway.LogGroupLogDestination(access_logs),
-            access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG_FORMAT)),
+            access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG_FORMAT)),
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             data_trace_enabled=False,  # it would log pictures and keys
             metrics_enabled=True,

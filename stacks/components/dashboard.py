@@ -16,46 +16,41 @@ class Dashboard(Construct):
         self, scope: Construct, construct_id: str, *, metrics: StageMetrics, alarms: OperatorAlarms
     ) -> None:
         super().__init__(scope, construct_id)
-        cloudwatch.Dashboard(
-            self,
-            "Dashboard",
-            widgets=[
-                [
-                    cloudwatch.AlarmStatusWidget(
-                        title="Alarms", alarms=alarms.alarms, width=3 * _WIDTH
-                    )
-                ],
-                [
-                    _graph("API: requests", metrics.api_requests),
-                    _graph("API: errors", metrics.api_4xx_errors, metrics.api_5xx_errors),
-                    _graph("API: latency (ms)", metrics.api_latency_median, metrics.api_latency),
-                ],
-                [
-                    _graph("Proxy: errors", metrics.proxy_errors, metrics.proxy_throttles),
-                    _graph("Proxy: duration (ms)", metrics.proxy_duration),
-                    _graph("Proxy: past provisioned concurrency", metrics.proxy_spillovers),
-                ],
-                [
-                    _graph(
-                        "Endpoint: invocations",
-                        metrics.invocations,
-                        metrics.invocations_per_instance,
-                    ),
-                    _graph(
-                        "Endpoint: errors",
-                        metrics.endpoint_4xx_errors,
-                        metrics.endpoint_5xx_errors,
-                        metrics.endpoint_model_errors,
-                    ),
-                    _graph(
-                        "Endpoint: latency (microseconds)",
-                        metrics.model_latency_median,
-                        metrics.model_latency,
-                        metrics.overhead_latency,
-                    ),
-                ],
-            ],
+        status = cloudwatch.AlarmStatusWidget(
+            title="Alarms", alarms=alarms.alarms, width=3 * _WIDTH
         )
+        rows = (_api(metrics), _proxy(metrics), _endpoint(metrics))
+        cloudwatch.Dashboard(self, "Dashboard", widgets=[[status], *rows])
+
+
+def _api(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
+    return [
+        _graph("API: requests", metrics.api_requests),
+        _graph("API: errors", metrics.api_4xx_errors, metrics.api_5xx_errors),
+        _graph("API: latency (ms)", metrics.api_latency_median, metrics.api_latency),
+    ]
+
+
+def _proxy(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
+    return [
+        _graph("Proxy: errors", metrics.proxy_errors, metrics.proxy_throttles),
+        _graph("Proxy: duration (ms)", metrics.proxy_duration),
+        _graph("Proxy: past provisioned concurrency", metrics.proxy_spillovers),
+    ]
+
+
+def _endpoint(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
+    latencies = (metrics.model_latency_median, metrics.model_latency, metrics.overhead_latency)
+    return [
+        _graph("Endpoint: invocations", metrics.invocations, metrics.invocations_per_instance),
+        _graph(
+            "Endpoint: errors",
+            metrics.endpoint_4xx_errors,
+            metrics.endpoint_5xx_errors,
+            metrics.endpoint_model_errors,
+        ),
+        _graph("Endpoint: latency (microseconds)", *latencies),
+    ]
 
 
 def _graph(title: str, *metrics: cloudwatch.Metric) -> cloudwatch.GraphWidget:

@@ -10,7 +10,7 @@ from constructs import Construct
 from stacks import instance_types
 from stacks.components.buckets import CAPTURE_PREFIX
 from stacks.components.endpoint_metrics import VARIANT_NAME
-from stacks.components.serving_role import ServingRole
+from stacks.components.execution_role import ExecutionRole
 from stacks.inputs import ModelArtifact
 from stacks.settings import ServingSettings
 
@@ -31,7 +31,7 @@ class EndpointConfiguration(Construct):
         model: ModelArtifact,
         artifact: s3_assets.Asset,
         image_uri: str,
-        serving_role: ServingRole,
+        execution_role: ExecutionRole,
         key: kms.IKey,
         captures: s3.IBucket,
     ) -> None:
@@ -39,7 +39,7 @@ class EndpointConfiguration(Construct):
         cfn_model = sagemaker.CfnModel(
             self,
             "Model",
-            execution_role_arn=serving_role.role.role_arn,
+            execution_role_arn=execution_role.role.role_arn,
             enable_network_isolation=True,  # the container needs nothing that it was not given
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri, model_data_url=artifact.s3_object_url
@@ -49,7 +49,7 @@ class EndpointConfiguration(Construct):
                 CfnTag(key="whippet:model-identity", value=model.identity),
             ],
         )
-        cfn_model.node.add_dependency(serving_role.policy)
+        cfn_model.node.add_dependency(execution_role.policy)
         configuration = sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",

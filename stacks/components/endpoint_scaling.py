@@ -12,6 +12,9 @@ class EndpointScaling(Construct):
 
     It acts after 3 minutes above the target and 15 minutes below 90 % of it; a cooldown only
     holds back the next action. The role is Application Auto Scaling's service-linked one.
+
+    `endpoint_attribute_name` is the created endpoint's attribute, not the literal name: the
+    endpoint must be in service before its variant is registered.
     """
 
     def __init__(
@@ -22,15 +25,6 @@ class EndpointScaling(Construct):
         settings: ServingSettings,
         endpoint_attribute_name: str,
     ) -> None:
-        """Register the endpoint's variant.
-
-        Args:
-            scope: the construct's parent.
-            construct_id: the construct's name.
-            settings: bounds, target and cooldowns.
-            endpoint_attribute_name: the created endpoint's attribute, not the literal name: the
-                endpoint must be in service before it is registered.
-        """
         super().__init__(scope, construct_id)
         target = autoscaling.CfnScalableTarget(
             self,
@@ -41,23 +35,25 @@ class EndpointScaling(Construct):
             min_capacity=settings.minimum_instance_count,
             max_capacity=settings.maximum_instance_count,
         )
-        policy = autoscaling.CfnScalingPolicy
-        policy(
+        autoscaling.CfnScalingPolicy(
             self,
             "Policy",
             policy_name="invocations-per-instance-per-minute",
             policy_type="TargetTrackingScaling",
             scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration=(
-                policy.TargetTrackingScalingPolicyConfigurationProperty(
-                    target_value=settings.target_invocations_per_instance_per_minute,
-                    scale_in_cooldown=settings.scale_in_cooldown_seconds,
-                    scale_out_cooldown=settings.scale_out_cooldown_seconds,
-                    predefined_metric_specification=(
-                        policy.PredefinedMetricSpecificationProperty(
-                            predefined_metric_type="SageMakerVariantInvocationsPerInstance"
-                        )
-                    ),
-                )
-            ),
+            target_tracking_scaling_policy_configuration=_target_tracking(settings),
         )
+
+
+def _target_tracking(
+    settings: ServingSettings,
+) -> autoscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty:
+    policy = autoscaling.CfnScalingPolicy
+    return policy.TargetTrackingScalingPolicyConfigurationProperty(
+        target_value=settings.target_invocations_per_instance_per_minute,
+        scale_in_cooldown=settings.scale_in_cooldown_seconds,
+        scale_out_cooldown=settings.scale_out_cooldown_seconds,
+        predefined_metric_specification=policy.PredefinedMetricSpecificationProperty(
+            predefined_metric_type="SageMakerVariantInvocationsPerInstance"
+        ),
+    )

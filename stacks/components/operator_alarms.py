@@ -11,24 +11,27 @@ from stacks.components.endpoint_metrics import microseconds
 from stacks.components.stage_metrics import StageMetrics
 from stacks.settings import MonitoringSettings
 
+# One slow minute calls nobody.
+_LATENCY_MINUTES = 3
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class AlarmSpecification:
     """One alarm.
 
     Attributes:
-        construct_id: the construct's name.
-        metric: what is watched, a minute at a time.
-        threshold: in the metric's own unit.
-        minutes: how many minutes in a row it takes.
+        name: the construct's name.
         meaning: what an operator reads first.
+        metric: what is watched, a minute at a time.
+        threshold: in the metric's own unit; reaching it is enough.
+        minutes: how many minutes in a row it takes.
     """
 
-    construct_id: str
+    name: str
+    meaning: str
     metric: cloudwatch.Metric
     threshold: float
-    minutes: int
-    meaning: str
+    minutes: int = 1
 
 
 class OperatorAlarms(Construct):
@@ -50,7 +53,7 @@ class OperatorAlarms(Construct):
         super().__init__(scope, construct_id)
         action = actions.SnsAction(topic)
         self.alarms = []
-        for specification in alarm_specifications(settings, metrics):
+        for specification in [*latency_alarms(settings, metrics), *error_alarms(settings, metrics)]:
             alarm = self._alarm(specification)
             alarm.add_alarm_action(action)
             alarm.add_ok_action(action)
@@ -59,7 +62,7 @@ class OperatorAlarms(Construct):
     def _alarm(self, specification: AlarmSpecification) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self,
-            specification.construct_id,
+            specification.name,
             alarm_description=specification.meaning,
             metric=specification.metric,
             threshold=specification.threshold,
@@ -70,61 +73,55 @@ class OperatorAlarms(Construct):
         )
 
 
-def alarm_specifications(
-    settings: MonitoringSettings, metrics: StageMetrics
-) -> list[AlarmSpecification]:
-    """Return what is watched: counts at once, latencies when they last for three minutes."""
-    one = AlarmSpecification
+def latency_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[AlarmSpecification]:
+    """Return what watches slowness: the API in milliseconds, the model in microseconds."""
     api_ms, model_ms = settings.api_latency_p99_ms, settings.model_latency_p99_ms
-    endpoint_errors = settings.endpoint_5xx_errors_per_minute
     return [
-        one(
-            construct_id="ApiLatency",
-            metric=metrics.api_latency,
-            threshold=api_ms,
-            minutes=3,
-            meaning=f"The slowest 1 % of the API's requests take {api_ms} ms or more",
+        AlarmSpecification(
+            "ApiLatency",
+            f"The slowest 1 % of the API's answers take {api_ms} ms or more",
+            metrics.api_latency,
+            api_ms,
+            _LATENCY_MINUTES,
         ),
-        one(
-            construct_id="ApiServerErrors",
-            metric=metrics.api_5xx_errors,
-            threshold=settings.api_5xx_errors_per_minute,
-            minutes=1,
-            meaning="The API answers with 5XX",
+        AlarmSpecification(
+            "ModelLatency",
+            f"The slowest 1 % of the model's answers take {model_ms} ms or more",
+            metrics.model_latency,
+            microseconds(model_ms),
+            _LATENCY_MINUTES,
         ),
-        one(
-            construct_id="EndpointServerErrors",
-            metric=metrics.endpoint_5xx_errors,
-            threshold=endpoint_errors,
-            minutes=1,
-            meaning="The endpoint answers with 5XX",
+    ]
+
+
+def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[AlarmSpecification]:
+    """Return what watches failures: how many a minute."""
+    api_errors = settings.api_5xx_errors_per_minute
+    endpoint_errors = settings.endpoint_5xx_errors_per_minute
+    proxy_errors, throttles = (
+        settings.lambda_errors_per_minute,
+        settings.lambda_throttles_per_minute,
+    )
+    alarm = AlarmSpecification
+    return [
+        alarm("ApiErrors", "The API answers with 5XX", metrics.api_5xx_errors, api_errors),
+        alarm(
+            "EndpointErrors",
+            "The endpoint answers with 5XX",
+            metrics.endpoint_5xx_errors,
+            endpoint_errors,
         ),
-        one(
-            construct_id="EndpointModelErrors",
-            metric=metrics.endpoint_model_errors,
-            threshold=endpoint_errors,
-            minutes=1,
-            meaning="The model's container fails or does not answer",
+        alarm(
+            "ModelErrors",
+            "The model's container answers with an error or not at all",
+            metrics.endpoint_model_errors,
+            endpoint_errors,
         ),
-        one(
-            construct_id="ModelLatency",
-            metric=metrics.model_latency,
-            threshold=microseconds(model_ms),
-            minutes=3,
-            meaning=f"The slowest 1 % of the model's answers take {model_ms} ms or more",
-        ),
-        one(
-            construct_id="ProxyErrors",
-            metric=metrics.proxy_errors,
-            threshold=settings.lambda_errors_per_minute,
-            minutes=1,
-            meaning="The proxy function fails",
-        ),
-        one(
-            construct_id="ProxyThrottles",
-            metric=metrics.proxy_throttles,
-            threshold=settings.lambda_throttles_per_minute,
-            minutes=1,
-            meaning="The account's Lambda concurrency is used up",
+        alarm("ProxyErrors", "The proxy function fails", metrics.proxy_errors, proxy_errors),
+        alarm(
+            "ProxyThrottles",
+            "The account's Lambda concurrency is used up",
+            metrics.proxy_throttles,
+            throttles,
         ),
     ]

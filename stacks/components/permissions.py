@@ -1,14 +1,10 @@
 """Policy statements that several roles share, each as narrow as AWS lets it be."""
 
-from collections.abc import Sequence
-
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
-
-COLON_FORMAT = ArnFormat.COLON_RESOURCE_NAME
 
 
 def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrincipal:
@@ -73,12 +69,12 @@ def write_logs(log_group_arn: str) -> iam.PolicyStatement:
     )
 
 
-def put_metrics(namespaces: Sequence[str]) -> iam.PolicyStatement:
-    """Allow writing metrics of some namespaces; the action knows no resources."""
+def put_metrics() -> iam.PolicyStatement:
+    """Allow writing metrics of SageMaker's namespaces; the action knows no resources."""
     return iam.PolicyStatement(
         actions=["cloudwatch:PutMetricData"],
         resources=["*"],
-        conditions={"StringLike": {"cloudwatch:namespace": list(namespaces)}},
+        conditions={"StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}},
     )
 
 

@@ -46,12 +46,7 @@ class ProxyFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             handler="classifier_proxy.handler.handle",
-            # The hash is of the files' names and bytes: no clock, no byte code of a local run.
-            code=lambda_.Code.from_asset(
-                str(code_directory),
-                exclude=["**/__pycache__", "**/*.pyc"],
-                ignore_mode=IgnoreMode.GIT,
-            ),
+            code=_code(code_directory),
             timeout=_TIMEOUT,
             memory_size=settings.api.memory_mb,
             environment=_environment(settings),
@@ -97,6 +92,13 @@ class ProxyFunction(Construct):
             reason="xray:PutTraceSegments and xray:PutTelemetryRecords know no resources",
         )
         return role
+
+
+def _code(directory: Path) -> lambda_.Code:
+    # The asset's hash is of names and bytes: no clock, no byte code of a run in place.
+    return lambda_.Code.from_asset(
+        str(directory), exclude=["**/__pycache__", "**/*.pyc"], ignore_mode=IgnoreMode.GIT
+    )
 
 
 def _environment(settings: StageSettings) -> dict[str, str]:

@@ -10,9 +10,15 @@ from aws_cdk import aws_s3_assets as s3_assets
 from stacks import instance_types
 from stacks.components.buckets import MODEL_PREFIX, Buckets
 from stacks.components.training_container import ENVIRONMENT, algorithm_specification
-from stacks.settings import StageSettings
+from stacks.settings import StageSettings, TrainingSettings
 
 DATASET_CHANNELS = ("train", "valid", "test")
+_RETRY = {
+    "ErrorEquals": ["SageMaker.ThrottlingException"],
+    "IntervalSeconds": 10,
+    "BackoffRate": 2,
+    "MaxAttempts": 5,
+}
 
 
 def create_training_job_task(
@@ -32,7 +38,6 @@ def create_training_job_task(
 
     Written out and not CDK's SageMakerCreateTrainingJob, which grants itself far more than it uses.
     """
-    training = settings.training
     return {
         "Type": "Task",
         "Resource": f"arn:{Aws.PARTITION}:states:::sagemaker:createTrainingJob.sync",
@@ -47,28 +52,23 @@ def create_training_job_task(
                 "S3OutputPath": buckets.models.s3_url_for_object(MODEL_PREFIX),
                 "KmsKeyId": key.key_arn,
             },
-            "ResourceConfig": {
-                "InstanceType": training.instance_type,
-                "InstanceCount": training.instance_count,
-                "VolumeSizeInGB": training.volume_size_gib,
-                # SageMaker refuses a volume key where the disk is the instance's own.
-                **(
-                    {}
-                    if instance_types.has_local_storage(training.instance_type)
-                    else {"VolumeKmsKeyId": key.key_arn}
-                ),
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": training.maximum_runtime_seconds},
+            "ResourceConfig": _resources(settings.training, key),
+            "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.maximum_runtime_seconds},
         },
-        "Retry": [
-            {
-                "ErrorEquals": ["SageMaker.ThrottlingException"],
-                "IntervalSeconds": 10,
-                "BackoffRate": 2,
-                "MaxAttempts": 5,
-            }
-        ],
+        "Retry": [_RETRY],
     }
+
+
+def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
+    resources: dict[str, Any] = {
+        "InstanceType": training.instance_type,
+        "InstanceCount": training.instance_count,
+        "VolumeSizeInGB": training.volume_size_gib,
+    }
+    # SageMaker refuses a volume key where the disk is the instance's own.
+    if not instance_types.has_local_storage(training.instance_type):
+        resources["VolumeKmsKeyId"] = key.key_arn
+    return resources
 
 
 def _channels(buckets: Buckets, source: s3_assets.Asset) -> list[dict[str, Any]]:

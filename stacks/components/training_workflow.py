@@ -12,6 +12,15 @@ from stacks.acknowledgement import acknowledge, acknowledge_resource
 from stacks.components import permissions
 from stacks.settings import StageSettings
 
+_JOB_ACTIONS = [
+    "sagemaker:CreateTrainingJob",
+    "sagemaker:DescribeTrainingJob",
+    "sagemaker:StopTrainingJob",
+    "sagemaker:AddTags",
+    "sagemaker:ListTags",
+]
+_RULE_ACTIONS = ["events:PutRule", "events:PutTargets", "events:DescribeRule"]
+
 
 class TrainingWorkflow(Construct):
     """Runs one training job to its end.
@@ -37,11 +46,7 @@ class TrainingWorkflow(Construct):
             description="Starts, watches and stops training jobs",
             assumed_by=permissions.service_of_this_account("states.amazonaws.com", self),
         )
-        jobs = Stack.of(self).format_arn(
-            service="sagemaker", resource="training-job", resource_name=f"{settings.name}-*"
-        )
-        for statement in self._statements(jobs, training_role):
-            role.add_to_policy(statement)
+        self._allow(role, settings, training_role)
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
@@ -55,38 +60,31 @@ class TrainingWorkflow(Construct):
             ),
             tracing_enabled=True,
         )
-        acknowledge_resource(role, jobs, reason="Each execution names its own job after itself")
-        acknowledge(
-            role,
-            "IAM5[Resource::*]",
-            reason="X-Ray and the delivery of a state machine's logs know no resources",
-        )
 
-    def _statements(self, jobs: str, training_role: iam.IRole) -> list[iam.PolicyStatement]:
+    def _allow(self, role: iam.Role, settings: StageSettings, training_role: iam.IRole) -> None:
+        jobs = Stack.of(self).format_arn(
+            service="sagemaker", resource="training-job", resource_name=f"{settings.name}-*"
+        )
         # How Step Functions learns that a job has ended: a rule that it makes and names itself.
         rule = Stack.of(self).format_arn(
             service="events",
             resource="rule",
             resource_name="StepFunctionsGetEventsForSageMakerTrainingJobsRule",
         )
-        return [
-            iam.PolicyStatement(
-                actions=[
-                    "sagemaker:CreateTrainingJob",
-                    "sagemaker:DescribeTrainingJob",
-                    "sagemaker:StopTrainingJob",
-                    "sagemaker:AddTags",
-                    "sagemaker:ListTags",
-                ],
-                resources=[jobs],
-            ),
-            iam.PolicyStatement(
-                actions=["events:PutRule", "events:PutTargets", "events:DescribeRule"],
-                resources=[rule],
-            ),
+        statements = (
+            iam.PolicyStatement(actions=_JOB_ACTIONS, resources=[jobs]),
+            iam.PolicyStatement(actions=_RULE_ACTIONS, resources=[rule]),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
                 resources=[training_role.role_arn],
                 conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
             ),
-        ]
+        )
+        for statement in statements:
+            role.add_to_policy(statement)
+        acknowledge_resource(role, jobs, reason="Each execution names its own job after itself")
+        acknowledge(
+            role,
+            "IAM5[Resource::*]",
+            reason="X-Ray and the delivery of a state machine's logs know no resources",
+        )

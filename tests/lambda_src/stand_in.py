@@ -17,7 +17,7 @@ from typing import Any
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
-CLASSIFICATION = {
+CLASSIFICATION: dict[str, Any] = {
     "predictions": [
         {"label": "tabby cat", "index": 281, "probability": 0.75},
         {"label": "tiger cat", "index": 282, "probability": 0.125},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
-from tests.lambda_src.events import API_KEY, REQUEST_ID, proxy_event
+from tests.lambda_src.events import REQUEST_ID, proxy_event
 from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
@@ -203,42 +203,3 @@ def test_an_unexpected_fault_is_500_and_says_nothing_of_the_inside(
     [line] = [line for line in lines if line.get("message") == "request failed"]
     assert line["level"] == "ERROR"
     assert "Traceback" in line["exception"]
-
-
-def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
-    proxy: Proxy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
-
-    proxy.call(JPEG)
-    proxy.call(json_body({"image": encoded(JPEG), "x": "***"}), content_type="application/json")
-
-    output = capsys.readouterr().out
-    for secret in (API_KEY, encoded(JPEG), encoded(JPEG)[:40]):
-        assert secret not in output
-    log = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
-    assert [(line["level"], line["status"]) for line in log] == [("INFO", 200), ("INFO", 400)]
-    assert {line["correlation_id"] for line in log} == {REQUEST_ID}
-    assert log[0]["picture_bytes"] == len(JPEG)
-    assert log[0]["endpoint_latency_ms"] > 0
-    assert "picture_bytes" not in log[1]
-
-
-def test_metrics_count_the_outcomes_and_time_the_endpoint(
-    proxy: Proxy, capsys: pytest.CaptureFixture[str]
-) -> None:
-    proxy.call(JPEG)
-    proxy.call(b"")
-
-    lines = capsys.readouterr().out.splitlines()
-    first, second = (json.loads(line) for line in lines if "_aws" in line)
-    [directive] = first["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "Whippet"
-    assert directive["Dimensions"] == [["service"]]
-    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-    assert units == {"Predictions": "Count", "EndpointLatency": "Milliseconds"}
-    assert first["Predictions"] == [1.0]
-    assert first["EndpointLatency"][0] > 0
-    assert second["RejectedRequests"] == [1.0]
-    assert "EndpointLatency" not in second

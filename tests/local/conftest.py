@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -67,9 +68,11 @@ def up(state: Path) -> subprocess.CompletedProcess[str]:
 
 def processes_naming(text: str) -> dict[int, str]:
     """Return the command lines, by process id, that hold a text."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
-    split = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
-    return {int(pid): command for pid, command in split if text in command and "ps -eo" not in command}
+    ps = shutil.which("ps")
+    assert ps, "ps is needed to see processes (Debian: procps)"
+    listed = subprocess.run([ps, "-ewwo", "pid=,args="], capture_output=True, text=True, check=True)
+    found = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
+    return {int(pid): command for pid, command in found if text in command}
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +83,11 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def deployment(state: Path) -> Iterator[LocalDeployment]:
     """The real deployment: CDK's own CLI against a local cloud, once for all tests."""
-    up(state)
-    yield read_local_deployment(state / "local.json")
-    assert local_cloud(state, "down").returncode == 0
+    try:
+        up(state)
+        yield read_local_deployment(state / "local.json")
+    finally:
+        local_cloud(state, "down")
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_the_bundle_runs_with_nothing_but_itself_and_the_runtimes_boto3(
     bundle, runtime = tmp_path / "bundle", tmp_path / "runtime"
     write_bundle(files, bundle)
     runtime.mkdir()
-    site_packages = Path(importlib.metadata.distribution("boto3").locate_file(""))
+    site_packages = Path(str(importlib.metadata.distribution("boto3").locate_file("")))
     for name in RUNTIME_PACKAGES:
         (runtime / name).symlink_to(site_packages / name)
     program = f"""

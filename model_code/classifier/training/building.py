@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact import read_artifact
-from classifier.publication import publish
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.network import (
@@ -18,6 +17,7 @@ from classifier.training.network import (
     read_state_dict,
 )
 from classifier.training.pretrained import PublishedWeights, published_weights
+from classifier.training.publication import publish
 
 
 def build_from_weights(

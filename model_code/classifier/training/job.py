@@ -33,7 +33,7 @@ def train(options: TrainingOptions) -> None:
     pictures = _load_splits(options, preprocessing)
     labels = tuple(pictures["train"].classes)
     network = _initial_network(options, preprocessing, len(labels))
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     counts = {f"{split}_pictures": len(found) for split, found in pictures.items()}
     start = "random weights" if options.from_scratch else "trained weights"
     print(f"{options.architecture} from {start} on {device}: {len(labels)} classes, {counts}")

@@ -64,7 +64,7 @@ def train_one_epoch(
         images, labels = _to_device(images, labels, device)
         loss = cross_entropy(_logits(network(images)), labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
         scheduler.step()
         loss_sum += loss.item() * len(labels)

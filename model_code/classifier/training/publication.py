@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from classifier.archive import pack_artifact, unpack_archive
 from classifier.artifact import MANIFEST_FILE, Artifact, ArtifactError, read_artifact
+from classifier.training.archive import pack_artifact, unpack_archive
 
 ARCHIVE_FILE: Final = "model.tar.gz"
 

@@ -1,0 +1,115 @@
+"""The one place that depends on MiniStack's inside.
+
+MiniStack has no public way to add a service or a resource type. Its version is
+pinned in requirements/local-cloud.in; `install` fails with the name of whatever
+has moved when that pin is raised.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import ministack.app
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+from ministack.services import apigateway_v1, cloudwatch, iam, sts
+from ministack.services.cloudformation import provisioners, stacks
+
+from local_cloud.cloudformation import ResourceHandler
+from local_cloud.ministack_hooks.authorization import resource_arn_extractor
+from local_cloud.ministack_hooks.platform import current_scope
+from local_cloud.ministack_hooks.request_validation import install_request_validation
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.wire import Answer
+
+ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Answer]
+
+# Everything that is used here and is not MiniStack's public interface.
+_TOUCHED = {
+    ministack.app: ("SERVICE_HANDLERS", "app"),
+    iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
+    iam_evaluator: ("EvalContext", "evaluate_resource_policy"),
+    lambda_runtime.Worker: ("_drain_stderr_bounded",),
+    cloudwatch: ("record_metric",),
+    iam: ("_roles",),
+    sts: ("register_session",),
+    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create"),
+    apigateway_v1: ("_check_request_validation", "_create_request_validator", "_resources"),
+    stacks: ("_runs_on_worker_thread",),
+}
+
+
+class MiniStackChangedError(Exception):
+    """This version of MiniStack is not the one that the hooks were written for."""
+
+
+def check_hooks() -> None:
+    """Raise MiniStackChangedError naming what the installed MiniStack no longer has."""
+    missing = [
+        f"{owner.__name__}.{name}"
+        for owner, names in _TOUCHED.items()
+        for name in names
+        if not hasattr(owner, name)
+    ]
+    if missing:
+        raise MiniStackChangedError(
+            f"MiniStack {version('ministack')} has no {', '.join(missing)}: the local cloud was "
+            "written for the version pinned in requirements/local-cloud.in. Install that one."
+        )
+
+
+def install(
+    services: Mapping[str, ServiceHandler], resources: Mapping[str, ResourceHandler]
+) -> None:
+    """Add services and CloudFormation resource types to MiniStack, IAM enforcement included.
+
+    Args:
+        services: handlers by the service name of the request's signature.
+        resources: handlers by resource type.
+
+    Raises:
+        MiniStackChangedError: this version is not the one that the hooks were written for.
+    """
+    check_hooks()
+    for name, handler in services.items():
+        ministack.app.SERVICE_HANDLERS[name] = _service_handler(handler)
+        iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
+    # InvokeEndpoint is a REST operation of another model that signs as sagemaker.
+    iam_actions._BOTOCORE_SERVICE_MAP["sagemaker"] = ["sagemaker-runtime"]
+    iam_actions.extract_resource_arn = resource_arn_extractor(iam_actions.extract_resource_arn)
+    for resource_type, resource in resources.items():
+        provisioners._RESOURCE_HANDLERS[resource_type] = _resource_functions(resource)
+    _run_on_worker_thread(frozenset(resources))
+    install_request_validation()
+    # A silent handler would wait 50 ms for its log lines at each invocation.
+    lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
+
+
+def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
+    async def handle(
+        _method: str, path: str, headers: dict[str, str], body: bytes, _query: dict[str, Any]
+    ) -> Answer:
+        # A request may wait for a model; the event loop serves the model's S3 download.
+        return await asyncio.to_thread(handler, current_scope(), path, headers, body)
+
+    return handle
+
+
+def _resource_functions(handler: ResourceHandler) -> dict[str, Any]:
+    def update(
+        pid: str, old: dict[str, Any], new: dict[str, Any], _stack: str, logical_id: str
+    ) -> tuple[str, dict[str, str]]:
+        return handler.update(pid, logical_id, old, new)
+
+    return {
+        "create": lambda logical_id, properties, _stack: handler.create(logical_id, properties),
+        "update": update,
+        "update_with_logical_id": True,
+        "delete": lambda pid, _properties: handler.delete(pid),
+    }
+
+
+def _run_on_worker_thread(resource_types: frozenset[str]) -> None:
+    """Keep resources that wait off the event loop, which they themselves call."""
+    original = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind in resource_types or original(kind)

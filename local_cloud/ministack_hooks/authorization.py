@@ -1,0 +1,50 @@
+"""Which resource a request is authorised against, where MiniStack does not know."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.service import RECORD_NAMES
+
+
+def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
+    """Return MiniStack's function from request to ARN, with SageMaker's and ECR's added."""
+
+    def extract(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes,
+        query: dict[str, Any], region: str, account_id: str,
+    ) -> str:  # fmt: skip
+        scope = Scope(account_id, region)
+        if service == "sagemaker":
+            return _sagemaker_arn(scope, path, body)
+        if service == "ecr":
+            # The CDK CLI asks for images by a list of names that MiniStack overlooks.
+            names = _body_members(body).get("repositoryNames") or []
+            if len(names) == 1:
+                return scope.arn("ecr", f"repository/{names[0]}")
+        return original(service, method, path, headers, body, query, region, account_id)
+
+    return extract
+
+
+def _sagemaker_arn(scope: Scope, path: str, body: bytes) -> str:
+    """Return the ARN that a request is authorised against; SageMaker's are in lower case."""
+    parts = path.split("/")
+    if len(parts) == 4 and parts[1] == "endpoints" and parts[3] == "invocations":
+        return scope.arn("sagemaker", f"endpoint/{parts[2].lower()}")
+    members = _body_members(body)
+    # An endpoint's own name counts before the configuration that it names.
+    for kind in ("endpoint", *RECORD_NAMES):
+        name = members.get(RECORD_NAMES[kind])
+        if isinstance(name, str):
+            return scope.arn("sagemaker", f"{kind}/{name.lower()}")
+    return str(members.get("ResourceArn", "*"))
+
+
+def _body_members(body: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}

@@ -1,0 +1,89 @@
+"""Hosting's view of MiniStack: IAM, STS and CloudWatch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cloudwatch, iam, sts
+
+from local_cloud.sagemaker.errors import HostingError
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import RoleCredentials
+
+_SAGEMAKER = "sagemaker.amazonaws.com"
+
+
+def current_scope() -> Scope:
+    """Return the account and region of the request under way."""
+    return Scope(get_account_id(), get_region())
+
+
+class MiniStackPlatform:
+    """Platform of the hosting: MiniStack's IAM, STS and CloudWatch."""
+
+    def __init__(self, *, endpoint_url: str, certificate: Path) -> None:
+        self.endpoint_url = endpoint_url
+        self.certificate = certificate
+
+    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
+        """Return credentials of the role, as SageMaker assumes it.
+
+        Raises:
+            HostingError: the role does not exist or does not trust SageMaker.
+        """
+        role_name = role_arn.rpartition("/")[2]
+        role = iam._roles.get(role_name)
+        trusted = role and _trusts_sagemaker(scope, role_arn, role["AssumeRolePolicyDocument"])
+        if not trusted:
+            raise HostingError(
+                f"Could not assume role {role_arn}. Please ensure that the role exists and allows "
+                f"principal '{_SAGEMAKER}' to assume the role."
+            )
+        return _register_session(scope, role_arn, role_name, session_name)
+
+    def put_metric(
+        self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
+    ) -> None:
+        """Record one datum in the namespace AWS/SageMaker."""
+        cloudwatch.record_metric("AWS/SageMaker", name, value, unit, dict(dimensions))
+
+
+def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any]) -> bool:
+    policy = json.loads(document) if isinstance(document, str) else document
+    # Evaluated as a resource's policy: MiniStack's own reading of trust policies
+    # lets any service in for which the policy names another.
+    statements = [{**statement, "Resource": role_arn} for statement in policy["Statement"]]
+    context = iam_evaluator.EvalContext(
+        principal_arn=_SAGEMAKER,
+        principal_type="Service",
+        principal_account=scope.account_id,
+        action="sts:AssumeRole",
+        resource_arn=role_arn,
+        region=scope.region,
+        service_context={"aws:sourceaccount": scope.account_id},
+    )
+    result = iam_evaluator.evaluate_resource_policy(
+        {"Statement": statements}, context, service=_SAGEMAKER
+    )
+    return bool(result.decision == "Allow")
+
+
+def _register_session(
+    scope: Scope, role_arn: str, role_name: str, session_name: str
+) -> RoleCredentials:
+    digest = hashlib.sha256(f"{role_arn}:{session_name}".encode()).hexdigest()
+    access_key = f"ASIA{digest[:16].upper()}"
+    secret, token = (hashlib.sha256(f"{use}:{digest}".encode()).hexdigest() for use in ("k", "t"))
+    arn = f"arn:aws:sts::{scope.account_id}:assumed-role/{role_name}/{session_name}"
+    session = {
+        "Arn": arn,
+        "UserId": f"{role_name}:{session_name}",
+        "SecretAccessKey": secret,
+        "SessionToken": token,
+    }
+    sts.register_session(access_key, session)
+    return RoleCredentials(access_key, secret, token)

@@ -1,0 +1,118 @@
+"""`python -m local_cloud`: clouds side by side, and nothing left behind."""
+
+import json
+import re
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.conftest import local_cloud, processes_naming
+from tools.aws import aws_client
+
+
+def start(state: Path) -> dict[str, Any]:
+    ended = local_cloud(state, "up", "--port", "0", "--public-port", "0")
+    assert ended.returncode == 0, ended.stderr
+    described = local_cloud(state, "status", "--json")
+    found: dict[str, Any] = json.loads(described.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    places = (tmp_path_factory.mktemp("left"), tmp_path_factory.mktemp("right"))
+    yield places
+    for place in places:
+        local_cloud(place, "down")
+
+
+def ports_of(described: dict[str, Any]) -> list[int]:
+    addresses = (described["public_url"], described["environment"]["AWS_ENDPOINT_URL"])
+    return [int(address.rpartition(":")[2]) for address in addresses]
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_two_clouds_run_side_by_side_and_end_without_a_trace(clouds: tuple[Path, Path]) -> None:
+    described = [start(state) for state in clouds]
+    buckets = []
+    for number, one in enumerate(described):
+        s3 = aws_client("s3", one["environment"])
+        s3.create_bucket(Bucket=f"only-in-{number}")
+        buckets.append([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
+    assert buckets == [["only-in-0"], ["only-in-1"]]
+    for state, one in zip(clouds, described, strict=True):
+        assert processes_naming(str(state))
+        assert all(is_open(port) for port in ports_of(one))
+        began = time.monotonic()
+        ended = local_cloud(state, "down")
+        assert (ended.returncode, ended.stdout) == (0, "The local cloud is down.\n")
+        assert time.monotonic() - began < 10
+        assert processes_naming(str(state)) == {}
+        assert not any(is_open(port) for port in ports_of(one))
+        left = {path.name for path in state.iterdir()}
+        assert left == {"logs"}, "only the logs may stay"
+
+
+def test_a_second_up_finds_the_first(tmp_path: Path) -> None:
+    try:
+        first = start(tmp_path)
+        again = local_cloud(tmp_path, "up", "--port", "0", "--public-port", "0")
+        assert "runs already" in again.stdout
+        assert start(tmp_path)["process_id"] == first["process_id"]
+    finally:
+        local_cloud(tmp_path, "down")
+
+
+def test_the_plain_port_carries_the_deployed_api_alone(tmp_path: Path) -> None:
+    try:
+        described = start(tmp_path)
+        for path in ("/", "/_ministack/health", "/restapis", "/a-bucket/a-key"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(described["public_url"] + path)  # noqa: S310 - http, ours
+            assert refused.value.code == 404
+            assert b"serves the deployed API only" in refused.value.read()
+            refused.value.close()
+    finally:
+        local_cloud(tmp_path, "down")
+
+
+def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    start(state)
+    state.rename(tmp_path / "moved")
+    deadline = time.monotonic() + 15
+    while processes_naming(str(state)):
+        assert time.monotonic() < deadline, "still running"
+        time.sleep(0.2)
+
+
+def test_status_of_nothing(tmp_path: Path) -> None:
+    ended = local_cloud(tmp_path, "status")
+    assert (ended.returncode, ended.stdout) == (3, "No local cloud runs here.\n")
+
+
+def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = local_cloud(tmp_path, "up", "--port", str(port))
+    assert ended.returncode == 1
+    assert re.search(rf"Port {port} on 127.0.0.1 cannot be used .* Choose others", ended.stderr)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_serving_environment_is_named(tmp_path: Path) -> None:
+    ended = local_cloud(tmp_path, "up", "--port", "0", "--serving-python", "/nonexistent/python")
+    assert ended.returncode == 1
+    assert "make environments" in ended.stderr

@@ -1,0 +1,245 @@
+"""SageMaker's control plane: states, error codes, and what a bad model does to an endpoint."""
+
+import io
+import json
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local.asking import ask
+from tests.local.conftest import DEMO_MODEL
+from tests.local.test_api import GOOD
+from tests.local.waiting import wait_for_endpoint
+from tools.local_deployment import LocalDeployment
+
+Client = Callable[[str], Any]
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(scope="module")
+def sagemaker(client: Client) -> Any:
+    return client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def served_model(sagemaker: Any, deployment: LocalDeployment) -> dict[str, Any]:
+    """The model that CDK deployed."""
+    endpoint = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    configuration = sagemaker.describe_endpoint_config(
+        EndpointConfigName=endpoint["EndpointConfigName"]
+    )
+    name = configuration["ProductionVariants"][0]["ModelName"]
+    model: dict[str, Any] = sagemaker.describe_model(ModelName=name)
+    return model
+
+
+@pytest.fixture(scope="module")
+def bucket(client: Client) -> Iterator[str]:
+    """A bucket that the test's own role may read."""
+    name = f"made-by-tests-{uuid.uuid4().hex[:8]}"
+    client("s3").create_bucket(Bucket=name)
+    yield name
+    client("s3").delete_object(Bucket=name, Key="model.tar.gz")
+
+
+@pytest.fixture(scope="module")
+def role(client: Client, bucket: str) -> str:
+    iam = client("iam")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    created = iam.create_role(
+        RoleName=f"reads-{bucket}",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    grant = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    iam.put_role_policy(
+        RoleName=f"reads-{bucket}",
+        PolicyName="read",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [grant]}),
+    )
+    arn: str = created["Role"]["Arn"]
+    return arn
+
+
+def make_configuration(sagemaker: Any, *, image: str, role: str, model_data: str) -> str:
+    """Create a model and a configuration for it; return the configuration's name."""
+    name = f"made-by-tests-{uuid.uuid4().hex[:8]}"
+    sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=role,
+        PrimaryContainer={"Image": image, "ModelDataUrl": model_data},
+    )
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[
+            {
+                "VariantName": "primary",
+                "ModelName": name,
+                "InstanceType": "ml.c7i.large",
+                "InitialInstanceCount": 1,
+            }
+        ],
+    )
+    return name
+
+
+def tampered_artifact() -> bytes:
+    """Return the demo's artifact with one byte of the network changed."""
+    changed = io.BytesIO()
+    with (
+        tarfile.open(DEMO_MODEL / "model.tar.gz") as original,
+        tarfile.open(fileobj=changed, mode="w:gz", compresslevel=1) as copy,
+    ):
+        for member in original:
+            file = original.extractfile(member)
+            assert file is not None
+            content = bytearray(file.read())
+            if member.name == "model.onnx":
+                content[len(content) // 2] ^= 1
+            copy.addfile(member, io.BytesIO(bytes(content)))
+    return changed.getvalue()
+
+
+def test_a_tampered_artifact_fails_the_endpoint_with_the_reason(
+    sagemaker: Any, client: Client, served_model: dict[str, Any], bucket: str, role: str
+) -> None:
+    client("s3").put_object(Bucket=bucket, Key="model.tar.gz", Body=tampered_artifact())
+    configuration = make_configuration(
+        sagemaker,
+        image=served_model["PrimaryContainer"]["Image"],
+        role=role,
+        model_data=f"s3://{bucket}/model.tar.gz",
+    )
+    sagemaker.create_endpoint(EndpointName="tampered", EndpointConfigName=configuration)
+    failed = wait_for_endpoint(sagemaker, "tampered", until="Failed")
+    assert "sha256" in failed["FailureReason"]
+    assert "model.onnx" in failed["FailureReason"]
+    with pytest.raises(ClientError, match="not in service: its status is Failed"):
+        client("sagemaker-runtime").invoke_endpoint(EndpointName="tampered", Body=GOOD)
+    sagemaker.delete_endpoint(EndpointName="tampered")
+
+
+def test_a_failed_update_keeps_the_old_fleet_serving(
+    sagemaker: Any, deployment: LocalDeployment, bucket: str, role: str,
+    served_model: dict[str, Any],
+) -> None:  # fmt: skip
+    before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    configuration = make_configuration(
+        sagemaker,
+        image=served_model["PrimaryContainer"]["Image"],
+        role=role,
+        model_data=f"s3://{bucket}/there-is-no-such-object.tar.gz",
+    )
+    sagemaker.update_endpoint(
+        EndpointName=deployment.endpoint_name, EndpointConfigName=configuration
+    )
+    after = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+    assert after["EndpointConfigName"] == before["EndpointConfigName"]
+    assert "Failed to download model data" in after["FailureReason"]
+    assert ask(deployment, GOOD)[0] == 200
+
+
+def test_an_update_replaces_the_fleet(
+    sagemaker: Any, deployment: LocalDeployment, served_model: dict[str, Any]
+) -> None:
+    before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    container = served_model["PrimaryContainer"]
+    configuration = make_configuration(
+        sagemaker,
+        image=container["Image"],
+        role=served_model["ExecutionRoleArn"],
+        model_data=container["ModelDataUrl"],
+    )
+    for name in (configuration, before["EndpointConfigName"]):
+        sagemaker.update_endpoint(EndpointName=deployment.endpoint_name, EndpointConfigName=name)
+        updating = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+        assert updating["EndpointStatus"] == "Updating"
+        assert ask(deployment, GOOD)[0] == 200
+        after = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+        assert after["EndpointConfigName"] == name
+        assert "FailureReason" not in after
+        assert ask(deployment, GOOD)[0] == 200
+
+
+def test_an_unknown_image_fails_the_endpoint_with_the_reason(
+    sagemaker: Any, bucket: str, role: str
+) -> None:
+    configuration = make_configuration(
+        sagemaker, image="registry/nobody:knows", role=role, model_data=f"s3://{bucket}/m.tar.gz"
+    )
+    sagemaker.create_endpoint(EndpointName="unknown-image", EndpointConfigName=configuration)
+    failed = wait_for_endpoint(sagemaker, "unknown-image", until="Failed")
+    assert "no server for the image registry/nobody:knows" in failed["FailureReason"]
+    sagemaker.delete_endpoint(EndpointName="unknown-image")
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "missing endpoint": (
+        "describe_endpoint", {"EndpointName": "nobody"}, "Could not find endpoint",
+    ),
+    "missing configuration": (
+        "create_endpoint", {"EndpointName": "e", "EndpointConfigName": "nobody"},
+        "Could not find endpoint configuration",
+    ),
+    "existing endpoint": (
+        "create_endpoint", {"EndpointName": "whippet-local", "EndpointConfigName": "nobody"},
+        "Cannot create already existing endpoint",
+    ),
+    "role that does not trust SageMaker": (
+        "create_model",
+        {"ModelName": "m", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"},
+        "Could not assume role",
+    ),
+    "missing model": (
+        "create_endpoint_config",
+        {"EndpointConfigName": "c", "ProductionVariants": [
+            {"VariantName": "v", "ModelName": "nobody", "InstanceType": "ml.m5.large"}]},
+        "Could not find model",
+    ),
+    "unknown instance type": (
+        "create_endpoint_config",
+        {"EndpointConfigName": "c", "ProductionVariants": [
+            {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.x1.huge"}]},
+        "failed to satisfy constraint: Member must satisfy enum value set",
+    ),
+    "name against the pattern": (
+        "describe_endpoint", {"EndpointName": "no_underscores"},
+        "Member must satisfy regular expression pattern",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.usefixtures("deployment")
+def test_a_wrong_request_gets_sagemakers_validation_exception(sagemaker: Any, case: str) -> None:
+    operation, parameters, message = REFUSED[case]
+    with pytest.raises(ClientError) as refused:
+        getattr(sagemaker, operation)(**parameters)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert message in error["Message"]
+
+
+def test_a_scaling_target_needs_a_variant_that_serves(
+    client: Client, deployment: LocalDeployment
+) -> None:
+    scaling = client("application-autoscaling")
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert [
+        (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) for target in targets
+    ] == [(f"endpoint/{deployment.endpoint_name}/variant/primary", 1, 3)]
+    with pytest.raises(ClientError, match="Variant nobody is not found"):
+        scaling.register_scalable_target(
+            ServiceNamespace="sagemaker",
+            ResourceId=f"endpoint/{deployment.endpoint_name}/variant/nobody",
+            ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+            MinCapacity=1,
+            MaxCapacity=3,
+        )

@@ -1,0 +1,17 @@
+import time
+from typing import Any
+
+_TIMEOUT_SECONDS = 60.0
+
+
+def wait_for_endpoint(sagemaker: Any, name: str, *, until: str) -> Any:
+    """Return DescribeEndpoint's answer once the endpoint has a status; fail on another end."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        found = sagemaker.describe_endpoint(EndpointName=name)
+        if found["EndpointStatus"] == until:
+            return found
+        under_way = found["EndpointStatus"] in {"Creating", "Updating"}
+        assert under_way, f"{found['EndpointStatus']}: {found.get('FailureReason')}"
+        assert time.monotonic() < deadline, f"{name} is still {found['EndpointStatus']}"
+        time.sleep(0.1)

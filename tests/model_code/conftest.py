@@ -1,0 +1,73 @@
+"""Shared by the tests of the model's path; run in the training environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MODEL_CODE = Path(__file__).parents[2] / "model_code"
+# The scripts find the package beside them; so do the tests.
+sys.path.insert(0, str(MODEL_CODE))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def run_script() -> Run:
+    """Run a script of a model_code folder as a person would, in a process of its own."""
+
+    def run(
+        script: str, *arguments: object, folder: Path = MODEL_CODE, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, folder / script, *map(str, arguments)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict of a resnet18 of four classes, random but always the same."""
+    import torch
+    from classifier.training.network import build_network
+
+    torch.manual_seed(7)
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.save(build_network("resnet18", 4, 224).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / "labels.txt"
+    path.write_text("apple\nmüsli\npear\nquince\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve noisy pictures of two labels in each of train, valid and test."""
+    import numpy
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = numpy.random.default_rng(5)
+    for split in ("train", "valid", "test"):
+        for label, brightness in (("dark", 0), ("light", 150)):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(6):
+                pixels = generator.integers(brightness, brightness + 100, (40, 36, 3))
+                picture = Image.fromarray(pixels.astype(numpy.uint8))
+                picture.save(folder / split / label / f"{number}.png")
+    return folder

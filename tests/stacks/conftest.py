@@ -1,0 +1,69 @@
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# jsii starts the first `node` of PATH when aws_cdk is imported, with the environment of that
+# moment. Node 24 stands beside this Python; the built-in validation takes seconds an app and has
+# its own test; account and region of a shell must not matter, so they are wrong here.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["CDK_VALIDATION"] = "false"
+os.environ["CDK_DEFAULT_ACCOUNT"] = "999999999999"
+os.environ["CDK_DEFAULT_REGION"] = "xx-nowhere-1"
+
+import pytest
+
+from stacks.inputs import Inputs, load_inputs
+from stacks.settings import StageSettings, load_stage_settings
+from tests.stacks.assembly import CONFIG, Assembly, synthesize
+from tests.stacks.fake_inputs import write_model, write_model_code, write_proxy
+
+STAGES = ("local", "dev", "prod")
+Synthesize = Callable[[StageSettings], Assembly]
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("inputs")
+    return load_inputs(
+        model_directory=write_model(folder / "model"),
+        proxy_directory=write_proxy(folder / "proxy"),
+        model_code_directory=write_model_code(folder / "model_code"),
+    )
+
+
+@pytest.fixture(scope="session")
+def assemblies(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
+    """Every stage of config/, synthesized once."""
+    return {
+        stage: synthesize(
+            load_stage_settings(stage, CONFIG), inputs, tmp_path_factory.mktemp(stage)
+        )
+        for stage in STAGES
+    }
+
+
+@pytest.fixture(params=STAGES)
+def assembly(request: pytest.FixtureRequest, assemblies: dict[str, Assembly]) -> Assembly:
+    return assemblies[request.param]
+
+
+@pytest.fixture
+def dev(assemblies: dict[str, Assembly]) -> Assembly:
+    return assemblies["dev"]
+
+
+@pytest.fixture
+def prod(assemblies: dict[str, Assembly]) -> Assembly:
+    return assemblies["prod"]
+
+
+@pytest.fixture
+def dev_settings() -> StageSettings:
+    return load_stage_settings("dev", CONFIG)
+
+
+@pytest.fixture
+def synthesize_with(inputs: Inputs, tmp_path: Path) -> Iterator[Synthesize]:
+    """Synthesize other settings than those of config/."""
+    yield lambda settings: synthesize(settings, inputs, tmp_path / "assembly")

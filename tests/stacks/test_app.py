@@ -1,0 +1,106 @@
+"""app.py as the CDK command line runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App
+
+import app as application
+from stacks.errors import InputError, SettingsError
+from stacks.inputs import Inputs
+from tests.stacks.assembly import FEATURE_FLAGS, REPOSITORY
+
+
+def run_app(
+    outdir: Path, context: dict[str, str], **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run app.py with what the command line passes: context, output folder, no account."""
+    inherited = {
+        key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))
+    }
+    return subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=REPOSITORY,
+        env={
+            **inherited,
+            "CDK_OUTDIR": str(outdir),
+            "CDK_CONTEXT_JSON": json.dumps({**FEATURE_FLAGS, **context}),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folders(inputs: Inputs) -> dict[str, str]:
+    return {"model": str(inputs.model.archive.parent), "proxy": str(inputs.proxy_directory)}
+
+
+def test_prod_synthesizes_and_passes_clouformations_own_validation(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    """The one run with CDK's built-in validation on, as `cdk synth` has it."""
+    result = run_app(tmp_path, {**folders, "stage": "prod"}, CDK_VALIDATION="true")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(list(tmp_path.glob("whippet-prod-*.template.json"))) == 5
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    assert report["pluginReports"] == []
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({"stage": "prdo"}, "error: stage = 'prdo': expected one of dev, local, prod"),
+        ({"model": "build/none"}, "`make model`"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_traceback(
+    folders: dict[str, str], tmp_path: Path, context: dict[str, str], expected: str
+) -> None:
+    result = run_app(tmp_path, {**folders, **context}, CDK_VALIDATION="false")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert expected in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    assert not list(tmp_path.iterdir())
+
+
+def build(**context: str) -> App:
+    app = App(context={**FEATURE_FLAGS, **context}, analytics_reporting=False)
+    application.build(app)
+    return app
+
+
+def names(app: App) -> set[str]:
+    return {child.node.id for child in app.node.children if child.node.id.startswith("whippet-")}
+
+
+def test_the_stage_is_dev_unless_another_is_named(folders: dict[str, str]) -> None:
+    assert names(build(**folders)) == {
+        f"whippet-dev-{purpose}"
+        for purpose in ("storage", "training", "serving", "api", "monitoring")
+    }
+    assert "whippet-local-api" in names(build(**folders, stage="local"))
+
+
+def test_an_empty_stage_does_not_fall_back(folders: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="stage = ''"):
+        build(**folders, stage="")
+
+
+def test_missing_proxy_code_is_named(folders: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"python -m tools\.bundle_proxy"):
+        build(**{**folders, "proxy": str(tmp_path)})
+
+
+def test_relative_folders_are_of_the_repository(folders: dict[str, str]) -> None:
+    relative = os.path.relpath(folders["model"], REPOSITORY)
+    assert names(build(**{**folders, "model": relative}))

@@ -1,0 +1,172 @@
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from stacks.settings import StageSettings
+from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
+from tests.stacks.conftest import Synthesize
+
+ALARM = "AWS::CloudWatch::Alarm"
+TOPIC = "AWS::SNS::Topic"
+
+
+def alarm(assembly: Assembly, metric: str, namespace: str) -> Resource:
+    (found,) = (
+        each
+        for each in assembly.resources("monitoring", ALARM)
+        if (each.properties["MetricName"], each.properties["Namespace"]) == (metric, namespace)
+    )
+    return found
+
+
+def dimensions(resource: Resource) -> dict[str, str]:
+    return {each["Name"]: flatten(each["Value"]) for each in resource.properties["Dimensions"]}
+
+
+def dashboard(assembly: Assembly) -> Json:
+    body = assembly.resource("monitoring", "AWS::CloudWatch::Dashboard").properties
+    parsed: Json = json.loads(flatten(body["DashboardBody"]))
+    return parsed
+
+
+# Namespace, metric, statistic, minutes, setting, what one unit of the setting is in the metric's:
+# the table "CloudWatch names, exact" of FACTS.
+ALARMS = [
+    ("AWS/ApiGateway", "Latency", "p99", 3, "api_latency_p99_ms", 1),
+    ("AWS/ApiGateway", "5XXError", "Sum", 1, "api_5xx_errors_per_minute", 1),
+    ("AWS/SageMaker", "Invocation5XXErrors", "Sum", 1, "endpoint_5xx_errors_per_minute", 1),
+    ("AWS/SageMaker", "InvocationModelErrors", "Sum", 1, "endpoint_5xx_errors_per_minute", 1),
+    ("AWS/SageMaker", "ModelLatency", "p99", 3, "model_latency_p99_ms", 1000),
+    ("AWS/Lambda", "Errors", "Sum", 1, "lambda_errors_per_minute", 1),
+    ("AWS/Lambda", "Throttles", "Sum", 1, "lambda_throttles_per_minute", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "metric", "statistic", "minutes", "setting", "factor"), ALARMS
+)
+def test_an_alarm_watches_the_right_metric_in_its_unit(
+    assembly: Assembly,
+    namespace: str,
+    metric: str,
+    statistic: str,
+    minutes: int,
+    setting: str,
+    factor: int,
+) -> None:
+    properties = alarm(assembly, metric, namespace).properties
+    assert properties.get("Statistic", properties.get("ExtendedStatistic")) == statistic
+    assert properties["Threshold"] == getattr(assembly.settings.monitoring, setting) * factor
+    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert (properties["Period"], properties["EvaluationPeriods"]) == (60, minutes)
+    assert properties["TreatMissingData"] == "notBreaching"
+    assert properties["AlarmDescription"]
+    assert "AlarmName" not in properties
+
+
+def test_there_is_no_other_alarm(assembly: Assembly) -> None:
+    assert len(assembly.resources("monitoring", ALARM)) == len(ALARMS)
+
+
+@pytest.mark.parametrize("metric", ["Latency", "5XXError"])
+def test_api_alarms_name_api_and_stage(assembly: Assembly, metric: str) -> None:
+    found = dimensions(alarm(assembly, metric, "AWS/ApiGateway"))
+    assert set(found) == {"ApiName", "Stage"}
+    assert found["ApiName"] == assembly.settings.name
+    assert "StagePublish" in found["Stage"] or "DeploymentStage" in found["Stage"]
+
+
+@pytest.mark.parametrize("metric", ["Invocation5XXErrors", "InvocationModelErrors", "ModelLatency"])
+def test_endpoint_alarms_name_endpoint_and_variant_by_literals(
+    assembly: Assembly, metric: str
+) -> None:
+    # Attributes of the endpoint would be a cycle where its rollback names the alarm.
+    assert dimensions(alarm(assembly, metric, "AWS/SageMaker")) == {
+        "EndpointName": assembly.settings.name,
+        "VariantName": "primary",
+    }
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None:
+    found = dimensions(alarm(assembly, metric, "AWS/Lambda"))
+    assert set(found) == {"FunctionName"}
+    assert f"<{assembly.settings.name}-api:" in found["FunctionName"]
+
+
+def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:
+    """Walk alarm -> topic -> key: what is missing on the way is dropped silently (FACTS, CDK)."""
+    topic = assembly.resource("monitoring", TOPIC)
+    for each in assembly.resources("monitoring", ALARM):
+        assert each.properties["AlarmActions"] == [{"Ref": topic.logical_id}]
+        assert each.properties["OKActions"] == [{"Ref": topic.logical_id}]
+    output = topic.properties["KmsMasterKeyId"]["Fn::GetStackOutput"]
+    assert output["StackName"] == f"{assembly.settings.name}-storage"
+    published = assembly.template("storage")["Outputs"][output["OutputName"]]["Value"]
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert published == {"Fn::GetAtt": [key.logical_id, "Arn"]}
+    allowed = {
+        action
+        for statement in statements_of(key)
+        if "cloudwatch.amazonaws.com" in str(statement["Principal"])
+        for action in statement["Action"]
+    }
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= allowed
+
+
+def topic_statements(assembly: Assembly) -> list[Json]:
+    policy = assembly.resource("monitoring", "AWS::SNS::TopicPolicy")
+    assert policy.properties["Topics"] == [
+        {"Ref": assembly.resource("monitoring", TOPIC).logical_id}
+    ]
+    return statements_of(policy)
+
+
+def test_cloudwatch_of_this_account_may_publish(assembly: Assembly) -> None:
+    # A policy of one's own replaces SNS's default, which would have let the alarms in.
+    (allowed,) = (each for each in topic_statements(assembly) if each["Effect"] == "Allow")
+    assert allowed["Action"] == ["sns:Publish"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_the_topic_refuses_plain_http(assembly: Assembly) -> None:
+    (denied,) = (each for each in topic_statements(assembly) if each["Effect"] == "Deny")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def with_email(settings: StageSettings, **changes: Any) -> StageSettings:
+    monitoring = dataclasses.replace(settings.monitoring, **changes)
+    return dataclasses.replace(settings, monitoring=monitoring)
+
+
+def test_nobody_is_written_to_unless_an_address_is_set(
+    dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assert not dev.resources("monitoring", "AWS::SNS::Subscription")
+    assembly = synthesize_with(with_email(dev_settings, alarm_email="ops@example.com"))
+    subscription = assembly.resource("monitoring", "AWS::SNS::Subscription").properties
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
+
+
+def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
+    (status,) = (each for each in dashboard(assembly)["widgets"] if each["type"] == "alarm")
+    alarms = {f"<{each.logical_id}.Arn>" for each in assembly.resources("monitoring", ALARM)}
+    assert set(status["properties"]["alarms"]) == alarms
+
+
+def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> None:
+    # CDK's default is the Average, which says nothing of a count (FACTS, CDK).
+    (metric,) = (
+        metric
+        for widget in dashboard(assembly)["widgets"]
+        for metric in widget["properties"].get("metrics", [])
+        if "ProvisionedConcurrencySpilloverInvocations" in metric
+    )
+    assert "Resource" in metric
+    assert metric[metric.index("Resource") + 1].endswith(":live")
+    assert metric[-1]["stat"] == "Sum"

@@ -1,0 +1,110 @@
+"""AwsSolutionsChecks: clean for every stage, really run, and no acknowledgement too many."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+from stacks.application import add_stacks
+from stacks.inputs import Inputs
+from stacks.settings import StageSettings, load_stage_settings
+from tests.stacks.assembly import CONFIG, new_app
+
+STAGES = ("local", "dev", "prod")
+
+
+def variants() -> dict[str, StageSettings]:
+    """Every stage, and what the settings can add to one."""
+    settings = {stage: load_stage_settings(stage, CONFIG) for stage in STAGES}
+    dev = settings["dev"]
+    settings["pinned"] = dataclasses.replace(dev, account="123456789012", region="eu-central-1")
+    settings["everything"] = dataclasses.replace(
+        dev,
+        asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
+        serving=dataclasses.replace(dev.serving, data_capture_percent=10),
+        api=dataclasses.replace(dev.api, cors_allowed_origin="https://app.example.com"),
+        monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
+    )
+    return settings
+
+
+def check(settings: StageSettings, inputs: Inputs, directory: Path) -> list[tuple[str, str]]:
+    """Synthesize with the checks on; return the findings as (rule, construct) pairs."""
+    app = new_app(directory)
+    add_stacks(app, settings=settings, inputs=inputs)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:
+        assert "Validation failed" in str(error)  # noqa: PT017 - what else could have failed
+    return findings(directory)
+
+
+def findings(directory: Path) -> list[tuple[str, str]]:
+    report = json.loads((directory / "validation-report.json").read_text())
+    return sorted(
+        (violation["ruleName"], construct["constructPath"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    )
+
+
+class Recorder:
+    """Stands in for Validations: notes what would have been acknowledged."""
+
+    def __init__(self) -> None:
+        self.acknowledged: set[tuple[str, str]] = set()
+        self._path = ""
+
+    def of(self, construct: IConstruct) -> "Recorder":
+        self._path = construct.node.path
+        return self
+
+    def acknowledge(self, acknowledgment: Acknowledgment) -> None:
+        assert len(acknowledgment.reason or "") > 30
+        self.acknowledged.add((acknowledgment.id, self._path))
+
+
+@pytest.mark.parametrize("name", sorted(variants()))
+def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
+    assert check(variants()[name], inputs, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["pinned", "everything"])
+def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
+    name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr("stacks.acknowledgement.Validations", recorder)
+    found = check(variants()[name], inputs, tmp_path)
+    assert len(found) > 5
+    used = {
+        (rule, path)
+        for rule, path in recorder.acknowledged
+        if any(rule == each and where.startswith(f"{path}/") for each, where in found)
+    }
+    assert recorder.acknowledged - used == set()
+    left = [
+        (each, where)
+        for each, where in found
+        if not any(each == rule and where.startswith(f"{path}/") for rule, path in used)
+    ]
+    assert left == []
+
+
+def test_a_bucket_without_logs_or_tls_is_found(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    app = new_app(tmp_path)
+    add_stacks(app, settings=dev_settings, inputs=inputs)
+    s3.Bucket(Stack(app, "careless"), "Bucket")
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    with pytest.raises(RuntimeError, match="Validation failed"):
+        app.synth()
+    assert {rule for rule, _ in findings(tmp_path)} == {"AwsSolutions-S1", "AwsSolutions-S10"}

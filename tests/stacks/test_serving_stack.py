@@ -1,0 +1,411 @@
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.inputs import Inputs, load_inputs, load_model_artifact
+from stacks.settings import ServingSettings, StageSettings
+from tests.stacks.assembly import (
+    REPOSITORY,
+    Assembly,
+    Json,
+    Resource,
+    allowed_actions,
+    flatten,
+    statement_allowing,
+    statements_for_role,
+    statements_of,
+    synthesize,
+)
+from tests.stacks.conftest import Synthesize
+from tests.stacks.fake_inputs import IDENTITY, write_model
+
+ALARM = "AWS::CloudWatch::Alarm"
+CONFIGURATION = "AWS::SageMaker::EndpointConfig"
+ENDPOINT = "AWS::SageMaker::Endpoint"
+MODEL = "AWS::SageMaker::Model"
+TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
+
+
+def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
+    return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
+
+
+def execution_role(assembly: Assembly) -> Resource:
+    return assembly.resource("serving", "AWS::IAM::Role")
+
+
+def statements(assembly: Assembly) -> list[Json]:
+    return statements_for_role(assembly, "serving", execution_role(assembly).logical_id)
+
+
+def variant(assembly: Assembly) -> Json:
+    (only,) = assembly.resource("serving", CONFIGURATION).properties["ProductionVariants"]
+    assert isinstance(only, dict)
+    return only
+
+
+def test_model_and_configuration_have_no_names_because_every_property_replaces_them(
+    assembly: Assembly,
+) -> None:
+    assert "ModelName" not in assembly.resource("serving", MODEL).properties
+    assert "EndpointConfigName" not in assembly.resource("serving", CONFIGURATION).properties
+
+
+@pytest.mark.parametrize("type_", [MODEL, CONFIGURATION])
+def test_what_still_serves_after_a_silent_rollback_is_not_cleaned_up(
+    assembly: Assembly, type_: str
+) -> None:
+    # FACTS, SageMaker hosting: "Could not find endpoint configuration" on the next update.
+    body = assembly.resource("serving", type_).body
+    assert body["UpdateReplacePolicy"] == "Retain"
+    assert body["DeletionPolicy"] == "Delete"
+
+
+def test_the_model_waits_for_its_roles_permissions(assembly: Assembly) -> None:
+    model = assembly.resource("serving", MODEL)
+    policies = assembly.resources("serving", "AWS::IAM::Policy")
+    reading = [
+        each.logical_id
+        for each in policies
+        if "s3:GetObject" in allowed_actions(statements_of(each))
+    ]
+    assert model.body["DependsOn"] == reading
+    assert flatten(model.properties["ExecutionRoleArn"]) == (
+        f"<{execution_role(assembly).logical_id}.Arn>"
+    )
+
+
+def test_the_container_can_reach_nothing(assembly: Assembly) -> None:
+    assert assembly.resource("serving", MODEL).properties["EnableNetworkIsolation"] is True
+
+
+def test_the_endpoint_has_a_literal_name_and_the_stages_configuration(assembly: Assembly) -> None:
+    endpoint = assembly.resource("serving", ENDPOINT)
+    configuration = assembly.resource("serving", CONFIGURATION)
+    assert endpoint.properties["EndpointName"] == assembly.settings.name
+    assert flatten(endpoint.properties["EndpointConfigName"]) == (
+        f"<{configuration.logical_id}.EndpointConfigName>"
+    )
+
+
+def test_the_variant_is_what_the_settings_say(assembly: Assembly) -> None:
+    serving = assembly.settings.serving
+    model = assembly.resource("serving", MODEL)
+    assert variant(assembly) == {
+        "VariantName": "primary",
+        "ModelName": {"Fn::GetAtt": [model.logical_id, "ModelName"]},
+        "InstanceType": serving.instance_type,
+        "InitialInstanceCount": serving.minimum_instance_count,
+        "InitialVariantWeight": 1,
+        "ContainerStartupHealthCheckTimeoutInSeconds": serving.container_startup_timeout_seconds,
+    }
+
+
+def test_an_update_keeps_the_fleet_that_scaling_has_grown(assembly: Assembly) -> None:
+    properties = assembly.resource("serving", ENDPOINT).properties
+    assert properties["RetainAllVariantProperties"] is True
+    assert {
+        each["VariantPropertyType"] for each in properties["ExcludeRetainedVariantProperties"]
+    } == {
+        "DesiredWeight",
+        "DataCaptureConfig",
+    }
+    # True would reuse the last deployment's configuration instead of the template's.
+    assert "RetainDeploymentConfig" not in properties
+
+
+def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:
+    # A canary takes at most half of the instances: it needs two, and the minimum is one.
+    deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
+    policy = deployment["BlueGreenUpdatePolicy"]
+    serving = assembly.settings.serving
+    assert policy["TrafficRoutingConfiguration"] == {
+        "Type": "ALL_AT_ONCE",
+        "WaitIntervalInSeconds": 0,
+    }
+    assert policy["TerminationWaitInSeconds"] == serving.rollback_baking_seconds
+    waits = serving.rollback_baking_seconds + serving.container_startup_timeout_seconds
+    assert waits < policy["MaximumExecutionTimeoutInSeconds"] <= 28_800
+
+
+def test_rollback_alarms_see_the_new_fleet_alone(assembly: Assembly) -> None:
+    alarms = assembly.resources("serving", ALARM)
+    configuration = assembly.resource("serving", CONFIGURATION).logical_id
+    assert {each.properties["MetricName"] for each in alarms} == {
+        "Invocation5XXErrors",
+        "InvocationModelErrors",
+        "ModelLatency",
+    }
+    for alarm in alarms:
+        assert alarm.properties["Namespace"] == "AWS/SageMaker"
+        dimensions = {each["Name"]: each["Value"] for each in alarm.properties["Dimensions"]}
+        assert dimensions == {
+            "EndpointName": assembly.settings.name,
+            "VariantName": "primary",
+            "EndpointConfigName": {"Fn::GetAtt": [configuration, "EndpointConfigName"]},
+        }
+
+
+def test_the_endpoint_is_rolled_back_by_every_rollback_alarm(assembly: Assembly) -> None:
+    deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
+    named = deployment["AutoRollbackConfiguration"]["Alarms"]
+    alarms = assembly.resources("serving", ALARM)
+    assert {each["AlarmName"]["Ref"] for each in named} == {each.logical_id for each in alarms}
+
+
+def test_the_latency_of_a_rollback_alarm_is_in_microseconds(assembly: Assembly) -> None:
+    (latency,) = (
+        each
+        for each in assembly.resources("serving", ALARM)
+        if each.properties["MetricName"] == "ModelLatency"
+    )
+    expected = assembly.settings.serving.rollback_model_latency_p99_ms * 1000
+    assert latency.properties["Threshold"] == expected
+    assert latency.properties["ExtendedStatistic"] == "p99"
+
+
+def test_the_role_may_read_the_rollback_alarms_before_the_endpoint_is_updated(
+    assembly: Assembly,
+) -> None:
+    statement = statement_allowing(statements(assembly), "cloudwatch:DescribeAlarms")
+    alarms = {f"<{each.logical_id}.Arn>" for each in assembly.resources("serving", ALARM)}
+    assert {flatten(each) for each in statement["Resource"]} == alarms
+    (policy,) = (
+        each.logical_id
+        for each in assembly.resources("serving", "AWS::IAM::Policy")
+        if "cloudwatch:DescribeAlarms" in allowed_actions(statements_of(each))
+    )
+    assert policy in assembly.resource("serving", ENDPOINT).body["DependsOn"]
+
+
+def test_breaking_the_glass_lets_an_update_through_a_tripped_alarm(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_serving(dev_settings, rollback_alarms_enabled=False))
+    deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
+    assert "AutoRollbackConfiguration" not in deployment
+    assert "BlueGreenUpdatePolicy" in deployment
+
+
+def test_scaling_waits_for_the_endpoint_and_names_its_variant(assembly: Assembly) -> None:
+    target = assembly.resource("serving", TARGET).properties
+    endpoint = assembly.resource("serving", ENDPOINT).logical_id
+    # A literal name would let the target be registered before the endpoint is in service.
+    assert flatten(target["ResourceId"]) == f"endpoint/<{endpoint}.EndpointName>/variant/primary"
+    assert target["ScalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
+    assert target["ServiceNamespace"] == "sagemaker"
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 3)
+    assert "RoleARN" not in target  # the service-linked role
+
+
+def test_scaling_tracks_invocations_per_instance_and_minute(assembly: Assembly) -> None:
+    policy = assembly.resource("serving", "AWS::ApplicationAutoScaling::ScalingPolicy").properties
+    assert policy["PolicyType"] == "TargetTrackingScaling"
+    assert policy["ScalingTargetId"] == {"Ref": assembly.resource("serving", TARGET).logical_id}
+    assert policy["TargetTrackingScalingPolicyConfiguration"] == {
+        "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+        },
+        "ScaleInCooldown": 30,
+        "ScaleOutCooldown": 30,
+        "TargetValue": assembly.settings.serving.target_invocations_per_instance_per_minute,
+    }
+
+
+def test_a_fleet_of_one_size_is_not_registered_for_scaling(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    fixed = with_serving(
+        dev_settings,
+        instance_type="ml.t3.medium",
+        minimum_instance_count=2,
+        maximum_instance_count=2,
+    )
+    assembly = synthesize_with(fixed)
+    assert not assembly.resources("serving", TARGET)
+    assert variant(assembly)["InitialInstanceCount"] == 2
+
+
+def test_only_sagemaker_of_this_account_may_assume_the_role(assembly: Assembly) -> None:
+    (statement,) = execution_role(assembly).properties["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_the_role_may_do_nothing_else(assembly: Assembly) -> None:
+    assert allowed_actions(statements(assembly)) == {
+        "s3:GetObject",
+        "s3:ListBucket",
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:BatchGetImage",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+        "cloudwatch:DescribeAlarms",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:CreateGrant",
+    }
+    assert "ManagedPolicyArns" not in execution_role(assembly).properties
+
+
+def test_the_role_reads_one_object_and_not_the_bootstrap_bucket(assembly: Assembly) -> None:
+    url = flatten(
+        assembly.resource("serving", MODEL).properties["PrimaryContainer"]["ModelDataUrl"]
+    )
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    reading = statement_allowing(statements(assembly), "s3:GetObject")
+    assert [flatten(each) for each in reading["Resource"]] == [
+        f"arn:<AWS::Partition>:s3:::{bucket}/{key}"
+    ]
+    listing = statement_allowing(statements(assembly), "s3:ListBucket")
+    assert listing["Condition"] == {"StringEquals": {"s3:prefix": key}}
+
+
+def test_the_role_pulls_from_one_repository(assembly: Assembly) -> None:
+    (repository,) = statement_allowing(statements(assembly), "ecr:BatchGetImage")["Resource"]
+    name = "cdk-hnb659fds-container-assets-<AWS::AccountId>-<AWS::Region>"
+    assert flatten(repository).endswith(f":repository/{name}")
+    image = assembly.resource("serving", MODEL).properties["PrimaryContainer"]["Image"]
+    assert f"/{name}:" in flatten(image)
+
+
+def test_the_role_writes_metrics_of_sagemaker_alone(assembly: Assembly) -> None:
+    statement = statement_allowing(statements(assembly), "cloudwatch:PutMetricData")
+    assert statement["Condition"] == {
+        "StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}
+    }
+
+
+def test_the_role_writes_the_logs_of_its_endpoint(assembly: Assembly) -> None:
+    (log_group,) = statement_allowing(statements(assembly), "logs:PutLogEvents")["Resource"]
+    assert flatten(log_group).endswith(
+        f":log-group:/aws/sagemaker/Endpoints/{assembly.settings.name}:*"
+    )
+
+
+def test_volumes_are_encrypted_and_the_role_may_have_it_done(assembly: Assembly) -> None:
+    key = assembly.resource("serving", CONFIGURATION).properties["KmsKeyId"]
+    grant = statement_allowing(statements(assembly), "kms:CreateGrant")
+    assert grant["Resource"] == [key]
+    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_an_instance_with_its_own_disk_gets_no_volume_key(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_serving(dev_settings, instance_type="ml.g4dn.xlarge"))
+    assert "KmsKeyId" not in assembly.resource("serving", CONFIGURATION).properties
+
+
+def test_a_bootstrap_key_may_be_used_to_read_the_artifact(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
+    assembly = synthesize_with(dataclasses.replace(dev_settings, asset_key_arn=arn))
+    granted = [each for each in statements(assembly) if arn in each["Resource"]]
+    assert [each["Action"] for each in granted] == [["kms:Decrypt"]]
+
+
+def test_nothing_is_captured_by_default(assembly: Assembly) -> None:
+    assert "DataCaptureConfig" not in assembly.resource("serving", CONFIGURATION).properties
+    assert "s3:PutObject" not in allowed_actions(statements(assembly))
+
+
+def test_capture_writes_encrypted_to_one_prefix(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_serving(dev_settings, data_capture_percent=20))
+    capture = assembly.resource("serving", CONFIGURATION).properties["DataCaptureConfig"]
+    assert capture["EnableCapture"] is True
+    assert capture["InitialSamplingPercentage"] == 20
+    assert {each["CaptureMode"] for each in capture["CaptureOptions"]} == {"Input", "Output"}
+    assert flatten(capture["DestinationS3Uri"]).endswith("/endpoint")
+    assert "KmsKeyId" in capture
+    (objects,) = statement_allowing(statements(assembly), "s3:PutObject")["Resource"]
+    assert flatten(objects).startswith("<BucketsCaptures")
+    assert flatten(objects).endswith("/endpoint/*")
+    assert "kms:GenerateDataKey" in allowed_actions(statements(assembly))
+
+
+def test_the_image_is_built_for_x86_whatever_the_laptop_is(assembly: Assembly) -> None:
+    (image,) = assembly.assets("serving")["dockerImages"].values()
+    assert image["source"]["platform"] == "linux/amd64"
+
+
+def test_no_image_is_called_latest(assembly: Assembly) -> None:
+    assert ":latest" not in json.dumps(assembly.templates())
+
+
+def synthesize_model(settings: StageSettings, inputs: Inputs, model: Path, out: Path) -> str:
+    changed = dataclasses.replace(inputs, model=load_model_artifact(model))
+    assembly = synthesize(settings, changed, out)
+    container = assembly.resource("serving", MODEL).properties["PrimaryContainer"]
+    return flatten(container["ModelDataUrl"])
+
+
+def test_the_models_key_is_its_identity_and_not_its_bytes(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    urls = {
+        name: synthesize_model(
+            dev_settings,
+            inputs,
+            write_model(tmp_path / name, **model),  # type: ignore[arg-type] # mixed values
+            tmp_path / f"{name}-out",
+        )
+        for name, model in {
+            "one": {"weights": b"1"},
+            "same": {"weights": b"2"},
+            "other": {"identity": "ab" * 32, "version": "ab" * 6},
+        }.items()
+    }
+    assert urls["one"] == urls["same"]
+    assert urls["one"] != urls["other"]
+
+
+def test_the_model_is_tagged_with_what_it_is(assembly: Assembly) -> None:
+    tags = assembly.resource("serving", MODEL).properties["Tags"]
+    assert {"Key": "whippet:model-identity", "Value": IDENTITY} in tags
+
+
+def image_hash(settings: StageSettings, inputs: Inputs, code: Path, out: Path) -> str:
+    changed = load_inputs(
+        model_directory=inputs.model.archive.parent,
+        proxy_directory=inputs.proxy_directory,
+        model_code_directory=code,
+    )
+    (name,) = synthesize(settings, changed, out).assets("serving")["dockerImages"]
+    assert isinstance(name, str)
+    return name
+
+
+def test_touching_the_training_code_does_not_roll_the_image(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(REPOSITORY / "model_code", code, ignore=shutil.ignore_patterns("__pycache__"))
+    before = image_hash(dev_settings, inputs, code, tmp_path / "before")
+    (code / "train.py").write_text("# changed\n")
+    (code / "classifier/training/loop.py").write_text("# changed\n")
+    training_changed = image_hash(dev_settings, inputs, code, tmp_path / "training")
+    (code / "serve.py").write_text("# changed\n")
+    serving_changed = image_hash(dev_settings, inputs, code, tmp_path / "serving")
+    assert before == training_changed
+    assert before != serving_changed
+
+
+def test_bounds_of_the_startup_timeout_are_sagemakers() -> None:
+    field = ServingSettings.__dataclass_fields__["container_startup_timeout_seconds"]
+    rule = field.metadata["rule"]
+    assert (rule.minimum, rule.maximum) == (60, 3600)

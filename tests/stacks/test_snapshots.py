@@ -1,0 +1,21 @@
+"""Every template as it is reviewed. After a change that is meant: pytest --snapshot-update."""
+
+import json
+import re
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from tests.stacks.assembly import PURPOSES, Assembly
+
+_ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+# CDK puts a hash of the function's code and configuration in the version's logical id.
+_VERSION_HASH = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_template(assembly: Assembly, purpose: str, snapshot: SnapshotAssertion) -> None:
+    text = json.dumps(assembly.template(purpose))
+    masked = _VERSION_HASH.sub(r"\1<version>", _ASSET_HASH.sub("<asset>", text))
+    assert json.loads(masked) == snapshot(extension_class=JSONSnapshotExtension)

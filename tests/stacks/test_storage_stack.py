@@ -1,0 +1,152 @@
+import pytest
+
+from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of, walk
+
+DATA_BUCKETS = ("Datasets", "Models", "Captures")
+
+
+def bucket(assembly: Assembly, name: str) -> Resource:
+    (found,) = (
+        each
+        for each in assembly.resources("storage", "AWS::S3::Bucket")
+        if each.logical_id.startswith(f"Buckets{name}")
+    )
+    return found
+
+
+def key_statement(assembly: Assembly, service: str) -> Json:
+    """Find what the key's policy lets a service do; the service as text."""
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    (found,) = (
+        statement
+        for statement in statements_of(key)
+        if service in _services(statement["Principal"].get("Service", []))
+    )
+    return found
+
+
+def _services(value: object) -> list[str]:
+    return [flatten(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def test_the_key_rotates(assembly: Assembly) -> None:
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert key.properties["EnableKeyRotation"] is True
+
+
+@pytest.mark.parametrize(
+    "service", ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"]
+)
+def test_services_that_publish_alarms_may_use_the_key(assembly: Assembly, service: str) -> None:
+    # Without it CloudWatch drops an alarm's message to an encrypted topic silently (FACTS, CDK).
+    statement = key_statement(assembly, service)
+    assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+
+
+def test_cloudwatch_logs_of_the_region_may_use_the_key(assembly: Assembly) -> None:
+    statement = key_statement(assembly, "logs.<AWS::Region>.amazonaws.com")
+    assert set(statement["Action"]) == {
+        "kms:Encrypt*",
+        "kms:Decrypt*",
+        "kms:ReEncrypt*",
+        "kms:GenerateDataKey*",
+        "kms:Describe*",
+    }
+
+
+def test_every_service_is_bound_to_this_account(assembly: Assembly) -> None:
+    statements = statements_of(assembly.resource("storage", "AWS::KMS::Key"))
+    of_services = [each for each in statements if "Service" in each["Principal"]]
+    assert len(of_services) == 2
+    for statement in of_services:
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        }
+
+
+def test_the_keys_policy_knows_no_later_stack(assembly: Assembly) -> None:
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert not [each for each in walk(key.body) if isinstance(each, dict) and "Fn::GetAtt" in each]
+    assert "Fn::GetStackOutput" not in str(assembly.template("storage"))
+
+
+def test_there_are_four_private_buckets_without_names(assembly: Assembly) -> None:
+    buckets = assembly.resources("storage", "AWS::S3::Bucket")
+    assert len(buckets) == 4
+    for each in buckets:
+        assert "BucketName" not in each.properties
+        assert set(each.properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert each.properties["OwnershipControls"]["Rules"] == [
+            {"ObjectOwnership": "BucketOwnerEnforced"}
+        ]
+        rules = each.properties["LifecycleConfiguration"]["Rules"]
+        assert all(rule["Status"] == "Enabled" for rule in rules)
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_every_bucket_refuses_plain_http_and_old_tls(assembly: Assembly) -> None:
+    policies = assembly.resources("storage", "AWS::S3::BucketPolicy")
+    assert len(policies) == 4
+    for policy in policies:
+        denials = [each for each in statements_of(policy) if each["Effect"] == "Deny"]
+        conditions = [each["Condition"] for each in denials]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in conditions
+        assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in conditions
+
+
+@pytest.mark.parametrize("name", DATA_BUCKETS)
+def test_data_is_encrypted_with_the_key_and_access_is_logged(assembly: Assembly, name: str) -> None:
+    properties = bucket(assembly, name).properties
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert flatten(rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]) == (
+        f"<{key.logical_id}.Arn>"
+    )
+    logs = bucket(assembly, "AccessLogs").logical_id
+    assert properties["LoggingConfiguration"]["DestinationBucketName"] == {"Ref": logs}
+
+
+def test_the_access_log_bucket_has_its_own_encryption(assembly: Assembly) -> None:
+    # S3 cannot deliver access logs to a bucket with a KMS key (FACTS, CDK).
+    encryption = bucket(assembly, "AccessLogs").properties["BucketEncryption"]
+    (rule,) = encryption["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_models_are_versioned_and_old_versions_expire(assembly: Assembly) -> None:
+    properties = bucket(assembly, "Models").properties
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    expected = assembly.settings.storage.noncurrent_version_retention_days
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": expected}
+    assert "ExpirationInDays" not in rule
+
+
+@pytest.mark.parametrize("name", ["Captures", "AccessLogs"])
+def test_what_nobody_deletes_expires(assembly: Assembly, name: str) -> None:
+    (rule,) = bucket(assembly, name).properties["LifecycleConfiguration"]["Rules"]
+    storage = assembly.settings.storage
+    expected = {
+        "Captures": storage.capture_retention_days,
+        "AccessLogs": storage.access_log_retention_days,
+    }
+    assert rule["ExpirationInDays"] == expected[name]
+
+
+def test_the_registry_is_named_after_the_stage(assembly: Assembly) -> None:
+    group = assembly.resource("storage", "AWS::SageMaker::ModelPackageGroup")
+    assert group.properties["ModelPackageGroupName"] == assembly.settings.name
+
+
+def test_state_is_kept_in_prod_and_goes_elsewhere(assembly: Assembly) -> None:
+    expected = "Retain" if assembly.settings.stage == "prod" else "Delete"
+    stateful = [
+        *assembly.resources("storage", "AWS::KMS::Key"),
+        *assembly.resources("storage", "AWS::S3::Bucket"),
+        *assembly.resources("storage", "AWS::SageMaker::ModelPackageGroup"),
+    ]
+    assert len(stateful) == 6
+    for resource in stateful:
+        assert resource.body["DeletionPolicy"] == expected
+        assert resource.body["UpdateReplacePolicy"] == expected

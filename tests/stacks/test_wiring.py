@@ -1,0 +1,145 @@
+"""What holds for the stages as a whole."""
+
+import json
+import re
+
+import pytest
+
+from tests.stacks.assembly import PURPOSES, Assembly, walk
+
+# Resource types whose name is set, and the property; nothing else is named (FACTS, CDK).
+NAMED = {
+    "AWS::SageMaker::Endpoint": "EndpointName",
+    "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
+    "AWS::ApiGateway::RestApi": "Name",
+}
+NAME_PROPERTY = re.compile(
+    r"(BucketName|TopicName|FunctionName|RoleName|ManagedPolicyName|LogGroupName|AlarmName"
+    r"|DashboardName|StateMachineName|ModelName|EndpointConfigName|AliasName|UsagePlanName)"
+)
+OWN_NAME = {
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::Lambda::Function",
+    "AWS::IAM::Role",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::Logs::LogGroup",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::StepFunctions::StateMachine",
+    "AWS::SageMaker::Model",
+    "AWS::SageMaker::EndpointConfig",
+    "AWS::ApiGateway::UsagePlan",
+}
+
+
+def dependencies(assembly: Assembly, purpose: str) -> set[str]:
+    prefix = f"{assembly.settings.name}-"
+    found = assembly.manifest(purpose)["dependencies"]
+    return {each.removeprefix(prefix) for each in found} & set(PURPOSES)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "expected"),
+    [
+        ("storage", set()),
+        ("training", {"storage"}),
+        ("serving", {"storage"}),
+        # The endpoint is known by a literal name, which orders nothing: the order is explicit.
+        ("api", {"storage", "serving"}),
+        ("monitoring", {"storage", "api"}),
+    ],
+)
+def test_stacks_depend_on_what_holds_state(
+    assembly: Assembly, purpose: str, expected: set[str]
+) -> None:
+    assert dependencies(assembly, purpose) == expected
+
+
+def test_stacks_are_named_after_stage_and_purpose(assembly: Assembly) -> None:
+    for purpose in PURPOSES:
+        properties = assembly.manifest(purpose)["properties"]
+        assert properties["stackName"] == f"whippet-{assembly.settings.stage}-{purpose}"
+        assert properties["tags"] == {"project": "whippet", "stage": assembly.settings.stage}
+
+
+def test_only_prod_is_protected_from_deletion(assembly: Assembly) -> None:
+    for purpose in PURPOSES:
+        protected = assembly.manifest(purpose)["properties"].get("terminationProtection", False)
+        assert protected is (assembly.settings.stage == "prod")
+
+
+def test_the_shells_account_and_region_are_not_in_it(assembly: Assembly) -> None:
+    """conftest.py sets CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION."""
+    for purpose in PURPOSES:
+        environment = assembly.manifest(purpose)["environment"]
+        assert environment == "aws://unknown-account/unknown-region"
+    text = json.dumps(assembly.templates())
+    assert "999999999999" not in text
+    assert "xx-nowhere-1" not in text
+
+
+def test_no_custom_resource_runs_code_at_deployment(assembly: Assembly) -> None:
+    types = {
+        resource["Type"]
+        for template in assembly.templates().values()
+        for resource in template["Resources"].values()
+    }
+    assert not {each for each in types if each.startswith(("Custom::", "AWS::CloudFormation::"))}
+    assert len(assembly.everywhere("AWS::Lambda::Function")) == 1
+
+
+def test_references_between_stacks_are_weak(assembly: Assembly) -> None:
+    for template in assembly.templates().values():
+        keys = {key for each in walk(template) if isinstance(each, dict) for key in each}
+        assert "Fn::ImportValue" not in keys
+        assert not [each for each in template.get("Outputs", {}).values() if "Export" in each]
+
+
+def test_three_things_are_named_and_each_after_the_stage(assembly: Assembly) -> None:
+    for type_, name in NAMED.items():
+        (resource,) = assembly.everywhere(type_)
+        assert resource.properties[name] == assembly.settings.name
+
+
+@pytest.mark.parametrize("type_", sorted(OWN_NAME))
+def test_nothing_else_is_named(assembly: Assembly, type_: str) -> None:
+    resources = assembly.everywhere(type_)
+    assert resources or (type_, assembly.settings.stage) == ("AWS::IAM::ManagedPolicy", "none")
+    for resource in resources:
+        names = {key for key in resource.properties if NAME_PROPERTY.fullmatch(key)}
+        assert names == set()
+
+
+def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
+    assembly: Assembly,
+) -> None:
+    groups = assembly.everywhere("AWS::Logs::LogGroup")
+    assert len(groups) == 3
+    published = assembly.template("storage")["Outputs"]
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    for group in groups:
+        output = group.properties["KmsKeyId"]["Fn::GetStackOutput"]["OutputName"]
+        assert published[output]["Value"] == {"Fn::GetAtt": [key.logical_id, "Arn"]}
+    assert "logs." in json.dumps(key.properties["KeyPolicy"])
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_only_sagemaker_and_step_functions_are_asked_for_their_account(
+    assembly: Assembly, purpose: str
+) -> None:
+    for role in assembly.resources(purpose, "AWS::IAM::Role"):
+        (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        asked = "aws:SourceAccount" in json.dumps(statement.get("Condition", {}))
+        service = statement["Principal"]["Service"]
+        assert asked is (service in {"sagemaker.amazonaws.com", "states.amazonaws.com"})
+
+
+def test_no_policy_allows_everything(assembly: Assembly) -> None:
+    for purpose in PURPOSES:
+        for each in walk(assembly.template(purpose)):
+            if isinstance(each, dict) and each.get("Effect") == "Allow" and "Action" in each:
+                actions = each["Action"] if isinstance(each["Action"], list) else [each["Action"]]
+                in_key_policy = "Principal" in each
+                wide = {action for action in actions if action.endswith(("*", ":*"))}
+                assert in_key_policy or not wide
