@@ -6,7 +6,7 @@ from pathlib import Path
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from stacks.application import add_stacks
+from stacks.application import add_stacks, synthesize
 from stacks.errors import UserError
 from stacks.inputs import load_inputs
 from stacks.settings import load_stage_settings
@@ -40,9 +40,9 @@ def main() -> str | None:
     app = App(analytics_reporting=False)
     try:
         build(app)
+        synthesize(app)
     except UserError as error:
         return f"error: {error}"
-    app.synth()
     return None
 
 

@@ -9,5 +9,9 @@ class SettingsError(UserError):
     """A stage's settings are missing, unknown, out of bounds or contradict each other."""
 
 
+class CheckError(UserError):
+    """A template does not pass a check such as cdk-nag."""
+
+
 class InputError(UserError):
     """A built input (the model's artifact, the proxy's code) is missing or not usable."""

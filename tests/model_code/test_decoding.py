@@ -46,9 +46,7 @@ def test_each_format_is_decoded_to_rgb(format_name: str) -> None:
         (8, Image.Transpose.ROTATE_270),
     ],
 )
-def test_the_exif_orientation_is_applied(
-    orientation: int, undo: Image.Transpose | None
-) -> None:
+def test_the_exif_orientation_is_applied(orientation: int, undo: Image.Transpose | None) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     as_stored = UPRIGHT if undo is None else UPRIGHT.transpose(undo)

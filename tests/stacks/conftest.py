@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 # jsii starts the first `node` of PATH when aws_cdk is imported, with the environment of that
@@ -64,6 +64,6 @@ def dev_settings() -> StageSettings:
 
 
 @pytest.fixture
-def synthesize_with(inputs: Inputs, tmp_path: Path) -> Iterator[Synthesize]:
+def synthesize_with(inputs: Inputs, tmp_path: Path) -> Synthesize:
     """Synthesize other settings than those of config/."""
-    yield lambda settings: synthesize(settings, inputs, tmp_path / "assembly")
+    return lambda settings: synthesize(settings, inputs, tmp_path / "assembly")

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Stack, Validations
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
 
 import app as application
 from stacks.errors import InputError, SettingsError
@@ -43,7 +45,7 @@ def folders(inputs: Inputs) -> dict[str, str]:
     return {"model": str(inputs.model.archive.parent), "proxy": str(inputs.proxy_directory)}
 
 
-def test_prod_synthesizes_and_passes_clouformations_own_validation(
+def test_prod_synthesizes_and_passes_cloudformations_own_validation(
     folders: dict[str, str], tmp_path: Path
 ) -> None:
     """The one run with CDK's built-in validation on, as `cdk synth` has it."""
@@ -54,22 +56,12 @@ def test_prod_synthesizes_and_passes_clouformations_own_validation(
     assert report["pluginReports"] == []
 
 
-@pytest.mark.parametrize(
-    ("context", "expected"),
-    [
-        ({"stage": "prdo"}, "error: stage = 'prdo': expected one of dev, local, prod"),
-        ({"model": "build/none"}, "`make model`"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_no_traceback(
-    folders: dict[str, str], tmp_path: Path, context: dict[str, str], expected: str
-) -> None:
-    result = run_app(tmp_path, {**folders, **context}, CDK_VALIDATION="false")
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert expected in result.stderr
+def test_what_is_wrong_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    result = run_app(tmp_path, {"model": "build/none"}, CDK_VALIDATION="false")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: no model artifact: ")
+    assert "`make model`" in result.stderr
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: ")
     assert not list(tmp_path.iterdir())
 
 
@@ -104,3 +96,25 @@ def test_missing_proxy_code_is_named(folders: dict[str, str], tmp_path: Path) ->
 def test_relative_folders_are_of_the_repository(folders: dict[str, str]) -> None:
     relative = os.path.relpath(folders["model"], REPOSITORY)
     assert names(build(**{**folders, "model": relative}))
+
+
+def test_an_unknown_stage_names_those_that_are(folders: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="stage = 'prdo': expected one of dev, local, prod"):
+        build(**folders, stage="prdo")
+
+
+def test_a_missing_model_names_what_builds_it(folders: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`make model`"):
+        build(**{**folders, "model": str(tmp_path)})
+
+
+def test_a_failed_check_is_a_report_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build_carelessly(app: App) -> None:
+        s3.Bucket(Stack(app, "careless"), "Bucket")
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+    monkeypatch.setattr(application, "build", build_carelessly)
+    message = application.main()
+    assert message is not None
+    assert message.startswith("error: ")
+    assert "AwsSolutions-S1" in message

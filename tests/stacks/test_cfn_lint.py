@@ -1,28 +1,53 @@
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.config import ConfigMixIn, ManualArgs
-from cfnlint.runner import Runner
+from cfnlint.config import ConfigMixIn, ManualArgs  # type: ignore[import-untyped] # has no types
+from cfnlint.runner import Runner  # type: ignore[import-untyped] # has no types
 
 from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly
 
 
-def lint(template: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what cfn-lint says with the repository's .cfnlintrc."""
-    monkeypatch.chdir(REPOSITORY)
-    arguments: Any = ManualArgs(templates=[str(template)])
-    return [str(match) for match in Runner(ConfigMixIn(**arguments)).run()]
+@pytest.fixture(scope="module")
+def in_repository() -> Iterator[None]:
+    """Where cfn-lint finds .cfnlintrc."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(REPOSITORY)
+        yield
+
+
+def lint(templates: list[Path]) -> dict[str, list[str]]:
+    """Return what cfn-lint says, by template."""
+    arguments: Any = ManualArgs(templates=[str(template) for template in templates])
+    found = defaultdict(list)
+    for match in Runner(ConfigMixIn(**arguments)).run():
+        found[Path(match.filename).name].append(str(match))
+    return found
+
+
+@pytest.fixture(scope="module")
+def findings(
+    assemblies: dict[str, Assembly],
+    in_repository: None,  # noqa: ARG001 - a fixture cannot be marked with usefixtures
+) -> dict[str, list[str]]:
+    """All templates in one run: loading the schemas of every resource type takes seconds."""
+    templates = [
+        path for each in assemblies.values() for path in each.directory.glob("*.template.json")
+    ]
+    assert len(templates) == len(assemblies) * len(PURPOSES)
+    return lint(templates)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_clean(assembly: Assembly, purpose: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    template = assembly.directory / f"{assembly.settings.name}-{purpose}.template.json"
-    assert lint(template, monkeypatch) == []
+def test_clean(assembly: Assembly, purpose: str, findings: dict[str, list[str]]) -> None:
+    assert findings.get(f"{assembly.settings.name}-{purpose}.template.json", []) == []
 
 
-def test_a_cycle_is_found(dev: Assembly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("in_repository")
+def test_a_cycle_is_found(dev: Assembly, tmp_path: Path) -> None:
     """What would happen if a rollback alarm named its endpoint by the endpoint's attribute."""
     template = dev.template("serving")
     endpoint = dev.resource("serving", "AWS::SageMaker::Endpoint").logical_id
@@ -32,4 +57,4 @@ def test_a_cycle_is_found(dev: Assembly, tmp_path: Path, monkeypatch: pytest.Mon
                 dimension["Value"] = {"Fn::GetAtt": [endpoint, "EndpointName"]}
     path = tmp_path / "cycle.template.json"
     path.write_text(json.dumps(template))
-    assert any("E3004" in match for match in lint(path, monkeypatch))
+    assert any("E3004" in match for match in lint([path])[path.name])

@@ -1,5 +1,6 @@
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
     ],
 )
 def test_a_manifest_that_is_not_as_agreed_is_refused(
-    tmp_path: Path, changes: dict[str, object], expected: str
+    tmp_path: Path, changes: dict[str, Any], expected: str
 ) -> None:
     assert expected in error_of(write_model(tmp_path, **changes))
 

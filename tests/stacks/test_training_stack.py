@@ -76,6 +76,7 @@ def test_the_job_is_one_that_sagemaker_takes(assembly: Assembly) -> None:
     request = json.loads(json.dumps(task(assembly)["Parameters"]), object_hook=_evaluate_paths)
     model = botocore.session.get_session().get_service_model("sagemaker")
     shape = model.operation_model("CreateTrainingJob").input_shape
+    assert shape is not None
     report = botocore.validate.ParamValidator().validate(request, shape)
     assert not report.has_errors(), report.generate_report()
 
