@@ -23,6 +23,7 @@ unexport PYTHONPATH
 export PYTHONDONTWRITEBYTECODE := 1
 
 MODEL := build/model/manifest.json
+DEMO := build/demo/artifact/manifest.json
 CLI := node_modules/.package-lock.json
 APP_ENVIRONMENT := .venv/.installed
 TRAINING_ENVIRONMENT := .venvs/training/.installed
@@ -75,6 +76,12 @@ model: $(MODEL) ## Build the model artifact: pretrained ResNet-50, or the digits
 $(MODEL): | $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.build_model
 
+.PHONY: demo
+demo: $(DEMO) ## Train the offline demo, a digits classifier, into build/demo
+
+$(DEMO): | $(TRAINING_ENVIRONMENT)
+	@$(PYTHON) -m tools.build_model --demo
+
 # ---- on this machine
 
 .PHONY: up
@@ -112,7 +119,7 @@ destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first wh
 # ---- checks
 
 .PHONY: test
-test: environments $(TRAINING_ENVIRONMENT) $(MODEL) ## Run every check: lint, types, tests, the deployment to the local cloud
+test: environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every check: lint, types, tests, the deployment to the local cloud
 	@$(MAKE) lint
 	@$(TRAINING) -m pytest tests/model_code
 	@$(PYTHON) -m pytest
@@ -122,7 +129,7 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@tools/check-model-types.sh
+	@cd model_code && $(TRAINING) -m mypy --config-file ../pyproject.toml .
 
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code

@@ -1,7 +1,9 @@
 """`make model`: the artifact in build/model."""
 
 import argparse
+import shutil
 import subprocess
+from pathlib import Path
 
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
@@ -14,28 +16,51 @@ _NO_WEIGHTS = 3
 
 
 def main() -> None:
-    """Build from pretrained weights, or train the demo where they cannot be downloaded."""
+    """Build from pretrained weights, or take the demo where they cannot be downloaded."""
     parser = argparse.ArgumentParser(prog="python -m tools.build_model", description=__doc__)
     parser.add_argument(
         "--architecture", default="resnet50", help="torchvision's name (%(default)s)"
     )
-    parser.add_argument("--demo", action="store_true", help="train the digits demo in any case")
+    parser.add_argument(
+        "--demo", action="store_true", help="train the digits demo alone, into build/demo/artifact"
+    )
     arguments = parser.parse_args()
-    output = ("--output", str(ROOT / "build" / "model"))
-    if not arguments.demo:
-        print(f"… Model: {arguments.architecture} with torchvision's weights", flush=True)
-        status = _run("build.py", "--architecture", arguments.architecture, *output)
-        if status == 0:
-            return
-        if status != _NO_WEIGHTS:
-            raise ToolError("The model could not be built; the reason is above.")
-    print("… Model: the digits demo instead, trained here in about a minute and a half", flush=True)
+    if arguments.demo:
+        build_demo()
+    elif not build_pretrained(arguments.architecture, ROOT / "build" / "model"):
+        print("  The digits demo is deployed instead.", flush=True)
+        if not (_DEMO / "artifact" / "manifest.json").exists():
+            build_demo()
+        shutil.copytree(_DEMO / "artifact", ROOT / "build" / "model", dirs_exist_ok=True)
+
+
+def build_pretrained(architecture: str, output: Path) -> bool:
+    """Build the artifact of a pretrained network; return False if its weights cannot be had.
+
+    Raises:
+        ToolError: it could not be built for another reason.
+    """
+    print(f"… Model: {architecture} with torchvision's published weights", flush=True)
+    status = _run("build.py", "--architecture", architecture, "--output", str(output))
+    if status not in {0, _NO_WEIGHTS}:
+        raise ToolError("The model could not be built; the reason is above.")
+    return status == 0
+
+
+def build_demo() -> None:
+    """Write the digits as pictures, train on them and pack the artifact.
+
+    Raises:
+        ToolError: one of the programs failed.
+    """
+    print("… Demo: a network trained on handwritten digits, about a minute", flush=True)
     data, trained = str(_DEMO / "data"), str(_DEMO / "model")
     for script, *options in (
         ("demo.py", "--output", data),
-        ("train.py", "--data", data, "--model-dir", trained, "--preset", "demo"),
-        ("build.py", "--trained", trained, *output),
-    ):
+        ("train.py", "--preset", "demo", "--data", data, "--model-dir", trained,
+         "--output-dir", str(_DEMO / "output")),
+        ("build.py", "--trained", trained, "--output", str(_DEMO / "artifact")),
+    ):  # fmt: skip
         if _run(script, *options) != 0:
             raise ToolError(f"model_code/{script} failed; the reason is above.")
 

@@ -25,7 +25,8 @@ def check_account(settings: StageSettings, session: boto3.session.Session) -> tu
     Raises:
         ToolError: names all that is missing, each with what to do.
     """
-    region = settings.region or session.region_name
+    # boto3 reads AWS_DEFAULT_REGION alone; the CDK command line reads both.
+    region = settings.region or os.environ.get("AWS_REGION") or session.region_name
     if not region:
         raise ToolError(
             f"No AWS region: set AWS_REGION, or account and region in config/{settings.stage}.toml."

@@ -27,7 +27,7 @@ def test_without_variables_there_is_a_worker_a_core() -> None:
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "1.5", "257", "many", "²", "9" * 5000])
 def test_a_value_out_of_bounds_is_refused_by_name(value: str) -> None:
-    with pytest.raises(SettingsError, match="WHIPPET_WORKERS is .* from 1 to 256"):
+    with pytest.raises(SettingsError, match=r"WHIPPET_WORKERS is .* from 1 to 256"):
         read_settings({"WHIPPET_WORKERS": value})
 
 

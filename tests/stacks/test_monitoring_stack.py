@@ -75,7 +75,7 @@ def test_api_alarms_name_api_and_stage(assembly: Assembly, metric: str) -> None:
     found = dimensions(alarm(assembly, metric, "AWS/ApiGateway"))
     assert set(found) == {"ApiName", "Stage"}
     assert found["ApiName"] == assembly.settings.name
-    assert "StagePublish" in found["Stage"] or "DeploymentStage" in found["Stage"]
+    assert "DeploymentStagev1" in found["Stage"]
 
 
 @pytest.mark.parametrize("metric", ["Invocation5XXErrors", "InvocationModelErrors", "ModelLatency"])

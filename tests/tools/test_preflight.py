@@ -1,0 +1,93 @@
+"""What `make deploy` says before it begins; the far end is botocore's stub."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from stacks.settings import StageSettings, load_stage_settings
+from tools.cdk import ROOT
+from tools.console import ToolError
+from tools.preflight import check_account
+
+IDENTITY = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # `true info` succeeds as a builder that runs does.
+    monkeypatch.setenv("CDK_DOCKER", "true")
+
+
+@pytest.fixture
+def dev() -> StageSettings:
+    return load_stage_settings("dev", ROOT / "config")
+
+
+class StubbedSession:
+    """A session whose clients answer what was put in."""
+
+    region_name = "eu-west-1"
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.stubs: dict[str, Stubber] = {}
+        self._clients: dict[str, Any] = {}
+        for service in ("sts", "ssm", "apigateway"):
+            client = boto3.client(
+                service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+            )
+            self._clients[service] = client
+            self.stubs[service] = stack.enter_context(Stubber(client))
+
+    def client(self, service: str, region_name: str) -> Any:
+        assert region_name == self.region_name
+        return self._clients[service]
+
+
+@contextmanager
+def session(*, bootstrapped: bool) -> Iterator[Any]:
+    with ExitStack() as stack:
+        stubbed = StubbedSession(stack)
+        stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
+        if bootstrapped:
+            answer = {"Parameter": {"Name": "n", "Value": "30"}}
+            stubbed.stubs["ssm"].add_response("get_parameter", answer)
+        else:
+            stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+        yield stubbed
+
+
+def test_all_there(dev: StageSettings) -> None:
+    with session(bootstrapped=True) as ready:
+        assert check_account(dev, ready) == ("123456789012", "eu-west-1")
+
+
+def test_no_region(dev: StageSettings) -> None:
+    with pytest.raises(ToolError, match="No AWS region: set AWS_REGION"):
+        check_account(dev, boto3.session.Session())
+
+
+def test_no_credentials(dev: StageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(ToolError, match="No AWS credentials: sign in"):
+        check_account(dev, boto3.session.Session())
+
+
+def test_all_that_is_missing_is_told_at_once(
+    dev: StageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
+    with session(bootstrapped=False) as bare, pytest.raises(ToolError) as told:
+        check_account(dev, bare)
+    text = str(told.value)
+    assert "npx cdk bootstrap aws://123456789012/eu-west-1" in text
+    assert "`a-builder-that-is-not-installed info` fails" in text
