@@ -140,6 +140,10 @@ format: $(APP_ENVIRONMENT) ## Format the code
 snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change that was meant
 	@$(PYTHON) -m pytest tests/stacks --snapshot-update
 
+.PHONY: documents
+documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
+	@PYTHONPATH=lambda_src $(PYTHON) -m tools.documents
+
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/app.in -o requirements.txt

@@ -45,6 +45,9 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def __post_init__(self) -> None:
+        # A 0 and a 0.0 are the same preprocessing, and must have the same identity.
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         if not 1 <= self.crop <= self.resize <= LARGEST_RESIZE_PIXELS:
             raise ManifestError(
                 f"preprocessing needs 1 <= crop <= resize <= {LARGEST_RESIZE_PIXELS}, "

@@ -78,7 +78,7 @@ def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
         values = document[key]
         if len(values) != 3 or not all(type(value) in (int, float) for value in values):
             raise ManifestError(f"preprocessing.{key} must be three numbers, not {values!r}")
-        channels[key] = tuple(float(value) for value in values)
+        channels[key] = tuple(values)
     return Preprocessing(**{**document, **channels})
 
 

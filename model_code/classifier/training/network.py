@@ -41,6 +41,9 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
     if architecture.startswith("vit_"):
         # The position embedding is learned for one picture size.
         options["image_size"] = crop
+    if architecture in ("googlenet", "inception_v3"):
+        # What they do anyway, but with a warning where it is not asked for.
+        options["init_weights"] = True
     network: torch.nn.Module = torchvision.models.get_model(architecture, weights=None, **options)
     return network
 

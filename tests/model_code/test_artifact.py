@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from classifier.artifact import Artifact, ArtifactError, read_artifact
+from classifier.manifest import Manifest, Preprocessing
+from classifier.training.archive import pack_artifact, unpack_archive
+from classifier.training.publication import publish
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Artifact:
+    """An artifact with a made-up network: reading and packing do not look into it."""
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    network = bytes(range(256)) * 50
+    (folder / "model.onnx").write_bytes(network)
+    manifest = Manifest(
+        name="fruit",
+        architecture="resnet18",
+        labels=("Äpfel", "pear"),
+        preprocessing=Preprocessing(
+            resize=8, crop=8, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
+        ),
+        weights_sha256="1" * 64,
+        exporter_version=1,
+        files={"model.onnx": hashlib.sha256(network).hexdigest()},
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return read_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("model.onnx", b"changed", "has sha256 .* but its manifest says"),
+        ("model.onnx", None, "model.onnx cannot be read: No such file"),
+        ("manifest.json", b"{}", "schema_version None"),
+        ("manifest.json", b"\xff\xfe", "not UTF-8"),
+        ("manifest.json", None, "manifest.json cannot be read: No such file"),
+    ],
+)
+def test_a_damaged_artifact_is_refused_with_the_reason(
+    artifact: Artifact, name: str, content: bytes | None, reason: str
+) -> None:
+    path = artifact.directory / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=reason):
+        read_artifact(artifact.directory)
+
+
+def test_what_is_published_reads_back(artifact: Artifact, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "output"
+    publish(artifact, output)
+    assert sorted(path.name for path in output.iterdir()) == ["manifest.json", "model.tar.gz"]
+    unpack_archive(output / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest == artifact.manifest
+    beside = (output / "manifest.json").read_bytes()
+    assert beside == (tmp_path / "unpacked" / "manifest.json").read_bytes()
+
+
+def test_the_archive_says_nothing_of_its_making(artifact: Artifact, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"
+    pack_artifact(artifact, first)
+    (artifact.directory / "model.onnx").touch()
+    pack_artifact(artifact, second)
+    assert first.read_bytes() == second.read_bytes()
+    # RFC 1952: flags (a name would be one) and time are bytes 3 to 7.
+    assert first.read_bytes()[3:8] == bytes(5)
+    with tarfile.open(first) as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members] == ["manifest.json", "model.onnx"]
+    assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {
+        (0, 0, 0, "", "", 0o644)
+    }
+
+
+def test_a_failed_publication_leaves_no_manifest_of_another(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    publish(artifact, output)
+    (artifact.directory / "model.onnx").unlink()
+    with pytest.raises(FileNotFoundError):
+        publish(artifact, output)
+    assert [path.name for path in output.iterdir()] == ["model.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute link", "device"])
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, kind: str) -> None:
+    member = tarfile.TarInfo("../evil" if kind == "above" else "model.onnx")
+    if kind == "absolute link":
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    if kind == "device":
+        member.type = tarfile.CHRTYPE
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(member)
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_truncated_archive_is_refused(artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    pack_artifact(artifact, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(io.BytesIO(b"no archive").getvalue())
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")

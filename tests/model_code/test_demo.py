@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import demo
+import pytest
+from PIL import Image
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.png"))
+    }
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    assert demo.main(["--output", str(folder)]) == 0
+    return folder
+
+
+def test_every_digit_is_in_every_split_in_its_share(digits: Path) -> None:
+    for split, share in (("train", 0.7), ("valid", 0.1), ("test", 0.2)):
+        labels = sorted((digits / split).iterdir())
+        assert [label.name for label in labels] == list("0123456789")
+        for label in labels:
+            assert len(list(label.iterdir())) == pytest.approx(179.7 * share, abs=6)
+
+
+def test_no_picture_is_in_two_splits(digits: Path) -> None:
+    names = [path.name for path in digits.rglob("*.png")]
+    assert len(names) == len(set(names)) == 1797
+
+
+def test_a_picture_is_white_ink_on_black_and_large_enough_to_read(digits: Path) -> None:
+    with Image.open(next((digits / "test" / "0").iterdir())) as picture:
+        assert (picture.mode, picture.size) == ("RGB", (64, 64))
+        assert picture.getpixel((0, 32)) == (0, 0, 0)
+        assert picture.convert("L").getextrema()[1] > 200
+
+
+def test_the_same_pictures_are_written_again(digits: Path, tmp_path: Path) -> None:
+    before = _digests(digits)
+    assert demo.main(["--output", str(digits)]) == 0
+    assert demo.main(["--output", str(tmp_path)]) == 0
+    assert _digests(digits) == _digests(tmp_path) == before
+
+
+def test_a_folder_of_other_files_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "mine.png").write_bytes(b"")
+    assert demo.main(["--output", str(tmp_path)]) == 1
+    assert "holds other files" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["mine.png"]
