@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from local_cloud.environment import client_environment
-from local_cloud.lifecycle import LifecycleError, StartOptions, running, start, stop
+from local_cloud.errors import LifecycleError
+from local_cloud.lifecycle import StartOptions, running, start, stop
 from local_cloud.place import Place, Record
 
 _ROOT = Path(__file__).parent.parent
@@ -19,7 +20,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     place = Place(arguments.state_directory.absolute())
     try:
-        status: int = arguments.command(arguments, place)
+        with place.lock():
+            status: int = arguments.command(arguments, place)
     except LifecycleError as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import ListShape, Shape, StructureShape
-
+from local_cloud.request_parameters import request_parameters
 from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.scaling import ScalingService
 from local_cloud.sagemaker.service import SageMakerService
-from local_cloud.sagemaker.validation import service_model
 
 Properties = dict[str, Any]
 Created = tuple[str, dict[str, str]]
@@ -161,42 +159,16 @@ def _policy_handler(service: ScalingService, current_scope: Callable[[], Scope])
         return create(logical_id, new)
 
     def delete(pid: str) -> None:
-        """Do nothing: a policy goes with its target, which its stack deletes as well."""
+        key = ("PolicyName", "ResourceId", "ScalableDimension", "ServiceNamespace")
+        described = service.call(
+            current_scope(), "DescribeScalingPolicies", {"ServiceNamespace": "sagemaker"}
+        )
+        for policy in described["ScalingPolicies"]:
+            if policy["PolicyARN"] == pid:
+                parameters = {member: policy[member] for member in key}
+                service.call(current_scope(), "DeleteScalingPolicy", parameters)
 
     return ResourceHandler(create, update, delete)
-
-
-def request_parameters(service: str, operation: str, properties: Properties) -> Properties:
-    """Return the properties that the operation takes, with the types of its model.
-
-    CloudFormation passes numbers and booleans as text where a template does.
-    """
-    shape = service_model(service).operation_model(operation).input_shape
-    known = shape.members if isinstance(shape, StructureShape) else {}
-    return {
-        name: _converted(known[name], value)
-        for name, value in properties.items()
-        if name in known and value is not None
-    }
-
-
-def _converted(shape: Shape, value: Any) -> Any:
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        return {
-            name: _converted(shape.members[name], member) if name in shape.members else member
-            for name, member in value.items()
-        }
-    if isinstance(shape, ListShape) and isinstance(value, list):
-        return [_converted(shape.member, item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if shape.type_name == "boolean" and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    if shape.type_name in {"integer", "long"} and re.fullmatch(r"-?\d+", value):
-        return int(value)
-    if shape.type_name in {"float", "double"} and re.fullmatch(r"-?\d+(\.\d+)?", value):
-        return float(value)
-    return value
 
 
 def _generated_name(logical_id: str) -> str:

@@ -15,16 +15,14 @@ import psutil
 
 from local_cloud.certificate import write_certificate
 from local_cloud.environment import server_environment
+from local_cloud.errors import LifecycleError
 from local_cloud.place import Place, Record
+from local_cloud.processes import is_alive, kill_group
 
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 8.0
 _POLL_SECONDS = 0.1
 _LAST_LINES = 15
-
-
-class LifecycleError(Exception):
-    """The cloud could not be started or stopped; the text says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class StartOptions:
 def running(place: Place) -> Record | None:
     """Return the record of the cloud that runs here, or None."""
     record = place.read_record()
-    return record if record and _is_alive(record) else None
+    return record if record and is_alive(record) else None
 
 
 def start(options: StartOptions) -> Record:
@@ -67,7 +65,7 @@ def start(options: StartOptions) -> Record:
             f"{options.serving_python} does not exist: the model server needs an environment with "
             "model_code/requirements-serving.txt. Make it with `make environments`."
         )
-    place.clear()
+    stop(place)  # what a cloud that crashed may have left
     place.prepare()
     write_certificate(place.certificate, place.private_key)
     process = _spawn(options, port, public_port)
@@ -92,10 +90,10 @@ def stop(place: Place) -> bool:
     record = place.read_record()
     if record is None:
         return False
-    if _is_alive(record):
+    if is_alive(record):
         os.kill(record.process_id, signal.SIGTERM)
         _wait_for_end(record)
-    _kill_group(record.process_id)
+    kill_group(record.process_id, place.directory)
     place.clear()
     return True
 
@@ -138,7 +136,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], place: Place, port: int)
         ended = process.poll() is not None
         if ended or time.monotonic() > deadline:
             lines = place.server_log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-            _kill_group(process.pid)
+            kill_group(process.pid, place.directory)
             place.clear()
             what = "ended" if ended else f"did not answer within {_START_TIMEOUT_SECONDS:.0f} s"
             raise LifecycleError(
@@ -158,36 +156,10 @@ def _answers(port: int, context: ssl.SSLContext) -> bool:
         connection.close()
 
 
-def _is_alive(record: Record) -> bool:
-    try:
-        process = psutil.Process(record.process_id)
-        same = abs(process.create_time() - record.process_started_at) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _wait_for_end(record: Record) -> None:
     deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
-    while _is_alive(record) and time.monotonic() < deadline:
+    while is_alive(record) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-
-
-def _kill_group(process_group: int) -> None:
-    """Kill what is left of the server's process group; most often nothing is."""
-    members = [p for p in psutil.process_iter() if _group(p) == process_group]
-    for process in members:
-        process.kill()
-    _, alive = psutil.wait_procs(members, timeout=_STOP_TIMEOUT_SECONDS)
-    if alive:
-        raise LifecycleError(f"These processes would not end: {[p.pid for p in alive]}")
-
-
-def _group(process: psutil.Process) -> int | None:
-    try:
-        return os.getpgid(process.pid)
-    except (ProcessLookupError, PermissionError):
-        return None
 
 
 def _usable_port(port: int) -> int:

@@ -1,7 +1,11 @@
 """Where one local cloud keeps its files."""
 
+import fcntl
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,6 +71,17 @@ class Place:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.logs, self.temporary, self.certificate.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Let one `up` or `down` at a time work here; another one waits."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def write_record(self, record: Record) -> None:
         """Write the record in one step, so that no reader sees half of it."""

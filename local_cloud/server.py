@@ -29,7 +29,7 @@ from local_cloud.sagemaker.service import SageMakerService
 
 logger = logging.getLogger("local_cloud")
 
-_GRACE_SECONDS = 4.0
+_GRACE_SECONDS = 2.0
 _RECORD_POLL_SECONDS = 2.0
 
 
@@ -47,7 +47,10 @@ def main() -> None:
         place, assembly=arguments.assembly, python=arguments.serving_python, port=arguments.port
     )
     try:
-        asyncio.run(_serve(place, port=arguments.port, public_port=arguments.public_port))
+        # Not asyncio.run, which would wait for what is still under way at the end.
+        asyncio.new_event_loop().run_until_complete(
+            _serve(place, port=arguments.port, public_port=arguments.public_port)
+        )
     finally:
         endpoints.stop()
         _end_children()
@@ -92,10 +95,16 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
     config.graceful_timeout = _GRACE_SECONDS
     config.shutdown_timeout = _GRACE_SECONDS
     config.loglevel = "WARNING"
-    watch = asyncio.create_task(_stop_without_record(place, stopping))
     gateway = Gateway(ministack.app.app, public_port=public_port)
-    await serve(gateway, config, shutdown_trigger=stopping.wait)
+    server = asyncio.create_task(serve(gateway, config, shutdown_trigger=stopping.wait))
+    watch = asyncio.create_task(_stop_without_record(place, stopping))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
     watch.cancel()
+    # A client that keeps its connection open would be waited for, for half a minute.
+    ended, _ = await asyncio.wait({server}, timeout=_GRACE_SECONDS)
+    for task in ended:
+        task.result()  # raises what ended the server before it was asked to
 
 
 async def _stop_without_record(place: Place, stopping: asyncio.Event) -> None:

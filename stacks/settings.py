@@ -84,7 +84,7 @@ class ApiSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings:
-    """When an operator is called."""
+    """When an operator is called: at these values, not only above them."""
 
     api_latency_p99_ms: int = integer(1, 29_000)
     api_5xx_errors_per_minute: int = integer(1, 1_000_000)

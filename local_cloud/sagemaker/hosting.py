@@ -1,6 +1,7 @@
 """Makes running fleets from what an endpoint configuration asks for."""
 
 import random
+import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class HostedVariant:
     name: str
     weight: float
     fleet: Fleet
+    model_directory: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +50,10 @@ class Deployment:
         raise validation_error(f"Variant {target} is not found.")
 
     def stop(self) -> None:
-        """Stop every instance."""
+        """Stop every instance and remove what it served from."""
         for variant in self.variants:
             variant.fleet.resize(0)
+            shutil.rmtree(variant.model_directory, ignore_errors=True)
 
 
 class Hosting:
@@ -119,45 +122,42 @@ class Hosting:
             )
         except AwsError as error:
             raise HostingError(error.message) from error
-        specification = self._specification(scope, endpoint_name, name, model, wanted)
+        # Apart from those of an earlier deployment, which serves until this one is healthy.
+        deployment_id = uuid.uuid4().hex[:8]
+        specification = self._specification(scope, model, wanted, f"{name}-{deployment_id}")
 
         def make_instance(number: int) -> Instance:
-            log_file = self._logs / endpoint_name / f"{name}-{number}.log"
-            return Instance(InstanceSpecification(**{**vars(specification), "log_file": log_file}))
+            log_file = self._logs / endpoint_name / f"{name}-{deployment_id}-{number}.log"
+            return Instance(specification, log_file)
 
         fleet = Fleet(make_instance)
         fleet.resize(counts.get(name, int(wanted["InitialInstanceCount"])))
         return HostedVariant(
-            name=name, weight=float(wanted.get("InitialVariantWeight", 1.0)), fleet=fleet
+            name=name,
+            weight=float(wanted.get("InitialVariantWeight", 1.0)),
+            fleet=fleet,
+            model_directory=specification.model_directory,
         )
 
     def _specification(
-        self,
-        scope: Scope,
-        endpoint_name: str,
-        variant_name: str,
-        model: dict[str, Any],
-        wanted: dict[str, Any],
+        self, scope: Scope, model: dict[str, Any], wanted: dict[str, Any], folder: str
     ) -> InstanceSpecification:
         container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
         server = self._images.server(container["Image"])
-        # A folder of its own for each deployment: an earlier one still serves from its own.
-        directory = self._models / f"{model['ModelName']}-{uuid.uuid4().hex[:8]}"
+        directory = self._models / folder
         url = artifact_url(container)
         if url:
             fetch_artifact(
                 self._platform, scope,
                 url=url, role_arn=model["ExecutionRoleArn"], destination=directory,
             )  # fmt: skip
+        timeout = wanted.get(
+            "ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_STARTUP_TIMEOUT_SECONDS
+        )
         return InstanceSpecification(
             python=self._python,
             server=server,
             model_directory=directory,
             environment=dict(container.get("Environment", {})),
-            log_file=self._logs / endpoint_name / f"{variant_name}.log",
-            startup_timeout_seconds=float(
-                wanted.get(
-                    "ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_STARTUP_TIMEOUT_SECONDS
-                )
-            ),
+            startup_timeout_seconds=float(timeout),
         )

@@ -1,24 +1,21 @@
 """One instance of an endpoint: a process of the real model server."""
 
-import http.client
 import logging
+import os
 import socket
 import subprocess
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_cloud.environment import kept_environment
 from local_cloud.sagemaker.errors import HostingError
+from local_cloud.sagemaker.model_server_client import PING_TIMEOUT_SECONDS, ModelServerClient
 
 logger = logging.getLogger(__name__)
 
-# SageMaker's own numbers:
 # docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
-PING_TIMEOUT_SECONDS = 2.0
-INVOCATION_TIMEOUT_SECONDS = 60.0
 TERMINATION_GRACE_SECONDS = 30.0
 _START_POLL_SECONDS = 0.1
 _WATCH_POLL_SECONDS = 0.25
@@ -36,7 +33,6 @@ class InstanceSpecification:
         server: the serve.py to run.
         model_directory: the unpacked artifact.
         environment: the model container's own variables.
-        log_file: where its output goes; appended to.
         startup_timeout_seconds: until the first good answer to `/ping`.
     """
 
@@ -44,27 +40,22 @@ class InstanceSpecification:
     server: Path
     model_directory: Path
     environment: dict[str, str]
-    log_file: Path
     startup_timeout_seconds: float
 
 
-@dataclass(frozen=True)
-class InstanceAnswer:
-    """What a container said to `/invocations`."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class Instance:
-    """Keeps one model server alive and carries requests to it."""
+    """Keeps one model server alive and carries requests to it.
 
-    def __init__(self, specification: InstanceSpecification) -> None:
+    Args:
+        specification: how to start it.
+        log_file: where its output goes; appended to.
+    """
+
+    def __init__(self, specification: InstanceSpecification, log_file: Path) -> None:
         self._specification = specification
+        self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
-        self._connections: deque[http.client.HTTPConnection] = deque()
+        self.server = ModelServerClient()
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
         self.healthy = False
@@ -101,59 +92,26 @@ class Instance:
                 process.wait()
         if self._watcher and self._watcher is not threading.current_thread():
             self._watcher.join(PING_TIMEOUT_SECONDS * 2)
-        self._drop_connections()
-
-    def invoke(self, body: bytes, headers: dict[str, str]) -> InstanceAnswer:
-        """Send one request to the model server.
-
-        Raises:
-            OSError: the server cannot be reached, or went away.
-            http.client.HTTPException: its answer is no HTTP.
-            TimeoutError: it took longer than SageMaker waits.
-        """
-        try:
-            return self._exchange(self._connections.pop(), body, headers)
-        except (IndexError, http.client.RemoteDisconnected, ConnectionError):
-            # No idle connection, or the server had closed it meanwhile.
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", self._port, timeout=INVOCATION_TIMEOUT_SECONDS
-            )
-            return self._exchange(connection, body, headers)
-
-    def _exchange(
-        self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
-    ) -> InstanceAnswer:
-        try:
-            connection.request("POST", "/invocations", body, headers)
-            response = connection.getresponse()
-            answer = InstanceAnswer(response.status, dict(response.getheaders()), response.read())
-        except BaseException:
-            connection.close()
-            raise
-        if response.will_close:
-            connection.close()
-        else:
-            self._connections.append(connection)
-        return answer
+        self.server.close()
 
     def _start_process(self) -> None:
         specification = self._specification
-        self._port = _free_port()
+        port = _free_port()
+        self.server.move_to(port)
         command = [
             str(specification.python), str(specification.server), "serve",
-            "--host", "127.0.0.1", "--port", str(self._port),
+            "--host", "127.0.0.1", "--port", str(port),
             "--model-dir", str(specification.model_directory),
         ]  # fmt: skip
-        specification.log_file.parent.mkdir(parents=True, exist_ok=True)
-        with specification.log_file.open("ab") as log:
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_file.open("ab") as log:
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - the command is built above
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=kept_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
-                    | specification.environment,
+                    env=_base_environment() | specification.environment,
                 )  # fmt: skip
             except OSError as error:
                 raise HostingError(f"The model server could not be started: {error}") from error
@@ -167,7 +125,7 @@ class Instance:
                     "The primary container did not pass the ping health check: it exited with "
                     f"status {process.returncode}. {self._last_words()}"
                 )
-            if self._ping():
+            if self.server.ping():
                 self.healthy = True
                 return
             if time.monotonic() > deadline:
@@ -186,7 +144,7 @@ class Instance:
             process = self._process
             if process and process.poll() is None and failed_pings < _FAILED_PINGS_UNTIL_RESTART:
                 if time.monotonic() >= next_ping:
-                    failed_pings = 0 if self._ping() else failed_pings + 1
+                    failed_pings = 0 if self.server.ping() else failed_pings + 1
                     restarts = restarts if failed_pings else 0
                     next_ping = time.monotonic() + _PING_EVERY_SECONDS
                 continue
@@ -196,11 +154,11 @@ class Instance:
 
     def _restart(self, earlier_restarts: int) -> None:
         self.healthy = False
-        self._drop_connections()
+        self.server.close()
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        logger.warning("an instance ended; starting it again: %s", self._specification.log_file)
+        logger.warning("an instance ended; starting it again: %s", self._log_file)
         if earlier_restarts:
             self._stopping.wait(min(2.0**earlier_restarts, _LONGEST_RESTART_DELAY_SECONDS))
         try:
@@ -212,25 +170,17 @@ class Instance:
         if self._stopping.is_set() and self._process and self._process.poll() is None:
             self._process.kill()  # stop() may have looked before the new process was there
 
-    def _ping(self) -> bool:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self._port, timeout=PING_TIMEOUT_SECONDS
-        )
-        try:
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _drop_connections(self) -> None:
-        while self._connections:
-            self._connections.pop().close()
-
     def _last_words(self) -> str:
-        lines = self._specification.log_file.read_text(errors="replace").strip().splitlines()
+        lines = self._log_file.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "It printed nothing."
+
+
+def _base_environment() -> dict[str, str]:
+    """Return what a container has besides its own variables."""
+    return kept_environment() | {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the cloud's own, gone with it
+    }
 
 
 def _free_port() -> int:

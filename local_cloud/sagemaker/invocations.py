@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.fleet import Fleet, NoHealthyInstanceError
-from local_cloud.sagemaker.instance import INVOCATION_TIMEOUT_SECONDS, InstanceAnswer
+from local_cloud.sagemaker.model_server_client import (
+    INVOCATION_TIMEOUT_SECONDS,
+    InstanceAnswer,
+)
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
 
@@ -77,7 +80,7 @@ def _ask(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceAns
     }
     try:
         with fleet.lease() as instance:
-            return instance.invoke(invocation.body, headers)
+            return instance.server.invoke(invocation.body, headers)
     except NoHealthyInstanceError:
         raise AwsError(
             "ServiceUnavailable",

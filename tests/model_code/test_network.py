@@ -23,7 +23,7 @@ class _Harmful:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[object, ...]:
         return Path.touch, (self._path,)
 
 

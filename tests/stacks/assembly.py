@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aws_cdk import App
 
 from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings
+from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
@@ -75,9 +77,13 @@ def new_app(directory: Path) -> App:
 
 
 def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Assembly:
-    app = new_app(directory)
-    add_stacks(app, settings=settings, inputs=inputs)
-    app.synth()
+    """Synthesize where the shell has an account and a region that must not matter."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CDK_DEFAULT_ACCOUNT", WRONG_ACCOUNT)
+        environment.setenv("CDK_DEFAULT_REGION", WRONG_REGION)
+        app = new_app(directory)
+        add_stacks(app, settings=settings, inputs=inputs)
+        app.synth()
     return Assembly(directory, settings)
 
 

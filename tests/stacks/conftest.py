@@ -1,18 +1,11 @@
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# jsii starts the first `node` of PATH when aws_cdk is imported, with the environment of that
-# moment. Node 24 stands beside this Python; the built-in validation takes seconds an app and has
-# its own test; account and region of a shell must not matter, so they are wrong here.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["CDK_VALIDATION"] = "false"
-os.environ["CDK_DEFAULT_ACCOUNT"] = "999999999999"
-os.environ["CDK_DEFAULT_REGION"] = "xx-nowhere-1"
-
 import pytest
 
+import tests.stacks.node_process  # noqa: F401 - before anything else imports aws_cdk
+
+# isort: split
 from stacks.inputs import Inputs, load_inputs
 from stacks.settings import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG, Assembly, synthesize

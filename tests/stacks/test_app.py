@@ -24,11 +24,13 @@ def run_app(
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))
     }
+    node_first = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return subprocess.run(
         [sys.executable, "app.py"],
         cwd=REPOSITORY,
         env={
             **inherited,
+            "PATH": node_first,
             "CDK_OUTDIR": str(outdir),
             "CDK_CONTEXT_JSON": json.dumps({**FEATURE_FLAGS, **context}),
             **environment,

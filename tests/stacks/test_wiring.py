@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.stacks.assembly import PURPOSES, Assembly, walk
+from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
 # Resource types whose name is set, and the property; nothing else is named (FACTS, CDK).
 NAMED = {
@@ -71,13 +72,12 @@ def test_only_prod_is_protected_from_deletion(assembly: Assembly) -> None:
 
 
 def test_the_shells_account_and_region_are_not_in_it(assembly: Assembly) -> None:
-    """conftest.py sets CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION."""
     for purpose in PURPOSES:
         environment = assembly.manifest(purpose)["environment"]
         assert environment == "aws://unknown-account/unknown-region"
     text = json.dumps(assembly.templates())
-    assert "999999999999" not in text
-    assert "xx-nowhere-1" not in text
+    assert WRONG_ACCOUNT not in text
+    assert WRONG_REGION not in text
 
 
 def test_no_custom_resource_runs_code_at_deployment(assembly: Assembly) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.error import URLError
 
 import torchvision  # type: ignore[import-untyped]  # it ships no types
@@ -12,6 +13,8 @@ import torchvision  # type: ignore[import-untyped]  # it ships no types
 from classifier.manifest import Preprocessing
 from classifier.training.errors import DownloadError, NetworkError
 from classifier.training.network import StateDict
+
+SECONDS_TO_WAIT_FOR_SERVER: Final = 20
 
 
 class PublishedWeights:
@@ -59,6 +62,9 @@ class PublishedWeights:
         Raises:
             DownloadError: no network, or a file whose hash is not the published one.
         """
+        before = socket.getdefaulttimeout()
+        # torchvision waits without end for a server that does not answer.
+        socket.setdefaulttimeout(SECONDS_TO_WAIT_FOR_SERVER)
         try:
             weights: StateDict = self._member.get_state_dict(
                 progress=True, check_hash=True, weights_only=True
@@ -69,6 +75,8 @@ class PublishedWeights:
                 f"{self._member.url} cannot be downloaded ({reason}); "
                 "give the file with --weights-file, or train a model of your own"
             ) from error
+        finally:
+            socket.setdefaulttimeout(before)
         return weights
 
     def is_file(self, path: Path) -> bool:

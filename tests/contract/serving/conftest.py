@@ -1,0 +1,49 @@
+"""A server for the whole suite, and pictures for it; needs the serving environment only."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .artifacts import write_artifact
+from .server import PYTHON, Server, copy_image_context, serving
+
+_DRAW = """
+import sys
+from PIL import Image
+for name, colour in (("red", (200, 40, 30)), ("green", (20, 190, 60)), ("blue", (30, 50, 220))):
+    for kind in ("jpeg", "png", "webp"):
+        Image.new("RGB", (40, 30), colour).save(f"{sys.argv[1]}/{name}.{kind}")
+Image.new("RGB", (5001, 5000)).save(f"{sys.argv[1]}/large.png")
+Image.new("RGB", (16, 16)).save(f"{sys.argv[1]}/other.gif")
+"""
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of `<colour>.<kind>`, a picture too large, and one of another kind."""
+    folder = tmp_path_factory.mktemp("pictures")
+    subprocess.run([PYTHON, "-c", _DRAW, folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the serving image."""
+    return copy_image_context(tmp_path_factory.mktemp("image") / "program")
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("artifact"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    context: Path, artifact: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with serving(context, tmp_path_factory.mktemp("log") / "server.log", artifact) as running:
+        yield running

@@ -1,0 +1,173 @@
+"""Starting, refusing to start, ending, and what happens when all places are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from .artifacts import write_artifact
+from .server import Server, read_reply, serving, start
+
+
+def _open_half_a_request(server: Server, picture: bytes) -> http.client.HTTPConnection:
+    connection = server.connect()
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Type", "image/png")
+    connection.putheader("Content-Length", str(len(picture)))
+    connection.endheaders(picture[:50])
+    return connection
+
+
+def _refusal(context: Path, folder: Path, *arguments: str | Path, **environment: str) -> str:
+    """Return the last line of standard error of a server that must not start."""
+    log = folder / "refused.log"
+    process = start(context, log, *arguments, **environment)
+    assert process.wait(timeout=30) == 1
+    errors = log.with_suffix(".err").read_text()
+    assert "Traceback" not in errors
+    return errors.splitlines()[-1]
+
+
+def test_a_changed_network_is_refused(context: Path, tmp_path: Path) -> None:
+    model = write_artifact(tmp_path / "model")
+    content = bytearray((model / "model.onnx").read_bytes())
+    content[20] ^= 1
+    (model / "model.onnx").write_bytes(content)
+    reason = _refusal(context, tmp_path, "--model-dir", model)
+    assert f"{model}/model.onnx has sha256" in reason
+    assert "changed or damaged after the build" in reason
+
+
+def test_a_changed_manifest_is_refused(context: Path, tmp_path: Path) -> None:
+    model = write_artifact(tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_text())
+    manifest["labels"].reverse()
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    assert "changed after the build" in _refusal(context, tmp_path, "--model-dir", model)
+
+
+def test_a_missing_file_is_refused(context: Path, tmp_path: Path) -> None:
+    model = write_artifact(tmp_path / "model")
+    (model / "model.onnx").unlink()
+    assert "No such file" in _refusal(context, tmp_path, "--model-dir", model)
+    reason = _refusal(context, tmp_path, "--model-dir", tmp_path / "nowhere")
+    assert f"{tmp_path}/nowhere/manifest.json cannot be read: No such file" in reason
+
+
+def test_a_network_that_is_none_is_refused(context: Path, tmp_path: Path) -> None:
+    network = b"not a network"
+    files = {"model.onnx": hashlib.sha256(network).hexdigest()}
+    model = write_artifact(tmp_path / "model", files=files)
+    (model / "model.onnx").write_bytes(network)
+    assert "no network that can be served" in _refusal(context, tmp_path, "--model-dir", model)
+
+
+def test_labels_that_do_not_match_the_network_are_refused(context: Path, tmp_path: Path) -> None:
+    model = write_artifact(tmp_path / "model", labels=["red", "green", "blue", "yellow"])
+    assert "has 4 labels" in _refusal(context, tmp_path, "--model-dir", model)
+
+
+def test_a_setting_out_of_bounds_is_refused(context: Path, artifact: Path, tmp_path: Path) -> None:
+    reason = _refusal(context, tmp_path, "--model-dir", artifact, WHIPPET_WORKERS="none")
+    assert "WHIPPET_WORKERS is 'none'" in reason
+    reason = _refusal(context, tmp_path, "--model-dir", artifact, SAGEMAKER_BIND_TO_PORT="0")
+    assert "SAGEMAKER_BIND_TO_PORT is '0'" in reason
+
+
+def test_a_port_that_is_taken_is_refused(
+    context: Path, artifact: Path, server: Server, tmp_path: Path
+) -> None:
+    arguments = ("--host", "127.0.0.1", "--port", str(server.port), "--model-dir", artifact)
+    reason = _refusal(context, tmp_path, *arguments)
+    assert f"cannot listen on 127.0.0.1 port {server.port}" in reason
+
+
+def test_sagemakers_port_is_taken_from_the_environment(
+    context: Path, artifact: Path, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ("--host", "127.0.0.1", "--model-dir", artifact)
+    process = start(context, tmp_path / "server.log", *arguments, SAGEMAKER_BIND_TO_PORT=str(port))
+    try:
+        deadline = time.monotonic() + 30
+        server = Server(process, port, tmp_path / "server.log")
+        status = 0
+        while status != 200 and time.monotonic() < deadline:
+            try:
+                status = server.request("GET", "/ping").status
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        assert status == 200
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_sigterm_ends_an_idle_server_soon(context: Path, artifact: Path, tmp_path: Path) -> None:
+    with serving(context, tmp_path / "server.log", artifact) as server:
+        kept_alive = server.connect()
+        kept_alive.request("GET", "/ping")
+        read_reply(kept_alive)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=5) == 0
+        kept_alive.close()
+
+
+def test_sigterm_answers_the_requests_in_flight_first(
+    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+) -> None:
+    picture = (pictures / "blue.png").read_bytes()
+    with serving(context, tmp_path / "server.log", artifact) as server:
+        in_flight = _open_half_a_request(server, picture)
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with pytest.raises(ConnectionRefusedError):
+            server.request("GET", "/ping")
+        in_flight.send(picture[50:])
+        assert read_reply(in_flight).status == 200
+        in_flight.close()
+        assert server.process.wait(timeout=5) == 0
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_end(
+    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+) -> None:
+    picture = (pictures / "blue.png").read_bytes()
+    settings = {"WHIPPET_DRAIN_SECONDS": "1"}
+    with serving(context, tmp_path / "server.log", artifact, **settings) as server:
+        in_flight = _open_half_a_request(server, picture)
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=5) == 0
+        in_flight.close()
+
+
+def test_a_request_without_a_place_is_turned_away_and_the_place_comes_back(
+    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+) -> None:
+    picture = (pictures / "green.png").read_bytes()
+    one_place = {"WHIPPET_WORKERS": "1", "WHIPPET_QUEUE_LENGTH": "0"}
+    with serving(context, tmp_path / "server.log", artifact, **one_place) as server:
+        first = _open_half_a_request(server, picture)
+        time.sleep(0.2)
+        refused = server.invoke(picture)
+        assert (refused.status, refused.body["code"]) == (503, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert server.request("GET", "/ping").status == 200
+        first.send(picture[50:])
+        assert read_reply(first).status == 200
+        first.close()
+        gone = _open_half_a_request(server, picture)
+        time.sleep(0.2)
+        gone.close()
+        time.sleep(0.2)
+        assert server.invoke(picture).status == 200

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from .server import Server
+
+
+def _png_of_header(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    data = b"\0\0\1\0IDAT" + b"x" * 256
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + data
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"", "image/png", 400, "empty_body"),
+        (b"", None, 400, "empty_body"),
+        (b"x", None, 415, "unsupported_media_type"),
+        (b"x", "text/plain", 415, "unsupported_media_type"),
+        (b"x", "application/x-image", 415, "unsupported_media_type"),
+        (b"hello", "image/jpeg", 422, "unreadable_image"),
+        (b"\xff\xd8\xff" + b"\xff\xda" * 129, "image/jpeg", 422, "unreadable_image"),
+        (_png_of_header(0, 9), "image/png", 422, "unreadable_image"),
+        (_png_of_header(9, 9), "image/png", 422, "unreadable_image"),
+        (_png_of_header(65_535, 65_535), "image/png", 413, "image_too_large"),
+        (bytes(10 * 1024 * 1024 + 1), "image/png", 413, "body_too_large"),
+        (bytes(30_000_000), "image/png", 413, "body_too_large"),
+    ],
+)
+def test_bad_input_has_its_status_and_code(
+    server: Server, body: bytes, content_type: str | None, status: int, code: str
+) -> None:
+    reply = server.invoke(body, content_type)
+    assert (reply.status, reply.body["code"]) == (status, code)
+    assert reply.body.keys() == {"code", "message"}
+    assert len(reply.body["message"]) > 20
+
+
+def test_a_picture_of_too_many_pixels_is_refused(server: Server, pictures: Path) -> None:
+    reply = server.invoke((pictures / "large.png").read_bytes())
+    assert (reply.status, reply.body["code"]) == (413, "image_too_large")
+    assert "25 megapixels" in reply.body["message"]
+
+
+def test_another_kind_of_picture_is_refused(server: Server, pictures: Path) -> None:
+    reply = server.invoke((pictures / "other.gif").read_bytes())
+    assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+def test_a_truncated_picture_is_refused(server: Server, pictures: Path, kind: str) -> None:
+    picture = (pictures / f"red.{kind}").read_bytes()
+    for length in (1, 10, len(picture) // 2, len(picture) * 3 // 4):
+        reply = server.invoke(picture[:length], f"image/{kind}")
+        assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
+
+
+@pytest.mark.parametrize("value", ["0", "4", "-1", "1.5", "", "many", "9" * 4000])
+def test_a_bad_top_k_is_refused(server: Server, pictures: Path, value: str) -> None:
+    reply = server.invoke((pictures / "red.png").read_bytes(), top_k=value)
+    assert (reply.status, reply.body["code"]) == (400, "bad_top_k")
+    assert "1 to 3" in reply.body["message"]
+
+
+def test_an_unknown_path_or_method_is_refused_in_the_same_shape(server: Server) -> None:
+    unknown = server.request("GET", "/models")
+    assert (unknown.status, unknown.body["code"]) == (404, "not_found")
+    method = server.request("GET", "/invocations")
+    assert (method.status, method.body["code"]) == (405, "method_not_allowed")
+    assert method.headers["allow"] == "POST"

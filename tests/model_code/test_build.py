@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from classifier.artifact import read_artifact
+from classifier.training.archive import unpack_archive
+
+import build
+
+from .conftest import MODEL_CODE, Run
+
+
+@pytest.fixture(scope="module")
+def outputs(
+    run_script: Run, weights_file: Path, labels_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """The same weights built twice: by this process, and by another one in other folders."""
+    here, there = (tmp_path_factory.mktemp(name) for name in ("here", "there"))
+    sources = shutil.copytree(MODEL_CODE, there / "model_code")
+    shutil.copy(weights_file, there / "other.pt")
+    given = ("--architecture", "resnet18", "--labels", str(labels_file), "--name", "fruit")
+    folders = (
+        ("--weights-file", str(weights_file), "--output", str(here / "model")),
+        ("--weights-file", str(there / "other.pt"), "--output", str(there / "model")),
+    )
+    assert build.main([*given, *folders[0]]) == 0
+    result = run_script("build.py", *given, *folders[1], folder=sources, PYTHONHASHSEED="1")
+    assert result.returncode == 0, result.stderr
+    assert "model.tar.gz: fruit, version " in result.stdout
+    return [here / "model", there / "model"]
+
+
+def test_two_builders_make_the_same_bytes(outputs: list[Path]) -> None:
+    for name in ("manifest.json", "model.tar.gz"):
+        first, second = (output / name for output in outputs)
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_nothing_of_the_builder_is_in_the_artifact(outputs: list[Path], tmp_path: Path) -> None:
+    unpack_archive(outputs[0] / "model.tar.gz", tmp_path)
+    for path in tmp_path.iterdir():
+        for trace in (str(outputs[0].parent), str(MODEL_CODE), "model_code", "site-packages"):
+            assert trace.encode() not in path.read_bytes()
+
+
+def test_the_artifact_holds_labels_and_preprocessing(outputs: list[Path], tmp_path: Path) -> None:
+    unpack_archive(outputs[0] / "model.tar.gz", tmp_path)
+    manifest = read_artifact(tmp_path).manifest
+    assert manifest.labels == ("apple", "müsli", "pear", "quince")
+    assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (256, 224)
+    assert (manifest.name, manifest.architecture) == ("fruit", "resnet18")
+    assert sorted(path.name for path in outputs[0].iterdir()) == ["manifest.json", "model.tar.gz"]
+
+
+def test_a_trained_folder_is_packed_as_it_is(outputs: list[Path], tmp_path: Path) -> None:
+    unpack_archive(outputs[0] / "model.tar.gz", tmp_path / "trained")
+    trained, output = str(tmp_path / "trained"), tmp_path / "packed"
+    assert build.main(["--trained", trained, "--output", str(output)]) == 0
+    assert (output / "model.tar.gz").read_bytes() == (outputs[0] / "model.tar.gz").read_bytes()
+
+
+def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 1) -> str:
+    assert build.main([str(argument) for argument in arguments]) == status
+    error = capsys.readouterr().err
+    assert error.startswith("build.py: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_a_changed_trained_folder_is_refused(
+    outputs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpack_archive(outputs[0] / "model.tar.gz", tmp_path)
+    manifest = tmp_path / "manifest.json"
+    document = json.loads(manifest.read_text(encoding="utf-8"))
+    document["labels"].reverse()
+    manifest.write_text(json.dumps(document), encoding="utf-8")
+    reason = _refusal(capsys, "--trained", tmp_path, "--output", tmp_path / "output")
+    assert "changed after the build" in reason
+    assert not (tmp_path / "output").exists()
+
+
+def test_labels_that_do_not_fit_are_refused(
+    weights_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--architecture", "resnet18", "--weights-file", weights_file, "--output", tmp_path)
+    assert "4 classes, but ImageNet (ResNet18_Weights.IMAGENET1K_V1) has 1000" in _refusal(
+        capsys, *given
+    )
+    (tmp_path / "labels.txt").write_text("one\ntwo\n")
+    reason = _refusal(capsys, *given, "--labels", tmp_path / "labels.txt")
+    assert "labels.txt has 2 labels; give the right ones with --labels" in reason
+
+
+def test_weights_of_another_architecture_are_refused(
+    weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--weights-file", weights_file, "--labels", labels_file, "--output", tmp_path)
+    reason = _refusal(capsys, "--architecture", "mobilenet_v2", *given)
+    assert "the weights are not of mobilenet_v2" in reason
+    reason = _refusal(capsys, "--architecture", "resnet34", *given)
+    assert "96 missing" in reason
+
+
+def test_an_unknown_architecture_and_a_missing_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = _refusal(capsys, "--architecture", "resnet51", "--output", tmp_path)
+    assert "no classifier named 'resnet51'" in reason
+    missing = tmp_path / "missing.pt"
+    reason = _refusal(capsys, "--architecture", "resnet18", "--weights-file", missing)
+    assert f"{missing} cannot be read: No such file" in reason
+    empty = tmp_path / "empty.pt"
+    torch.save({}, empty)
+    reason = _refusal(capsys, "--architecture", "resnet18", "--weights-file", empty)
+    assert "the weights are not of resnet18" in reason
+
+
+def test_a_failed_download_has_an_exit_status_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    given = ("--architecture", "resnet18", "--output", tmp_path / "model")
+    assert build.main([str(argument) for argument in given]) == 3
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert last_line.startswith("build.py: https://download.pytorch.org/models/resnet18-")
+    assert "cannot be downloaded" in last_line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--architecture", "resnet18", "--trained", "x"], ["--trained", "x", "--name", "y"]],
+)
+def test_options_that_exclude_each_other_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        build.main(arguments)
+    assert caught.value.code == 2
