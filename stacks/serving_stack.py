@@ -69,7 +69,7 @@ class ServingStack(StageStack):
             volume_key=storage.key,
         )
         if serving.data_capture_percent > 0:
-            storage.buckets.allow_writing_captures(role.role)
+            role.role.add_managed_policy(storage.buckets.write_captures)
         configuration = EndpointConfiguration(
             self,
             "Configuration",

@@ -92,8 +92,8 @@ class TrainingStack(StageStack):
             log_group_name="/aws/sagemaker/TrainingJobs",
             volume_key=storage.key,
         )
-        storage.buckets.allow_reading_datasets(role.role)
-        storage.buckets.allow_writing_models(role.role)
+        role.role.add_managed_policy(storage.buckets.read_datasets)
+        role.role.add_managed_policy(storage.buckets.write_models)
         return role
 
     def _image_account(self) -> str:

@@ -35,7 +35,7 @@ def requested_top_k(custom_attributes: str | None, class_count: int) -> int:
     Other attributes are left to others (tracing uses the same header).
 
     Raises:
-        RequestError: `bad_top_k`: not a whole number from 1 to `class_count`, or given twice.
+        RequestError: `invalid_top_k`: not a whole number from 1 to `class_count`, or given twice.
     """
     pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
     values = [value.strip() for key, _, value in pairs if key.strip() == "top_k"]
@@ -43,4 +43,4 @@ def requested_top_k(custom_attributes: str | None, class_count: int) -> int:
         return min(DEFAULT_TOP_K, class_count)
     if len(values) == 1 and _NUMBER.fullmatch(values[0]) and 1 <= int(values[0]) <= class_count:
         return int(values[0])
-    raise RequestError("bad_top_k", f"top_k must be one whole number from 1 to {class_count}.")
+    raise RequestError("invalid_top_k", f"top_k must be one whole number from 1 to {class_count}.")

@@ -6,10 +6,10 @@ from typing import Final
 
 STATUS_BY_CODE: Final = {
     "empty_body": 400,
-    "bad_top_k": 400,
+    "invalid_top_k": 400,
     "not_found": 404,
     "method_not_allowed": 405,
-    "body_too_large": 413,
+    "payload_too_large": 413,
     "image_too_large": 413,
     "unsupported_media_type": 415,
     "unreadable_image": 422,

@@ -88,7 +88,7 @@ class InferenceServer:
             # The HTTP server reads and drops the rest, so the sender sees the answer.
             if len(body) > self._max_body_bytes:
                 raise RequestError(
-                    "body_too_large", f"The body may have at most {self._max_body_bytes} bytes."
+                    "payload_too_large", f"The body may have at most {self._max_body_bytes} bytes."
                 )
         if not body:
             raise RequestError("empty_body", "The body is empty; send a picture's bytes.")

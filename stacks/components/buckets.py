@@ -26,6 +26,9 @@ class Buckets(Construct):
         datasets: image folders for training.
         models: what training jobs write; versioned.
         captures: requests and answers that the endpoint samples, where that is on.
+        read_datasets, write_models, write_captures: policies for the roles that need them. They
+            stand here whether a role has them or not: this stack is deployed before those of the
+            roles, and a policy that is still attached cannot be deleted.
     """
 
     def __init__(
@@ -66,55 +69,39 @@ class Buckets(Construct):
         self.captures = self._encrypted_bucket(
             "Captures", lifecycle_rule=_expire_after(settings.capture_retention_days)
         )
+        self.read_datasets = self._reading("ReadDatasets", self.datasets)
+        self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
+        self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
 
-    def allow_reading_datasets(self, role: iam.Role) -> None:
-        """Let a role list and read every dataset."""
-        bucket = self.datasets.bucket_arn
-        self._allow(
-            role,
-            "ReadDatasets",
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket]),
-            objects=f"{bucket}/*",
-            action="s3:GetObject",
-            key_actions=["kms:Decrypt"],
-        )
-
-    def allow_writing_models(self, role: iam.Role) -> None:
-        """Let a role write what a training job makes."""
-        self._allow_writing(role, "WriteModels", f"{self.models.bucket_arn}/{MODEL_PREFIX}/*")
-
-    def allow_writing_captures(self, role: iam.Role) -> None:
-        """Let a role write the endpoint's sampled requests and answers."""
-        self._allow_writing(role, "WriteCaptures", f"{self.captures.bucket_arn}/{CAPTURE_PREFIX}/*")
-
-    def _allow_writing(self, role: iam.Role, construct_id: str, objects: str) -> None:
-        # Decrypt too: the parts of a large upload are read back when they are joined.
-        key_actions = ["kms:GenerateDataKey", "kms:Decrypt"]
-        self._allow(
-            role, construct_id, objects=objects, action="s3:PutObject", key_actions=key_actions
-        )
-
-    def _allow(
-        self,
-        role: iam.Role,
-        construct_id: str,
-        *statements: iam.PolicyStatement,
-        objects: str,
-        action: str,
-        key_actions: list[str],
-    ) -> None:
-        # Here and not in the role's stack, so that a grant is read beside what it opens.
-        policy = iam.ManagedPolicy(
-            self,
+    def _reading(self, construct_id: str, bucket: s3.Bucket) -> iam.ManagedPolicy:
+        objects = f"{bucket.bucket_arn}/*"
+        return self._policy(
             construct_id,
-            statements=[
-                *statements,
-                iam.PolicyStatement(actions=[action], resources=[objects]),
-                iam.PolicyStatement(actions=key_actions, resources=[self._key.key_arn]),
-            ],
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[objects]),
+            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
+            objects=objects,
         )
+
+    def _writing(self, construct_id: str, bucket: s3.Bucket, prefix: str) -> iam.ManagedPolicy:
+        objects = f"{bucket.bucket_arn}/{prefix}/*"
+        return self._policy(
+            construct_id,
+            iam.PolicyStatement(actions=["s3:PutObject"], resources=[objects]),
+            iam.PolicyStatement(
+                # Decrypt too: the parts of a large upload are read back when they are joined.
+                actions=["kms:GenerateDataKey", "kms:Decrypt"],
+                resources=[self._key.key_arn],
+            ),
+            objects=objects,
+        )
+
+    def _policy(
+        self, construct_id: str, *statements: iam.PolicyStatement, objects: str
+    ) -> iam.ManagedPolicy:
+        policy = iam.ManagedPolicy(self, construct_id, statements=list(statements))
         acknowledge_resource(policy, objects, reason="Any object of the one bucket or prefix")
-        role.add_managed_policy(policy)
+        return policy
 
     def _encrypted_bucket(
         self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False

@@ -39,7 +39,7 @@ def test_top_k_is_read_from_the_custom_attributes(
 def test_a_top_k_that_is_no_number_of_classes_is_refused(value: str) -> None:
     with pytest.raises(RequestError, match="from 1 to 10") as caught:
         requested_top_k(f"top_k={value}", 10)
-    assert caught.value.code == "bad_top_k"
+    assert caught.value.code == "invalid_top_k"
 
 
 def test_a_top_k_given_twice_is_refused() -> None:

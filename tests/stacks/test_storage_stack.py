@@ -134,6 +134,17 @@ def test_what_nobody_deletes_expires(assembly: Assembly, name: str) -> None:
     assert rule["ExpirationInDays"] == expected[name]
 
 
+def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
+    assembly: Assembly,
+) -> None:
+    # This stack is updated first; IAM refuses to delete a policy that is still attached.
+    policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
+    writing = [each for each in policies if "WriteCaptures" in each.logical_id]
+    assert len(policies) == 3
+    assert len(writing) == 1
+    assert assembly.settings.serving.data_capture_percent == 0
+
+
 def test_the_registry_is_named_after_the_stage(assembly: Assembly) -> None:
     group = assembly.resource("storage", "AWS::SageMaker::ModelPackageGroup")
     assert group.properties["ModelPackageGroupName"] == assembly.settings.name

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_all_probabilities_sum_to_one(server: Server, pictures: Path) -> None:
 
 @pytest.mark.parametrize(("attributes", "count"), [({}, 3), ({"top_k": 1}, 1), ({"top_k": 2}, 2)])
 def test_top_k_says_how_many(
-    server: Server, pictures: Path, attributes: dict[str, int], count: int
+    server: Server, pictures: Path, attributes: dict[str, Any], count: int
 ) -> None:
     reply = server.invoke((pictures / "red.png").read_bytes(), **attributes)
     assert len(reply.body["predictions"]) == count

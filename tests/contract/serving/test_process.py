@@ -171,3 +171,18 @@ def test_a_request_without_a_place_is_turned_away_and_the_place_comes_back(
         gone.close()
         time.sleep(0.2)
         assert server.invoke(picture).status == 200
+
+
+def test_a_fault_of_the_network_is_a_500_without_its_inside(
+    context: Path, pictures: Path, tmp_path: Path
+) -> None:
+    overflowing = {"resize": 8, "crop": 8, "interpolation": "bilinear", "mean": [0.0] * 3,
+                   "std": [1e-38] * 3}  # fmt: skip
+    model = write_artifact(tmp_path / "model", preprocessing=overflowing)
+    picture = (pictures / "red.png").read_bytes()
+    with serving(context, tmp_path / "server.log", model) as server:
+        for _ in range(2):
+            reply = server.invoke(picture)
+            assert (reply.status, reply.body["code"]) == (500, "internal_error")
+            assert "finite" not in reply.body["message"]
+        assert any("not finite" in entry.get("exception", "") for entry in server.log_entries())

@@ -29,8 +29,8 @@ def _png_of_header(width: int, height: int) -> bytes:
         (_png_of_header(0, 9), "image/png", 422, "unreadable_image"),
         (_png_of_header(9, 9), "image/png", 422, "unreadable_image"),
         (_png_of_header(65_535, 65_535), "image/png", 413, "image_too_large"),
-        (bytes(10 * 1024 * 1024 + 1), "image/png", 413, "body_too_large"),
-        (bytes(30_000_000), "image/png", 413, "body_too_large"),
+        (bytes(10 * 1024 * 1024 + 1), "image/png", 413, "payload_too_large"),
+        (bytes(30_000_000), "image/png", 413, "payload_too_large"),
     ],
 )
 def test_bad_input_has_its_status_and_code(
@@ -62,9 +62,9 @@ def test_a_truncated_picture_is_refused(server: Server, pictures: Path, kind: st
 
 
 @pytest.mark.parametrize("value", ["0", "4", "-1", "1.5", "", "many", "9" * 4000])
-def test_a_bad_top_k_is_refused(server: Server, pictures: Path, value: str) -> None:
+def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) -> None:
     reply = server.invoke((pictures / "red.png").read_bytes(), top_k=value)
-    assert (reply.status, reply.body["code"]) == (400, "bad_top_k")
+    assert (reply.status, reply.body["code"]) == (400, "invalid_top_k")
     assert "1 to 3" in reply.body["message"]
 
 
