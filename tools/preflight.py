@@ -68,12 +68,35 @@ def _missing(
                 "API Gateway has no logging role in this account and region: set "
                 f"api.manage_account_logging_role = true in {file}."
             )
+    served = _served_instance_type(session.client("sagemaker", region_name=region), settings.name)
+    wanted = settings.serving.instance_type
+    if served not in {None, wanted}:
+        yield (
+            f"The endpoint {settings.name} runs on {served} and {file} names {wanted}: SageMaker "
+            "refuses to change the type of a variant that is registered for scaling. Deploy with "
+            "`make destroy` first, or as a new stage beside this one."
+        )
     builder = os.environ.get("CDK_DOCKER", "docker")
     if not _builds_images(builder):
         yield (
             f"`{builder} info` fails: start Docker, or name another builder such as Finch or "
             "Podman with CDK_DOCKER=finch; it builds the serving image."
         )
+
+
+def _served_instance_type(sagemaker: Any, endpoint: str) -> str | None:
+    """Return what the deployed endpoint runs on, or None where there is no endpoint yet."""
+    try:
+        described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise ToolError(f"The endpoint {endpoint} cannot be described: {error}") from error
+    configuration = sagemaker.describe_endpoint_config(
+        EndpointConfigName=described["EndpointConfigName"]
+    )
+    instance_type: str | None = configuration["ProductionVariants"][0].get("InstanceType")
+    return instance_type
 
 
 def _has_bootstrap(ssm: Any) -> bool:

@@ -103,7 +103,8 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         ),
     }
 )
-"""How every error is answered: the one place that knows. What can pass by itself is 503 or 429 with Retry-After, a broken reply 502, a late one 504."""
+"""How every error is answered: the one place that knows. What can pass by itself is 503 or 429
+with Retry-After, a broken reply 502, a late one 504."""
 
 
 def answer_for(error: Exception) -> ErrorAnswer:

@@ -38,7 +38,10 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     # picture and API key.
     @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
     def handle_event(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-        return answer_request(routes, telemetry, event, context)
+        answer = answer_request(routes, telemetry, event, context)
+        if settings.cors_allowed_origin:
+            answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
+        return answer
 
     return trace(handle_event, settings.service_name, environment)
 

@@ -18,12 +18,14 @@ class Settings:
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of logs, traces and metrics.
         metrics_namespace: CloudWatch namespace of the function's metrics.
+        cors_allowed_origin: the origin whose pages may read the answers; None: no other's.
     """
 
     endpoint_name: str
     log_level: str
     service_name: str
     metrics_namespace: str
+    cors_allowed_origin: str | None
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -59,6 +61,16 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             "POWERTOOLS_METRICS_NAMESPACE",
             r"(?!AWS/)[a-zA-Z0-9_./#:-]{1,255}",
             "a CloudWatch namespace that does not start with AWS/",
+        ),
+        cors_allowed_origin=(
+            _read(
+                environment,
+                "CORS_ALLOWED_ORIGIN",
+                r"https?://[a-z0-9.-]+(:\d+)?",
+                "one origin such as https://app.example.com",
+            )
+            if "CORS_ALLOWED_ORIGIN" in environment
+            else None
         ),
     )
 

@@ -41,6 +41,18 @@ def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
     assert "/sagemaker/aws4_request" in request.headers["Authorization"]
 
 
+@pytest.mark.parametrize(("body", "status"), [(JPEG, 200), (b"", 400)])
+def test_every_answer_names_the_allowed_origin(
+    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, body: bytes, status: int
+) -> None:
+    monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
+
+    answer = proxy.call(body)
+
+    assert answer.status == status
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x"]
 )

@@ -16,7 +16,14 @@ def test_the_environment_becomes_typed_settings() -> None:
         log_level="INFO",
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
+        cors_allowed_origin=None,
     )
+
+
+def test_an_origin_may_be_allowed() -> None:
+    origin = "https://app.example.com:8443"
+    settings = load_settings({**ENVIRONMENT, "CORS_ALLOWED_ORIGIN": origin})
+    assert settings.cors_allowed_origin == origin
 
 
 @pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "PATH"])
@@ -39,6 +46,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("LOG_LEVEL", "VERBOSE"),
         ("POWERTOOLS_SERVICE_NAME", ""),
         ("POWERTOOLS_METRICS_NAMESPACE", "AWS/Lambda"),
+        ("CORS_ALLOWED_ORIGIN", "*"),
+        ("CORS_ALLOWED_ORIGIN", ""),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_is_expected(name: str, value: str) -> None:

@@ -138,14 +138,14 @@ def test_function_and_access_logs_have_groups_of_their_own(assembly: Assembly) -
 
 
 def test_the_api_is_regional_and_named_after_the_stage(assembly: Assembly) -> None:
-    # Without a name every stage's metrics would merge under "Api" (FACTS, CDK).
+    # Without a name every stage's metrics would merge under "Api".
     api = assembly.resource("api", REST_API).properties
     assert api["Name"] == assembly.settings.name
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
 
 def test_pictures_are_binary_and_nothing_else_is(assembly: Assembly) -> None:
-    # "*/*" would break the answer to a CORS preflight (FACTS, CDK).
+    # "*/*" would break the answer to a CORS preflight.
     api = assembly.resource("api", REST_API).properties
     assert api["BinaryMediaTypes"] == ["image/jpeg", "image/png", "image/webp"]
 
@@ -296,7 +296,7 @@ def test_an_allowed_origin_is_on_api_gateways_own_errors_and_preflight(
 def test_the_accounts_logging_role_is_made_and_stays(
     assemblies: dict[str, Assembly], stage: str
 ) -> None:
-    # Without it a stage with access logs fails in an account that never had it (FACTS, CDK).
+    # Without it a stage with access logs fails in an account that never had it.
     assembly = assemblies[stage]
     account = assembly.resource("api", ACCOUNT)
     role_id = account.properties["CloudWatchRoleArn"]["Fn::GetAtt"][0]

@@ -32,7 +32,7 @@ def dashboard(assembly: Assembly) -> Json:
 
 
 # Namespace, metric, statistic, minutes, setting, what one unit of the setting is in the metric's:
-# the table "CloudWatch names, exact" of FACTS.
+# the names, dimensions and units that CloudWatch really has.
 ALARMS = [
     ("AWS/ApiGateway", "Latency", "p99", 3, "api_latency_p99_ms", 1),
     ("AWS/ApiGateway", "5XXError", "Sum", 1, "api_5xx_errors_per_minute", 1),
@@ -97,7 +97,7 @@ def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None
 
 
 def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:
-    """Walk alarm -> topic -> key: what is missing on the way is dropped silently (FACTS, CDK)."""
+    """Walk alarm -> topic -> key: what is missing on the way is dropped silently."""
     topic = assembly.resource("monitoring", TOPIC)
     for each in assembly.resources("monitoring", ALARM):
         assert each.properties["AlarmActions"] == [{"Ref": topic.logical_id}]
@@ -160,7 +160,7 @@ def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
 
 
 def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> None:
-    # CDK's default is the Average, which says nothing of a count (FACTS, CDK).
+    # CDK's default is the Average, which says nothing of a count.
     (metric,) = (
         metric
         for widget in dashboard(assembly)["widgets"]

@@ -10,7 +10,7 @@ import pytest
 from tests.stacks.assembly import FEATURE_FLAGS, REPOSITORY
 
 CDK_JSON = json.loads((REPOSITORY / "cdk.json").read_text())
-CLI_VERSION = "2.1148.1"  # the registry's "latest" is 3.0.0, by accident (FACTS, CDK)
+CLI_VERSION = "2.1148.1"  # the registry's "latest" is 3.0.0, by accident
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_model_and_configuration_have_no_names_because_every_property_replaces_t
 def test_what_still_serves_after_a_silent_rollback_is_not_cleaned_up(
     assembly: Assembly, type_: str
 ) -> None:
-    # FACTS, SageMaker hosting: "Could not find endpoint configuration" on the next update.
+    # Else the update after that ends in "Could not find endpoint configuration".
     body = assembly.resource("serving", type_).body
     assert body["UpdateReplacePolicy"] == "Retain"
     assert body["DeletionPolicy"] == "Delete"

@@ -38,7 +38,7 @@ def test_the_key_rotates(assembly: Assembly) -> None:
     "service", ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"]
 )
 def test_services_that_publish_alarms_may_use_the_key(assembly: Assembly, service: str) -> None:
-    # Without it CloudWatch drops an alarm's message to an encrypted topic silently (FACTS, CDK).
+    # Without it CloudWatch drops an alarm's message to an encrypted topic silently.
     statement = key_statement(assembly, service)
     assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
 
@@ -108,7 +108,7 @@ def test_data_is_encrypted_with_the_key_and_access_is_logged(assembly: Assembly,
 
 
 def test_the_access_log_bucket_has_its_own_encryption(assembly: Assembly) -> None:
-    # S3 cannot deliver access logs to a bucket with a KMS key (FACTS, CDK).
+    # S3 cannot deliver access logs to a bucket with a KMS key.
     encryption = bucket(assembly, "AccessLogs").properties["BucketEncryption"]
     (rule,) = encryption["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}

@@ -8,7 +8,7 @@ import pytest
 from tests.stacks.assembly import PURPOSES, Assembly, walk
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
-# Resource types whose name is set, and the property; nothing else is named (FACTS, CDK).
+# Resource types whose name is set, and the property; nothing else is named.
 NAMED = {
     "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",

@@ -41,7 +41,7 @@ class StubbedSession:
         self._stack = stack
         self.stubs: dict[str, Stubber] = {}
         self._clients: dict[str, Any] = {}
-        for service in ("sts", "ssm", "apigateway"):
+        for service in ("sts", "ssm", "apigateway", "sagemaker"):
             client = boto3.client(
                 service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
             )
@@ -54,7 +54,7 @@ class StubbedSession:
 
 
 @contextmanager
-def session(*, bootstrapped: bool) -> Iterator[Any]:
+def session(*, bootstrapped: bool, served: str | None = None) -> Iterator[Any]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
         stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
@@ -63,12 +63,43 @@ def session(*, bootstrapped: bool) -> Iterator[Any]:
             stubbed.stubs["ssm"].add_response("get_parameter", answer)
         else:
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+        add_endpoint(stubbed.stubs["sagemaker"], served)
         yield stubbed
+
+
+def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
+    if instance_type is None:
+        sagemaker.add_client_error(
+            "describe_endpoint", "ValidationException", 'Could not find endpoint "arn".'
+        )
+        return
+    common = {"CreationTime": 0, "EndpointConfigName": "c"}
+    endpoint = {"EndpointName": "whippet-dev", "EndpointArn": "arn:aws:sagemaker:::endpoint/a"}
+    state = {"EndpointStatus": "InService", "LastModifiedTime": 0}
+    sagemaker.add_response("describe_endpoint", common | endpoint | state)
+    variant = {"VariantName": "primary", "ModelName": "m", "InstanceType": instance_type}
+    arn = {"EndpointConfigArn": "arn:aws:sagemaker:::endpoint-config/a"}
+    sagemaker.add_response(
+        "describe_endpoint_config", common | arn | {"ProductionVariants": [variant]}
+    )
 
 
 def test_all_there(dev: StageSettings) -> None:
     with session(bootstrapped=True) as ready:
         assert check_account(dev, ready) == ("123456789012", "eu-west-1")
+
+
+def test_an_endpoint_on_the_same_instance_type_is_updated(dev: StageSettings) -> None:
+    with session(bootstrapped=True, served=dev.serving.instance_type) as ready:
+        check_account(dev, ready)
+
+
+def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSettings) -> None:
+    with (
+        session(bootstrapped=True, served="ml.c4.8xlarge") as other,
+        pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
+    ):
+        check_account(dev, other)
 
 
 def test_no_region(dev: StageSettings) -> None:
