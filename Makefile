@@ -41,7 +41,7 @@ help: ## List the commands
 environments: $(APP_ENVIRONMENT) $(CLI) $(CLOUD_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Make the virtual environments and install the CDK command line
 
 $(APP_ENVIRONMENT): requirements.txt
-	@echo "… Virtual environment: about 190 MB of packages (CDK, Node 24, tools)"
+	@echo "… Virtual environment: about 220 MB to download, 720 MB on disk (CDK, Node 24, tools)"
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
 	@test -x $(PYTHON) || python3 -m venv .venv
 	@test -x $(UV) || .venv/bin/pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.txt)"
@@ -49,16 +49,16 @@ $(APP_ENVIRONMENT): requirements.txt
 	@touch $@
 
 $(CLI): package-lock.json | $(APP_ENVIRONMENT)
-	@echo "… CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): about 25 MB"
+	@echo "… CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): 29 MB on disk"
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(CLOUD_ENVIRONMENT): requirements/local-cloud.txt | $(APP_ENVIRONMENT)
-	@echo "… Environment of the local cloud: about 55 MB (MiniStack, moto)"
+	@echo "… Environment of the local cloud: about 30 MB to download (MiniStack, moto)"
 	@$(call environment,local-cloud,requirements/local-cloud.txt)
 
 $(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
-	@echo "… Environment of the model server: about 80 MB (OpenVINO)"
+	@echo "… Environment of the model server: about 85 MB to download (OpenVINO)"
 	@$(call environment,serving,model_code/requirements-serving.txt)
 
 $(TRAINING_ENVIRONMENT): requirements/training.txt | $(APP_ENVIRONMENT)

@@ -35,8 +35,10 @@ def train(options: TrainingOptions) -> None:
     network = _initial_network(options, preprocessing, len(labels))
     network = network.to(device).to(memory_format=torch.channels_last)
     counts = {f"{split}_pictures": len(found) for split, found in pictures.items()}
-    start = "random weights" if options.from_scratch else "trained weights"
-    print(f"{options.architecture} from {start} on {device}: {len(labels)} classes, {counts}")
+    start = "random" if options.from_scratch else "trained"
+    numbers = ", ".join(f"{len(found)} {split}" for split, found in pictures.items())
+    print(f"{len(labels)} classes, pictures: {numbers}")
+    print(f"{options.architecture} from {start} weights on {device}", flush=True)
     batches = {split: _batches(found, split, options) for split, found in pictures.items()}
     metrics = _fit(network, batches, options, device)
     options.output_dir.mkdir(parents=True, exist_ok=True)

@@ -42,8 +42,9 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
         # The position embedding is learned for one picture size.
         options["image_size"] = crop
     if architecture in ("googlenet", "inception_v3"):
-        # What they do anyway, but with a warning where it is not asked for.
-        options["init_weights"] = True
+        # The first is what they do anyway, but with a warning where it is not asked for. Their
+        # published weights want the second: pictures normalised as their authors did.
+        options |= {"init_weights": True, "transform_input": True}
     network: torch.nn.Module = torchvision.models.get_model(architecture, weights=None, **options)
     return network
 
@@ -140,9 +141,18 @@ def digest(weights: Mapping[str, torch.Tensor]) -> str:
 
 def _head_names(architecture: str, crop: int) -> list[str]:
     # What depends on the number of classes is the head, auxiliary heads included.
-    with torch.device("meta"):
-        two, three = (build_network(architecture, n, crop).state_dict() for n in (2, 3))
-    return sorted(name for name in two if two[name].shape != three[name].shape)
+    two, three = (_shapes(architecture, class_count, crop) for class_count in (2, 3))
+    return sorted(name for name in two if two[name] != three[name])
+
+
+def _shapes(architecture: str, class_count: int, crop: int) -> dict[str, torch.Size]:
+    try:
+        with torch.device("meta"):
+            network = build_network(architecture, class_count, crop)
+    except NotImplementedError:
+        # RegNet computes with tensors while it is built, which takes real ones.
+        network = build_network(architecture, class_count, crop)
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
 def _with_present_names(weights: StateDict) -> StateDict:

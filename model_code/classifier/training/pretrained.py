@@ -95,5 +95,6 @@ def published_weights(architecture: str) -> list[PublishedWeights]:
     if architecture not in torchvision.models.list_models(module=torchvision.models):
         raise NetworkError(f"torchvision has no classifier named {architecture!r}")
     members = torchvision.models.get_model_weights(architecture)
-    others = [member for member in members if member is not members.DEFAULT]
+    # Some are of the features alone, made to detect objects with: no labels.
+    others = [m for m in members if m is not members.DEFAULT and m.meta["categories"]]
     return [PublishedWeights(member) for member in (members.DEFAULT, *others)]
