@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import queue
+import sys
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy
-import openvino  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.preprocessing import FloatArray
+
+# OpenVINO reports each import to Google Analytics and writes into the home directory, unless the
+# package that does so cannot be imported. Its own opt-out is a file in that directory.
+_modules: dict[str, Any] = sys.modules
+_modules["openvino_telemetry"] = None
+import openvino  # type: ignore[import-untyped]  # noqa: E402 - after the lines above; untyped
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "logits"

@@ -7,13 +7,14 @@ import http.client
 import json
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from .artifacts import write_artifact
-from .server import Server, read_reply, serving, start
+from .server import PYTHON, Server, read_reply, serving, start
 
 
 def _open_half_a_request(server: Server, picture: bytes) -> http.client.HTTPConnection:
@@ -171,6 +172,34 @@ def test_a_request_without_a_place_is_turned_away_and_the_place_comes_back(
         gone.close()
         time.sleep(0.2)
         assert server.invoke(picture).status == 200
+
+
+def test_nothing_is_reported_to_anyone(context: Path, tmp_path: Path) -> None:
+    model = write_artifact(tmp_path / "model")
+    (tmp_path / "home").mkdir()
+    code = f"""
+import sys, threading
+def note(event, arguments):
+    if event.startswith(("socket.", "urllib.")):
+        print(event, arguments)
+sys.addaudithook(note)
+sys.path.insert(0, {str(context)!r})
+from pathlib import Path
+from classifier.engine import OpenVinoEngine
+OpenVinoEngine(Path({str(model)!r}, "model.onnx"), crop=8, class_count=3, streams=1).warm_up()
+for thread in threading.enumerate()[1:]:
+    thread.join(10)
+"""
+    result = subprocess.run(
+        [PYTHON, "-c", code],
+        env={"HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout == ""
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_fault_of_the_network_is_a_500_without_its_inside(
