@@ -129,7 +129,7 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@cd model_code && $(TRAINING) -m mypy --config-file ../pyproject.toml .
+	@MYPYPATH=model_code $(TRAINING) -m mypy model_code tests/model_code/*.py
 
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code

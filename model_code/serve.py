@@ -15,13 +15,14 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
+from starlette.applications import Starlette
+
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.classification import PictureClassifier
 from classifier.engine import EngineError, OpenVinoEngine
 from classifier.logs import configure_logs
 from classifier.server import InferenceServer
 from classifier.settings import ServerSettings, SettingsError, read_port, read_settings
-from starlette.applications import Starlette
 
 # SageMaker's routers keep connections for a minute; closing first would race with a request.
 KEEP_ALIVE_SECONDS = 75

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTION_STATUSES
-
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from tools.cdk import ROOT
 from tools.console import run_tool

@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
+
 from classifier_proxy.endpoint import CallLimits
 from classifier_proxy.tracing import Handler
-
 from tests.lambda_src.events import LambdaContext, proxy_event
 from tests.lambda_src.stand_in import SageMakerRuntime
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from classifier_proxy.answers import parse_classification, parse_rejection
 from classifier_proxy.errors import InvalidEndpointAnswerError
 

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from classifier_proxy import errors
 from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, ErrorAnswer, answer_for
 

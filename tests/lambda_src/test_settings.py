@@ -1,4 +1,5 @@
 import pytest
+
 from classifier_proxy.settings import Settings, SettingsError, load_settings
 
 ENVIRONMENT = {

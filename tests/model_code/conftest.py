@@ -45,6 +45,7 @@ def run_script() -> Run:
 def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state dict of a resnet18 of four classes, random but always the same."""
     import torch
+
     from classifier.training.network import build_network
 
     torch.manual_seed(7)

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from classifier.artifact import Artifact, ArtifactError, read_artifact
 from classifier.manifest import Manifest, Preprocessing
 from classifier.training.archive import pack_artifact, unpack_archive

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from classifier.artifact import read_artifact
-from classifier.training.archive import unpack_archive
 
 import build
+from classifier.artifact import read_artifact
+from classifier.training.archive import unpack_archive
 
 from .conftest import MODEL_CODE, Run
 

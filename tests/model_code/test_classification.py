@@ -4,10 +4,11 @@ import io
 
 import numpy
 import pytest
+from PIL import Image
+
 from classifier.classification import PictureClassifier, softmax
 from classifier.manifest import Manifest, Preprocessing
 from classifier.preprocessing import FloatArray
-from PIL import Image
 
 
 class _Brightness:

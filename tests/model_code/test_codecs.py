@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from classifier.codecs import check_content_type, requested_top_k
 from classifier.errors import RequestError
 

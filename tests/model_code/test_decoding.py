@@ -6,10 +6,11 @@ import zlib
 
 import numpy
 import pytest
+from PIL import Image
+
 from classifier import decoding
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
-from PIL import Image
 
 UPRIGHT = Image.new("RGB", (8, 4), "blue")
 UPRIGHT.paste("red", (0, 0, 4, 2))

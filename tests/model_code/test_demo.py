@@ -3,10 +3,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import demo
 import numpy
 import pytest
 from PIL import Image
+
+import demo
 
 
 def _digests(folder: Path) -> dict[str, str]:

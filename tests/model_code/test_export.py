@@ -9,6 +9,7 @@ import numpy
 import onnx
 import pytest
 import torch
+
 from classifier.artifact import read_artifact
 from classifier.engine import EngineError, OpenVinoEngine
 from classifier.manifest import Preprocessing

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from classifier.manifest import Manifest, ManifestError, Preprocessing
 from classifier.manifest_parser import parse_manifest
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from classifier.training.errors import DownloadError, NetworkError
 from classifier.training.network import (
     build_network,

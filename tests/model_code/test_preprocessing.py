@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy
 import pytest
-from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
 from PIL import Image
 from torchvision.transforms._presets import (  # type: ignore[import-untyped]  # it ships no types
     ImageClassification,
@@ -11,6 +9,9 @@ from torchvision.transforms._presets import (  # type: ignore[import-untyped]  #
 from torchvision.transforms.v2 import (  # type: ignore[import-untyped]  # as above
     InterpolationMode,
 )
+
+from classifier.manifest import Preprocessing
+from classifier.preprocessing import preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from classifier.settings import SettingsError, read_port, read_settings
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import train
 from classifier.artifact import read_artifact
 from classifier.engine import OpenVinoEngine
