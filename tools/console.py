@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 _TICK_SECONDS = 1.0
 _QUIET_TICK_SECONDS = 10.0
 _LAST_LINES = 25
@@ -56,13 +58,20 @@ def run_logged(
 
 
 def run_tool(main: object) -> None:
-    """Run a tool's `main()` and end the process; a ToolError is told without a traceback."""
+    """Run a tool's `main()` and end the process; what a person can mend ends in one line.
+
+    That is a ToolError, and whatever AWS or its SDK refuses: an unknown profile, an expired
+    session, a missing permission.
+    """
     if not callable(main):
         raise TypeError(f"main must be callable, got {main!r}")
     try:
         status = main()
     except ToolError as error:
         print(error, file=sys.stderr)
+        status = 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS: {error}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         status = 130

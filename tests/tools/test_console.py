@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ProfileNotFound
 
 from tools.console import ToolError, run_logged, run_tool, step
 
@@ -45,6 +46,16 @@ def test_a_tool_ends_with_its_error_and_no_traceback(capsys: pytest.CaptureFixtu
         run_tool(main)
     assert ended.value.code == 1
     assert capsys.readouterr().err == "No AWS region: set AWS_REGION.\n"
+
+
+def test_what_aws_refuses_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise ProfileNotFound(profile="nobody")
+
+    with pytest.raises(SystemExit) as ended:
+        run_tool(main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "AWS: The config profile (nobody) could not be found\n"
 
 
 @pytest.mark.parametrize(("status", "expected"), [(None, None), (0, 0), (3, 3)])
