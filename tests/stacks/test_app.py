@@ -58,8 +58,10 @@ def test_prod_synthesizes_and_passes_cloudformations_own_validation(
     assert report["pluginReports"] == []
 
 
-def test_what_is_wrong_is_one_line_and_no_traceback(tmp_path: Path) -> None:
-    result = run_app(tmp_path, {"model": "build/none"}, CDK_VALIDATION="false")
+def test_what_is_wrong_is_one_line_and_no_traceback(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    result = run_app(tmp_path, {**folders, "model": "build/none"}, CDK_VALIDATION="false")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: no model artifact: ")
     assert "`make model`" in result.stderr
