@@ -192,7 +192,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "create_endpoint", {"EndpointName": "whippet-local", "EndpointConfigName": "nobody"},
         "Cannot create already existing endpoint",
     ),
-    "role that does not trust SageMaker": (
+    "missing role": (
         "create_model",
         {"ModelName": "m", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"},
         "Could not assume role",
@@ -225,6 +225,15 @@ def test_a_wrong_request_gets_sagemakers_validation_exception(sagemaker: Any, ca
     error = refused.value.response["Error"]
     assert error["Code"] == "ValidationException"
     assert message in error["Message"]
+
+
+def test_a_role_that_trusts_another_service_is_refused(
+    sagemaker: Any, client: Client, stack_resources: Callable[[str, str], list[str]]
+) -> None:
+    function = stack_resources("whippet-local-api", "AWS::Lambda::Function")[0]
+    lambda_role = client("lambda").get_function_configuration(FunctionName=function)["Role"]
+    with pytest.raises(ClientError, match=r"allows principal 'sagemaker\.amazonaws\.com'"):
+        sagemaker.create_model(ModelName="m", ExecutionRoleArn=lambda_role)
 
 
 def test_a_scaling_target_needs_a_variant_that_serves(
