@@ -3,6 +3,7 @@
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,7 +79,21 @@ def _unpack(archive: Path, destination: Path, url: str) -> None:
     partial.mkdir(parents=True)
     try:
         with tarfile.open(archive, "r:gz") as members:
-            members.extractall(partial, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+            for member in members:
+                _write_member(members, member, partial)
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise HostingError(f"The model data of {url} is no gzip-compressed tar: {error}") from error
     partial.replace(destination)
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file of the archive; extraction filters need Python 3.11.4, Debian 12 has 3.11.2."""
+    if member.isdir():
+        return
+    target = (folder / member.name).resolve()
+    content = archive.extractfile(member) if member.isreg() else None
+    if content is None or not target.is_relative_to(folder.resolve()):
+        raise HostingError(f"The model data holds {member.name}, which is no file inside of it.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        shutil.copyfileobj(content, file)

@@ -1,6 +1,6 @@
 """The one KMS key of a stage, and who may use it besides the account's own roles."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -37,15 +37,32 @@ class EncryptionKey(Construct):
             removal_policy=removal_policy,
             pending_window=Duration.days(30 if removal_policy == RemovalPolicy.RETAIN else 7),
         )
-        self._allow_services(list(_SENDERS), _SENDER_ACTIONS)
-        self._allow_services([f"logs.{Stack.of(self).region}.amazonaws.com"], _LOGS_ACTIONS)
+        stack = Stack.of(self)
+        self._allow_services(
+            list(_SENDERS), _SENDER_ACTIONS, {"StringEquals": {"aws:SourceAccount": stack.account}}
+        )
+        # What CloudWatch Logs sends and documents is the log group's ARN as encryption context:
+        # docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+        groups = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name="*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self._allow_services(
+            [f"logs.{stack.region}.amazonaws.com"],
+            _LOGS_ACTIONS,
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        )
 
-    def _allow_services(self, services: list[str], actions: list[str]) -> None:
+    def _allow_services(
+        self, services: list[str], actions: list[str], conditions: dict[str, dict[str, str]]
+    ) -> None:
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(service) for service in services],
                 actions=actions,
                 resources=["*"],  # in a key's policy: this key
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions=conditions,
             )
         )

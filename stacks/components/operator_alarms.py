@@ -95,7 +95,10 @@ def latency_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[
 
 
 def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[AlarmSpecification]:
-    """Return what watches failures: how many a minute."""
+    """Return what watches failures, how many a minute.
+
+    Callers' mistakes count in none of them (InvocationModelErrors would count their 4XX).
+    """
     api_errors = settings.api_5xx_errors_per_minute
     endpoint_errors = settings.endpoint_5xx_errors_per_minute
     proxy_errors, throttles = (
@@ -109,12 +112,6 @@ def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[Al
             "EndpointErrors",
             "The endpoint answers with 5XX",
             metrics.endpoint_5xx_errors,
-            endpoint_errors,
-        ),
-        alarm(
-            "ModelErrors",
-            "The model's container answers with an error or not at all",
-            metrics.endpoint_model_errors,
             endpoint_errors,
         ),
         alarm("ProxyErrors", "The proxy function fails", metrics.proxy_errors, proxy_errors),

@@ -13,6 +13,9 @@ class RollbackAlarms(Construct):
     Their dimensions include the configuration: without it they would see the old fleet too, and
     an alarm that a broken endpoint has already tripped would end each attempt to mend it.
 
+    InvocationModelErrors is not among them: it counts 4XX answers too, so that a caller with
+    broken pictures would undo a good deployment.
+
     Attributes:
         alarms: at most ten, as SageMaker allows.
     """
@@ -32,7 +35,6 @@ class RollbackAlarms(Construct):
         latency_ms = settings.serving.rollback_model_latency_p99_ms
         self.alarms = [
             self._alarm("ServerErrors", "Invocation5XXErrors", "Sum", errors, "5XX answers"),
-            self._alarm("ModelErrors", "InvocationModelErrors", "Sum", errors, "model errors"),
             self._alarm(
                 "ModelLatency",
                 "ModelLatency",

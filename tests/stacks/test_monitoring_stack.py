@@ -37,7 +37,6 @@ ALARMS = [
     ("AWS/ApiGateway", "Latency", "p99", 3, "api_latency_p99_ms", 1),
     ("AWS/ApiGateway", "5XXError", "Sum", 1, "api_5xx_errors_per_minute", 1),
     ("AWS/SageMaker", "Invocation5XXErrors", "Sum", 1, "endpoint_5xx_errors_per_minute", 1),
-    ("AWS/SageMaker", "InvocationModelErrors", "Sum", 1, "endpoint_5xx_errors_per_minute", 1),
     ("AWS/SageMaker", "ModelLatency", "p99", 3, "model_latency_p99_ms", 1000),
     ("AWS/Lambda", "Errors", "Sum", 1, "lambda_errors_per_minute", 1),
     ("AWS/Lambda", "Throttles", "Sum", 1, "lambda_throttles_per_minute", 1),
@@ -78,7 +77,7 @@ def test_api_alarms_name_api_and_stage(assembly: Assembly, metric: str) -> None:
     assert "DeploymentStagev1" in found["Stage"]
 
 
-@pytest.mark.parametrize("metric", ["Invocation5XXErrors", "InvocationModelErrors", "ModelLatency"])
+@pytest.mark.parametrize("metric", ["Invocation5XXErrors", "ModelLatency"])
 def test_endpoint_alarms_name_endpoint_and_variant_by_literals(
     assembly: Assembly, metric: str
 ) -> None:

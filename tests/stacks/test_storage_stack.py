@@ -56,12 +56,14 @@ def test_cloudwatch_logs_of_the_region_may_use_the_key(assembly: Assembly) -> No
 
 def test_every_service_is_bound_to_this_account(assembly: Assembly) -> None:
     statements = statements_of(assembly.resource("storage", "AWS::KMS::Key"))
-    of_services = [each for each in statements if "Service" in each["Principal"]]
-    assert len(of_services) == 2
-    for statement in of_services:
-        assert statement["Condition"] == {
-            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-        }
+    conditions = [each["Condition"] for each in statements if "Service" in each["Principal"]]
+    assert conditions[0] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    # CloudWatch Logs sends the log group's ARN instead.
+    (arn,) = conditions[1]["ArnLike"].values()
+    assert conditions[1]["ArnLike"].keys() == {"kms:EncryptionContext:aws:logs:arn"}
+    assert {"Ref": "AWS::AccountId"} in arn["Fn::Join"][1]
+    assert arn["Fn::Join"][1][-1] == ":log-group:*"
+    assert len(conditions) == 2
 
 
 def test_the_keys_policy_knows_no_later_stack(assembly: Assembly) -> None:
