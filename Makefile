@@ -66,8 +66,8 @@ $(TRAINING_ENVIRONMENT): requirements/training.txt | $(APP_ENVIRONMENT)
 	@touch $@
 
 define environment
-test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); \
-$(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2); touch $@
+{ test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); } && \
+$(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2) && touch $@
 endef
 
 .PHONY: model
@@ -108,12 +108,16 @@ synth: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Synthesize the templates of STAGE i
 diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this working tree
 	@npx --no-install cdk diff --no-notices -c stage=$(STAGE)
 
+.PHONY: bootstrap
+bootstrap: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Make the account and region of STAGE ready for CDK, once
+	@$(PYTHON) -m tools.bootstrap --stage $(STAGE)
+
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Deploy STAGE to the AWS account of your credentials
 	@$(PYTHON) -m tools.deploy --stage $(STAGE)
 
 .PHONY: destroy
-destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them
+destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets first where the stage does not retain them
 	@$(PYTHON) -m tools.destroy --stage $(STAGE)
 
 # ---- checks

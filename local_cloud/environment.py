@@ -46,6 +46,11 @@ def client_environment(*, port: int, certificate: Path, region: str) -> dict[str
         "AWS_CA_BUNDLE": str(certificate),
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Neither the person's own settings nor a company's proxy is on the way to this machine.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "localhost,127.0.0.1",
+        "no_proxy": "localhost,127.0.0.1",
     }
 
 

@@ -11,6 +11,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Where MiniStack answers requests to a deployed REST API.
+_POLICY_VIOLATION = 1008  # RFC 6455
 _DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?")
 
 
@@ -28,14 +29,14 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         on_public_port = (scope.get("server") or ("", 0))[1] == self._public_port
-        if (
-            scope["type"] == "http"
-            and on_public_port
-            and not _DEPLOYED_API.fullmatch(scope["path"])
-        ):
+        if not on_public_port or scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        elif _DEPLOYED_API.fullmatch(scope["path"]):
+            await self._application(scope, receive, send)
+        else:
             await _refuse(send)
-            return
-        await self._application(scope, receive, send)
 
 
 async def _refuse(send: Send) -> None:

@@ -68,9 +68,10 @@ class Place:
 
     def prepare(self) -> None:
         """Make the folders, readable by their owner only: they hold keys and requests."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.logs, self.temporary, self.certificate.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        folders = (self.directory, self.logs, self.temporary, self.certificate.parent)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # a tool may have made it before, more open
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import mimetypes
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,13 @@ from urllib.parse import urlsplit
 from tools.console import ToolError
 
 _TIMEOUT_SECONDS = 35.0
-_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+# Not mimetypes: what that knows depends on files of the machine.
+CONTENT_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +41,8 @@ def predict(api_url: str, api_key: str, picture: Path, *, top_k: int = 5) -> Api
     Raises:
         ToolError: the picture cannot be read, or the API cannot be reached.
     """
-    content_type = mimetypes.guess_type(picture.name)[0]
-    if content_type not in _IMAGE_TYPES:
+    content_type = CONTENT_TYPES.get(picture.suffix.lower())
+    if content_type is None:
         raise ToolError(f"{picture} must be a .jpg, .jpeg, .png or .webp file.")
     try:
         body = picture.read_bytes()

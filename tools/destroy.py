@@ -6,13 +6,12 @@ import subprocess
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local_cloud.environment import without_aws
 from stacks.settings import StageSettings
+from tools.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
-from tools.console import ToolError, run_tool, step
-from tools.deploy import read_stage
+from tools.console import ToolError, run_logged, run_tool, step
 from tools.empty_stage import empty_stage
 from tools.local_cloud_process import require_cloud
 
@@ -34,14 +33,25 @@ def main() -> int:
         os.environ.clear()
         os.environ.update(environment)
         application = ["--app", str(state / "assembly")]
-    elif not arguments.yes:
-        _ask(settings)
+    session = boto3.session.Session()
+    account, region = resolve_account(settings, session)
+    environment = cdk_environment(os.environ) | {"AWS_REGION": region}
+    with step("See that the stacks can be named"):
+        # Before anything is deleted: without a model, for one, the app cannot be synthesized.
+        run_logged(
+            cdk_command("list", *application),
+            environment=environment,
+            log_file=ROOT / "build" / "logs" / "cdk-list.log",
+            directory=ROOT,
+        )
+    if settings.stage != "local" and not arguments.yes:
+        _ask(settings, account, region)
     if not settings.retain_stateful_resources:
-        _empty(settings)
+        with step("Empty the buckets and the model package group"):
+            emptied = empty_stage(session, region, f"{settings.name}-storage")
+        print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
     command = cdk_command("destroy", "--all", "--force", *application)
-    return subprocess.run(  # noqa: S603 - the command is built above
-        command, cwd=ROOT, env=cdk_environment(os.environ), check=False
-    ).returncode
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - built above
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,24 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ask(settings: StageSettings) -> None:
+def _ask(settings: StageSettings, account: str, region: str) -> None:
     data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
+    question = f"Delete the stage {settings.stage} in the account {account}, {region}? {data}. "
     try:
-        typed = input(f"Delete the stage {settings.stage}? {data}. Type the stage's name: ")
+        typed = input(question + "Type the stage's name: ")
     except EOFError:
         typed = ""
     if typed != settings.stage:
         raise ToolError("Nothing was deleted. In a script, use --yes.")
-
-
-def _empty(settings: StageSettings) -> None:
-    with step("Empty the buckets and the model package group"):
-        try:
-            session = boto3.session.Session(region_name=settings.region)
-            emptied = empty_stage(session, f"{settings.name}-storage")
-        except (BotoCoreError, ClientError) as error:
-            raise ToolError(f"The stage's data cannot be deleted: {error}") from error
-    print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
 
 
 if __name__ == "__main__":

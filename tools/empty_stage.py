@@ -6,30 +6,38 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from tools.console import ToolError
+
 _BUCKET = "AWS::S3::Bucket"
 _MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
 
 
-def empty_stage(session: boto3.session.Session, stack: str) -> list[str]:
-    """Empty the buckets and the model package groups of a stack.
+def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list[str]:
+    """Empty the buckets and the model package groups of a stage.
 
     Args:
-        session: of the account and region that hold the stack.
+        session: of the account that holds the stack.
+        region: the stack's.
         stack: name of the storage stack; nothing is done where it does not exist.
 
     Returns:
         The names of what was emptied.
+
+    Raises:
+        ToolError: an object could not be deleted.
     """
-    emptied = []
-    for kind, name in _resources(session.client("cloudformation"), stack):
-        if kind == _BUCKET:
-            session.resource("s3").Bucket(name).object_versions.delete()
-            emptied.append(name)
-        elif kind == _MODEL_PACKAGE_GROUP:
-            group = name.rpartition("/")[2]
-            _delete_packages(session.client("sagemaker"), group)
-            emptied.append(group)
-    return emptied
+    resources = list(_resources(session.client("cloudformation", region_name=region), stack))
+    buckets = [name for kind, name in resources if kind == _BUCKET]
+    groups = [name.rpartition("/")[2] for kind, name in resources if kind == _MODEL_PACKAGE_GROUP]
+    for group in groups:
+        _delete_packages(session.client("sagemaker", region_name=region), group)
+    s3 = session.client("s3", region_name=region)
+    for bucket in buckets:
+        # Else the deletions below are logged into a bucket that is already empty.
+        s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+    for bucket in buckets:
+        _empty_bucket(s3, bucket)
+    return [*buckets, *groups]
 
 
 def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
@@ -42,6 +50,17 @@ def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
     for resource in described["StackResources"]:
         if "PhysicalResourceId" in resource:
             yield resource["ResourceType"], resource["PhysicalResourceId"]
+
+
+def _empty_bucket(s3: Any, bucket: str) -> None:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not found:
+            continue
+        objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        for fault in answer.get("Errors", []):
+            raise ToolError(f"{bucket}/{fault['Key']} cannot be deleted: {fault['Message']}")
 
 
 def _delete_packages(sagemaker: Any, group: str) -> None:

@@ -22,11 +22,14 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
         ToolError: the endpoint is not in service, or serves another configuration.
     """
     resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    wanted = next(
+    configurations = [
         resource["PhysicalResourceId"].rpartition("/")[2]
         for resource in resources
         if resource["ResourceType"] == "AWS::SageMaker::EndpointConfig"
-    )
+    ]
+    if len(configurations) != 1:
+        raise ToolError(f"The stack {stack} holds {len(configurations)} endpoint configurations.")
+    (wanted,) = configurations
     found = sagemaker.describe_endpoint(EndpointName=endpoint)
     reason = found.get("FailureReason", "SageMaker gave no reason")
     if found["EndpointStatus"] != "InService":

@@ -55,5 +55,5 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
         return LocalDeployment(**json.loads(file.read_text()))
     except FileNotFoundError:
         raise ToolError(f"{file} does not exist: nothing is deployed. Run `make up`.") from None
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ToolError(f"{file} cannot be read ({error}). Run `make up` again.") from error

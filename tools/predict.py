@@ -29,7 +29,8 @@ def describe(answer: ApiAnswer) -> str:
         ToolError: the answer is an error.
     """
     if answer.status != 200:
-        error = answer.content.get("error", answer.content)
+        content = answer.content
+        error = content.get("error", content) if isinstance(content, dict) else content
         raise ToolError(f"The API answered {answer.status}: {error}")
     model = answer.content["model"]
     lines = [

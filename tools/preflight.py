@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 
 from stacks.settings import StageSettings
+from tools.account import resolve_account
 from tools.console import ToolError
 
 # The version parameter of CDK's default bootstrap stack.
@@ -25,13 +26,7 @@ def check_account(settings: StageSettings, session: boto3.session.Session) -> tu
     Raises:
         ToolError: names all that is missing, each with what to do.
     """
-    # boto3 reads AWS_DEFAULT_REGION alone; the CDK command line reads both.
-    region = settings.region or os.environ.get("AWS_REGION") or session.region_name
-    if not region:
-        raise ToolError(
-            f"No AWS region: set AWS_REGION, or account and region in config/{settings.stage}.toml."
-        )
-    account = _account(session, region)
+    account, region = resolve_account(settings, session)
     missing = list(_missing(settings, session, account, region))
     if missing:
         listed = "\n".join(f"  - {line}" for line in missing)
@@ -39,27 +34,14 @@ def check_account(settings: StageSettings, session: boto3.session.Session) -> tu
     return account, region
 
 
-def _account(session: boto3.session.Session, region: str) -> str:
-    try:
-        identity = session.client("sts", region_name=region).get_caller_identity()
-    except NoCredentialsError as error:
-        raise ToolError(
-            "No AWS credentials: sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE."
-        ) from error
-    except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"AWS does not accept the credentials: {error}") from error
-    return str(identity["Account"])
-
-
 def _missing(
     settings: StageSettings, session: boto3.session.Session, account: str, region: str
 ) -> Iterator[str]:
     file = f"config/{settings.stage}.toml"
-    if settings.account not in {None, account}:
-        yield f"{file} names the account {settings.account}; your credentials are of {account}."
     if not _has_bootstrap(session.client("ssm", region_name=region)):
         yield (
-            f"The account is not ready for CDK: run `npx cdk bootstrap aws://{account}/{region}`."
+            f"The account is not ready for CDK: run `make bootstrap STAGE={settings.stage}`"
+            f" for aws://{account}/{region}."
         )
     if not settings.api.manage_account_logging_role:
         described = session.client("apigateway", region_name=region).get_account()

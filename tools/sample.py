@@ -1,9 +1,9 @@
 """The picture that `make up` shows the deployed model."""
 
-import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.api_client import CONTENT_TYPES
 from tools.cdk import ROOT
 
 _DEMO_TEST_PICTURES = ROOT / "build" / "demo" / "data" / "test"
@@ -20,7 +20,7 @@ class Sample:
     @property
     def content_type(self) -> str:
         """Return the media type of the picture's file."""
-        return mimetypes.guess_type(self.picture.name)[0] or "application/octet-stream"
+        return CONTENT_TYPES[self.picture.suffix]
 
 
 def choose_sample(labels: list[str]) -> Sample:

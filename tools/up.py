@@ -135,7 +135,8 @@ Deployed in {seconds:.0f} s.
   Again: make predict IMAGE={_short(sample.picture)}
   Stop:  make down
 
-curl --data-binary @{_short(sample.picture)} -H "Content-Type: {sample.content_type}" \\
+curl --noproxy '*' --data-binary @{_short(sample.picture)} \\
+  -H "Content-Type: {sample.content_type}" \\
   -H "x-api-key: $(python3 -c '{key}')" \\
   '{deployment.api_url}predict?top_k=3'"""
 

@@ -25,50 +25,56 @@ class Endpoints:
         self._hosting = hosting
         self._deployments: dict[tuple[Scope, str], Deployment] = {}
         self._changes: dict[tuple[Scope, str], threading.Thread] = {}
+        # From looking at an endpoint's status to changing it, one request at a time.
+        self._lock = threading.Lock()
 
     def create(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateEndpoint and begin to start its instances."""
         name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
-        if endpoint_record(scope, name):
-            raise validation_error(
-                f'Cannot create already existing endpoint "{_arn(scope, name)}".'
-            )
-        _check_configuration(scope, configuration)
-        answer = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
-        self._begin(scope, name, "Creating", lambda: self._start(scope, name, configuration))
+        with self._lock:
+            if endpoint_record(scope, name):
+                raise validation_error(
+                    f'Cannot create already existing endpoint "{_arn(scope, name)}".'
+                )
+            _check_configuration(scope, configuration)
+            answer = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
+            self._begin(scope, name, "Creating", lambda: self._start(scope, name, configuration))
         return answer
 
     def update(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer UpdateEndpoint and begin to replace the fleet, blue/green."""
         name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
-        self._changeable(scope, name)
-        _check_configuration(scope, configuration)
         retained = bool(parameters.get("RetainAllVariantProperties"))
-        self._begin(
-            scope, name, "Updating", lambda: self._replace(scope, name, configuration, retained)
-        )
+        with self._lock:
+            self._check_changeable(scope, name)
+            _check_configuration(scope, configuration)
+            self._begin(
+                scope, name, "Updating", lambda: self._replace(scope, name, configuration, retained)
+            )
         return {"EndpointArn": _arn(scope, name)}
 
     def delete(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer DeleteEndpoint and begin to stop its instances."""
         name = parameters["EndpointName"]
-        self._changeable(scope, name)
-        self._begin(scope, name, "Deleting", lambda: self._remove(scope, name))
+        with self._lock:
+            self._check_changeable(scope, name)
+            self._begin(scope, name, "Deleting", lambda: self._remove(scope, name))
         return {}
 
     def resize(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer UpdateEndpointWeightsAndCapacities for instance counts."""
         name = parameters["EndpointName"]
-        self._changeable(scope, name)
         wanted = {
             change["VariantName"]: int(change["DesiredInstanceCount"])
             for change in parameters["DesiredWeightsAndCapacities"]
             if "DesiredInstanceCount" in change
         }
-        known = {variant.name for variant in self.deployment(scope, name).variants}
-        if unknown := wanted.keys() - known:
-            raise validation_error(f"Variant(s) {sorted(unknown)} not found on endpoint {name}.")
-        self._begin(scope, name, "Updating", lambda: self._resize(scope, name, wanted))
+        with self._lock:
+            self._check_changeable(scope, name)
+            known = {variant.name for variant in self.deployment(scope, name).variants}
+            if unknown := wanted.keys() - known:
+                raise validation_error(f"Variant(s) {sorted(unknown)} not found on {name}.")
+            self._begin(scope, name, "Updating", lambda: self._resize(scope, name, wanted))
         return {"EndpointArn": _arn(scope, name)}
 
     def deployment(self, scope: Scope, name: str) -> Deployment:
@@ -97,16 +103,15 @@ class Endpoints:
 
     def stop(self) -> None:
         """Stop every instance of every endpoint."""
-        for deployment in self._deployments.values():
+        for deployment in list(self._deployments.values()):
             deployment.stop()
 
-    def _changeable(self, scope: Scope, name: str) -> FakeEndpoint:
+    def _check_changeable(self, scope: Scope, name: str) -> None:
         record = endpoint_record(scope, name)
         if record is None:
             raise validation_error(f'Could not find endpoint "{_arn(scope, name)}".')
         if record.endpoint_status in _IN_PROGRESS:
             raise validation_error(f'Cannot update in-progress endpoint "{_arn(scope, name)}".')
-        return record
 
     def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
         _set_status(scope, name, status)
@@ -119,11 +124,8 @@ class Endpoints:
     def _start(self, scope: Scope, name: str, configuration: str) -> None:
         try:
             deployment = self._hosting.deploy(scope, name, configuration, {})
-        except HostingError as error:
-            _set_status(scope, name, "Failed", str(error))
         except Exception as error:
-            logger.exception("endpoint %s could not be created", name)
-            _set_status(scope, name, "Failed", f"Internal error of the local cloud: {error!r}")
+            _set_status(scope, name, "Failed", _reason(name, error))
         else:
             self._deployments[scope, name] = deployment
             _show(scope, name, deployment)
@@ -136,10 +138,8 @@ class Endpoints:
         try:
             new = self._hosting.deploy(scope, name, configuration, counts)
         except Exception as error:
-            if not isinstance(error, HostingError):
-                logger.exception("endpoint %s could not be updated", name)
             # As SageMaker does: back in service on the old configuration, with the reason.
-            _set_status(scope, name, "InService" if old else "Failed", str(error))
+            _set_status(scope, name, "InService" if old else "Failed", _reason(name, error))
             return
         self._deployments[scope, name] = new
         _show(scope, name, new)
@@ -153,8 +153,8 @@ class Endpoints:
         try:
             for variant in deployment.variants:
                 variant.fleet.resize(counts.get(variant.name, variant.fleet.size))
-        except HostingError as error:
-            reason = str(error)
+        except Exception as error:
+            reason = _reason(name, error)
         _show(scope, name, deployment)
         _set_status(scope, name, "InService", reason)
 
@@ -163,6 +163,14 @@ class Endpoints:
         if deployment:
             deployment.stop()
         call_moto(scope, "sagemaker", "DeleteEndpoint", {"EndpointName": name})
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Return the FailureReason; an error that is no fault of the model goes to the log too."""
+    if isinstance(error, HostingError):
+        return str(error)
+    logger.error("endpoint %s could not be changed", name, exc_info=error)
+    return f"Internal error of the local cloud: {error!r}"
 
 
 def _arn(scope: Scope, name: str) -> str:

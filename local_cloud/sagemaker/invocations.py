@@ -47,7 +47,6 @@ def invoke_endpoint(
             "ValidationError",
             f"Request {len(invocation.body)} bytes has exceeded the maximum of "
             f"{_LARGEST_PAYLOAD_BYTES} bytes",
-            status=413,
         )
     deployment = endpoints.deployment(invocation.scope, invocation.endpoint_name)
     variant = deployment.choose(invocation.headers.get(_TARGET_VARIANT))

@@ -68,11 +68,15 @@ class SageMakerService:
         try:
             return invoke_endpoint(self.endpoints, self._platform, request)
         except AwsError as error:
-            return error_answer(error)
+            # The runtime API's own name for it.
+            runtime_code = "ValidationError" if error.code == "ValidationException" else error.code
+            return error_answer(error, code=runtime_code)
 
     def _create_model(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         _refuse_existing(scope, "model", parameters)
         # As SageMaker does, see now that the role can be assumed.
+        if "ExecutionRoleArn" not in parameters:
+            raise validation_error("CreateModel needs an ExecutionRoleArn.")
         try:
             self._platform.role_credentials(scope, parameters["ExecutionRoleArn"], "SageMaker")
         except HostingError as error:
@@ -87,6 +91,11 @@ class SageMakerService:
     ) -> dict[str, Any]:
         _refuse_existing(scope, "endpoint-config", parameters)
         for variant in parameters["ProductionVariants"]:
+            if "ModelName" not in variant:
+                raise validation_error(
+                    f"Variant {variant['VariantName']} names no model: the local cloud has no "
+                    "inference components."
+                )
             model = {"ModelName": variant["ModelName"]}
             try:
                 call_moto(scope, "sagemaker", "DescribeModel", model)

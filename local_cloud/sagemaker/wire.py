@@ -21,10 +21,16 @@ def answer_request(
     return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
 
 
-def error_answer(error: AwsError) -> Answer:
-    """Return an error in the form that both JSON protocols of the SDKs read."""
-    headers = {"Content-Type": "application/json", "x-amzn-errortype": error.code}
-    content = {"__type": error.code, "Message": error.message, **error.fields}
+def error_answer(error: AwsError, *, code: str | None = None) -> Answer:
+    """Return an error in the form that both JSON protocols of the SDKs read.
+
+    Args:
+        error: what to tell.
+        code: instead of the error's own, where an API has another name for it.
+    """
+    named = code or error.code
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": named}
+    content = {"__type": named, "Message": error.message, **error.fields}
     return error.status, headers, json.dumps(content).encode()
 
 

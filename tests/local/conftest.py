@@ -24,6 +24,10 @@ INHERITED = {
     "REQUESTS_CA_BUNDLE": "/nonexistent/company-bundle.pem",
     "AWS_ENDPOINT_URL": "https://127.0.0.1:9",
     "AWS_SESSION_TOKEN": "stale",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
 }
 
 

@@ -57,7 +57,7 @@ def test_up_twice_then_destroy(place: Path) -> None:
 
 def check_pasted_curl(output: str) -> None:
     """Run the printed command as a shell would."""
-    command = output[output.index("curl --data-binary") :]
+    command = output[output.index("curl --noproxy") :]
     ended = subprocess.run(
         ["bash", "-c", command.replace("curl ", "curl --silent --show-error ", 1)],  # noqa: S607
         cwd=ROOT, capture_output=True, text=True, check=True,

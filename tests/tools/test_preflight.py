@@ -1,5 +1,6 @@
 """What `make deploy` says before it begins; the far end is botocore's stub."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -107,6 +108,15 @@ def test_no_region(dev: StageSettings) -> None:
         check_account(dev, boto3.session.Session())
 
 
+def test_credentials_of_another_account(dev: StageSettings) -> None:
+    pinned = dataclasses.replace(dev, account="210987654321", region="eu-west-1")
+    with (
+        session(bootstrapped=True) as other,
+        pytest.raises(ToolError, match="names the account 210987654321; your credentials are of"),
+    ):
+        check_account(pinned, other)
+
+
 def test_no_credentials(dev: StageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     with pytest.raises(ToolError, match="No AWS credentials: sign in"):
@@ -120,5 +130,5 @@ def test_all_that_is_missing_is_told_at_once(
     with session(bootstrapped=False) as bare, pytest.raises(ToolError) as told:
         check_account(dev, bare)
     text = str(told.value)
-    assert "npx cdk bootstrap aws://123456789012/eu-west-1" in text
+    assert "make bootstrap STAGE=dev" in text
     assert "`a-builder-that-is-not-installed info` fails" in text
