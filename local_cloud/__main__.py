@@ -20,9 +20,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     place = Place(arguments.state_directory.absolute())
     try:
-        with place.lock():
-            status: int = arguments.command(arguments, place)
-    except LifecycleError as error:
+        status: int = arguments.command(arguments, place)
+    except (LifecycleError, OSError) as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1
     return status
@@ -49,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "--serving-python", type=Path, default=_ROOT / ".venvs/serving/bin/python",
         help="interpreter of the model server's environment (%(default)s)",
     )  # fmt: skip
-    up.add_argument("--port", type=int, default=4566, help="TLS, AWS APIs; 0: free (%(default)s)")
+    up.add_argument("--port", type=_port, default=4566, help="TLS, AWS APIs; 0: free (%(default)s)")
     up.add_argument(
-        "--public-port", type=int, default=4580,
+        "--public-port", type=_port, default=4580,
         help="plain http, the deployed API; 0: free (%(default)s)",
     )  # fmt: skip
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
@@ -66,30 +65,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: expected 0 to 65535")
+    return int(text)
+
+
 def _up(arguments: argparse.Namespace, place: Place) -> int:
-    record = running(place)
-    if record:
-        print(f"The local cloud runs already. {_where(record)}")
-        return 0
     began = time.monotonic()
-    record = start(
-        StartOptions(
-            place=place,
-            assembly=arguments.assembly.absolute(),
-            # Not resolved: the link's own folder is what makes it an environment.
-            serving_python=arguments.serving_python.absolute(),
-            port=arguments.port,
-            public_port=arguments.public_port,
-            region=arguments.region,
-        )
+    options = StartOptions(
+        place=place,
+        assembly=arguments.assembly.absolute(),
+        # Not resolved: the link's own folder is what makes it an environment.
+        serving_python=arguments.serving_python.absolute(),
+        port=arguments.port,
+        public_port=arguments.public_port,
+        region=arguments.region,
     )
+    with place.lock():
+        record = running(place)
+        if record:
+            print(f"The local cloud runs already. {_where(record)}")
+            return 0
+        record = start(options)
     print(f"The local cloud is up after {time.monotonic() - began:.1f} s. {_where(record)}")
     print(f"Logs: {place.logs}")
     return 0
 
 
 def _down(_arguments: argparse.Namespace, place: Place) -> int:
-    print("The local cloud is down." if stop(place) else "No local cloud runs here.")
+    if not place.directory.exists():
+        print("No local cloud runs here.")
+        return 0
+    with place.lock():
+        print("The local cloud is down." if stop(place) else "No local cloud runs here.")
     return 0
 
 

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def start(options: StartOptions) -> Record:
         LifecycleError: a port is taken, or the server ended or did not answer.
     """
     place = options.place
-    port, public_port = (_usable_port(number) for number in (options.port, options.public_port))
+    port, public_port = _usable_ports(options.port, options.public_port)
     if not options.serving_python.exists():
         raise LifecycleError(
             f"{options.serving_python} does not exist: the model server needs an environment with "
@@ -162,14 +163,20 @@ def _wait_for_end(record: Record) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _usable_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise LifecycleError(
-                f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}). Choose others with "
-                "--port and --public-port (for make: PORT=… PUBLIC_PORT=…); 0 takes a free one."
-            ) from error
-        return int(probe.getsockname()[1])
+def _usable_ports(*wanted: int) -> list[int]:
+    """Return ports that can be bound now, all different."""
+    with ExitStack() as probes:
+        # All held until the last is found, else a free one could be found twice.
+        return [_bind(probes.enter_context(socket.socket()), port) for port in wanted]
+
+
+def _bind(probe: socket.socket, port: int) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise LifecycleError(
+            f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}). Choose others with "
+            "--port and --public-port (for make: PORT=… PUBLIC_PORT=…); 0 takes a free one."
+        ) from error
+    return int(probe.getsockname()[1])

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 # docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 TERMINATION_GRACE_SECONDS = 30.0
 _START_POLL_SECONDS = 0.1
+_PORT_ATTEMPTS = 3
+_PORT_TAKEN = "cannot listen on"  # serve.py's own words
 _WATCH_POLL_SECONDS = 0.25
 _PING_EVERY_SECONDS = 5.0
 _FAILED_PINGS_UNTIL_RESTART = 3
@@ -73,8 +75,15 @@ class Instance:
         Raises:
             HostingError: it ended or did not answer in time; the message has its last words.
         """
-        self._start_process()
-        self._wait_until_healthy()
+        for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+            self._start_process()
+            try:
+                self._wait_until_healthy()
+                break
+            except HostingError as error:
+                # Another process took the port between the choice and the server's bind.
+                if _PORT_TAKEN not in str(error) or not attempts_left:
+                    raise
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 

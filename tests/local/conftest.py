@@ -74,9 +74,20 @@ def processes_naming(text: str) -> dict[int, str]:
     """Return the command lines, by process id, that hold a text."""
     ps = shutil.which("ps")
     assert ps, "ps is needed to see processes (Debian: procps)"
-    listed = subprocess.run([ps, "-ewwo", "pid=,args="], capture_output=True, text=True, check=True)
-    found = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
-    return {int(pid): command for pid, command in found if text in command}
+    listed = subprocess.run(
+        [ps, "-ewwo", "pid=,stat=,args="], capture_output=True, text=True, check=True
+    )
+    found = (line.split(maxsplit=2) for line in listed.stdout.splitlines())
+    # A process that has ended may wait to be noticed by its parent.
+    return {
+        int(pid): command
+        for pid, status, command in found
+        if text in command and not status.startswith("Z")
+    }
+
+
+def all_process_ids() -> list[int]:
+    return list(processes_naming(""))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import stat
 import time
 import urllib.error
 import urllib.request
@@ -61,6 +62,7 @@ def test_two_clouds_run_side_by_side_and_end_without_a_trace(clouds: tuple[Path,
         assert not any(is_open(port) for port in ports_of(one))
         left = {path.name for path in state.iterdir()}
         assert left == {"logs"}, "only the logs may stay"
+        assert stat.S_IMODE((state / "logs").stat().st_mode) == 0o700
 
 
 def test_a_second_up_finds_the_first(tmp_path: Path) -> None:
@@ -96,9 +98,27 @@ def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
+    ended = local_cloud(tmp_path, "up", "--port", port)
+    assert ended.returncode == 2
+    assert "expected 0 to 65535" in ended.stderr
+
+
+def test_a_state_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = local_cloud(tmp_path / "file", "up", "--port", "0", "--public-port", "0")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert str(tmp_path / "file") in ended.stderr
+
+
 def test_status_of_nothing(tmp_path: Path) -> None:
-    ended = local_cloud(tmp_path, "status")
+    nowhere = tmp_path / "nowhere"
+    ended = local_cloud(nowhere, "status")
     assert (ended.returncode, ended.stdout) == (3, "No local cloud runs here.\n")
+    assert local_cloud(nowhere, "down").stdout == "No local cloud runs here.\n"
+    assert not nowhere.exists()
 
 
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:

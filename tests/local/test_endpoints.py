@@ -5,6 +5,7 @@ import json
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.local.asking import ask
 from tests.local.conftest import DEMO_MODEL
 from tests.local.test_api import GOOD
-from tests.local.waiting import wait_for_endpoint
+from tests.local.waiting import wait_for_endpoint, wait_until_gone
 from tools.local_deployment import LocalDeployment
 
 Client = Callable[[str], Any]
@@ -192,6 +193,15 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "create_endpoint", {"EndpointName": "whippet-local", "EndpointConfigName": "nobody"},
         "Cannot create already existing endpoint",
     ),
+    "model without a role": (
+        "create_model", {"ModelName": "m"}, "CreateModel needs an ExecutionRoleArn",
+    ),
+    "variant without a model": (
+        "create_endpoint_config",
+        {"EndpointConfigName": "c", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody",
+         "ProductionVariants": [{"VariantName": "v", "InstanceType": "ml.m5.large"}]},
+        "names no model",
+    ),
     "missing role": (
         "create_model",
         {"ModelName": "m", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"},
@@ -252,3 +262,43 @@ def test_a_scaling_target_needs_a_variant_that_serves(
             MinCapacity=1,
             MaxCapacity=3,
         )
+
+
+def test_two_updates_at_once_are_one(sagemaker: Any, deployment: LocalDeployment) -> None:
+    serving = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+
+    def update(_number: int) -> str:
+        try:
+            sagemaker.update_endpoint(
+                EndpointName=deployment.endpoint_name,
+                EndpointConfigName=serving["EndpointConfigName"],
+            )
+        except ClientError as error:
+            return str(error.response["Error"]["Message"])
+        return "accepted"
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(update, range(4)))
+    assert answers.count("accepted") == 1
+    assert all("Cannot update in-progress endpoint" in text for text in answers[:3])
+    wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+
+
+def test_a_missing_endpoint_is_the_documented_503(
+    sagemaker: Any, client: Client, deployment: LocalDeployment
+) -> None:
+    endpoint = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    with pytest.raises(ClientError, match="ValidationError"):
+        client("sagemaker-runtime").invoke_endpoint(EndpointName="nobody", Body=GOOD)
+    sagemaker.delete_endpoint(EndpointName=deployment.endpoint_name)
+    wait_until_gone(sagemaker, deployment.endpoint_name)
+    try:
+        status, answer = ask(deployment, GOOD)
+    finally:
+        sagemaker.create_endpoint(
+            EndpointName=deployment.endpoint_name,
+            EndpointConfigName=endpoint["EndpointConfigName"],
+        )
+        wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+    assert (status, answer["error"]["code"]) == (503, "endpoint_missing")
+    assert ask(deployment, GOOD)[0] == 200

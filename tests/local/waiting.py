@@ -1,6 +1,8 @@
 import time
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -15,3 +17,17 @@ def wait_for_endpoint(sagemaker: Any, name: str, *, until: str) -> Any:
         assert under_way, f"{found['EndpointStatus']}: {found.get('FailureReason')}"
         assert time.monotonic() < deadline, f"{name} is still {found['EndpointStatus']}"
         time.sleep(0.1)
+
+
+def wait_until_gone(sagemaker: Any, name: str) -> None:
+    """Return once there is no endpoint of that name."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            sagemaker.describe_endpoint(EndpointName=name)
+        except ClientError as error:
+            if "Could not find endpoint" not in str(error):
+                raise
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{name} is still there")
