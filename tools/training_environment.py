@@ -26,7 +26,7 @@ def main() -> None:
         prog="python -m tools.training_environment", description=__doc__
     ).parse_args()
     if not (_ENVIRONMENT / "bin" / "python").exists():
-        _uv("venv", "--quiet", str(_ENVIRONMENT))
+        _uv("venv", "--quiet", "--python", sys.executable, str(_ENVIRONMENT))
     if platform.system() == "Linux" and shutil.which("nvidia-smi") is None:
         if _cpu_index_answers():
             print(f"… Training environment, torch for CPU: {_CPU_BUILD_SIZE}", flush=True)
