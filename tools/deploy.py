@@ -11,6 +11,7 @@ from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_tool, step
 from tools.endpoint_check import check_endpoint
 from tools.preflight import check_account
+from tools.prune import prune_superseded
 
 
 def main() -> int:
@@ -34,13 +35,17 @@ def main() -> int:
     )
     if ended.returncode != 0:
         return ended.returncode
+    sagemaker = session.client("sagemaker", region_name=region)
+    stack = f"{settings.name}-serving"
     with step("Check that the endpoint serves what was deployed"):
         check_endpoint(
-            session.client("sagemaker", region_name=region),
+            sagemaker,
             session.client("cloudformation", region_name=region),
-            stack=f"{settings.name}-serving",
+            stack=stack,
             endpoint=settings.name,
         )
+    with step("Delete the models of earlier deployments"):
+        prune_superseded(sagemaker, stack=stack)
     return 0
 
 

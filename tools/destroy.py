@@ -14,6 +14,7 @@ from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.empty_stage import empty_stage
 from tools.local_cloud_process import require_cloud
+from tools.prune import prune_superseded
 
 
 def main() -> int:
@@ -51,7 +52,11 @@ def main() -> int:
             emptied = empty_stage(session, region, f"{settings.name}-storage")
         print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
     command = cdk_command("destroy", "--all", "--force", *application)
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - built above
+    ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
+    if ended.returncode == 0:
+        sagemaker = session.client("sagemaker", region_name=region)
+        prune_superseded(sagemaker, stack=f"{settings.name}-serving")
+    return ended.returncode
 
 
 def _parser() -> argparse.ArgumentParser:

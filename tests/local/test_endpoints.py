@@ -16,6 +16,7 @@ from tests.local.conftest import DEMO_MODEL
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
 from tools.local_deployment import LocalDeployment
+from tools.prune import prune_superseded
 
 Client = Callable[[str], Any]
 ACCOUNT = "123456789012"
@@ -282,6 +283,31 @@ def test_two_updates_at_once_are_one(sagemaker: Any, deployment: LocalDeployment
     assert answers.count("accepted") == 1
     assert all("Cannot update in-progress endpoint" in text for text in answers[:3])
     wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+
+
+def test_what_no_endpoint_uses_any_more_is_deleted(
+    sagemaker: Any, deployment: LocalDeployment, served_model: dict[str, Any], role: str
+) -> None:
+    stages_own = make_configuration(
+        sagemaker,
+        image="registry/old:model",
+        role=served_model["ExecutionRoleArn"],
+        model_data="s3://old/model.tar.gz",
+    )
+    anothers = make_configuration(
+        sagemaker, image="registry/other:model", role=role, model_data="s3://other/model.tar.gz"
+    )
+    serving = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    deleted = prune_superseded(sagemaker, stack="whippet-local-serving")
+    assert deleted.count(stages_own) == 2, "the configuration and the model of the same name"
+    left = {
+        each["EndpointConfigName"] for each in sagemaker.list_endpoint_configs()["EndpointConfigs"]
+    }
+    assert {serving["EndpointConfigName"], anothers} <= left
+    assert stages_own not in left
+    models = {each["ModelName"] for each in sagemaker.list_models()["Models"]}
+    assert {served_model["ModelName"], anothers} <= models
+    assert prune_superseded(sagemaker, stack="whippet-local-serving") == []
 
 
 def test_a_missing_endpoint_is_the_documented_503(
