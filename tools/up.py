@@ -16,6 +16,7 @@ from tools.endpoint_check import check_endpoint
 from tools.local_cloud_process import RunningCloud, require_cloud, start_cloud
 from tools.local_deployment import DEFAULT_FILE, LocalDeployment
 from tools.predict import describe
+from tools.prune import prune_superseded
 from tools.sample import Sample, choose_sample
 
 STAGE = "local"
@@ -80,12 +81,15 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
     outputs = _outputs(outputs_file)
+    stack = f"whippet-{STAGE}-serving"
+    sagemaker = aws_client("sagemaker", cloud.environment)
     check_endpoint(
-        aws_client("sagemaker", cloud.environment),
+        sagemaker,
         aws_client("cloudformation", cloud.environment),
-        stack=f"whippet-{STAGE}-serving",
+        stack=stack,
         endpoint=outputs["EndpointName"],
     )
+    prune_superseded(sagemaker, stack=stack)
     keys = aws_client("apigateway", cloud.environment)
     key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
     return LocalDeployment(
