@@ -54,7 +54,10 @@ def unpack_archive(archive_path: Path, directory: Path) -> None:
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
                 if content is None or Path(member.name).name != member.name:
-                    raise ArtifactError(f"{archive_path}: {member.name} is no file at the top")
+                    raise ArtifactError(
+                        f"{archive_path} is not a readable model archive: it holds "
+                        f"{member.name!r}, which is no plain file at its top"
+                    )
                 with (directory / member.name).open("wb") as file:
                     shutil.copyfileobj(content, file)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
