@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.classification import PictureClassifier
+from classifier.decode_pool import DecodePool
 from classifier.engine import EngineError, OpenVinoEngine
 from classifier.logs import configure_logs
 from classifier.server import InferenceServer
@@ -69,6 +70,12 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     started = time.perf_counter()
     artifact = read_artifact(model_directory)
     manifest = artifact.manifest
+    # Before the network, which takes longer: both start at the same time.
+    decoders = DecodePool(
+        manifest.preprocessing,
+        process_count=settings.decode_process_count,
+        max_picture_bytes=settings.max_body_bytes,
+    )
     engine = OpenVinoEngine(
         artifact.model_path,
         crop=manifest.preprocessing.crop,
@@ -83,7 +90,8 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         "load_ms": round((time.perf_counter() - started) * 1000),
     }
     _log.info("model loaded", extra={"fields": fields})
-    return InferenceServer(PictureClassifier(manifest, engine), settings).create_application()
+    classifier = PictureClassifier(manifest, engine)
+    return InferenceServer(classifier, decoders, settings).create_application()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Picture bytes -> answer: decode, preprocess, infer, rank. No I/O."""
+"""The network's input -> answer: infer, rank. No I/O."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy
 
-from classifier.decoding import decode_picture
 from classifier.engine import Engine
 from classifier.manifest import Manifest
-from classifier.preprocessing import FloatArray, preprocess
+from classifier.preprocessing import FloatArray
 
 
 class PictureClassifier:
-    """An artifact's network with the preprocessing and the labels that came with it."""
+    """An artifact's network with the labels that came with it."""
 
     def __init__(self, manifest: Manifest, engine: Engine) -> None:
         self._manifest = manifest
@@ -24,11 +23,11 @@ class PictureClassifier:
         """Number of labels."""
         return len(self._manifest.labels)
 
-    def classify(self, data: bytes, top_k: int) -> dict[str, Any]:
+    def classify(self, image: FloatArray, top_k: int) -> dict[str, Any]:
         """Answer one picture.
 
         Args:
-            data: a JPEG, PNG or WebP file.
+            image: of one picture, 3 x crop x crop, preprocessed.
             top_k: number of predictions, 1 to `class_count`.
 
         Returns:
@@ -36,10 +35,8 @@ class PictureClassifier:
             most probable first; the probabilities of all classes sum to 1.
 
         Raises:
-            RequestError: the picture cannot be read or is too large.
             ArithmeticError: the network answered with numbers that are not finite.
         """
-        image = preprocess(decode_picture(data), self._manifest.preprocessing)
         probabilities = softmax(self._engine.infer(image))
         ranking = numpy.argsort(-probabilities, kind="stable")[:top_k]
         return {

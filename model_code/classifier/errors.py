@@ -15,6 +15,7 @@ STATUS_BY_CODE: Final = {
     "unreadable_image": 422,
     "internal_error": 500,
     "overloaded": 503,
+    "not_healthy": 503,
 }
 
 

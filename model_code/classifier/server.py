@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from classifier.classification import PictureClassifier
 from classifier.codecs import check_content_type, requested_top_k
+from classifier.decode_pool import DecodePool
 from classifier.errors import RequestError
 from classifier.settings import ServerSettings
 
@@ -32,21 +33,34 @@ _log = logging.getLogger("classifier.server")
 class InferenceServer:
     """Admits as many requests as it can answer soon, and computes them off the event loop."""
 
-    def __init__(self, classifier: PictureClassifier, settings: ServerSettings) -> None:
+    def __init__(
+        self, classifier: PictureClassifier, decoders: DecodePool, settings: ServerSettings
+    ) -> None:
         self._classifier = classifier
+        self._decoders = decoders
         self._max_body_bytes = settings.max_body_bytes
         self._free_places = settings.worker_count + settings.queue_length
-        self._executor = ThreadPoolExecutor(settings.worker_count, thread_name_prefix="worker")
+        # Apart, so that pictures which take long to decode do not hold up the network.
+        self._decode_threads = ThreadPoolExecutor(settings.decode_process_count, "decode")
+        self._network_threads = ThreadPoolExecutor(settings.worker_count, "network")
 
     def create_application(self) -> Starlette:
         """Return the ASGI application; serve it only after the engine's warm-up."""
         return Starlette(
             routes=[
-                Route("/ping", ping, methods=["GET"]),
+                Route("/ping", self.ping, methods=["GET"]),
                 Route("/invocations", self.invocations, methods=["POST"]),
             ],
             exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
         )
+
+    async def ping(self, _request: Request) -> Response:
+        """Answer 200; the socket is opened only once the model has answered a warm-up."""
+        if not self._decoders.is_alive:
+            return answer_request_error(
+                RequestError("not_healthy", "The decode processes have ended.")
+            )
+        return Response()
 
     async def invocations(self, request: Request) -> Response:
         """Classify the picture in the body and log one line about it."""
@@ -75,8 +89,10 @@ class InferenceServer:
             check_content_type(request.headers.get("content-type"))
             attributes = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
             top_k = requested_top_k(attributes, self._classifier.class_count)
-            return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._classifier.classify, data, top_k
+            loop = asyncio.get_running_loop()
+            image = await loop.run_in_executor(self._decode_threads, self._decoders.decode, data)
+            return await loop.run_in_executor(
+                self._network_threads, self._classifier.classify, image, top_k
             )
         finally:
             self._free_places += 1
@@ -93,11 +109,6 @@ class InferenceServer:
         if not body:
             raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
         return bytes(body)
-
-
-async def ping(_request: Request) -> Response:
-    """Answer 200: the socket is opened only once the model has answered a warm-up."""
-    return Response()
 
 
 def answer_request_error(error: RequestError) -> JSONResponse:

@@ -19,8 +19,10 @@ class ServerSettings:
     """How the server uses its machine.
 
     Attributes:
-        worker_count: pictures decoded and computed at the same time (`WHIPPET_WORKERS`, by
+        worker_count: pictures that the network computes at the same time (`WHIPPET_WORKERS`, by
             default the cores this process may use).
+        decode_process_count: pictures decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
+            default one more than workers: one that takes long leaves the others free).
         queue_length: requests admitted beyond those (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
@@ -29,6 +31,7 @@ class ServerSettings:
     """
 
     worker_count: int
+    decode_process_count: int
     queue_length: int
     max_body_bytes: int
     drain_seconds: int
@@ -44,8 +47,12 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
     log_level = environment.get("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
         raise SettingsError(f"LOG_LEVEL is {log_level!r}; allowed: {', '.join(LOG_LEVELS)}")
+    worker_count = _whole_number(environment, "WHIPPET_WORKERS", _usable_cores(), 1, 256)
     return ServerSettings(
-        worker_count=_whole_number(environment, "WHIPPET_WORKERS", _usable_cores(), 1, 256),
+        worker_count=worker_count,
+        decode_process_count=_whole_number(
+            environment, "WHIPPET_DECODE_PROCESSES", worker_count + 1, 1, 257
+        ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
         max_body_bytes=_whole_number(
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000

@@ -9,6 +9,7 @@ def test_each_variable_is_read() -> None:
     settings = read_settings(
         {
             "WHIPPET_WORKERS": "3",
+            "WHIPPET_DECODE_PROCESSES": "5",
             "WHIPPET_QUEUE_LENGTH": "0",
             "WHIPPET_MAX_BODY_BYTES": "2048",
             "WHIPPET_DRAIN_SECONDS": "7",
@@ -16,6 +17,7 @@ def test_each_variable_is_read() -> None:
         }
     )
     assert (settings.worker_count, settings.queue_length) == (3, 0)
+    assert settings.decode_process_count == 5
     assert (settings.max_body_bytes, settings.drain_seconds) == (2048, 7)
     assert settings.log_level == "WARNING"
 

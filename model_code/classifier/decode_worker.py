@@ -1,0 +1,71 @@
+"""One decode process: picture bytes -> the network's input, within limits of time and memory."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import resource
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy
+
+from classifier.decode_channel import REPLY, REQUEST, Assignment, ReplyKind, receive
+from classifier.decoding import decode_picture
+from classifier.errors import RequestError
+from classifier.preprocessing import preprocess
+
+# The process that a machine short of memory should end first.
+_OOM_SCORE: Final = "1000"
+
+
+def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
+    """Answer until the server closes the channel.
+
+    A picture that takes more processor time than allowed ends this process by SIGPROF, wherever
+    it is: neither Python nor a decoder can hold that up.
+    """
+    _limit(assignment.memory_bytes)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            sequence, length = REQUEST.unpack(receive(channel, REQUEST.size))
+            signal.setitimer(signal.ITIMER_PROF, assignment.cpu_seconds)
+            try:
+                _decode(memory, length, assignment)
+                kind, text = ReplyKind.IMAGE, b""
+            except RequestError as error:
+                kind, text = ReplyKind.REFUSED, f"{error.code}\t{error.message}".encode()
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            channel.sendall(REPLY.pack(sequence, kind, len(text)) + text)
+
+
+def _decode(memory: mmap.mmap, length: int, assignment: Assignment) -> None:
+    layout = assignment.layout
+    try:
+        picture = decode_picture(memory[layout.picture : layout.picture + length])
+        image = preprocess(picture, assignment.preprocessing)
+    except MemoryError as error:
+        gc.collect()
+        raise RequestError(
+            "unreadable_image",
+            "Decoding the picture takes more memory than is allowed; save it smaller.",
+        ) from error
+    shared = numpy.frombuffer(memory, numpy.float32, image.size, layout.image)
+    shared[:] = image.reshape(-1)
+
+
+def _limit(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    with suppress(OSError, ValueError):
+        # Private memory alone: what is shared with the server does not count. Not on macOS,
+        # which knows neither /proc nor this limit.
+        status = Path("/proc/self/statm").read_text().split()
+        at_start = int(status[5]) * os.sysconf("SC_PAGE_SIZE")
+        limit = at_start + memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
