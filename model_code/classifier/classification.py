@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy
 
-from classifier.engine import Engine
 from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
@@ -14,20 +13,19 @@ from classifier.preprocessing import FloatArray
 class PictureClassifier:
     """An artifact's network with the labels that came with it."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._engine = engine
 
     @property
     def class_count(self) -> int:
         """Number of labels."""
         return len(self._manifest.labels)
 
-    def classify(self, image: FloatArray, top_k: int) -> dict[str, Any]:
+    def classify(self, logits: FloatArray, top_k: int) -> dict[str, Any]:
         """Answer one picture.
 
         Args:
-            image: of one picture, 3 x crop x crop, preprocessed.
+            logits: of one picture, (classes).
             top_k: number of predictions, 1 to `class_count`.
 
         Returns:
@@ -37,7 +35,7 @@ class PictureClassifier:
         Raises:
             ArithmeticError: the network answered with numbers that are not finite.
         """
-        probabilities = softmax(self._engine.infer(image))
+        probabilities = softmax(logits)
         ranking = numpy.argsort(-probabilities, kind="stable")[:top_k]
         return {
             "predictions": [

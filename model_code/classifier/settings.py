@@ -24,6 +24,8 @@ class ServerSettings:
         decode_process_count: pictures decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
             default one more than workers: one that takes long leaves the others free).
         queue_length: requests admitted beyond those (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
+        deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
+            little less than the proxy waits); who cannot be answered by then gets 503.
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
@@ -33,6 +35,7 @@ class ServerSettings:
     worker_count: int
     decode_process_count: int
     queue_length: int
+    deadline_ms: int
     max_body_bytes: int
     drain_seconds: int
     log_level: str
@@ -54,6 +57,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
             environment, "WHIPPET_DECODE_PROCESSES", worker_count + 1, 1, 257
         ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
+        deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 8000, 10, 60_000),
         max_body_bytes=_whole_number(
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000
         ),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,30 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "weights.pt"
     torch.save(build_network("resnet18", 4, 224).state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def network(weights_file: Path) -> Any:
+    """The resnet18 of those weights, as a `torch.nn.Module`."""
+    from classifier.training.network import build_network, load_weights, read_state_dict
+
+    from .exported_network import CROP
+
+    network = build_network("resnet18", 4, CROP)
+    load_weights(network, read_state_dict(weights_file), "resnet18")
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def artifact_folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact that was exported from it."""
+    from classifier.training.export import write_artifact
+
+    from .exported_network import DESCRIPTION
+
+    folder = tmp_path_factory.mktemp("artifact")
+    write_artifact(network, DESCRIPTION, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

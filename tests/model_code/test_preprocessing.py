@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import (  # type: ignore[import-untyped]  # as ab
 )
 
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture, normalise
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [
@@ -50,10 +50,10 @@ def test_every_pixel_equals_torchvisions_within_one_step(
         std=STD,
         interpolation=InterpolationMode(interpolation),
     )(picture).numpy()
-    ours = preprocess(
-        picture,
-        Preprocessing(resize=resize, crop=crop, interpolation=interpolation, mean=MEAN, std=STD),
+    settings = Preprocessing(
+        resize=resize, crop=crop, interpolation=interpolation, mean=MEAN, std=STD
     )
+    ours = normalise(crop_picture(picture, settings), settings)
     assert ours.dtype == numpy.float32
     assert ours.shape == reference.shape == (3, crop, crop)
     one_step = 1 / 255 / numpy.array(STD)[:, None, None]

@@ -14,7 +14,7 @@ from torchvision.transforms import v2  # type: ignore[import-untyped]  # it ship
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture, normalise
 from classifier.training.errors import DataError
 
 Transform = Callable[[Image.Image], torch.Tensor]
@@ -38,7 +38,7 @@ def evaluation_transform(settings: Preprocessing) -> Transform:
     """Return the server's own preprocessing: 3 x crop x crop, normalised."""
 
     def transform(picture: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(preprocess(picture, settings))
+        return torch.from_numpy(normalise(crop_picture(picture, settings), settings))
 
     return transform
 
