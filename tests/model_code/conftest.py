@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from classifier.classification import Labeller
+    from classifier.manifest import Manifest
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -66,12 +67,11 @@ def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def labeller() -> Labeller:
+def manifest() -> Manifest:
     """Of a classifier of three colours."""
-    from classifier.classification import Labeller
     from classifier.manifest import Manifest, Preprocessing
 
-    manifest = Manifest(
+    return Manifest(
         name="colours",
         architecture="none",
         labels=("red", "grün", "blue"),
@@ -82,6 +82,12 @@ def labeller() -> Labeller:
         exporter_version=1,
         files={"model.onnx": "2" * 64},
     )
+
+
+@pytest.fixture(scope="session")
+def labeller(manifest: Manifest) -> Labeller:
+    from classifier.classification import Labeller
+
     return Labeller(manifest)
 
 

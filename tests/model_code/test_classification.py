@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.classification import Labeller, softmax
+from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
 
@@ -25,12 +28,16 @@ def test_only_as_many_as_asked_for_are_answered(labeller: Labeller, top_k: int) 
     assert len(labeller.rank(_logits(1, 1, 1), top_k)) == top_k
 
 
-@given(values=st.lists(st.integers(-2, 2), min_size=3, max_size=3), top_k=st.integers(1, 3))
+@given(values=st.lists(st.integers(-2, 2), min_size=2, max_size=200), data=st.data())
 def test_of_equals_the_first_label_comes_first(
-    labeller: Labeller, values: list[int], top_k: int
+    manifest: Manifest, values: list[int], data: st.DataObject
 ) -> None:
-    ranking = [prediction["index"] for prediction in labeller.rank(_logits(*values), top_k)]
-    assert ranking == sorted(range(3), key=lambda index: (-values[index], index))[:top_k]
+    top_k = data.draw(st.integers(1, len(values)))
+    labels = tuple(f"label {index}" for index in range(len(values)))
+    ranking = Labeller(replace(manifest, labels=labels)).rank(_logits(*values), top_k)
+    expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:top_k]
+    assert [prediction["index"] for prediction in ranking] == expected
+    assert [prediction["label"] for prediction in ranking] == [labels[i] for i in expected]
 
 
 def test_the_model_has_a_name_and_a_version(labeller: Labeller) -> None:

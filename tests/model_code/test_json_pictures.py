@@ -56,6 +56,7 @@ def test_a_slash_may_be_escaped() -> None:
         ('{"instances": [], "more": 1}', "it has the keys ['instances', 'more']"),
         ('{"Instances": []}', "it has the keys ['Instances']"),
         (r'{"\ud800": []}', r"it has the keys ['\ud800']"),
+        ('{"' + "k" * 999 + '": []}', f"it has the keys ['{'k' * 20}']"),
         ('{"instances": {}}', "instances is an object"),
         ('{"instances": 1e999}', "instances is a number"),
         ('{"instances": []}', "there are 0 instances"),
@@ -149,8 +150,10 @@ def test_a_line_that_cannot_be_read_leaves_the_others_alone(line: str, words: st
     assert second.__context__ is None
 
 
-@pytest.mark.parametrize("body", ["\n", " \r\n\n", '{"b64": "QQ=="}\n' * 4, "\n\n\n\n{}"])
-def test_no_lines_and_too_many_are_refused(body: str) -> None:
-    with pytest.raises(RequestError, match="1 to 3 lines") as caught:
+@pytest.mark.parametrize(
+    ("body", "count"), [("\n", 0), (" \r\n\n", 0), ('{"b64": "QQ=="}\n' * 4, 4), ("\n\n\n\n{}", 5)]
+)
+def test_no_lines_and_too_many_are_refused(body: str, count: int) -> None:
+    with pytest.raises(RequestError, match=f"has {count} lines; expected 1 to 3") as caught:
         _read(body, LINES)
     assert caught.value.code == "invalid_request"
