@@ -96,8 +96,8 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        # With the protocol named, asyncio sees that it is TCP and turns Nagle's algorithm off, which
-        # would hold back an answer's body for 40 ms.
+        # With the protocol named, asyncio sees that it is TCP and turns Nagle's algorithm off,
+        # which would hold back an answer's body for 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

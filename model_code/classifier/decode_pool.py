@@ -102,7 +102,7 @@ class DecodePool:
         """Whether dead decode processes are still replaced."""
         return self._keeper.poll() is None
 
-    async def decode(self, data: bytes | bytearray) -> ByteArray:
+    async def decode(self, data: bytes | memoryview) -> ByteArray:
         """Return the cropped picture (crop x crop x 3) of a JPEG, PNG or WebP.
 
         Waits for a free process. May be cancelled; the process then finishes what it has begun.
@@ -152,7 +152,7 @@ class DecodePool:
         self._free.release()
 
 
-def _hand_over(place: _Place, data: bytes | bytearray, layout: Layout) -> None:
+def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout) -> None:
     place.memory[layout.picture : layout.picture + len(data)] = data
     place.sequence += 1
     SEQUENCE.pack_into(place.memory, 0, place.sequence)

@@ -6,9 +6,11 @@ from typing import Final
 
 STATUS_BY_CODE: Final = {
     "empty_body": 400,
+    "invalid_request": 400,
     "invalid_top_k": 400,
     "not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "body_timeout": 408,
     "payload_too_large": 413,
     "image_too_large": 413,

@@ -1,12 +1,15 @@
-"""A picture's bytes -> logits: decode and crop, then the network."""
+"""Pictures' bytes -> logits: decode and crop, then the network."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 
 from classifier.admission import Admission
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
+from classifier.errors import RequestError
 from classifier.health import WatchedEngine
 from classifier.preprocessing import FloatArray
 
@@ -26,12 +29,29 @@ class Pipeline:
         self._admission = admission
         self._counters = counters
 
-    async def compute(self, picture: bytes | bytearray) -> FloatArray:
-        """Return the logits (classes) of a JPEG, PNG or WebP; may be cancelled.
+    async def compute(
+        self, pictures: Sequence[bytes | memoryview | RequestError]
+    ) -> list[FloatArray | RequestError]:
+        """Return the logits (classes) of each JPEG, PNG or WebP, or why there are none.
 
-        Raises:
-            RequestError: the picture cannot be read, is too large, or took too long.
+        May be cancelled. An error in place of a picture is answered as it is.
         """
+        if len(pictures) == 1:
+            return [await self._result(pictures[0])]
+        return list(await asyncio.gather(*map(self._result, pictures)))
+
+    async def _result(
+        self, picture: bytes | memoryview | RequestError
+    ) -> FloatArray | RequestError:
+        if isinstance(picture, RequestError):
+            return picture
+        try:
+            return await self._logits(picture)
+        except RequestError as error:
+            # Without its traceback, which would keep the body alive.
+            return RequestError(error.code, error.message)
+
+    async def _logits(self, picture: bytes | memoryview) -> FloatArray:
         with self._admission.picture():
             started = time.perf_counter()
             crop = await self._decoders.decode(picture)

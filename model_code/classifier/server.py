@@ -8,25 +8,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from classifier.admission import Admission
-from classifier.classification import PictureClassifier
-from classifier.codecs import check_content_type, requested_top_k
+from classifier.answers import encode_answer
+from classifier.classification import Labeller
+from classifier.codecs import PictureRequest, read_request, requested_top_k
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
 from classifier.engine import Engine
+from classifier.error_answers import answer_fault, answer_http_exception, answer_request_error
 from classifier.errors import RequestError
 from classifier.health import Health, WatchedEngine
 from classifier.manifest import Manifest
+from classifier.negotiation import negotiate
 from classifier.pipeline import Pipeline
 from classifier.settings import ServerSettings
 
@@ -34,7 +37,6 @@ CUSTOM_ATTRIBUTES_HEADER: Final = "x-amzn-sagemaker-custom-attributes"
 # A body that comes slower holds a place that others wait for.
 BODY_SECONDS: Final = 10.0
 
-_CODE_BY_HTTP_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 _log = logging.getLogger("classifier.server")
 
 
@@ -45,7 +47,7 @@ class InferenceServer:
         self, manifest: Manifest, engine: Engine, decoders: DecodePool, settings: ServerSettings
     ) -> None:
         watched = WatchedEngine(engine, crop=manifest.preprocessing.crop)
-        self._classifier = PictureClassifier(manifest)
+        self._labeller = Labeller(manifest)
         self._settings = settings
         self._counters = Counters()
         self._health = Health(watched, decoders)
@@ -78,7 +80,7 @@ class InferenceServer:
         started = time.perf_counter()
         outcome = "ok"
         try:
-            response: Response = JSONResponse(await self._answer(request))
+            response = await self._answer(request)
         except RequestError as error:
             outcome = error.code
             response = answer_request_error(error)
@@ -94,16 +96,29 @@ class InferenceServer:
         _log.info("invocation", extra={"fields": fields})
         return response
 
-    async def _answer(self, request: Request) -> dict[str, Any]:
+    async def _answer(self, request: Request) -> Response:
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_ms / 1000
         with self._admission.place():
             self._counters.observe_inside(self._admission.request_count)
-            body = await self._read_body(request)
-            check_content_type(request.headers.get("content-type"))
+            asked = await self._read_request(request)
+            answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
             attributes = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
-            top_k = requested_top_k(attributes, self._classifier.class_count)
-            logits = await _unless_gone(request, self._pipeline.compute(body), deadline)
-            return self._classifier.classify(logits, top_k)
+            top_k = requested_top_k(attributes, self._labeller.class_count)
+            computing = self._pipeline.compute(asked.pictures)
+            results = await _unless_gone(request, computing, deadline)
+            body, media_type = encode_answer(
+                answer_type, asked.form, results, top_k=top_k, labeller=self._labeller
+            )
+            return Response(body, headers={"Content-Type": media_type})
+
+    async def _read_request(self, request: Request) -> PictureRequest:
+        body = await self._read_body(request)
+        content_type = request.headers.get("content-type")
+        most = self._settings.max_instances
+        if (content_type or "").startswith("image/"):
+            return read_request(content_type, body, max_pictures=most)
+        # Ten megabytes of JSON take 50 ms to read.
+        return await asyncio.to_thread(read_request, content_type, body, max_pictures=most)
 
     async def _read_body(self, request: Request) -> bytearray:
         body = bytearray()
@@ -121,8 +136,6 @@ class InferenceServer:
             raise RequestError(
                 "body_timeout", f"The body did not arrive within {BODY_SECONDS:g} s."
             ) from error
-        if not body:
-            raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
         return body
 
     @asynccontextmanager
@@ -136,7 +149,9 @@ class InferenceServer:
 _Result = TypeVar("_Result")
 
 
-async def _unless_gone(request: Request, work: Any, deadline: float) -> Any:
+async def _unless_gone(
+    request: Request, work: Coroutine[None, None, _Result], deadline: float
+) -> _Result:
     """Return what `work` returns, but cancel it when its answer would help nobody any more.
 
     Raises:
@@ -146,7 +161,7 @@ async def _unless_gone(request: Request, work: Any, deadline: float) -> Any:
     loop = asyncio.get_running_loop()
     working = loop.create_task(work)
     # The body has been read: the next message can only be that the connection is gone.
-    going = loop.create_task(request.receive())
+    going = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait(
             {working, going}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
@@ -161,28 +176,6 @@ async def _unless_gone(request: Request, work: Any, deadline: float) -> Any:
     finally:
         working.cancel()
         going.cancel()
-
-
-def answer_request_error(error: RequestError) -> JSONResponse:
-    """Answer with the error's status and `{"code", "message"}`."""
-    seconds = error.retry_after_seconds
-    headers = None if seconds is None else {"Retry-After": str(seconds)}
-    return JSONResponse({"code": error.code, "message": error.message}, error.status, headers)
-
-
-async def answer_http_exception(_request: Request, error: Exception) -> Response:
-    """Answer what the router refuses, an unknown path or method, in the same shape."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = _CODE_BY_HTTP_STATUS[error.status_code]
-    return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
-
-
-async def answer_fault(_request: Request, _error: Exception) -> Response:
-    """Answer a fault of ours; its reason goes to the log, not to the caller."""
-    return answer_request_error(
-        RequestError("internal_error", "The picture could not be classified.")
-    )
 
 
 def _milliseconds_since(started: float) -> float:

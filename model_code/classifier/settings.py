@@ -26,6 +26,7 @@ class ServerSettings:
         queue_length: requests admitted beyond those (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
         deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
             little less than the proxy waits); who cannot be answered by then gets 503.
+        max_instances: pictures in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
@@ -36,6 +37,7 @@ class ServerSettings:
     decode_process_count: int
     queue_length: int
     deadline_ms: int
+    max_instances: int
     max_body_bytes: int
     drain_seconds: int
     log_level: str
@@ -58,6 +60,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
         deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 8000, 10, 60_000),
+        max_instances=_whole_number(environment, "WHIPPET_MAX_INSTANCES", 64, 1, 1024),
         max_body_bytes=_whole_number(
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000
         ),

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from classifier.classification import Labeller
+    from classifier.manifest import Manifest
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -84,6 +88,31 @@ def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("labels") / "labels.txt"
     path.write_text("apple\nmüsli\npear\nquince\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """Of a classifier of three colours."""
+    from classifier.manifest import Manifest, Preprocessing
+
+    return Manifest(
+        name="colours",
+        architecture="none",
+        labels=("red", "grün", "blue"),
+        preprocessing=Preprocessing(
+            resize=4, crop=4, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(1, 1, 1)
+        ),
+        weights_sha256="1" * 64,
+        exporter_version=1,
+        files={"model.onnx": "2" * 64},
+    )
+
+
+@pytest.fixture(scope="session")
+def labeller(manifest: Manifest) -> Labeller:
+    from classifier.classification import Labeller
+
+    return Labeller(manifest)
 
 
 @pytest.fixture(scope="session")

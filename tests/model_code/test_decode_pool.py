@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +16,15 @@ import numpy
 import pytest
 from PIL import Image
 
-from .blocking_pool import BlockingPool
+from classifier.decode_keeper import UNPRIVILEGED_ID
 from classifier.decode_pool import DecodePoolError
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
 from classifier.preprocessing import crop_picture
+
+from .blocking_pool import BlockingPool
+from .conftest import MODEL_CODE
 
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
@@ -190,6 +195,36 @@ def test_decode_processes_know_nothing_of_our_environment(
         assert b"AWS" not in Path(f"/proc/{keeper}/environ").read_bytes()
     finally:
         pool.close()
+
+
+def test_decode_processes_are_nobodys(pool: BlockingPool) -> None:
+    expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
+    for process in _decode_processes():
+        status = Path(f"/proc/{process}/status").read_text()
+        user = next(line for line in status.splitlines() if line.startswith("Uid:"))
+        assert {int(identifier) for identifier in user.split()[1:]} == {expected}
+    assert pool.is_alive
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+def test_decoding_imports_nothing_after_the_fork(format_name: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = _file(Image.new("RGB", (40, 30)), format_name, exif=exif.tobytes())
+    code = (
+        "import sys, classifier.decode_keeper as keeper; from PIL import Image; Image.preinit()\n"
+        "from classifier.decoding import decode_picture\n"
+        "before = set(sys.modules); decode_picture(sys.stdin.buffer.read())\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        input=picture,
+        env={"PYTHONPATH": str(MODEL_CODE)},
+        capture_output=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == b"[]"
 
 
 def _parent(process: int) -> int:

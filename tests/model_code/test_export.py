@@ -13,6 +13,7 @@ from classifier.training.network import digest
 
 from .exported_network import CROP
 
+
 def test_the_artifact_vouches_for_its_network(
     artifact_folder: Path, network: torch.nn.Module
 ) -> None:

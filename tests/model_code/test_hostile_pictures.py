@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from .blocking_pool import BlockingPool
 from classifier.decode_pool import CPU_SECONDS
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
+
+from .blocking_pool import BlockingPool
 
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
@@ -90,7 +91,9 @@ def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, 
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
+def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(
+    pool: BlockingPool, name: str
+) -> None:
     for position in range(len(SMALL[name])):
         damaged = bytearray(SMALL[name])
         damaged[position] ^= 1 << position % 8
