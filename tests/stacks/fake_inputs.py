@@ -15,6 +15,7 @@ def manifest_of(**changes: Any) -> dict[str, Any]:
         "name": "digits-resnet",
         "version": IDENTITY[:12],
         "identity": IDENTITY,
+        "files": {"model.onnx": "0f" * 32},
     }
     return {**manifest, **changes}
 
