@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
@@ -93,19 +94,14 @@ class Batcher(Generic[Item, Result]):
 
     def _start(self) -> None:
         self._cancel_timer()
-        batch: dict[asyncio.Future[Result], Item] = {}
-        while self._waiting and len(batch) < self._max_batch:
-            future = next(iter(self._waiting))
-            item, _ = self._waiting.pop(future)
-            if not future.done():
-                batch[future] = item
+        batch = list(itertools.islice(self._waiting, self._max_batch))
+        items = [self._waiting.pop(future)[0] for future in batch]
         if batch:
             self._running_count += 1
             loop = asyncio.get_running_loop()
-            finish = functools.partial(self._finish, list(batch))
-            computed = self._threads.submit(self._compute, list(batch.values()))
+            finish = functools.partial(self._finish, batch)
+            computed = self._threads.submit(self._compute, items)
             computed.add_done_callback(lambda done: loop.call_soon_threadsafe(finish, done))
-        self._plan()
 
     def _finish(
         self, batch: list[asyncio.Future[Result]], computed: Future[Sequence[Result]]
