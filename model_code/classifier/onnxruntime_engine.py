@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
-import numpy.typing
 
 from classifier.batching import IN_FLIGHT_COUNT, Batcher
 from classifier.engine import INPUT_NAME, OUTPUT_NAME, EngineError
 from classifier.manifest import Preprocessing
 from classifier.onnxruntime_session import CUDA_PROVIDER, open_session, prepare_provider
-from classifier.preprocessing import FloatArray
+from classifier.preprocessing import ByteArray, FloatArray, normalisation
 
 
 class OnnxRuntimeEngine:
@@ -52,10 +51,8 @@ class OnnxRuntimeEngine:
             size: open_session(model_path, provider, crop=self._crop, class_count=class_count)
             for size in batch_sizes(max_batch)
         }
-        mean, std = numpy.array(preprocessing.mean), numpy.array(preprocessing.std)
-        # (value / 255 - mean) / std in two passes over the image.
-        self._scale = (1 / (255 * std)).astype(numpy.float32).reshape(3, 1, 1)
-        self._offset = (mean / std).astype(numpy.float32).reshape(3, 1, 1)
+        factor, offset = normalisation(preprocessing)
+        self._factor, self._offset = factor.reshape(3, 1, 1), offset.reshape(3, 1, 1)
         self._idle_inputs: queue.SimpleQueue[FloatArray] = queue.SimpleQueue()
         for _ in range(IN_FLIGHT_COUNT):
             shape = (max_batch, 3, self._crop, self._crop)
@@ -65,7 +62,7 @@ class OnnxRuntimeEngine:
 
     @property
     def capacity(self) -> int:
-        """Images that it is worth handing in at the same time."""
+        """Pictures that it is worth handing in at the same time."""
         return self._max_batch * IN_FLIGHT_COUNT
 
     def warm_up(self) -> None:
@@ -81,35 +78,35 @@ class OnnxRuntimeEngine:
                 if not numpy.isfinite(self._compute([black] * size)).all():
                     raise EngineError("the network answers a black image with numbers not finite")
 
-    async def infer(self, image: numpy.typing.NDArray[numpy.uint8]) -> FloatArray:
-        """Return the logits (classes) of one image (crop x crop x 3: red, green, blue).
+    async def infer(self, crop: ByteArray) -> FloatArray:
+        """Return the logits (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
 
         Raises:
-            EngineError: the batch that the image was in could not be computed.
-            BatcherClosedError: the engine was closed before the image's turn came.
+            EngineError: the batch that the picture was in could not be computed.
+            BatcherClosedError: the engine was closed before the picture's turn came.
         """
-        return await self._batcher.submit(image)
+        return await self._batcher.submit(crop)
 
     def close(self) -> None:
         """Fail what waits, then block until what is computed is done."""
         self._batcher.close()
 
-    def _compute(self, images: Sequence[numpy.typing.NDArray[numpy.uint8]]) -> list[FloatArray]:
-        size = next(size for size in self._sessions if size >= len(images))
+    def _compute(self, crops: Sequence[ByteArray]) -> list[FloatArray]:
+        size = next(size for size in self._sessions if size >= len(crops))
         inputs = self._idle_inputs.get()
         try:
-            for image, normalised in zip(images, inputs, strict=False):
-                numpy.multiply(image.transpose(2, 0, 1), self._scale, out=normalised)
+            for crop, normalised in zip(crops, inputs, strict=False):
+                numpy.multiply(crop.transpose(2, 0, 1), self._factor, out=normalised)
                 numpy.subtract(normalised, self._offset, out=normalised)
-            # Rows beyond the last image hold those of an earlier batch; nothing reads their logits.
+            # Rows beyond the last crop hold those of an earlier batch; nothing reads their logits.
             feed = {INPUT_NAME: inputs[:size]}
             logits = self._sessions[size].run([OUTPUT_NAME], feed)[0]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             reason = " ".join(str(error).split())
-            raise EngineError(f"a batch of {len(images)} failed: {reason}") from error
+            raise EngineError(f"a batch of {len(crops)} failed: {reason}") from error
         finally:
             self._idle_inputs.put(inputs)
-        return list(logits[: len(images)])
+        return list(logits[: len(crops)])
 
 
 def batch_sizes(max_batch: int) -> list[int]:

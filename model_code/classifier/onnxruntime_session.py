@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from classifier.engine import INPUT_NAME, OUTPUT_NAME, EngineError
+from classifier.engine import EngineError, check_ports
 from classifier.gpu import check_gpu
 
 # From version 1.29 on ONNX Runtime reports to Microsoft, unless this is set before its import.
@@ -79,18 +79,14 @@ def open_session(model_path: Path, provider: str, *, crop: int, class_count: int
             f"ONNX Runtime could not start {provider}, for the reason that it logged above: "
             "install requirements-serving-gpu.txt whole, with its CUDA and cuDNN libraries"
         )
-    _check_ports(session, model_path, crop, class_count)
+    _check_shapes(session, model_path, crop, class_count)
     return session
 
 
-def _check_ports(session: Any, model_path: Path, crop: int, class_count: int) -> None:
-    inputs = [port.name for port in session.get_inputs()]
-    outputs = [port.name for port in session.get_outputs()]
-    if (inputs, outputs) != ([INPUT_NAME], [OUTPUT_NAME]):
-        raise EngineError(
-            f"the network has inputs {inputs} and outputs {outputs}; "
-            f"a classifier has ['{INPUT_NAME}'] and ['{OUTPUT_NAME}']"
-        )
+def _check_shapes(session: Any, model_path: Path, crop: int, class_count: int) -> None:
+    check_ports(
+        [port.name for port in session.get_inputs()], [port.name for port in session.get_outputs()]
+    )
     # A length that differs from batch to batch is a name, or None.
     batch, *image_shape = session.get_inputs()[0].shape
     if isinstance(batch, int) or image_shape != [3, crop, crop]:

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy
-import numpy.typing
 import onnx
 import onnxruntime  # type: ignore[import-untyped]  # it brings no types
 import pytest
@@ -24,36 +23,16 @@ from classifier.engine import EngineError
 from classifier.manifest import Preprocessing
 from classifier.onnxruntime_engine import OnnxRuntimeEngine, batch_sizes
 from classifier.onnxruntime_session import CUDA_PROVIDER, open_session
-from classifier.preprocessing import FloatArray
-from classifier.training.export import ModelDescription, write_artifact
-from classifier.training.network import build_network, load_weights, read_state_dict
+from classifier.preprocessing import ByteArray, FloatArray, normalise
 
-CROP = 64
+from .exported_network import CROP, PREPROCESSING
+
 CPU_PROVIDER = "CPUExecutionProvider"
-PREPROCESSING = Preprocessing(
-    resize=72, crop=CROP, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.3)
-)
-ByteArray = numpy.typing.NDArray[numpy.uint8]
 
 
 @pytest.fixture(scope="module")
-def network(weights_file: Path) -> torch.nn.Module:
-    network = build_network("resnet18", 4, CROP)
-    load_weights(network, read_state_dict(weights_file), "resnet18")
-    return network.eval()
-
-
-@pytest.fixture(scope="module")
-def model_path(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifact")
-    description = ModelDescription(
-        name="fruit",
-        architecture="resnet18",
-        labels=("apple", "plum", "pear", "quince"),
-        preprocessing=PREPROCESSING,
-    )
-    write_artifact(network, description, folder)
-    return folder / "model.onnx"
+def model_path(artifact_folder: Path) -> Path:
+    return artifact_folder / "model.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +62,8 @@ def _images(count: int) -> list[ByteArray]:
 
 
 def _expected(network: torch.nn.Module, image: ByteArray) -> FloatArray:
-    mean, std = torch.tensor(PREPROCESSING.mean), torch.tensor(PREPROCESSING.std)
-    normalised = ((torch.from_numpy(image).float() / 255 - mean) / std).permute(2, 0, 1)
     with torch.inference_mode():
+        normalised = torch.from_numpy(normalise(image, PREPROCESSING))
         logits: FloatArray = network(normalised[None])[0].numpy()
     return logits
 
