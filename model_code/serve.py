@@ -77,7 +77,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         max_picture_bytes=settings.max_body_bytes,
     )
     engine = OpenVinoEngine(
-        artifact.model_path,
+        artifact.model_path(artifact.resolve_precision("auto")),
         crop=manifest.preprocessing.crop,
         class_count=len(manifest.labels),
         streams=settings.worker_count,

@@ -105,8 +105,8 @@ def _parse_manifest(content: bytes, path: Path, archive: Path) -> ModelArtifact:
         manifest = json.loads(content)
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): build it with `make model`") from error
-    if not isinstance(manifest, dict) or manifest.get("schema_version") != 1:
-        raise InputError(f"{path}: expected schema_version 1: build it again with `make model`")
+    if not isinstance(manifest, dict) or manifest.get("schema_version") != 2:
+        raise InputError(f"{path}: expected schema_version 2: build it again with `make model`")
     name, identity = manifest.get("name"), manifest.get("identity")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise InputError(f"{path}: name = {name!r}: expected up to 63 letters, digits, . _ or -")

@@ -92,7 +92,7 @@ def test_what_a_job_wrote_can_be_served(
 ) -> None:
     assert finished.returncode == 0
     artifact = read_artifact(job / "model")
-    OpenVinoEngine(artifact.model_path, crop=32, class_count=2, streams=1).warm_up()
+    OpenVinoEngine(artifact.model_path("fp32"), crop=32, class_count=2, streams=1).warm_up()
 
 
 def test_the_same_seed_gives_the_same_weights(picture_folder: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema_version": 2}, "expected schema_version 1"),
+        ({"schema_version": 1}, "expected schema_version 2"),
         ({"name": "no spaces"}, "name = 'no spaces'"),
         ({"name": None}, "name = None"),
         ({"identity": "5E" * 32}, "expected a sha256 in hexadecimal"),
