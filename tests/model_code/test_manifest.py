@@ -135,7 +135,10 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
         (_set("quantization", {}), r"lacks quantization\.agreement"),
         (_set("quantization", []), "quantization must be of type dict or NoneType"),
         (_set("quantization.shipped", 1), r"quantization\.shipped must be of type bool"),
-        (_set("quantization.agreement", 1.5), r"quantization\.agreement is 1\.5; it must be from 0"),
+        (
+            _set("quantization.agreement", 1.5),
+            r"quantization\.agreement is 1\.5; it must be from 0",
+        ),
         (_set("quantization.calibration_sha256", "x"), r"quantization\.calibration_sha256: 'x'"),
         (_set("quantization.tool", "other"), "changed after the build"),
         (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement must be of type float"),
