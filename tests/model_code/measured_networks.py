@@ -24,11 +24,10 @@ class BrightnessNetwork(torch.nn.Module):
 
     def __init__(self, outlier: float) -> None:
         super().__init__()
-        self.channels = torch.nn.Conv2d(3, 2, 1)
+        self.channels = torch.nn.Conv2d(3, 2, 1, bias=False)
         self.head = torch.nn.Linear(2, 2)
         with torch.no_grad():
             self.channels.weight.copy_(torch.tensor([outlier / 3, 1 / 3])[:, None, None, None])
-            self.channels.bias.zero_()
             self.head.weight.copy_(torch.tensor([[0.0, 0.0], [0.0, 10.0]]))
             self.head.bias.copy_(torch.tensor([4.5, 0.0]))
 
