@@ -20,8 +20,8 @@ from starlette.applications import Starlette
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.decode_pool import DecodePool
 from classifier.engine import EngineError
+from classifier.engines import load_engine
 from classifier.logs import configure_logs
-from classifier.openvino_engine import OpenVinoEngine
 from classifier.server import InferenceServer
 from classifier.settings import ServerSettings, SettingsError, read_port, read_settings
 
@@ -75,18 +75,17 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         manifest.preprocessing,
         process_count=settings.decode_process_count,
         max_picture_bytes=settings.max_body_bytes,
+        reduce_to=manifest.preprocessing.resize if settings.decode == "fast" else None,
     )
-    engine = OpenVinoEngine(
-        artifact.model_path,
-        preprocessing=manifest.preprocessing,
-        class_count=len(manifest.labels),
-        streams=settings.worker_count,
-    )
+    engine = load_engine(artifact, settings)
     engine.warm_up()
     fields = {
         "model": manifest.name,
         "version": manifest.version,
-        "workers": settings.worker_count,
+        "engine": settings.engine,
+        "precision": artifact.resolve_precision(settings.precision),
+        "decode": settings.decode,
+        "pictures_at_once": engine.capacity,
         "load_ms": round((time.perf_counter() - started) * 1000),
     }
     _log.info("model loaded", extra={"fields": fields})

@@ -9,7 +9,6 @@ from pathlib import Path
 from stacks.errors import InputError
 
 _MANIFEST = "manifest.json"
-_SCHEMA_VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +108,8 @@ def _parse_manifest(content: bytes, path: Path, archive: Path) -> ModelArtifact:
         manifest = json.loads(content)
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): build it with `make model`") from error
-    if not isinstance(manifest, dict) or manifest.get("schema_version") not in _SCHEMA_VERSIONS:
-        known = " or ".join(str(version) for version in _SCHEMA_VERSIONS)
-        raise InputError(
-            f"{path}: expected schema_version {known}: build it again with `make model`"
-        )
+    if not isinstance(manifest, dict) or manifest.get("schema_version") != 2:
+        raise InputError(f"{path}: expected schema_version 2: build it again with `make model`")
     name, identity, files = (manifest.get(key) for key in ("name", "identity", "files"))
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise InputError(f"{path}: name = {name!r}: expected up to 63 letters, digits, . _ or -")

@@ -46,7 +46,8 @@ def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assig
 def _decode(memory: mmap.mmap, length: int, assignment: Assignment) -> None:
     layout = assignment.layout
     try:
-        picture = decode_picture(memory[layout.picture : layout.picture + length])
+        data = memory[layout.picture : layout.picture + length]
+        picture = decode_picture(data, reduce_to=assignment.reduce_to)
         image = crop_picture(picture, assignment.preprocessing)
     except MemoryError as error:
         gc.collect()

@@ -11,7 +11,7 @@ IDENTITY = "5e" * 32
 
 def manifest_of(**changes: Any) -> dict[str, Any]:
     manifest = {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": "digits-resnet",
         "version": IDENTITY[:12],
         "identity": IDENTITY,

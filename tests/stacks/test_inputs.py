@@ -66,7 +66,7 @@ def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema_version": 3}, "expected schema_version 1 or 2"),
+        ({"schema_version": 1}, "expected schema_version 2"),
         ({"files": None}, "files = None: expected the sha256 of each file"),
         ({"name": "no spaces"}, "name = 'no spaces'"),
         ({"name": None}, "name = None"),

@@ -29,7 +29,7 @@ def load_pictures(directory: Path, transform: Transform) -> ImageFolder:
         DataError: no such folder, no labels, or a label without pictures.
     """
     try:
-        return ImageFolder(str(directory), transform=transform, loader=_decode_file)
+        return ImageFolder(str(directory), transform=transform, loader=_read_picture_named)
     except FileNotFoundError as error:
         raise DataError(f"{directory}: {error}; expected <label>/<picture> in it") from error
 
@@ -81,8 +81,17 @@ def training_transform(settings: Preprocessing, augmentation: str) -> Transform:
     return transform
 
 
-def _decode_file(path: str) -> Image.Image:
+def read_picture(path: Path, *, reduce_to: int | None = None) -> Image.Image:
+    """Return the picture in a file as the server decodes it; `reduce_to` as it takes it.
+
+    Raises:
+        DataError: the file is no picture that the server would read.
+    """
     try:
-        return decode_picture(Path(path).read_bytes())
+        return decode_picture(path.read_bytes(), reduce_to=reduce_to)
     except RequestError as error:
         raise DataError(f"{path}: {error.message}") from error
+
+
+def _read_picture_named(path: str) -> Image.Image:
+    return read_picture(Path(path))
