@@ -1,0 +1,98 @@
+"""Several pictures in a request, and answers other than JSON, over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from .artifacts import LABELS
+from .server import Server
+
+
+def _instance(pictures: Path, colour: str) -> dict[str, str]:
+    return {"b64": base64.b64encode((pictures / f"{colour}.jpeg").read_bytes()).decode()}
+
+
+def _best(predictions: list[dict[str, object]]) -> object:
+    return predictions[0]["label"]
+
+
+def test_instances_are_answered_in_their_order(server: Server, pictures: Path) -> None:
+    wanted = LABELS * 7
+    body = json.dumps({"instances": [_instance(pictures, colour) for colour in wanted]})
+    reply = server.invoke(body, "application/json", top_k=2)
+    assert reply.status == 200
+    assert [_best(predictions) for predictions in reply.body["predictions"]] == wanted
+    assert {len(predictions) for predictions in reply.body["predictions"]} == {2}
+    assert reply.body["model"]["name"] == "colours"
+
+
+def test_an_instance_that_is_no_picture_fails_its_request(server: Server, pictures: Path) -> None:
+    broken = {"b64": base64.b64encode(b"no picture").decode()}
+    body = json.dumps({"instances": [_instance(pictures, "red"), broken]})
+    reply = server.invoke(body, "application/json")
+    assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
+    assert reply.body["message"].startswith("instances[1]: ")
+
+
+def test_a_line_that_is_no_picture_fails_alone(server: Server, pictures: Path) -> None:
+    lines = [
+        json.dumps(_instance(pictures, "green")),
+        '{"b64": "bm8gcGljdHVyZQ=="}',
+        "not JSON",
+        json.dumps(_instance(pictures, "blue")),
+    ]
+    connection = server.connect()
+    headers = {"Content-Type": "application/jsonlines"}
+    connection.request("POST", "/invocations", "\n".join(lines), headers)
+    response = connection.getresponse()
+    answers = [json.loads(line) for line in response.read().splitlines()]
+    connection.close()
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/jsonlines"
+    assert _best(answers[0]["predictions"]) == "green"
+    assert answers[1]["error"]["code"] == "unreadable_image"
+    assert answers[2]["error"]["code"] == "invalid_request"
+    assert _best(answers[3]["predictions"]) == "blue"
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "application/x-npy"])
+def test_all_probabilities_are_answered_where_they_are_asked_for(
+    server: Server, pictures: Path, accept: str
+) -> None:
+    connection = server.connect()
+    headers = {"Content-Type": "image/jpeg", "Accept": accept}
+    connection.request("POST", "/invocations", (pictures / "blue.jpeg").read_bytes(), headers)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    assert (response.status, response.headers["Content-Type"]) == (200, accept)
+    if accept == "text/csv":
+        (line,) = content.decode().splitlines()
+        red, green, blue = (float(value) for value in line.split(","))
+    else:
+        file = io.BytesIO(content)
+        assert file.read(6) == b"\x93NUMPY"
+        assert b"'descr': '<f4'" in content
+        assert b"'shape': (3,)" in content
+        assert len(content) % 64 == 12
+        return
+    assert blue > 0.99 > 0.01 > max(red, green)
+
+
+def test_an_answer_that_we_do_not_have_is_refused(server: Server, pictures: Path) -> None:
+    headers = {"Content-Type": "image/jpeg", "Accept": "application/xml"}
+    picture = (pictures / "blue.jpeg").read_bytes()
+    reply = server.request("POST", "/invocations", picture, headers)
+    assert (reply.status, reply.body["code"]) == (406, "not_acceptable")
+
+
+def test_more_instances_than_allowed_are_refused(server: Server, pictures: Path) -> None:
+    body = json.dumps({"instances": [_instance(pictures, "red")] * 65})
+    reply = server.invoke(body, "application/json")
+    assert (reply.status, reply.body["code"]) == (400, "invalid_request")
+    assert "64" in reply.body["message"]
