@@ -9,13 +9,13 @@ from typing import Final
 
 from bench.plot import Bar, Panel, draw
 from bench.results import Results
-from bench.servers import OURS, PEER_SERVERS, Server
-from bench.summary import Summary
+from bench.servers import OURS, PEER_SERVERS
+from bench.summary import Figure, Summary
 from bench.targets import PICTURE, Target, targets
 
 _TITLE_BY_MODEL: Final = {"resnet50": "ResNet-50", "mobilenet_v2": "MobileNetV2"}
 _SERVERS: Final = (*OURS, *PEER_SERVERS)
-_PLOTTED_CLIENTS: Final = 16
+_BUSY_CLIENTS: Final = 16
 _METHOD: Final = """\
 Each server answers a JPEG's bytes with the five best classes, of the same random but seeded \
 weights, in fp32 unless its name says int8; before it is measured its answers are compared with \
@@ -104,20 +104,24 @@ def _servers_table(summary: Summary, model: str) -> str:
         if server.name in reasons:
             rows.append([server.title, "not measured", "", _one_line(reasons[server.name])])
         elif seconds is not None and memory is not None:
-            row = [server.title, f"{seconds:.1f}", f"{memory / 1e6:.0f}", _settings(server)]
-            rows.append(row)
+            row = [server.title, f"{seconds:.1f}", f"{memory / 1e6:.0f}"]
+            rows.append([*row, _settings(summary.results.settings[server.name])])
     for precision in ("fp32", "int8"):
-        if samples := summary.engine(precision, model).values():
-            limit = statistics.median(sample.throughput for sample in samples)
-            cpu_ms = statistics.median(sample.cpu_ms for sample in samples)
-            p50_ms = statistics.median(sample.p50_ms for sample in samples)
+        if limit := _engine_median(summary, "throughput", precision, model):
+            cpu_ms = _engine_median(summary, "cpu_ms", precision, model)
+            p50_ms = _engine_median(summary, "p50_ms", precision, model)
             text = f"{limit:.1f} images/s, {cpu_ms:.1f} ms of CPU an image, p50 {p50_ms:.1f} ms"
             rows.append([f"engine alone, {precision}", "", "", text])
     return _table(["server", "first answer, s", "memory, MB", "settings"], rows)
 
 
-def _settings(server: Server) -> str:
-    return ", ".join(f"`{name}={value}`" for name, value in server.environment.items())
+def _settings(environment: dict[str, str]) -> str:
+    """Return the peers' without the benchmark's prefix, and once what is told twice."""
+    return ", ".join(
+        f"{name.removeprefix('BENCH_').replace('_', ' ').lower()} {value}"
+        for name, value in environment.items()
+        if name != "OMP_NUM_THREADS"
+    )
 
 
 def _cells_table(summary: Summary, model: str, picture: str) -> str:
@@ -147,26 +151,44 @@ def _versions_table(results: Results) -> str:
 
 def _panels(results: Results) -> list[Panel]:
     summary = Summary(results)
-    panels = []
-    for model in results.options["models"]:
-        bars = [
-            Bar(label=f"engine alone, {precision}", kind="engine", value=limit)
-            for precision in ("fp32", "int8")
-            if (limit := _engine_limit(summary, precision, model))
-        ]
-        for server in _SERVERS:
-            cell = summary.cell(server.name, model, PICTURE, _PLOTTED_CLIENTS)
-            if cell is not None:
-                bars.append(Bar(label=server.title, kind=server.kind, value=cell.throughput))
-        title = f"{_title(model)}: answers a second, {PICTURE} JPEG, {_PLOTTED_CLIENTS} clients"
-        bars.sort(key=lambda bar: -bar.value)
-        panels.append(Panel(title=title, bars=bars))
-    return panels
+    return [
+        panel(summary, model)
+        for model in results.options["models"]
+        for panel in (_throughput_panel, _latency_panel)
+    ]
 
 
-def _engine_limit(summary: Summary, precision: str, model: str) -> float:
+def _throughput_panel(summary: Summary, model: str) -> Panel:
+    bars = [
+        Bar(label=f"engine alone, {precision}", kind="engine", value=limit)
+        for precision in ("fp32", "int8")
+        if (limit := _engine_median(summary, "throughput", precision, model))
+    ]
+    for server in _SERVERS:
+        if cell := summary.cell(server.name, model, PICTURE, _BUSY_CLIENTS):
+            bars.append(Bar(label=server.title, kind=server.kind, value=cell.throughput))
+    bars.sort(key=lambda bar: -bar.value)
+    title = f"{_title(model)}: answers a second, {_BUSY_CLIENTS} clients, {PICTURE} JPEG"
+    return Panel(title=title, bars=bars)
+
+
+def _latency_panel(summary: Summary, model: str) -> Panel:
+    bars = [
+        Bar(label=f"engine alone, {precision}", kind="engine", value=p50_ms)
+        for precision in ("fp32", "int8")
+        if (p50_ms := _engine_median(summary, "p50_ms", precision, model))
+    ]
+    for server in _SERVERS:
+        if cell := summary.cell(server.name, model, PICTURE, 1):
+            bars.append(Bar(label=server.title, kind=server.kind, value=cell.p50_ms))
+    bars.sort(key=lambda bar: bar.value)
+    title = f"{_title(model)}: milliseconds to an answer (p50), 1 client, {PICTURE} JPEG"
+    return Panel(title=title, bars=bars)
+
+
+def _engine_median(summary: Summary, figure: Figure, precision: str, model: str) -> float:
     samples = summary.engine(precision, model).values()
-    return statistics.median(sample.throughput for sample in samples) if samples else 0.0
+    return statistics.median(getattr(sample, figure) for sample in samples) if samples else 0.0
 
 
 def _title(model: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 _PROCESSES: Final = Path("/proc")
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _ENDING_SECONDS: Final = 10.0
+_ORPHAN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,20 @@ def resume(root: int) -> None:
 
 
 def end(root: int) -> None:
-    """End every process of the tree: asked first, then killed."""
+    """End every process of the tree: `root` is asked to, and who is left is killed."""
     members = {status.identifier for status in _tree(root)}
     resume(root)
     _kill(root, signal.SIGTERM)
-    deadline = time.monotonic() + _ENDING_SECONDS
-    while _alive(members | {status.identifier for status in _tree(root)}):
-        if time.monotonic() > deadline:
-            break
+    now = time.monotonic()
+    deadline = now + _ENDING_SECONDS
+    while now < deadline and _alive(members):
         time.sleep(0.05)
-    for identifier in _alive(members | {status.identifier for status in _tree(root)}):
+        now = time.monotonic()
+        if deadline - now > _ORPHAN_SECONDS and not _alive({root}):
+            # Nobody will end those that it has left behind.
+            deadline = now + _ORPHAN_SECONDS
+        members |= {status.identifier for status in _tree(root)}
+    for identifier in _alive(members):
         _kill(identifier, signal.SIGKILL)
 
 

@@ -80,11 +80,13 @@ class Results:
         machine: what it ran on, by name.
         options: of the run.
         versions: of each server, by name.
+        settings: environment of each server, by name.
     """
 
     machine: dict[str, str]
     options: dict[str, Any]
     versions: dict[str, str]
+    settings: dict[str, dict[str, str]]
     cells: list[CellSample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
     engine: list[EngineSample] = field(default_factory=list)

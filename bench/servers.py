@@ -142,7 +142,7 @@ def _torchserve(place: Place) -> list[str]:
 TORCHSERVE_SETTINGS: Final = _settings(workers=CORES, threads=1, batch_size=1) | {
     "BENCH_BATCH_DELAY_MS": "10"
 }
-FASTAPI_SETTINGS: Final = _settings(workers=CORES, threads=1)
+FASTAPI_SETTINGS: Final = _settings(workers=CORES, threads=1) | {"BENCH_POOL_THREADS": "1"}
 
 WHIPPET_FP32: Final = Server(
     name="whippet-fp32",

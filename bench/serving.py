@@ -58,6 +58,7 @@ def _run(options: argparse.Namespace, results_file: Path) -> None:
     results = Results(
         machine=describe_machine(),
         versions=describe_versions(),
+        settings={server.name: server.environment for server in plan.servers},
         options={
             "models": list(plan.models),
             "pictures": list(plan.pictures),
