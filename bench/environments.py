@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.servers import ROOT
+from bench.server import ROOT
 
 REQUIREMENTS: Final = ROOT / "bench" / "requirements"
 _UV: Final = ROOT / ".venv" / "bin" / "uv"

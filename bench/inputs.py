@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.servers import ROOT
+from bench.server import ROOT
 
 MODELS: Final = ("resnet50", "mobilenet_v2")
 PICTURES: Final = ("500x375", "1920x1080")

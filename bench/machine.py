@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import environments
-from bench.servers import CORES, OURS, PEER_SERVERS, ROOT
+from bench.server import ROOT
+from bench.servers import CORES, OURS, PEER_SERVERS
 
 _SERVING = ROOT / "model_code" / "requirements-serving.in"
 

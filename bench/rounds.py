@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import json
-import subprocess
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,11 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from bench import environments, inputs
+from bench.engine import measure_engine
 from bench.errors import BenchError
 from bench.load import Window, drive
 from bench.results import CellSample, EngineSample, Failure, Results, StartSample
 from bench.running import Predictions, RunningServer, start
-from bench.servers import CORES, OUR_PYTHON, OURS, ROOT, Server
+from bench.server import Server
+from bench.servers import OUR_PYTHON, OURS
 
 _LOADED_CLIENTS: Final = 16
 _SAME_PROBABILITY: Final = 0.02
@@ -74,35 +75,43 @@ class _ModelRun:
         self._expected: dict[str, Predictions] = {}
 
     def run(self) -> None:
-        measurable = [server for server in self._plan.servers if self._try_alone(server)]
+        measurable = [
+            server
+            for server in self._plan.servers
+            if self._try(server, functools.partial(self._measure_alone, server))
+        ]
         with ExitStack() as ends:
-            running = []
+            running: list[RunningServer] = []
             for server in measurable:
-                started = self._start(server)
-                ends.callback(started.end)
-                self._record_start(started, memory_bytes=None)
-                started.pause()
-                running.append(started)
+                self._try(server, functools.partial(self._add, server, running, ends))
             for number in range(self._plan.rounds):
                 self._measure_engine(number)
                 self._measure_cells(number, running)
 
-    def _try_alone(self, server: Server) -> bool:
-        print(f"{self._model}: {server.title} alone", flush=True)
+    def _try(self, server: Server, action: Callable[[], None]) -> bool:
+        """Tell whether it worked; a peer that fails is a failure of its own, ours ends the run."""
         try:
-            self._measure_alone(server)
+            action()
         except BenchError as error:
             if server is self._plan.servers[0]:
                 raise
-            print(f"  not measured: {error}", flush=True)
+            print(f"  {server.title} is not measured: {error}", flush=True)
             self._results.failures.append(
                 Failure(server=server.name, model=self._model, reason=str(error))
             )
             return False
         return True
 
+    def _add(self, server: Server, running: list[RunningServer], ends: ExitStack) -> None:
+        started = self._start(server)
+        ends.callback(started.end)
+        self._record_start(started, memory_bytes=None)
+        started.pause()
+        running.append(started)
+
     def _measure_alone(self, server: Server) -> None:
         """Check its answers and read its memory: what it shares with others would be halved."""
+        print(f"{self._model}: {server.title} alone", flush=True)
         if server.precision == "int8" and not inputs.has_int8(self._folder):
             raise BenchError("the artifact has no int8 network")
         started = self._start(server)
@@ -149,18 +158,9 @@ class _ModelRun:
         self._results.starts.append(sample)
 
     def _measure_engine(self, number: int) -> None:
-        precisions = ["fp32", "int8"] if inputs.has_int8(self._folder) else ["fp32"]
+        precisions = ("fp32", "int8") if inputs.has_int8(self._folder) else ("fp32",)
         for precision in precisions:
-            ended = subprocess.run(  # noqa: S603 - the command is built here
-                [str(OUR_PYTHON), str(ROOT / "bench" / "engine_limit.py"),
-                 "--network", str(inputs.network_file(self._folder, precision)),
-                 "--crop", str(inputs.crop(self._folder)), "--cores", str(CORES),
-                 "--seconds", str(self._plan.seconds)],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if ended.returncode != 0:
-                raise BenchError(f"the engine alone failed: {ended.stderr.strip()[-600:]}")
-            figures = json.loads(ended.stdout)
+            figures = measure_engine(self._folder, precision, self._plan.seconds)
             print(f"{self._model}: engine alone {precision} {figures['throughput']:.1f}/s")
             self._results.engine.append(
                 EngineSample(precision=precision, model=self._model, round=number, **figures)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from bench import process_tree
 from bench.connection import Connection, Reply
 from bench.errors import BenchError
-from bench.servers import Place, Server
+from bench.server import Place, Server
 
 START_SECONDS: Final = 120.0
 _LAST_CHARACTERS: Final = 600
@@ -41,11 +41,15 @@ class RunningServer:
         """Return its answer to a picture (JPEG).
 
         Raises:
-            BenchError: it refused.
+            BenchError: it refused, or answered what is no such list.
         """
         connection = Connection(self.port)
-        reply = connection.ask(self.server.request(picture))
-        connection.close()
+        try:
+            reply = connection.ask(self.server.request(picture))
+        except (OSError, ValueError) as error:
+            raise BenchError(f"it does not answer a picture: {error}") from error
+        finally:
+            connection.close()
         if reply.status != HTTPStatus.OK:
             raise BenchError(f"it answers a picture {reply.status}: {reply.body[:200]!r}")
         return _predictions(reply)
@@ -155,12 +159,15 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, request: bytes) -
 
 def _predictions(reply: Reply) -> Predictions:
     """Read the three shapes that there are: ours, BentoML's list of one, TorchServe's object."""
-    content: Any = json.loads(reply.body)
-    if isinstance(content, list):
-        content = content[0]
-    if "predictions" not in content:
-        return tuple(content.items())
-    return tuple((item["label"], item["probability"]) for item in content["predictions"])
+    try:
+        content: Any = json.loads(reply.body)
+        if isinstance(content, list):
+            content = content[0]
+        if "predictions" not in content:
+            return tuple(content.items())
+        return tuple((item["label"], item["probability"]) for item in content["predictions"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BenchError(f"its answer is no list of classes: {reply.body[:200]!r}") from error
 
 
 def _free_port() -> int:

@@ -1,88 +1,16 @@
-"""The servers that are compared: how each is started, with which settings, and asked."""
+"""The servers that are compared, each with the best settings that were found for it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from bench import torchserve
+from bench.server import ROOT, Command, Place, Server
 
-Kind = Literal["whippet", "torch", "openvino"]
-
-ROOT: Final = Path(__file__).parent.parent
 PEERS: Final = ROOT / "bench" / "peers"
 OUR_PYTHON: Final = ROOT / ".venvs" / "serving" / "bin" / "python"
 CORES: Final = len(os.sched_getaffinity(0))
-_BOUNDARY: Final = "whippet-benchmark"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a server finds and leaves what it needs.
-
-    Attributes:
-        programs: folder of those of its virtual environment.
-        inputs: folder of the network: `artifact/`, `weights.pth`.
-        scratch: an empty folder of this run.
-        port: free on 127.0.0.1.
-    """
-
-    programs: Path
-    inputs: Path
-    scratch: Path
-    port: int
-
-
-Command = Callable[[Place], list[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """One server of the comparison.
-
-    Attributes:
-        name: as on the command line.
-        title: as in the document.
-        kind: what computes: torch as the server's users run it, or OpenVINO, or it is ours.
-        path: of the request.
-        form_field: name of the picture in a form; none where it is the body.
-        precision: of the network.
-        environment: its settings, shown in the document.
-        command: builds the command line, preparing files where it must.
-    """
-
-    name: str
-    title: str
-    kind: Kind
-    path: str
-    command: Command
-    form_field: str | None = None
-    precision: Literal["fp32", "int8"] = "fp32"
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def request(self, picture: bytes) -> bytes:
-        """Return a whole HTTP request with this picture (JPEG)."""
-        if self.form_field is None:
-            content_type, body = "image/jpeg", picture
-        else:
-            content_type, body = _form(self.form_field, picture)
-        head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
-
-
-def _form(name: str, picture: bytes) -> tuple[str, bytes]:
-    head = (
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; '
-        'filename="picture.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    )
-    body = head.encode() + picture + f"\r\n--{_BOUNDARY}--\r\n".encode()
-    return f"multipart/form-data; boundary={_BOUNDARY}", body
 
 
 def _settings(*, workers: int, threads: int, batch_size: int | None = None) -> dict[str, str]:
@@ -138,7 +66,6 @@ def _torchserve(place: Place) -> list[str]:
     return [str(place.programs / "torchserve"), *options]
 
 
-# Each the best of what was tried: see docs/benchmarks/serving.md.
 TORCHSERVE_SETTINGS: Final = _settings(workers=CORES, threads=1, batch_size=1) | {
     "BENCH_BATCH_DELAY_MS": "10"
 }

@@ -16,7 +16,8 @@ from bench.inputs import MODELS, PICTURES
 from bench.machine import describe_machine, describe_versions
 from bench.results import Results, read_results
 from bench.rounds import Plan, run
-from bench.servers import OURS, PEER_SERVERS, ROOT
+from bench.server import ROOT
+from bench.servers import OURS, PEER_SERVERS
 
 _DEFAULT_CLIENTS: Final = (1, 4, 16, 64)
 _QUICK_ROUNDS: Final = 1

@@ -6,7 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.servers import PEER_SERVERS, WHIPPET_FP32, WHIPPET_INT8, Kind
+from bench.server import Kind
+from bench.servers import PEER_SERVERS, WHIPPET_FP32, WHIPPET_INT8
 from bench.summary import Figure, Summary, ratio
 
 PICTURE: Final = "500x375"
