@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from bench import environments, inputs
 from bench.engine import measure_engine
 from bench.errors import BenchError
-from bench.load import Window, drive
-from bench.results import CellSample, EngineSample, Failure, Results, StartSample
+from bench.results import EngineSample, Failure, Results, StartSample
 from bench.running import Predictions, RunningServer, start
 from bench.server import Server
 from bench.servers import OUR_PYTHON, OURS
+from bench.turn import Cell, take_turn
 
 _LOADED_CLIENTS: Final = 16
 _SAME_PROBABILITY: Final = 0.02
-# Of these the targets speak: they get the whole time, the others half of it.
-_FULL_TIME_CLIENTS: Final = (1, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +114,7 @@ class _ModelRun:
         try:
             for name, picture in self._pictures.items():
                 self._check(server, name, started.classify(picture))
-            self._drive(started, next(iter(self._pictures)), _LOADED_CLIENTS)
+            take_turn(started, self._cell(next(iter(self._pictures)), _LOADED_CLIENTS, 0))
             self._record_start(started, memory_bytes=started.memory_bytes())
         finally:
             started.end()
@@ -167,50 +163,25 @@ class _ModelRun:
             )
 
     def _measure_cells(self, number: int, running: Sequence[RunningServer]) -> None:
-        cells = itertools.product(self._pictures, self._plan.client_counts)
-        for index, (picture, client_count) in enumerate(cells):
-            title = f"{self._model} {picture}, {client_count} clients, round {number + 1}"
-            print(title, flush=True)
+        pairs = itertools.product(self._pictures, self._plan.client_counts)
+        for index, (picture, client_count) in enumerate(pairs):
+            cell = self._cell(picture, client_count, number)
+            print(f"{self._model} {picture}, {client_count} clients, round {number + 1}")
             # Who is first finds the machine cooler; nobody always is.
             shift = (number + index) % len(running)
             for server in [*running[shift:], *running[:shift]]:
                 server.resume()
-                window = self._drive(server, picture, client_count)
+                sample = take_turn(server, cell)
                 server.pause()
-                sample = _sample(window, server, self._model, picture, client_count, number)
                 self._results.cells.append(sample)
                 print(f"  {server.server.title}: {sample.throughput:.1f}/s", flush=True)
 
-    def _drive(self, server: RunningServer, picture: str, client_count: int) -> Window:
-        share = 1.0 if client_count in _FULL_TIME_CLIENTS else 0.5
-        return drive(
-            server.port,
-            server.server.request(self._pictures[picture]),
+    def _cell(self, picture: str, client_count: int, number: int) -> Cell:
+        return Cell(
+            model=self._model,
+            picture=picture,
+            data=self._pictures[picture],
             client_count=client_count,
-            seconds=self._plan.seconds * share,
-            read_cpu=server.cpu_seconds,
+            round=number,
+            seconds=self._plan.seconds,
         )
-
-
-def _sample(
-    window: Window,
-    server: RunningServer,
-    model: str,
-    picture: str,
-    client_count: int,
-    number: int,
-) -> CellSample:
-    answers = [e for e in window.exchanges if e.status == HTTPStatus.OK]
-    counts = Counter(str(exchange.status) for exchange in window.exchanges)
-    return CellSample(
-        server=server.server.name,
-        model=model,
-        picture=picture,
-        client_count=client_count,
-        round=number,
-        throughput=len(answers) / window.seconds,
-        latencies_ms=[round((e.ended - e.started) * 1000, 2) for e in answers],
-        cpu_ms=1000 * window.server_cpu_seconds / max(1, len(answers)),
-        client_cpu_ms=1000 * window.client_cpu_seconds / max(1, len(window.exchanges)),
-        counts=dict(counts),
-    )
