@@ -16,6 +16,15 @@ child = subprocess.Popen(
 child.wait()
 """
 
+# Waits for a child that was busy, and has no other.
+ENDED_CHILD = """
+import subprocess, sys, time
+busy = "import time\\nwhile time.process_time() < 0.5: pass"
+subprocess.run([sys.executable, "-c", busy])
+print("ended", flush=True)
+time.sleep(60)
+"""
+
 
 @pytest.fixture
 def root() -> Iterator[int]:
@@ -42,6 +51,16 @@ def test_the_time_of_children_counts_and_none_passes_while_paused(root: int) -> 
     assert used(root, 0.3) == 0
     process_tree.resume(root)
     assert used(root, 0.5) > 0.1
+
+
+def test_the_time_of_children_that_have_ended_counts() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDED_CHILD], start_new_session=True, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ended\n"
+        assert process_tree.cpu_seconds(process.pid) >= 0.5
+        process_tree.end(process.pid)
 
 
 def test_the_memory_is_of_both_processes(root: int) -> None:
