@@ -18,6 +18,10 @@ from bench.errors import BenchError
 from bench.server import Place, Server
 
 START_SECONDS: Final = 120.0
+_SETTLING_SECONDS: Final = 20.0
+_READING_SECONDS: Final = 0.3
+_CALM_READINGS: Final = 3
+_IDLE_SHARE: Final = 0.2
 _LAST_CHARACTERS: Final = 600
 # Labels and probabilities, most probable first.
 Predictions = tuple[tuple[str, float], ...]
@@ -103,6 +107,7 @@ def start(
     try:
         _await_answer(process, place.port, server.request(picture))
         seconds = time.perf_counter() - began
+        _settle(process.pid)
         return RunningServer(
             server=server,
             port=place.port,
@@ -155,6 +160,17 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, request: bytes) -
         time.sleep(0.02)
     answered = f"; last: {reply.status} {reply.body[:200]!r}" if reply else ""
     raise BenchError(f"it did not answer a picture within {START_SECONDS:.0f} s{answered}")
+
+
+def _settle(root: int) -> None:
+    """Wait until the server idles: one worker's answer does not mean that all have loaded."""
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    calm = 0
+    while calm < _CALM_READINGS and time.monotonic() < deadline:
+        before = process_tree.cpu_seconds(root)
+        time.sleep(_READING_SECONDS)
+        used_seconds = process_tree.cpu_seconds(root) - before
+        calm = calm + 1 if used_seconds < _IDLE_SHARE * _READING_SECONDS else 0
 
 
 def _predictions(reply: Reply) -> Predictions:
