@@ -62,13 +62,12 @@ def write_pictures(photo: Path, folder: Path) -> None:
 
 
 def write_kinds(folder: Path) -> None:
-    """Write pictures of each kind as JPEG into a folder each, as a training set has them."""
-    for kind in range(KIND_COUNT):
-        target = folder / f"kind-{kind}"
-        target.mkdir(parents=True, exist_ok=True)
-        for number in range(_PICTURES_A_KIND):
+    """Write pictures as JPEG, all kinds among the first of them and among the last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(_PICTURES_A_KIND):
+        for kind in range(KIND_COUNT):
             pixels = _picture(kind, number, width=320, height=240)
-            Image.fromarray(pixels).save(target / f"{number:03}.jpg", quality=90)
+            Image.fromarray(pixels).save(folder / f"{number:03}-{kind}.jpg", quality=90)
 
 
 def make_weights(architecture: str, photo: Path) -> dict[str, torch.Tensor]:
