@@ -27,6 +27,11 @@ proportional set size after 16 clients while no other server ran. The engine's o
 OpenVINO alone in one process with one stream a core, without decoding; its p50 is of one image on \
 all cores.
 
+The settings of each peer are those with the most answers at 16 clients, tried on two cores: one \
+process a core with a thread each, one process with a thread for each core, and for torch batches \
+of 1 and of 4 with either. With one process on all cores a peer answers a single client sooner, and \
+fewer at once.
+
 The torch servers run eager torch as their documentation's examples do; Whippet is compared with \
 them as with what a team would otherwise run, and with mosec and LitServe given OpenVINO as with \
 the same engine in another server."""

@@ -86,8 +86,16 @@ def _build(model: str, weights: Path, calibration: Path, folder: Path) -> None:
 
 
 def _makers_digest() -> str:
-    makers = [_MAKER, *sorted((ROOT / "model_code" / "classifier" / "training").glob("*.py"))]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in makers)).hexdigest()
+    code = ROOT / "model_code" / "classifier"
+    makers = [
+        _MAKER,
+        _BUILDER,
+        *sorted(code.glob("manifest*.py")),
+        *sorted(code.glob("training/*")),
+    ]
+    return hashlib.sha256(
+        b"".join(path.read_bytes() for path in makers if path.is_file())
+    ).hexdigest()
 
 
 def _run(arguments: list[str]) -> str:
