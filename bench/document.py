@@ -29,8 +29,8 @@ all cores.
 
 The settings of each peer are those with the most answers at 16 clients, tried on two cores: one \
 process a core with a thread each, one process with a thread for each core, and for torch batches \
-of 1 and of 4 with either. With one process on all cores a peer answers a single client sooner, and \
-fewer at once.
+of 1 and of 4 with either. With one process on all cores a peer answers a single client sooner, \
+and fewer at once.
 
 The torch servers run eager torch as their documentation's examples do; Whippet is compared with \
 them as with what a team would otherwise run, and with mosec and LitServe given OpenVINO as with \

@@ -105,7 +105,7 @@ PEER_SERVERS: Final = (
         path="/predict",
         form_field="content",
         command=_script("litserve_torch.py"),
-        environment=_settings(workers=CORES, threads=1, batch_size=1),
+        environment=_settings(workers=CORES, threads=1, batch_size=4),
     ),
     Server(
         name="bentoml",
