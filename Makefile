@@ -161,3 +161,4 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
 	@for peer in bench/requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 $$peer -o $${peer%.in}.txt; done
+	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes model_code/requirements-serving-gpu.in -o model_code/requirements-serving-gpu.txt

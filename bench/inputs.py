@@ -75,11 +75,8 @@ def crop(folder: Path) -> int:
 
 def _build(model: str, weights: Path, calibration: Path, folder: Path) -> None:
     published = folder / "published"
-    command = [str(_BUILDER), "--architecture", model, "--weights-file", str(weights),
-               "--output", str(published)]  # fmt: skip
-    if "--quantize" in _run([str(_BUILDER), "--help"]):
-        command += ["--quantize", "--calibration", str(calibration)]
-    _run(command)
+    _run([str(_BUILDER), "--architecture", model, "--weights-file", str(weights),
+          "--quantize", "--calibration", str(calibration), "--output", str(published)])  # fmt: skip
     with tarfile.open(published / "model.tar.gz") as archive:
         archive.extractall(folder / "artifact", filter="data")
     shutil.rmtree(published)
@@ -98,7 +95,7 @@ def _makers_digest() -> str:
     ).hexdigest()
 
 
-def _run(arguments: list[str]) -> str:
+def _run(arguments: list[str]) -> None:
     if not _TRAINING_PYTHON.exists():
         raise BenchError(f"{_TRAINING_PYTHON} is missing: run `make bench-serving`, which makes it")
     ended = subprocess.run(  # noqa: S603 - the command is built here
@@ -106,4 +103,3 @@ def _run(arguments: list[str]) -> str:
     )
     if ended.returncode != 0:
         raise BenchError(f"{Path(arguments[0]).name} failed: {ended.stderr[-_LAST_CHARACTERS:]}")
-    return ended.stdout

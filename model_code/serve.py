@@ -18,9 +18,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from classifier.artifact import ArtifactError, read_artifact
-from classifier.classification import PictureClassifier
 from classifier.decode_pool import DecodePool
-from classifier.engine import EngineError, OpenVinoEngine
+from classifier.engine import EngineError
+from classifier.engines import load_engine
 from classifier.logs import configure_logs
 from classifier.server import InferenceServer
 from classifier.settings import ServerSettings, SettingsError, read_port, read_settings
@@ -75,29 +75,33 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         manifest.preprocessing,
         process_count=settings.decode_process_count,
         max_picture_bytes=settings.max_body_bytes,
+        reduce_to=manifest.preprocessing.resize if settings.decode == "fast" else None,
     )
-    engine = OpenVinoEngine(
-        artifact.model_path,
-        crop=manifest.preprocessing.crop,
-        class_count=len(manifest.labels),
-        streams=settings.worker_count,
-    )
+    engine = load_engine(artifact, settings)
     engine.warm_up()
     fields = {
         "model": manifest.name,
         "version": manifest.version,
-        "workers": settings.worker_count,
+        "engine": settings.engine,
+        "precision": artifact.resolve_precision(settings.precision),
+        "decode": settings.decode,
+        "pictures_at_once": engine.capacity,
         "load_ms": round((time.perf_counter() - started) * 1000),
     }
     _log.info("model loaded", extra={"fields": fields})
-    classifier = PictureClassifier(manifest, engine)
-    return InferenceServer(classifier, decoders, settings).create_application()
+    return InferenceServer(manifest, engine, decoders, settings).create_application()
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        # With the protocol named, asyncio sees that it is TCP and turns Nagle's algorithm off,
+        # which would hold back an answer's body for 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+        return listener
     except (OSError, OverflowError) as error:
         raise SettingsError(f"cannot listen on {host} port {port}: {error}") from error
 
@@ -107,7 +111,7 @@ def _run(application: Starlette, listener: socket.socket, settings: ServerSettin
         application,
         http="httptools",
         loop="asyncio",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

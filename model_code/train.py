@@ -95,6 +95,16 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         default="photo",
         help="photo: crop and mirror; drawing: shift and turn a little (default: %(default)s)",
     )
+    add(
+        "--quantize",
+        type=_truth,
+        nargs="?",
+        const=True,
+        default=False,
+        help="add an int8 network to the artifact. The valid pictures calibrate it and the test\n"
+        "pictures judge it; without a test split, half of the valid ones each. It is left out\n"
+        "if its answers are not those of fp32: see build.py --help",
+    )
 
 
 def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:

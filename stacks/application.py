@@ -19,7 +19,7 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     """Add every stack of a stage to an app (or to a stage of a pipeline).
 
     Raises:
-        SettingsError: a setting does not fit what AWS offers in the stage's region.
+        SettingsError: a setting does not fit what AWS offers in the stage's region, or the model.
     """
     storage = StorageStack(scope, settings=settings)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)

@@ -21,12 +21,15 @@ class ModelArtifact:
         version: the first 12 hexadecimal digits of the identity.
         identity: the sha256 of what makes the model what it is (weights, labels, preprocessing,
             exporter), not of the archive's bytes: two machines that build the same model agree.
+        files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` where
+            the model was quantized.
     """
 
     archive: Path
     name: str
     version: str
     identity: str
+    files: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +108,9 @@ def _parse_manifest(content: bytes, path: Path, archive: Path) -> ModelArtifact:
         manifest = json.loads(content)
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): build it with `make model`") from error
-    if not isinstance(manifest, dict) or manifest.get("schema_version") != 1:
-        raise InputError(f"{path}: expected schema_version 1: build it again with `make model`")
-    name, identity = manifest.get("name"), manifest.get("identity")
+    if not isinstance(manifest, dict) or manifest.get("schema_version") != 2:
+        raise InputError(f"{path}: expected schema_version 2: build it again with `make model`")
+    name, identity, files = (manifest.get(key) for key in ("name", "identity", "files"))
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise InputError(f"{path}: name = {name!r}: expected up to 63 letters, digits, . _ or -")
     if not isinstance(identity, str) or not re.fullmatch(r"[0-9a-f]{64}", identity):
@@ -116,4 +119,12 @@ def _parse_manifest(content: bytes, path: Path, archive: Path) -> ModelArtifact:
         raise InputError(
             f"{path}: version: expected the identity's first 12 digits, {identity[:12]}"
         )
-    return ModelArtifact(archive=archive, name=name, version=identity[:12], identity=identity)
+    if not isinstance(files, dict):
+        raise InputError(f"{path}: files = {files!r}: expected the sha256 of each file by its name")
+    return ModelArtifact(
+        archive=archive,
+        name=name,
+        version=identity[:12],
+        identity=identity,
+        files=frozenset(files),
+    )

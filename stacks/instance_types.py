@@ -2,6 +2,7 @@
 
 import re
 
+_FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
 # Families whose storage is local NVMe though no "d" in the name says so.
 _FAMILIES_WITH_LOCAL_STORAGE = frozenset(
     {
@@ -52,3 +53,12 @@ def has_local_storage(instance_type: str) -> bool:
 def has_gpu(instance_type: str) -> bool:
     """Tell whether this is a machine with an NVIDIA GPU (ml.g* and ml.p*)."""
     return re.match(r"(g|gr|p)\d", family(instance_type)) is not None
+
+
+def has_current_gpu_driver(instance_type: str) -> bool:
+    """Tell whether SageMaker can run this GPU type with an NVIDIA driver of the 580 series.
+
+    The types of old GPUs stay with 470, and CUDA 12 needs 525
+    (docs.aws.amazon.com/sagemaker/latest/dg/inference-gpu-drivers.html).
+    """
+    return has_gpu(instance_type) and family(instance_type) not in _FAMILIES_WITH_OLD_GPU_DRIVERS

@@ -1,7 +1,6 @@
 """The endpoint: model, configuration, rollout, scaling."""
 
-from aws_cdk import AssetHashType, CfnOutput, IgnoreMode
-from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import AssetHashType, CfnOutput
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -9,7 +8,9 @@ from stacks.components.endpoint import Endpoint
 from stacks.components.endpoint_configuration import EndpointConfiguration
 from stacks.components.endpoint_scaling import EndpointScaling
 from stacks.components.execution_role import ExecutionRole
+from stacks.components.model_server import model_server_environment
 from stacks.components.rollback_alarms import RollbackAlarms
+from stacks.components.serving_image import ServingImage
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings
 from stacks.stage_stack import StageStack
@@ -22,6 +23,9 @@ class ServingStack(StageStack):
     The model is an asset whose hash is its identity: the same model built on another machine
     deploys nothing, and another model has another S3 key, which replaces Model and
     EndpointConfig.
+
+    Raises:
+        SettingsError: the settings ask for what the model does not have.
     """
 
     def __init__(
@@ -57,14 +61,16 @@ class ServingStack(StageStack):
             asset_hash=inputs.model.identity,
             asset_hash_type=AssetHashType.CUSTOM,
         )
-        image = self._build_image(inputs)
+        image = ServingImage(
+            self, "Image", settings=serving, model_code_directory=inputs.model_code_directory
+        )
         role = ExecutionRole(
             self,
             "ExecutionRole",
             description="Execution role of the endpoint",
             asset=artifact,
             asset_key_arn=self._settings.asset_key_arn,
-            repository_arn=image.repository.repository_arn,
+            repository_arn=image.repository_arn,
             log_group_name=f"/aws/sagemaker/Endpoints/{self._settings.name}",
             volume_key=storage.key,
         )
@@ -76,21 +82,13 @@ class ServingStack(StageStack):
             settings=serving,
             model=inputs.model,
             artifact=artifact,
-            image_uri=image.image_uri,
+            image_uri=image.uri,
+            environment=model_server_environment(self._settings, inputs.model),
             execution_role=role,
             key=storage.key,
             captures=storage.buckets.captures,
         )
         return configuration, role
-
-    def _build_image(self, inputs: Inputs) -> ecr_assets.DockerImageAsset:
-        return ecr_assets.DockerImageAsset(
-            self,
-            "Image",
-            directory=str(inputs.model_code_directory),
-            ignore_mode=IgnoreMode.DOCKER,  # .dockerignore there is an allow-list
-            platform=ecr_assets.Platform.LINUX_AMD64,  # whatever the laptop is
-        )
 
     def _create_endpoint(
         self, configuration: EndpointConfiguration, role: ExecutionRole, inputs: Inputs

@@ -7,8 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks import instance_types
 from stacks.errors import SettingsError
+from stacks.serving_settings import (
+    INSTANCE_TYPE,
+    INSTANCE_TYPE_EXPECTED,
+    ServingSettings,
+    check_serving,
+)
 from stacks.settings_reader import (
     choice,
     flag,
@@ -19,8 +24,6 @@ from stacks.settings_reader import (
     text,
 )
 
-_INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
-_INSTANCE_TYPE_EXPECTED = "an instance type of SageMaker such as ml.m5.large"
 # The only values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
 _RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
@@ -38,32 +41,10 @@ class StorageSettings:
 class TrainingSettings:
     """The machines of a training job."""
 
-    instance_type: str = text(_INSTANCE_TYPE, _INSTANCE_TYPE_EXPECTED)
+    instance_type: str = text(INSTANCE_TYPE, INSTANCE_TYPE_EXPECTED)
     instance_count: int = integer(1, 20)
     volume_size_gib: int = integer(1, 16384)
     maximum_runtime_seconds: int = integer(60, 432_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServingSettings:
-    """The endpoint, its scaling and how an update of it is watched.
-
-    `rollback_alarms_enabled = false` is the break-glass: an update then goes through though an
-    alarm is tripped.
-    """
-
-    instance_type: str = text(_INSTANCE_TYPE, _INSTANCE_TYPE_EXPECTED)
-    minimum_instance_count: int = integer(1, 100)
-    maximum_instance_count: int = integer(1, 100)
-    target_invocations_per_instance_per_minute: float = number(0.1, 100_000)
-    scale_in_cooldown_seconds: int = integer(0, 3600)
-    scale_out_cooldown_seconds: int = integer(0, 3600)
-    container_startup_timeout_seconds: int = integer(60, 3600)
-    data_capture_percent: int = integer(0, 100)
-    rollback_alarms_enabled: bool = flag()
-    rollback_baking_seconds: int = integer(0, 3600)
-    rollback_5xx_errors_per_minute: int = integer(1, 1_000_000)
-    rollback_model_latency_p99_ms: int = integer(1, 60_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,28 +139,11 @@ def _check_together(settings: StageSettings, file: str) -> None:
     Raises:
         SettingsError: two settings contradict each other.
     """
-    serving = settings.serving
-    smallest, largest = serving.minimum_instance_count, serving.maximum_instance_count
-    kind = serving.instance_type
     if (settings.account is None) != (settings.region is None):
         raise SettingsError(f"{file}: account and region: expected both or neither")
-    if smallest > largest:
-        raise SettingsError(
-            f"{file}: serving.minimum_instance_count = {smallest}: expected at most "
-            f"serving.maximum_instance_count = {largest}"
-        )
-    if instance_types.is_burstable(kind) and smallest != largest:
-        raise SettingsError(
-            f"{file}: serving.instance_type = {kind!r}: ml.t types cannot scale, expected another "
-            f"type, or the same minimum_instance_count and maximum_instance_count"
-        )
     if settings.training.instance_count > 1:
         raise SettingsError(
             f"{file}: training.instance_count = {settings.training.instance_count}: expected 1: "
             "train.py trains on one machine, and each of several would train on everything"
         )
-    if instance_types.is_arm(kind):
-        raise SettingsError(
-            f"{file}: serving.instance_type = {kind!r} is an Arm machine: the serving image is "
-            f"built for x86-64, expected a type such as ml.m5.large or ml.c6i.large"
-        )
+    check_serving(settings.serving, file=file, region=settings.region)

@@ -12,6 +12,7 @@ from tools.console import ToolError, run_tool, step
 from tools.endpoint_check import check_endpoint
 from tools.preflight import check_account
 from tools.prune import prune_superseded
+from tools.serving_image import describe_image
 
 
 def main() -> int:
@@ -26,7 +27,8 @@ def main() -> int:
     session = boto3.session.Session()
     with step("Check the account"):
         account, region = check_account(settings, session)
-    print(f"Deploying {settings.name} to the account {account} in {region}.", flush=True)
+    print(f"Deploying {settings.name} to the account {account} in {region}.")
+    print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
     ended = subprocess.run(  # noqa: S603 - the command is built here
         deploy_command(settings.stage, ask=not arguments.yes),
         cwd=ROOT,

@@ -1,8 +1,5 @@
 """What an account and this machine must have before a stage can be deployed to AWS."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +9,7 @@ from botocore.exceptions import ClientError
 from stacks.settings import StageSettings
 from tools.account import resolve_account
 from tools.console import ToolError
+from tools.serving_image import image_problem
 
 # The version parameter of CDK's default bootstrap stack.
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
@@ -58,12 +56,9 @@ def _missing(
             "refuses to change the type of a variant that is registered for scaling. Deploy with "
             "`make destroy` first, or as a new stage beside this one."
         )
-    builder = os.environ.get("CDK_DOCKER", "docker")
-    if not _builds_images(builder):
-        yield (
-            f"`{builder} info` fails: start Docker, or name another builder such as Finch or "
-            "Podman with CDK_DOCKER=finch; it builds the serving image."
-        )
+    problem = image_problem(settings.serving, session, account=account, region=region)
+    if problem is not None:
+        yield problem
 
 
 def _served_instance_type(sagemaker: Any, endpoint: str) -> str | None:
@@ -89,11 +84,3 @@ def _has_bootstrap(ssm: Any) -> bool:
             return False
         raise ToolError(f"The bootstrap version cannot be read: {error}") from error
     return True
-
-
-def _builds_images(builder: str) -> bool:
-    program = shutil.which(builder)
-    if program is None:
-        return False
-    ended = subprocess.run([program, "info"], capture_output=True, check=False)  # noqa: S603 - theirs
-    return ended.returncode == 0

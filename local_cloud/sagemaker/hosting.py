@@ -3,6 +3,7 @@
 import random
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.platform import Platform
 
 _DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
+_ENGINE = "WHIPPET_ENGINE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,15 @@ class Hosting:
             python=self._python,
             server=server,
             model_directory=directory,
-            environment=dict(container.get("Environment", {})),
+            environment=_on_this_machine(container.get("Environment", {})),
             startup_timeout_seconds=float(timeout),
         )
+
+
+def _on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a container's variables with the engine that the serving environment has.
+
+    It is the one for CPU types, and there is no GPU: an endpoint on a GPU type computes with
+    OpenVINO here. Its other variables, those of batches among them, stay as they are.
+    """
+    return {name: "openvino" if name == _ENGINE else text for name, text in environment.items()}

@@ -27,7 +27,11 @@ class Images:
         self._copies = copies
 
     def keep(self, image: str) -> None:
-        """Copy the image's build context, if this assembly has it."""
+        """Copy the image's build context.
+
+        Raises:
+            HostingError: this assembly has none for the image, and none was copied before.
+        """
         tag = image.rpartition(":")[2]
         source = self._assembly / f"asset.{tag}"
         copy = self._copies / tag
@@ -36,6 +40,7 @@ class Images:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(source, partial)
             partial.replace(copy)
+        self.server(image)
 
     def server(self, image: str) -> Path:
         """Return the serve.py of an image.
@@ -47,8 +52,10 @@ class Images:
         entry = self._copies / tag / _ENTRY
         if not entry.is_file():
             raise HostingError(
-                f"The local cloud has no server for the image {image}: it runs {_ENTRY} from the "
-                f"build context asset.{tag} of the assembly {self._assembly}, and there is none. "
-                "Deploy from that assembly, or start the cloud with --assembly."
+                f"The local cloud has no server for the image {image}: it pulls no images, and "
+                f"runs {_ENTRY} of the build context that CDK writes for an image of its own; "
+                f"there is no asset.{tag} in {self._assembly}. For a prebuilt image, remove "
+                "serving.image_uri from the stage's settings; else deploy from that assembly, or "
+                "start the cloud with --assembly."
             )
         return entry

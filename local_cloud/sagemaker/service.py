@@ -83,8 +83,15 @@ class SageMakerService:
             raise validation_error(str(error)) from error
         for container in (parameters.get("PrimaryContainer"), *parameters.get("Containers", [])):
             if container and "Image" in container:
-                self._images.keep(container["Image"])
+                self._keep_image(container["Image"])
         return call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
+
+    def _keep_image(self, image: str) -> None:
+        """Copy what runs for an image, or refuse it here and not minutes later at the endpoint."""
+        try:
+            self._images.keep(image)
+        except HostingError as error:
+            raise validation_error(str(error)) from error
 
     def _create_endpoint_configuration(
         self, scope: Scope, parameters: dict[str, Any]

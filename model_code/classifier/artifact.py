@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from classifier.manifest import MODEL_FILE, Manifest, ManifestError
+from classifier.manifest import FILE_BY_PRECISION, Manifest, ManifestError
 from classifier.manifest_parser import parse_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -24,10 +24,32 @@ class Artifact:
     directory: Path
     manifest: Manifest
 
-    @property
-    def model_path(self) -> Path:
-        """The network as ONNX: input `image` N x 3 x crop x crop, output `logits` N x classes."""
-        return self.directory / MODEL_FILE
+    def resolve_precision(self, requested: str) -> str:
+        """Return what to compute in: `auto` is int8 where the artifact has it, and else fp32.
+
+        Raises:
+            ArtifactError: the artifact has no network of the precision that is requested.
+        """
+        precisions = self.manifest.precisions
+        if requested == "auto":
+            return precisions[-1]
+        if requested not in precisions:
+            raise ArtifactError(
+                f"{self.directory} holds no {requested} network, only {' and '.join(precisions)}: "
+                "build one with build.py --quantize --calibration DIR, which leaves int8 out where "
+                "its answers differ too much, or ask for the precision 'auto'"
+            )
+        return requested
+
+    def model_path(self, precision: str) -> Path:
+        """Return the path of the network as ONNX.
+
+        Its input `image` is N x 3 x crop x crop, its output `logits` N x classes.
+
+        Args:
+            precision: one of the manifest's `precisions`.
+        """
+        return self.directory / FILE_BY_PRECISION[precision]
 
 
 def read_artifact(directory: Path) -> Artifact:

@@ -1,58 +1,66 @@
-"""The network's input -> answer: infer, rank. No I/O."""
+"""The network's output -> probabilities, and the most probable labels."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import numpy
+import numpy.typing
 
-from classifier.engine import Engine
 from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
+Probabilities = numpy.typing.NDArray[numpy.float64]
 
-class PictureClassifier:
-    """An artifact's network with the labels that came with it."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        self._manifest = manifest
-        self._engine = engine
+class Prediction(TypedDict):
+    """One class of an answer."""
 
-    @property
-    def class_count(self) -> int:
-        """Number of labels."""
-        return len(self._manifest.labels)
+    label: str
+    index: int
+    probability: float
 
-    def classify(self, image: FloatArray, top_k: int) -> dict[str, Any]:
-        """Answer one picture.
+
+class Labeller:
+    """Says what logits mean, with the labels that came with the network.
+
+    Attributes:
+        class_count: number of labels.
+        model: `{"name", "version"}`, as in every answer.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._labels = manifest.labels
+        self.class_count = len(manifest.labels)
+        # Once: the version is a digest of the whole manifest.
+        self.model = {"name": manifest.name, "version": manifest.version}
+
+    def rank(self, logits: FloatArray, top_k: int) -> list[Prediction]:
+        """Return the `top_k` most probable classes, the most probable first.
+
+        Of equal ones the first label comes first. The probabilities of all classes sum to 1.
 
         Args:
-            image: of one picture, 3 x crop x crop, preprocessed.
-            top_k: number of predictions, 1 to `class_count`.
-
-        Returns:
-            `{"predictions": [{"label", "index", "probability"}], "model": {"name", "version"}}`,
-            most probable first; the probabilities of all classes sum to 1.
+            logits: of one picture (classes).
+            top_k: 1 to `class_count`.
 
         Raises:
-            ArithmeticError: the network answered with numbers that are not finite.
+            ArithmeticError: a logit is not finite.
         """
-        probabilities = softmax(self._engine.infer(image))
-        ranking = numpy.argsort(-probabilities, kind="stable")[:top_k]
-        return {
-            "predictions": [
-                {
-                    "label": self._manifest.labels[index],
-                    "index": int(index),
-                    "probability": float(probabilities[index]),
-                }
-                for index in ranking
-            ],
-            "model": {"name": self._manifest.name, "version": self._manifest.version},
-        }
+        probabilities = softmax(logits)
+        # Sorting all of a thousand costs more than finding those that can be among the first.
+        least = numpy.partition(probabilities, -top_k)[-top_k]
+        candidates = numpy.flatnonzero(probabilities >= least)
+        ranking = candidates[numpy.argsort(-probabilities[candidates], kind="stable")[:top_k]]
+        return [
+            {"label": self._labels[index], "index": index, "probability": probability}
+            for index, probability in zip(
+                ranking.tolist(), probabilities[ranking].tolist(), strict=True
+            )
+        ]
 
 
-def softmax(logits: FloatArray) -> numpy.typing.NDArray[numpy.float64]:
+def softmax(logits: FloatArray) -> Probabilities:
     """Return probabilities (classes) that sum to 1.
 
     Raises:
@@ -62,5 +70,5 @@ def softmax(logits: FloatArray) -> numpy.typing.NDArray[numpy.float64]:
         raise ArithmeticError("the network answered with numbers that are not finite")
     # 64 bit and shifted by the maximum: no overflow, and the sum is 1 to 15 digits.
     exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
-    probabilities: numpy.typing.NDArray[numpy.float64] = exponentials / exponentials.sum()
+    probabilities: Probabilities = exponentials / exponentials.sum()
     return probabilities

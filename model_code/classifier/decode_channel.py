@@ -53,14 +53,14 @@ class Layout:
 
     @property
     def image(self) -> int:
-        """Offset of the image: float32, 3 x crop x crop."""
+        """Offset of the cropped picture: bytes, crop x crop x 3."""
         pages = -(-self.max_picture_bytes // mmap.PAGESIZE)
         return _PICTURE_OFFSET + pages * mmap.PAGESIZE
 
     @property
     def size(self) -> int:
         """Of the whole memory."""
-        return self.image + 4 * 3 * self.crop * self.crop
+        return self.image + 3 * self.crop * self.crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ class Assignment:
 
     Attributes:
         channels: file descriptors (socket, memory) of each decode process.
+        reduce_to: as `decode_picture` takes it.
         cpu_seconds: processor time that one picture may take.
         memory_bytes: what decoding may allocate beyond what the process has at its start.
     """
@@ -76,6 +77,7 @@ class Assignment:
     channels: tuple[tuple[int, int], ...]
     preprocessing: Preprocessing
     max_picture_bytes: int
+    reduce_to: int | None
     cpu_seconds: float
     memory_bytes: int
 

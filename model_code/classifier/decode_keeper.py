@@ -15,14 +15,28 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import Final
+
+# What Pillow would import for the first picture of a kind and for a JPEG's metadata: after the fork
+# each process would read it anew, as a user who may not be allowed to.
+from PIL import (  # noqa: F401 - imported for what the import does
+    Image,
+    MpoImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from classifier.decode_channel import PROCESS_ID, PROCESS_ID_OFFSET, REPLY, SEQUENCE, Assignment
 from classifier.decode_channel import ReplyKind as Kind
 from classifier.decode_worker import answer_requests
 
+# Of Debian and most others: `nobody`, whom no file belongs to.
+UNPRIVILEGED_ID: Final = 65534
+
 
 def keep(assignment: Assignment) -> None:
     """Fork a decode process for each channel, and keep that many until the server is gone."""
+    Image.preinit()
     channels = [socket.socket(fileno=descriptor) for descriptor, _ in assignment.channels]
     memories = [
         mmap.mmap(descriptor, assignment.layout.size) for _, descriptor in assignment.channels
@@ -57,11 +71,20 @@ def _fork(
             if other != place:
                 channel.close()
                 memories[other].close()
+        _drop_privileges()
         answer_requests(channels[place], memories[place], assignment)
         exit_code = 0
     finally:
         # Not sys.exit: what the keeper has set up is not this process's to tear down.
         os._exit(exit_code)
+
+
+def _drop_privileges() -> None:
+    """Give up root, as which SageMaker starts its containers; others have nothing to give up."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(UNPRIVILEGED_ID)
+        os.setuid(UNPRIVILEGED_ID)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mmap
 import os
-import queue
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +27,10 @@ from classifier.decode_channel import (
     Assignment,
     Layout,
     ReplyKind,
-    receive,
 )
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import FloatArray
+from classifier.preprocessing import ByteArray
 
 CPU_SECONDS: Final = 1.0
 # With what a process has at its start, and the picture's own bytes, below 500 MB.
@@ -50,13 +49,19 @@ class _Place:
     channel: socket.socket
     memory: mmap.mmap
     sequence: int = 0
+    received: bytearray = field(default_factory=bytearray)
 
 
 class DecodePool:
-    """A fixed number of processes that decode and preprocess, each limited and replaceable."""
+    """A fixed number of processes that decode and crop, each limited and replaceable."""
 
     def __init__(
-        self, preprocessing: Preprocessing, *, process_count: int, max_picture_bytes: int
+        self,
+        preprocessing: Preprocessing,
+        *,
+        process_count: int,
+        max_picture_bytes: int,
+        reduce_to: int | None = None,
     ) -> None:
         """Start the processes; they get nothing of this one's environment, credentials least.
 
@@ -64,24 +69,29 @@ class DecodePool:
             preprocessing: from the manifest of the model.
             process_count: pictures decoded at the same time.
             max_picture_bytes: the largest body that `decode` will be given.
+            reduce_to: as `decode_picture` takes it.
         """
         self._crop = preprocessing.crop
         self._layout = Layout(max_picture_bytes=max_picture_bytes, crop=self._crop)
-        self._idle_places: queue.SimpleQueue[_Place] = queue.SimpleQueue()
         assignment = Assignment(
             channels=(),
             preprocessing=preprocessing,
             max_picture_bytes=max_picture_bytes,
+            reduce_to=reduce_to,
             cpu_seconds=CPU_SECONDS,
             memory_bytes=MEMORY_BYTES,
         )
         channels: list[tuple[int, int]] = []
+        # The last that was used comes first: its memory is in the processor's cache.
+        self._idle_places: list[_Place] = []
         for _ in range(process_count):
             ours, theirs = socket.socketpair()
-            ours.settimeout(SILENCE_SECONDS)
+            ours.setblocking(False)
             descriptor = _shared_memory(self._layout.size)
             channels.append((theirs.detach(), descriptor))
-            self._idle_places.put(_Place(ours, mmap.mmap(descriptor, self._layout.size)))
+            self._idle_places.append(_Place(ours, mmap.mmap(descriptor, self._layout.size)))
+        self._free = asyncio.Semaphore(process_count)
+        self._abandoned: set[asyncio.Task[None]] = set()
         self._keeper = _start_keeper(replace(assignment, channels=tuple(channels)))
         for descriptors in channels:
             for descriptor in descriptors:
@@ -92,61 +102,92 @@ class DecodePool:
         """Whether dead decode processes are still replaced."""
         return self._keeper.poll() is None
 
-    def decode(self, data: bytes) -> FloatArray:
-        """Return the network's input (3 x crop x crop) for a JPEG, PNG or WebP.
+    async def decode(self, data: bytes | memoryview) -> ByteArray:
+        """Return the cropped picture (crop x crop x 3) of a JPEG, PNG or WebP.
 
-        Waits for a free process.
+        Waits for a free process. May be cancelled; the process then finishes what it has begun.
 
         Raises:
             RequestError: the picture cannot be read, is too large, or took too long.
             DecodePoolError: there are no processes any more.
         """
-        place = self._idle_places.get()
+        await self._free.acquire()
+        place = self._idle_places.pop()
         try:
-            end = self._layout.picture + len(data)
-            place.memory[self._layout.picture : end] = data
-            kind, text = _ask(place, len(data))
+            _hand_over(place, data, self._layout)
+            kind, text = await _await_reply(place)
             if kind is ReplyKind.DIED:
                 # Perhaps of something else, between two pictures; of this one it dies again.
-                kind, text = _ask(place, len(data))
-            _raise_unless_image(kind, text)
-            count = 3 * self._crop * self._crop
-            shared = numpy.frombuffer(place.memory, numpy.float32, count, self._layout.image)
-            return shared.reshape(3, self._crop, self._crop).copy()
+                _hand_over(place, data, self._layout)
+                kind, text = await _await_reply(place)
+        except asyncio.CancelledError:
+            task = asyncio.create_task(self._recover(place))
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
+            raise
         except (EOFError, ConnectionError) as error:
+            self._give_back(place)
             raise DecodePoolError("the keeper of the decode processes has ended") from error
-        finally:
-            self._idle_places.put(place)
+        shared = numpy.frombuffer(
+            place.memory, numpy.uint8, 3 * self._crop * self._crop, self._layout.image
+        )
+        crop = shared.reshape(self._crop, self._crop, 3).copy()
+        self._give_back(place)
+        _raise_unless_image(kind, text)
+        return crop
 
     def close(self) -> None:
         """End the processes; no `decode` may be running or follow."""
-        with suppress(queue.Empty):
-            while True:
-                self._idle_places.get_nowait().channel.close()
+        while self._idle_places:
+            self._idle_places.pop().channel.close()
         self._keeper.wait()
 
+    async def _recover(self, place: _Place) -> None:
+        with suppress(EOFError, ConnectionError):
+            await _await_reply(place)
+        self._give_back(place)
 
-def _ask(place: _Place, length: int) -> tuple[ReplyKind, str]:
+    def _give_back(self, place: _Place) -> None:
+        self._idle_places.append(place)
+        self._free.release()
+
+
+def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout) -> None:
+    place.memory[layout.picture : layout.picture + len(data)] = data
     place.sequence += 1
     SEQUENCE.pack_into(place.memory, 0, place.sequence)
-    place.channel.sendall(REQUEST.pack(place.sequence, length))
-    return _await_reply(place)
+    # A few bytes, into an empty socket: it takes them whole.
+    place.channel.send(REQUEST.pack(place.sequence, len(data)))
 
 
-def _await_reply(place: _Place) -> tuple[ReplyKind, str]:
+async def _await_reply(place: _Place) -> tuple[ReplyKind, str]:
     while True:
         try:
-            sequence, kind, length = REPLY.unpack(receive(place.channel, REPLY.size))
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await _receive(place, REPLY.size)
+                sequence, kind, length = REPLY.unpack_from(place.received)
+                await _receive(place, REPLY.size + length)
         except TimeoutError:
             (process,) = PROCESS_ID.unpack_from(place.memory, PROCESS_ID_OFFSET)
             # Its keeper will then answer for it.
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             continue
-        text = receive(place.channel, length).decode()
+        text = place.received[REPLY.size :].decode()
+        place.received.clear()
         # Others answer a request that was already answered for a process that then died.
         if sequence == place.sequence:
             return ReplyKind(kind), text
+
+
+async def _receive(place: _Place, count: int) -> None:
+    """Receive until there are `count` bytes; what has come stays, also when cancelled."""
+    loop = asyncio.get_running_loop()
+    while len(place.received) < count:
+        part = await loop.sock_recv(place.channel, count - len(place.received))
+        if not part:
+            raise EOFError
+        place.received += part
 
 
 def _raise_unless_image(kind: ReplyKind, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One decode process: picture bytes -> the network's input, within limits of time and memory."""
+"""One decode process: picture bytes -> a cropped picture, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy
 from classifier.decode_channel import REPLY, REQUEST, Assignment, ReplyKind, receive
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture
 
 # The process that a machine short of memory should end first.
 _OOM_SCORE: Final = "1000"
@@ -46,15 +46,16 @@ def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assig
 def _decode(memory: mmap.mmap, length: int, assignment: Assignment) -> None:
     layout = assignment.layout
     try:
-        picture = decode_picture(memory[layout.picture : layout.picture + length])
-        image = preprocess(picture, assignment.preprocessing)
+        data = memory[layout.picture : layout.picture + length]
+        picture = decode_picture(data, reduce_to=assignment.reduce_to)
+        image = crop_picture(picture, assignment.preprocessing)
     except MemoryError as error:
         gc.collect()
         raise RequestError(
             "unreadable_image",
             "Decoding the picture takes more memory than is allowed; save it smaller.",
         ) from error
-    shared = numpy.frombuffer(memory, numpy.float32, image.size, layout.image)
+    shared = numpy.frombuffer(memory, numpy.uint8, image.size, layout.image)
     shared[:] = image.reshape(-1)
 
 

@@ -6,9 +6,12 @@ from typing import Final
 
 STATUS_BY_CODE: Final = {
     "empty_body": 400,
+    "invalid_request": 400,
     "invalid_top_k": 400,
     "not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "body_timeout": 408,
     "payload_too_large": 413,
     "image_too_large": 413,
     "unsupported_media_type": 415,
@@ -25,12 +28,14 @@ class RequestError(Exception):
     Attributes:
         code: a key of `STATUS_BY_CODE`.
         message: for the caller: what was wrong, what was expected.
+        retry_after_seconds: when to try again, where that can help.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def status(self) -> int:

@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-SCHEMA_VERSION: Final = 1
+from classifier.measurements import FastDecoding, Quantization
+
+SCHEMA_VERSION: Final = 2
 MODEL_FILE: Final = "model.onnx"
+INT8_MODEL_FILE: Final = "model.int8.onnx"
+FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
 VERSION_LENGTH: Final = 12
 LARGEST_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
@@ -70,6 +74,8 @@ class Manifest:
         exporter_version: raised when the export changes what the network computes.
         weights_sha256: digest of the state dict's tensors (`training.weights.digest`).
         files: sha256 in hexadecimal of each file beside the manifest, by name.
+        quantization: what became of the int8 network; `None` if none was asked for.
+        fast_decoding: what it changes; `None` if there were no pictures to measure it with.
     """
 
     name: str
@@ -79,35 +85,47 @@ class Manifest:
     weights_sha256: str
     exporter_version: int
     files: Mapping[str, str]
-    precision: str = "fp32"
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training_data: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    quantization: Quantization | None = None
+    fast_decoding: FastDecoding | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or not all(label.strip() for label in self.labels):
             raise ManifestError("labels must be at least two texts, none of them empty")
-        if self.precision != "fp32":
-            raise ManifestError(f"precision is {self.precision!r}; this code serves 'fp32'")
-        for name, digest in {"weights_sha256": self.weights_sha256, **self.files}.items():
+        digests = {"weights_sha256": self.weights_sha256, **self.files}
+        if self.quantization:
+            digests["quantization.calibration_sha256"] = self.quantization.calibration_sha256
+        for name, digest in digests.items():
             if not _SHA256.fullmatch(digest):
                 raise ManifestError(f"{name}: {digest!r} is no sha256 in lower-case hexadecimal")
-        if set(self.files) != {MODEL_FILE}:
-            raise ManifestError(f"files must name {MODEL_FILE} alone, not {sorted(self.files)}")
+        if self.quantization and self.quantization.shipped:
+            expected, words = {MODEL_FILE, INT8_MODEL_FILE}, f"{MODEL_FILE} and {INT8_MODEL_FILE}"
+        else:
+            expected, words = {MODEL_FILE}, f"{MODEL_FILE} alone"
+        if set(self.files) != expected:
+            raise ManifestError(f"files must name {words}, not {sorted(self.files)}")
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What the network can be computed in: `fp32`, and `int8` if that network is there."""
+        return tuple(name for name, file in FILE_BY_PRECISION.items() if file in self.files)
 
     @property
     def identity(self) -> str:
         """Digest of what decides an answer, the same on every machine that builds this model.
 
-        The bytes of the ONNX file are left out on purpose: two machines may fold a constant
-        differently and still serve the same model.
+        The bytes of the ONNX files are left out on purpose: two machines may fold a constant
+        differently and still serve the same model. What made the int8 network stands for it.
         """
+        shipped = self.quantization if self.quantization and self.quantization.shipped else None
         decisive = {
             "architecture": self.architecture,
             "exporter_version": self.exporter_version,
             "labels": self.labels,
-            "precision": self.precision,
             "preprocessing": asdict(self.preprocessing),
+            "quantization": shipped and shipped.origin,
             "weights_sha256": self.weights_sha256,
         }
         canonical = json.dumps(

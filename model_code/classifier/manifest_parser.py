@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any, NoReturn
 
 from classifier.manifest import SCHEMA_VERSION, Manifest, ManifestError, Preprocessing
+from classifier.measurements import FastDecoding, Quantization
+
+_Kinds = type | tuple[type, ...]
+_OPTIONAL_SHARE = (float, NoneType)
 
 
 def parse_manifest(text: str) -> Manifest:
@@ -38,7 +43,7 @@ def parse_manifest(text: str) -> Manifest:
 
 
 def _manifest_of(document: dict[str, Any]) -> Manifest:
-    expected: dict[str, type] = {
+    expected: dict[str, _Kinds] = {
         "name": str,
         "architecture": str,
         "labels": list,
@@ -46,10 +51,11 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         "weights_sha256": str,
         "exporter_version": int,
         "files": dict,
-        "precision": str,
         "metrics": dict,
         "training_data": dict,
         "libraries": dict,
+        "quantization": (dict, NoneType),
+        "fast_decoding": (dict, NoneType),
     }
     _check_types("", document, expected)
     _check_texts("labels", document["labels"])
@@ -60,12 +66,14 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
             **document,
             "labels": tuple(document["labels"]),
             "preprocessing": _preprocessing_of(document["preprocessing"]),
+            "quantization": _quantization_of(document["quantization"]),
+            "fast_decoding": _fast_decoding_of(document["fast_decoding"]),
         }
     )
 
 
 def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
-    expected: dict[str, type] = {
+    expected: dict[str, _Kinds] = {
         "resize": int,
         "crop": int,
         "interpolation": str,
@@ -82,15 +90,57 @@ def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
     return Preprocessing(**{**document, **channels})
 
 
-def _check_types(prefix: str, document: dict[str, Any], expected: dict[str, type]) -> None:
+def _quantization_of(document: dict[str, Any] | None) -> Quantization | None:
+    if document is None:
+        return None
+    expected: dict[str, _Kinds] = {
+        "tool": str,
+        "quantizer_version": int,
+        "calibration_sha256": str,
+        "calibration_pictures": int,
+        "held_back_pictures": int,
+        "agreement": _OPTIONAL_SHARE,
+        "fp32_accuracy": _OPTIONAL_SHARE,
+        "int8_accuracy": _OPTIONAL_SHARE,
+        "shipped": bool,
+    }
+    _check_types("quantization.", document, expected)
+    _check_shares("quantization.", document)
+    return Quantization(**document)
+
+
+def _fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
+    if document is None:
+        return None
+    expected: dict[str, _Kinds] = {
+        "pictures": int,
+        "reduced_pictures": int,
+        "agreement": float,
+        "exact_accuracy": _OPTIONAL_SHARE,
+        "fast_accuracy": _OPTIONAL_SHARE,
+    }
+    _check_types("fast_decoding.", document, expected)
+    _check_shares("fast_decoding.", document)
+    return FastDecoding(**document)
+
+
+def _check_types(prefix: str, document: dict[str, Any], expected: Mapping[str, _Kinds]) -> None:
     if missing := sorted(expected.keys() - document.keys()):
         raise ManifestError(f"lacks {', '.join(prefix + key for key in missing)}")
     if unknown := sorted(document.keys() - expected.keys()):
         raise ManifestError(f"has unknown {', '.join(prefix + key for key in unknown)}")
-    for key, kind in expected.items():
-        # `type() is` and not isinstance: true is an int to Python, not to a manifest.
-        if type(document[key]) is not kind:
-            raise ManifestError(f"{prefix}{key} must be of type {kind.__name__}")
+    for key, kinds in expected.items():
+        allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+        # `type() in` and not isinstance: true is an int to Python, not to a manifest.
+        if type(document[key]) not in allowed:
+            names = " or ".join(kind.__name__ for kind in allowed)
+            raise ManifestError(f"{prefix}{key} must be of type {names}")
+
+
+def _check_shares(prefix: str, document: dict[str, Any]) -> None:
+    for key, value in document.items():
+        if type(value) is float and not 0 <= value <= 1:
+            raise ManifestError(f"{prefix}{key} is {value}; it must be from 0 to 1")
 
 
 def _check_texts(name: str, values: Sequence[object]) -> None:

@@ -8,41 +8,55 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from classifier.classification import PictureClassifier
-from classifier.codecs import check_content_type, requested_top_k
+from classifier.admission import Admission
+from classifier.answers import encode_answer
+from classifier.classification import Labeller
+from classifier.codecs import PictureRequest, read_request, requested_top_k
+from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
+from classifier.engine import Engine
+from classifier.error_answers import answer_fault, answer_http_exception, answer_request_error
 from classifier.errors import RequestError
+from classifier.health import Health, WatchedEngine
+from classifier.manifest import Manifest
+from classifier.negotiation import negotiate
+from classifier.pipeline import Pipeline
 from classifier.settings import ServerSettings
 
 CUSTOM_ATTRIBUTES_HEADER: Final = "x-amzn-sagemaker-custom-attributes"
-RETRY_AFTER_SECONDS: Final = 1
+# A body that comes slower holds a place that others wait for.
+BODY_SECONDS: Final = 10.0
 
-_CODE_BY_HTTP_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 _log = logging.getLogger("classifier.server")
 
 
 class InferenceServer:
-    """Admits as many requests as it can answer soon, and computes them off the event loop."""
+    """Admits as many requests as it can answer in time, and computes them off the event loop."""
 
     def __init__(
-        self, classifier: PictureClassifier, decoders: DecodePool, settings: ServerSettings
+        self, manifest: Manifest, engine: Engine, decoders: DecodePool, settings: ServerSettings
     ) -> None:
-        self._classifier = classifier
-        self._decoders = decoders
-        self._max_body_bytes = settings.max_body_bytes
-        self._free_places = settings.worker_count + settings.queue_length
-        # Apart, so that pictures which take long to decode do not hold up the network.
-        self._decode_threads = ThreadPoolExecutor(settings.decode_process_count, "decode")
-        self._network_threads = ThreadPoolExecutor(settings.worker_count, "network")
+        watched = WatchedEngine(engine, crop=manifest.preprocessing.crop)
+        self._labeller = Labeller(manifest)
+        self._settings = settings
+        self._counters = Counters()
+        self._health = Health(watched, decoders)
+        self._admission = Admission(
+            place_count=engine.capacity + settings.queue_length,
+            parallel_count=engine.capacity,
+            deadline_seconds=settings.deadline_ms / 1000,
+        )
+        self._pipeline = Pipeline(decoders, watched, self._admission, self._counters)
 
     def create_application(self) -> Starlette:
         """Return the ASGI application; serve it only after the engine's warm-up."""
@@ -52,81 +66,117 @@ class InferenceServer:
                 Route("/invocations", self.invocations, methods=["POST"]),
             ],
             exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
+            lifespan=self._log_counters,
         )
 
     async def ping(self, _request: Request) -> Response:
-        """Answer 200; the socket is opened only once the model has answered a warm-up."""
-        if not self._decoders.is_alive:
-            return answer_request_error(
-                RequestError("not_healthy", "The decode processes have ended.")
-            )
+        """Answer 200 when a picture would be classified now."""
+        if fault := await self._health.fault():
+            return answer_request_error(RequestError("not_healthy", fault))
         return Response()
 
     async def invocations(self, request: Request) -> Response:
-        """Classify the picture in the body and log one line about it."""
+        """Classify what is in the body and log one line about it."""
         started = time.perf_counter()
-        fields: dict[str, object] = {}
+        outcome = "ok"
         try:
-            response = JSONResponse(await self._answer(request))
+            response = await self._answer(request)
         except RequestError as error:
-            fields["code"] = error.code
+            outcome = error.code
             response = answer_request_error(error)
         except ClientDisconnect:
-            fields["code"] = "client_gone"
-            response = JSONResponse(None, 400)
-        fields["status"] = response.status_code
-        fields["duration_ms"] = round((time.perf_counter() - started) * 1000, 1)
+            outcome = "client_gone"
+            response = Response(status_code=400)
+        except Exception:
+            self._counters.count("internal_error", _milliseconds_since(started))
+            raise
+        duration_ms = _milliseconds_since(started)
+        self._counters.count(outcome, duration_ms)
+        fields = {"outcome": outcome, "status": response.status_code, "duration_ms": duration_ms}
         _log.info("invocation", extra={"fields": fields})
         return response
 
-    async def _answer(self, request: Request) -> dict[str, Any]:
-        if self._free_places == 0:
-            raise RequestError("overloaded", "Every place in the queue is taken; try again soon.")
-        # One event loop, and no await since the check: no lock is needed.
-        self._free_places -= 1
-        try:
-            data = await self._read_body(request)
-            check_content_type(request.headers.get("content-type"))
+    async def _answer(self, request: Request) -> Response:
+        deadline = asyncio.get_running_loop().time() + self._settings.deadline_ms / 1000
+        with self._admission.place():
+            self._counters.observe_inside(self._admission.request_count)
+            asked = await self._read_request(request)
+            answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
             attributes = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
-            top_k = requested_top_k(attributes, self._classifier.class_count)
-            loop = asyncio.get_running_loop()
-            image = await loop.run_in_executor(self._decode_threads, self._decoders.decode, data)
-            return await loop.run_in_executor(
-                self._network_threads, self._classifier.classify, image, top_k
+            top_k = requested_top_k(attributes, self._labeller.class_count)
+            computing = self._pipeline.compute(asked.pictures)
+            results = await _unless_gone(request, computing, deadline)
+            body, media_type = encode_answer(
+                answer_type, asked.form, results, top_k=top_k, labeller=self._labeller
             )
-        finally:
-            self._free_places += 1
+            return Response(body, headers={"Content-Type": media_type})
 
-    async def _read_body(self, request: Request) -> bytes:
+    async def _read_request(self, request: Request) -> PictureRequest:
+        body = await self._read_body(request)
+        content_type = request.headers.get("content-type")
+        most = self._settings.max_instances
+        if (content_type or "").startswith("image/"):
+            return read_request(content_type, body, max_pictures=most)
+        # Ten megabytes of JSON take 50 ms to read.
+        return await asyncio.to_thread(read_request, content_type, body, max_pictures=most)
+
+    async def _read_body(self, request: Request) -> bytearray:
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            # The HTTP server reads and drops the rest, so the sender sees the answer.
-            if len(body) > self._max_body_bytes:
-                raise RequestError(
-                    "payload_too_large", f"The body may have at most {self._max_body_bytes} bytes."
-                )
-        if not body:
-            raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
-        return bytes(body)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    # The HTTP server reads and drops the rest, so the sender sees the answer.
+                    if len(body) > self._settings.max_body_bytes:
+                        raise RequestError(
+                            "payload_too_large",
+                            f"The body may have at most {self._settings.max_body_bytes} bytes.",
+                        )
+        except TimeoutError as error:
+            raise RequestError(
+                "body_timeout", f"The body did not arrive within {BODY_SECONDS:g} s."
+            ) from error
+        return body
+
+    @asynccontextmanager
+    async def _log_counters(self, _application: Starlette) -> AsyncIterator[None]:
+        logging_lines = asyncio.create_task(self._counters.log_lines())
+        yield
+        logging_lines.cancel()
+        self._counters.log_line()
 
 
-def answer_request_error(error: RequestError) -> JSONResponse:
-    """Answer with the error's status and `{"code", "message"}`."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
-    return JSONResponse({"code": error.code, "message": error.message}, error.status, headers)
+_Result = TypeVar("_Result")
 
 
-async def answer_http_exception(_request: Request, error: Exception) -> Response:
-    """Answer what the router refuses, an unknown path or method, in the same shape."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = _CODE_BY_HTTP_STATUS[error.status_code]
-    return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
+async def _unless_gone(
+    request: Request, work: Coroutine[None, None, _Result], deadline: float
+) -> _Result:
+    """Return what `work` returns, but cancel it when its answer would help nobody any more.
+
+    Raises:
+        ClientDisconnect: the client closed its connection.
+        RequestError: `overloaded`: the deadline has passed.
+    """
+    loop = asyncio.get_running_loop()
+    working = loop.create_task(work)
+    # The body has been read: the next message can only be that the connection is gone.
+    going = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait(
+            {working, going}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
+        )
+        if working.done():
+            return working.result()
+        if going.done():
+            raise ClientDisconnect
+        raise RequestError(
+            "overloaded", "The answer was not ready in time; try again.", retry_after_seconds=1
+        )
+    finally:
+        working.cancel()
+        going.cancel()
 
 
-async def answer_fault(_request: Request, _error: Exception) -> Response:
-    """Answer a fault of ours; its reason goes to the log, not to the caller."""
-    return answer_request_error(
-        RequestError("internal_error", "The picture could not be classified.")
-    )
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

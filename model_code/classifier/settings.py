@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+ENGINES: Final = ("openvino", "onnxruntime-cuda")
+PRECISIONS: Final = ("auto", "fp32", "int8")
+DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_CPU_LIMIT_FILES: Final = (
+    # Version 2 of control groups, then version 1 in its two files.
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
 
 
 class SettingsError(Exception):
@@ -19,20 +29,37 @@ class ServerSettings:
     """How the server uses its machine.
 
     Attributes:
-        worker_count: pictures that the network computes at the same time (`WHIPPET_WORKERS`, by
-            default the cores this process may use).
+        engine: what runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
+        precision: of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is int8 where
+            the artifact has it.
+        decode: `WHIPPET_DECODE`; `fast` lets a JPEG's decoder reduce it on the way.
+        max_batch: pictures that a GPU computes together (`WHIPPET_MAX_BATCH`).
+        max_batch_delay_ms: longest wait for others beside a batch that is computed
+            (`WHIPPET_MAX_BATCH_DELAY_MS`).
+        worker_count: pictures that the network computes at the same time on CPU
+            (`WHIPPET_WORKERS`, by default the cores this process may use).
         decode_process_count: pictures decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
             default one more than workers: one that takes long leaves the others free).
         queue_length: requests admitted beyond those (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
+        deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
+            little less than the proxy waits); who cannot be answered by then gets 503.
+        max_instances: pictures in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
         log_level: `LOG_LEVEL`.
     """
 
+    engine: str
+    precision: str
+    decode: str
+    max_batch: int
+    max_batch_delay_ms: int
     worker_count: int
     decode_process_count: int
     queue_length: int
+    deadline_ms: int
+    max_instances: int
     max_body_bytes: int
     drain_seconds: int
     log_level: str
@@ -42,23 +69,27 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
     """Read the settings from environment variables.
 
     Raises:
-        SettingsError: a variable is not a whole number within its bounds, or no log level.
+        SettingsError: a variable is not a whole number within its bounds, or none of its choices.
     """
-    log_level = environment.get("LOG_LEVEL", "INFO").upper()
-    if log_level not in LOG_LEVELS:
-        raise SettingsError(f"LOG_LEVEL is {log_level!r}; allowed: {', '.join(LOG_LEVELS)}")
-    worker_count = _whole_number(environment, "WHIPPET_WORKERS", _usable_cores(), 1, 256)
+    worker_count = _whole_number(environment, "WHIPPET_WORKERS", usable_cores(), 1, 256)
     return ServerSettings(
+        engine=_choice(environment, "WHIPPET_ENGINE", ENGINES, "openvino"),
+        precision=_choice(environment, "WHIPPET_PRECISION", PRECISIONS, "auto"),
+        decode=_choice(environment, "WHIPPET_DECODE", DECODINGS, "exact"),
+        max_batch=_whole_number(environment, "WHIPPET_MAX_BATCH", 16, 1, 256),
+        max_batch_delay_ms=_whole_number(environment, "WHIPPET_MAX_BATCH_DELAY_MS", 2, 0, 1000),
         worker_count=worker_count,
         decode_process_count=_whole_number(
             environment, "WHIPPET_DECODE_PROCESSES", worker_count + 1, 1, 257
         ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
+        deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 8000, 10, 60_000),
+        max_instances=_whole_number(environment, "WHIPPET_MAX_INSTANCES", 64, 1, 1024),
         max_body_bytes=_whole_number(
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000
         ),
         drain_seconds=_whole_number(environment, "WHIPPET_DRAIN_SECONDS", 25, 1, 29),
-        log_level=log_level,
+        log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "INFO"),
     )
 
 
@@ -82,7 +113,34 @@ def _whole_number(
     return int(text)
 
 
-def _usable_cores() -> int:
+def _choice(
+    environment: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str
+) -> str:
+    text = environment.get(name, default)
+    for value in allowed:
+        if value.lower() == text.lower():
+            return value
+    raise SettingsError(f"{name} is {text!r}; allowed: {', '.join(allowed)}")
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return the cores that this process may use: its affinity, its container's limit.
+
+    Args:
+        root: of the file system that tells the limit.
+    """
     # macOS has no affinity.
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    for names in _CPU_LIMIT_FILES:
+        try:
+            words = [
+                word for name in names for word in (root / name.lstrip("/")).read_text().split()
+            ]
+            quota, period = (int(word) for word in words)
+        except (OSError, ValueError):
+            # No such file, or `max`: no limit.
+            continue
+        if quota > 0 and period > 0:
+            return min(cores, math.ceil(quota / period))
+    return cores

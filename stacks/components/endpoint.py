@@ -9,7 +9,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from stacks.inputs import ModelArtifact
-from stacks.settings import ServingSettings, StageSettings
+from stacks.serving_settings import ServingSettings
+from stacks.settings import StageSettings
 
 # What starting the instances and pulling image and model may take beyond the waits that are set.
 _PROVISIONING_SECONDS = 1800

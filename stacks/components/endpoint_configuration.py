@@ -1,5 +1,7 @@
 """The two SageMaker resources that every change replaces: Model and EndpointConfig."""
 
+from collections.abc import Mapping
+
 from aws_cdk import CfnDeletionPolicy, CfnResource, CfnTag
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -12,7 +14,11 @@ from stacks.components.buckets import CAPTURE_PREFIX
 from stacks.components.endpoint_metrics import VARIANT_NAME
 from stacks.components.execution_role import ExecutionRole
 from stacks.inputs import ModelArtifact
-from stacks.settings import ServingSettings
+from stacks.serving_settings import ServingSettings
+
+# NVIDIA's driver 580. Without it ml.g4dn and ml.g5 get 470, on which CUDA 12 does not start
+# (docs.aws.amazon.com/sagemaker/latest/dg/inference-gpu-drivers.html).
+_GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 class EndpointConfiguration(Construct):
@@ -31,6 +37,7 @@ class EndpointConfiguration(Construct):
         model: ModelArtifact,
         artifact: s3_assets.Asset,
         image_uri: str,
+        environment: Mapping[str, str],
         execution_role: ExecutionRole,
         key: kms.IKey,
         captures: s3.IBucket,
@@ -42,7 +49,9 @@ class EndpointConfiguration(Construct):
             execution_role_arn=execution_role.role.role_arn,
             enable_network_isolation=True,  # the container needs nothing that it was not given
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=image_uri, model_data_url=artifact.s3_object_url
+                image=image_uri,
+                model_data_url=artifact.s3_object_url,
+                environment=environment,
             ),
             tags=[
                 CfnTag(key="whippet:model-name", value=model.name),
@@ -76,6 +85,7 @@ def _variant(
         container_startup_health_check_timeout_in_seconds=(
             settings.container_startup_timeout_seconds
         ),
+        inference_ami_version=_GPU_AMI if instance_types.has_gpu(settings.instance_type) else None,
     )
 
 

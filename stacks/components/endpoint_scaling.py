@@ -4,7 +4,7 @@ from aws_cdk import aws_applicationautoscaling as autoscaling
 from constructs import Construct
 
 from stacks.components.endpoint_metrics import VARIANT_NAME
-from stacks.settings import ServingSettings
+from stacks.serving_settings import ServingSettings
 
 
 class EndpointScaling(Construct):

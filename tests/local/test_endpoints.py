@@ -6,6 +6,7 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.local.asking import ask
 from tests.local.conftest import DEMO_MODEL
 from tests.local.test_api import GOOD
+from tests.local.test_instances import servers
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
 from tools.local_deployment import LocalDeployment
 from tools.prune import prune_superseded
@@ -70,13 +72,25 @@ def role(client: Client, bucket: str) -> str:
     return arn
 
 
-def make_configuration(sagemaker: Any, *, image: str, role: str, model_data: str) -> str:
+def make_configuration(
+    sagemaker: Any,
+    *,
+    image: str,
+    role: str,
+    model_data: str,
+    environment: dict[str, str] | None = None,
+    instance_type: str = "ml.c7i.large",
+) -> str:
     """Create a model and a configuration for it; return the configuration's name."""
     name = f"made-by-tests-{uuid.uuid4().hex[:8]}"
     sagemaker.create_model(
         ModelName=name,
         ExecutionRoleArn=role,
-        PrimaryContainer={"Image": image, "ModelDataUrl": model_data},
+        PrimaryContainer={
+            "Image": image,
+            "ModelDataUrl": model_data,
+            "Environment": environment or {},
+        },
     )
     sagemaker.create_endpoint_config(
         EndpointConfigName=name,
@@ -84,7 +98,7 @@ def make_configuration(sagemaker: Any, *, image: str, role: str, model_data: str
             {
                 "VariantName": "primary",
                 "ModelName": name,
-                "InstanceType": "ml.c7i.large",
+                "InstanceType": instance_type,
                 "InitialInstanceCount": 1,
             }
         ],
@@ -170,16 +184,64 @@ def test_an_update_replaces_the_fleet(
         assert ask(deployment, GOOD)[0] == 200
 
 
-def test_an_unknown_image_fails_the_endpoint_with_the_reason(
-    sagemaker: Any, bucket: str, role: str
+@pytest.mark.parametrize(
+    "image",
+    [
+        "registry/nobody:knows",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/whippet:1.4.0",
+        f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/whippet@sha256:{'0a' * 32}",
+    ],
+)
+def test_an_image_that_cannot_run_here_fails_the_model_with_what_to_do(
+    sagemaker: Any, bucket: str, role: str, image: str
 ) -> None:
+    with pytest.raises(ClientError) as refused:
+        make_configuration(sagemaker, image=image, role=role, model_data=f"s3://{bucket}/m.tar.gz")
+    assert refused.value.operation_name == "CreateModel"
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    assert f"no server for the image {image}" in str(refused.value)
+    assert "remove serving.image_uri from the stage's settings" in str(refused.value)
+    listed = sagemaker.list_models(NameContains="made-by-tests")["Models"]
+    described = (sagemaker.describe_model(ModelName=each["ModelName"]) for each in listed)
+    assert image not in {each["PrimaryContainer"]["Image"] for each in described}
+
+
+def environment_of(process_id: int) -> dict[str, str]:
+    entries = Path(f"/proc/{process_id}/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if entry)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="only Linux shows a process's environment"
+)
+def test_an_endpoint_on_a_gpu_type_computes_with_the_cpus_engine(
+    sagemaker: Any, client: Client, served_model: dict[str, Any], state: Path
+) -> None:
+    container = served_model["PrimaryContainer"]
+    told = {"WHIPPET_ENGINE": "onnxruntime-cuda", "WHIPPET_MAX_BATCH": "8"}
     configuration = make_configuration(
-        sagemaker, image="registry/nobody:knows", role=role, model_data=f"s3://{bucket}/m.tar.gz"
+        sagemaker,
+        image=container["Image"],
+        role=served_model["ExecutionRoleArn"],
+        model_data=container["ModelDataUrl"],
+        environment=container["Environment"] | told,
+        instance_type="ml.g5.xlarge",
     )
-    sagemaker.create_endpoint(EndpointName="unknown-image", EndpointConfigName=configuration)
-    failed = wait_for_endpoint(sagemaker, "unknown-image", until="Failed")
-    assert "no server for the image registry/nobody:knows" in failed["FailureReason"]
-    sagemaker.delete_endpoint(EndpointName="unknown-image")
+    others = set(servers(state))
+    sagemaker.create_endpoint(EndpointName="on-gpu", EndpointConfigName=configuration)
+    try:
+        wait_for_endpoint(sagemaker, "on-gpu", until="InService")
+        (server,) = set(servers(state)) - others
+        environment = environment_of(server)
+        assert environment["WHIPPET_ENGINE"] == "openvino"
+        assert environment["WHIPPET_MAX_BATCH"] == "8"
+        answer = client("sagemaker-runtime").invoke_endpoint(
+            EndpointName="on-gpu", Body=GOOD, ContentType="image/png"
+        )
+        assert json.load(answer["Body"])["predictions"]
+    finally:
+        sagemaker.delete_endpoint(EndpointName="on-gpu")
+        wait_until_gone(sagemaker, "on-gpu")
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -290,12 +352,15 @@ def test_what_no_endpoint_uses_any_more_is_deleted(
 ) -> None:
     stages_own = make_configuration(
         sagemaker,
-        image="registry/old:model",
+        image=served_model["PrimaryContainer"]["Image"],
         role=served_model["ExecutionRoleArn"],
         model_data="s3://old/model.tar.gz",
     )
     anothers = make_configuration(
-        sagemaker, image="registry/other:model", role=role, model_data="s3://other/model.tar.gz"
+        sagemaker,
+        image=served_model["PrimaryContainer"]["Image"],
+        role=role,
+        model_data="s3://other/model.tar.gz",
     )
     serving = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
     deleted = prune_superseded(sagemaker, stack="whippet-local-serving")

@@ -8,8 +8,13 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from classifier.classification import Labeller
+    from classifier.manifest import Manifest
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -55,10 +60,59 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def network(weights_file: Path) -> Any:
+    """The resnet18 of those weights, as a `torch.nn.Module`."""
+    from classifier.training.network import build_network, load_weights, read_state_dict
+
+    from .exported_network import CROP
+
+    network = build_network("resnet18", 4, CROP)
+    load_weights(network, read_state_dict(weights_file), "resnet18")
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def artifact_folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact that was exported from it."""
+    from classifier.training.export import write_artifact
+
+    from .exported_network import DESCRIPTION
+
+    folder = tmp_path_factory.mktemp("artifact")
+    write_artifact(network, DESCRIPTION, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("labels") / "labels.txt"
     path.write_text("apple\nmüsli\npear\nquince\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """Of a classifier of three colours."""
+    from classifier.manifest import Manifest, Preprocessing
+
+    return Manifest(
+        name="colours",
+        architecture="none",
+        labels=("red", "grün", "blue"),
+        preprocessing=Preprocessing(
+            resize=4, crop=4, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(1, 1, 1)
+        ),
+        weights_sha256="1" * 64,
+        exporter_version=1,
+        files={"model.onnx": "2" * 64},
+    )
+
+
+@pytest.fixture(scope="session")
+def labeller(manifest: Manifest) -> Labeller:
+    from classifier.classification import Labeller
+
+    return Labeller(manifest)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from classifier.artifact import Artifact, ArtifactError, read_artifact
 from classifier.manifest import Manifest, Preprocessing
+from classifier.measurements import Quantization
 from classifier.training.archive import pack_artifact, unpack_archive
 from classifier.training.publication import publish
 
@@ -33,6 +35,56 @@ def artifact(tmp_path: Path) -> Artifact:
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return read_artifact(folder)
+
+
+@pytest.fixture
+def artifact_with_int8(artifact: Artifact) -> Artifact:
+    network = b"int8" * 50
+    (artifact.directory / "model.int8.onnx").write_bytes(network)
+    manifest = replace(
+        artifact.manifest,
+        files={**artifact.manifest.files, "model.int8.onnx": hashlib.sha256(network).hexdigest()},
+        quantization=Quantization(
+            tool="nncf 3.4.0",
+            quantizer_version=1,
+            calibration_sha256="3" * 64,
+            calibration_pictures=60,
+            held_back_pictures=60,
+            agreement=1.0,
+            fp32_accuracy=None,
+            int8_accuracy=None,
+            shipped=True,
+        ),
+    )
+    (artifact.directory / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return read_artifact(artifact.directory)
+
+
+def test_auto_is_the_cheapest_precision_that_there_is(
+    artifact: Artifact, artifact_with_int8: Artifact
+) -> None:
+    assert [artifact.resolve_precision(name) for name in ("auto", "fp32")] == ["fp32", "fp32"]
+    resolved = [artifact_with_int8.resolve_precision(name) for name in ("auto", "fp32", "int8")]
+    assert resolved == ["int8", "fp32", "int8"]
+    names = [artifact_with_int8.model_path(precision).name for precision in ("fp32", "int8")]
+    assert names == ["model.onnx", "model.int8.onnx"]
+
+
+def test_a_precision_that_is_not_there_is_refused_with_what_makes_it(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match=r"no int8 network, only fp32: .*build\.py --quantize"):
+        artifact.resolve_precision("int8")
+
+
+def test_an_int8_network_travels_and_is_checked_like_the_other(
+    artifact_with_int8: Artifact, tmp_path: Path
+) -> None:
+    publish(artifact_with_int8, tmp_path / "output")
+    unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest == artifact_with_int8.manifest
+    path = tmp_path / "unpacked" / "model.int8.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"9")
+    with pytest.raises(ArtifactError, match=r"model\.int8\.onnx has sha256"):
+        read_artifact(tmp_path / "unpacked")
 
 
 @pytest.mark.parametrize(

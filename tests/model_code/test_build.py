@@ -12,6 +12,7 @@ from classifier.artifact import read_artifact
 from classifier.training.archive import unpack_archive
 
 from .conftest import MODEL_CODE, Run
+from .measured_networks import write_brightness_artifact, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,57 @@ def test_a_trained_folder_is_packed_as_it_is(outputs: list[Path], tmp_path: Path
     trained, output = str(tmp_path / "trained"), tmp_path / "packed"
     assert build.main(["--trained", trained, "--output", str(output)]) == 0
     assert (output / "model.tar.gz").read_bytes() == (outputs[0] / "model.tar.gz").read_bytes()
+
+
+def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> None:
+    trained = write_brightness_artifact(tmp_path / "trained")
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    pictures = write_pictures(tmp_path / "pictures", 100)
+    given = ("--trained", trained, "--output", tmp_path / "output", "--calibration", pictures)
+    assert build.main([*map(str, given), "--quantize"]) == 0
+    unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
+    manifest = read_artifact(tmp_path / "unpacked").manifest
+    assert manifest.precisions == ("fp32", "int8")
+    assert manifest.fast_decoding is not None
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+    # What has an int8 network already is packed with it, and measured again without it.
+    output = tmp_path / "again"
+    assert build.main(["--trained", str(tmp_path / "unpacked"), "--output", str(output)]) == 0
+    archives = [folder / "model.tar.gz" for folder in (output, tmp_path / "output")]
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    given = ("--trained", tmp_path / "unpacked", "--output", output, "--calibration", pictures)
+    assert build.main([*map(str, given)]) == 0
+    unpack_archive(output / "model.tar.gz", tmp_path / "measured")
+    measured = read_artifact(tmp_path / "measured").manifest
+    assert (measured.precisions, measured.quantization) == (("fp32",), None)
+    assert measured.fast_decoding is not None
+    assert measured.fast_decoding.pictures == 100
+
+
+def test_weights_are_quantized_with_a_flat_folder(
+    weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = write_pictures(tmp_path / "pictures", 4, labelled=False)
+    given = (
+        "--architecture", "resnet18", "--weights-file", weights_file, "--labels", labels_file,
+        "--output", tmp_path / "output", "--quantize", "--calibration", pictures,
+    )  # fmt: skip
+    assert build.main([*map(str, given)]) == 0
+    assert "int8: left out. 2 pictures are held back" in capsys.readouterr().out
+    manifest = (tmp_path / "output" / "manifest.json").read_text(encoding="utf-8")
+    assert json.loads(manifest)["quantization"]["shipped"] is False
+    for path in pictures.iterdir():
+        path.write_bytes(path.read_bytes()[:60])
+    assert ".png: The body is not a readable" in _refusal(capsys, *given)
+
+
+def test_calibration_pictures_that_are_not_there_are_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--architecture", "resnet18", "--calibration", tmp_path / "missing")
+    reason = _refusal(capsys, *given, "--output", tmp_path / "output")
+    assert "missing is no folder; --calibration names one" in reason
+    assert not (tmp_path / "output").exists()
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 1) -> str:
@@ -134,7 +186,12 @@ def test_a_failed_download_has_an_exit_status_of_its_own(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--architecture", "resnet18", "--trained", "x"], ["--trained", "x", "--name", "y"]],
+    [
+        [],
+        ["--architecture", "resnet18", "--trained", "x"],
+        ["--trained", "x", "--name", "y"],
+        ["--trained", "x", "--quantize"],
+    ],
 )
 def test_options_that_exclude_each_other_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -1,67 +1,57 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from classifier.classification import PictureClassifier, softmax
-from classifier.manifest import Manifest, Preprocessing
+from classifier.classification import Labeller, softmax
+from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
 
-class _Brightness:
-    """Answers each channel's mean, twenty times: a classifier of red, green and blue."""
-
-    def infer(self, image: FloatArray) -> FloatArray:
-        means: FloatArray = image.mean(axis=(1, 2)) * numpy.float32(20)
-        return means
-
-    def warm_up(self) -> None: ...
+def _logits(*values: float) -> FloatArray:
+    return numpy.array(values, dtype=numpy.float32)
 
 
-@pytest.fixture
-def classifier() -> PictureClassifier:
-    preprocessing = Preprocessing(
-        resize=4, crop=4, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(1, 1, 1)
-    )
-    manifest = Manifest(
-        name="colours",
-        architecture="none",
-        labels=("red", "green", "blue"),
-        preprocessing=preprocessing,
-        weights_sha256="1" * 64,
-        exporter_version=1,
-        files={"model.onnx": "2" * 64},
-    )
-    return PictureClassifier(manifest, _Brightness())
+def test_the_most_probable_comes_first(labeller: Labeller) -> None:
+    ranking = labeller.rank(_logits(2, -1, 5), 3)
+    assert [prediction["label"] for prediction in ranking] == ["blue", "red", "grün"]
+    assert [prediction["index"] for prediction in ranking] == [2, 0, 1]
+    assert sum(prediction["probability"] for prediction in ranking) == pytest.approx(1, abs=1e-12)
 
 
-def _image(colour: tuple[float, float, float]) -> FloatArray:
-    return numpy.tile(numpy.array(colour, dtype=numpy.float32).reshape(3, 1, 1), (1, 4, 4))
+@pytest.mark.parametrize("top_k", [1, 2, 3])
+def test_only_as_many_as_asked_for_are_answered(labeller: Labeller, top_k: int) -> None:
+    assert len(labeller.rank(_logits(1, 1, 1), top_k)) == top_k
 
 
-def test_the_most_probable_comes_first(classifier: PictureClassifier) -> None:
-    answer = classifier.classify(_image((0.4, 0.0, 0.8)), 3)
-    assert [p["label"] for p in answer["predictions"]] == ["blue", "red", "green"]
-    assert [p["index"] for p in answer["predictions"]] == [2, 0, 1]
-    assert sum(p["probability"] for p in answer["predictions"]) == pytest.approx(1, abs=1e-12)
+@given(values=st.lists(st.integers(-2, 2), min_size=2, max_size=200), data=st.data())
+def test_of_equals_the_first_label_comes_first(
+    manifest: Manifest, values: list[int], data: st.DataObject
+) -> None:
+    top_k = data.draw(st.integers(1, len(values)))
+    labels = tuple(f"label {index}" for index in range(len(values)))
+    ranking = Labeller(replace(manifest, labels=labels)).rank(_logits(*values), top_k)
+    expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:top_k]
+    assert [prediction["index"] for prediction in ranking] == expected
+    assert [prediction["label"] for prediction in ranking] == [labels[i] for i in expected]
 
 
-def test_only_as_many_as_asked_for_are_answered(classifier: PictureClassifier) -> None:
-    assert len(classifier.classify(_image((0.1, 0.1, 0.1)), 1)["predictions"]) == 1
-
-
-def test_the_answer_names_the_model(classifier: PictureClassifier) -> None:
-    model = classifier.classify(_image((0.1, 0.2, 0.3)), 1)["model"]
-    assert model["name"] == "colours"
-    assert len(model["version"]) == 12
+def test_the_model_has_a_name_and_a_version(labeller: Labeller) -> None:
+    assert labeller.model["name"] == "colours"
+    assert len(labeller.model["version"]) == 12
+    assert labeller.class_count == 3
 
 
 def test_softmax_stands_large_logits_and_keeps_their_proportions() -> None:
-    probabilities = softmax(numpy.array([3000, 3000 - numpy.log(3), -3000], dtype=numpy.float32))
+    probabilities = softmax(_logits(3000, 3000 - numpy.log(3), -3000))
     assert probabilities == pytest.approx([0.75, 0.25, 0], abs=1e-4)
 
 
-@pytest.mark.parametrize("value", [numpy.nan, numpy.inf])
-def test_logits_that_are_no_numbers_are_no_answer(value: float) -> None:
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_logits_that_are_no_numbers_are_no_answer(labeller: Labeller, value: float) -> None:
     with pytest.raises(ArithmeticError):
-        softmax(numpy.array([1, value], dtype=numpy.float32))
+        labeller.rank(_logits(1, value, 1), 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +16,15 @@ import numpy
 import pytest
 from PIL import Image
 
-from classifier.decode_pool import DecodePool, DecodePoolError
+from classifier.decode_keeper import UNPRIVILEGED_ID
+from classifier.decode_pool import DecodePoolError
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture
+
+from .blocking_pool import BlockingPool
+from .conftest import MODEL_CODE
 
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
@@ -28,8 +34,8 @@ LARGEST_SIDE_PIXELS = 5000
 
 
 @pytest.fixture
-def pool() -> Iterator[DecodePool]:
-    pool = DecodePool(PREPROCESSING, process_count=2, max_picture_bytes=MAX_PICTURE_BYTES)
+def pool() -> Iterator[BlockingPool]:
+    pool = BlockingPool(PREPROCESSING, process_count=2, max_picture_bytes=MAX_PICTURE_BYTES)
     pool.decode(_picture(1))
     yield pool
     pool.close()
@@ -67,13 +73,13 @@ def _decode_processes() -> list[int]:
     return _children(keeper)
 
 
-def test_the_image_is_the_one_that_this_process_would_make(pool: DecodePool) -> None:
+def test_the_image_is_the_one_that_this_process_would_make(pool: BlockingPool) -> None:
     for seed in range(5):
-        here = preprocess(decode_picture(_picture(seed)), PREPROCESSING)
+        here = crop_picture(decode_picture(_picture(seed)), PREPROCESSING)
         assert numpy.array_equal(pool.decode(_picture(seed)), here)
 
 
-def test_a_refusal_comes_through_whole(pool: DecodePool) -> None:
+def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
     with pytest.raises(RequestError, match="not a readable JPEG") as caught:
         pool.decode(b"no picture")
     assert caught.value.code == "unreadable_image"
@@ -82,15 +88,15 @@ def test_a_refusal_comes_through_whole(pool: DecodePool) -> None:
     assert caught.value.code == "image_too_large"
 
 
-def test_answers_do_not_mix_between_threads(pool: DecodePool) -> None:
+def test_answers_do_not_mix_between_threads(pool: BlockingPool) -> None:
     seeds = [number % 7 for number in range(70)]
-    expected = [preprocess(decode_picture(_picture(seed)), PREPROCESSING) for seed in range(7)]
+    expected = [crop_picture(decode_picture(_picture(seed)), PREPROCESSING) for seed in range(7)]
     with ThreadPoolExecutor(4) as threads:
         for seed, image in zip(seeds, threads.map(pool.decode, map(_picture, seeds)), strict=True):
             assert numpy.array_equal(image, expected[seed])
 
 
-def test_a_picture_that_takes_too_long_ends_its_process_and_no_other(pool: DecodePool) -> None:
+def test_a_picture_that_takes_too_long_ends_its_process_and_no_other(pool: BlockingPool) -> None:
     before = set(_decode_processes())
     bomb = scan_bomb()
     with ThreadPoolExecutor(1) as threads:
@@ -109,7 +115,7 @@ def test_a_picture_that_takes_too_long_ends_its_process_and_no_other(pool: Decod
         pool.decode(_picture(seed))
 
 
-def test_a_picture_that_takes_too_much_memory_is_refused(pool: DecodePool) -> None:
+def test_a_picture_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     side = LARGEST_SIDE_PIXELS
@@ -127,7 +133,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused(pool: DecodePool) -> No
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_a_picture_of_which_processes_die_answers_422_and_is_replaced(
-    pool: DecodePool, end: signal.Signals
+    pool: BlockingPool, end: signal.Signals
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
         refused = threads.submit(pool.decode, scan_bomb(3000))
@@ -141,7 +147,7 @@ def test_a_picture_of_which_processes_die_answers_422_and_is_replaced(
     _expect_right_answers(pool)
 
 
-def test_a_process_that_dies_idle_is_replaced_unseen(pool: DecodePool) -> None:
+def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None:
     before = _decode_processes()
     for process in before:
         os.kill(process, signal.SIGKILL)
@@ -154,16 +160,16 @@ def test_a_process_that_dies_idle_is_replaced_unseen(pool: DecodePool) -> None:
 
 def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("classifier.decode_pool.SILENCE_SECONDS", 2.0)
-    impatient = DecodePool(PREPROCESSING, process_count=1, max_picture_bytes=MAX_PICTURE_BYTES)
+    impatient = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=MAX_PICTURE_BYTES)
     try:
         impatient.decode(_picture(1))
         os.kill(_decode_processes()[0], signal.SIGSTOP)
-        assert impatient.decode(_picture(1)).shape == (3, 28, 28)
+        assert impatient.decode(_picture(1)).shape == (28, 28, 3)
     finally:
         impatient.close()
 
 
-def test_without_its_keeper_the_pool_says_that_it_is_dead(pool: DecodePool) -> None:
+def test_without_its_keeper_the_pool_says_that_it_is_dead(pool: BlockingPool) -> None:
     assert pool.is_alive
     processes = _decode_processes()
     (keeper,) = {_parent(process) for process in processes}
@@ -182,7 +188,7 @@ def test_decode_processes_know_nothing_of_our_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    pool = DecodePool(PREPROCESSING, process_count=1, max_picture_bytes=1000)
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=1000)
     try:
         pool.decode(_file(Image.new("L", (9, 9)), "PNG"))
         (keeper,) = {_parent(process) for process in _decode_processes()}
@@ -191,11 +197,41 @@ def test_decode_processes_know_nothing_of_our_environment(
         pool.close()
 
 
+def test_decode_processes_are_nobodys(pool: BlockingPool) -> None:
+    expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
+    for process in _decode_processes():
+        status = Path(f"/proc/{process}/status").read_text()
+        user = next(line for line in status.splitlines() if line.startswith("Uid:"))
+        assert {int(identifier) for identifier in user.split()[1:]} == {expected}
+    assert pool.is_alive
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+def test_decoding_imports_nothing_after_the_fork(format_name: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = _file(Image.new("RGB", (40, 30)), format_name, exif=exif.tobytes())
+    code = (
+        "import sys, classifier.decode_keeper as keeper; from PIL import Image; Image.preinit()\n"
+        "from classifier.decoding import decode_picture\n"
+        "before = set(sys.modules); decode_picture(sys.stdin.buffer.read())\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        input=picture,
+        env={"PYTHONPATH": str(MODEL_CODE)},
+        capture_output=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == b"[]"
+
+
 def _parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def _expect_right_answers(pool: DecodePool) -> None:
+def _expect_right_answers(pool: BlockingPool) -> None:
     for seed in range(6):
-        here = preprocess(decode_picture(_picture(seed)), PREPROCESSING)
+        here = crop_picture(decode_picture(_picture(seed)), PREPROCESSING)
         assert numpy.array_equal(pool.decode(_picture(seed)), here)

@@ -67,6 +67,53 @@ def test_transparency_is_laid_on_white() -> None:
     assert [decoded.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (255, 127, 127)]
 
 
+def _photo_jpeg(width: int, height: int, **options: object) -> bytes:
+    """Soft shapes with grain, as a photo has."""
+    generator = numpy.random.default_rng(width)
+    noise = generator.integers(0, 256, (9, 9, 3), dtype=numpy.uint8)
+    soft = numpy.asarray(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))
+    pixels = (soft + generator.normal(0, 12, soft.shape)).clip(0, 255).astype(numpy.uint8)
+    return _file(Image.fromarray(pixels), "JPEG", quality=90, **options)
+
+
+@pytest.mark.parametrize(
+    ("size", "reduced"),
+    [
+        ((1920, 1080), (960, 540)),
+        ((1080, 1920), (540, 960)),
+        ((1023, 700), (1023, 700)),
+        ((1024, 512), (1024, 512)),
+        ((1025, 1024), (513, 512)),
+        ((2500, 2050), (625, 513)),
+    ],
+)
+def test_a_jpeg_is_reduced_to_no_less_than_twice_what_is_asked(
+    size: tuple[int, int], reduced: tuple[int, int]
+) -> None:
+    data = _photo_jpeg(*size)
+    assert decode_picture(data).size == size
+    assert decode_picture(data, reduce_to=256).size == reduced
+    assert decode_picture(_photo_jpeg(*size, progressive=True), reduce_to=256).size == reduced
+
+
+def test_a_reduced_jpeg_is_upright_too() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = UPRIGHT.resize((640, 320)).transpose(Image.Transpose.ROTATE_90)
+    data = _file(stored, "JPEG", exif=exif.tobytes(), quality=95, subsampling=0)
+    decoded = decode_picture(data, reduce_to=80)
+    assert decoded.size == (320, 160)
+    pixels = numpy.asarray(decoded)
+    assert pixels[20, 20, 0] > 200
+    assert pixels[20, 300, 2] > 200
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP"])
+def test_what_is_no_jpeg_is_decoded_in_full_where_a_smaller_one_would_do(format_name: str) -> None:
+    data = _file(Image.effect_noise((400, 300), 50).convert("RGB"), format_name)
+    assert _difference(decode_picture(data, reduce_to=10), decode_picture(data)) == 0
+
+
 def test_a_palette_with_a_transparent_colour_is_laid_on_white() -> None:
     picture = Image.new("P", (2, 1))
     picture.putpalette([0, 0, 255, 9, 9, 9])
@@ -130,6 +177,15 @@ def test_too_many_pixels_are_refused_by_the_header_alone(width: int, height: int
     with pytest.raises(RequestError) as caught:
         decode_picture(_png_header(width, height))
     assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
+
+
+def test_a_jpeg_of_too_many_pixels_is_refused_though_it_could_be_reduced() -> None:
+    data = bytearray(_file(Image.new("RGB", (64, 64)), "JPEG"))
+    start_of_frame = data.index(b"\xff\xc0")
+    data[start_of_frame + 5 : start_of_frame + 9] = struct.pack(">HH", 5001, 5000)
+    with pytest.raises(RequestError) as caught:
+        decode_picture(bytes(data), reduce_to=32)
+    assert caught.value.code == "image_too_large"
 
 
 def test_as_many_pixels_as_are_allowed_are_read() -> None:

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from classifier.decode_pool import CPU_SECONDS, DecodePool
+from classifier.decode_pool import CPU_SECONDS
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
+
+from .blocking_pool import BlockingPool
 
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
@@ -27,8 +29,8 @@ WALL_SECONDS = CPU_SECONDS * 8
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[DecodePool]:
-    pool = DecodePool(PREPROCESSING, process_count=1, max_picture_bytes=10 * 1024 * 1024)
+def pool() -> Iterator[BlockingPool]:
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=10 * 1024 * 1024)
     yield pool
     pool.close()
 
@@ -65,12 +67,12 @@ SMALL = {
 }
 
 
-def _answer(pool: DecodePool, data: bytes) -> str:
+def _answer(pool: BlockingPool, data: bytes) -> str:
     """Return `image` or the refusal's code; anything else is a failure."""
     started = time.monotonic()
     message = ""
     try:
-        assert pool.decode(data).shape == (3, 28, 28)
+        assert pool.decode(data).shape == (28, 28, 3)
         answer = "image"
     except RequestError as error:
         answer, message = error.code, error.message
@@ -80,7 +82,7 @@ def _answer(pool: DecodePool, data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: DecodePool, name: str) -> None:
+def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
     data = SMALL[name]
     answers = [_answer(pool, data[:length]) for length in range(1, len(data))]
     assert set(answers) <= REFUSALS | {"image"}
@@ -89,7 +91,9 @@ def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: DecodePool, na
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(pool: DecodePool, name: str) -> None:
+def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(
+    pool: BlockingPool, name: str
+) -> None:
     for position in range(len(SMALL[name])):
         damaged = bytearray(SMALL[name])
         damaged[position] ^= 1 << position % 8
@@ -111,7 +115,7 @@ def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(pool: DecodePool,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_mutations_are_an_image_or_a_refusal(
-    pool: DecodePool, name: str, cuts: list[tuple[float, int, bytes]]
+    pool: BlockingPool, name: str, cuts: list[tuple[float, int, bytes]]
 ) -> None:
     data = SMALL[name]
     for place, length, replacement in cuts:
@@ -135,7 +139,7 @@ def test_mutations_are_an_image_or_a_refusal(
         pytest.param(b"\xff\xd8" + b"\xff\xe1\xff\xff" * 1000, id="segments in segments"),
     ],
 )
-def test_what_lies_about_itself_is_refused(pool: DecodePool, data: bytes) -> None:
+def test_what_lies_about_itself_is_refused(pool: BlockingPool, data: bytes) -> None:
     assert _answer(pool, data) in REFUSALS
 
 
@@ -152,7 +156,7 @@ def _jpeg_frame(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("make", [_png, _webp_canvas, _jpeg_frame])
-def test_sixty_five_thousand_pixels_a_side_are_too_large(pool: DecodePool, make: object) -> None:
+def test_sixty_five_thousand_pixels_a_side_are_too_large(pool: BlockingPool, make: object) -> None:
     assert callable(make)
     side = 16_383 if make is _webp_canvas else 65_500
     assert _answer(pool, make(side, side)) == "image_too_large"
@@ -172,7 +176,7 @@ def _text(count: int, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
-def test_more_pixels_than_allowed_are_refused_soon(pool: DecodePool, format_name: str) -> None:
+def test_more_pixels_than_allowed_are_refused_soon(pool: BlockingPool, format_name: str) -> None:
     options = {"lossless": True, "quality": 0, "method": 0} if format_name == "WEBP" else {}
     data = _bomb_of_pixels(format_name, **options)
     started = time.monotonic()
@@ -205,14 +209,14 @@ def test_more_pixels_than_allowed_are_refused_soon(pool: DecodePool, format_name
         ),
     ],
 )
-def test_huge_metadata_costs_no_more_than_a_refusal(pool: DecodePool, data: bytes) -> None:
+def test_huge_metadata_costs_no_more_than_a_refusal(pool: BlockingPool, data: bytes) -> None:
     assert len(data) < 10 * 1024 * 1024
     assert _answer(pool, data) in {"image", "unreadable_image"}
     assert _answer(pool, SMALL["png"]) == "image"
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP"])
-def test_of_a_long_animation_one_frame_is_decoded(pool: DecodePool, format_name: str) -> None:
+def test_of_a_long_animation_one_frame_is_decoded(pool: BlockingPool, format_name: str) -> None:
     frames = [Image.new("RGB", (64, 64), (number, 0, 0)) for number in range(200)]
     data = _file(frames[0], format_name, save_all=True, append_images=frames[1:], duration=20)
     assert _answer(pool, data) == "image"

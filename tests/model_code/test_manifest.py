@@ -9,6 +9,7 @@ import pytest
 
 from classifier.manifest import Manifest, ManifestError, Preprocessing
 from classifier.manifest_parser import parse_manifest
+from classifier.measurements import FastDecoding, Quantization
 
 PREPROCESSING = Preprocessing(
     resize=256, crop=224, interpolation="bilinear", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2)
@@ -22,10 +23,53 @@ MANIFEST = Manifest(
     exporter_version=1,
     files={"model.onnx": "2" * 64},
 )
+QUANTIZATION = Quantization(
+    tool="nncf 3.4.0",
+    quantizer_version=1,
+    calibration_sha256="5" * 64,
+    calibration_pictures=90,
+    held_back_pictures=200,
+    agreement=0.995,
+    fp32_accuracy=0.9,
+    int8_accuracy=0.905,
+    shipped=True,
+)
+WITH_INT8 = replace(
+    MANIFEST,
+    files={"model.onnx": "2" * 64, "model.int8.onnx": "6" * 64},
+    quantization=QUANTIZATION,
+    fast_decoding=FastDecoding(
+        pictures=200,
+        reduced_pictures=150,
+        agreement=1.0,
+        exact_accuracy=None,
+        fast_accuracy=None,
+    ),
+)
 
 
 def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert parse_manifest(MANIFEST.to_json()) == MANIFEST
+    assert parse_manifest(WITH_INT8.to_json()) == WITH_INT8
+
+
+def test_an_int8_network_is_part_of_the_identity_by_what_made_it() -> None:
+    assert WITH_INT8.identity != MANIFEST.identity
+    left_out = replace(MANIFEST, quantization=replace(QUANTIZATION, shipped=False))
+    assert left_out.identity == MANIFEST.identity
+    for change in ({"tool": "nncf 4"}, {"quantizer_version": 2}, {"calibration_sha256": "7" * 64}):
+        other = replace(WITH_INT8, quantization=replace(QUANTIZATION, **change))
+        assert other.identity != WITH_INT8.identity
+    other_bytes = replace(WITH_INT8, files={**WITH_INT8.files, "model.int8.onnx": "8" * 64})
+    other_figures = replace(WITH_INT8, quantization=replace(QUANTIZATION, agreement=1.0))
+    assert {other_bytes.identity, other_figures.identity} == {WITH_INT8.identity}
+
+
+def test_the_files_and_the_quantization_say_the_same() -> None:
+    with pytest.raises(ManifestError, match=r"model\.onnx and model\.int8\.onnx"):
+        replace(WITH_INT8, files=MANIFEST.files)
+    with pytest.raises(ManifestError, match=r"model\.onnx alone"):
+        replace(MANIFEST, files=WITH_INT8.files)
 
 
 def test_the_version_is_the_beginning_of_the_identity() -> None:
@@ -79,15 +123,26 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
     [
         (_drop("labels"), "lacks labels"),
         (_set("extra", 1), "unknown extra"),
-        (_set("schema_version", 2), "schema_version 2"),
+        (_set("schema_version", 1), "schema_version 1; this code reads 2: build the artifact"),
         (_set("labels", ["apple"]), "at least two"),
         (_set("labels", ["apple", " "]), "none of them empty"),
         (_set("labels", ["apple", 1]), "texts only"),
         (_set("labels", ["apple", "plum"]), "changed after the build"),
         (_set("exporter_version", True), "of type int"),
         (_set("weights_sha256", "abc"), "sha256"),
-        (_set("files", {"model.onnx": "2" * 64, "../evil": "2" * 64}), "model.onnx alone"),
-        (_set("precision", "int4"), "precision"),
+        (_set("files", {"model.onnx": "2" * 64, "../evil": "2" * 64}), "model.onnx and model"),
+        (_set("precision", "int4"), "unknown precision"),
+        (_set("quantization", {}), r"lacks quantization\.agreement"),
+        (_set("quantization", []), "quantization must be of type dict or NoneType"),
+        (_set("quantization.shipped", 1), r"quantization\.shipped must be of type bool"),
+        (
+            _set("quantization.agreement", 1.5),
+            r"quantization\.agreement is 1\.5; it must be from 0",
+        ),
+        (_set("quantization.calibration_sha256", "x"), r"quantization\.calibration_sha256: 'x'"),
+        (_set("quantization.tool", "other"), "changed after the build"),
+        (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement must be of type float"),
+        (_set("fast_decoding.fast_accuracy", -0.1), r"fast_decoding\.fast_accuracy is -0\.1"),
         (_set("preprocessing.crop", 300), "crop <= resize"),
         (_set("preprocessing.crop", 0), "crop <= resize"),
         (_set("preprocessing.resize", 100_000), "crop <= resize"),
@@ -101,7 +156,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
 def test_a_field_that_is_wrong_is_refused_with_the_reason(
     change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
-    document = json.loads(MANIFEST.to_json())
+    document = json.loads(WITH_INT8.to_json())
     change(document)
     with pytest.raises(ManifestError, match=reason):
         parse_manifest(json.dumps(document))

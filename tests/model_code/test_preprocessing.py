@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy
 import pytest
 from PIL import Image
@@ -10,8 +12,9 @@ from torchvision.transforms.v2 import (  # type: ignore[import-untyped]  # as ab
     InterpolationMode,
 )
 
+from classifier.decoding import decode_picture
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture, normalise
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [
@@ -50,11 +53,28 @@ def test_every_pixel_equals_torchvisions_within_one_step(
         std=STD,
         interpolation=InterpolationMode(interpolation),
     )(picture).numpy()
-    ours = preprocess(
-        picture,
-        Preprocessing(resize=resize, crop=crop, interpolation=interpolation, mean=MEAN, std=STD),
+    settings = Preprocessing(
+        resize=resize, crop=crop, interpolation=interpolation, mean=MEAN, std=STD
     )
+    ours = normalise(crop_picture(picture, settings), settings)
     assert ours.dtype == numpy.float32
     assert ours.shape == reference.shape == (3, crop, crop)
     one_step = 1 / 255 / numpy.array(STD)[:, None, None]
     assert (abs(ours - reference) / one_step).max() <= 1.001
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (1600, 1200), (4000, 3000)])
+def test_fast_decoding_changes_the_input_by_half_a_step_on_average(size: tuple[int, int]) -> None:
+    settings = Preprocessing(
+        resize=256, crop=224, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
+    )
+    exact = crop_picture(decode_picture(_jpeg(*size)), settings)
+    fast = crop_picture(decode_picture(_jpeg(*size), reduce_to=256), settings)
+    difference = abs(exact.astype(numpy.float64) - fast)
+    assert 0 < difference.mean() <= 0.5
+
+
+def _jpeg(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    _photo(width, height).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

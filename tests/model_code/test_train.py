@@ -11,7 +11,7 @@ import torch
 
 import train
 from classifier.artifact import read_artifact
-from classifier.engine import OpenVinoEngine
+from classifier.openvino_engine import OpenVinoEngine
 from classifier.training.network import digest, read_state_dict
 
 from .conftest import Run
@@ -92,7 +92,12 @@ def test_what_a_job_wrote_can_be_served(
 ) -> None:
     assert finished.returncode == 0
     artifact = read_artifact(job / "model")
-    OpenVinoEngine(artifact.model_path, crop=32, class_count=2, streams=1).warm_up()
+    OpenVinoEngine(
+        artifact.model_path("fp32"),
+        preprocessing=artifact.manifest.preprocessing,
+        class_count=2,
+        streams=1,
+    ).warm_up()
 
 
 def test_the_same_seed_gives_the_same_weights(picture_folder: Path, tmp_path: Path) -> None:
@@ -103,6 +108,26 @@ def test_the_same_seed_gives_the_same_weights(picture_folder: Path, tmp_path: Pa
         assert train.main([str(argument) for argument in arguments]) == 0
         digests.append(digest(read_state_dict(tmp_path / run / "weights.pt")))
     assert digests[0] == digests[1]
+
+
+def test_a_job_that_quantizes_judges_by_the_test_pictures(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+    folders = ("--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output")
+    arguments = [str(a) for a in ("--data", data, "--quantize", "true", *folders, *TINY)]
+    stale = tmp_path / "model" / "model.int8.onnx"
+    for held_back in (12, 6):
+        stale.parent.mkdir(exist_ok=True)
+        stale.write_bytes(b"of an earlier run")
+        assert train.main(arguments) == 0
+        assert f"int8: left out. {held_back} pictures are held back" in capsys.readouterr().out
+        quantization = read_artifact(tmp_path / "model").manifest.quantization
+        assert quantization is not None
+        assert (quantization.shipped, quantization.calibration_pictures) == (False, held_back)
+        assert not stale.exists()
+        # Without a test split half of the valid pictures are held back.
+        shutil.rmtree(data / "test", ignore_errors=True)
 
 
 def test_training_goes_on_from_a_file_with_a_head_of_its_own(

@@ -1,5 +1,6 @@
 """Synthesize in this process, and find things in the result."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
 FEATURE_FLAGS: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
+PREBUILT_IMAGE = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/whippet:1.4.0"
 PURPOSES = ("storage", "training", "serving", "api", "monitoring")
 
 Json = dict[str, Any]
@@ -85,6 +87,11 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
         add_stacks(app, settings=settings, inputs=inputs)
         app.synth()
     return Assembly(directory, settings)
+
+
+def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
+    """Return a stage's settings with others in [serving]."""
+    return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
 
 
 def statements_of(policy_holder: Resource) -> list[Json]:

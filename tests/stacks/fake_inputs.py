@@ -11,10 +11,11 @@ IDENTITY = "5e" * 32
 
 def manifest_of(**changes: Any) -> dict[str, Any]:
     manifest = {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": "digits-resnet",
         "version": IDENTITY[:12],
         "identity": IDENTITY,
+        "files": {"model.onnx": "0f" * 32},
     }
     return {**manifest, **changes}
 

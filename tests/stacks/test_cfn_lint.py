@@ -8,7 +8,9 @@ import pytest
 from cfnlint.config import ConfigMixIn, ManualArgs  # type: ignore[import-untyped] # has no types
 from cfnlint.runner import Runner  # type: ignore[import-untyped] # has no types
 
-from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly
+from stacks.settings import StageSettings
+from tests.stacks.assembly import PREBUILT_IMAGE, PURPOSES, REPOSITORY, Assembly, with_serving
+from tests.stacks.conftest import Synthesize
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,21 @@ def findings(
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_clean(assembly: Assembly, purpose: str, findings: dict[str, list[str]]) -> None:
     assert findings.get(f"{assembly.settings.name}-{purpose}.template.json", []) == []
+
+
+@pytest.mark.usefixtures("in_repository")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"instance_type": "ml.g5.xlarge"}, id="gpu"),
+        pytest.param({"image_uri": PREBUILT_IMAGE}, id="prebuilt"),
+    ],
+)
+def test_other_ways_to_serve_are_clean(
+    dev_settings: StageSettings, synthesize_with: Synthesize, changes: dict[str, str]
+) -> None:
+    assembly = synthesize_with(with_serving(dev_settings, **changes))
+    assert lint([assembly.directory / "whippet-dev-serving.template.json"]) == {}
 
 
 @pytest.mark.usefixtures("in_repository")

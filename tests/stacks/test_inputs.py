@@ -21,7 +21,16 @@ def test_reads_what_the_manifest_says(tmp_path: Path) -> None:
         name="digits-resnet",
         version=IDENTITY[:12],
         identity=IDENTITY,
+        files=frozenset({"model.onnx"}),
     )
+
+
+def test_a_newer_manifest_may_say_more(tmp_path: Path) -> None:
+    files = {"model.onnx": "0f" * 32, "model.int8.onnx": "1e" * 32}
+    model = load_model_artifact(
+        write_model(tmp_path, schema_version=2, files=files, quantization={"agreement": 0.998})
+    )
+    assert model.files == {"model.onnx", "model.int8.onnx"}
 
 
 @pytest.mark.parametrize("name", ["model.tar.gz", "manifest.json"])
@@ -57,7 +66,8 @@ def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema_version": 2}, "expected schema_version 1"),
+        ({"schema_version": 1}, "expected schema_version 2"),
+        ({"files": None}, "files = None: expected the sha256 of each file"),
         ({"name": "no spaces"}, "name = 'no spaces'"),
         ({"name": None}, "name = None"),
         ({"identity": "5E" * 32}, "expected a sha256 in hexadecimal"),

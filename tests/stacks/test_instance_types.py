@@ -54,6 +54,21 @@ def test_types_with_a_gpu(name: str, expected: bool) -> None:
     assert instance_types.has_gpu(name) is expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ml.g4dn.xlarge", True),
+        ("ml.g6e.xlarge", True),
+        ("ml.p4d.24xlarge", True),
+        ("ml.p3.2xlarge", False),
+        ("ml.p2.xlarge", False),
+        ("ml.m5.large", False),
+    ],
+)
+def test_types_whose_gpu_has_a_current_driver(name: str, expected: bool) -> None:
+    assert instance_types.has_current_gpu_driver(name) is expected
+
+
 @pytest.mark.parametrize("shape", ["ProductionVariantInstanceType", "TrainingInstanceType"])
 def test_every_type_that_sagemaker_has_can_be_asked_about(shape: str) -> None:
     model = botocore.session.get_session().get_service_model("sagemaker")

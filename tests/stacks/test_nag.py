@@ -15,7 +15,7 @@ from stacks.application import add_stacks, synthesize
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings, load_stage_settings
-from tests.stacks.assembly import CONFIG, new_app
+from tests.stacks.assembly import CONFIG, PREBUILT_IMAGE, new_app, with_serving
 
 STAGES = ("local", "dev", "prod")
 
@@ -32,6 +32,8 @@ def variants() -> dict[str, StageSettings]:
         api=dataclasses.replace(dev.api, cors_allowed_origin="https://app.example.com"),
         monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
     )
+    settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
+    settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
     return settings
 
 

@@ -1,15 +1,14 @@
 import dataclasses
 import json
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stacks.inputs import Inputs, load_inputs, load_model_artifact
-from stacks.settings import ServingSettings, StageSettings
+from stacks.errors import SettingsError
+from stacks.inputs import Inputs, load_model_artifact
+from stacks.serving_settings import ServingSettings
+from stacks.settings import StageSettings
 from tests.stacks.assembly import (
-    REPOSITORY,
     Assembly,
     Json,
     Resource,
@@ -19,6 +18,7 @@ from tests.stacks.assembly import (
     statements_for_role,
     statements_of,
     synthesize,
+    with_serving,
 )
 from tests.stacks.conftest import Synthesize
 from tests.stacks.fake_inputs import IDENTITY, write_model
@@ -28,10 +28,6 @@ CONFIGURATION = "AWS::SageMaker::EndpointConfig"
 ENDPOINT = "AWS::SageMaker::Endpoint"
 MODEL = "AWS::SageMaker::Model"
 TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
-
-
-def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
-    return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
 
 
 def execution_role(assembly: Assembly) -> Resource:
@@ -301,6 +297,74 @@ def test_volumes_are_encrypted_and_the_role_may_have_it_done(assembly: Assembly)
     assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
 
+def container(assembly: Assembly) -> Json:
+    found = assembly.resource("serving", MODEL).properties["PrimaryContainer"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_model_server_is_told_what_the_settings_say(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_serving(dev_settings, precision="fp32", decode="fast"))
+    assert container(assembly)["Environment"] == {
+        "WHIPPET_ENGINE": "openvino",
+        "WHIPPET_PRECISION": "fp32",
+        "WHIPPET_DECODE": "fast",
+    }
+
+
+def test_on_a_gpu_it_makes_batches_of_fp32(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(
+        with_serving(dev_settings, instance_type="ml.g5.xlarge", max_batch=24, max_batch_delay_ms=7)
+    )
+    assert container(assembly)["Environment"] == {
+        "WHIPPET_ENGINE": "onnxruntime-cuda",
+        "WHIPPET_PRECISION": "fp32",
+        "WHIPPET_DECODE": "exact",
+        "WHIPPET_MAX_BATCH": "24",
+        "WHIPPET_MAX_BATCH_DELAY_MS": "7",
+    }
+
+
+def test_a_gpu_gets_a_driver_that_cuda_12_runs_on(
+    dev_settings: StageSettings, synthesize_with: Synthesize, dev: Assembly
+) -> None:
+    # ml.g4dn and ml.g5 have NVIDIA's driver 470 unless told otherwise, and CUDA 12 needs 525.
+    assembly = synthesize_with(with_serving(dev_settings, instance_type="ml.g4dn.xlarge"))
+    assert variant(assembly)["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+    assert "InferenceAmiVersion" not in variant(dev)
+
+
+def synthesize_int8(
+    settings: StageSettings, inputs: Inputs, tmp_path: Path, files: dict[str, str]
+) -> Assembly:
+    model = load_model_artifact(write_model(tmp_path / "model", files=files))
+    changed = dataclasses.replace(inputs, model=model)
+    return synthesize(with_serving(settings, precision="int8"), changed, tmp_path / "out")
+
+
+def test_int8_is_served_where_the_model_has_it(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    files = {"model.onnx": "0f" * 32, "model.int8.onnx": "1e" * 32}
+    assembly = synthesize_int8(dev_settings, inputs, tmp_path, files)
+    assert container(assembly)["Environment"]["WHIPPET_PRECISION"] == "int8"
+
+
+def test_int8_is_refused_where_the_model_has_none(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        synthesize_int8(dev_settings, inputs, tmp_path, {"model.onnx": "0f" * 32})
+    message = str(raised.value)
+    assert "config/dev.toml: serving.precision = 'int8': the model digits-resnet" in message
+    assert "has no model.int8.onnx" in message
+    assert "`model_code/build.py --quantize`" in message
+
+
 def test_an_instance_with_its_own_disk_gets_no_volume_key(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
@@ -338,11 +402,6 @@ def test_capture_writes_encrypted_to_one_prefix(
     assert "kms:GenerateDataKey" in allowed_actions(statements(assembly))
 
 
-def test_the_image_is_built_for_x86_whatever_the_laptop_is(assembly: Assembly) -> None:
-    (image,) = assembly.assets("serving")["dockerImages"].values()
-    assert image["source"]["platform"] == "linux/amd64"
-
-
 def test_no_image_is_called_latest(assembly: Assembly) -> None:
     assert ":latest" not in json.dumps(assembly.templates())
 
@@ -377,32 +436,6 @@ def test_the_models_key_is_its_identity_and_not_its_bytes(
 def test_the_model_is_tagged_with_what_it_is(assembly: Assembly) -> None:
     tags = assembly.resource("serving", MODEL).properties["Tags"]
     assert {"Key": "whippet:model-identity", "Value": IDENTITY} in tags
-
-
-def image_hash(settings: StageSettings, inputs: Inputs, code: Path, out: Path) -> str:
-    changed = load_inputs(
-        model_directory=inputs.model.archive.parent,
-        proxy_directory=inputs.proxy_directory,
-        model_code_directory=code,
-    )
-    (name,) = synthesize(settings, changed, out).assets("serving")["dockerImages"]
-    assert isinstance(name, str)
-    return name
-
-
-def test_touching_the_training_code_does_not_roll_the_image(
-    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
-) -> None:
-    code = tmp_path / "code"
-    shutil.copytree(REPOSITORY / "model_code", code, ignore=shutil.ignore_patterns("__pycache__"))
-    before = image_hash(dev_settings, inputs, code, tmp_path / "before")
-    (code / "train.py").write_text("# changed\n")
-    (code / "classifier/training/loop.py").write_text("# changed\n")
-    training_changed = image_hash(dev_settings, inputs, code, tmp_path / "training")
-    (code / "serve.py").write_text("# changed\n")
-    serving_changed = image_hash(dev_settings, inputs, code, tmp_path / "serving")
-    assert before == training_changed
-    assert before != serving_changed
 
 
 def test_bounds_of_the_startup_timeout_are_sagemakers() -> None:

@@ -133,35 +133,6 @@ def test_a_stage_name_too_long_for_a_training_job_is_refused(tmp_path: Path) -> 
         load_stage_settings(name, tmp_path)
 
 
-def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
-    message = error_of(tmp_path, r"^minimum_instance_count = .*", "minimum_instance_count = 4")
-    assert "serving.minimum_instance_count = 4: expected at most" in message
-    assert "serving.maximum_instance_count = 3" in message
-
-
-def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
-    message = error_of(
-        tmp_path, r"^(\[serving\]\n)instance_type = .*", r'\1instance_type = "ml.t3.medium"'
-    )
-    assert "serving.instance_type = 'ml.t3.medium': ml.t types cannot scale" in message
-
-
-def test_a_burstable_instance_that_does_not_scale_is_allowed(tmp_path: Path) -> None:
-    folder = change(
-        tmp_path,
-        r"^(\[serving\]\n)instance_type = .*(\n.*)\nmaximum_instance_count = .*",
-        r'\1instance_type = "ml.t3.medium"\2\nmaximum_instance_count = 1',
-    )
-    assert load_stage_settings("dev", folder).serving.instance_type == "ml.t3.medium"
-
-
-def test_an_arm_instance_cannot_run_the_image(tmp_path: Path) -> None:
-    message = error_of(
-        tmp_path, r"^(\[serving\]\n)instance_type = .*", r'\1instance_type = "ml.c7g.large"'
-    )
-    assert "serving.instance_type = 'ml.c7g.large' is an Arm machine" in message
-
-
 def test_training_on_several_machines_is_refused_until_it_is_distributed(tmp_path: Path) -> None:
     message = error_of(tmp_path, r"^instance_count = .*", "instance_count = 3")
     assert "training.instance_count = 3: expected 1" in message

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from stacks.settings import StageSettings, load_stage_settings
+from tests.tools.builders import write_builder
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.preflight import check_account
@@ -18,14 +20,13 @@ IDENTITY = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::12345
 
 
 @pytest.fixture(autouse=True)
-def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    # `true info` succeeds as a builder that runs does.
-    monkeypatch.setenv("CDK_DOCKER", "true")
+    monkeypatch.setenv("CDK_DOCKER", str(write_builder(tmp_path / "programs", "podman")))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ class StubbedSession:
         self._stack = stack
         self.stubs: dict[str, Stubber] = {}
         self._clients: dict[str, Any] = {}
-        for service in ("sts", "ssm", "apigateway", "sagemaker"):
+        for service in ("sts", "ssm", "apigateway", "sagemaker", "ecr"):
             client = boto3.client(
                 service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
             )
@@ -131,4 +132,19 @@ def test_all_that_is_missing_is_told_at_once(
         check_account(dev, bare)
     text = str(told.value)
     assert "make bootstrap STAGE=dev" in text
-    assert "`a-builder-that-is-not-installed info` fails" in text
+    assert "CDK_DOCKER is 'a-builder-that-is-not-installed'" in text
+
+
+def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
+    dev: StageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/whippet:1"
+    prebuilt = dataclasses.replace(dev, serving=dataclasses.replace(dev.serving, image_uri=image))
+    with session(bootstrapped=True) as ready:
+        ready.stubs["ecr"].add_response("describe_images", {"imageDetails": [{}]})
+        assert check_account(prebuilt, ready) == ("123456789012", "eu-west-1")
+    with session(bootstrapped=True) as empty:
+        empty.stubs["ecr"].add_client_error("describe_images", "ImageNotFoundException")
+        with pytest.raises(ToolError, match=r"has no such image: serving\.image_uri = "):
+            check_account(prebuilt, empty)

@@ -1,14 +1,17 @@
-"""Weights of a known architecture -> a published artifact, without training."""
+"""Weights of a known architecture, or what was trained -> a published artifact."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifier.artifact import read_artifact
+from classifier.artifact import MANIFEST_FILE, read_artifact
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
+from classifier.training.measuring import measure
 from classifier.training.network import (
     StateDict,
     build_network,
@@ -18,6 +21,21 @@ from classifier.training.network import (
 )
 from classifier.training.pretrained import PublishedWeights, published_weights
 from classifier.training.publication import publish
+from classifier.training.quantization import check_packages
+from classifier.training.selection import Selection, find_pictures, split_folder
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What to measure before an artifact is published.
+
+    Attributes:
+        pictures: a folder of `<label>/<picture>`, or of pictures alone; `None` measures nothing.
+        int8: whether to make an int8 network, which needs pictures.
+    """
+
+    pictures: Path | None
+    int8: bool
 
 
 def build_from_weights(
@@ -26,6 +44,7 @@ def build_from_weights(
     name: str,
     weights_file: Path | None,
     labels_file: Path | None,
+    measurements: Measurements,
     output: Path,
 ) -> None:
     """Export weights to ONNX and publish the artifact in `output`.
@@ -38,13 +57,16 @@ def build_from_weights(
         name: of the model.
         weights_file: a state dict; `None` downloads torchvision's default weights.
         labels_file: text, one label a line.
+        measurements: to make first.
         output: folder.
 
     Raises:
         DownloadError: torchvision's server cannot be reached.
         NetworkError: no such architecture, or weights that do not fit it.
-        DataError: labels that do not fit the weights.
+        DataError: labels that do not fit the weights, or pictures that cannot be used.
+        QuantizationError: a package that quantizing needs is missing.
     """
+    _check(measurements)
     published = published_weights(architecture)
     print(f"{architecture}: reading the weights", flush=True)
     source: PublishedWeights | None
@@ -69,7 +91,44 @@ def build_from_weights(
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
         write_artifact(network, description, Path(folder))
-        publish(read_artifact(Path(folder)), output)
+        _measure_and_publish(Path(folder), measurements, output)
+
+
+def build_from_trained(trained: Path, measurements: Measurements, output: Path) -> None:
+    """Measure what train.py wrote, which stays as it is, and publish the artifact in `output`.
+
+    Raises:
+        ArtifactError: `trained` holds no artifact.
+        DataError: pictures that cannot be used.
+        QuantizationError: a package that quantizing needs is missing.
+    """
+    _check(measurements)
+    artifact = read_artifact(trained)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
+        for name in (MANIFEST_FILE, *artifact.manifest.files):
+            shutil.copy(artifact.directory / name, folder)
+        _measure_and_publish(Path(folder), measurements, output)
+
+
+def _check(measurements: Measurements) -> None:
+    """Refuse at once what would fail after minutes."""
+    if measurements.int8:
+        check_packages()
+    if measurements.pictures and not measurements.pictures.is_dir():
+        raise DataError(f"{measurements.pictures} is no folder; --calibration names one")
+
+
+def _measure_and_publish(folder: Path, measurements: Measurements, output: Path) -> None:
+    if measurements.pictures:
+        labels = read_artifact(folder).manifest.labels
+        if measurements.int8:
+            selection = split_folder(measurements.pictures, labels)
+        else:
+            pictures = find_pictures(measurements.pictures, labels)
+            selection = Selection(calibration=(), held_back=tuple(pictures))
+        measure(folder, selection, int8=measurements.int8)
+    publish(read_artifact(folder), output)
 
 
 def _labels(

@@ -14,7 +14,7 @@ from torchvision.transforms import v2  # type: ignore[import-untyped]  # it ship
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.manifest import Preprocessing
-from classifier.preprocessing import preprocess
+from classifier.preprocessing import crop_picture, normalise
 from classifier.training.errors import DataError
 
 Transform = Callable[[Image.Image], torch.Tensor]
@@ -29,7 +29,7 @@ def load_pictures(directory: Path, transform: Transform) -> ImageFolder:
         DataError: no such folder, no labels, or a label without pictures.
     """
     try:
-        return ImageFolder(str(directory), transform=transform, loader=_decode_file)
+        return ImageFolder(str(directory), transform=transform, loader=_read_picture_named)
     except FileNotFoundError as error:
         raise DataError(f"{directory}: {error}; expected <label>/<picture> in it") from error
 
@@ -38,7 +38,7 @@ def evaluation_transform(settings: Preprocessing) -> Transform:
     """Return the server's own preprocessing: 3 x crop x crop, normalised."""
 
     def transform(picture: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(preprocess(picture, settings))
+        return torch.from_numpy(normalise(crop_picture(picture, settings), settings))
 
     return transform
 
@@ -81,8 +81,17 @@ def training_transform(settings: Preprocessing, augmentation: str) -> Transform:
     return transform
 
 
-def _decode_file(path: str) -> Image.Image:
+def read_picture(path: Path, *, reduce_to: int | None = None) -> Image.Image:
+    """Return the picture in a file as the server decodes it; `reduce_to` as it takes it.
+
+    Raises:
+        DataError: the file is no picture that the server would read.
+    """
     try:
-        return decode_picture(Path(path).read_bytes())
+        return decode_picture(path.read_bytes(), reduce_to=reduce_to)
     except RequestError as error:
         raise DataError(f"{path}: {error.message}") from error
+
+
+def _read_picture_named(path: str) -> Image.Image:
+    return read_picture(Path(path))

@@ -13,5 +13,9 @@ class DataError(TrainingError):
     """The pictures or labels cannot be used as they are."""
 
 
+class QuantizationError(TrainingError):
+    """No int8 network can be made of this one."""
+
+
 class DownloadError(TrainingError):
     """Published weights cannot be had."""

@@ -14,7 +14,7 @@ import onnx
 import torch
 
 from classifier.artifact import MANIFEST_FILE, file_sha256
-from classifier.manifest import MODEL_FILE, Manifest, Preprocessing
+from classifier.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
 from classifier.training.errors import NetworkError
 from classifier.training.network import digest
 
@@ -43,6 +43,8 @@ def write_artifact(
     The manifest comes last and vouches for the other file.
     """
     model_path = directory / MODEL_FILE
+    # Of an earlier network, perhaps; all that is in the folder goes into the archive.
+    (directory / INT8_MODEL_FILE).unlink(missing_ok=True)
     _export_onnx(network, description.preprocessing.crop, model_path)
     manifest = Manifest(
         name=description.name,
@@ -77,7 +79,11 @@ def _export_onnx(network: torch.nn.Module, crop: int, path: Path) -> None:
         )
     if program is None:
         raise NetworkError("torch.onnx.export answered no program")
-    model = program.model_proto
+    write_onnx(program.model_proto, path)
+
+
+def write_onnx(model: onnx.ModelProto, path: Path) -> None:
+    """Write a network to a file, the same bytes each time and nothing of its builder in them."""
     _strip_metadata(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -8,14 +8,17 @@ from pathlib import Path
 import torch
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
 
-from classifier.manifest import Preprocessing
+from classifier.manifest import Manifest, Preprocessing
 from classifier.training.data import evaluation_transform, load_pictures, training_transform
 from classifier.training.errors import DataError, NetworkError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.loop import Batches, Evaluation, evaluate, make_batches, train_one_epoch
+from classifier.training.measuring import measure
 from classifier.training.network import build_network, load_backbone, read_state_dict
 from classifier.training.options import TrainingOptions
 from classifier.training.pretrained import published_weights
+from classifier.training.quantization import check_packages
+from classifier.training.selection import split_folder, use_folders
 
 
 def train(options: TrainingOptions) -> None:
@@ -25,6 +28,8 @@ def train(options: TrainingOptions) -> None:
         TrainingError: options, pictures or weights that cannot be used; see its subclasses.
         ManifestError: a preprocessing out of bounds.
     """
+    if options.quantize:
+        check_packages()
     torch.manual_seed(options.seed)
     # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
     torch.set_flush_denormal(True)
@@ -54,7 +59,18 @@ def train(options: TrainingOptions) -> None:
     )
     print("exporting to ONNX", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
+    if options.quantize:
+        manifest = _quantize(options, pictures)
     print(f"{options.model_dir}: {manifest.name}, version {manifest.version}")
+
+
+def _quantize(options: TrainingOptions, pictures: dict[str, ImageFolder]) -> Manifest:
+    valid, labels = Path(pictures["valid"].root), pictures["train"].classes
+    if "test" in pictures:
+        selection = use_folders(valid, Path(pictures["test"].root), labels)
+    else:
+        selection = split_folder(valid, labels)
+    return measure(options.model_dir, selection, int8=True)
 
 
 def _preprocessing(options: TrainingOptions) -> Preprocessing:

@@ -35,6 +35,7 @@ class TrainingOptions:
     crop: int | None
     interpolation: str | None
     augmentation: str
+    quantize: bool
     folders: Mapping[str, Path | None]
     model_dir: Path
     output_dir: Path

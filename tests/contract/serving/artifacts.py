@@ -22,7 +22,7 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
     network = colour_network()
     (folder / "model.onnx").write_bytes(network)
     manifest = {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": "colours",
         "architecture": "mean",
         "labels": LABELS,
@@ -33,15 +33,16 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
             "mean": [0.5, 0.5, 0.5],
             "std": [0.1, 0.1, 0.1],
         },
-        "precision": "fp32",
         "metrics": {},
         "training_data": {},
         "libraries": {},
+        "quantization": None,
+        "fast_decoding": None,
         "weights_sha256": hashlib.sha256(b"no weights").hexdigest(),
         "exporter_version": 1,
         "files": {"model.onnx": hashlib.sha256(network).hexdigest()},
     } | changes
-    decisive = ("architecture", "exporter_version", "labels", "precision", "preprocessing",
+    decisive = ("architecture", "exporter_version", "labels", "preprocessing", "quantization",
                 "weights_sha256")  # fmt: skip
     canonical = json.dumps(
         {key: manifest[key] for key in decisive}, sort_keys=True, separators=(",", ":")

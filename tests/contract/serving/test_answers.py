@@ -91,5 +91,5 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Server, pictures: P
         ("INFO", 422),
     ]
     assert all(entry["duration_ms"] >= 0 for entry in entries)
-    assert entries[1]["code"] == "unreadable_image"
+    assert entries[1]["outcome"] == "unreadable_image"
     assert "secret" not in server.log.read_text()

@@ -185,8 +185,12 @@ def note(event, arguments):
 sys.addaudithook(note)
 sys.path.insert(0, {str(context)!r})
 from pathlib import Path
-from classifier.engine import OpenVinoEngine
-OpenVinoEngine(Path({str(model)!r}, "model.onnx"), crop=8, class_count=3, streams=1).warm_up()
+from classifier.artifact import read_artifact
+from classifier.openvino_engine import OpenVinoEngine
+model = read_artifact(Path({str(model)!r}))
+OpenVinoEngine(
+    model.model_path, preprocessing=model.manifest.preprocessing, class_count=3, streams=2
+).warm_up()
 for thread in threading.enumerate()[1:]:
     thread.join(10)
 """

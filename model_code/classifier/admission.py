@@ -1,0 +1,100 @@
+"""Who may come in: as many requests as can be answered in time, and no more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from classifier.errors import RequestError
+
+# Of the estimate, each new observation counts this much: ten pictures after a change it is right.
+_WEIGHT_OF_NEWEST: Final = 0.2
+
+
+class Admission:
+    """Counts the requests inside, and from the pace at which they leave estimates the next's wait.
+
+    For one event loop: no method may be called from another thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        place_count: int,
+        parallel_count: int,
+        deadline_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Admit nobody yet.
+
+        Args:
+            place_count: requests that may be inside at the same time.
+            parallel_count: pictures computed at the same time; who finds fewer does not wait.
+            deadline_seconds: from a request's arrival to its answer.
+            clock: seconds, from any start.
+        """
+        self._place_count = place_count
+        self._parallel_count = parallel_count
+        self._deadline_seconds = deadline_seconds
+        self._clock = clock
+        self._request_count = 0
+        self._picture_count = 0
+        self._seconds_per_picture = 0.0
+        self._waited_at: float | None = None
+
+    @property
+    def request_count(self) -> int:
+        """Requests inside."""
+        return self._request_count
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place, for one request.
+
+        Raises:
+            RequestError: `overloaded`: every place is taken, or the wait would be too long.
+        """
+        wait = self._expected_wait_seconds()
+        if self._request_count >= self._place_count or wait > self._deadline_seconds:
+            raise RequestError(
+                "overloaded",
+                "More requests are waiting than can be answered in time; try again soon.",
+                retry_after_seconds=max(1, math.ceil(wait - self._deadline_seconds)),
+            )
+        # One event loop, and no await since the check: no lock is needed.
+        self._request_count += 1
+        try:
+            yield
+        finally:
+            self._request_count -= 1
+
+    @contextmanager
+    def picture(self) -> Iterator[None]:
+        """Count a picture of an admitted request, from its coming until it was computed."""
+        self._picture_count += 1
+        try:
+            yield
+        finally:
+            self._observe()
+            self._picture_count -= 1
+
+    def _expected_wait_seconds(self) -> float:
+        pictures_before = max(0, self._picture_count - self._parallel_count + 1)
+        return pictures_before * self._seconds_per_picture
+
+    def _observe(self) -> None:
+        # Between two ends in a queue that never ran empty lies what one picture takes; between
+        # others lies also the time until the next came.
+        now = self._clock()
+        if self._waited_at is not None:
+            seconds = now - self._waited_at
+            if self._seconds_per_picture:
+                seconds = (
+                    _WEIGHT_OF_NEWEST * seconds
+                    + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_picture
+                )
+            self._seconds_per_picture = seconds
+        self._waited_at = now if self._picture_count > self._parallel_count else None

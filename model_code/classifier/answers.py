@@ -1,0 +1,114 @@
+"""Logits -> the body of an answer."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy
+import numpy.typing
+
+from classifier.classification import Labeller, softmax
+from classifier.codecs import RequestForm
+from classifier.errors import RequestError
+from classifier.negotiation import AnswerType
+from classifier.preprocessing import FloatArray
+
+JSON_LINES_TYPE: Final = "application/jsonlines"
+
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode_answer(
+    answer_type: AnswerType,
+    form: RequestForm,
+    results: Sequence[FloatArray | RequestError],
+    *,
+    top_k: int,
+    labeller: Labeller,
+) -> tuple[bytes, str]:
+    """Write an answer.
+
+    Args:
+        answer_type: what the caller accepts.
+        form: of the request.
+        results: of each picture, in order, the logits (classes) or why there are none.
+        top_k: predictions of each picture in JSON, 1 to the number of classes.
+        labeller: of the network that computed the logits.
+
+    Returns:
+        Body and content type. All probabilities are float32: of one picture (classes), of
+        instances and lines (pictures, classes).
+
+    Raises:
+        RequestError: the first of `results`, its message with its place. Only in JSON lines does
+            one that is the caller's mistake stand in its line.
+        ArithmeticError: a logit is not finite.
+    """
+    if answer_type is AnswerType.JSON and form is RequestForm.LINES:
+        return _encode_lines(results, top_k, labeller), JSON_LINES_TYPE
+    logits = _all_logits(results, form)
+    if answer_type is AnswerType.JSON:
+        rankings = [labeller.rank(row, top_k) for row in logits]
+        predictions = rankings[0] if form is RequestForm.PICTURE else rankings
+        return _encode_json(predictions, labeller).encode(), answer_type.value
+    table = numpy.stack([softmax(row) for row in logits]).astype(numpy.float32)
+    if answer_type is AnswerType.CSV:
+        return _encode_csv(table), answer_type.value
+    return _encode_npy(table[0] if form is RequestForm.PICTURE else table), answer_type.value
+
+
+def _all_logits(
+    results: Sequence[FloatArray | RequestError], form: RequestForm
+) -> list[FloatArray]:
+    logits = []
+    for number, result in enumerate(results):
+        if isinstance(result, RequestError):
+            raise _with_place(result, form, number)
+        logits.append(result)
+    return logits
+
+
+def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestError:
+    place = {
+        RequestForm.PICTURE: "",
+        RequestForm.INSTANCES: f"instances[{number}]: ",
+        RequestForm.LINES: f"line {number + 1}: ",
+    }[form]
+    return RequestError(
+        error.code, place + error.message, retry_after_seconds=error.retry_after_seconds
+    )
+
+
+def _encode_lines(
+    results: Sequence[FloatArray | RequestError], top_k: int, labeller: Labeller
+) -> bytes:
+    lines = []
+    for number, result in enumerate(results):
+        if not isinstance(result, RequestError):
+            lines.append(_encode_json(labeller.rank(result, top_k), labeller))
+        elif result.status < 500:
+            error = {"code": result.code, "message": result.message}
+            lines.append(_json.encode({"error": error}))
+        else:
+            # A batch job tries again after a 503, and never what an answer of 200 says.
+            raise _with_place(result, RequestForm.LINES, number)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _encode_json(predictions: Any, labeller: Labeller) -> str:
+    return _json.encode({"predictions": predictions, "model": labeller.model})
+
+
+def _encode_csv(table: numpy.typing.NDArray[numpy.float32]) -> bytes:
+    # Nine significant digits tell any two numbers of 32 bit apart.
+    line = ",".join(["%.9g"] * table.shape[1]) + "\n"
+    return "".join(line % tuple(row) for row in table.tolist()).encode()
+
+
+def _encode_npy(array: numpy.typing.NDArray[numpy.float32]) -> bytes:
+    buffer = io.BytesIO()
+    numpy.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()

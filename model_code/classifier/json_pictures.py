@@ -1,0 +1,151 @@
+"""Pictures in JSON: `{"instances": [{"b64": ...}, ...]}`, or one `{"b64": ...}` a line."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from typing import Any, Final, NoReturn
+
+from classifier.errors import RequestError
+
+_PICTURE: Final = '{"b64": "<base64 of a picture>"}'
+# A document of at most this many commas beyond those it needs is read, so that what is wrong with
+# it can be said by its place. Of ten million brackets, Python would first make as many lists.
+_SPARE_COMMAS: Final = 64
+_KIND_BY_TYPE: Final = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+
+def read_instances(body: bytes | bytearray, max_pictures: int) -> tuple[bytes, ...]:
+    """Read `{"instances": [{"b64": ...}, ...]}` with 1 to `max_pictures` instances.
+
+    Raises:
+        RequestError: `invalid_request`; the message begins with the place, `instances[3]` say.
+    """
+    try:
+        instances = _instances_of(_parse(body, max_pictures + _SPARE_COMMAS), max_pictures)
+    except ValueError as error:
+        raise RequestError(
+            "invalid_request",
+            f'The body cannot be used: {error}; expected {{"instances": [{_PICTURE}, ...]}} '
+            f"with 1 to {max_pictures} instances.",
+        ) from error
+    pictures = []
+    for number, instance in enumerate(instances):
+        try:
+            pictures.append(_decode(instance))
+        except ValueError as error:
+            raise RequestError(
+                "invalid_request", f"instances[{number}]: {error}; expected {_PICTURE}."
+            ) from error
+    return tuple(pictures)
+
+
+def read_lines(body: bytes | bytearray, max_pictures: int) -> tuple[bytes | RequestError, ...]:
+    """Read 1 to `max_pictures` lines of `{"b64": ...}`; blank ones at the end are left out.
+
+    Returns:
+        In place of a line that cannot be read, why: `invalid_request`.
+
+    Raises:
+        RequestError: `invalid_request`: no lines, or too many.
+    """
+    text = body.rstrip(b" \t\r\n")
+    count = text.count(b"\n") + 1
+    if not text or count > max_pictures:
+        raise RequestError(
+            "invalid_request",
+            f"The body has {count if text else 0} lines; expected 1 to {max_pictures} lines of "
+            f"{_PICTURE}. In a batch transform job, a lower MaxPayloadInMB makes them fewer.",
+        )
+    return tuple(_read_line(line) for line in text.split(b"\n"))
+
+
+def _read_line(line: bytes | bytearray) -> bytes | RequestError:
+    # Not raised: a traceback would hold the frames whose variables hold the error, and memory
+    # that waits for the garbage collector is not free when the request has ended.
+    try:
+        return _decode(_parse(line, _SPARE_COMMAS))
+    except ValueError as error:
+        return RequestError(
+            "invalid_request", f"The line cannot be used: {error}; expected {_PICTURE}."
+        )
+
+
+def _parse(text: bytes | bytearray, max_commas: int) -> Any:
+    """Read JSON strictly, in time and memory that follow the text's length.
+
+    Raises:
+        ValueError: what is wrong, for the caller.
+    """
+    if text.count(b",") > max_commas:
+        raise ValueError(f"it has more than {max_commas} commas")
+    try:
+        return json.loads(
+            str(text, "utf-8"),
+            object_pairs_hook=_object_of,
+            parse_constant=_refuse_constant,
+            # No number is ever expected, and converting one of a million digits takes long.
+            parse_float=len,
+            parse_int=len,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it cannot be read as JSON ({error})") from error
+
+
+def _instances_of(document: Any, max_pictures: int) -> list[Any]:
+    _check_keys(document, "instances")
+    instances = document["instances"]
+    if type(instances) is not list:
+        raise ValueError(f"instances is {_kind(instances)}")
+    if not 1 <= len(instances) <= max_pictures:
+        raise ValueError(f"there are {len(instances)} instances")
+    return instances
+
+
+def _decode(instance: Any) -> bytes:
+    """Return the picture's bytes.
+
+    Raises:
+        ValueError: what is wrong, for the caller.
+    """
+    _check_keys(instance, "b64")
+    text = instance["b64"]
+    if type(text) is not str or not text:
+        raise ValueError(f"b64 is {'empty' if text == '' else _kind(text)}")
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise ValueError(
+            f"b64 is not base64 of the standard alphabet with its padding ({error})"
+        ) from error
+
+
+def _check_keys(value: Any, expected: str) -> None:
+    if type(value) is not dict:
+        raise ValueError(f"it is {_kind(value)}")
+    if value.keys() != {expected}:
+        # Cut short, and escaped: a key may be of any length and hold what no answer can.
+        found = ascii([key[:20] for key in list(value)[:5]])
+        raise ValueError(f"it has the keys {found}")
+
+
+def _kind(value: Any) -> str:
+    return _KIND_BY_TYPE[type(value)]
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return keys
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

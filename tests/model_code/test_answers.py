@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier.answers import encode_answer
+from classifier.classification import Labeller, softmax
+from classifier.codecs import RequestForm
+from classifier.errors import RequestError
+from classifier.negotiation import AnswerType
+from classifier.preprocessing import FloatArray
+
+RED = numpy.array([3, 1, 2], dtype=numpy.float32)
+BLUE = numpy.array([-90, 0, 4.5], dtype=numpy.float32)
+UNREADABLE = RequestError("unreadable_image", "The picture is no picture.")
+OVERLOADED = RequestError("overloaded", "Try again.")
+
+
+def _encode(
+    labeller: Labeller,
+    answer_type: AnswerType,
+    form: RequestForm,
+    *results: FloatArray | RequestError,
+) -> tuple[bytes, str]:
+    return encode_answer(answer_type, form, results, top_k=2, labeller=labeller)
+
+
+def _prediction(label: str, index: int, logits: FloatArray) -> dict[str, Any]:
+    return {"label": label, "index": index, "probability": float(softmax(logits)[index])}
+
+
+@pytest.fixture
+def of_red() -> list[dict[str, Any]]:
+    return [_prediction("red", 0, RED), _prediction("blue", 2, RED)]
+
+
+@pytest.fixture
+def of_blue() -> list[dict[str, Any]]:
+    return [_prediction("blue", 2, BLUE), _prediction("grün", 1, BLUE)]
+
+
+def test_one_picture_in_json(labeller: Labeller, of_blue: list[dict[str, Any]]) -> None:
+    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE)
+    assert content_type == "application/json"
+    assert json.loads(body) == {"predictions": of_blue, "model": labeller.model}
+    assert b" " not in body
+    assert "grün".encode() in body
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_instances_in_json(
+    labeller: Labeller, of_red: list[dict[str, Any]], of_blue: list[dict[str, Any]], count: int
+) -> None:
+    results = [RED, BLUE][:count]
+    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.INSTANCES, *results)
+    assert content_type == "application/json"
+    expected = [of_red, of_blue][:count]
+    assert json.loads(body) == {"predictions": expected, "model": labeller.model}
+
+
+def test_lines_in_json(
+    labeller: Labeller, of_red: list[dict[str, Any]], of_blue: list[dict[str, Any]]
+) -> None:
+    results = (RED, UNREADABLE, BLUE)
+    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.LINES, *results)
+    assert content_type == "application/jsonlines"
+    assert body.endswith(b"\n")
+    assert [json.loads(line) for line in body.splitlines()] == [
+        {"predictions": of_red, "model": labeller.model},
+        {"error": {"code": "unreadable_image", "message": "The picture is no picture."}},
+        {"predictions": of_blue, "model": labeller.model},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "results", "shape"),
+    [
+        (RequestForm.PICTURE, (RED,), (3,)),
+        (RequestForm.INSTANCES, (RED,), (1, 3)),
+        (RequestForm.INSTANCES, (RED, BLUE), (2, 3)),
+        (RequestForm.LINES, (BLUE, RED), (2, 3)),
+    ],
+)
+def test_all_probabilities(
+    labeller: Labeller,
+    form: RequestForm,
+    results: tuple[FloatArray, ...],
+    shape: tuple[int, ...],
+) -> None:
+    expected = numpy.array([softmax(logits) for logits in results]).astype(numpy.float32)
+
+    body, content_type = _encode(labeller, AnswerType.NPY, form, *results)
+    assert content_type == "application/x-npy"
+    assert body.startswith(b"\x93NUMPY\x01\x00")
+    array = numpy.load(io.BytesIO(body), allow_pickle=False)
+    assert (array.dtype, array.shape) == (numpy.float32, shape)
+    assert (array == expected.reshape(shape)).all()
+
+    body, content_type = _encode(labeller, AnswerType.CSV, form, *results)
+    assert content_type == "text/csv"
+    lines = body.decode().splitlines()
+    assert [[numpy.float32(text) for text in line.split(",")] for line in lines] == (
+        expected.tolist()
+    )
+
+
+@given(st.lists(st.floats(-120, 120, width=32), min_size=3, max_size=3))
+def test_csv_has_every_bit_of_a_probability(labeller: Labeller, values: list[float]) -> None:
+    logits = numpy.array(values, dtype=numpy.float32)
+    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, logits)
+    read = [numpy.float32(text) for text in body.decode().split(",")]
+    assert read == softmax(logits).astype(numpy.float32).tolist()
+
+
+@pytest.mark.parametrize(
+    ("answer_type", "form", "error", "message"),
+    [
+        (AnswerType.JSON, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
+        (AnswerType.NPY, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
+        (AnswerType.JSON, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
+        (AnswerType.CSV, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
+        (AnswerType.NPY, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
+        (AnswerType.CSV, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
+        (AnswerType.JSON, RequestForm.LINES, OVERLOADED, "line 1: Try again."),
+    ],
+)
+def test_a_picture_without_an_answer_fails_the_request(
+    labeller: Labeller,
+    answer_type: AnswerType,
+    form: RequestForm,
+    error: RequestError,
+    message: str,
+) -> None:
+    others = () if form is RequestForm.PICTURE else (RED, UNREADABLE)
+    with pytest.raises(RequestError) as caught:
+        _encode(labeller, answer_type, form, error, *others)
+    assert caught.value.code == error.code
+    assert caught.value.message.startswith(message)
+
+
+def test_the_place_is_that_of_the_picture(labeller: Labeller) -> None:
+    with pytest.raises(RequestError, match=r"^instances\[1\]: "):
+        _encode(labeller, AnswerType.JSON, RequestForm.INSTANCES, RED, UNREADABLE)
+    with pytest.raises(RequestError, match=r"^line 2: "):
+        _encode(labeller, AnswerType.CSV, RequestForm.LINES, RED, UNREADABLE)
+
+
+@pytest.mark.parametrize("answer_type", AnswerType)
+@pytest.mark.parametrize("form", RequestForm)
+def test_logits_that_are_no_numbers_are_no_answer(
+    labeller: Labeller, answer_type: AnswerType, form: RequestForm
+) -> None:
+    broken = numpy.array([numpy.nan, 0, 0], dtype=numpy.float32)
+    with pytest.raises(ArithmeticError):
+        _encode(labeller, answer_type, form, broken)

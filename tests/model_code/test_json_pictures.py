@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier.codecs import PictureRequest, RequestForm, read_request
+from classifier.errors import RequestError
+
+JSON = "application/json"
+LINES = "application/jsonlines"
+PICTURES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=3)
+
+
+def _read(body: str | bytes, content_type: str = JSON) -> PictureRequest:
+    return read_request(
+        content_type, body if isinstance(body, bytes) else body.encode(), max_pictures=3
+    )
+
+
+def _object(picture: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(picture).decode()}
+
+
+def _refusal(body: str | bytes) -> str:
+    with pytest.raises(RequestError) as caught:
+        _read(body)
+    assert caught.value.code == "invalid_request"
+    return caught.value.message
+
+
+@given(pictures=PICTURES, indent=st.sampled_from([None, 0, 2]))
+def test_instances_are_read_in_order(pictures: list[bytes], indent: int | None) -> None:
+    document = {"instances": [_object(picture) for picture in pictures]}
+    request = _read(json.dumps(document, indent=indent), "Application/JSON; charset=utf-8")
+    assert request.form is RequestForm.INSTANCES
+    assert list(request.pictures) == pictures
+
+
+def test_a_slash_may_be_escaped() -> None:
+    assert _read(r'{"instances": [{"b64": "\/\u002f8="}]}').pictures == (b"\xff\xff",)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("null", "it is null"),
+        ("7", "it is a number"),
+        ("true", "it is a boolean"),
+        ('"text"', "it is a text"),
+        ("[]", "it is a list"),
+        ("{}", "it has the keys []"),
+        ('{"instances": [], "more": 1}', "it has the keys ['instances', 'more']"),
+        ('{"Instances": []}', "it has the keys ['Instances']"),
+        (r'{"\ud800": []}', r"it has the keys ['\ud800']"),
+        ('{"' + "k" * 999 + '": []}', f"it has the keys ['{'k' * 20}']"),
+        ('{"instances": {}}', "instances is an object"),
+        ('{"instances": 1e999}', "instances is a number"),
+        ('{"instances": []}', "there are 0 instances"),
+        ('{"instances": [1, 2, 3, 4]}', "there are 4 instances"),
+        ('{"instances": [' + "1," * 99 + "1]}", "it has more than"),
+        ('{"instances": [], "instances": []}', "the same key twice"),
+        ('{"instances": [{"b64": "QQ==", "b64": "QQ=="}]}', "the same key twice"),
+        ('{"instances": NaN}', "NaN is not JSON"),
+        ('{"instances": -Infinity}', "-Infinity is not JSON"),
+        ('{"instances": [],}', "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ('{"instances": []} {}', "Extra data"),
+        ('\ufeff{"instances": []}', "BOM"),
+        (b'{"instances": ["\xff"]}', "utf-8"),
+        (b'{"instances": ["\xed\xa0\x80"]}', "utf-8"),
+        ('{"instances": []}'.encode("utf-16"), "utf-8"),
+    ],
+)
+def test_a_body_of_another_form_is_refused(body: str | bytes, words: str) -> None:
+    message = _refusal(body)
+    assert words in message
+    assert "1 to 3 instances" in message
+
+
+@pytest.mark.parametrize(
+    ("instance", "words"),
+    [
+        ("null", "it is null"),
+        ('"QQ=="', "it is a text"),
+        ("{}", "it has the keys []"),
+        ('{"B64": "QQ=="}', "it has the keys ['B64']"),
+        ('{"b64": "QQ==", "name": 1}', "it has the keys ['b64', 'name']"),
+        ('{"b64": 5}', "b64 is a number"),
+        ('{"b64": false}', "b64 is a boolean"),
+        ('{"b64": ["QQ=="]}', "b64 is a list"),
+        ('{"b64": ""}', "b64 is empty"),
+        *[
+            (json.dumps({"b64": text}), "b64 is not base64")
+            for text in (
+                "QQ",  # no padding
+                "QQ=",
+                "Q",
+                "====",
+                "QQ==QQ==",  # goes on after its end
+                "QQ==\n",
+                " QQ==",
+                "-_8=",  # the alphabet of URLs
+                "data:image/png;base64,QQ==",
+                "\uff31\uff31==",  # full-width letters
+                "\ud800",
+                "\0",
+            )
+        ],
+    ],
+)
+def test_an_instance_that_cannot_be_read_is_named(instance: str, words: str) -> None:
+    message = _refusal(f'{{"instances": [{{"b64": "QQ=="}}, {instance}, null]}}')
+    assert message.startswith("instances[1]: ")
+    assert words in message
+    assert '{"b64": "<base64 of a picture>"}' in message
+
+
+@pytest.mark.parametrize("content_type", [LINES, "application/x-jsonlines", "application/x-ndjson"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n \n"])
+@given(pictures=PICTURES)
+def test_lines_are_read_in_order(pictures: list[bytes], content_type: str, end: str) -> None:
+    body = "\n".join(json.dumps(_object(picture)) for picture in pictures) + end
+    request = _read(body, content_type)
+    assert request.form is RequestForm.LINES
+    assert list(request.pictures) == pictures
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "cannot be read as JSON"),
+        ("[]", "it is a list"),
+        ('{"b64": "QQ"}', "b64 is not base64"),
+        ('{"b64": "QQ=="}, {"b64": "QQ=="}', "Extra data"),
+        ("[" + "[]," * 99, "it has more than"),
+    ],
+)
+def test_a_line_that_cannot_be_read_leaves_the_others_alone(line: str, words: str) -> None:
+    first, second, third = _read(f'{{"b64": "QQ=="}}\r\n{line}\n{{"b64": "Qg=="}}', LINES).pictures
+    assert (first, third) == (b"A", b"B")
+    assert isinstance(second, RequestError)
+    assert second.code == "invalid_request"
+    assert words in second.message
+    # Raised errors would hold all of the body until the garbage collector comes.
+    assert second.__traceback__ is None
+    assert second.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("body", "count"), [("\n", 0), (" \r\n\n", 0), ('{"b64": "QQ=="}\n' * 4, 4), ("\n\n\n\n{}", 5)]
+)
+def test_no_lines_and_too_many_are_refused(body: str, count: int) -> None:
+    with pytest.raises(RequestError, match=f"has {count} lines; expected 1 to 3") as caught:
+        _read(body, LINES)
+    assert caught.value.code == "invalid_request"
