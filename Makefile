@@ -134,6 +134,12 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@ruff format --check .
 	@mypy
 	@MYPYPATH=model_code $(TRAINING) -m mypy model_code tests/model_code/*.py
+	@$(TRAINING) -m mypy --config-file pyproject.toml bench/engine_limit.py bench/make_inputs.py
+
+.PHONY: bench-serving
+bench-serving: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
+	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
+	@$(PYTHON) -m bench.serving
 
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code
@@ -154,4 +160,5 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/local-cloud.in -o requirements/local-cloud.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
+	@for peer in bench/requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 $$peer -o $${peer%.in}.txt; done
 	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes model_code/requirements-serving-gpu.in -o model_code/requirements-serving-gpu.txt

@@ -1,0 +1,12 @@
+"""What a peer is told by the benchmark, through the environment: frameworks own the arguments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MODEL_FOLDER = Path(os.environ["BENCH_MODEL_FOLDER"])
+PORT = int(os.environ["BENCH_PORT"])
+WORKER_COUNT = int(os.environ["BENCH_WORKERS"])
+THREAD_COUNT = int(os.environ["BENCH_THREADS"])
+BATCH_SIZE = int(os.environ.get("BENCH_BATCH_SIZE", "1"))

@@ -1,0 +1,46 @@
+"""What the torch peers share: the network as torchvision builds it, its preset transforms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from PIL import Image
+
+
+class TorchClassifier:
+    """ResNet-50 or another classifier of torchvision, in eager mode."""
+
+    def __init__(self, folder: Path, thread_count: int) -> None:
+        """Load `weights.pth`; labels and architecture are in the artifact's manifest."""
+        torch.set_num_threads(thread_count)
+        manifest = json.loads((folder / "artifact" / "manifest.json").read_text())
+        self._labels = manifest["labels"]
+        architecture = manifest["architecture"]
+        self._transform = torchvision.models.get_model_weights(architecture).DEFAULT.transforms()
+        self._network = torchvision.models.get_model(
+            architecture, weights=None, num_classes=len(self._labels)
+        )
+        self._network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
+        self._network.eval()
+
+    def preprocess(self, picture: Image.Image) -> torch.Tensor:
+        """Return 3 x crop x crop."""
+        return self._transform(picture.convert("RGB"))
+
+    def classify(self, images: torch.Tensor) -> list[list[dict[str, Any]]]:
+        """Return the five best classes of each image of a batch (N x 3 x crop x crop)."""
+        with torch.inference_mode():
+            best = torch.topk(torch.softmax(self._network(images), dim=1), 5)
+        return [
+            [
+                {"label": self._labels[index], "index": index, "probability": probability}
+                for index, probability in zip(indices, probabilities, strict=True)
+            ]
+            for indices, probabilities in zip(
+                best.indices.tolist(), best.values.tolist(), strict=True
+            )
+        ]
