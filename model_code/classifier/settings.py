@@ -39,8 +39,9 @@ class ServerSettings:
         worker_count: pictures that the network computes at the same time on CPU
             (`WHIPPET_WORKERS`, by default the cores this process may use).
         decode_process_count: pictures decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
-            default one more than workers: one that takes long leaves the others free).
-        queue_length: requests admitted beyond those (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
+            default as many as workers, and at least two: one that takes long leaves another free).
+        queue_length: requests admitted beyond those that the engine holds
+            (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
         deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
             little less than the proxy waits); who cannot be answered by then gets 503.
         max_instances: pictures in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
@@ -80,7 +81,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         max_batch_delay_ms=_whole_number(environment, "WHIPPET_MAX_BATCH_DELAY_MS", 2, 0, 1000),
         worker_count=worker_count,
         decode_process_count=_whole_number(
-            environment, "WHIPPET_DECODE_PROCESSES", worker_count + 1, 1, 257
+            environment, "WHIPPET_DECODE_PROCESSES", max(2, worker_count), 1, 256
         ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
         deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 8000, 10, 60_000),
