@@ -17,10 +17,10 @@ _TITLE_BY_MODEL: Final = {"resnet50": "ResNet-50", "mobilenet_v2": "MobileNetV2"
 _SERVERS: Final = (*OURS, *PEER_SERVERS)
 _BUSY_CLIENTS: Final = 16
 _METHOD: Final = """\
-Each server answers a JPEG's bytes with the five best classes, of the same random but seeded \
-weights, in fp32 unless its name says int8; before it is measured its answers are compared with \
-ours. Clients are a closed loop in one process on the same cores: each sends its next request \
-when it has the answer to its last, and waits as a 503's `Retry-After` says. Every server is \
+Each server answers a JPEG's bytes with the five best classes, of the same seeded weights, \
+in fp32 unless its name says int8; before it is measured its answers are compared with ours. \
+Clients are a closed loop in one process on the same cores: each sends its next request when \
+it has the answer to its last, and waits as a 503's `Retry-After` says. Every server is \
 driven in turn in every cell of every round, paused otherwise; ratios are medians over the rounds \
 of what was measured in the same round. CPU is that of all processes of a server, memory their \
 proportional set size after 16 clients while no other server ran. The engine's own figures are \

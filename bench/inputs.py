@@ -49,7 +49,7 @@ def prepare_model(model: str, cache: Path) -> Path:
     if not (stamp.is_file() and stamp.read_text() == digest):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        weights, calibration = folder / "weights.pth", cache / "inputs" / "calibration"
+        weights, calibration = folder / "weights.pth", folder / "calibration"
         _run([str(_MAKER), "--photo", str(_PHOTO), "--architecture", model,
               "--weights", str(weights), "--calibration", str(calibration)])  # fmt: skip
         _build(model, weights, calibration, folder)
