@@ -136,6 +136,10 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@MYPYPATH=model_code $(TRAINING) -m mypy model_code tests/model_code/*.py
 	@$(TRAINING) -m mypy --config-file pyproject.toml bench/engine_limit.py bench/make_inputs.py
 
+.PHONY: bench-resilience
+bench-resilience: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server under too much load, and for 20,000 requests
+	@$(PYTHON) -m bench.resilience
+
 .PHONY: bench-serving
 bench-serving: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
 	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
