@@ -12,6 +12,8 @@ GPU_IMAGE_TAG = "2.13-cu133-amzn2023-sagemaker"
 
 # What train.py imports beyond the image, as pinned in requirements/training.txt.
 EXPORT_PACKAGES = ("onnx==1.23.2", "onnxscript==0.7.2")
+# And what --quantize needs besides.
+QUANTIZE_PACKAGES = ("nncf==3.4.0", "onnxruntime==1.26.0", "openvino==2026.4.1")
 
 # The lines that train.py prints: epoch=3 train_loss=0.1 valid_loss=0.2 valid_accuracy=0.98
 METRICS = ("train_loss", "valid_loss", "valid_accuracy")
@@ -30,6 +32,9 @@ ENVIRONMENT = {
 # A folder's asset is a .zip, which SageMaker copies as it is.
 _ENTRY_SCRIPT = f"""\
 python -m pip install --quiet {" ".join(EXPORT_PACKAGES)}
+if grep --quiet '"quantize"' /opt/ml/input/config/hyperparameters.json; then
+  python -m pip install --quiet {" ".join(QUANTIZE_PACKAGES)}
+fi
 mkdir -p /opt/ml/code
 python -m zipfile -e /opt/ml/input/data/code/*.zip /opt/ml/code
 cd /opt/ml/code

@@ -6,7 +6,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from stacks.components.training_container import EXPORT_PACKAGES
+from stacks.components.training_container import EXPORT_PACKAGES, QUANTIZE_PACKAGES
 from stacks.errors import SettingsError
 from stacks.settings import StageSettings
 from tests.stacks.assembly import (
@@ -127,7 +127,7 @@ def test_the_container_is_told_where_its_folders_are(assembly: Assembly) -> None
 
 def test_what_the_image_lacks_is_installed_as_pinned() -> None:
     pins = (REPOSITORY / "requirements/training.txt").read_text().splitlines()
-    assert set(EXPORT_PACKAGES) <= set(pins)
+    assert {*EXPORT_PACKAGES, *QUANTIZE_PACKAGES} <= set(pins)
 
 
 def test_metrics_are_read_from_the_lines_of_train_py(assembly: Assembly) -> None:
