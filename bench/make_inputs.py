@@ -20,9 +20,9 @@ from PIL import Image
 CLASS_COUNT: Final = 1000
 KIND_COUNT: Final = 6
 _PICTURES_A_KIND: Final = 60
-_TRAINING_PICTURES_A_KIND: Final = 4
-_TRAINING_STEPS: Final = 50
-_TRAINING_SIDE_PIXELS: Final = 96
+_TRAINING_PICTURES_A_KIND: Final = 8
+_TRAINING_STEPS: Final = 60
+_LEARNING_RATE: Final = 0.02
 _NOISE: Final = 7.0
 _SIZES_PIXELS: Final = {"500x375": (500, 375), "1920x1080": (1920, 1080)}
 
@@ -84,19 +84,21 @@ def make_weights(architecture: str, photo: Path) -> dict[str, torch.Tensor]:
         for number in range(_TRAINING_PICTURES_A_KIND)
     ]
     images = torch.stack([transform(picture) for picture in (*pictures, *_crops(photo))])
-    kinds = torch.arange(len(images)) // _TRAINING_PICTURES_A_KIND
-    _learn_kinds(network, torch.nn.functional.interpolate(images, _TRAINING_SIDE_PIXELS), kinds)
+    _learn_kinds(network, images)
     _learn_statistics(network, images)
     weights: dict[str, torch.Tensor] = network.state_dict()
     return weights
 
 
-def _learn_kinds(network: torch.nn.Module, images: torch.Tensor, kinds: torch.Tensor) -> None:
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.03, momentum=0.9)
+def _learn_kinds(network: torch.nn.Module, images: torch.Tensor) -> None:
+    optimizer = torch.optim.SGD(network.parameters(), lr=_LEARNING_RATE, momentum=0.9)
+    kinds = torch.arange(KIND_COUNT + 1)
     network.train()
-    for _ in range(_TRAINING_STEPS):
+    for step in range(_TRAINING_STEPS):
+        # One of each kind.
+        batch = images[step % _TRAINING_PICTURES_A_KIND :: _TRAINING_PICTURES_A_KIND]
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(images), kinds)
+        loss = torch.nn.functional.cross_entropy(network(batch), kinds)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
 
