@@ -1,0 +1,57 @@
+import pytest
+
+from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
+from classifier_proxy.url_checks import PictureUrl, parse_picture_url
+
+ALLOWED = ("pictures.example.com", "*.example.org")
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("https://pictures.example.com", "pictures.example.com", "/"),
+        ("https://pictures.example.com/", "pictures.example.com", "/"),
+        ("https://pictures.example.com:443/a.jpg", "pictures.example.com", "/a.jpg"),
+        ("hTTps://PICTURES.Example.COM/A.jpg", "pictures.example.com", "/A.jpg"),
+        ("https://pictures.example.com?a=1&b=/?:@", "pictures.example.com", "/?a=1&b=/?:@"),
+        ("https://pictures.example.com/%C3%A9.jpg", "pictures.example.com", "/%C3%A9.jpg"),
+        ("https://a.example.org/", "a.example.org", "/"),
+        ("https://a.b-c.example.org/", "a.b-c.example.org", "/"),
+        ("https://xn--bcher-kva.example.org/", "xn--bcher-kva.example.org", "/"),
+    ],
+)
+def test_an_address_is_taken_apart(url: str, host: str, target: str) -> None:
+    assert parse_picture_url(url, ALLOWED) == PictureUrl(host, target)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "example.com",
+        "www.pictures.example.com",
+        "pictures.example.com.evil.example",
+        "evil-pictures.example.com",
+        "example.org",
+        "evilexample.org",
+        "a.example.org.evil.example",
+    ],
+)
+def test_a_host_that_only_looks_like_an_allowed_one_is_refused(host: str) -> None:
+    with pytest.raises(UrlNotAllowedError):
+        parse_picture_url(f"https://{host}/", ALLOWED)
+
+
+def test_an_address_may_have_2048_characters() -> None:
+    url = "https://pictures.example.com/".ljust(2048, "a")
+
+    assert len(parse_picture_url(url, ALLOWED).target) == 2048 - len("https://pictures.example.com")
+    with pytest.raises(InvalidUrlError):
+        parse_picture_url(url + "a", ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "host", ["a" * 64 + ".example.org", "a." * 125 + "example.org", "-a.example.org"]
+)
+def test_a_name_that_no_host_can_have_is_refused(host: str) -> None:
+    with pytest.raises(InvalidUrlError):
+        parse_picture_url(f"https://{host}/", ALLOWED)
