@@ -108,3 +108,49 @@ def test_a_picture_of_exactly_4_mib_is_taken(
 
     assert url_proxy.ask(server).status == 200
     assert len(runtime.requests[0].body) == MAXIMUM_BYTES
+
+
+SECRET = "secret-of-a-caller"
+URLS_WITH_SECRETS = {
+    "fetched": (URL, 200),
+    "not an address": (f"https://{HOST}:8443/?token={SECRET}", 400),
+    "a password": (f"https://user:{SECRET}@{HOST}/", 400),
+    "another host": (f"https://{SECRET}.example.com/?token={SECRET}", 400),
+    "a certificate for another name": (f"https://a.example.org/?token={SECRET}", 422),
+}
+
+
+@pytest.mark.parametrize(("url", "status"), URLS_WITH_SECRETS.values(), ids=URLS_WITH_SECRETS)
+@pytest.mark.parametrize("log_level", ["INFO", "DEBUG"])
+def test_neither_logs_nor_answers_repeat_an_address(
+    url_proxy: UrlProxy,
+    server: PictureServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    url: str,
+    status: int,
+    log_level: str,
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", log_level)
+
+    result = url_proxy.ask(server, url)
+
+    logged = "".join(capfd.readouterr())
+    assert result.status == status
+    assert '"status":' in logged
+    assert SECRET not in logged + json.dumps(result.body)
+
+
+@pytest.mark.parametrize("behaviour", [say(b"garbage"), answer(JPEG, "302 Found")])
+def test_nor_do_they_where_the_server_answers_badly(
+    url_proxy: UrlProxy,
+    server: PictureServer,
+    capfd: pytest.CaptureFixture[str],
+    behaviour: Behaviour,
+) -> None:
+    server.behaviour = behaviour
+
+    result = url_proxy.ask(server)
+
+    assert result.status == 422
+    assert SECRET not in "".join(capfd.readouterr()) + json.dumps(result.body)
