@@ -15,7 +15,7 @@ IsPublic = Callable[[IPv4Address | IPv6Address], bool]
 _LARGEST_ANSWER_BYTES = 2 * MAXIMUM_IMAGE_BYTES
 
 
-class BoundedSocket(ssl.SSLSocket):
+class _BoundedSocket(ssl.SSLSocket):
     """A TLS connection that ends with a deadline, however slowly bytes arrive, and with a length.
 
     Without the length, http.client reads without end into memory when a chunk's size is -1.
@@ -43,7 +43,7 @@ class BoundedSocket(ssl.SSLSocket):
             TimeoutError: the deadline has passed.
             PayloadTooLargeError: more came than any picture with its frame has.
         """
-        self.settimeout(seconds_until(self.deadline))
+        self.settimeout(_seconds_until(self.deadline))
         count = super().recv_into(buffer, nbytes, flags)
         self.bytes_left -= count
         if self.bytes_left < 0:
@@ -60,7 +60,7 @@ class _Place(NamedTuple):
 
 def open_connection(
     host: str, port: int, tls: ssl.SSLContext, is_public: IsPublic, deadline: float
-) -> BoundedSocket:
+) -> ssl.SSLSocket:
     """Look a name up once, check every address, and connect to a checked one.
 
     A name that changes its address after the check gains nothing: it is not looked up again.
@@ -68,12 +68,12 @@ def open_connection(
     Args:
         host: the name, which the server's certificate must be for.
         port: where the server listens.
-        tls: whom to trust; its `sslsocket_class` is `BoundedSocket`.
+        tls: whom to trust.
         is_public: tells whether an address may be connected to.
         deadline: when to give up, by `time.monotonic`.
 
     Returns:
-        The connection, for the caller to close.
+        The connection, which ends with the deadline too, for the caller to close.
 
     Raises:
         UrlNotAllowedError: one of the addresses may not be connected to; none was.
@@ -84,29 +84,12 @@ def open_connection(
     # All must be public: a name that has both kinds is an attack or a mistake.
     if not all(is_public(ip_address(place.socket_address[0])) for place in places):
         raise UrlNotAllowedError('The host in "url" is not on the public internet.')
+    tls.sslsocket_class = _BoundedSocket
     with _connect(places, deadline) as plain:
-        plain.settimeout(seconds_until(deadline))
-        connection = cast(BoundedSocket, tls.wrap_socket(plain, server_hostname=host))
+        plain.settimeout(_seconds_until(deadline))
+        connection = cast(_BoundedSocket, tls.wrap_socket(plain, server_hostname=host))
     connection.deadline = deadline
     return connection
-
-
-def seconds_until(deadline: float) -> float:
-    """Say how long an operation may take.
-
-    Args:
-        deadline: by `time.monotonic`.
-
-    Returns:
-        Seconds, more than 0.
-
-    Raises:
-        TimeoutError: there are none left.
-    """
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise TimeoutError
-    return seconds
 
 
 def _look_up(host: str, port: int, deadline: float) -> list[_Place]:
@@ -121,20 +104,33 @@ def _look_up(host: str, port: int, deadline: float) -> list[_Place]:
             found.set_exception(error)
 
     Thread(target=look_up, daemon=True).start()
-    return found.result(seconds_until(deadline))
+    return found.result(_seconds_until(deadline))
 
 
 def _connect(places: list[_Place], deadline: float) -> socket.socket:
     failure = OSError("the name has no address")
     for number, place in enumerate(places):
-        connection = socket.socket(place.family, socket.SOCK_STREAM)
         try:
             # A share for each: the first may be of a network that drops everything.
-            connection.settimeout(seconds_until(deadline) / (len(places) - number))
-            connection.connect(place.socket_address)
+            return _connect_to(place, _seconds_until(deadline) / (len(places) - number))
         except OSError as error:
-            connection.close()
             failure = error
-        else:
-            return connection
     raise failure
+
+
+def _connect_to(place: _Place, timeout_seconds: float) -> socket.socket:
+    connection = socket.socket(place.family, socket.SOCK_STREAM)
+    connection.settimeout(timeout_seconds)
+    try:
+        connection.connect(place.socket_address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _seconds_until(deadline: float) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds

@@ -6,12 +6,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteR
 from classifier_proxy import errors
 from classifier_proxy.address_checks import is_public
 from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
-from classifier_proxy.public_connections import (
-    BoundedSocket,
-    IsPublic,
-    open_connection,
-    seconds_until,
-)
+from classifier_proxy.public_connections import IsPublic, open_connection
 from classifier_proxy.url_checks import PictureUrl, parse_picture_url
 
 HTTPS_PORT = 443
@@ -51,7 +46,6 @@ class PictureFetcher:
     ) -> None:
         self._allowed_hosts = allowed_hosts
         self._tls = tls or ssl.create_default_context()
-        self._tls.sslsocket_class = BoundedSocket
         self._is_public = is_public
         self._port = port
         self._seconds = seconds
@@ -89,11 +83,10 @@ class PictureFetcher:
             raise errors.UrlUnreachableError from error
 
 
-def _get(connection: BoundedSocket, picture_url: PictureUrl) -> bytes:
+def _get(connection: ssl.SSLSocket, picture_url: PictureUrl) -> bytes:
     # With a connection of its own http.client looks nothing up; its name is for the Host header.
     http = HTTPConnection(picture_url.host)
     http.sock = connection
-    connection.settimeout(seconds_until(connection.deadline))
     http.request("GET", picture_url.target, headers=_HEADERS)
     with http.getresponse() as response:
         if 300 <= response.status < 400:

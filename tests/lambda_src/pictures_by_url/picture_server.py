@@ -6,6 +6,7 @@ It speaks by the socket, so that it can say what no library for servers would.
 import contextlib
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from socket import SHUT_RDWR, create_server, socket
 
@@ -46,21 +47,13 @@ class PictureServer:
         """Say nothing and keep the connection."""
         self._closing.wait(_PATIENCE_SECONDS)
 
-    def say_and_wait(self, data: bytes) -> Behaviour:
-        """Say something, then nothing more, and keep the connection."""
-
-        def behave(connection: socket) -> None:
-            connection.sendall(data)
-            self.wait(connection)
-
-        return behave
-
     def drip(self, head: bytes, part: bytes, seconds_between: float) -> Behaviour:
-        """Send a part again and again."""
+        """Send a part again and again, for a while."""
 
         def behave(connection: socket) -> None:
             connection.sendall(head)
-            while not self._closing.wait(seconds_between):
+            ending = time.monotonic() + _PATIENCE_SECONDS
+            while time.monotonic() < ending and not self._closing.wait(seconds_between):
                 connection.sendall(part)
 
         return behave

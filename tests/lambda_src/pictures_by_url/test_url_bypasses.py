@@ -180,14 +180,22 @@ def test_a_name_that_changes_its_address_is_looked_up_once_and_that_address_is_u
     assert connected == [PUBLIC_ADDRESS]
 
 
-def test_each_address_of_a_name_is_tried(
-    ask: Callable[[str], Answer], connected: list[str], monkeypatch: pytest.MonkeyPatch
+def test_each_address_of_a_name_is_tried_and_has_its_share_of_the_time(
+    ask: Callable[[str], Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = ["2606:2800:21f:cb07::1", PUBLIC_ADDRESS]
     set_resolver(monkeypatch, lambda _host: addresses)
+    tried: list[tuple[str, float]] = []
+
+    def refuse(connection: socket.socket, address: tuple[str, int]) -> None:
+        tried.append((address[0], connection.gettimeout() or 0))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
 
     assert ask(f"https://{HOST}/").status == 422
-    assert connected == addresses
+    assert [address for address, _ in tried] == addresses
+    assert 0 < tried[0][1] <= 2.5 < tried[1][1] <= 5
 
 
 @pytest.mark.parametrize("url", [None, 1, True, [], {}, [f"https://{HOST}/"]])

@@ -41,6 +41,12 @@ def test_a_host_that_only_looks_like_an_allowed_one_is_refused(host: str) -> Non
         parse_picture_url(f"https://{host}/", ALLOWED)
 
 
+@pytest.mark.parametrize("letter", ["\u017f", "\u212a", "\u0131", "\u0130"])
+def test_no_letter_passes_for_its_lower_or_upper_case_in_ascii(letter: str) -> None:
+    with pytest.raises(InvalidUrlError):
+        parse_picture_url(f"https://a{letter}b.example.org/", ALLOWED)
+
+
 def test_an_address_may_have_2048_characters() -> None:
     url = "https://pictures.example.com/".ljust(2048, "a")
 
