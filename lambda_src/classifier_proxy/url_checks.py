@@ -47,9 +47,11 @@ def parse_picture_url(url: str, allowed_hosts: Collection[str]) -> PictureUrl:
         InvalidUrlError: it is no such address.
         UrlNotAllowedError: its host is not an allowed one.
     """
+    if len(url) > LONGEST_URL_CHARACTERS:
+        raise InvalidUrlError
     # ASCII, or the Kelvin sign would pass for a k and the long s for an s.
     parts = re.fullmatch(_URL_PATTERN, url, re.ASCII | re.IGNORECASE)
-    if parts is None or len(url) > LONGEST_URL_CHARACTERS or len(parts["host"]) > 253:
+    if parts is None or len(parts["host"]) > 253:
         raise InvalidUrlError
     host = parts["host"].lower()
     if not _is_allowed(host, allowed_hosts):

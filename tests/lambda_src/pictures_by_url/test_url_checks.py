@@ -1,3 +1,7 @@
+import random
+import time
+from urllib.parse import urlsplit
+
 import pytest
 
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
@@ -61,3 +65,40 @@ def test_an_address_may_have_2048_characters() -> None:
 def test_a_name_that_no_host_can_have_is_refused(host: str) -> None:
     with pytest.raises(InvalidUrlError):
         parse_picture_url(f"https://{host}/", ALLOWED)
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "a-", "%41", "1.", "https://"])
+def test_a_long_address_is_refused_at_once(part: str) -> None:
+    started = time.perf_counter()
+
+    for url in (
+        part * 1_000_000,
+        f"https://{part * 400}\\",
+        f"https://a.example.org/{part * 400}\\",
+    ):
+        with pytest.raises(InvalidUrlError):
+            parse_picture_url(url, ALLOWED)
+
+    assert time.perf_counter() - started < 0.5
+
+
+def test_what_is_taken_is_read_the_same_by_another_parser() -> None:
+    dice = random.Random(8)  # noqa: S311 - no secret: the same addresses each time
+    characters = "a.:/@\\?#%[]-_ \t\n~0x1é。ſK\u200b443"  # noqa: RUF001 - what parsers stumble over
+    taken = 0
+    for _ in range(20_000):
+        url = list("https://a.example.org:443/b?c=d")
+        for _ in range(dice.randint(1, 3)):
+            place = dice.randrange(len(url))
+            url[place : place + dice.randint(0, 2)] = dice.choices(characters, k=dice.randint(0, 2))
+        text = "".join(url)
+        try:
+            picture_url = parse_picture_url(text, ALLOWED)
+        except (InvalidUrlError, UrlNotAllowedError):
+            continue
+        taken += 1
+        parts = urlsplit(text)
+        assert (parts.scheme, parts.hostname) == ("https", picture_url.host), text
+        assert (parts.port or 443, parts.username, parts.fragment) == (443, None, ""), text
+        assert parts.query == picture_url.target.partition("?")[2], text
+    assert taken > 1000
