@@ -39,7 +39,9 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         ),
         errors.InvalidJsonError: ErrorAnswer(400, "invalid_json", "The body is not valid JSON."),
         errors.InvalidRequestError: ErrorAnswer(
-            400, "invalid_request", 'The body must be a JSON object {"image": "<base64>"}.'
+            400,
+            "invalid_request",
+            'The body must be a JSON object {"image": "<base64>"} or {"url": "https://…"}.',
         ),
         errors.InvalidBase64Error: ErrorAnswer(
             400, "invalid_base64", '"image" is not valid base64.'
@@ -55,6 +57,29 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         ),
         errors.UnsupportedImageError: ErrorAnswer(
             415, "unsupported_image", "The picture is not a JPEG, PNG or WebP."
+        ),
+        errors.UrlDisabledError: ErrorAnswer(
+            400, "url_disabled", "This API takes no addresses of pictures. Send the picture itself."
+        ),
+        errors.InvalidUrlError: ErrorAnswer(
+            400,
+            "invalid_url",
+            '"url" must be https://host/path?query: the name of a host, no port but 443, no user'
+            " name, no fragment, at most 2048 characters and all of them ASCII.",
+        ),
+        errors.UrlNotAllowedError: ErrorAnswer(
+            400, "url_not_allowed", 'The host in "url" is not one that this API may ask.'
+        ),
+        # 422 and not 502 or 504: callers choose the address, and an operator's alarm on 5xx must
+        # not be theirs to set off.
+        errors.UrlUnreachableError: ErrorAnswer(
+            422, "url_unreachable", 'No connection to the host in "url" could be made or kept.'
+        ),
+        errors.UrlFailedError: ErrorAnswer(
+            422, "url_failed", 'The host in "url" did not answer with a picture.'
+        ),
+        errors.UrlTimeoutError: ErrorAnswer(
+            422, "url_timeout", 'The picture did not arrive from the address in "url" in time.'
         ),
         errors.EndpointThrottledError: ErrorAnswer(
             429, "throttled", "Too many requests. Try again in a moment.", retry_after_seconds=1

@@ -1,6 +1,7 @@
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -8,12 +9,15 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
 from classifier_proxy.error_table import answer_for
 from classifier_proxy.routes import Routes, answer_event, create_routes
+from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
 from classifier_proxy.telemetry import Telemetry, TimedEndpoint
 from classifier_proxy.tracing import Handler, trace
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from classifier_proxy.url_fetch import PictureFetcher
 
 
 def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
@@ -32,7 +36,9 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     settings = load_settings(environment)
     telemetry = Telemetry(settings)
     endpoint = SageMakerEndpoint(settings.endpoint_name, limits)
-    routes = create_routes(TimedEndpoint(endpoint, telemetry))
+    routes = create_routes(
+        TimedEndpoint(endpoint, telemetry), _fetch_picture_from(settings.url_allowed_hosts)
+    )
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
@@ -78,6 +84,20 @@ def answer_request(
         return _response(200, body, request_id)
     finally:
         telemetry.end_request()
+
+
+def _fetch_picture_from(allowed_hosts: Collection[str]) -> FetchPicture | None:
+    if not allowed_hosts:
+        return None
+
+    @cache
+    def fetcher() -> "PictureFetcher":
+        # Here, so that only who names a picture by its address waits for this import.
+        from classifier_proxy.url_fetch import PictureFetcher
+
+        return PictureFetcher(allowed_hosts)
+
+    return lambda url: fetcher().fetch(url)
 
 
 def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from classifier_proxy.errors import RouteNotFoundError
-from classifier_proxy.schemas import parse_request
+from classifier_proxy.schemas import FetchPicture, parse_request
 from classifier_proxy.service import Endpoint, classify
 
 RemainingSeconds = Callable[[], float]
@@ -16,11 +16,12 @@ Routes = Mapping[tuple[str, str], Route]
 """A route for each method and API Gateway resource."""
 
 
-def create_routes(endpoint: Endpoint) -> Routes:
+def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None) -> Routes:
     """Say what the API offers.
 
     Args:
         endpoint: whom the predictions are asked of.
+        fetch_picture: for pictures that are named by their address; None: these are refused.
 
     Returns:
         The routes by method and resource.
@@ -28,7 +29,10 @@ def create_routes(endpoint: Endpoint) -> Routes:
 
     def predict(event: APIGatewayProxyEvent, remaining_seconds: RemainingSeconds) -> dict[str, Any]:
         request = parse_request(
-            event.headers.get("content-type"), _body(event), _query_values(event, "top_k")
+            event.headers.get("content-type"),
+            _body(event),
+            _query_values(event, "top_k"),
+            fetch_picture,
         )
         return classify(request, endpoint, remaining_seconds)
 

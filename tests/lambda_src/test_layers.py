@@ -2,7 +2,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-CORE = ["answers", "error_table", "errors", "image_checks", "schemas", "service", "settings"]
+CORE = [
+    "address_checks",
+    "answers",
+    "error_table",
+    "errors",
+    "image_checks",
+    "schemas",
+    "service",
+    "settings",
+    "url_checks",
+]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 
 
