@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import socket
@@ -61,8 +62,6 @@ class TracedEndpoint:
         self._endpoint_name = endpoint_name
         self._environment = environment
         self._daemon = daemon
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
 
     @property
     def longest_call_seconds(self) -> float:
@@ -109,7 +108,9 @@ class TracedEndpoint:
             "end_time": time.time(),
             **outcome,
         }
-        try:
-            self._socket.sendto(_DOCUMENT_HEADER + json.dumps(document).encode(), self._daemon)
-        except OSError:
-            return  # a trace that is lost is no reason to fail a request
+        # A trace that is lost is no reason to fail a request.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.sendto(_DOCUMENT_HEADER + json.dumps(document).encode(), self._daemon)
