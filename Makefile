@@ -135,6 +135,10 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@mypy
 	@MYPYPATH=model_code $(TRAINING) -m mypy model_code tests/model_code/*.py
 
+.PHONY: bench-proxy
+bench-proxy: $(APP_ENVIRONMENT) ## Measure the proxy's cold start and overhead: docs/benchmarks/proxy.md
+	@$(PYTHON) -m bench.proxy
+
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code
 	@ruff check --fix .
