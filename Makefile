@@ -145,6 +145,10 @@ bench-serving: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT)
 	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
 	@$(PYTHON) -m bench.serving
 
+.PHONY: bench-proxy
+bench-proxy: $(APP_ENVIRONMENT) ## Measure the proxy's cold start and overhead: docs/benchmarks/proxy.md
+	@$(PYTHON) -m bench.proxy
+
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code
 	@ruff check --fix .
@@ -156,7 +160,7 @@ snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change t
 
 .PHONY: documents
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
-	@PYTHONPATH=lambda_src $(PYTHON) -m tools.documents
+	@$(PYTHON) -m tools.documents
 
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in

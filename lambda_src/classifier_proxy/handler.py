@@ -1,23 +1,27 @@
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
+from classifier_proxy.endpoint_status import SageMakerEndpointStatus
 from classifier_proxy.error_table import answer_for
+from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
 from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
 from classifier_proxy.telemetry import Telemetry, TimedEndpoint
-from classifier_proxy.tracing import Handler, trace
+from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from classifier_proxy.url_fetch import PictureFetcher
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
@@ -35,10 +39,12 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     """
     settings = load_settings(environment)
     telemetry = Telemetry(settings)
-    endpoint = SageMakerEndpoint(settings.endpoint_name, limits)
-    routes = create_routes(
-        TimedEndpoint(endpoint, telemetry), _fetch_picture_from(settings.url_allowed_hosts)
+    endpoint = trace(
+        SageMakerEndpoint(settings.endpoint_name, limits), settings.endpoint_name, environment
     )
+    health = Health(SageMakerEndpointStatus(settings.endpoint_name))
+    fetch_picture = _fetch_picture_from(settings.url_allowed_hosts)
+    routes = create_routes(TimedEndpoint(endpoint, telemetry), fetch_picture, health)
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
@@ -49,7 +55,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
             answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
         return answer
 
-    return trace(handle_event, settings.service_name, environment)
+    return handle_event
 
 
 def answer_request(
@@ -77,10 +83,10 @@ def answer_request(
     except Exception as error:
         answer = answer_for(error)
         telemetry.record_failure(error, answer)
-        failure = {"error": {"code": answer.code, "message": answer.message}}
+        failure = {"error": {"code": answer.code, "message": answer.message}, **answer.members}
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
-        telemetry.record_success()
+        telemetry.record_success(body)
         return _response(200, body, request_id)
     finally:
         telemetry.end_request()

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from classifier_proxy.errors import RouteNotFoundError
+from classifier_proxy.health import Health
 from classifier_proxy.schemas import FetchPicture, parse_request
 from classifier_proxy.service import Endpoint, classify
 
@@ -16,12 +17,16 @@ Routes = Mapping[tuple[str, str], Route]
 """A route for each method and API Gateway resource."""
 
 
-def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None) -> Routes:
+PREDICT, HEALTH = ("POST", "/predict"), ("GET", "/health")
+
+
+def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None, health: Health) -> Routes:
     """Say what the API offers.
 
     Args:
         endpoint: whom the predictions are asked of.
         fetch_picture: for pictures that are named by their address; None: these are refused.
+        health: knows whether it is in service.
 
     Returns:
         The routes by method and resource.
@@ -36,7 +41,7 @@ def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None) -> Rou
         )
         return classify(request, endpoint, remaining_seconds)
 
-    return {("POST", "/predict"): predict}
+    return {PREDICT: predict, HEALTH: lambda _event, _remaining_seconds: health.check()}
 
 
 def answer_event(

@@ -318,7 +318,7 @@ def test_prod_leaves_the_accounts_logging_role_alone(prod: Assembly) -> None:
     assert not prod.resources("api", ACCOUNT)
 
 
-def test_byte_code_of_a_run_in_place_does_not_change_the_function(
+def test_byte_code_goes_with_the_function_and_not_into_its_hash(
     dev: Assembly, inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
 ) -> None:
     proxy = tmp_path / "proxy"
@@ -329,3 +329,16 @@ def test_byte_code_of_a_run_in_place_does_not_change_the_function(
     changed = dataclasses.replace(inputs, proxy_directory=proxy)
     after = synthesize(dev_settings, changed, tmp_path / "out")
     assert after.template("api") == dev.template("api")
+    shipped = (tmp_path / "out").glob("asset.*/classifier_proxy/__pycache__/*.pyc")
+    assert [path.read_bytes() for path in shipped] == [b"byte code"]
+
+
+def test_another_source_is_another_function(
+    dev: Assembly, inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
+) -> None:
+    proxy = tmp_path / "proxy"
+    shutil.copytree(inputs.proxy_directory, proxy)
+    (proxy / "classifier_proxy/handler.py").write_text("def handle(): pass\n")
+    changed = dataclasses.replace(inputs, proxy_directory=proxy)
+    after = synthesize(dev_settings, changed, tmp_path / "out")
+    assert after.template("api") != dev.template("api")
