@@ -98,12 +98,12 @@ def _measure(module: str, environment: Mapping[str, str], warm_calls: int) -> di
 
 def _page(rounds: list[dict[str, dict[str, Any]]], warm: dict[str, Any]) -> str:
     def median(module: str, figure: str) -> float:
-        return statistics.median(each[module][figure] for each in rounds)
+        return statistics.median(float(each[module][figure]) for each in rounds)
 
     def ratio(module: str) -> float:
         # Of the same round, so that what else the machine did meets both alike.
         return statistics.median(
-            each[OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"] for each in rounds
+            float(each[OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"]) for each in rounds
         )
 
     handler, bare = (statistics.quantiles(warm[key], n=100) for key in ("handler_ms", "bare_ms"))
@@ -131,7 +131,8 @@ def _page(rounds: list[dict[str, dict[str, Any]]], warm: dict[str, Any]) -> str:
 # The proxy's speed
 
 Made by `make bench-proxy` on {datetime.now(UTC).date()}; {_processor()}, {os.cpu_count()} cores,
-Python {platform.python_version()}, {versions}. Lambda's processors are others: go by the ratios.
+Python {platform.python_version()}, {versions}.
+Lambda's processors are others: go by the ratios.
 
 | | measured | bar | |
 |---|---|---|---|
@@ -139,8 +140,8 @@ Python {platform.python_version()}, {versions}. Lambda's processors are others: 
 
 ## Cold start
 
-Each in {len(rounds)} fresh processes, in turn, all with byte code; medians. The ratios above are the
-median over the rounds of processor time, which other work on the machine disturbs least.
+Each in {len(rounds)} fresh processes, in turn, all with byte code; medians. The ratios
+above are the median over the rounds of processor time, which other work disturbs least.
 
 | handler | import and init | of it processor time | first call |
 |---|---|---|---|

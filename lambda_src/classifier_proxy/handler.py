@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
 from classifier_proxy.endpoint_status import SageMakerEndpointStatus
 from classifier_proxy.error_table import answer_for
+from classifier_proxy.events import read_event
 from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
 from classifier_proxy.schemas import FetchPicture
@@ -77,7 +76,7 @@ def answer_request(
     try:
         body = answer_event(
             routes,
-            APIGatewayProxyEvent(event),
+            read_event(event),
             lambda: context.get_remaining_time_in_millis() / 1000,
         )
     except Exception as error:
