@@ -72,7 +72,8 @@ class ApiSettings:
         r"[0-9a-f.:]+/\d{1,3}", "address ranges such as 203.0.113.0/24"
     )
     url_hosts: tuple[str, ...] = texts(
-        rf"({_LABEL}\.)+{_LABEL}", "host names such as images.example.com"
+        rf"(\*\.)?({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?",
+        "host names such as images.example.com, or *.example.com for all below it",
     )
 
     @property
@@ -94,11 +95,6 @@ def check_api(api: ApiSettings, *, file: str) -> None:
     """
     _check_concurrency(api, file)
     _check_limits(api, file)
-    for name in api.url_hosts:
-        if name.rpartition(".")[2].isdecimal():
-            raise SettingsError(
-                f"{file}: api.url_hosts names {name!r}: expected host names, not addresses"
-            )
     for address_range in api.allowed_address_ranges:
         _check_range(address_range, file)
 

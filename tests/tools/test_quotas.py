@@ -188,9 +188,3 @@ def test_the_command_fails_where_one_does_not_suffice(
     with pytest.raises(ToolError, match="at least 103 in Service Quotas"):
         quotas.main()
     assert "✗ Lambda: Concurrent executions: 3 needed, 0 available" in capsys.readouterr().out
-
-
-def test_the_stage_local_has_no_quotas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["quotas", "--stage", "local"])
-    with pytest.raises(ToolError, match="it goes to this machine"):
-        quotas.main()
