@@ -116,6 +116,14 @@ bootstrap: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Make the account and region of 
 deploy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Deploy STAGE to the AWS account of your credentials
 	@$(PYTHON) -m tools.deploy --stage $(STAGE)
 
+.PHONY: check-quotas
+check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
+	@$(PYTHON) -m tools.quotas --stage $(STAGE)
+
+.PHONY: api-key
+api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
+	@$(PYTHON) -m tools.api_key --stage $(STAGE)
+
 .PHONY: destroy
 destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets first where the stage does not retain them
 	@$(PYTHON) -m tools.destroy --stage $(STAGE)

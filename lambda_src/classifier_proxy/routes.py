@@ -15,9 +15,6 @@ Routes = Mapping[tuple[str, str], Route]
 """A route for each method and API Gateway resource."""
 
 
-PREDICT, HEALTH = ("POST", "/predict"), ("GET", "/health")
-
-
 def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None, health: Health) -> Routes:
     """Say what the API offers.
 

@@ -98,7 +98,8 @@ def test_a_value_out_of_bounds_names_file_key_value_and_bounds(tmp_path: Path) -
 )
 def test_no_setting_has_a_default(tmp_path: Path, field: tuple[str, str]) -> None:
     section, name = field
-    message = error_of(tmp_path, rf"^(\[{section}\](?:\n[^\[]*?)?\n){name} = .*\n", r"\1")
+    lines_before = r"(?:[^\[\n].*\n|\n)*?"
+    message = error_of(tmp_path, rf"^(\[{section}\]\n{lines_before}){name} = .*\n", r"\1")
     assert f": {section}.{name} is missing: expected " in message
 
 
