@@ -23,6 +23,7 @@ from stacks.settings_reader import (
     read_settings,
     text,
 )
+from stacks.web_settings import WebSettings, check_web
 
 # The only values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
 _RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
@@ -99,6 +100,7 @@ class StageSettings:
     training: TrainingSettings
     serving: ServingSettings
     api: ApiSettings
+    web: WebSettings
     monitoring: MonitoringSettings
 
     @property
@@ -147,3 +149,4 @@ def _check_together(settings: StageSettings, file: str) -> None:
             "train.py trains on one machine, and each of several would train on everything"
         )
     check_serving(settings.serving, file=file, region=settings.region)
+    check_web(settings.web, file=file)
