@@ -29,7 +29,7 @@ ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Answer]
 _TOUCHED = {
     ministack.app: ("SERVICE_HANDLERS", "app"),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
-    iam_evaluator: ("EvalContext", "evaluate_resource_policy"),
+    iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: ("record_metric",),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from ministack.core import iam_evaluator
 from ministack.services import cloudfront
 
 _API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
@@ -55,8 +56,10 @@ async def answer_viewer(
     """
     query = scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    # Else the port would redirect to https: what is encrypted on AWS never leaves this machine.
+    # What is encrypted on AWS does not leave this machine here: the plain port stands for TLS, to
+    # the viewer (who would be redirected) and to the bucket (whose policy asks for it).
     headers["x-forwarded-proto"] = "https"
+    iam_evaluator.pin_request_origin(scope["client"][0], secure_transport=True)
     answer: Answer = await cloudfront.handle_viewer_request(
         distribution,
         scope["method"],

@@ -31,8 +31,20 @@ function table(caption, heads, rows) {
   );
 }
 
+/** Text with what stands between backticks as code. */
+function prose(text) {
+  const parts = text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+  return element("p", {}, ...parts);
+}
+
 function paragraphs(text) {
-  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((part) => element("p", {}, part));
+  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map(prose);
+}
+
+/** A status's meaning: a line for each error code that it names. */
+function meaning(text) {
+  const lines = (text ?? "").split(/(?=`\w+`: )/).filter(Boolean).map(prose);
+  return element("div", { class: "meaning" }, ...lines);
 }
 
 function typeOf(openapi, schema) {
@@ -64,17 +76,20 @@ function sample(openapi, media) {
 function requestBody(openapi, operation) {
   const body = resolve(openapi, operation.requestBody);
   if (!body) return [];
-  const parts = Object.entries(body.content ?? {}).flatMap(([type, media]) => {
-    const binary = type.startsWith("image/");
-    const heading = element("h4", {}, element("code", {}, type));
-    return binary ? [heading, element("p", {}, "The picture's bytes, as they are.")] : [heading, code(sample(openapi, media))];
-  });
-  return [element("h3", {}, "Request body"), ...paragraphs(body.description), ...parts];
+  const content = Object.entries(body.content ?? {});
+  const pictures = content.map(([type]) => type).filter((type) => type.startsWith("image/"));
+  const rows = content
+    .filter(([type]) => !pictures.includes(type))
+    .map(([type, media]) => [element("code", {}, type), code(sample(openapi, media))]);
+  if (pictures.length) {
+    rows.unshift([prose(pictures.map((type) => `\`${type}\``).join(" ")), "The picture's bytes, as they are."]);
+  }
+  return [...paragraphs(body.description), table("Request body", ["Type", "Content"], rows)];
 }
 
 function responses(openapi, operation) {
   const entries = Object.entries(operation.responses ?? {}).map(([status, given]) => [status, resolve(openapi, given)]);
-  const rows = entries.map(([status, response]) => [element("code", {}, status), response.description ?? ""]);
+  const rows = entries.map(([status, response]) => [element("code", {}, status), meaning(response.description)]);
   const [, good] = entries.find(([status]) => status.startsWith("2")) ?? [];
   const media = good?.content?.["application/json"];
   return [
