@@ -146,7 +146,7 @@ snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change t
 
 .PHONY: documents
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
-	@PYTHONPATH=lambda_src $(PYTHON) -m tools.documents
+	@$(PYTHON) -m tools.documents
 
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in

@@ -105,5 +105,13 @@ class ModelFailedError(EndpointError):
     """The model's container answered with an error that is no fault of the request."""
 
 
+class ModelOverloadedError(EndpointError):
+    """The model's container has more requests than it can take."""
+
+
+class EndpointNotInServiceError(EndpointError):
+    """The endpoint serves nothing, or its state could not be found out."""
+
+
 class InvalidEndpointAnswerError(EndpointError):
     """The endpoint's answer is not the documented one."""

@@ -1,19 +1,23 @@
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
+from classifier_proxy.endpoint_status import SageMakerEndpointStatus
 from classifier_proxy.error_table import answer_for
+from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
 from classifier_proxy.settings import load_settings
 from classifier_proxy.telemetry import Telemetry, TimedEndpoint
-from classifier_proxy.tracing import Handler, trace
+from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
@@ -31,8 +35,11 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     """
     settings = load_settings(environment)
     telemetry = Telemetry(settings)
-    endpoint = SageMakerEndpoint(settings.endpoint_name, limits)
-    routes = create_routes(TimedEndpoint(endpoint, telemetry))
+    endpoint = trace(
+        SageMakerEndpoint(settings.endpoint_name, limits), settings.endpoint_name, environment
+    )
+    health = Health(SageMakerEndpointStatus(settings.endpoint_name))
+    routes = create_routes(TimedEndpoint(endpoint, telemetry), health)
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
@@ -43,7 +50,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
             answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
         return answer
 
-    return trace(handle_event, settings.service_name, environment)
+    return handle_event
 
 
 def answer_request(
@@ -71,10 +78,10 @@ def answer_request(
     except Exception as error:
         answer = answer_for(error)
         telemetry.record_failure(error, answer)
-        failure = {"error": {"code": answer.code, "message": answer.message}}
+        failure = {"error": {"code": answer.code, "message": answer.message}, **answer.members}
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
-        telemetry.record_success()
+        telemetry.record_success(body)
         return _response(200, body, request_id)
     finally:
         telemetry.end_request()

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from classifier_proxy.errors import RouteNotFoundError
+from classifier_proxy.health import Health
 from classifier_proxy.schemas import parse_request
 from classifier_proxy.service import Endpoint, classify
 
@@ -16,11 +17,15 @@ Routes = Mapping[tuple[str, str], Route]
 """A route for each method and API Gateway resource."""
 
 
-def create_routes(endpoint: Endpoint) -> Routes:
+PREDICT, HEALTH = ("POST", "/predict"), ("GET", "/health")
+
+
+def create_routes(endpoint: Endpoint, health: Health) -> Routes:
     """Say what the API offers.
 
     Args:
         endpoint: whom the predictions are asked of.
+        health: knows whether it is in service.
 
     Returns:
         The routes by method and resource.
@@ -32,7 +37,7 @@ def create_routes(endpoint: Endpoint) -> Routes:
         )
         return classify(request, endpoint, remaining_seconds)
 
-    return {("POST", "/predict"): predict}
+    return {PREDICT: predict, HEALTH: lambda _event, _remaining_seconds: health.check()}
 
 
 def answer_event(

@@ -2,7 +2,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-CORE = ["answers", "error_table", "errors", "image_checks", "schemas", "service", "settings"]
+CORE = [
+    "answers",
+    "error_table",
+    "errors",
+    "health",
+    "image_checks",
+    "metrics",
+    "schemas",
+    "service",
+    "settings",
+]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 
 
