@@ -21,7 +21,7 @@ _DRAW = """async ([source, width, height]) => {
   let seed = 1;
   for (let index = 0; index < pixels.data.length; index++) {
     seed = (seed * 1103515245 + 12345) & 0x7fffffff;
-    if (index % 4 !== 3) pixels.data[index] += (seed >> 16) % 24 - 12;
+    if (index % 4 !== 3) pixels.data[index] += (seed >> 16) % 64 - 32;
   }
   context.putImageData(pixels, 0, 0);
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });

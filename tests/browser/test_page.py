@@ -91,9 +91,10 @@ def test_a_photo_of_12_megapixels_is_made_small_and_upright(
     with page.expect_request("**/api/predict**") as sent:
         choose(page, photo)
     expect_answer(page, "4")
-    expect(page.locator("#measurements")).to_contain_text(re.compile("sent 256 . 341"))
+    expect(page.locator("#measurements")).to_contain_text(
+        re.compile(r"sent 256 . 341, \d\d kB \(from \d\.\d MB\)")
+    )
     assert sent.value.headers["content-type"] == "image/jpeg"
-    assert len(sent.value.post_data_buffer or b"") < 100_000
 
 
 def test_the_key_is_asked_for_and_the_picture_then_sent(
@@ -177,7 +178,7 @@ def test_a_lost_connection_is_said_and_the_picture_sent_again(
 def test_the_api_page_shows_the_published_document(page: Page, deployment: LocalDeployment) -> None:
     document = page.request.get(f"{deployment.page_url}openapi.json").json()
     page.get_by_role("link", name="API", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(document["info"]["title"])
+    expect(page.locator("#document")).to_contain_text(document["info"]["description"][:60])
     for path in document["paths"]:
         expect(page.get_by_role("heading", level=2).filter(has_text=path).first).to_be_visible()
     for status in document["paths"]["/predict"]["post"]["responses"]:

@@ -20,7 +20,7 @@ function table(caption, heads, rows) {
   // A wide table scrolls by itself; the tab stop lets the keyboard scroll it too.
   return element(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     element(
       "table",
       {},
@@ -131,12 +131,11 @@ async function show(settings) {
   const response = await fetch(settings.openapi);
   if (!response.ok) throw new Error(`status ${response.status}`);
   const openapi = await response.json();
-  byId("title").textContent = openapi.info.title;
   byId("document").replaceChildren(
     element(
       "div",
       {},
-      element("p", { class: "hint" }, `Version ${openapi.info.version}, OpenAPI ${openapi.openapi}`),
+      element("p", { class: "hint" }, `${openapi.info.title}, version ${openapi.info.version} · OpenAPI ${openapi.openapi}`),
       ...paragraphs(openapi.info.description),
     ),
     tryIt(settings),
