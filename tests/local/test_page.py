@@ -111,7 +111,7 @@ def test_the_emulators_own_interfaces_are_not_on_the_plain_port(
 
 
 def test_the_pages_bucket_is_private(
-    deployment: LocalDeployment, client: Callable[[str], Any], stack_resources: Any
+    client: Callable[[str], Any], stack_resources: Callable[[str, str], list[str]]
 ) -> None:
     buckets = stack_resources("whippet-local-web", "AWS::S3::Bucket")
     (bucket,) = (name for name in buckets if "page" in name)
