@@ -23,6 +23,7 @@ from stacks.settings_reader import (
     retention_days,
     text,
 )
+from stacks.web_settings import WebSettings, check_web
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class StageSettings:
     training: TrainingSettings
     serving: ServingSettings
     api: ApiSettings
+    web: WebSettings
     monitoring: MonitoringSettings
 
     @property
@@ -129,3 +131,10 @@ def _check_together(settings: StageSettings, file: str) -> None:
         )
     check_serving(settings.serving, file=file, region=settings.region)
     check_api(settings.api, file=file)
+    check_web(settings.web, file=file)
+    if settings.web.enabled and settings.api.allowed_address_ranges:
+        raise SettingsError(
+            f"{file}: api.allowed_address_ranges and web.enabled exclude each other: behind the "
+            "page's CloudFront the API sees CloudFront's addresses, expected web.enabled = false "
+            "or allowed_address_ranges = []"
+        )

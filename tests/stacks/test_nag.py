@@ -36,6 +36,11 @@ def variants() -> dict[str, StageSettings]:
         asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
         serving=dataclasses.replace(dev.serving, data_capture_percent=10),
         api=with_every_api_setting(dev.api),
+        web=dataclasses.replace(
+            dev.web,
+            domain_name="pictures.example.com",
+            certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
+        ),
         monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")

@@ -167,3 +167,9 @@ def test_log_retention_is_a_number_that_cloudwatch_accepts(stage: str) -> None:
 def test_other_log_retentions_are_refused(tmp_path: Path) -> None:
     message = error_of(tmp_path, r"^log_retention_days = .*", "log_retention_days = 15")
     assert "log_retention_days = 15: expected one of 1, 3, 5, 7, 14, 30" in message
+
+
+def test_an_allow_list_of_addresses_and_the_page_exclude_each_other(tmp_path: Path) -> None:
+    ranges = 'allowed_address_ranges = ["203.0.113.0/24"]'
+    message = error_of(tmp_path, r"^allowed_address_ranges = .*", ranges)
+    assert "exclude each other" in message
