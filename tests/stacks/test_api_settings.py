@@ -101,7 +101,8 @@ def test_hosts_and_ranges_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "host",
     ["localhost", "https://example.com", "example.com:443", "EXAMPLE.com", "example.com.", "*",
-     "*.com", "a.*.com", "a..b", "-a.com", "169.254.169.254", "[::1]", "a,b.com", "ex\u00e4mple.com"],
+     "*.com", "a.*.com", "a..b", "-a.com", "169.254.169.254", "[::1]", "a,b.com",
+     "ex\u00e4mple.com"],
 )  # fmt: skip
 def test_what_is_no_host_name_is_refused(tmp_path: Path, host: str) -> None:
     assert "expected " in error_of(tmp_path, url_hosts=f'["{host}"]')
