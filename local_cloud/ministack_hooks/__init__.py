@@ -18,6 +18,7 @@ from ministack.services.cloudformation import provisioners, stacks
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.ministack_hooks.authorization import resource_arn_extractor
 from local_cloud.ministack_hooks.distributions import install_api_origins
+from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.request_validation import install_request_validation
 from local_cloud.sagemaker.moto_backend import Scope
@@ -35,7 +36,7 @@ _TOUCHED = {
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
     sts: ("register_session",),
-    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create"),
+    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create", "_apigw_method_settings"),
     apigateway_v1: ("_check_request_validation", "_create_request_validator", "_resources"),
     stacks: ("_runs_on_worker_thread",),
 }
@@ -86,6 +87,7 @@ def install(
     for resource_type, resource in resources.items():
         provisioners._RESOURCE_HANDLERS[resource_type] = _resource_functions(resource)
     _run_on_worker_thread(frozenset(resources))
+    install_method_settings()
     install_request_validation()
     install_api_origins(port)
     # A silent handler would wait 50 ms for its log lines at each invocation.
