@@ -15,7 +15,7 @@ from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment
 
 TEST_PICTURES = DEMO / "data" / "test"
-DIGITS = sorted(next(folder.glob("*.png")) for folder in TEST_PICTURES.glob("?"))
+DIGITS = [min(folder.glob("*.png")) for folder in sorted(TEST_PICTURES.glob("?"))]
 MEBIBYTE = 1024 * 1024
 
 
@@ -92,7 +92,7 @@ def test_a_photo_of_12_megapixels_is_made_small_and_upright(
         choose(page, photo)
     expect_answer(page, "4")
     expect(page.locator("#measurements")).to_contain_text(
-        re.compile(r"sent 256 . 341, \d\d kB \(from \d\.\d MB\)")
+        re.compile(r"sent 256 . 341, \d+ kB \(from \d\.\d MB\)")
     )
     assert sent.value.headers["content-type"] == "image/jpeg"
 
@@ -147,13 +147,12 @@ def test_earlier_pictures_can_be_looked_at_again(page: Page, deployment: LocalDe
 
 def test_everything_is_reached_by_keyboard(page: Page, deployment: LocalDeployment) -> None:
     reached = []
-    for _ in range(7):
+    for _ in range(6):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         reached.append(focused.get_attribute("aria-label") or focused.inner_text() or "API key")
     assert reached == [
         "Skip to the picture", "Whippet", "API", "Choose a picture", "API key", "Show",
-        reached[-1],
     ]  # fmt: skip
     enter_key(page, deployment.api_key)
     with page.expect_file_chooser() as chooser:
