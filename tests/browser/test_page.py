@@ -127,8 +127,11 @@ def test_a_wrong_key_is_said(page: Page, key: str) -> None:
 
 def test_a_file_that_is_no_picture_is_said(page: Page, deployment: LocalDeployment) -> None:
     enter_key(page, deployment.api_key)
+    choose(page, DIGITS[0])
+    expect(page.locator("#preview")).to_be_visible()
     choose(page, ROOT / "README.md")
     expect_problem(page, "That is not a picture that this browser can read", "JPEG, PNG or WebP")
+    expect(page.locator("#preview")).to_be_hidden()
 
 
 def test_earlier_pictures_can_be_looked_at_again(page: Page, deployment: LocalDeployment) -> None:

@@ -59,6 +59,11 @@ function showPreview(picture) {
   byId("invitation").hidden = true;
 }
 
+function showInvitation() {
+  byId("preview").hidden = true;
+  byId("invitation").hidden = false;
+}
+
 async function classify() {
   request.abort();
   request = new AbortController();
@@ -87,9 +92,14 @@ async function classify() {
     });
   } catch (error) {
     if (signal.aborted) return; // another picture was chosen meanwhile
-    if (error instanceof UnreadablePictureError) showProblem(new ApiError({ code: "not_a_picture" }));
-    else if (error instanceof ApiError) showProblem(error);
-    else throw error;
+    if (error instanceof UnreadablePictureError) {
+      showInvitation(); // not the picture before this file
+      showProblem(new ApiError({ code: "not_a_picture" }));
+    } else if (error instanceof ApiError) {
+      showProblem(error);
+    } else {
+      throw error;
+    }
   }
 }
 
