@@ -116,6 +116,14 @@ bootstrap: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Make the account and region of 
 deploy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Deploy STAGE to the AWS account of your credentials
 	@$(PYTHON) -m tools.deploy --stage $(STAGE)
 
+.PHONY: check-quotas
+check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
+	@$(PYTHON) -m tools.quotas --stage $(STAGE)
+
+.PHONY: api-key
+api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
+	@$(PYTHON) -m tools.api_key --stage $(STAGE)
+
 .PHONY: destroy
 destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets first where the stage does not retain them
 	@$(PYTHON) -m tools.destroy --stage $(STAGE)
@@ -145,6 +153,10 @@ bench-serving: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT)
 	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
 	@$(PYTHON) -m bench.serving
 
+.PHONY: bench-proxy
+bench-proxy: $(APP_ENVIRONMENT) ## Measure the proxy's cold start and overhead: docs/benchmarks/proxy.md
+	@$(PYTHON) -m bench.proxy
+
 .PHONY: format
 format: $(APP_ENVIRONMENT) ## Format the code
 	@ruff check --fix .
@@ -156,7 +168,7 @@ snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change t
 
 .PHONY: documents
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
-	@PYTHONPATH=lambda_src $(PYTHON) -m tools.documents
+	@$(PYTHON) -m tools.documents
 
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in

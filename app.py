@@ -12,13 +12,14 @@ from stacks.inputs import load_inputs
 from stacks.settings import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
-_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda"}
+_FOLDERS = {"model": "build/model", "proxy": "build/lambda", "page": "build/web"}
+_CONTEXT = {"stage": "dev", **_FOLDERS}
 
 
 def build(app: App) -> None:
     """Add the stacks of one stage to the app, and the checks that they must pass.
 
-    The app's context may name the `stage` and two folders, `model` and `proxy`.
+    The app's context may name the `stage` and the folders `model`, `proxy` and `page`.
 
     Raises:
         UserError: the settings or the inputs are wrong.
@@ -26,11 +27,8 @@ def build(app: App) -> None:
     given = {key: app.node.try_get_context(key) for key in _CONTEXT}
     context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
     settings = load_stage_settings(context["stage"], REPOSITORY / "config")
-    inputs = load_inputs(
-        model_directory=REPOSITORY / context["model"],
-        proxy_directory=REPOSITORY / context["proxy"],
-        model_code_directory=REPOSITORY / "model_code",
-    )
+    folders = {f"{name}_directory": REPOSITORY / context[name] for name in _FOLDERS}
+    inputs = load_inputs(**folders, model_code_directory=REPOSITORY / "model_code")
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

@@ -120,13 +120,14 @@ class _ModelRun:
             started.end()
 
     def _check(self, server: Server, picture: str, answered: Predictions) -> None:
-        """Refuse a server that computes another network than the first, which is ours."""
+        """Refuse a server that computes another network than the first, which is ours.
+
+        An int8 network is another one: how often it answers the same, its build has judged.
+        """
         expected = self._expected.setdefault(picture, answered)
         (label, probability), (own_label, own_probability) = expected[0], answered[0]
-        same = label == own_label and (
-            server.precision == "int8" or abs(probability - own_probability) < _SAME_PROBABILITY
-        )
-        if not same:
+        same = label == own_label and abs(probability - own_probability) < _SAME_PROBABILITY
+        if not same and server.precision != "int8":
             raise BenchError(
                 f"it answers {picture} with {own_label} {own_probability:.3f}, "
                 f"but {self._plan.servers[0].title} with {label} {probability:.3f}"

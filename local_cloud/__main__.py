@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--port", type=_port, default=4566, help="TLS, AWS APIs; 0: free (%(default)s)")
     up.add_argument(
         "--public-port", type=_port, default=4580,
-        help="plain http, the deployed API; 0: free (%(default)s)",
+        help="plain http, the deployed page and API; 0: free (%(default)s)",
     )  # fmt: skip
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
     down = commands.add_parser("down", help="end it and everything that it started")

@@ -2,24 +2,27 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+
+from local_cloud.ministack_hooks.distributions import answer_viewer, find_distribution
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# Where MiniStack answers requests to a deployed REST API.
 _POLICY_VIOLATION = 1008  # RFC 6455
+# Where MiniStack answers requests to a deployed REST API.
 _DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?")
 
 
 class Gateway:
-    """Passes requests on to MiniStack; the plain-http port carries the deployed API alone.
+    """Passes requests on to MiniStack; the plain-http port carries what is deployed and no more.
 
-    A browser and a pasted `curl` need no certificate there, and what must be
-    signed and encrypted cannot be reached over it.
+    That is the page at its root, through the deployed distribution, and the REST API at its own
+    address. A browser and a pasted `curl` need no certificate there, and what must be signed and
+    encrypted cannot be reached over it.
     """
 
     def __init__(self, application: Application, *, public_port: int) -> None:
@@ -35,14 +38,36 @@ class Gateway:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         elif _DEPLOYED_API.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
+        elif distribution := find_distribution():
+            # Not by MiniStack's own routing, which has more than distributions at some paths.
+            await _answer(send, *await answer_viewer(distribution, scope, await _body(receive)))
         else:
             await _refuse(send)
 
 
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _answer(send: Send, status: int, headers: Mapping[str, Any], body: bytes) -> None:
+    pairs = [
+        (name.lower().encode("latin-1"), str(value).encode("latin-1"))
+        for name, given in headers.items()
+        for value in (given if isinstance(given, list) else [given])
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def _refuse(send: Send) -> None:
     body = json.dumps(
-        {"message": "This port serves the deployed API only; AWS APIs are on the TLS port."}
+        {"message": "Nothing is deployed here; the AWS APIs are on the TLS port."}
     ).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 404, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    headers = {"content-type": "application/json", "content-length": len(body)}
+    await _answer(send, 404, headers, body)

@@ -78,6 +78,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
     install(
         {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
         resource_handlers(sagemaker, scaling, current_scope),
+        port=port,
     )
     return endpoints
 

@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.components.api_account_logging import ApiAccountLogging
 from stacks.components.classifier_api import ClassifierApi
 from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.components.firewall import Firewall
 from stacks.components.proxy_function import ProxyFunction
 from stacks.inputs import Inputs
 from stacks.serving_stack import ServingStack
@@ -47,7 +48,10 @@ class ApiStack(StageStack):
             key=storage.key,
         )
         access_logs = encrypted_log_group(
-            self, "AccessLogs", key=storage.key, retention_days=settings.log_retention_days
+            self,
+            "AccessLogs",
+            key=storage.key,
+            retention_days=settings.api.access_log_retention_days,
         )
         self.api = ClassifierApi(
             self,
@@ -59,6 +63,15 @@ class ApiStack(StageStack):
         if settings.api.manage_account_logging_role:
             logging = ApiAccountLogging(self, "AccountLogging")
             self.api.api.deployment_stage.node.add_dependency(logging.account)
+        if settings.api.firewall_enabled:
+            Firewall(
+                self,
+                "Firewall",
+                stage_arn=self.api.api.deployment_stage.stage_arn,
+                requests_per_minute_per_address=(
+                    settings.api.firewall_requests_per_minute_per_address
+                ),
+            )
         CfnOutput(self, "ApiUrl", value=self.api.api.url)
         # The key's identifier, never its value: outputs are readable by whoever sees the stack.
         CfnOutput(self, "ApiKeyId", value=self.api.api_key.key_id)

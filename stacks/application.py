@@ -11,6 +11,7 @@ from stacks.serving_stack import ServingStack
 from stacks.settings import StageSettings
 from stacks.storage_stack import StorageStack
 from stacks.training_stack import TrainingStack
+from stacks.web_stack import WebStack
 
 _FAILED = "ValidationFailed: "  # how CDK's own error begins
 
@@ -25,6 +26,8 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
     api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
+    if settings.web.enabled:
+        WebStack(scope, settings=settings, storage=storage, api=api, inputs=inputs)
     MonitoringStack(scope, settings=settings, storage=storage, api=api)
 
 

@@ -1,4 +1,4 @@
-"""What a deployment is made of besides its settings: the model, the proxy's code, the server's."""
+"""What a deployment is made of besides its settings: the model, the code, the page."""
 
 import json
 import re
@@ -23,6 +23,7 @@ class ModelArtifact:
             exporter), not of the archive's bytes: two machines that build the same model agree.
         files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` where
             the model was quantized.
+        resize_pixels: the shorter side, in pixels, that the model resizes a picture to.
     """
 
     archive: Path
@@ -30,6 +31,7 @@ class ModelArtifact:
     version: str
     identity: str
     files: frozenset[str]
+    resize_pixels: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +41,22 @@ class Inputs:
     Attributes:
         model: the model's artifact.
         proxy_directory: the proxy's code with its dependencies.
+        page_directory: the web page, as it is served.
         model_code_directory: the serving image's build context and the training job's source.
     """
 
     model: ModelArtifact
     proxy_directory: Path
+    page_directory: Path
     model_code_directory: Path
 
 
 def load_inputs(
-    *, model_directory: Path, proxy_directory: Path, model_code_directory: Path
+    *,
+    model_directory: Path,
+    proxy_directory: Path,
+    page_directory: Path,
+    model_code_directory: Path,
 ) -> Inputs:
     """Find what will be deployed.
 
@@ -60,9 +68,15 @@ def load_inputs(
             f"no proxy code in {proxy_directory}: expected the folder classifier_proxy there. "
             "Build it with `python -m tools.bundle_proxy`, or name another with -c proxy=<folder>"
         )
+    if not (page_directory / "index.html").is_file():
+        raise InputError(
+            f"no web page in {page_directory}: expected index.html there. "
+            "Build it with `python -m tools.bundle_web`, or name another with -c page=<folder>"
+        )
     return Inputs(
         model=load_model_artifact(model_directory),
         proxy_directory=proxy_directory,
+        page_directory=page_directory,
         model_code_directory=model_code_directory,
     )
 
@@ -121,10 +135,15 @@ def _parse_manifest(content: bytes, path: Path, archive: Path) -> ModelArtifact:
         )
     if not isinstance(files, dict):
         raise InputError(f"{path}: files = {files!r}: expected the sha256 of each file by its name")
+    preprocessing = manifest.get("preprocessing")
+    resize = preprocessing.get("resize") if isinstance(preprocessing, dict) else None
+    if type(resize) is not int or resize < 1:
+        raise InputError(f"{path}: preprocessing.resize = {resize!r}: expected a number of pixels")
     return ModelArtifact(
         archive=archive,
         name=name,
         version=identity[:12],
         identity=identity,
         files=frozenset(files),
+        resize_pixels=resize,
     )

@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.api_settings import ApiSettings, check_api
 from stacks.errors import SettingsError
 from stacks.serving_settings import (
     INSTANCE_TYPE,
@@ -15,17 +16,14 @@ from stacks.serving_settings import (
     check_serving,
 )
 from stacks.settings_reader import (
-    choice,
     flag,
     integer,
-    number,
     optional_text,
     read_settings,
+    retention_days,
     text,
 )
-
-# The only values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
-_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+from stacks.web_settings import WebSettings, check_web
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +43,6 @@ class TrainingSettings:
     instance_count: int = integer(1, 20)
     volume_size_gib: int = integer(1, 16384)
     maximum_runtime_seconds: int = integer(60, 432_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiSettings:
-    """The proxy function and the REST API before it."""
-
-    memory_mb: int = integer(128, 10_240)
-    log_level: str = choice("DEBUG", "INFO", "WARNING", "ERROR")
-    provisioned_concurrency: int = integer(0, 1000)
-    throttle_requests_per_second: float = number(0.1, 10_000)
-    throttle_burst_requests: int = integer(1, 5000)
-    quota_requests_per_day: int = integer(1, 100_000_000)
-    manage_account_logging_role: bool = flag()
-    cors_allowed_origin: str | None = optional_text(
-        r"https?://[a-z0-9.-]+(:\d+)?", "one origin such as https://app.example.com"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +76,12 @@ class StageSettings:
     )
     retain_stateful_resources: bool = flag()
     termination_protection: bool = flag()
-    log_retention_days: int = choice(*_RETENTION_DAYS)
+    log_retention_days: int = retention_days()
     storage: StorageSettings
     training: TrainingSettings
     serving: ServingSettings
     api: ApiSettings
+    web: WebSettings
     monitoring: MonitoringSettings
 
     @property
@@ -147,3 +130,11 @@ def _check_together(settings: StageSettings, file: str) -> None:
             "train.py trains on one machine, and each of several would train on everything"
         )
     check_serving(settings.serving, file=file, region=settings.region)
+    check_api(settings.api, file=file)
+    check_web(settings.web, file=file)
+    if settings.web.enabled and settings.api.allowed_address_ranges:
+        raise SettingsError(
+            f"{file}: api.allowed_address_ranges and web.enabled exclude each other: behind the "
+            "page's CloudFront the API sees CloudFront's addresses, expected web.enabled = false "
+            "or allowed_address_ranges = []"
+        )

@@ -11,6 +11,8 @@ from stacks.errors import SettingsError
 
 Settings = TypeVar("Settings")
 _RULE = "rule"
+# The only values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
+_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class Rule:
         expected: the allowed values in words, for the error.
         minimum: least number allowed, inclusive.
         maximum: greatest number allowed, inclusive.
-        pattern: a regular expression that the whole text must match.
+        pattern: a regular expression that the whole text, or each text of a list, must match.
+        entries: the settings dataclass of each table of a list.
         choices: the only values allowed.
         optional: the key may be absent; the setting is then None.
     """
@@ -32,6 +35,7 @@ class Rule:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
+    entries: type | None = None
     choices: tuple[Any, ...] = ()
     optional: bool = False
 
@@ -43,6 +47,8 @@ class Rule:
             return False
         if self.choices:
             return value in self.choices
+        if isinstance(value, list):
+            return all(self._allows_entry(entry) for entry in value)
         if isinstance(value, str) and self.pattern is not None:
             return re.fullmatch(self.pattern, value) is not None
         if isinstance(value, (int, float)) and self.minimum is not None:
@@ -50,11 +56,23 @@ class Rule:
             return self.maximum is not None and self.minimum <= value <= self.maximum
         return True
 
+    def _allows_entry(self, entry: object) -> bool:
+        if self.pattern is None:
+            return isinstance(entry, dict)
+        return isinstance(entry, str) and re.fullmatch(self.pattern, entry) is not None
+
 
 def integer(minimum: int, maximum: int) -> Any:
     """Declare a whole number from `minimum` to `maximum`, both included."""
     expected = f"a whole number from {minimum} to {maximum}"
     return _declare(Rule(kind=int, expected=expected, minimum=minimum, maximum=maximum))
+
+
+def optional_integer(minimum: int, maximum: int) -> Any:
+    """Declare a whole number whose key may be absent, which gives None."""
+    expected = f"a whole number from {minimum} to {maximum}"
+    rule = Rule(kind=int, expected=expected, minimum=minimum, maximum=maximum, optional=True)
+    return _declare(rule)
 
 
 def number(minimum: float, maximum: float) -> Any:
@@ -74,6 +92,11 @@ def choice(*choices: int | str) -> Any:
     return _declare(Rule(kind=type(choices[0]), expected=expected, choices=choices))
 
 
+def retention_days() -> Any:
+    """Declare a number of days that CloudWatch Logs can keep a log for."""
+    return choice(*_RETENTION_DAYS)
+
+
 def text(pattern: str, expected: str) -> Any:
     """Declare a text that matches `pattern` as a whole; `expected` puts the pattern in words."""
     return _declare(Rule(kind=str, expected=expected, pattern=pattern))
@@ -82,6 +105,18 @@ def text(pattern: str, expected: str) -> Any:
 def optional_text(pattern: str, expected: str) -> Any:
     """Declare a text whose key may be absent, which gives None."""
     return _declare(Rule(kind=str, expected=expected, pattern=pattern, optional=True))
+
+
+def texts(pattern: str, expected: str) -> Any:
+    """Declare a list, which may be empty, of texts that match `pattern` as a whole: a tuple."""
+    return _declare(Rule(kind=list, expected=f"a list of {expected}", pattern=pattern))
+
+
+def tables(settings_class: type) -> Any:
+    """Declare a list, which may be empty, of tables: a tuple of a settings dataclass."""
+    names = ", ".join(field.name for field in dataclasses.fields(settings_class))
+    expected = f"a list of tables of {names}"
+    return _declare(Rule(kind=list, expected=expected, entries=settings_class))
 
 
 def read_settings(
@@ -107,12 +142,11 @@ def read_settings(
     kinds = get_type_hints(settings_class)
     values: dict[str, Any] = {}
     for name, field in fields.items():
-        where = f"{file}: {prefix}{name}"
         rule: Rule | None = field.metadata.get(_RULE)
         values[name] = (
             _read_section(kinds[name], table.get(name), file=file, section=prefix + name)
             if rule is None
-            else _read_value(rule, name, table, where)
+            else _read_value(rule, name, table, file=file, prefix=prefix)
         )
     return settings_class(**values)
 
@@ -129,16 +163,26 @@ def _read_section(settings_class: type, value: object, *, file: str, section: st
     return read_settings(settings_class, value, file=file, section=section)
 
 
-def _read_value(rule: Rule, name: str, table: Mapping[str, object], where: str) -> object:
+def _read_value(
+    rule: Rule, name: str, table: Mapping[str, object], *, file: str, prefix: str
+) -> object:
+    where = f"{file}: {prefix}{name}"
     if name not in table:
         if rule.optional:
             return None
         raise SettingsError(f"{where} is missing: expected {rule.expected}")
-    value = table[name]
+    value: Any = table[name]
     if not rule.allows(value):
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         raise SettingsError(f"{where} = {shown}: expected {rule.expected}")
-    return value
+    if rule.kind is not list:
+        return value
+    if rule.entries is None:
+        return tuple(value)
+    return tuple(
+        read_settings(rule.entries, entry, file=file, section=f"{prefix}{name}[{index}]")
+        for index, entry in enumerate(value)
+    )
 
 
 def _unknown_key(file: str, prefix: str, key: str, allowed: list[str]) -> str:

@@ -1,15 +1,19 @@
 """Make the proxy's Lambda asset from its sources and the pinned packages installed here.
 
-No network and no Docker: everything bundled is pure Python, so any machine makes the same bytes.
+No network and no Docker: everything bundled is pure Python, so any machine makes the same sources.
+Where an interpreter of the Lambda runtime's version is at hand its byte code goes with them.
 """
 
 import argparse
 import importlib.metadata
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+
+from tools.byte_code import RUNTIME_VERSION, compile_files, find_interpreter, is_byte_code
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = REPOSITORY / "lambda_src"
@@ -41,15 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="directory to make; it is left untouched when nothing changed (default: build/lambda)",
     )
     output: Path = parser.parse_args(arguments).output
+    interpreter = find_interpreter()
     try:
         files = collect_files(SOURCES)
-        changed = write_bundle(files, output)
+        changed = write_bundle(files, output, interpreter)
     except (BundleError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     size_kb = sum(map(len, files.values())) / 1000
     state = "written" if changed else "unchanged"
-    print(f"{output}: {len(files)} files, {size_kb:.0f} kB, {state}")
+    version = ".".join(map(str, RUNTIME_VERSION))
+    byte_code = (
+        f"with byte code of Python {version}"
+        if interpreter
+        else f"without byte code: no Python {version} here, so cold starts take longer"
+    )
+    print(f"{output}: {len(files)} files, {size_kb:.0f} kB, {state}, {byte_code}")
     return 0
 
 
@@ -103,18 +114,19 @@ def read_pins(requirements: Path) -> dict[str, str]:
     return pins
 
 
-def write_bundle(files: Mapping[str, bytes], output: Path) -> bool:
+def write_bundle(files: Mapping[str, bytes], output: Path, interpreter: Path | None) -> bool:
     """Make a directory hold exactly these files, replacing a bundle that was there as a whole.
 
     Args:
         files: content by path relative to the directory.
         output: the directory to make.
+        interpreter: the Python that makes the byte code; None: there is none.
 
     Returns:
         Whether anything was written; False when the directory already held just this.
 
     Raises:
-        BundleError: there is something at `output` that is no bundle.
+        BundleError: there is something at `output` that is no bundle, or a file does not compile.
     """
     if output.exists():
         if not output.is_dir() or (any(output.iterdir()) and not (output / INVENTORY).is_file()):
@@ -122,13 +134,14 @@ def write_bundle(files: Mapping[str, bytes], output: Path) -> bool:
                 f"{output} exists and is no bundle of the proxy (it has no {INVENTORY});"
                 " remove it or give another --output"
             )
-        if _read_tree(output) == dict(files):
+        if _holds(output, files, with_byte_code=interpreter is not None):
             return False
+    byte_code = _compile(files, interpreter) if interpreter else {}
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output, so that the renames stay within one file system.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
-        for name, content in files.items():
+        for name, content in {**files, **byte_code}.items():
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -170,8 +183,30 @@ def _kept(path: PurePosixPath) -> bool:
     )
 
 
+def _compile(files: Mapping[str, bytes], interpreter: Path) -> dict[str, bytes]:
+    try:
+        return compile_files(files, interpreter)
+    except subprocess.SubprocessError as error:
+        output = getattr(error, "stdout", None) or b""
+        raise BundleError(
+            f"{interpreter} cannot compile the bundle: {output.decode(errors='replace').strip()}"
+        ) from error
+
+
+def _holds(directory: Path, files: Mapping[str, bytes], *, with_byte_code: bool) -> bool:
+    found = _read_tree(directory)
+    major, minor = RUNTIME_VERSION
+    modules = [PurePosixPath(name) for name in files if name.endswith(".py")] * with_byte_code
+    # Byte code that a run in place left behind is not of these names, or would be used.
+    expected = {
+        (path.parent / "__pycache__" / f"{path.stem}.cpython-{major}{minor}.pyc").as_posix()
+        for path in modules
+    }
+    sources = {name: content for name, content in found.items() if not is_byte_code(name)}
+    return sources == dict(files) and found.keys() - sources.keys() == expected
+
+
 def _read_tree(directory: Path) -> dict[str, bytes]:
-    # Byte code that a run in place left behind counts too: it would change the asset's hash.
     return {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in directory.rglob("*")

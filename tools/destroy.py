@@ -49,7 +49,11 @@ def main() -> int:
         _ask(settings, account, region)
     if not settings.retain_stateful_resources:
         with step("Empty the buckets and the model package group"):
-            emptied = empty_stage(session, region, f"{settings.name}-storage")
+            emptied = [
+                name
+                for purpose in ("storage", "web")
+                for name in empty_stage(session, region, f"{settings.name}-{purpose}")
+            ]
         print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
     command = cdk_command("destroy", "--all", "--force", *application)
     ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above

@@ -18,7 +18,7 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     Args:
         session: of the account that holds the stack.
         region: the stack's.
-        stack: name of the storage stack; nothing is done where it does not exist.
+        stack: name of a stack with such; nothing is done where it does not exist.
 
     Returns:
         The names of what was emptied.

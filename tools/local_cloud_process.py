@@ -1,12 +1,13 @@
 """Starts and asks the local cloud, which lives in an environment of its own."""
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.cdk import ROOT
+from tools.cdk import ROOT, cdk_environment
 from tools.console import ToolError
 
 _PYTHON = ROOT / ".venvs" / "local-cloud" / "bin" / "python"
@@ -78,4 +79,5 @@ def _run(state_directory: Path, command: str, *arguments: str) -> subprocess.Com
         [str(_PYTHON), "-m", "local_cloud", "--state-directory", str(state_directory),
          command, *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        env=cdk_environment(os.environ),  # its CloudFront runs functions in Node
     )  # fmt: skip

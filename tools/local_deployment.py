@@ -18,7 +18,7 @@ class LocalDeployment:
     Attributes:
         api_url: base address of the API, ending in a slash.
         api_key: the value for the header `x-api-key`.
-        page_url: address of the web page, None while there is none.
+        page_url: address of the web page, None where the stage has none.
         endpoint_name: the SageMaker endpoint.
         labels: the model's classes by index.
         environment: variables that point any AWS SDK or CLI at the local cloud.

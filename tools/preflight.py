@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from stacks.settings import StageSettings
 from tools.account import resolve_account
 from tools.console import ToolError
+from tools.quotas import quota_problems
 from tools.serving_image import image_problem
 
 # The version parameter of CDK's default bootstrap stack.
@@ -59,6 +60,7 @@ def _missing(
     problem = image_problem(settings.serving, session, account=account, region=region)
     if problem is not None:
         yield problem
+    yield from quota_problems(settings, session, region)
 
 
 def _served_instance_type(sagemaker: Any, endpoint: str) -> str | None:

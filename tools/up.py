@@ -56,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
     parser.add_argument(
-        "--public-port", type=int, default=4580, help="plain-http port of the API; 0: free"
+        "--public-port",
+        type=int,
+        default=4580,
+        help="plain-http port of the page and the API; 0: free",
     )
     parser.add_argument(
         "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
@@ -95,7 +98,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
     return LocalDeployment(
         api_url=_local_address(cloud, outputs["ApiUrl"]),
         api_key=key["value"],
-        page_url=None,
+        page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
         endpoint_name=outputs["EndpointName"],
         labels=json.loads((model / "manifest.json").read_text())["labels"],
         environment=cloud.environment,
@@ -134,7 +137,7 @@ def _summary(deployment: LocalDeployment, sample: Sample, file: Path, seconds: f
 Deployed in {seconds:.0f} s.
   API:   {deployment.api_url}predict
   Key:   in {_short(file)}, as "api_key" (readable by you alone)
-  Page:  {deployment.page_url or "none yet"}
+  Page:  {deployment.page_url or "none: [web] enabled = false in config/local.toml"}
   Logs:  {_short(Path(deployment.logs))}
   Again: make predict IMAGE={_short(sample.picture)}
   Stop:  make down

@@ -2,6 +2,7 @@ import json
 import re
 from typing import Any, NoReturn
 
+from classifier_proxy.error_table import REJECTED_BY_MODEL
 from classifier_proxy.errors import InvalidEndpointAnswerError, ModelRejectionError
 
 LONGEST_MESSAGE_CHARACTERS = 500
@@ -50,7 +51,7 @@ def parse_rejection(status: int, raw: str) -> ModelRejectionError:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", code):
             raise ValueError("code is not snake_case")
     except (ValueError, TypeError, KeyError, RecursionError):
-        return ModelRejectionError(status, "rejected_by_model", "The model refused the picture.")
+        return ModelRejectionError(status, *REJECTED_BY_MODEL)
     return ModelRejectionError(status, code, message[:LONGEST_MESSAGE_CHARACTERS])
 
 

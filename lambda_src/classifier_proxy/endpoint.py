@@ -1,24 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
-from classifier_proxy.answers import parse_rejection
-from classifier_proxy.error_table import MODEL_REJECTION_STATUSES
+from classifier_proxy.endpoint_errors import from_service_error, from_transport_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -32,25 +23,6 @@ LARGEST_ANSWER_BYTES = 1024 * 1024
 LONGEST_BACKOFF_SECONDS = 1.0
 """The longest that botocore's `standard` mode waits before a second attempt (throttling: a random
 part of 1 s; otherwise of 0.05 s; `botocore.retries.standard.ExponentialBackoff`)."""
-
-_ERROR_BY_CODE: dict[str, type[errors.EndpointError]] = {
-    "ModelNotReadyException": errors.ModelNotReadyError,
-    "Throttling": errors.EndpointThrottledError,
-    "ThrottlingException": errors.EndpointThrottledError,
-    "ServiceUnavailable": errors.EndpointUnavailableError,
-    "ServiceUnavailableException": errors.EndpointUnavailableError,
-    "AccessDenied": errors.EndpointAccessDeniedError,
-    "AccessDeniedException": errors.EndpointAccessDeniedError,
-    "ExpiredToken": errors.EndpointAccessDeniedError,
-    "ExpiredTokenException": errors.EndpointAccessDeniedError,
-    "UnrecognizedClientException": errors.EndpointAccessDeniedError,
-}
-_ERROR_BY_STATUS: dict[int, type[errors.EndpointError]] = {
-    401: errors.EndpointAccessDeniedError,
-    403: errors.EndpointAccessDeniedError,
-    429: errors.EndpointThrottledError,
-    503: errors.EndpointUnavailableError,
-}
 
 
 @dataclass(frozen=True)
@@ -129,38 +101,12 @@ class SageMakerEndpoint:
                 LARGEST_ANSWER_BYTES + 1
             )
         except ClientError as error:
-            raise _from_service_error(error) from error
+            raise from_service_error(error) from error
         except BotoCoreError as error:
-            raise _from_transport_error(error) from error
+            raise from_transport_error(error) from error
         except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
             # That is how botocore's parsers fail on an error of another form than the service's.
             raise errors.InvalidEndpointAnswerError from error
         if len(answer) > LARGEST_ANSWER_BYTES:
             raise errors.InvalidEndpointAnswerError
         return answer
-
-
-def _from_service_error(error: ClientError) -> errors.ProxyError:
-    """Map what SageMaker answered; codes as in InvokeEndpoint's reference."""
-    response: dict[str, Any] = dict(error.response)
-    code = str(response.get("Error", {}).get("Code", ""))
-    if code == "ModelError":
-        original_status = response.get("OriginalStatusCode")
-        if isinstance(original_status, int) and original_status in MODEL_REJECTION_STATUSES:
-            return parse_rejection(original_status, str(response.get("OriginalMessage", "")))
-        return errors.ModelFailedError()
-    if code == "ValidationError" and "not found" in str(response["Error"].get("Message", "")):
-        return errors.EndpointMissingError()
-    if code in _ERROR_BY_CODE:
-        return _ERROR_BY_CODE[code]()
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _ERROR_BY_STATUS.get(status, errors.EndpointFailedError)()
-
-
-def _from_transport_error(error: BotoCoreError) -> errors.ProxyError:
-    """Map what kept SageMaker's answer from arriving."""
-    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
-        return errors.EndpointTimeoutError()
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
-        return errors.EndpointAccessDeniedError()
-    return errors.EndpointUnreachableError()

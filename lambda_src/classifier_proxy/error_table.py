@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from classifier_proxy import errors
@@ -14,12 +14,14 @@ class ErrorAnswer:
         code: snake_case name of the error, for programs.
         message: sentence for people, used where the error brings none of its own.
         retry_after_seconds: value of the Retry-After header; None: no such header.
+        members: what the body says beside the error.
     """
 
     status: int
     code: str
     message: str
     retry_after_seconds: int | None = None
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 MODEL_REJECTION_STATUSES = frozenset({400, 413, 415, 422})
@@ -39,7 +41,9 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         ),
         errors.InvalidJsonError: ErrorAnswer(400, "invalid_json", "The body is not valid JSON."),
         errors.InvalidRequestError: ErrorAnswer(
-            400, "invalid_request", 'The body must be a JSON object {"image": "<base64>"}.'
+            400,
+            "invalid_request",
+            'The body must be a JSON object {"image": "<base64>"} or {"url": "https://…"}.',
         ),
         errors.InvalidBase64Error: ErrorAnswer(
             400, "invalid_base64", '"image" is not valid base64.'
@@ -55,6 +59,29 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         ),
         errors.UnsupportedImageError: ErrorAnswer(
             415, "unsupported_image", "The picture is not a JPEG, PNG or WebP."
+        ),
+        errors.UrlDisabledError: ErrorAnswer(
+            400, "url_disabled", "This API takes no addresses of pictures. Send the picture itself."
+        ),
+        errors.InvalidUrlError: ErrorAnswer(
+            400,
+            "invalid_url",
+            '"url" must be https://host/path?query: the name of a host, no port but 443, no user'
+            " name, no fragment, at most 2048 characters and all of them ASCII.",
+        ),
+        errors.UrlNotAllowedError: ErrorAnswer(
+            400, "url_not_allowed", 'The host in "url" is not one that this API may ask.'
+        ),
+        # 422 and not 502 or 504: callers choose the address, and an operator's alarm on 5xx must
+        # not be theirs to set off.
+        errors.UrlUnreachableError: ErrorAnswer(
+            422, "url_unreachable", 'No connection to the host in "url" could be made or kept.'
+        ),
+        errors.UrlFailedError: ErrorAnswer(
+            422, "url_failed", 'The host in "url" did not answer with a picture.'
+        ),
+        errors.UrlTimeoutError: ErrorAnswer(
+            422, "url_timeout", 'The picture did not arrive from the address in "url" in time.'
         ),
         errors.EndpointThrottledError: ErrorAnswer(
             429, "throttled", "Too many requests. Try again in a moment.", retry_after_seconds=1
@@ -92,6 +119,19 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
             "The model's endpoint is not available. Try again in a few seconds.",
             retry_after_seconds=5,
         ),
+        errors.ModelOverloadedError: ErrorAnswer(
+            503,
+            "overloaded",
+            "The model has more requests than it can take. Try again in a moment.",
+            retry_after_seconds=1,
+        ),
+        errors.EndpointNotInServiceError: ErrorAnswer(
+            503,
+            "endpoint_not_in_service",
+            "The model's endpoint is not in service, or its state is not known. Try again later.",
+            retry_after_seconds=30,
+            members=MappingProxyType({"status": "unavailable"}),
+        ),
         errors.EndpointMissingError: ErrorAnswer(
             503,
             "endpoint_missing",
@@ -104,7 +144,11 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
     }
 )
 """How every error is answered: the one place that knows. What can pass by itself is 503 or 429
-with Retry-After, a broken reply 502, a late one 504."""
+with Retry-After, a broken reply 502, a late one 504. So the container's own 503, that it has too
+many requests, stays 503, while every other 5xx of it is a broken reply."""
+
+REJECTED_BY_MODEL = ("rejected_by_model", "The model refused the picture.")
+"""Code and message where the container refuses a request in words that are not of its contract."""
 
 
 def answer_for(error: Exception) -> ErrorAnswer:
@@ -122,4 +166,4 @@ def answer_for(error: Exception) -> ErrorAnswer:
     if not isinstance(error, errors.ProxyError):
         return INTERNAL_ERROR
     row = ERROR_TABLE[type(error)]
-    return ErrorAnswer(row.status, row.code, str(error) or row.message, row.retry_after_seconds)
+    return replace(row, message=str(error) or row.message)

@@ -46,6 +46,30 @@ class UnsupportedImageError(RequestError):
     """The bytes are none of the picture formats that are taken."""
 
 
+class UrlDisabledError(RequestError):
+    """The picture is named by its address, which this deployment does not allow."""
+
+
+class InvalidUrlError(RequestError):
+    """What is given as the picture's address is none of the form that is taken."""
+
+
+class UrlNotAllowedError(RequestError):
+    """The picture's address is on a host that is not allowed, or not on the public internet."""
+
+
+class UrlUnreachableError(RequestError):
+    """The host of the picture's address cannot be reached, trusted or understood."""
+
+
+class UrlFailedError(RequestError):
+    """The host of the picture's address answered, but not with a picture."""
+
+
+class UrlTimeoutError(RequestError):
+    """The picture did not arrive from its address in time."""
+
+
 class ModelRejectionError(RequestError):
     """The model's container refused the request with one of the statuses of its contract.
 
@@ -103,6 +127,14 @@ class EndpointFailedError(EndpointError):
 
 class ModelFailedError(EndpointError):
     """The model's container answered with an error that is no fault of the request."""
+
+
+class ModelOverloadedError(EndpointError):
+    """The model's container has more requests than it can take."""
+
+
+class EndpointNotInServiceError(EndpointError):
+    """The endpoint serves nothing, or its state could not be found out."""
 
 
 class InvalidEndpointAnswerError(EndpointError):

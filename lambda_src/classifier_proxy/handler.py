@@ -1,19 +1,26 @@
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
+from classifier_proxy.endpoint_status import SageMakerEndpointStatus
 from classifier_proxy.error_table import answer_for
+from classifier_proxy.events import read_event
+from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
+from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
 from classifier_proxy.telemetry import Telemetry, TimedEndpoint
-from classifier_proxy.tracing import Handler, trace
+from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from classifier_proxy.url_fetch import PictureFetcher
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
@@ -31,8 +38,12 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     """
     settings = load_settings(environment)
     telemetry = Telemetry(settings)
-    endpoint = SageMakerEndpoint(settings.endpoint_name, limits)
-    routes = create_routes(TimedEndpoint(endpoint, telemetry))
+    endpoint = trace(
+        SageMakerEndpoint(settings.endpoint_name, limits), settings.endpoint_name, environment
+    )
+    health = Health(SageMakerEndpointStatus(settings.endpoint_name))
+    fetch_picture = _fetch_picture_from(settings.url_allowed_hosts)
+    routes = create_routes(TimedEndpoint(endpoint, telemetry), fetch_picture, health)
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
@@ -43,7 +54,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
             answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
         return answer
 
-    return trace(handle_event, settings.service_name, environment)
+    return handle_event
 
 
 def answer_request(
@@ -65,19 +76,33 @@ def answer_request(
     try:
         body = answer_event(
             routes,
-            APIGatewayProxyEvent(event),
+            read_event(event),
             lambda: context.get_remaining_time_in_millis() / 1000,
         )
     except Exception as error:
         answer = answer_for(error)
         telemetry.record_failure(error, answer)
-        failure = {"error": {"code": answer.code, "message": answer.message}}
+        failure = {"error": {"code": answer.code, "message": answer.message}, **answer.members}
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
-        telemetry.record_success()
+        telemetry.record_success(body)
         return _response(200, body, request_id)
     finally:
         telemetry.end_request()
+
+
+def _fetch_picture_from(allowed_hosts: Collection[str]) -> FetchPicture | None:
+    if not allowed_hosts:
+        return None
+
+    @cache
+    def fetcher() -> "PictureFetcher":
+        # Here, so that only who names a picture by its address waits for this import.
+        from classifier_proxy.url_fetch import PictureFetcher
+
+        return PictureFetcher(allowed_hosts)
+
+    return lambda url: fetcher().fetch(url)
 
 
 def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:

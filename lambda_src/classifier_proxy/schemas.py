@@ -2,8 +2,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from classifier_proxy.errors import (
     EmptyBodyError,
@@ -12,12 +13,16 @@ from classifier_proxy.errors import (
     InvalidRequestError,
     InvalidTopKError,
     UnsupportedMediaTypeError,
+    UrlDisabledError,
 )
 from classifier_proxy.image_checks import check_image, check_size
 
 IMAGE_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 JSON_MEDIA_TYPE = "application/json"
 MAXIMUM_TOP_K = 1000
+
+FetchPicture = Callable[[str], bytes]
+"""Fetches the picture at an address, or raises a `RequestError`."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,22 @@ class ClassificationRequest:
 
 
 def parse_request(
-    content_type: str | None, body: bytes, top_k_values: Sequence[str]
+    content_type: str | None,
+    body: bytes,
+    top_k_values: Sequence[str],
+    fetch_picture: FetchPicture | None = None,
 ) -> ClassificationRequest:
     """Turn the parts of an HTTP request into a checked request.
 
     Args:
         content_type: value of the Content-Type header; None where there is none.
-        body: a picture, or JSON `{"image": "<standard base64, padded, no line breaks>"}`.
+        body: a picture, or JSON `{"image": "<standard base64, padded, no line breaks>"}` or
+            `{"url": "<address of a picture>"}`.
         top_k_values: every value that the query gives for top_k, as text.
+        fetch_picture: for pictures that are named by their address; None: these are refused.
 
     Returns:
-        The request, with the picture decoded from base64 where it was sent so.
+        The request, with the picture decoded from base64 or fetched where it was sent so.
 
     Raises:
         RequestError: one of its kinds, with a text that tells the caller what to change.
@@ -60,7 +70,7 @@ def parse_request(
     top_k = _parse_top_k(top_k_values)
     if not body:
         raise EmptyBodyError
-    image = _image_from_json(body) if media_type == JSON_MEDIA_TYPE else body
+    image = _image_from_json(body, fetch_picture) if media_type == JSON_MEDIA_TYPE else body
     return ClassificationRequest(image, check_image(image), top_k)
 
 
@@ -75,18 +85,29 @@ def _parse_top_k(values: Sequence[str]) -> int | None:
     raise InvalidTopKError(f"top_k must be given once, a whole number from 1 to {MAXIMUM_TOP_K}.")
 
 
-def _image_from_json(body: bytes) -> bytes:
+def _image_from_json(body: bytes, fetch_picture: FetchPicture | None) -> bytes:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidJsonError from error
     if not isinstance(document, dict):
         raise InvalidRequestError
-    if "image" not in document:
-        raise InvalidRequestError('The JSON object has no key "image".')
-    if len(document) > 1:
-        raise InvalidRequestError('The JSON object has other keys than "image"; leave them out.')
-    encoded = document["image"]
+    if document.keys() not in ({"image"}, {"url"}):
+        raise InvalidRequestError('The JSON object must have one key, "image" or "url".')
+    if "url" in document:
+        return _image_at(document["url"], fetch_picture)
+    return _image_from_base64(document["image"])
+
+
+def _image_at(url: Any, fetch_picture: FetchPicture | None) -> bytes:
+    if not isinstance(url, str):
+        raise InvalidRequestError('"url" must be a string.')
+    if fetch_picture is None:
+        raise UrlDisabledError
+    return fetch_picture(url)
+
+
+def _image_from_base64(encoded: Any) -> bytes:
     if not isinstance(encoded, str):
         raise InvalidRequestError('"image" must be a string of base64.')
     check_size(len(encoded) * 3 // 4 - encoded[-2:].count("="))

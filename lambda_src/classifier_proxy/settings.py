@@ -2,6 +2,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from classifier_proxy.url_checks import HOST_NAME_PATTERN
+
+_ALLOWED_HOST = rf"(\*\.)?{HOST_NAME_PATTERN}"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -19,6 +22,8 @@ class Settings:
         service_name: `service` field of logs, traces and metrics.
         metrics_namespace: CloudWatch namespace of the function's metrics.
         cors_allowed_origin: the origin whose pages may read the answers; None: no other's.
+        url_allowed_hosts: hosts whose pictures may be named by their address, `*.` before a name
+            for every name below it; empty: no addresses are taken.
     """
 
     endpoint_name: str
@@ -26,6 +31,7 @@ class Settings:
     service_name: str
     metrics_namespace: str
     cors_allowed_origin: str | None
+    url_allowed_hosts: tuple[str, ...]
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -71,6 +77,20 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             )
             if "CORS_ALLOWED_ORIGIN" in environment
             else None
+        ),
+        url_allowed_hosts=(
+            tuple(
+                _read(
+                    environment,
+                    "URL_ALLOWED_HOSTS",
+                    rf"{_ALLOWED_HOST}(,{_ALLOWED_HOST})*",
+                    "names of hosts in lower case with commas between, each of two labels or more,"
+                    " such as pictures.example.com or *.example.com",
+                ).split(",")
+            )
+            # CloudFormation keeps a variable that is empty; like a missing one it means none.
+            if environment.get("URL_ALLOWED_HOSTS")
+            else ()
         ),
     )
 

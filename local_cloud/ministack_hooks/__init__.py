@@ -12,11 +12,13 @@ from typing import Any
 
 import ministack.app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-from ministack.services import apigateway_v1, cloudwatch, iam, sts
+from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, sts
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.ministack_hooks.authorization import resource_arn_extractor
+from local_cloud.ministack_hooks.distributions import install_api_origins
+from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.request_validation import install_request_validation
 from local_cloud.sagemaker.moto_backend import Scope
@@ -28,12 +30,13 @@ ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Answer]
 _TOUCHED = {
     ministack.app: ("SERVICE_HANDLERS", "app"),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
-    iam_evaluator: ("EvalContext", "evaluate_resource_policy"),
+    iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
+    cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
     sts: ("register_session",),
-    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create"),
+    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create", "_apigw_method_settings"),
     apigateway_v1: ("_check_request_validation", "_create_request_validator", "_resources"),
     stacks: ("_runs_on_worker_thread",),
 }
@@ -59,13 +62,17 @@ def check_hooks() -> None:
 
 
 def install(
-    services: Mapping[str, ServiceHandler], resources: Mapping[str, ResourceHandler]
+    services: Mapping[str, ServiceHandler],
+    resources: Mapping[str, ResourceHandler],
+    *,
+    port: int,
 ) -> None:
     """Add services and CloudFormation resource types to MiniStack, IAM enforcement included.
 
     Args:
         services: handlers by the service name of the request's signature.
         resources: handlers by resource type.
+        port: the TLS port that MiniStack is served on.
 
     Raises:
         MiniStackChangedError: this version is not the one that the hooks were written for.
@@ -80,7 +87,9 @@ def install(
     for resource_type, resource in resources.items():
         provisioners._RESOURCE_HANDLERS[resource_type] = _resource_functions(resource)
     _run_on_worker_thread(frozenset(resources))
+    install_method_settings()
     install_request_validation()
+    install_api_origins(port)
     # A silent handler would wait 50 ms for its log lines at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
 

@@ -9,7 +9,7 @@ from local_cloud.sagemaker.service import RECORD_NAMES
 
 
 def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
-    """Return MiniStack's function from request to ARN, with SageMaker's and ECR's added."""
+    """Return MiniStack's function from request to ARN, with ours added and some mended."""
 
     def extract(
         service: str, method: str, path: str, headers: dict[str, str], body: bytes,
@@ -23,7 +23,12 @@ def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
             names = _body_members(body).get("repositoryNames") or []
             if len(names) == 1:
                 return scope.arn("ecr", f"repository/{names[0]}")
-        return original(service, method, path, headers, body, query, region, account_id)
+        arn = original(service, method, path, headers, body, query, region, account_id)
+        if service == "logs" and _body_members(body).get("logGroupName"):
+            # Policies name a group with ":*" at the end, but for the actions on tags, which name
+            # it by its ARN ("arn" of LogGroup in the API reference of CloudWatch Logs).
+            return f"{arn}:*"
+        return arn
 
     return extract
 

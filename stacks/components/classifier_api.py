@@ -1,9 +1,11 @@
 """The REST API that callers see."""
 
 import json
+from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -34,7 +36,7 @@ ACCESS_LOG_FORMAT = {
 
 
 class ClassifierApi(Construct):
-    """`POST /predict` with an API key, a usage plan and the one error shape.
+    """`POST /predict` with a key and a usage plan, `GET /health` with a throttle of its own.
 
     Attributes:
         api: the REST API.
@@ -59,42 +61,61 @@ class ClassifierApi(Construct):
             description="Classifies pictures",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             binary_media_types=list(BINARY_MEDIA_TYPES),
+            policy=_policy(self._settings.allowed_address_ranges),
             cloud_watch_role=False,  # the account's logging role is not this API's to replace
             deploy_options=self._stage_options(access_logs),
         )
         self.api.node.try_remove_child("Endpoint")  # an output of CDK's; ours is ApiUrl
         add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
-        self._add_predict(proxy)
+        integration = apigateway.LambdaIntegration(
+            proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
+        )
+        self._add_predict(integration)
+        self._add_health(integration)
         self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
         self._add_usage_plan()
-        acknowledge(self.api, "APIG4", reason="Callers are programs: an API key and a usage plan")
-        acknowledge(self.api, "COG4", reason="Callers are programs: an API key and a usage plan")
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
         acknowledge(
-            self.api.deployment_stage,
-            "APIG3",
-            reason="No firewall yet: each request needs a key, and throttles and quotas bound it",
+            self.api,
+            "APIG4",
+            reason="Callers are programs: an API key and a usage plan; health says no secrets",
         )
+        acknowledge(
+            self.api,
+            "COG4",
+            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+        )
+        if not self._settings.firewall_enabled:
+            acknowledge(
+                self.api.deployment_stage,
+                "APIG3",
+                reason="The stage's settings leave the firewall out: each prediction needs a key, "
+                "and throttles and quotas bound all requests",
+            )
 
     def _stage_options(self, access_logs: logs.ILogGroup) -> apigateway.StageOptions:
+        settings = self._settings
+        methods = _method_options(
+            settings.throttle_requests_per_second, settings.throttle_burst_requests
+        )
+        health = _method_options(
+            settings.health_requests_per_second, settings.health_burst_requests
+        )
         return apigateway.StageOptions(
             stage_name=STAGE_NAME,
             access_log_destination=apigateway.LogGroupLogDestination(access_logs),
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG_FORMAT)),
-            logging_level=apigateway.MethodLoggingLevel.ERROR,
-            data_trace_enabled=False,  # it would log pictures and keys
-            metrics_enabled=True,
             tracing_enabled=True,
-            throttling_rate_limit=self._settings.throttle_requests_per_second,
-            throttling_burst_limit=self._settings.throttle_burst_requests,
+            method_options={"/*/*": methods, "/health/GET": health},
         )
 
-    def _add_predict(self, proxy: lambda_.IFunction) -> None:
+    def _add_predict(self, integration: apigateway.LambdaIntegration) -> None:
         predict = self.api.root.add_resource("predict")
         predict.add_method(
             "POST",
-            apigateway.LambdaIntegration(
-                proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
-            ),
+            integration,
             api_key_required=True,
             request_parameters={"method.request.querystring.top_k": False},
             request_models={"application/json": self._picture_model()},
@@ -110,21 +131,23 @@ class ClassifierApi(Construct):
                 allow_headers=["Content-Type", "X-Api-Key"],
             )
 
+    def _add_health(self, integration: apigateway.LambdaIntegration) -> None:
+        self.api.root.add_resource("health").add_method("GET", integration, api_key_required=False)
+
     def _picture_model(self) -> apigateway.Model:
-        # A body with a picture's own content type has no model, and is not validated.
+        # A body with a picture's own content type has no model, and is not validated. Where the
+        # stage fetches nothing, the proxy says so better than a schema could.
+        some_text = apigateway.JsonSchema(type=apigateway.JsonSchemaType.STRING, min_length=1)
         return self.api.add_model(
             "Picture",
             content_type="application/json",
             schema=apigateway.JsonSchema(
                 schema=apigateway.JsonSchemaVersion.DRAFT4,
                 type=apigateway.JsonSchemaType.OBJECT,
-                required=["image"],
-                properties={
-                    "image": apigateway.JsonSchema(
-                        type=apigateway.JsonSchemaType.STRING, min_length=1
-                    )
-                },
+                properties={"image": some_text, "url": some_text},
                 additional_properties=False,
+                min_properties=1,
+                max_properties=1,
             ),
         )
 
@@ -141,3 +164,36 @@ class ClassifierApi(Construct):
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
         plan.add_api_key(self.api_key)
+
+
+def _method_options(
+    requests_per_second: float, burst_requests: int
+) -> apigateway.MethodDeploymentOptions:
+    """Return the settings of methods: a method with some of its own takes none of the stage's."""
+    return apigateway.MethodDeploymentOptions(
+        logging_level=apigateway.MethodLoggingLevel.ERROR,
+        data_trace_enabled=False,  # it would log pictures and keys
+        metrics_enabled=True,
+        throttling_rate_limit=requests_per_second,
+        throttling_burst_limit=burst_requests,
+    )
+
+
+def _policy(address_ranges: Sequence[str]) -> iam.PolicyDocument | None:
+    """Return a resource policy that lets in some addresses alone; None where all may call."""
+    if not address_ranges:
+        return None
+    everything, anyone = ["execute-api:/*"], [iam.AnyPrincipal()]
+    invoke = ["execute-api:Invoke"]
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(actions=invoke, resources=everything, principals=anyone),
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=invoke,
+                resources=everything,
+                principals=anyone,
+                conditions={"NotIpAddress": {"aws:SourceIp": list(address_ranges)}},
+            ),
+        ]
+    )

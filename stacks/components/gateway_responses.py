@@ -43,13 +43,19 @@ GATEWAY_ERRORS = (
         kind="BAD_REQUEST_BODY",
         status=400,
         code="invalid_request",
-        message='The body must be a JSON object {"image": "<base64>"}.',
+        message='The body must be a JSON object, {"image": "<base64>"} or {"url": "https://..."}.',
     ),
     GatewayError(
         kind="BAD_REQUEST_PARAMETERS",
         status=400,
         code="invalid_parameters",
         message="A query parameter or header of the request is not valid.",
+    ),
+    GatewayError(
+        kind="ACCESS_DENIED",
+        status=403,
+        code="address_not_allowed",
+        message="This API does not answer requests from your address.",
     ),
     GatewayError(
         kind="INVALID_API_KEY",
@@ -62,6 +68,13 @@ GATEWAY_ERRORS = (
         status=403,
         code="route_not_found",
         message="There is nothing at this method and path.",
+    ),
+    GatewayError(
+        kind="WAF_FILTERED",
+        status=403,
+        code="blocked_by_firewall",
+        message="The firewall blocked this request: too many from your address in a minute, no "
+        "User-Agent header, or something in it that looks like an attack.",
     ),
     GatewayError(
         kind="REQUEST_TOO_LARGE",
@@ -118,6 +131,8 @@ def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str |
             headers["Retry-After"] = f"'{error.retry_after_seconds}'"
         if cors_allowed_origin is not None:
             headers["Access-Control-Allow-Origin"] = f"'{cors_allowed_origin}'"
+            # Without it a page of that origin cannot read when to try again.
+            headers["Access-Control-Expose-Headers"] = "'Retry-After'"
         api.add_gateway_response(
             f"Error{error.kind.title().replace('_', '')}",
             type=apigateway.ResponseType.of(error.kind),

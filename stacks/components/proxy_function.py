@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, IgnoreMode, Stack
+from aws_cdk import AssetHashType, Duration, FileSystem, IgnoreMode, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.acknowledgement import acknowledge
+from stacks.api_settings import ApiSettings
+from stacks.components.concurrency_schedule import ProvisionedConcurrencySchedule
 from stacks.components.encrypted_log_group import encrypted_log_group
 from stacks.settings import StageSettings
 
@@ -16,6 +18,10 @@ ALIAS_NAME = "live"
 METRICS_NAMESPACE = "Whippet"
 # Below API Gateway's 29 seconds, so that the caller gets the proxy's answer and not a cut line.
 _TIMEOUT = Duration.seconds(27)
+_ARCHITECTURES = {
+    "arm64": lambda_.Architecture.ARM_64,
+    "x86_64": lambda_.Architecture.X86_64,
+}
 
 
 class ProxyFunction(Construct):
@@ -44,11 +50,12 @@ class ProxyFunction(Construct):
             "Function",
             description=f"Asks the endpoint {settings.name}",
             runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
+            architecture=_ARCHITECTURES[settings.api.architecture],
             handler="classifier_proxy.handler.handle",
             code=_code(code_directory),
             timeout=_TIMEOUT,
             memory_size=settings.api.memory_mb,
+            reserved_concurrent_executions=settings.api.reserved_concurrency,
             environment=_environment(settings),
             role=self._role(settings, log_group.log_group_arn),
             log_group=log_group,
@@ -59,13 +66,25 @@ class ProxyFunction(Construct):
             "L1",
             reason="Python 3.13 is what the proxy is tested with; Lambda supports it until 2029",
         )
-        self.alias = lambda_.Alias(
+        self.alias = self._alias(settings.api)
+
+    def _alias(self, settings: ApiSettings) -> lambda_.Alias:
+        alias = lambda_.Alias(
             self,
             "Alias",
             alias_name=ALIAS_NAME,
             version=self.function.current_version,
-            provisioned_concurrent_executions=settings.api.provisioned_concurrency or None,
+            provisioned_concurrent_executions=settings.provisioned_concurrency or None,
         )
+        if settings.provisioned_concurrency_schedule:
+            ProvisionedConcurrencySchedule(
+                self,
+                "ConcurrencySchedule",
+                alias=alias,
+                provisioned_concurrency=settings.provisioned_concurrency,
+                schedule=settings.provisioned_concurrency_schedule,
+            )
+        return alias
 
     def _role(self, settings: StageSettings, log_group_arn: str) -> iam.Role:
         # No account in the trust: Lambda does not send it, and would be locked out.
@@ -79,7 +98,10 @@ class ProxyFunction(Construct):
             service="sagemaker", resource="endpoint", resource_name=settings.name
         )
         role.add_to_policy(
-            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint_arn])
+            iam.PolicyStatement(
+                actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"],
+                resources=[endpoint_arn],
+            )
         )
         role.add_to_policy(
             iam.PolicyStatement(
@@ -95,9 +117,13 @@ class ProxyFunction(Construct):
 
 
 def _code(directory: Path) -> lambda_.Code:
-    # The asset's hash is of names and bytes: no clock, no byte code of a run in place.
-    return lambda_.Code.from_asset(
+    # Byte code goes with the asset and not into its hash: a machine that has no interpreter to
+    # make it deploys the same function, only slower to start.
+    sources = FileSystem.fingerprint(
         str(directory), exclude=["**/__pycache__", "**/*.pyc"], ignore_mode=IgnoreMode.GIT
+    )
+    return lambda_.Code.from_asset(
+        str(directory), asset_hash=sources, asset_hash_type=AssetHashType.CUSTOM
     )
 
 
@@ -110,4 +136,6 @@ def _environment(settings: StageSettings) -> dict[str, str]:
     }
     if settings.api.cors_allowed_origin is not None:
         environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin
+    if settings.api.url_hosts:
+        environment["URL_ALLOWED_HOSTS"] = ",".join(settings.api.url_hosts)
     return environment

@@ -3,7 +3,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -12,9 +12,8 @@ import boto3
 import pytest
 
 from classifier_proxy.endpoint import CallLimits
-from classifier_proxy.tracing import Handler
 from tests.lambda_src.events import LambdaContext, proxy_event
-from tests.lambda_src.stand_in import SageMakerRuntime
+from tests.lambda_src.stand_in import SageMakerRuntime, answer
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256))
 
@@ -27,9 +26,19 @@ def runtime() -> Iterator[SageMakerRuntime]:
 
 
 @pytest.fixture
+def control_plane() -> Iterator[SageMakerRuntime]:
+    """DescribeEndpoint's side: JSON that is posted too, so the same stand-in speaks it."""
+    stand_in = SageMakerRuntime()
+    stand_in.script = [answer(200, {"EndpointStatus": "InService"}, "application/x-amz-json-1.1")]
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
 def environment(
     monkeypatch: pytest.MonkeyPatch,
     runtime: SageMakerRuntime,
+    control_plane: SageMakerRuntime,
 ) -> dict[str, str]:
     """Only what Lambda sets, and the stand-in as the only AWS there is."""
     for name in list(os.environ):
@@ -44,6 +53,7 @@ def environment(
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": runtime.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER": control_plane.url,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "ENDPOINT_NAME": "whippet-test",
@@ -84,10 +94,10 @@ class Proxy:
         self._limits = limits
 
     @cached_property
-    def handle(self) -> Handler:
+    def handle(self) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
         sys.modules.pop("classifier_proxy.handler", None)
         module = importlib.import_module("classifier_proxy.handler")
-        handler: Handler = module.handle
+        handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handle
         if self._limits is not None:
             handler = module.create_handler(self.environment, self._limits)
         return handler

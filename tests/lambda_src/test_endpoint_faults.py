@@ -85,7 +85,10 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
         1,
     ),
     ("model's 500", model_error(500, "boom"), 502, "model_failed", None, 1),
-    ("model's 503", model_error(503, {"code": "overloaded"}), 502, "model_failed", None, 1),
+    ("model overloaded", model_error(503, {"code": "overloaded"}), 503, "overloaded", "1", 1),
+    ("model's 504", model_error(504, "late"), 502, "model_failed", None, 1),
+    ("model's 406", model_error(406, {"code": "not_acceptable"}), 502, "model_failed", None, 1),
+    ("model's 408", model_error(408, {"code": "body_timeout"}), 502, "model_failed", None, 1),
     ("model's 404", model_error(404, {"code": "not_found"}), 502, "model_failed", None, 1),
     ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_answer", None, 1),
     ("reset", reset, 502, "endpoint_unreachable", None, 2),
@@ -148,7 +151,7 @@ def test_a_fault_of_the_endpoint_is_answered_as_documented(
     assert (line["level"], line["error_code"]) == ("ERROR", code)
     assert "Traceback" in line["exception"]
     [metrics] = [line for line in log if "_aws" in line]
-    assert metrics["EndpointLatency"][0] > 0
+    assert metrics["EndpointLatency"] > 0
     assert ("EndpointAccessDenied" in metrics) == (code == "endpoint_access_denied")
     assert ("FailedRequests" in metrics) == (status >= 500)
 
@@ -211,12 +214,26 @@ def test_with_too_little_time_left_nothing_is_asked(
         assert result.headers["Retry-After"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        (service_error(503, "ServiceUnavailable"), 503),
+        (service_error(500, "InternalFailure"), 502),
+        (service_error(429, "ModelNotReadyException"), 503),
+        (model_error(503, "overloaded"), 503),
+        (model_error(500, "boom"), 502),
+        (reset, 502),
+    ],
+)
 def test_a_model_that_is_down_is_hardly_asked_more_often_than_requests_come(
-    proxy: Proxy, runtime: SageMakerRuntime
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    behaviour: Behaviour,
+    status: int,
 ) -> None:
-    runtime.script = [service_error(503, "ServiceUnavailable")]
+    runtime.script = [behaviour]
 
-    for _ in range(200):
-        assert proxy.call().status == 503
+    for _ in range(300):
+        assert proxy.call().status == status
 
-    assert len(runtime.requests) <= 1.2 * 200
+    assert 300 <= len(runtime.requests) <= 1.2 * 300

@@ -2,7 +2,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-CORE = ["answers", "error_table", "errors", "image_checks", "schemas", "service", "settings"]
+CORE = [
+    "address_checks",
+    "answers",
+    "error_table",
+    "errors",
+    "events",
+    "health",
+    "image_checks",
+    "metrics",
+    "routes",
+    "schemas",
+    "service",
+    "settings",
+    "url_checks",
+]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 
 

@@ -18,6 +18,7 @@ def test_the_environment_becomes_typed_settings() -> None:
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
         cors_allowed_origin=None,
+        url_allowed_hosts=(),
     )
 
 
@@ -25,6 +26,19 @@ def test_an_origin_may_be_allowed() -> None:
     origin = "https://app.example.com:8443"
     settings = load_settings({**ENVIRONMENT, "CORS_ALLOWED_ORIGIN": origin})
     assert settings.cors_allowed_origin == origin
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("", ()),
+        ("pictures.example.com", ("pictures.example.com",)),
+        ("a.example.com,*.example.org", ("a.example.com", "*.example.org")),
+        ("xn--bcher-kva.example", ("xn--bcher-kva.example",)),
+    ],
+)
+def test_hosts_of_pictures_may_be_allowed(value: str, hosts: tuple[str, ...]) -> None:
+    assert load_settings({**ENVIRONMENT, "URL_ALLOWED_HOSTS": value}).url_allowed_hosts == hosts
 
 
 @pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "PATH"])
@@ -49,6 +63,20 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("POWERTOOLS_METRICS_NAMESPACE", "AWS/Lambda"),
         ("CORS_ALLOWED_ORIGIN", "*"),
         ("CORS_ALLOWED_ORIGIN", ""),
+        ("URL_ALLOWED_HOSTS", "*"),
+        ("URL_ALLOWED_HOSTS", "*.com"),
+        ("URL_ALLOWED_HOSTS", "localhost"),
+        ("URL_ALLOWED_HOSTS", "10.0.0.1"),
+        ("URL_ALLOWED_HOSTS", "10.0x7f"),
+        ("URL_ALLOWED_HOSTS", "[::1]"),
+        ("URL_ALLOWED_HOSTS", "a.*.example.com"),
+        ("URL_ALLOWED_HOSTS", "Pictures.example.com"),
+        ("URL_ALLOWED_HOSTS", "pictures.example.com."),
+        ("URL_ALLOWED_HOSTS", "pictures.example.com:443"),
+        ("URL_ALLOWED_HOSTS", "https://pictures.example.com"),
+        ("URL_ALLOWED_HOSTS", "a.example.com, b.example.com"),
+        ("URL_ALLOWED_HOSTS", "a.example.com,"),
+        ("URL_ALLOWED_HOSTS", "a.example.com\n"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_is_expected(name: str, value: str) -> None:

@@ -1,10 +1,12 @@
 import base64
 import json
+from typing import Any
 
 import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import API_KEY, REQUEST_ID
+from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, answer
 
 
 def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
@@ -29,20 +31,81 @@ def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
     assert "picture_bytes" not in log[1]
 
 
+def metric_lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines() if "_aws" in line]
+
+
+def units_by_dimensions(line: dict[str, Any]) -> dict[tuple[str, ...], dict[str, str]]:
+    """Read a line as CloudWatch does: each directive's metrics under its dimensions."""
+    assert line["_aws"]["Timestamp"] > 1.7e12
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        assert directive["Namespace"] == "Whippet"
+        [dimensions] = directive["Dimensions"]
+        assert all(isinstance(line[name], str) for name in dimensions)
+        assert all(isinstance(line[metric["Name"]], int | float) for metric in directive["Metrics"])
+    return {
+        tuple(directive["Dimensions"][0]): {
+            metric["Name"]: metric["Unit"] for metric in directive["Metrics"]
+        }
+        for directive in line["_aws"]["CloudWatchMetrics"]
+    }
+
+
 def test_metrics_count_the_outcomes_and_time_the_endpoint(
     proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proxy.call(JPEG)
     proxy.call(b"")
 
-    lines = capsys.readouterr().out.splitlines()
-    first, second = (json.loads(line) for line in lines if "_aws" in line)
-    [directive] = first["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "Whippet"
-    assert directive["Dimensions"] == [["service"]]
-    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-    assert units == {"Predictions": "Count", "EndpointLatency": "Milliseconds"}
-    assert first["Predictions"] == [1.0]
-    assert first["EndpointLatency"][0] > 0
-    assert second["RejectedRequests"] == [1.0]
-    assert "EndpointLatency" not in second
+    first, second = metric_lines(capsys.readouterr().out)
+    assert units_by_dimensions(first) == {
+        ("service",): {
+            "Predictions": "Count",
+            "EndpointLatency": "Milliseconds",
+            "RequestLatency": "Milliseconds",
+        },
+        ("service", "model"): {"TopProbability": "None", "PictureBytes": "Bytes"},
+        ("service", "model", "predicted_class"): {"PredictedClass": "Count"},
+    }
+    assert (first["Predictions"], first["PredictedClass"]) == (1, 1)
+    assert (first["model"], first["TopProbability"]) == ("resnet50", 0.75)
+    assert first["PictureBytes"] == len(JPEG)
+    assert 0 < first["EndpointLatency"] < first["RequestLatency"]
+    assert units_by_dimensions(second) == {
+        ("service",): {"RejectedRequests": "Count", "RequestLatency": "Milliseconds"}
+    }
+    assert second["RejectedRequests"] == 1
+
+
+@pytest.mark.parametrize(("index", "named"), [(0, "stop"), (19, "stop"), (20, "other")])
+def test_only_so_many_classes_cost_a_metric_of_their_own(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+    index: int,
+    named: str,
+) -> None:
+    prediction = {"label": "stop", "index": index, "probability": 0.5}
+    runtime.script = [answer(200, {**CLASSIFICATION, "predictions": [prediction]})]
+
+    proxy.call(JPEG)
+
+    output = capsys.readouterr().out
+    assert metric_lines(output)[0]["predicted_class"] == named
+    [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    assert (log["predicted_class"], log["top_probability"]) == ("stop", 0.5)
+    assert log["model"] == CLASSIFICATION["model"]
+
+
+def test_a_check_of_the_health_costs_no_metric(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert proxy.call(b"", content_type=None, method="GET", path="/health").status == 200
+    assert metric_lines(capsys.readouterr().out) == []
+
+
+def test_a_query_string_is_not_logged(proxy: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
+    proxy.call(JPEG, query=[("top_k", "0"), ("token", "hush-hush")])
+    proxy.call(JPEG, query=[("token", "hush-hush")])
+
+    assert "hush-hush" not in capsys.readouterr().out

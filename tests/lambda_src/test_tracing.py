@@ -1,7 +1,6 @@
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,41 +12,36 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG
 from tests.lambda_src.events import proxy_event
-from tests.lambda_src.stand_in import SageMakerRuntime
+from tests.lambda_src.stand_in import Behaviour, SageMakerRuntime, model_error, service_error
 
 REPOSITORY = Path(__file__).parents[2]
-# Where the X-Ray SDK puts its mark in a Lambda function; it knows no other place.
-SDK_MARK = Path("/tmp/.aws-xray")  # noqa: S108 - the SDK's choice
+TRACE_ID, SEGMENT_ID = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 
 PROGRAM = """
 import json, sys
 from classifier_proxy.handler import handle
 from tests.lambda_src.events import LambdaContext
-answer = handle(json.load(sys.stdin), LambdaContext())
-print(answer["statusCode"], "aws_xray_sdk" in sys.modules)
+print(handle(json.load(sys.stdin), LambdaContext())["statusCode"])
 """
 
 
 @pytest.fixture
 def daemon() -> Iterator[socket.socket]:
     """Listens where Lambda has its X-Ray daemon."""
-    had_mark = SDK_MARK.exists()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.setblocking(False)
         yield listener
-    if not had_mark:
-        shutil.rmtree(SDK_MARK, ignore_errors=True)
 
 
-def handle_in_a_new_process(extra_environment: dict[str, str]) -> list[str]:
+def status_in_a_new_process(daemon: str, sampled: int = 1) -> int:
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={
             **os.environ,
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'lambda_src'}",
-            "LAMBDA_TASK_ROOT": "/var/task",
-            **extra_environment,
+            "AWS_XRAY_DAEMON_ADDRESS": daemon,
+            "_X_AMZN_TRACE_ID": f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled={sampled}",
         },
         input=json.dumps(proxy_event(JPEG)),
         capture_output=True,
@@ -55,7 +49,11 @@ def handle_in_a_new_process(extra_environment: dict[str, str]) -> list[str]:
         check=True,
     )
     assert result.stderr == ""
-    return result.stdout.splitlines()[-1].split()
+    return int(result.stdout.splitlines()[-1])
+
+
+def address(daemon: socket.socket) -> str:
+    return f"127.0.0.1:{daemon.getsockname()[1]}"
 
 
 def received_documents(daemon: socket.socket) -> list[dict[str, Any]]:
@@ -69,37 +67,52 @@ def received_documents(daemon: socket.socket) -> list[dict[str, Any]]:
         return documents
 
 
-@pytest.mark.usefixtures("environment")
-def test_a_request_and_its_call_of_the_endpoint_are_traced(
-    daemon: socket.socket, runtime: SageMakerRuntime
-) -> None:
-    trace_id, segment_id = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
-    outcome = handle_in_a_new_process(
-        {
-            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
-            "_X_AMZN_TRACE_ID": f"Root={trace_id};Parent={segment_id};Sampled=1",
-        }
-    )
+@pytest.mark.usefixtures("environment", "runtime")
+def test_a_call_of_the_endpoint_is_a_part_of_the_requests_trace(daemon: socket.socket) -> None:
+    assert status_in_a_new_process(address(daemon)) == 200
 
-    assert outcome == ["200", "True"]
-    documents = received_documents(daemon)
-    by_name = {document["name"]: document for document in documents}
-    request = by_name["## handle_event"]
-    assert (request["trace_id"], request["parent_id"]) == (trace_id, segment_id)
-    call = next(document for document in documents if document.get("namespace") == "aws")
-    assert call["parent_id"] == request["id"]
-    assert call["aws"]["operation"] == "InvokeEndpoint"
-    assert call["http"]["response"]["status"] == 200
-    sent = json.dumps(documents)
+    [call] = received_documents(daemon)
+    assert (call["trace_id"], call["parent_id"]) == (TRACE_ID, SEGMENT_ID)
+    assert (call["type"], call["namespace"]) == ("subsegment", "aws")
+    assert len(bytes.fromhex(call["id"])) == 8
+    assert call["aws"] == {"operation": "InvokeEndpoint", "endpoint_name": "whippet-test"}
+    assert 0 < call["end_time"] - call["start_time"] < 10
+    assert not {"error", "fault", "throttle"} & call.keys()
+    sent = json.dumps(call)
     assert base64.b64encode(JPEG).decode()[:40] not in sent
     assert "tabby cat" not in sent
-    assert len(runtime.requests) == 1
 
 
 @pytest.mark.usefixtures("environment")
-def test_where_there_is_no_daemon_the_sdk_is_not_loaded(runtime: SageMakerRuntime) -> None:
-    had_mark = SDK_MARK.exists()
+@pytest.mark.parametrize(
+    ("behaviour", "marks"),
+    [
+        (model_error(500, "boom"), {"throttle": False, "error": False, "fault": True}),
+        (model_error(422, "no"), {"throttle": False, "error": True, "fault": False}),
+        (
+            service_error(400, "ThrottlingException"),
+            {"throttle": True, "error": True, "fault": False},
+        ),
+    ],
+)
+def test_a_call_that_fails_is_marked(
+    daemon: socket.socket, runtime: SageMakerRuntime, behaviour: Behaviour, marks: dict[str, bool]
+) -> None:
+    runtime.script = [behaviour]
 
-    assert handle_in_a_new_process({}) == ["200", "False"]
-    assert SDK_MARK.exists() == had_mark
-    assert len(runtime.requests) == 1
+    assert status_in_a_new_process(address(daemon)) >= 400
+
+    [call] = received_documents(daemon)
+    assert {name: call[name] for name in marks} == marks
+
+
+@pytest.mark.usefixtures("environment", "runtime")
+def test_a_trace_that_is_not_sampled_is_not_sent(daemon: socket.socket) -> None:
+    assert status_in_a_new_process(address(daemon), sampled=0) == 200
+    assert received_documents(daemon) == []
+
+
+@pytest.mark.usefixtures("environment", "runtime")
+@pytest.mark.parametrize("daemon_address", ["", "127.0.0.1:1", "no-such-host.invalid:2000"])
+def test_without_a_daemon_requests_are_answered(daemon_address: str) -> None:
+    assert status_in_a_new_process(daemon_address) == 200

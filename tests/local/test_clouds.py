@@ -82,7 +82,7 @@ def test_the_plain_port_carries_the_deployed_api_alone(tmp_path: Path) -> None:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(described["public_url"] + path)  # noqa: S310 - http, ours
             assert refused.value.code == 404
-            assert b"serves the deployed API only" in refused.value.read()
+            assert b"Nothing is deployed here" in refused.value.read()
             refused.value.close()
     finally:
         local_cloud(tmp_path, "down")

@@ -1,6 +1,7 @@
 """IAM is enforced: what a role may not do fails here as it does on AWS."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,29 @@ def without_policies(iam: Any, role: str) -> Iterator[None]:
     finally:
         for name, document in documents.items():
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+@contextmanager
+def acting_as(
+    role: str, client: Client, deployment: LocalDeployment
+) -> Iterator[Callable[[str], Any]]:
+    """Give clients with a role's own permissions, by letting the account assume it for a while."""
+    iam = client("iam")
+    found = iam.get_role(RoleName=role)["Role"]
+    trust = found["AssumeRolePolicyDocument"]
+    anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    wider = {**trust, "Statement": [*trust["Statement"], anyone]}
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(wider))
+    try:
+        assumed = client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="test")
+        environment = deployment.environment | {
+            "AWS_ACCESS_KEY_ID": assumed["Credentials"]["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": assumed["Credentials"]["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": assumed["Credentials"]["SessionToken"],
+        }
+        yield lambda service: aws_client(service, environment)
+    finally:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
 
 
 def proxy_role(client: Client, resources: Resources) -> str:
@@ -110,3 +134,78 @@ def test_a_role_without_a_grant_cannot_invoke(deployment: LocalDeployment, clien
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [grant]}),
     )
     assert invoke() == 200
+
+
+PICTURE = {"ContentType": "image/png", "Body": GOOD}
+
+
+def test_the_proxy_may_ask_its_endpoint_and_write_its_own_logs(
+    deployment: LocalDeployment, client: Client, stack_resources: Resources
+) -> None:
+    name = deployment.endpoint_name
+    function = stack_resources("whippet-local-api", "AWS::Lambda::Function")[0]
+    configuration = client("lambda").get_function_configuration(FunctionName=function)
+    stream = {"logGroupName": configuration["LoggingConfig"]["LogGroup"], "logStreamName": "test"}
+    with acting_as(proxy_role(client, stack_resources), client, deployment) as proxy:
+        answer = proxy("sagemaker-runtime").invoke_endpoint(EndpointName=name, **PICTURE)
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+        described = proxy("sagemaker").describe_endpoint(EndpointName=name)
+        assert described["EndpointStatus"] == "InService"
+        proxy("logs").create_log_stream(**stream)
+        event = {"timestamp": int(time.time() * 1000), "message": "written by the proxy's role"}
+        proxy("logs").put_log_events(**stream, logEvents=[event])
+
+
+ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"  # where the model and the code lie
+# How IAM's refusal is called: SNS and EC2 have words of their own.
+REFUSED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+# One operation or more of every service that the account has something of.
+FORBIDDEN: list[tuple[str, str, dict[str, Any]]] = [
+    ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "another", **PICTURE}),
+    ("sagemaker", "describe_endpoint", {"EndpointName": "another"}),
+    ("sagemaker", "list_endpoints", {}),
+    ("sagemaker", "describe_endpoint_config", {"EndpointConfigName": "any"}),
+    ("sagemaker", "delete_endpoint", {"EndpointName": "whippet-local"}),
+    (
+        "sagemaker",
+        "update_endpoint",
+        {"EndpointName": "whippet-local", "EndpointConfigName": "another"},
+    ),
+    ("logs", "create_log_group", {"logGroupName": "another"}),
+    ("logs", "create_log_stream", {"logGroupName": "another", "logStreamName": "test"}),
+    ("logs", "describe_log_groups", {}),
+    ("s3", "list_buckets", {}),
+    ("s3", "list_objects_v2", {"Bucket": ASSETS}),
+    ("s3", "put_object", {"Bucket": ASSETS, "Key": "model.tar.gz", "Body": b""}),
+    ("lambda", "list_functions", {}),
+    ("lambda", "invoke", {"FunctionName": "another"}),
+    ("apigateway", "get_api_keys", {"includeValues": True}),
+    ("iam", "list_roles", {}),
+    ("kms", "list_keys", {}),
+    ("cloudformation", "describe_stacks", {}),
+    ("cloudwatch", "list_metrics", {}),
+    ("sns", "list_topics", {}),
+    ("ssm", "describe_parameters", {}),
+    ("secretsmanager", "list_secrets", {}),
+    ("ecr", "describe_repositories", {}),
+    ("ec2", "describe_instances", {}),
+    ("dynamodb", "list_tables", {}),
+]
+
+
+def test_the_proxy_may_do_nothing_else(
+    deployment: LocalDeployment, client: Client, stack_resources: Resources
+) -> None:
+    allowed = []
+    with acting_as(proxy_role(client, stack_resources), client, deployment) as proxy:
+        for service, operation, parameters in FORBIDDEN:
+            try:
+                getattr(proxy(service), operation)(**parameters)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in REFUSED:
+                    continue
+                allowed.append(f"{service} {operation}: {code}")
+            else:
+                allowed.append(f"{service} {operation}: done")
+    assert allowed == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
+from stacks.api_settings import ApiSettings, ConcurrencySchedule
 from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings
@@ -19,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
 FEATURE_FLAGS: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
 PREBUILT_IMAGE = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/whippet:1.4.0"
-PURPOSES = ("storage", "training", "serving", "api", "monitoring")
+PURPOSES = ("storage", "training", "serving", "api", "web", "monitoring")
 
 Json = dict[str, Any]
 
@@ -92,6 +93,21 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
 def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
     """Return a stage's settings with others in [serving]."""
     return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
+
+
+def with_every_api_setting(api: ApiSettings) -> ApiSettings:
+    """Return the settings with all that they can add to the API."""
+    entry = ConcurrencySchedule(cron="0 7 * * ? *", time_zone="UTC", provisioned_concurrency=4)
+    return dataclasses.replace(
+        api,
+        cors_allowed_origin="https://app.example.com",
+        firewall_enabled=True,
+        provisioned_concurrency=2,
+        provisioned_concurrency_schedule=(entry,),
+        reserved_concurrency=10,
+        allowed_address_ranges=("203.0.113.0/24",),
+        url_hosts=("images.example.com",),
+    )
 
 
 def statements_of(policy_holder: Resource) -> list[Json]:

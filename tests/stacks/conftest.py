@@ -9,7 +9,7 @@ import tests.stacks.node_process  # noqa: F401 - before anything else imports aw
 from stacks.inputs import Inputs, load_inputs
 from stacks.settings import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG, Assembly, synthesize
-from tests.stacks.fake_inputs import write_model, write_model_code, write_proxy
+from tests.stacks.fake_inputs import write_model, write_model_code, write_page, write_proxy
 
 STAGES = ("local", "dev", "prod")
 Synthesize = Callable[[StageSettings], Assembly]
@@ -21,6 +21,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return load_inputs(
         model_directory=write_model(folder / "model"),
         proxy_directory=write_proxy(folder / "proxy"),
+        page_directory=write_page(folder / "page"),
         model_code_directory=write_model_code(folder / "model_code"),
     )
 

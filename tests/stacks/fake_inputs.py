@@ -16,6 +16,7 @@ def manifest_of(**changes: Any) -> dict[str, Any]:
         "version": IDENTITY[:12],
         "identity": IDENTITY,
         "files": {"model.onnx": "0f" * 32},
+        "preprocessing": {"resize": 232, "crop": 224},
     }
     return {**manifest, **changes}
 
@@ -34,6 +35,10 @@ def write_model(directory: Path, *, weights: bytes = b"onnx", **changes: Any) ->
 
 def write_proxy(directory: Path) -> Path:
     return _write(directory, {"classifier_proxy/handler.py": "def handle(): ...\n"})
+
+
+def write_page(directory: Path) -> Path:
+    return _write(directory, {"index.html": "<!doctype html>\n", "assets/0a1b/page.js": "\n"})
 
 
 def write_model_code(directory: Path) -> Path:

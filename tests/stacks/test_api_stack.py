@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stacks.api_settings import ConcurrencySchedule
 from stacks.components.classifier_api import ACCESS_LOG_FORMAT
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from stacks.inputs import Inputs
@@ -26,8 +27,10 @@ ACCOUNT = "AWS::ApiGateway::Account"
 ALIAS = "AWS::Lambda::Alias"
 FUNCTION = "AWS::Lambda::Function"
 METHOD = "AWS::ApiGateway::Method"
+PERMISSION = "AWS::Lambda::Permission"
 REST_API = "AWS::ApiGateway::RestApi"
 RESPONSE = "AWS::ApiGateway::GatewayResponse"
+SCALABLE_TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 STAGE = "AWS::ApiGateway::Stage"
 ORIGIN = "https://app.example.com"
 
@@ -46,6 +49,28 @@ def proxy_role(assembly: Assembly) -> Resource:
 
 def proxy_statements(assembly: Assembly) -> list[Json]:
     return statements_for_role(assembly, "api", proxy_role(assembly).logical_id)
+
+
+def methods(assembly: Assembly) -> dict[str, Json]:
+    """Return the methods' properties by verb and path."""
+    paths = {
+        each.logical_id: each.properties["PathPart"]
+        for each in assembly.resources("api", "AWS::ApiGateway::Resource")
+    }
+    return {
+        f"{each.properties['HttpMethod']} /{paths[each.properties['ResourceId']['Ref']]}": (
+            each.properties
+        )
+        for each in assembly.resources("api", METHOD)
+    }
+
+
+def method_settings(assembly: Assembly) -> dict[str, Json]:
+    """Return the stage's settings of methods by verb and path, as API Gateway reads them."""
+    return {
+        f"{each['HttpMethod']} {each['ResourcePath'].replace('~1', '')}": each
+        for each in assembly.resource("api", STAGE).properties["MethodSettings"]
+    }
 
 
 def gateway_responses(assembly: Assembly) -> dict[str, Json]:
@@ -73,9 +98,9 @@ def test_the_function_is_what_was_agreed(assembly: Assembly) -> None:
 
 def test_timeouts_nest(assembly: Assembly) -> None:
     function = assembly.resource("api", FUNCTION).properties
-    method = assembly.resource("api", METHOD).properties
     assert function["Timeout"] == 27
-    assert method["Integration"]["TimeoutInMillis"] == 29_000
+    for method in methods(assembly).values():
+        assert method["Integration"]["TimeoutInMillis"] == 29_000
 
 
 def test_the_alias_is_live_and_provisioned_where_the_stage_says(assembly: Assembly) -> None:
@@ -89,27 +114,76 @@ def test_the_alias_is_live_and_provisioned_where_the_stage_says(assembly: Assemb
     )
 
 
+def test_nothing_is_reserved_or_scheduled_unless_it_is_set(assembly: Assembly) -> None:
+    function = assembly.resource("api", FUNCTION).properties
+    assert "ReservedConcurrentExecutions" not in function
+    assert not assembly.resources("api", SCALABLE_TARGET)
+
+
+def test_concurrency_architecture_and_hosts_are_settings(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    hosts = ("images.example.com", "cdn.example.org")
+    changed = with_api(
+        dev_settings, architecture="x86_64", reserved_concurrency=20, url_hosts=hosts
+    )
+    function = synthesize_with(changed).resource("api", FUNCTION).properties
+    assert function["Architectures"] == ["x86_64"]
+    assert function["ReservedConcurrentExecutions"] == 20
+    variables = function["Environment"]["Variables"]
+    assert variables["URL_ALLOWED_HOSTS"] == "images.example.com,cdn.example.org"
+
+
+def test_provisioned_concurrency_follows_the_clock_where_it_is_set(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    entry = ConcurrencySchedule(
+        cron="0 7 ? * MON-FRI *", time_zone="Europe/Berlin", provisioned_concurrency=9
+    )
+    changed = with_api(
+        dev_settings, provisioned_concurrency=2, provisioned_concurrency_schedule=(entry,)
+    )
+    assembly = synthesize_with(changed)
+    target = assembly.resource("api", SCALABLE_TARGET)
+    function = assembly.resource("api", FUNCTION).logical_id
+    assert flatten(target.properties["ResourceId"]) == f"function:<{function}>:live"
+    # The name alone would let the target be registered before there is an alias.
+    assert assembly.resource("api", ALIAS).logical_id in target.body["DependsOn"]
+    assert target.properties["ServiceNamespace"] == "lambda"
+    assert target.properties["ScalableDimension"] == "lambda:function:ProvisionedConcurrency"
+    assert (target.properties["MinCapacity"], target.properties["MaxCapacity"]) == (2, 2)
+    (action,) = target.properties["ScheduledActions"]
+    assert action["Schedule"] == "cron(0 7 ? * MON-FRI *)"
+    assert action["Timezone"] == "Europe/Berlin"
+    assert action["ScalableTargetAction"] == {"MinCapacity": 9, "MaxCapacity": 9}
+
+
 def test_the_api_calls_the_alias_and_no_one_else_may(assembly: Assembly) -> None:
     alias = assembly.resource("api", ALIAS).logical_id
-    integration = assembly.resource("api", METHOD).properties["Integration"]
-    assert integration["Type"] == "AWS_PROXY"
-    assert f"<{alias}>" in flatten(integration["Uri"])
-    permission = assembly.resource("api", "AWS::Lambda::Permission").properties
-    assert permission["FunctionName"] == {"Ref": alias}
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert flatten(permission["SourceArn"]).endswith("/POST/predict")
+    for method in methods(assembly).values():
+        assert method["Integration"]["Type"] == "AWS_PROXY"
+        assert f"<{alias}>" in flatten(method["Integration"]["Uri"])
+    permissions = [each.properties for each in assembly.resources("api", PERMISSION)]
+    for permission in permissions:
+        assert permission["FunctionName"] == {"Ref": alias}
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+    sources = {flatten(each["SourceArn"]).split("/", 2)[2] for each in permissions}
+    assert sources == {"POST/predict", "GET/health"}
 
 
-def test_the_function_may_invoke_one_endpoint_log_and_trace(assembly: Assembly) -> None:
+def test_the_function_may_ask_one_endpoint_log_and_trace(assembly: Assembly) -> None:
     statements = proxy_statements(assembly)
     assert allowed_actions(statements) == {
         "sagemaker:InvokeEndpoint",
+        "sagemaker:DescribeEndpoint",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
     }
-    (endpoint,) = statement_allowing(statements, "sagemaker:InvokeEndpoint")["Resource"]
+    statement = statement_allowing(statements, "sagemaker:InvokeEndpoint")
+    assert statement == statement_allowing(statements, "sagemaker:DescribeEndpoint")
+    (endpoint,) = statement["Resource"]
     assert flatten(endpoint) == (
         "arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:"
         f"endpoint/{assembly.settings.name}"
@@ -131,8 +205,14 @@ def test_lambda_is_not_locked_out_by_an_account_it_does_not_send(assembly: Assem
 def test_function_and_access_logs_have_groups_of_their_own(assembly: Assembly) -> None:
     groups = assembly.resources("api", "AWS::Logs::LogGroup")
     assert len(groups) == 2
+    own = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
     for group in groups:
-        assert group.properties["RetentionInDays"] == assembly.settings.log_retention_days
+        days = (
+            assembly.settings.log_retention_days
+            if group.logical_id == own
+            else assembly.settings.api.access_log_retention_days
+        )
+        assert group.properties["RetentionInDays"] == days
         assert "LogGroupName" not in group.properties
         assert group.body["DeletionPolicy"] == "Delete"
 
@@ -150,28 +230,33 @@ def test_pictures_are_binary_and_nothing_else_is(assembly: Assembly) -> None:
     assert api["BinaryMediaTypes"] == ["image/jpeg", "image/png", "image/webp"]
 
 
-def test_predict_is_the_only_method_and_needs_a_key(assembly: Assembly) -> None:
-    method = assembly.resource("api", METHOD).properties
-    resource = assembly.resource("api", "AWS::ApiGateway::Resource")
-    assert resource.properties["PathPart"] == "predict"
-    assert method["ResourceId"] == {"Ref": resource.logical_id}
-    assert method["HttpMethod"] == "POST"
-    assert method["ApiKeyRequired"] is True
-    assert method["AuthorizationType"] == "NONE"
+def test_predictions_need_a_key_and_health_needs_none(assembly: Assembly) -> None:
+    found = methods(assembly)
+    assert {name: method["ApiKeyRequired"] for name, method in found.items()} == {
+        "POST /predict": True,
+        "GET /health": False,
+    }
+    assert {method["AuthorizationType"] for method in found.values()} == {"NONE"}
 
 
 def test_json_is_validated_against_its_model(assembly: Assembly) -> None:
-    method = assembly.resource("api", METHOD).properties
+    method = methods(assembly)["POST /predict"]
     model = assembly.resource("api", "AWS::ApiGateway::Model")
     validator = assembly.resource("api", "AWS::ApiGateway::RequestValidator")
     assert method["RequestModels"] == {"application/json": {"Ref": model.logical_id}}
     assert method["RequestParameters"] == {"method.request.querystring.top_k": False}
     assert method["RequestValidatorId"] == {"Ref": validator.logical_id}
     assert validator.properties["ValidateRequestBody"] is True
-    schema = model.properties["Schema"]
-    assert schema["required"] == ["image"]
+
+
+def test_the_model_takes_a_picture_or_its_address_and_nothing_else(assembly: Assembly) -> None:
+    schema = assembly.resource("api", "AWS::ApiGateway::Model").properties["Schema"]
+    assert schema["type"] == "object"
+    assert set(schema["properties"]) == {"image", "url"}
+    for member in schema["properties"].values():
+        assert member == {"type": "string", "minLength": 1}
     assert schema["additionalProperties"] is False
-    assert schema["properties"]["image"]["type"] == "string"
+    assert (schema["minProperties"], schema["maxProperties"]) == (1, 1)
 
 
 def test_callers_are_limited(assembly: Assembly) -> None:
@@ -190,16 +275,24 @@ def test_callers_are_limited(assembly: Assembly) -> None:
         "Stage": {"Ref": stage.logical_id},
         "Throttle": {},
     }
-    (method,) = stage.properties["MethodSettings"]
-    assert method["ThrottlingRateLimit"] == limits["RateLimit"]
-    assert method["ThrottlingBurstLimit"] == limits["BurstLimit"]
+    every = method_settings(assembly)["* /*"]
+    assert every["ThrottlingRateLimit"] == limits["RateLimit"]
+    assert every["ThrottlingBurstLimit"] == limits["BurstLimit"]
+
+
+def test_health_which_needs_no_key_has_a_throttle_of_its_own(assembly: Assembly) -> None:
+    settings = assembly.settings.api
+    health = method_settings(assembly)["GET /health"]
+    assert health["ThrottlingRateLimit"] == settings.health_requests_per_second
+    assert health["ThrottlingBurstLimit"] == settings.health_burst_requests
 
 
 def test_the_key_belongs_to_the_plan_and_its_value_is_nowhere(assembly: Assembly) -> None:
     key = assembly.resource("api", "AWS::ApiGateway::ApiKey")
     link = assembly.resource("api", "AWS::ApiGateway::UsagePlanKey").properties
     assert link["KeyId"] == {"Ref": key.logical_id}
-    assert "Value" not in key.properties
+    # Without these API Gateway makes the value, and no template knows it.
+    assert not {"Value", "GenerateDistinctId", "CustomerId"} & set(key.properties)
     outputs = assembly.template("api")["Outputs"]
     assert outputs["ApiKeyId"]["Value"] == {"Ref": key.logical_id}
     assert set(outputs) == {"ApiKeyId", "ApiUrl"} | {
@@ -211,11 +304,13 @@ def test_the_stage_logs_traces_and_measures_without_bodies(assembly: Assembly) -
     stage = assembly.resource("api", STAGE).properties
     assert stage["StageName"] == "v1"
     assert stage["TracingEnabled"] is True
-    (method,) = stage["MethodSettings"]
-    assert (method["HttpMethod"], method["ResourcePath"]) == ("*", "/*")
-    assert method["DataTraceEnabled"] is False
-    assert method["LoggingLevel"] == "ERROR"
-    assert method["MetricsEnabled"] is True
+    found = method_settings(assembly)
+    assert set(found) == {"* /*", "GET /health"}
+    # A method with settings of its own has none of the others'.
+    for method in found.values():
+        assert method["DataTraceEnabled"] is False
+        assert method["LoggingLevel"] == "ERROR"
+        assert method["MetricsEnabled"] is True
     access_log = json.loads(stage["AccessLogSetting"]["Format"])
     assert access_log == ACCESS_LOG_FORMAT
     assert access_log["request_id"] == "$context.requestId"
@@ -235,8 +330,10 @@ def test_the_stage_logs_traces_and_measures_without_bodies(assembly: Assembly) -
         ("DEFAULT_5XX", None, "internal_error"),
         ("BAD_REQUEST_BODY", "400", "invalid_request"),
         ("BAD_REQUEST_PARAMETERS", "400", "invalid_parameters"),
+        ("ACCESS_DENIED", "403", "address_not_allowed"),
         ("INVALID_API_KEY", "403", "invalid_api_key"),
         ("MISSING_AUTHENTICATION_TOKEN", "403", "route_not_found"),
+        ("WAF_FILTERED", "403", "blocked_by_firewall"),
         ("REQUEST_TOO_LARGE", "413", "payload_too_large"),
         ("UNSUPPORTED_MEDIA_TYPE", "415", "unsupported_media_type"),
         ("THROTTLED", "429", "throttled"),
@@ -269,8 +366,7 @@ def test_limits_say_when_to_try_again(assembly: Assembly, kind: str, seconds: in
 
 def test_no_other_origin_may_read_answers_by_default(assembly: Assembly) -> None:
     assert "Access-Control" not in json.dumps(assembly.template("api"))
-    methods = {each.properties["HttpMethod"] for each in assembly.resources("api", METHOD)}
-    assert methods == {"POST"}
+    assert {name.split()[0] for name in methods(assembly)} == {"POST", "GET"}
 
 
 def test_an_allowed_origin_is_on_api_gateways_own_errors_and_preflight(
@@ -280,6 +376,9 @@ def test_an_allowed_origin_is_on_api_gateways_own_errors_and_preflight(
     for response in gateway_responses(assembly).values():
         header = "gatewayresponse.header.Access-Control-Allow-Origin"
         assert response["ResponseParameters"][header] == f"'{ORIGIN}'"
+        # Retry-After is no header that a page of another origin may read without this.
+        exposed = "gatewayresponse.header.Access-Control-Expose-Headers"
+        assert response["ResponseParameters"][exposed] == "'Retry-After'"
     options = [
         each.properties
         for each in assembly.resources("api", METHOD)
@@ -290,6 +389,37 @@ def test_an_allowed_origin_is_on_api_gateways_own_errors_and_preflight(
     assert options[0].get("ApiKeyRequired", False) is False
     variables = assembly.resource("api", FUNCTION).properties["Environment"]["Variables"]
     assert variables["CORS_ALLOWED_ORIGIN"] == ORIGIN
+
+
+def test_anyone_may_call_by_default(assembly: Assembly) -> None:
+    assert "Policy" not in assembly.resource("api", REST_API).properties
+
+
+def test_only_the_allowed_addresses_are_let_in(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    ranges = ("203.0.113.0/24", "2001:db8::/32")
+    assembly = synthesize_with(with_api(dev_settings, allowed_address_ranges=ranges))
+    api = assembly.resource("api", REST_API)
+    allow, deny = api.properties["Policy"]["Statement"]
+    assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")
+    assert "Condition" not in allow
+    assert deny["Condition"] == {"NotIpAddress": {"aws:SourceIp": list(ranges)}}
+    for statement in (allow, deny):
+        assert statement["Action"] == "execute-api:Invoke"
+        assert statement["Principal"] == {"AWS": "*"}
+        assert statement["Resource"] == "execute-api:/*"
+
+
+def test_another_policy_is_another_deployment(
+    dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    # A resource policy acts from the next deployment of the API on.
+    changed = synthesize_with(with_api(dev_settings, allowed_address_ranges=("203.0.113.0/24",)))
+    before, after = (
+        each.resource("api", "AWS::ApiGateway::Deployment").logical_id for each in (dev, changed)
+    )
+    assert before != after
 
 
 @pytest.mark.parametrize("stage", ["local", "dev"])
@@ -318,7 +448,7 @@ def test_prod_leaves_the_accounts_logging_role_alone(prod: Assembly) -> None:
     assert not prod.resources("api", ACCOUNT)
 
 
-def test_byte_code_of_a_run_in_place_does_not_change_the_function(
+def test_byte_code_goes_with_the_function_and_not_into_its_hash(
     dev: Assembly, inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
 ) -> None:
     proxy = tmp_path / "proxy"
@@ -329,3 +459,16 @@ def test_byte_code_of_a_run_in_place_does_not_change_the_function(
     changed = dataclasses.replace(inputs, proxy_directory=proxy)
     after = synthesize(dev_settings, changed, tmp_path / "out")
     assert after.template("api") == dev.template("api")
+    shipped = (tmp_path / "out").glob("asset.*/classifier_proxy/__pycache__/*.pyc")
+    assert [path.read_bytes() for path in shipped] == [b"byte code"]
+
+
+def test_another_source_is_another_function(
+    dev: Assembly, inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
+) -> None:
+    proxy = tmp_path / "proxy"
+    shutil.copytree(inputs.proxy_directory, proxy)
+    (proxy / "classifier_proxy/handler.py").write_text("def handle(): pass\n")
+    changed = dataclasses.replace(inputs, proxy_directory=proxy)
+    after = synthesize(dev_settings, changed, tmp_path / "out")
+    assert after.template("api") != dev.template("api")

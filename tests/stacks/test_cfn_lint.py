@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +10,14 @@ from cfnlint.config import ConfigMixIn, ManualArgs  # type: ignore[import-untype
 from cfnlint.runner import Runner  # type: ignore[import-untyped] # has no types
 
 from stacks.settings import StageSettings
-from tests.stacks.assembly import PREBUILT_IMAGE, PURPOSES, REPOSITORY, Assembly, with_serving
+from tests.stacks.assembly import (
+    PREBUILT_IMAGE,
+    PURPOSES,
+    REPOSITORY,
+    Assembly,
+    with_every_api_setting,
+    with_serving,
+)
 from tests.stacks.conftest import Synthesize
 
 
@@ -61,6 +69,15 @@ def test_other_ways_to_serve_are_clean(
 ) -> None:
     assembly = synthesize_with(with_serving(dev_settings, **changes))
     assert lint([assembly.directory / "whippet-dev-serving.template.json"]) == {}
+
+
+@pytest.mark.usefixtures("in_repository")
+def test_all_that_the_api_can_have_is_clean(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    everything = dataclasses.replace(dev_settings, api=with_every_api_setting(dev_settings.api))
+    assembly = synthesize_with(everything)
+    assert lint([assembly.directory / "whippet-dev-api.template.json"]) == {}
 
 
 @pytest.mark.usefixtures("in_repository")

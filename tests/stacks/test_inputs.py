@@ -6,7 +6,13 @@ import pytest
 
 from stacks.errors import InputError
 from stacks.inputs import ModelArtifact, load_inputs, load_model_artifact
-from tests.stacks.fake_inputs import IDENTITY, write_model, write_model_code, write_proxy
+from tests.stacks.fake_inputs import (
+    IDENTITY,
+    write_model,
+    write_model_code,
+    write_page,
+    write_proxy,
+)
 
 
 def error_of(directory: Path) -> str:
@@ -22,6 +28,7 @@ def test_reads_what_the_manifest_says(tmp_path: Path) -> None:
         version=IDENTITY[:12],
         identity=IDENTITY,
         files=frozenset({"model.onnx"}),
+        resize_pixels=232,
     )
 
 
@@ -72,6 +79,8 @@ def test_an_archive_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
         ({"name": None}, "name = None"),
         ({"identity": "5E" * 32}, "expected a sha256 in hexadecimal"),
         ({"identity": "5e" * 31}, "expected a sha256 in hexadecimal"),
+        ({"preprocessing": None}, "preprocessing.resize = None: expected a number of pixels"),
+        ({"preprocessing": {"resize": 0}}, "preprocessing.resize = 0: expected"),
         ({"version": "latest"}, "version: expected the identity's first 12 digits"),
     ],
 )
@@ -86,16 +95,30 @@ def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
         load_inputs(
             model_directory=write_model(tmp_path / "model"),
             proxy_directory=tmp_path / "proxy",
+            page_directory=write_page(tmp_path / "page"),
             model_code_directory=write_model_code(tmp_path / "code"),
         )
     assert "`python -m tools.bundle_proxy`" in str(raised.value)
     assert "-c proxy=" in str(raised.value)
 
 
+def test_a_missing_page_names_what_builds_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        load_inputs(
+            model_directory=write_model(tmp_path / "model"),
+            proxy_directory=write_proxy(tmp_path / "proxy"),
+            page_directory=tmp_path / "page",
+            model_code_directory=write_model_code(tmp_path / "code"),
+        )
+    assert "`python -m tools.bundle_web`" in str(raised.value)
+    assert "-c page=" in str(raised.value)
+
+
 def test_finds_everything(tmp_path: Path) -> None:
     inputs = load_inputs(
         model_directory=write_model(tmp_path / "model"),
         proxy_directory=write_proxy(tmp_path / "proxy"),
+        page_directory=write_page(tmp_path / "page"),
         model_code_directory=write_model_code(tmp_path / "code"),
     )
     assert inputs.model.identity == IDENTITY

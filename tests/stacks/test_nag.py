@@ -15,7 +15,13 @@ from stacks.application import add_stacks, synthesize
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.settings import StageSettings, load_stage_settings
-from tests.stacks.assembly import CONFIG, PREBUILT_IMAGE, new_app, with_serving
+from tests.stacks.assembly import (
+    CONFIG,
+    PREBUILT_IMAGE,
+    new_app,
+    with_every_api_setting,
+    with_serving,
+)
 
 STAGES = ("local", "dev", "prod")
 
@@ -29,7 +35,12 @@ def variants() -> dict[str, StageSettings]:
         dev,
         asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
         serving=dataclasses.replace(dev.serving, data_capture_percent=10),
-        api=dataclasses.replace(dev.api, cors_allowed_origin="https://app.example.com"),
+        api=with_every_api_setting(dev.api),
+        web=dataclasses.replace(
+            dev.web,
+            domain_name="pictures.example.com",
+            certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
+        ),
         monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")

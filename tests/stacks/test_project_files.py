@@ -37,9 +37,9 @@ def test_references_between_stacks_are_weak() -> None:
     assert FEATURE_FLAGS["@aws-cdk/core:defaultCrossStackReferences"] == "weak"
 
 
-def test_the_cli_builds_the_proxy_before_it_synthesizes() -> None:
+def test_the_cli_builds_the_proxy_and_the_page_before_it_synthesizes() -> None:
     assert CDK_JSON["app"] == "python app.py"
-    assert CDK_JSON["build"] == "python -m tools.bundle_proxy"
+    assert CDK_JSON["build"] == "python -m tools.bundle_proxy && python -m tools.bundle_web"
 
 
 def test_the_command_line_is_pinned_exactly() -> None:

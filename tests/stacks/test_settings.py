@@ -98,7 +98,8 @@ def test_a_value_out_of_bounds_names_file_key_value_and_bounds(tmp_path: Path) -
 )
 def test_no_setting_has_a_default(tmp_path: Path, field: tuple[str, str]) -> None:
     section, name = field
-    message = error_of(tmp_path, rf"^(\[{section}\](?:\n[^\[]*?)?\n){name} = .*\n", r"\1")
+    lines_before = r"(?:[^\[\n].*\n|\n)*?"
+    message = error_of(tmp_path, rf"^(\[{section}\]\n{lines_before}){name} = .*\n", r"\1")
     assert f": {section}.{name} is missing: expected " in message
 
 
@@ -166,3 +167,9 @@ def test_log_retention_is_a_number_that_cloudwatch_accepts(stage: str) -> None:
 def test_other_log_retentions_are_refused(tmp_path: Path) -> None:
     message = error_of(tmp_path, r"^log_retention_days = .*", "log_retention_days = 15")
     assert "log_retention_days = 15: expected one of 1, 3, 5, 7, 14, 30" in message
+
+
+def test_an_allow_list_of_addresses_and_the_page_exclude_each_other(tmp_path: Path) -> None:
+    ranges = 'allowed_address_ranges = ["203.0.113.0/24"]'
+    message = error_of(tmp_path, r"^allowed_address_ranges = .*", ranges)
+    assert "exclude each other" in message

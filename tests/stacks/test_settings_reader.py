@@ -9,9 +9,13 @@ from stacks.settings_reader import (
     flag,
     integer,
     number,
+    optional_integer,
     optional_text,
     read_settings,
+    retention_days,
+    tables,
     text,
+    texts,
 )
 
 
@@ -27,6 +31,10 @@ class Outer:
     colour: str = choice("red", "green")
     name: str = text("[a-z]+", "lower-case letters")
     note: str | None = optional_text("[a-z]+", "lower-case letters")
+    limit: int | None = optional_integer(1, 3)
+    days: int = retention_days()
+    words: tuple[str, ...] = texts("[a-z]+", "lower-case words")
+    entries: tuple[Inner, ...] = tables(Inner)
     inner: Inner
 
 
@@ -35,15 +43,41 @@ GOOD: dict[str, Any] = {
     "enabled": True,
     "colour": "red",
     "name": "abc",
+    "days": 30,
+    "words": ["a", "b"],
+    "entries": [{"ratio": 2}],
     "inner": {"ratio": 1},
 }
 
 
-def test_reads_every_kind_and_gives_none_for_an_absent_optional_text() -> None:
+def test_reads_every_kind_and_gives_none_for_an_absent_optional_one() -> None:
     settings = read_settings(Outer, GOOD, file="x.toml")
     assert settings == Outer(
-        count=2, enabled=True, colour="red", name="abc", note=None, inner=Inner(ratio=1)
+        count=2,
+        enabled=True,
+        colour="red",
+        name="abc",
+        note=None,
+        limit=None,
+        days=30,
+        words=("a", "b"),
+        entries=(Inner(ratio=2),),
+        inner=Inner(ratio=1),
     )
+
+
+def test_optional_settings_are_read_and_lists_may_be_empty() -> None:
+    given = {**GOOD, "note": "x", "limit": 3, "words": [], "entries": []}
+    settings = read_settings(Outer, given, file="x.toml")
+    assert (settings.note, settings.limit) == ("x", 3)
+    assert (settings.words, settings.entries) == ((), ())
+
+
+def test_an_entry_of_a_list_is_named_by_its_place() -> None:
+    given = {**GOOD, "entries": [{"ratio": 1}, {"ratio": 9}]}
+    with pytest.raises(SettingsError) as raised:
+        read_settings(Outer, given, file="x.toml")
+    assert str(raised.value) == "x.toml: entries[1].ratio = 9: expected a number from 0.5 to 2"
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -69,6 +103,13 @@ def test_settings_cannot_be_changed() -> None:
         ("name", "", "''", "lower-case letters"),
         ("note", "A", "'A'", "lower-case letters"),
         ("note", False, "false", "lower-case letters"),
+        ("limit", 4, "4", "a whole number from 1 to 3"),
+        ("days", 15, "15", "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731"),
+        ("words", "ab", "'ab'", "a list of lower-case words"),
+        ("words", ["a", "B"], "['a', 'B']", "a list of lower-case words"),
+        ("words", [1], "[1]", "a list of lower-case words"),
+        ("entries", {"ratio": 1}, "{'ratio': 1}", "a list of tables of ratio"),
+        ("entries", [1], "[1]", "a list of tables of ratio"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named_with_what_is(

@@ -76,7 +76,7 @@ def test_the_bundle_runs_with_nothing_but_itself_and_the_runtimes_boto3(
     files: dict[str, bytes], tmp_path: Path
 ) -> None:
     bundle, runtime = tmp_path / "bundle", tmp_path / "runtime"
-    write_bundle(files, bundle)
+    write_bundle(files, bundle, None)
     runtime.mkdir()
     site_packages = Path(str(importlib.metadata.distribution("boto3").locate_file("")))
     for name in RUNTIME_PACKAGES:
@@ -84,14 +84,9 @@ def test_the_bundle_runs_with_nothing_but_itself_and_the_runtimes_boto3(
     program = f"""
 import sys
 sys.path[:0] = [{str(bundle)!r}, {str(runtime)!r}]
-import aws_xray_sdk.core, wrapt, wrapt.__wrapt__, classifier_proxy.handler
-assert not wrapt.__wrapt__._using_c_extension
+import aws_lambda_powertools, jmespath, classifier_proxy.handler
 assert callable(classifier_proxy.handler.handle)
-@wrapt.decorator
-def double(wrapped, instance, arguments, keywords):
-    return 2 * wrapped(*arguments, **keywords)
-assert double(lambda number: number + 1)(1) == 4
-print(wrapt.__file__, classifier_proxy.__file__)
+print(aws_lambda_powertools.__file__, jmespath.__file__, classifier_proxy.__file__)
 """
     environment = {
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -118,10 +113,10 @@ print(wrapt.__file__, classifier_proxy.__file__)
 def test_a_second_run_leaves_the_bundle_untouched(tmp_path: Path, files: dict[str, bytes]) -> None:
     output = tmp_path / "build" / "lambda"
 
-    assert write_bundle(files, output)
+    assert write_bundle(files, output, None)
     before = snapshot(output)
 
-    assert not write_bundle(files, output)
+    assert not write_bundle(files, output, None)
     assert snapshot(output) == before
     assert names(output.parent) == ["lambda"]
 
@@ -131,11 +126,11 @@ def test_a_bundle_that_differs_is_replaced_as_a_whole(
     tmp_path: Path, files: dict[str, bytes], name: str
 ) -> None:
     output = tmp_path / "lambda"
-    write_bundle(files, output)
+    write_bundle(files, output, None)
     (output / name).parent.mkdir(parents=True, exist_ok=True)
     (output / name).write_bytes(b"changed")
 
-    assert write_bundle(files, output)
+    assert write_bundle(files, output, None)
     assert {name: content for name, (content, _) in snapshot(output).items()} == files
     assert names(tmp_path) == ["lambda"]
 
@@ -153,10 +148,10 @@ def test_a_directory_that_is_no_bundle_is_left_alone(
 @pytest.mark.parametrize(
     ("pin", "reason"),
     [
-        ("wrapt==0.0.1", r"wrapt [0-9.]+ is installed, .* pins 0\.0\.1"),
+        ("jmespath==0.0.1", r"jmespath [0-9.]+ is installed, .* pins 0\.0\.1"),
         ("no-such-package-of-whippet==1.0", "is not installed"),
-        ("wrapt>=1", "expected name==version, got 'wrapt>=1'"),
-        ("wrapt", "line 2: expected name==version"),
+        ("jmespath>=1", "expected name==version, got 'jmespath>=1'"),
+        ("jmespath", "line 2: expected name==version"),
     ],
 )
 def test_pins_that_cannot_be_met_are_an_error_that_names_them(
@@ -178,6 +173,32 @@ def test_the_command_makes_the_bundle_and_says_so(
     assert (output / "classifier_proxy" / "handler.py").is_file()
     assert bundle_proxy.main(["--output", str(output)]) == 0
     assert "unchanged" in capsys.readouterr().out
+
+
+def test_the_command_says_where_no_byte_code_could_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_proxy, "find_interpreter", lambda: None)
+
+    assert bundle_proxy.main(["--output", str(tmp_path / "lambda")]) == 0
+    assert "without byte code: no Python 3.13 here" in capsys.readouterr().out
+    assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_byte_code_for_which_there_was_no_interpreter_is_added_when_there_is_one(
+    tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_proxy, "RUNTIME_VERSION", sys.version_info[:2])
+    output = tmp_path / "lambda"
+    own = {name: content for name, content in files.items() if "classifier_proxy" in name}
+    own[bundle_proxy.INVENTORY] = b"{}"
+
+    assert write_bundle(own, output, None)
+    assert write_bundle(own, output, Path(sys.executable))
+    assert not write_bundle(own, output, Path(sys.executable))
+    assert len(list(output.rglob("*.pyc"))) == sum(name.endswith(".py") for name in own)
+    assert write_bundle(own, output, None)
+    assert not list(output.rglob("*.pyc"))
 
 
 def test_help_is_given(capsys: pytest.CaptureFixture[str]) -> None:

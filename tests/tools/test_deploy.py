@@ -28,6 +28,9 @@ def test_a_script_is_not_asked() -> None:
         ("bootstrap", "nobody", "expected one of dev, local, prod"),
         ("destroy", "nobody", "expected one of dev, local, prod"),
         ("destroy", "prod", "The stage prod is protected"),
+        ("quotas", "nobody", "expected one of dev, local, prod"),
+        ("quotas", "local", "it goes to this machine"),
+        ("api_key", "nobody", "expected one of dev, local, prod"),
     ],
 )
 def test_a_wrong_stage_is_told_in_one_line(tool: str, stage: str, reason: str) -> None:

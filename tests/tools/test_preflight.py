@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 
 from stacks.settings import StageSettings, load_stage_settings
 from tests.tools.builders import write_builder
+from tests.tools.stubbed_session import StubbedSession, add_quota
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.preflight import check_account
@@ -34,29 +35,10 @@ def dev() -> StageSettings:
     return load_stage_settings("dev", ROOT / "config")
 
 
-class StubbedSession:
-    """A session whose clients answer what was put in."""
-
-    region_name = "eu-west-1"
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self.stubs: dict[str, Stubber] = {}
-        self._clients: dict[str, Any] = {}
-        for service in ("sts", "ssm", "apigateway", "sagemaker", "ecr"):
-            client = boto3.client(
-                service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
-            )
-            self._clients[service] = client
-            self.stubs[service] = stack.enter_context(Stubber(client))
-
-    def client(self, service: str, region_name: str) -> Any:
-        assert region_name == self.region_name
-        return self._clients[service]
-
-
 @contextmanager
-def session(*, bootstrapped: bool, served: str | None = None) -> Iterator[Any]:
+def session(
+    *, bootstrapped: bool, served: str | None = None, instances: float = 6
+) -> Iterator[Any]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
         stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
@@ -66,6 +48,7 @@ def session(*, bootstrapped: bool, served: str | None = None) -> Iterator[Any]:
         else:
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
         add_endpoint(stubbed.stubs["sagemaker"], served)
+        add_quota(stubbed, "ml.m5.large for endpoint usage", instances)
         yield stubbed
 
 
@@ -128,11 +111,12 @@ def test_all_that_is_missing_is_told_at_once(
     dev: StageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
-    with session(bootstrapped=False) as bare, pytest.raises(ToolError) as told:
+    with session(bootstrapped=False, instances=5) as bare, pytest.raises(ToolError) as told:
         check_account(dev, bare)
     text = str(told.value)
     assert "make bootstrap STAGE=dev" in text
     assert "CDK_DOCKER is 'a-builder-that-is-not-installed'" in text
+    assert "quota 'ml.m5.large for endpoint usage' is 5 and the stage dev needs 6" in text
 
 
 def test_a_prebuilt_image_needs_no_builder_but_must_be_there(

@@ -1,0 +1,43 @@
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+# What `is_global` of some Python version since 3.11.2 lets through though nobody's public server
+# is there. IANA's special-purpose registries, as of 2026.
+_NOT_PUBLIC_IPV4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments
+        "192.88.99.0/24",  # relays of 6to4
+        "224.0.0.0/4",  # multicast
+    )
+)
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NOT_PUBLIC_IPV6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments; Teredo, which holds an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which holds an IPv4 address
+        "3fff::/20",  # documentation
+    )
+)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether an address is one of the public internet's.
+
+    Of IPv6 only global unicast is: that leaves out loopback, link-local, site-local, unique local
+    and multicast addresses and those that hold an IPv4 address (mapped, compatible, NAT64).
+
+    Args:
+        address: where a connection would go.
+
+    Returns:
+        False for anything that this function's own machine or network could answer.
+    """
+    if not address.is_global:
+        return False
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_IPV4)
+    return address in _GLOBAL_UNICAST and not any(
+        address in network for network in _NOT_PUBLIC_IPV6
+    )

@@ -1,0 +1,187 @@
+"""The web ACL before the API's stage."""
+
+from aws_cdk import aws_wafv2 as wafv2
+from constructs import Construct
+
+# AWS's groups of rules: the namespace of the labels that they leave, and their rules about
+# bodies (docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html).
+# A name that a group does not have is ignored by WAF.
+MANAGED_GROUPS = {
+    "AWSManagedRulesCommonRuleSet": (
+        "core-rule-set",
+        (
+            "SizeRestrictions_BODY",
+            "EC2MetaDataSSRF_BODY",
+            "GenericLFI_BODY",
+            "GenericRFI_BODY",
+            "CrossSiteScripting_BODY",
+        ),
+    ),
+    "AWSManagedRulesKnownBadInputsRuleSet": (
+        "known-bad-inputs",
+        ("JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"),
+    ),
+}
+_WINDOW_SECONDS = 60
+_FORWARDED_FOR = "x-forwarded-for"
+_Acl = wafv2.CfnWebACL
+_Statement = _Acl.StatementProperty
+
+
+class Firewall(Construct):
+    """AWS's common rules and known bad inputs, and a limit on what one address may ask.
+
+    Photos hold bytes that look like anything: what the rules about bodies find blocks everywhere
+    but in `POST /predict`, where it is only counted. An address is the first of X-Forwarded-For
+    where there is one, since behind CloudFront everybody's own is CloudFront's. Whoever writes
+    that header can pretend to be many; the usage plan's limits hold for them too.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage_arn: str,
+        requests_per_minute_per_address: int,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        statements = {
+            **_address_limits(requests_per_minute_per_address),
+            **{group: _managed(group) for group in MANAGED_GROUPS},
+            "BodiesElsewhere": _and(_body_labels(), _not(_is_predict())),
+        }
+        acl = _Acl(
+            self,
+            "WebAcl",
+            description="Before the stage of the API",
+            scope="REGIONAL",
+            default_action=_Acl.DefaultActionProperty(allow={}),
+            rules=[
+                _rule(priority, name, statement)
+                for priority, (name, statement) in enumerate(statements.items())
+            ],
+            visibility_config=_visibility("Firewall"),
+        )
+        wafv2.CfnWebACLAssociation(
+            self, "Association", resource_arn=stage_arn, web_acl_arn=acl.attr_arn
+        )
+
+
+def _rule(priority: int, name: str, statement: _Acl.StatementProperty) -> _Acl.RuleProperty:
+    visibility = _visibility(name)
+    if name in MANAGED_GROUPS:
+        # A group's rules have actions of their own, which "none" leaves alone.
+        keep = _Acl.OverrideActionProperty(none={})
+        return _Acl.RuleProperty(
+            name=name,
+            priority=priority,
+            statement=statement,
+            visibility_config=visibility,
+            override_action=keep,
+        )
+    return _Acl.RuleProperty(
+        name=name,
+        priority=priority,
+        statement=statement,
+        visibility_config=visibility,
+        action=_Acl.RuleActionProperty(block={}),
+    )
+
+
+def _visibility(name: str) -> _Acl.VisibilityConfigProperty:
+    return _Acl.VisibilityConfigProperty(
+        cloud_watch_metrics_enabled=True,
+        metric_name=name,
+        sampled_requests_enabled=False,  # samples show whole headers, and so the callers' keys
+    )
+
+
+def _address_limits(requests_per_minute: int) -> dict[str, _Acl.StatementProperty]:
+    """Return the limit by forwarded address, and that by own address for those without one."""
+    forwarded = _Acl.RateBasedStatementProperty(
+        limit=requests_per_minute,
+        evaluation_window_sec=_WINDOW_SECONDS,
+        aggregate_key_type="FORWARDED_IP",
+        forwarded_ip_config=_Acl.ForwardedIPConfigurationProperty(
+            header_name=_FORWARDED_FOR, fallback_behavior="NO_MATCH"
+        ),
+    )
+    own = _Acl.RateBasedStatementProperty(
+        limit=requests_per_minute,
+        evaluation_window_sec=_WINDOW_SECONDS,
+        aggregate_key_type="IP",
+        scope_down_statement=_not(_is_forwarded()),
+    )
+    return {
+        "ForwardedAddressLimit": _Statement(rate_based_statement=forwarded),
+        "AddressLimit": _Statement(rate_based_statement=own),
+    }
+
+
+def _managed(group: str) -> _Acl.StatementProperty:
+    count = _Acl.RuleActionProperty(count={})
+    _, body_rules = MANAGED_GROUPS[group]
+    return _Statement(
+        managed_rule_group_statement=_Acl.ManagedRuleGroupStatementProperty(
+            vendor_name="AWS",
+            name=group,
+            rule_action_overrides=[
+                _Acl.RuleActionOverrideProperty(name=name, action_to_use=count)
+                for name in body_rules
+            ],
+        )
+    )
+
+
+def _body_labels() -> _Acl.StatementProperty:
+    labels = [
+        f"awswaf:managed:aws:{namespace}:{rule.replace('_BODY', '_Body')}"
+        for namespace, rules in MANAGED_GROUPS.values()
+        for rule in rules
+    ]
+    matches = [
+        _Statement(label_match_statement=_Acl.LabelMatchStatementProperty(scope="LABEL", key=label))
+        for label in labels
+    ]
+    return _Statement(or_statement=_Acl.OrStatementProperty(statements=matches))
+
+
+def _is_predict() -> _Acl.StatementProperty:
+    # The path begins with the stage's name at API Gateway's own host, and not at a custom domain.
+    path = _Acl.FieldToMatchProperty(uri_path={})
+    method = _Acl.FieldToMatchProperty(method={})
+    return _and(_text(path, "ENDS_WITH", "/predict"), _text(method, "EXACTLY", "POST"))
+
+
+def _is_forwarded() -> _Acl.StatementProperty:
+    header = _Acl.FieldToMatchProperty(single_header={"Name": _FORWARDED_FOR})
+    size = _Acl.SizeConstraintStatementProperty(
+        comparison_operator="GT",
+        size=0,
+        field_to_match=header,
+        text_transformations=_as_they_are(),
+    )
+    return _Statement(size_constraint_statement=size)
+
+
+def _text(field: _Acl.FieldToMatchProperty, constraint: str, text: str) -> _Acl.StatementProperty:
+    match = _Acl.ByteMatchStatementProperty(
+        field_to_match=field,
+        positional_constraint=constraint,
+        search_string=text,
+        text_transformations=_as_they_are(),
+    )
+    return _Statement(byte_match_statement=match)
+
+
+def _as_they_are() -> list[_Acl.TextTransformationProperty]:
+    return [_Acl.TextTransformationProperty(priority=0, type="NONE")]
+
+
+def _and(*statements: _Acl.StatementProperty) -> _Acl.StatementProperty:
+    return _Statement(and_statement=_Acl.AndStatementProperty(statements=list(statements)))
+
+
+def _not(statement: _Acl.StatementProperty) -> _Acl.StatementProperty:
+    return _Statement(not_statement=_Acl.NotStatementProperty(statement=statement))

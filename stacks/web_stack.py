@@ -1,0 +1,107 @@
+"""What a person sees: the page, from a private bucket through CloudFront."""
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.api_stack import ApiStack
+from stacks.components.encrypted_log_group import encrypted_log_group
+from stacks.components.page_content import PageContent
+from stacks.components.page_distribution import API_PATH, PageDistribution
+from stacks.inputs import Inputs
+from stacks.settings import StageSettings
+from stacks.stage_stack import StageStack, removal_policy
+from stacks.storage_stack import StorageStack
+
+# As the proxy has it: in base64 it still fits the 6 MB that Lambda takes.
+_MAXIMUM_PICTURE_BYTES = 4 * 1024 * 1024
+_TOP_K = 5
+
+
+class WebStack(StageStack):
+    """The page.
+
+    Attributes:
+        distribution: serves the page, and the API under /api.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        storage: StorageStack,
+        api: ApiStack,
+        inputs: Inputs,
+    ) -> None:
+        super().__init__(
+            scope, settings=settings, purpose="web", description="Whippet: page and CloudFront"
+        )
+        logs = self._logs_bucket(settings)
+        page = self._page_bucket(logs)
+        log_group = encrypted_log_group(
+            self, "PublisherLogs", key=storage.key, retention_days=settings.log_retention_days
+        )
+        PageContent(
+            self,
+            "Page",
+            bucket=page,
+            page_directory=inputs.page_directory,
+            page_settings={
+                "apiBase": API_PATH,
+                "openapi": "openapi.json",
+                "maxBytes": _MAXIMUM_PICTURE_BYTES,
+                "inputPixels": inputs.model.resize_pixels,
+                "model": {"name": inputs.model.name, "version": inputs.model.version},
+                "topK": _TOP_K,
+            },
+            log_group=log_group,
+            asset_key_arn=settings.asset_key_arn,
+        )
+        self.distribution = PageDistribution(
+            self,
+            "Cdn",
+            settings=settings.web,
+            bucket=page,
+            logs_bucket=logs,
+            api=api.api.api,
+        ).distribution
+        name = self.distribution.distribution_domain_name
+        CfnOutput(self, "PageUrl", value=f"https://{settings.web.domain_name or name}/")
+        if settings.web.domain_name is not None:
+            CfnOutput(self, "PageDomainTarget", value=name)
+
+    def _logs_bucket(self, settings: StageSettings) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Logs",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            # CloudFront delivers its logs by an access control list.
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(settings.storage.access_log_retention_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                )
+            ],
+            removal_policy=removal_policy(settings),
+        )
+
+    def _page_bucket(self, logs: s3.Bucket) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "PageBucket",
+            # Not the stage's KMS key: its policy would have to name the distribution, a cycle.
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            server_access_logs_bucket=logs,
+            server_access_logs_prefix="bucket/",
+            # It holds nothing that is not in the repository, and is emptied before it goes.
+            removal_policy=RemovalPolicy.DESTROY,
+        )

@@ -1,0 +1,213 @@
+"""The page in a real browser, from the local deployment's CloudFront to a real model."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.pictures import Photographer
+from tests.local.conftest import DEMO
+from tools.cdk import ROOT
+from tools.local_deployment import LocalDeployment
+
+TEST_PICTURES = DEMO / "data" / "test"
+DIGITS = [min(folder.glob("*.png")) for folder in sorted(TEST_PICTURES.glob("?"))]
+MEBIBYTE = 1024 * 1024
+
+
+def enter_key(page: Page, key: str) -> None:
+    page.get_by_label("API key").fill(key)
+    page.get_by_label("API key").press("Enter")
+
+
+def choose(page: Page, picture: Path) -> None:
+    page.get_by_label("Choose a picture").set_input_files(picture)
+
+
+def drop(page: Page, picture: Path) -> None:
+    """Drop a file as the browser itself does it, not as a script would."""
+    box = page.locator("#drop").bounding_box()
+    assert box
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send(
+            "Input.dispatchDragEvent",
+            {
+                "type": kind,
+                "x": box["x"] + box["width"] / 2,
+                "y": box["y"] + box["height"] / 2,
+                "data": {"items": [], "files": [str(picture)], "dragOperationsMask": 1},
+            },
+        )
+
+
+def expect_answer(page: Page, label: str) -> None:
+    bars = page.locator("#predictions li")
+    expect(bars).to_have_count(5)
+    expect(bars.first.locator(".label")).to_have_text(label)
+    expect(page.locator("#measurements")).to_have_text(re.compile(r"Answered in \d+ ms|\d\.\d s"))
+
+
+def expect_problem(page: Page, title: str, *details: str) -> None:
+    problem = page.get_by_role("alert")
+    expect(problem.get_by_role("heading")).to_have_text(title)
+    for detail in details:
+        expect(problem).to_contain_text(detail)
+
+
+@pytest.mark.parametrize("picture", DIGITS, ids=lambda picture: str(picture.parent.name))
+def test_a_dropped_digit_is_recognised(
+    page: Page, deployment: LocalDeployment, picture: Path
+) -> None:
+    enter_key(page, deployment.api_key)
+    drop(page, picture)
+    expect_answer(page, picture.parent.name)
+
+
+def test_bars_are_as_long_as_their_percentages(page: Page, deployment: LocalDeployment) -> None:
+    enter_key(page, deployment.api_key)
+    choose(page, DIGITS[3])
+    expect_answer(page, "3")
+    track = page.locator("#predictions .track").first.bounding_box()
+    filled = page.locator("#predictions .filled").first.bounding_box()
+    assert track
+    assert filled
+    shown = page.locator("#predictions .percentage").first.inner_text()
+    percentage = 99.95 if shown.startswith(">") else float(shown.rstrip("%"))
+    assert filled["width"] / track["width"] * 100 == pytest.approx(percentage, abs=1)
+
+
+def test_a_photo_of_12_megapixels_is_made_small_and_upright(
+    page: Page, deployment: LocalDeployment, photographer: Photographer, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(photographer.photograph(DIGITS[4]))
+    assert photo.stat().st_size > 4 * MEBIBYTE, "the API alone would refuse it"
+    enter_key(page, deployment.api_key)
+    with page.expect_request("**/api/predict**") as sent:
+        choose(page, photo)
+    expect_answer(page, "4")
+    expect(page.locator("#measurements")).to_contain_text(
+        re.compile(r"sent 256 . 341, \d+ kB \(from \d\.\d MB\)")
+    )
+    assert sent.value.headers["content-type"] == "image/jpeg"
+
+
+def test_the_key_is_asked_for_and_the_picture_then_sent(
+    page: Page, deployment: LocalDeployment
+) -> None:
+    choose(page, DIGITS[5])
+    expect_problem(page, "The API key is missing")
+    enter_key(page, deployment.api_key)
+    expect_answer(page, "5")
+
+
+def test_the_key_stays_in_the_tab_alone(page: Page, deployment: LocalDeployment) -> None:
+    enter_key(page, deployment.api_key)
+    page.reload()
+    assert page.get_by_label("API key").input_value() == deployment.api_key
+    assert page.evaluate("localStorage.length") == 0
+    assert page.context.cookies() == []
+    other = page.context.new_page()
+    other.goto(page.url)
+    assert other.get_by_label("API key").input_value() == ""
+
+
+@pytest.mark.parametrize("key", ["not-the-key", "ключ"])
+def test_a_wrong_key_is_said(page: Page, key: str) -> None:
+    enter_key(page, key)
+    choose(page, DIGITS[0])
+    expect_problem(page, "The API key is not right", "enter it again", "invalid_api_key")
+    expect(page.get_by_label("API key")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_file_that_is_no_picture_is_said(page: Page, deployment: LocalDeployment) -> None:
+    enter_key(page, deployment.api_key)
+    choose(page, DIGITS[0])
+    expect(page.locator("#preview")).to_be_visible()
+    choose(page, ROOT / "README.md")
+    expect_problem(page, "That is not a picture that this browser can read", "JPEG, PNG or WebP")
+    expect(page.locator("#preview")).to_be_hidden()
+
+
+def test_earlier_pictures_can_be_looked_at_again(page: Page, deployment: LocalDeployment) -> None:
+    enter_key(page, deployment.api_key)
+    for digit in (1, 2):
+        choose(page, DIGITS[digit])
+        expect_answer(page, str(digit))
+    entries = page.get_by_role("list").last.get_by_role("button")
+    expect(entries).to_have_count(2)
+    expect(entries.first).to_contain_text("2")
+    entries.last.click()
+    expect_answer(page, "1")
+    page.reload()
+    expect(page.locator("#history-section")).to_be_hidden()
+
+
+def test_everything_is_reached_by_keyboard(page: Page, deployment: LocalDeployment) -> None:
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        reached.append(focused.get_attribute("aria-label") or focused.inner_text() or "API key")
+    assert reached == [
+        "Skip to the picture", "Whippet", "API", "Choose a picture", "API key", "Show",
+    ]  # fmt: skip
+    enter_key(page, deployment.api_key)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_label("Choose a picture").press("Enter")
+    chooser.value.set_files(DIGITS[6])
+    expect_answer(page, "6")
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"6, .*%"))
+
+
+def test_a_lost_connection_is_said_and_the_picture_sent_again(
+    page: Page, deployment: LocalDeployment
+) -> None:
+    enter_key(page, deployment.api_key)
+    page.context.set_offline(True)
+    choose(page, DIGITS[7])
+    expect_problem(page, "The site cannot be reached", "Check your connection")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect_answer(page, "7")
+
+
+def test_the_api_page_shows_the_published_document(page: Page, deployment: LocalDeployment) -> None:
+    document = page.request.get(f"{deployment.page_url}openapi.json").json()
+    page.get_by_role("link", name="API", exact=True).click()
+    expect(page.locator("#document")).to_contain_text(document["info"]["description"][:60])
+    for path in document["paths"]:
+        expect(page.get_by_role("heading", level=2).filter(has_text=path).first).to_be_visible()
+    for status in document["paths"]["/predict"]["post"]["responses"]:
+        cell = page.get_by_role("cell", name=status, exact=True)
+        expect(cell.first).to_be_visible()
+
+
+@pytest.fixture
+def without_endpoint(deployment: LocalDeployment, client: Callable[[str], Any]) -> Iterator[None]:
+    sagemaker = client("sagemaker")
+    name = deployment.endpoint_name
+    configuration = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    sagemaker.delete_endpoint(EndpointName=name)
+    sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    yield
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration)
+    sagemaker.get_waiter("endpoint_in_service").wait(
+        EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+@pytest.mark.usefixtures("without_endpoint")
+def test_a_missing_endpoint_is_said(page: Page, deployment: LocalDeployment) -> None:
+    enter_key(page, deployment.api_key)
+    began = time.monotonic()
+    choose(page, DIGITS[8])
+    expect_problem(page, "The model is not deployed", "Status 503", "endpoint_missing")
+    assert time.monotonic() - began < 10

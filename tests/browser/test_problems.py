@@ -1,0 +1,81 @@
+"""The page's words for errors: every error that the API documents has some of its own."""
+
+import json
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTION_STATUSES
+from stacks.components.gateway_responses import GATEWAY_ERRORS
+from tools.cdk import ROOT
+
+DOCUMENTED = {
+    *((answer.status, answer.code) for answer in (*ERROR_TABLE.values(), INTERNAL_ERROR)),
+    *((error.status, error.code) for error in GATEWAY_ERRORS if error.status is not None),
+    *((status, "any_code_of_the_model_server") for status in MODEL_REJECTION_STATUSES),
+}
+UNKNOWN = "Something unexpected happened"
+
+
+def explain(*errors: dict[str, Any]) -> list[dict[str, str]]:
+    node = shutil.which("node", path=f"{ROOT / '.venv/bin'}:/usr/bin")
+    assert node, "node comes with requirements.txt"
+    usual = {"status": None, "code": None, "message": "", "requestId": None}
+    given = [{**usual, "retryAfterSeconds": None, **error} for error in errors]
+    module = (ROOT / "web/assets/problems.js").as_uri()
+    script = f"""
+      import {{ explain }} from {json.dumps(module)};
+      console.log(JSON.stringify({json.dumps(given)}.map(explain)));
+    """
+    ended = subprocess.run(
+        [node, "--no-warnings", "--input-type=module", "-e", script],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    explained: list[dict[str, str]] = json.loads(ended.stdout)
+    return explained
+
+
+def test_every_documented_error_has_words_and_says_what_to_do() -> None:
+    documented = sorted(DOCUMENTED)
+    assert len(documented) > 25
+    explained = explain(*({"status": status, "code": code} for status, code in documented))
+    for (status, code), words in zip(documented, explained, strict=True):
+        assert words["title"] != UNKNOWN, (status, code)
+        assert words["advice"].endswith("."), (status, code)
+        assert f"Status {status}" in words["details"]
+
+
+@pytest.mark.parametrize(
+    ("error", "title", "advice"),
+    [
+        ({"status": 413}, "The picture is too large", "Choose a smaller picture."),
+        ({"status": 403, "code": "invalid_api_key"}, "The API key is not right", "Check the key"),
+        ({"status": 403}, "The API refused the request", "Check the API key."),
+        (
+            {"status": 429, "code": "throttled", "retryAfterSeconds": 7},
+            "Too many pictures at once",
+            "Wait 7 seconds, then try again.",
+        ),
+        (
+            {"status": 429, "code": "quota_exceeded", "retryAfterSeconds": 3600},
+            "Today's requests of this key are used up",
+            "Come back tomorrow",
+        ),
+        ({"status": 503, "retryAfterSeconds": 1}, "The model is not available", "Wait a second"),
+        ({"code": "unreachable"}, "The site cannot be reached", "Check your connection"),
+        ({"status": 418}, UNKNOWN, "Try again."),
+    ],
+)
+def test_words(error: dict[str, Any], title: str, advice: str) -> None:
+    (words,) = explain(error)
+    assert words["title"].startswith(title)
+    assert words["advice"].startswith(advice)
+
+
+def test_details_are_what_to_quote() -> None:
+    (words,) = explain(
+        {"status": 500, "code": "internal_error", "requestId": "r-1", "message": "Our side."}
+    )
+    assert words["details"] == "Status 500 · internal_error · request r-1 · Our side."

@@ -1,0 +1,117 @@
+"""What API Gateway does before the proxy is asked: keys, throttles, models."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from stacks.components.gateway_responses import GATEWAY_ERRORS
+from stacks.settings import load_stage_settings
+from tests.local.asking import ask
+from tests.local.conftest import run_tool
+from tools.cdk import ROOT
+from tools.local_deployment import LocalDeployment
+
+MESSAGES = {error.kind: error.message for error in GATEWAY_ERRORS}
+SETTINGS = load_stage_settings("local", ROOT / "config").api
+
+
+def ask_health(deployment: LocalDeployment) -> tuple[int, dict[str, str], Any]:
+    """Ask without a key; return status, headers in lower case, and the JSON body."""
+    address = urlsplit(deployment.api_url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=35)
+    connection.request("GET", f"{address.path}health")
+    response = connection.getresponse()
+    body = json.loads(response.read())
+    connection.close()
+    return response.status, {key.lower(): value for key, value in response.getheaders()}, body
+
+
+@pytest.fixture
+def refilled(deployment: LocalDeployment) -> Iterator[None]:
+    """Leave the throttle of health as full as it was found."""
+    yield
+    time.sleep(SETTINGS.health_burst_requests / SETTINGS.health_requests_per_second)
+    assert ask_health(deployment)[0] != 429
+
+
+def test_health_reaches_the_proxy_without_a_key(deployment: LocalDeployment) -> None:
+    status, _, answer = ask_health(deployment)
+    # 403 is what API Gateway says of a missing key, and of a route that there is not.
+    assert status != 403, answer
+    assert answer["request_id"]
+
+
+@pytest.mark.usefixtures("refilled")
+def test_health_is_throttled_by_itself(deployment: LocalDeployment) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda _: ask_health(deployment), range(400)))
+    refused = [(headers, answer) for status, headers, answer in asked if status == 429]
+    assert len(asked) - len(refused) >= SETTINGS.health_burst_requests
+    assert refused
+    headers, answer = refused[0]
+    assert headers["retry-after"] == "1"
+    assert answer["error"] == {"code": "throttled", "message": MESSAGES["THROTTLED"]}
+    # Those who have a key are not held up by those who have none.
+    assert ask(deployment, b"", "application/json")[0] != 429
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image": "aGk=", "url": "https://images.example.com/cat.jpg"},
+        {},
+        {"picture": "aGk="},
+        {"image": ""},
+        {"url": 1},
+        [],
+    ],
+    ids=json.dumps,
+)
+def test_json_that_is_not_one_picture_stops_at_the_gateway(
+    deployment: LocalDeployment, body: object
+) -> None:
+    status, answer = ask(deployment, json.dumps(body).encode(), "application/json")
+    assert status == 400
+    assert answer["error"]["message"] == MESSAGES["BAD_REQUEST_BODY"]
+
+
+def test_an_address_alone_is_the_proxys_to_judge(deployment: LocalDeployment) -> None:
+    body = json.dumps({"url": "https://images.example.com/cat.jpg"}).encode()
+    status, answer = ask(deployment, body, "application/json")
+    assert status == 400
+    assert answer["error"]["message"] != MESSAGES["BAD_REQUEST_BODY"]
+
+
+def test_the_key_is_fetched_with_credentials(deployment: LocalDeployment, state: Path) -> None:
+    ended = run_tool("tools.api_key", "--stage", "local", "--state-directory", str(state))
+    assert ended.stdout == f"{deployment.api_key}\n"
+
+
+def test_the_key_is_in_no_template_no_output_and_no_log(
+    deployment: LocalDeployment, client: Callable[[str], Any], state: Path
+) -> None:
+    key = deployment.api_key
+    assert ask(deployment, b"no picture", "image/png", query="?top_k=1")[0] == 415
+    read = [path for path in state.rglob("*") if path.is_file() and path.name != "local.json"]
+    names = {path.relative_to(state).as_posix() for path in read}
+    assert {"outputs.json", "assembly/whippet-local-api.template.json"} <= names
+    assert any(name.startswith("logs/") for name in names)
+    assert [path for path in read if key.encode() in path.read_bytes()] == []
+    logs = client("logs")
+    groups = [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]]
+    lines = [
+        event["message"]
+        for group in groups
+        for event in logs.filter_log_events(logGroupName=group)["events"]
+    ]
+    assert lines
+    assert not any(key in line for line in lines)
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    assert key not in json.dumps(stacks, default=str)

@@ -1,0 +1,121 @@
+"""The page at the plain-http port's root, through the deployed distribution."""
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.local.conftest import DEMO
+from tools.local_deployment import LocalDeployment
+from tools.openapi import document
+
+PICTURE = DEMO / "data" / "test" / "3" / "0023.png"
+
+
+def request(
+    deployment: LocalDeployment,
+    path: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    **headers: str,
+) -> tuple[int, dict[str, str], bytes]:
+    address = urlsplit(deployment.page_url or "")
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=35)
+    connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, {k.lower(): v for k, v in response.getheaders()}, content
+
+
+def test_the_root_is_the_page_and_is_asked_for_again(deployment: LocalDeployment) -> None:
+    status, headers, body = request(deployment, "/")
+    assert status == 200
+    assert b"<title>Whippet" in body
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert headers["cache-control"] == "no-cache"
+
+
+def test_assets_are_kept_for_ever(deployment: LocalDeployment) -> None:
+    _, _, body = request(deployment, "/")
+    address = body.decode().partition('<script src="assets/')[2].partition('"')[0]
+    status, headers, script = request(deployment, f"/assets/{address}")
+    assert status == 200
+    assert b"import" in script
+    assert headers["content-type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in headers["cache-control"]
+
+
+def test_the_settings_are_those_of_this_deployment(
+    deployment: LocalDeployment, manifest: dict[str, Any]
+) -> None:
+    status, headers, body = request(deployment, "/config.js")
+    assert status == 200
+    assert headers["cache-control"] == "no-cache"
+    settings = json.loads(body.decode().removeprefix("window.WHIPPET = ").rstrip(";\n"))
+    assert settings["model"] == {"name": manifest["name"], "version": manifest["version"]}
+    assert settings["inputPixels"] == manifest["preprocessing"]["resize"]
+    assert deployment.api_key not in body.decode()
+
+
+def test_the_document_is_published(deployment: LocalDeployment) -> None:
+    _, _, body = request(deployment, "/openapi.json")
+    assert json.loads(body) == json.loads(json.dumps(document()))
+
+
+@pytest.mark.parametrize("path", ["/", "/config.js", "/api/predict"])
+def test_everything_has_the_security_headers(deployment: LocalDeployment, path: str) -> None:
+    _, headers, _ = request(deployment, path)
+    assert headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "max-age=31536000" in headers["strict-transport-security"]
+
+
+def test_the_api_answers_beside_the_page(deployment: LocalDeployment) -> None:
+    status, headers, body = request(
+        deployment, "/api/predict?top_k=2", "POST", PICTURE.read_bytes(),
+        content_type="image/png", x_api_key=deployment.api_key,
+    )  # fmt: skip
+    answer = json.loads(body)
+    assert status == 200, answer
+    assert answer["predictions"][0]["label"] == "3"
+    assert len(answer["predictions"]) == 2, "the query is passed on"
+    assert "cloudfront" in headers["via"].lower()
+
+
+def test_the_apis_errors_are_passed_on_as_they_are(deployment: LocalDeployment) -> None:
+    status, _, body = request(
+        deployment, "/api/predict", "POST", PICTURE.read_bytes(), content_type="image/png"
+    )
+    assert (status, json.loads(body)["error"]["code"]) == (403, "invalid_api_key")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+def test_the_page_itself_takes_no_writing(deployment: LocalDeployment, method: str) -> None:
+    status, _, _ = request(deployment, "/index.html", method)
+    assert status == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/_ministack/health", "/_localstack/health", "/v2/", "/?Action=ListUsers"]
+)
+def test_the_emulators_own_interfaces_are_not_on_the_plain_port(
+    deployment: LocalDeployment, path: str
+) -> None:
+    _, headers, body = request(deployment, path)
+    assert "x-cache" in headers, "CloudFront answered"
+    assert b"AccessDenied" in body or b"<title>Whippet" in body
+
+
+def test_the_pages_bucket_is_private(
+    client: Callable[[str], Any], stack_resources: Callable[[str, str], list[str]]
+) -> None:
+    buckets = stack_resources("whippet-local-web", "AWS::S3::Bucket")
+    (bucket,) = (name for name in buckets if "page" in name)
+    found = client("s3").head_object(Bucket=bucket, Key="index.html")
+    assert found["ContentType"] == "text/html; charset=utf-8"
+    blocked = client("s3").get_public_access_block(Bucket=bucket)
+    assert all(blocked["PublicAccessBlockConfiguration"].values())

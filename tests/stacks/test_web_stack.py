@@ -1,0 +1,271 @@
+"""The page's stack: what the local cloud cannot show is asserted on the template."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from stacks.components.page_distribution import STRIP_API_PATH
+from stacks.errors import SettingsError
+from stacks.inputs import Inputs
+from stacks.settings import StageSettings
+from stacks.web_settings import check_web
+from tests.stacks.assembly import (
+    Assembly,
+    Json,
+    Resource,
+    allowed_actions,
+    flatten,
+    statements_for_role,
+    statements_of,
+)
+from tests.stacks.conftest import Synthesize
+
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c"
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+ALL_VIEWER_EXCEPT_HOST_HEADER = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+
+
+def configuration(assembly: Assembly) -> Json:
+    found = assembly.resource("web", "AWS::CloudFront::Distribution")
+    settings: Json = found.properties["DistributionConfig"]
+    return settings
+
+
+def api_behavior(assembly: Assembly) -> Json:
+    (behavior,) = configuration(assembly)["CacheBehaviors"]
+    return dict(behavior)
+
+
+def origin(assembly: Assembly, behavior: Json) -> Json:
+    (found,) = (
+        each
+        for each in configuration(assembly)["Origins"]
+        if each["Id"] == behavior["TargetOriginId"]
+    )
+    return dict(found)
+
+
+def part(value: Json) -> str:
+    """Return what Fn::Select takes of an address that Fn::Split cuts."""
+    index, split = value["Fn::Select"]
+    separator, address = split["Fn::Split"]
+    return flatten(address).split(str(separator))[int(index)]
+
+
+def bucket(assembly: Assembly, name: str) -> Resource:
+    (found,) = (
+        each
+        for each in assembly.resources("web", "AWS::S3::Bucket")
+        if each.logical_id.startswith(name)
+    )
+    return found
+
+
+def content(assembly: Assembly) -> Json:
+    return assembly.resource("web", "Custom::Page").properties
+
+
+def test_the_api_lies_under_the_pages_own_origin(assembly: Assembly) -> None:
+    behavior = api_behavior(assembly)
+    assert behavior["PathPattern"] == "/api/*"
+    target = origin(assembly, behavior)
+    host, stage = part(target["DomainName"]), part(target["OriginPath"]["Fn::Join"][1][1])
+    assert re.fullmatch(r"<.*-api:.*>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>", host)
+    assert re.fullmatch(r"<.*-api:.*Stagev1.*>", stage), "put before the path by CloudFront"
+    assert target["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
+    assert target["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
+    assert target["CustomOriginConfig"]["OriginReadTimeout"] == 30, "above the API's own 29 s"
+
+
+def test_the_api_is_never_cached_and_gets_all_but_the_host(assembly: Assembly) -> None:
+    behavior = api_behavior(assembly)
+    assert set(behavior["AllowedMethods"]) == {
+        "GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE",
+    }  # fmt: skip
+    assert behavior["CachePolicyId"] == CACHING_DISABLED
+    assert behavior["OriginRequestPolicyId"] == ALL_VIEWER_EXCEPT_HOST_HEADER
+    assert behavior["ViewerProtocolPolicy"] == "https-only"
+
+
+def test_a_function_takes_api_off_the_path(assembly: Assembly) -> None:
+    function = assembly.resource("web", "AWS::CloudFront::Function")
+    assert function.properties["AutoPublish"] is True
+    assert function.properties["FunctionConfig"]["Runtime"] == "cloudfront-js-2.0"
+    assert function.properties["FunctionCode"] == STRIP_API_PATH
+    (association,) = api_behavior(assembly)["FunctionAssociations"]
+    assert association["EventType"] == "viewer-request"
+    assert association["FunctionARN"]["Fn::GetAtt"][0] == function.logical_id
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/predict", "/predict"),
+        ("/api/api/predict", "/api/predict"),
+        ("/api/", "/"),
+        ("/apis/predict", "/apis/predict"),
+    ],
+)
+def test_the_function_itself(path: str, expected: str) -> None:
+    node = shutil.which("node")
+    assert node, "node comes with requirements.txt: run the tests with .venv/bin on the PATH"
+    event = json.dumps({"request": {"uri": path}})
+    ended = subprocess.run(
+        [node, "-e", f"{STRIP_API_PATH}; console.log(handler({event}).uri)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout.strip() == expected
+
+
+def test_no_error_is_rewritten(assembly: Assembly) -> None:
+    """A page for 403 and 404 would be answered to callers of the API, too."""
+    assert "CustomErrorResponses" not in configuration(assembly)
+
+
+def test_the_page_is_compressed_and_redirected_to_https(assembly: Assembly) -> None:
+    behavior = configuration(assembly)["DefaultCacheBehavior"]
+    assert behavior["Compress"] is True
+    assert behavior["CachePolicyId"] == CACHING_OPTIMIZED, "takes gzip and Brotli"
+    assert behavior["ViewerProtocolPolicy"] == "redirect-to-https"
+    assert configuration(assembly)["DefaultRootObject"] == "index.html"
+
+
+def test_only_this_distribution_reads_the_private_bucket(assembly: Assembly) -> None:
+    page = bucket(assembly, "PageBucket")
+    target = origin(assembly, configuration(assembly)["DefaultCacheBehavior"])
+    access = assembly.resource("web", "AWS::CloudFront::OriginAccessControl")
+    assert target["OriginAccessControlId"] == {"Fn::GetAtt": [access.logical_id, "Id"]}
+    assert target["S3OriginConfig"] == {"OriginAccessIdentity": ""}
+    signing = access.properties["OriginAccessControlConfig"]
+    assert (signing["SigningBehavior"], signing["SigningProtocol"]) == ("always", "sigv4")
+    assert all(page.properties["PublicAccessBlockConfiguration"].values())
+    (policy,) = (
+        each
+        for each in assembly.resources("web", "AWS::S3::BucketPolicy")
+        if each.properties["Bucket"] == {"Ref": page.logical_id}
+    )
+    (allowing,) = (each for each in statements_of(policy) if each["Effect"] == "Allow")
+    assert allowing["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert allowing["Action"] == ["s3:GetObject"]
+    assert "distribution/" in flatten(allowing["Condition"]["StringEquals"]["AWS:SourceArn"])
+
+
+@pytest.mark.parametrize("name", ["PageBucket", "Logs"])
+def test_buckets_use_s3s_own_encryption(assembly: Assembly, name: str) -> None:
+    """With a KMS key, origin access control is a cycle, and logs are not delivered."""
+    (rule,) = bucket(assembly, name).properties["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_logs_have_a_bucket_that_cloudfront_can_write_to(assembly: Assembly) -> None:
+    logs = bucket(assembly, "Logs")
+    assert configuration(assembly)["Logging"]["Bucket"] == {
+        "Fn::GetAtt": [logs.logical_id, "RegionalDomainName"]
+    }
+    (ownership,) = logs.properties["OwnershipControls"]["Rules"]
+    assert ownership["ObjectOwnership"] == "BucketOwnerPreferred", "its logs come with an ACL"
+    days = assembly.settings.storage.access_log_retention_days
+    (rule,) = logs.properties["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == days
+    kept = "Retain" if assembly.settings.retain_stateful_resources else "Delete"
+    assert logs.body["DeletionPolicy"] == kept
+    assert bucket(assembly, "PageBucket").body["DeletionPolicy"] == "Delete"
+
+
+def test_security_headers(assembly: Assembly) -> None:
+    policy = assembly.resource("web", "AWS::CloudFront::ResponseHeadersPolicy")
+    headers = policy.properties["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    directives = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"].split("; ")
+    assert directives[0] == "default-src 'none'"
+    assert not [each for each in directives if "unsafe" in each or "http" in each or "*" in each]
+    assert "frame-ancestors 'none'" in directives
+    assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+    assert headers["ContentTypeOptions"] == {"Override": True}
+    assert headers["FrameOptions"]["FrameOption"] == "DENY"
+    behaviors = [configuration(assembly)["DefaultCacheBehavior"], api_behavior(assembly)]
+    assert all(each["ResponseHeadersPolicyId"] == {"Ref": policy.logical_id} for each in behaviors)
+
+
+def test_a_domain_of_ones_own_has_its_certificate_and_tls_1_2(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    web = dataclasses.replace(
+        dev_settings.web, domain_name="pictures.example.com", certificate_arn=CERTIFICATE
+    )
+    assembly = synthesize_with(dataclasses.replace(dev_settings, web=web))
+    found = configuration(assembly)
+    assert found["Aliases"] == ["pictures.example.com"]
+    certificate = found["ViewerCertificate"]
+    assert certificate["AcmCertificateArn"] == CERTIFICATE
+    assert certificate["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    assert certificate["SslSupportMethod"] == "sni-only"
+    outputs = assembly.template("web")["Outputs"]
+    assert outputs["PageUrl"]["Value"] == "https://pictures.example.com/"
+    assert "PageDomainTarget" in outputs
+
+
+@pytest.mark.parametrize("given", ["domain_name", "certificate_arn"])
+def test_a_domain_and_its_certificate_come_together(
+    dev_settings: StageSettings, given: str
+) -> None:
+    change: Any = {given: "x"}
+    with pytest.raises(SettingsError, match="expected both or neither"):
+        check_web(dataclasses.replace(dev_settings.web, **change), file="config/dev.toml")
+
+
+def test_a_stage_may_go_without_the_page(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    web = dataclasses.replace(dev_settings.web, enabled=False)
+    assembly = synthesize_with(dataclasses.replace(dev_settings, web=web))
+    assert not (assembly.directory / "whippet-dev-web.template.json").exists()
+
+
+def test_the_page_gets_its_settings_and_no_key(assembly: Assembly, inputs: Inputs) -> None:
+    config = json.loads(content(assembly)["Config"])
+    assert config == {
+        "apiBase": "/api",
+        "openapi": "openapi.json",
+        "maxBytes": 4 * 1024 * 1024,
+        "inputPixels": inputs.model.resize_pixels,
+        "model": {"name": inputs.model.name, "version": inputs.model.version},
+        "topK": 5,
+    }
+    assert not re.search("api.?key", json.dumps(assembly.template("web")), re.IGNORECASE)
+
+
+def test_the_publisher_may_do_nothing_else(assembly: Assembly) -> None:
+    page = bucket(assembly, "PageBucket").logical_id
+    (role,) = assembly.resources("web", "AWS::IAM::Role")
+    statements = statements_for_role(assembly, "web", role.logical_id)
+    assert allowed_actions(statements) == {
+        "s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:DeleteObject",
+        "logs:CreateLogStream", "logs:PutLogEvents",
+    }  # fmt: skip
+    asset_key = content(assembly)["AssetKey"]
+    for statement in statements:
+        for resource in map(flatten, statement["Resource"]):
+            if "s3:GetObject" in statement["Action"]:
+                assert resource.endswith(f"/{asset_key}")
+            if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"]):
+                assert resource == f"<{page}.Arn>/*"
+
+
+def test_a_publisher_that_never_answers_fails_the_stack_soon(assembly: Assembly) -> None:
+    assert int(content(assembly)["ServiceTimeout"]) <= 300
+    function = assembly.resource("web", "AWS::Lambda::Function")
+    assert function.properties["Timeout"] < int(content(assembly)["ServiceTimeout"])
+    assert function.properties["Runtime"].startswith("python"), "Node hangs on the local cloud"
+
+
+def test_the_web_stack_waits_for_the_api(assembly: Assembly) -> None:
+    name = assembly.settings.name
+    assert f"{name}-api" in assembly.manifest("web")["dependencies"]

@@ -1,0 +1,55 @@
+"""A session whose clients are botocore's stubs."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
+
+SERVICES = (
+    "apigateway",
+    "cloudformation",
+    "ecr",
+    "lambda",
+    "sagemaker",
+    "service-quotas",
+    "ssm",
+    "sts",
+)
+
+
+class StubbedSession:
+    """A session whose clients answer what was put in."""
+
+    region_name = "eu-west-1"
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.stubs: dict[str, Stubber] = {}
+        self._clients: dict[str, Any] = {}
+        for service in SERVICES:
+            client = boto3.client(
+                service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+            )
+            self._clients[service] = client
+            self.stubs[service] = stack.enter_context(Stubber(client))
+
+    def client(self, service: str, region_name: str) -> Any:
+        assert region_name == self.region_name
+        return self._clients[service]
+
+
+def add_quota(session: StubbedSession, name: str, value: float) -> None:
+    """Let SageMaker's applied quotas be two pages, the second with this one."""
+    other = {"QuotaName": "ml.m5.large for training job usage", "Value": 1000.0}
+    quotas = session.stubs["service-quotas"]
+    quotas.add_response(
+        "list_service_quotas",
+        {"Quotas": [other], "NextToken": "more"},
+        {"ServiceCode": "sagemaker"},
+    )
+    quotas.add_response(
+        "list_service_quotas",
+        {"Quotas": [{"QuotaName": name, "Value": value}]},
+        {"ServiceCode": "sagemaker", "NextToken": "more"},
+    )

@@ -1,0 +1,155 @@
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from classifier_proxy import errors
+from classifier_proxy.answers import parse_classification
+from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, answer_for
+from classifier_proxy.schemas import parse_request
+from stacks.components.gateway_responses import GATEWAY_ERRORS
+from tools import openapi
+from tools.documents import errors_document
+from tools.openapi_schemas import CLASSIFICATION_EXAMPLE, PICTURE_EXAMPLE
+
+DOCUMENT = openapi.document()
+REPOSITORY = Path(__file__).parents[2]
+
+
+def validator(schema: Any) -> Any:
+    resource = Resource.from_contents(DOCUMENT, default_specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource("urn:document", resource)
+    rooted = json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
+    return OAS31Validator(rooted, registry=registry)
+
+
+def operations() -> Iterator[dict[str, Any]]:
+    for item in DOCUMENT["paths"].values():
+        yield from item.values()
+
+
+def documented_errors() -> set[tuple[int, str]]:
+    return {
+        (int(status), code)
+        for operation in operations()
+        for status, answer in operation["responses"].items()
+        if status != "200"
+        for code in answer["content"]["application/json"]["examples"]
+    }
+
+
+def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
+    for operation in operations():
+        body = operation.get("requestBody", {"content": {}})
+        for part in (body, *operation["responses"].values()):
+            yield from part["content"].items()
+
+
+def test_it_is_an_openapi_document() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_is_the_same_in_every_process(tmp_path: Path) -> None:
+    written = []
+    for seed in ("1", "2"):
+        output = tmp_path / f"{seed}.json"
+        subprocess.run(
+            [sys.executable, "-m", "tools.openapi", "--output", str(output)],
+            cwd=REPOSITORY,
+            env={"PYTHONHASHSEED": seed, "PATH": f"{REPOSITORY}/.venv/bin"},
+            capture_output=True,
+            check=True,
+        )
+        written.append(output.read_bytes())
+    assert written[0] == written[1]
+    assert json.loads(written[0]) == DOCUMENT
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    examples = [
+        (media["schema"], example["value"])
+        for _, media in media_types()
+        for example in media.get("examples", {}).values()
+    ]
+
+    assert len(examples) > 40
+    for schema, example in examples:
+        validator(schema).validate(example)
+
+
+def test_the_error_table_and_both_documents_agree() -> None:
+    proxys = {(row.status, row.code) for row in (*ERROR_TABLE.values(), INTERNAL_ERROR)}
+    gateways = {(row.status, row.code) for row in GATEWAY_ERRORS if row.status}
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", errors_document(), re.MULTILINE)
+
+    assert proxys | gateways <= documented_errors()
+    assert {(int(status), code) for status, code in rows} == documented_errors()
+
+
+@pytest.mark.parametrize("error", list(ERROR_TABLE))
+def test_what_the_proxy_says_of_an_error_is_documented(error: type[errors.ProxyError]) -> None:
+    row = answer_for(error())
+    body = {
+        **row.members,
+        "error": {"code": row.code, "message": row.message},
+        "request_id": "1",
+    }
+    answers = [operation["responses"].get(str(row.status)) for operation in operations()]
+    documented = [
+        answer
+        for answer in answers
+        if answer
+        and validator(answer["content"]["application/json"]["schema"]).is_valid(body)
+        and row.code in answer["content"]["application/json"]["examples"]
+    ]
+
+    assert documented
+    for answer in documented:
+        assert row.retry_after_seconds is None or "Retry-After" in answer["headers"]
+
+
+def test_an_error_that_is_in_no_table_breaks_the_schema() -> None:
+    schema = DOCUMENT["paths"]["/predict"]["post"]["responses"]["400"]["content"]
+    body = {"error": {"code": "no_such_code", "message": "x"}, "request_id": "1"}
+
+    assert not validator(schema["application/json"]["schema"]).is_valid(body)
+
+
+def test_the_request_example_is_one_that_the_proxy_takes() -> None:
+    request = parse_request("application/json", json.dumps(PICTURE_EXAMPLE).encode(), ["3"])
+
+    assert request.media_type == "image/png"
+
+
+def test_the_answer_example_is_one_that_the_proxy_takes() -> None:
+    answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), 5)
+
+    assert answer == {
+        key: value for key, value in CLASSIFICATION_EXAMPLE.items() if key != "request_id"
+    }
+
+
+def test_only_the_health_needs_no_key() -> None:
+    paths = DOCUMENT["paths"]
+
+    assert DOCUMENT["security"] == [{"ApiKey": []}]
+    assert "security" not in paths["/predict"]["post"]
+    assert paths["/health"]["get"]["security"] == []
+
+
+def test_both_shapes_of_a_request_that_is_too_large_are_documented() -> None:
+    content = DOCUMENT["paths"]["/predict"]["post"]["responses"]["413"]["content"]
+
+    check = validator(content["application/json"]["schema"])
+    check.validate({"message": "Request Too Long"})
+    assert not check.is_valid({"message": "Request Too Long", "more": 1})
+    assert "text/plain" in content

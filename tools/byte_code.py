@@ -1,0 +1,100 @@
+"""Byte code for the function's asset, from an interpreter of the Lambda runtime's own version.
+
+Lambda's file system is read-only: without it every cold start compiles every module again.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+RUNTIME_VERSION = (3, 13)
+_TASK_ROOT = "/var/task"
+_TIMEOUT_SECONDS = 120.0
+
+
+def find_interpreter(version: tuple[int, int] = RUNTIME_VERSION) -> Path | None:
+    """Look for a CPython of a version, on PATH and among those that pyenv and uv installed.
+
+    Args:
+        version: major and minor version.
+
+    Returns:
+        An interpreter that runs and is of that version; None where there is none.
+    """
+    name = f"python{version[0]}.{version[1]}"
+    home = Path.home()
+    installed = [
+        *sorted((home / ".pyenv" / "versions").glob(f"{version[0]}.{version[1]}.*/bin/{name}")),
+        *sorted((home / ".local" / "share" / "uv" / "python").glob(f"cpython-*/bin/{name}")),
+    ]
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    found = [shutil.which(name, path=folder) for folder in folders if folder]
+    # A name on PATH may be a shim of pyenv's that stands for nothing.
+    for candidate in (*(Path(path) for path in found if path), *installed):
+        if _is_cpython(candidate, version):
+            return candidate
+    return None
+
+
+def compile_files(files: Mapping[str, bytes], interpreter: Path) -> dict[str, bytes]:
+    """Compile the Python modules of a bundle.
+
+    The byte code carries its source's hash and is not checked against it (`unchecked-hash`, PEP
+    552): the asset's zip does not keep the times that the usual kind is checked by.
+
+    Args:
+        files: content by path in the bundle.
+        interpreter: the Python whose byte code it is to be.
+
+    Returns:
+        The byte code by path in the bundle.
+
+    Raises:
+        subprocess.SubprocessError: the interpreter could not compile them.
+    """
+    with tempfile.TemporaryDirectory(prefix="whippet-byte-code-") as temporary:
+        folder = Path(temporary)
+        for name, content in files.items():
+            if name.endswith(".py"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+        command = [str(interpreter), "-I", "-m", "compileall", "-q"]
+        command += ["--invalidation-mode", "unchecked-hash", "-s", temporary, "-p", _TASK_ROOT]
+        subprocess.run(  # noqa: S603 - an interpreter that was asked for its version
+            [*command, temporary],
+            check=True,
+            capture_output=True,
+            env={"PYTHONHASHSEED": "0"},
+            timeout=_TIMEOUT_SECONDS,
+        )
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*.pyc"))
+        }
+
+
+def is_byte_code(name: str) -> bool:
+    """Say whether a path in a bundle is byte code's.
+
+    Args:
+        name: the path.
+    """
+    return PurePosixPath(name).suffix == ".pyc"
+
+
+def _is_cpython(candidate: Path, version: tuple[int, int]) -> bool:
+    program = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
+    try:
+        answer = subprocess.run(  # noqa: S603 - what was found under Python's own name
+            [str(candidate), "-I", "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.stdout.split() == ["cpython", str(version[0]), str(version[1])]

@@ -1,0 +1,150 @@
+import { byId, element, showModel } from "./dom.js";
+
+const METHODS = ["get", "post", "put", "patch", "delete", "options", "head"];
+
+/** Follow `{"$ref": "#/components/…"}` to what it names. */
+function resolve(openapi, value) {
+  if (!value?.$ref) return value;
+  const steps = value.$ref.replace(/^#\//, "").split("/");
+  return steps.reduce((place, step) => place?.[step.replaceAll("~1", "/").replaceAll("~0", "~")], openapi);
+}
+
+function code(content) {
+  const text = typeof content === "string" ? content : JSON.stringify(content, null, 2);
+  return element("pre", { tabindex: "0" }, element("code", {}, text));
+}
+
+function table(caption, heads, rows) {
+  const row = (cells, tag, attributes = {}) =>
+    element("tr", {}, ...cells.map((cell) => element(tag, attributes, cell)));
+  // A wide table scrolls by itself; the tab stop lets the keyboard scroll it too.
+  return element(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
+    element(
+      "table",
+      {},
+      element("caption", {}, caption),
+      element("thead", {}, row(heads, "th", { scope: "col" })),
+      element("tbody", {}, ...rows.map((cells) => row(cells, "td"))),
+    ),
+  );
+}
+
+/** Text with what stands between backticks as code. */
+function prose(text) {
+  const parts = text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+  return element("p", {}, ...parts);
+}
+
+function paragraphs(text) {
+  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map(prose);
+}
+
+/** A status's meaning: a line for each error code that it names. */
+function meaning(text) {
+  const lines = (text ?? "").split(/(?=`\w+`: )/).filter(Boolean).map(prose);
+  return element("div", { class: "meaning" }, ...lines);
+}
+
+function typeOf(openapi, schema) {
+  const found = resolve(openapi, schema) ?? {};
+  const bounds = ["minimum", "maximum", "default"].filter((name) => name in found);
+  const type = [found.type ?? (found.oneOf ? "one of several" : "any")].flat().join(" or ");
+  return [type, ...bounds.map((name) => `${name} ${found[name]}`)].join(", ");
+}
+
+function parameters(openapi, operation) {
+  const rows = (operation.parameters ?? []).map((given) => {
+    const parameter = resolve(openapi, given);
+    return [
+      element("code", {}, parameter.name),
+      parameter.in + (parameter.required ? ", required" : ""),
+      typeOf(openapi, parameter.schema),
+      parameter.description ?? "",
+    ];
+  });
+  return rows.length ? [table("Parameters", ["Name", "In", "Type", "Meaning"], rows)] : [];
+}
+
+/** The first example of a media type, or its schema where there is none. */
+function sample(openapi, media) {
+  const [named] = Object.values(media.examples ?? {});
+  return media.example ?? resolve(openapi, named)?.value ?? resolve(openapi, media.schema)?.examples?.[0] ?? resolve(openapi, media.schema);
+}
+
+function requestBody(openapi, operation) {
+  const body = resolve(openapi, operation.requestBody);
+  if (!body) return [];
+  const content = Object.entries(body.content ?? {});
+  const pictures = content.map(([type]) => type).filter((type) => type.startsWith("image/"));
+  const rows = content
+    .filter(([type]) => !pictures.includes(type))
+    .map(([type, media]) => [element("code", {}, type), code(sample(openapi, media))]);
+  if (pictures.length) {
+    rows.unshift([prose(pictures.map((type) => `\`${type}\``).join(" ")), "The picture's bytes, as they are."]);
+  }
+  return [...paragraphs(body.description), table("Request body", ["Type", "Content"], rows)];
+}
+
+function responses(openapi, operation) {
+  const entries = Object.entries(operation.responses ?? {}).map(([status, given]) => [status, resolve(openapi, given)]);
+  const rows = entries.map(([status, response]) => [element("code", {}, status), meaning(response.description)]);
+  const [, good] = entries.find(([status]) => status.startsWith("2")) ?? [];
+  const media = good?.content?.["application/json"];
+  return [
+    table("Answers", ["Status", "Meaning"], rows),
+    ...(media ? [element("h3", {}, "A good answer"), code(sample(openapi, media))] : []),
+  ];
+}
+
+function operations(openapi) {
+  return Object.entries(openapi.paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => method in item).map((method) =>
+      element(
+        "section",
+        { class: "card operation" },
+        element("h2", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), " ", element("code", {}, path)),
+        ...paragraphs(item[method].summary),
+        ...paragraphs(item[method].description),
+        ...parameters(openapi, item[method]),
+        ...requestBody(openapi, item[method]),
+        ...responses(openapi, item[method]),
+      ),
+    ),
+  );
+}
+
+function tryIt(settings) {
+  const base = new URL(settings.apiBase, window.location.href).href;
+  return element(
+    "section",
+    { class: "card" },
+    element("h2", {}, "Try it"),
+    code(`curl --data-binary @picture.jpg \\\n  -H 'Content-Type: image/jpeg' \\\n  -H "x-api-key: $API_KEY" \\\n  '${base}/predict?top_k=3'`),
+    element("p", { class: "hint" }, "The same document for programs: ", element("a", { href: settings.openapi }, settings.openapi)),
+  );
+}
+
+async function show(settings) {
+  showModel(settings);
+  const response = await fetch(settings.openapi);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const openapi = await response.json();
+  byId("document").replaceChildren(
+    element(
+      "div",
+      {},
+      element("p", { class: "hint" }, `${openapi.info.title}, version ${openapi.info.version} · OpenAPI ${openapi.openapi}`),
+      ...paragraphs(openapi.info.description),
+    ),
+    tryIt(settings),
+    ...operations(openapi),
+  );
+}
+
+show(window.WHIPPET).catch((error) => {
+  byId("document").replaceChildren(
+    element("p", { class: "problem", role: "alert" }, `The API's document cannot be shown (${error.message}). Load the page again.`),
+  );
+});

@@ -1,0 +1,74 @@
+// The API's own limit is 29 seconds.
+const TIMEOUT_MILLISECONDS = 32_000;
+const SENDABLE_KEY = /^[\x21-\x7e]+$/;
+
+/**
+ * What went wrong, as the API or the way to it told it.
+ *
+ * `status` is null where no answer came; `code` and `requestId` are null where the answer names
+ * none; `retryAfterSeconds` is null without such a header.
+ */
+export class ApiError extends Error {
+  constructor({ status = null, code = null, message = "", requestId = null, retryAfterSeconds = null }) {
+    super(message);
+    Object.assign(this, { status, code, requestId, retryAfterSeconds });
+  }
+}
+
+/**
+ * Ask what is in a picture.
+ *
+ * @param {{apiBase: string, topK: number}} settings
+ * @param {string} key the API key
+ * @param {Blob} picture
+ * @param {AbortSignal} signal ends the request when the answer is not wanted any more
+ * @returns {Promise<{answer: object, milliseconds: number}>}
+ * @throws {ApiError} anything but a usable answer
+ */
+export async function predict(settings, key, picture, signal) {
+  if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
+  const began = performance.now();
+  const response = await send(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
+    method: "POST",
+    headers: { "Content-Type": picture.type, "X-Api-Key": key },
+    body: picture,
+    cache: "no-store",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MILLISECONDS)]),
+  });
+  const content = await readJson(response);
+  const milliseconds = performance.now() - began;
+  if (!response.ok) throw refusal(response, content);
+  if (!Array.isArray(content?.predictions) || content.predictions.length === 0) {
+    throw new ApiError({ status: response.status, code: "invalid_endpoint_answer" });
+  }
+  return { answer: content, milliseconds };
+}
+
+async function send(address, options) {
+  try {
+    return await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError({ code: error.name === "TimeoutError" ? "timeout" : "unreachable" });
+  }
+}
+
+async function readJson(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return null; // plain text or HTML: the status has to do
+  }
+}
+
+function refusal(response, content) {
+  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  return new ApiError({
+    status: response.status,
+    code: content?.error?.code ?? null,
+    message: content?.error?.message ?? "",
+    requestId: content?.request_id ?? response.headers.get("x-amzn-requestid"),
+    retryAfterSeconds: Number.isNaN(seconds) ? null : seconds,
+  });
+}
