@@ -89,7 +89,8 @@ class Attributes:
 
     Attributes:
         top_k: predictions of each picture, 1 to the number of classes.
-        measurements: whether to measure one picture and its prediction.
+        measurements: whether to measure pictures and predictions; only the answer to one picture
+            in JSON has a place for them.
     """
 
     top_k: int

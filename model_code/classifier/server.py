@@ -21,7 +21,7 @@ from starlette.routing import Route
 from classifier.admission import Admission
 from classifier.answers import encode_answer
 from classifier.classification import Labeller
-from classifier.codecs import PictureRequest, RequestForm, read_attributes, read_request
+from classifier.codecs import PictureRequest, read_attributes, read_request
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
 from classifier.engine import Engine
@@ -29,7 +29,7 @@ from classifier.error_answers import answer_fault, answer_http_exception, answer
 from classifier.errors import RequestError
 from classifier.health import Health, WatchedEngine
 from classifier.manifest import Manifest
-from classifier.negotiation import AnswerType, negotiate
+from classifier.negotiation import negotiate
 from classifier.pipeline import Pipeline
 from classifier.settings import ServerSettings
 
@@ -104,10 +104,7 @@ class InferenceServer:
             answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
             header = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
             attributes = read_attributes(header, self._labeller.class_count)
-            # No other answer has a place for them.
-            alone_in_json = (asked.form, answer_type) == (RequestForm.PICTURE, AnswerType.JSON)
-            measured = attributes.measurements and alone_in_json
-            computing = self._pipeline.compute(asked.pictures, measured=measured)
+            computing = self._pipeline.compute(asked.pictures, measured=attributes.measurements)
             results = await _unless_gone(request, computing, deadline)
             body, media_type = encode_answer(
                 answer_type, asked.form, results, top_k=attributes.top_k, labeller=self._labeller
