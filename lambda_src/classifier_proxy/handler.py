@@ -74,7 +74,7 @@ def answer_request(
     request_id = _request_id(event, context)
     telemetry.start_request(request_id)
     try:
-        body = answer_event(
+        result = answer_event(
             routes,
             read_event(event),
             lambda: context.get_remaining_time_in_millis() / 1000,
@@ -85,8 +85,8 @@ def answer_request(
         failure = {"error": {"code": answer.code, "message": answer.message}, **answer.members}
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
-        telemetry.record_success(body)
-        return _response(200, body, request_id)
+        telemetry.record_success(result)
+        return _response(200, result.body, request_id)
     finally:
         telemetry.end_request()
 

@@ -37,7 +37,7 @@ def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
     assert request.path == "/endpoints/whippet-test/invocations"
     assert request.body == picture
     assert request.headers["Content-Type"] == content_type
-    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] is None
+    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == "measurements=true"
     assert "/sagemaker/aws4_request" in request.headers["Authorization"]
 
 
@@ -88,7 +88,8 @@ def test_the_bytes_decide_the_format_not_the_header(
 @pytest.mark.parametrize("top_k", ["2", "5", "1000"])
 def test_top_k_reaches_the_container(proxy: Proxy, runtime: SageMakerRuntime, top_k: str) -> None:
     assert proxy.call(query=[("top_k", top_k)]).status == 200
-    assert runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"] == f"top_k={top_k}"
+    attributes = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"]
+    assert sorted(attributes.split(",")) == ["measurements=true", f"top_k={top_k}"]
 
 
 def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:

@@ -10,6 +10,7 @@ CORE = [
     "events",
     "health",
     "image_checks",
+    "measurements",
     "metrics",
     "routes",
     "schemas",

@@ -133,7 +133,7 @@ def test_the_request_example_is_one_that_the_proxy_takes() -> None:
 def test_the_answer_example_is_one_that_the_proxy_takes() -> None:
     answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), 5)
 
-    assert answer == {
+    assert answer.body == {
         key: value for key, value in CLASSIFICATION_EXAMPLE.items() if key != "request_id"
     }
 
