@@ -11,6 +11,7 @@ CORE = [
     "health",
     "image_checks",
     "metrics",
+    "picture_headers",
     "routes",
     "schemas",
     "service",
