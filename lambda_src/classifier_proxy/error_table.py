@@ -54,6 +54,12 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
         errors.PayloadTooLargeError: ErrorAnswer(
             413, "payload_too_large", "The picture has too many bytes. Send a smaller one."
         ),
+        errors.ImageTooLargeError: ErrorAnswer(
+            413, "image_too_large", "The picture has too many pixels. Send a smaller one."
+        ),
+        errors.UnreadableImageError: ErrorAnswer(
+            422, "unreadable_image", "The picture's header is not that of a readable picture."
+        ),
         errors.UnsupportedMediaTypeError: ErrorAnswer(
             415, "unsupported_media_type", "This Content-Type is not supported."
         ),

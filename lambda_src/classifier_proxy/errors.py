@@ -46,6 +46,14 @@ class UnsupportedImageError(RequestError):
     """The bytes are none of the picture formats that are taken."""
 
 
+class ImageTooLargeError(RequestError):
+    """The picture has more pixels than are taken."""
+
+
+class UnreadableImageError(RequestError):
+    """The picture's header says that no decoder will read it, or not at a bearable price."""
+
+
 class UrlDisabledError(RequestError):
     """The picture is named by its address, which this deployment does not allow."""
 

@@ -16,6 +16,7 @@ from classifier_proxy.errors import (
     UrlDisabledError,
 )
 from classifier_proxy.image_checks import check_image, check_size
+from classifier_proxy.picture_headers import PictureSize
 
 IMAGE_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 JSON_MEDIA_TYPE = "application/json"
@@ -32,11 +33,13 @@ class ClassificationRequest:
     Attributes:
         image: the picture's bytes.
         media_type: the picture's true format, one of `IMAGE_MEDIA_TYPES`.
+        size: the picture's size; None where its header does not tell.
         top_k: how many classes to answer; None: the container's default.
     """
 
     image: bytes
     media_type: str
+    size: PictureSize | None
     top_k: int | None
 
 
@@ -71,7 +74,8 @@ def parse_request(
     if not body:
         raise EmptyBodyError
     image = _image_from_json(body, fetch_picture) if media_type == JSON_MEDIA_TYPE else body
-    return ClassificationRequest(image, check_image(image), top_k)
+    checked = check_image(image)
+    return ClassificationRequest(image, checked.media_type, checked.size, top_k)
 
 
 def _parse_top_k(values: Sequence[str]) -> int | None:

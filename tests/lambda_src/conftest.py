@@ -13,9 +13,10 @@ import pytest
 
 from classifier_proxy.endpoint import CallLimits
 from tests.lambda_src.events import LambdaContext, proxy_event
+from tests.lambda_src.pictures import jpeg
 from tests.lambda_src.stand_in import SageMakerRuntime, answer
 
-JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256))
+JPEG = jpeg(640, 480)
 
 
 @pytest.fixture

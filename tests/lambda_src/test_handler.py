@@ -6,10 +6,11 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import REQUEST_ID, proxy_event
+from tests.lambda_src.pictures import jpeg, lossy_webp, png
 from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
-WEBP = b"RIFF\x1a\x00\x00\x00WEBPVP8 " + bytes(30)
+PNG = png(640, 480)
+WEBP = lossy_webp(640, 480)
 MAXIMUM_BYTES = 4 * 1024 * 1024
 
 
@@ -128,6 +129,17 @@ BAD_REQUESTS = [
         [],
         413,
         "payload_too_large",
+    ),
+    ("too many pixels", jpeg(5001, 5000), "image/jpeg", [], 413, "image_too_large"),
+    ("too many scans", JPEG + b"\xff\xda" * 128, "image/jpeg", [], 422, "unreadable_image"),
+    ("a part of a header", PNG[:20], "image/png", [], 422, "unreadable_image"),
+    (
+        "no pixels in json",
+        {"image": encoded(png(0, 9))},
+        "application/json",
+        [],
+        422,
+        "unreadable_image",
     ),
     ("broken json", b'{"image": ', "application/json", [], 400, "invalid_json"),
     ("deep json", b"[" * 100_000, "application/json", [], 400, "invalid_json"),

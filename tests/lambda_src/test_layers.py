@@ -12,6 +12,7 @@ CORE = [
     "image_checks",
     "measurements",
     "metrics",
+    "picture_headers",
     "routes",
     "schemas",
     "service",

@@ -1,0 +1,164 @@
+"""The proxy's reading of headers beside Pillow's, and what it refuses beside what is decoded here.
+
+Here, because Pillow is in this environment; of the proxy only the standard library is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from classifier.decoding import FORMATS, MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
+from classifier.errors import RequestError
+from classifier_proxy import errors
+from classifier_proxy.error_table import answer_for
+from classifier_proxy.image_checks import check_image
+from classifier_proxy.picture_headers import PictureSize
+
+SIZES = [(1, 1), (24, 18), (300, 7), (3, 400)]
+
+
+def _file(picture: Image.Image, format_name: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+def _gradient(mode: str = "RGB", size: tuple[int, int] = (24, 18)) -> Image.Image:
+    return Image.linear_gradient("L").resize(size).convert(mode)
+
+
+def _exif_with_thumbnail() -> bytes:
+    """Orientation 6 in the first directory, a JPEG of 7 x 5 pixels in the second."""
+    thumbnail = _file(_gradient(size=(7, 5)), "JPEG")
+    first = struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 26)
+    entries = (0x0201, 4, 1, 56), (0x0202, 4, 1, len(thumbnail))
+    second = struct.pack(">H", 2) + b"".join(struct.pack(">HHII", *entry) for entry in entries)
+    tiff = b"MM\0*" + struct.pack(">I", 8) + first + second + struct.pack(">I", 0)
+    return b"Exif\0\0" + tiff + thumbnail
+
+
+EXIF = _exif_with_thumbnail()
+ANIMATION = {"save_all": True, "append_images": [_gradient().rotate(9)]}
+FRAME_IN_A_COMMENT = b"\xff\xc0\0\x0b\x08\0\x09\0\x09\x01\x01\x11\0"
+PICTURES = {
+    "jpeg": _file(_gradient(), "JPEG"),
+    "progressive": _file(_gradient(), "JPEG", progressive=True),
+    "cmyk": _file(_gradient("CMYK"), "JPEG"),
+    "thumbnail": _file(_gradient("L"), "JPEG", exif=EXIF),
+    "comment": _file(_gradient(), "JPEG", comment=FRAME_IN_A_COMMENT),
+    "profile": _file(_gradient(), "JPEG", icc_profile=bytes(70_000)),
+    "two pictures": _file(
+        _gradient(), "MPO", save_all=True, append_images=[_gradient(size=(9, 9))]
+    ),
+    "png": _file(_gradient(), "PNG"),
+    "palette": _file(_gradient("P"), "PNG", transparency=3),
+    "one bit": _file(_gradient("1"), "PNG"),
+    "16 bit": _file(_gradient("I;16"), "PNG"),
+    "png with exif": _file(_gradient("RGBA"), "PNG", exif=EXIF),
+    "animated png": _file(_gradient(), "PNG", **ANIMATION),
+    "webp": _file(_gradient(), "WEBP"),
+    "webp with alpha": _file(_gradient("RGBA"), "WEBP"),
+    "lossless": _file(_gradient("RGBA"), "WEBP", lossless=True),
+    "webp with exif": _file(_gradient(), "WEBP", exif=EXIF),
+    "animated webp": _file(_gradient(), "WEBP", **ANIMATION),
+}
+MODES: dict[str, tuple[list[str], list[dict[str, object]]]] = {
+    "JPEG": (["L", "RGB", "CMYK"], [{}, {"progressive": True}, {"exif": EXIF}]),
+    "PNG": (["1", "L", "LA", "P", "RGB", "RGBA", "I;16"], [{}, {"exif": EXIF}]),
+    "WEBP": (["L", "RGB", "RGBA"], [{}, {"lossless": True}, {"exif": EXIF}]),
+}
+
+
+def _size_by_pillow(data: bytes) -> tuple[int, int] | None:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return Image.open(io.BytesIO(data), formats=FORMATS).size
+    except Exception:  # of many kinds: see `decoding`
+        return None
+
+
+def _size_by_proxy(data: bytes) -> PictureSize | errors.RequestError | None:
+    try:
+        return check_image(data).size
+    except errors.RequestError as refusal:
+        return refusal
+
+
+def _assert_alike(data: bytes) -> bool:
+    """Compare the two, and tell whether Pillow opened the picture."""
+    expected, told = _size_by_pillow(data), _size_by_proxy(data)
+    if expected is None:
+        return False
+    if expected[0] * expected[1] > MAX_PIXELS:
+        assert isinstance(told, errors.ImageTooLargeError)
+    elif data.count(b"\xff\xda") <= MAX_JPEG_SCANS:
+        assert told == expected
+    return True
+
+
+@pytest.mark.parametrize("format_name", MODES)
+@pytest.mark.parametrize("size", SIZES)
+def test_of_every_picture_the_size_is_read(format_name: str, size: tuple[int, int]) -> None:
+    modes, options = MODES[format_name]
+    for mode, some in product(modes, options):
+        assert check_image(_file(_gradient(mode, size), format_name, **some)).size == size
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_cut_at_any_byte_is_never_read_otherwise_than_by_pillow(name: str) -> None:
+    data = PICTURES[name]
+    opened = [_assert_alike(data[:length]) for length in range(1, min(len(data), 4000))]
+    assert check_image(data).size == (24, 18)
+    assert not all(opened)
+
+
+@given(
+    name=st.sampled_from(sorted(PICTURES)),
+    cuts=st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 60), st.integers(0, 2000)),
+            st.integers(0, 12),
+            st.one_of(
+                st.binary(max_size=12),
+                st.sampled_from([b"\xff", b"\xff\0", b"\xff\xff", b"\xff\xd9", b"\xff\xfe\0\1"]),
+                st.sampled_from([b"\xff\xc2", b"\xff\xc8", b"\xff\xda", b"\xff\xde", b"\xff\x01"]),
+                st.just(FRAME_IN_A_COMMENT),
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
+def test_a_mutation_is_never_read_otherwise_than_by_pillow(
+    name: str, cuts: list[tuple[int, int, bytes]]
+) -> None:
+    data = PICTURES[name]
+    for start, length, replacement in cuts:
+        data = data[:start] + replacement + data[start + length :]
+    _assert_alike(data)
+
+
+def test_the_same_is_refused_in_the_same_words_for_programs() -> None:
+    scan = PICTURES["progressive"].rindex(b"\xff\xda")
+    many_scans = PICTURES["progressive"][:scan] + PICTURES["progressive"][scan:-2] * 130
+    for data in (_file(Image.new("1", (5001, 5000)), "PNG"), many_scans):
+        with pytest.raises(RequestError) as by_container:
+            decode_picture(data)
+        with pytest.raises(errors.RequestError) as by_proxy:
+            check_image(data)
+        answer = answer_for(by_proxy.value)
+        assert (answer.status, answer.code) == (by_container.value.status, by_container.value.code)
+
+
+def test_as_many_pixels_as_are_decoded_are_let_through() -> None:
+    data = _file(Image.new("1", (5000, 5000)), "PNG")
+    assert check_image(data).size == decode_picture(data).size == (5000, 5000)
