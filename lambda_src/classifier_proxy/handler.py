@@ -51,7 +51,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     def handle_event(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         answer = answer_request(routes, telemetry, event, context)
         if settings.cors_allowed_origin:
-            answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
+            answer["headers"] |= _cors_headers(settings.cors_allowed_origin, answer["headers"])
         return answer
 
     return handle_event
@@ -109,6 +109,14 @@ def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:
     # API Gateway's id, which its access log and its own error answers carry too.
     request_context = event.get("requestContext") or {}
     return str(request_context.get("requestId") or context.aws_request_id)
+
+
+def _cors_headers(allowed_origin: str, headers: Mapping[str, str]) -> dict[str, str]:
+    cors_headers = {"Access-Control-Allow-Origin": allowed_origin}
+    if "Retry-After" in headers:
+        # Without it a page of that origin cannot read when to try again.
+        cors_headers["Access-Control-Expose-Headers"] = "Retry-After"
+    return cors_headers
 
 
 def _response(

@@ -7,7 +7,7 @@ import pytest
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import REQUEST_ID, proxy_event
 from tests.lambda_src.pictures import jpeg, lossy_webp, png
-from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
+from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, service_error
 
 PNG = png(640, 480)
 WEBP = lossy_webp(640, 480)
@@ -52,6 +52,27 @@ def test_every_answer_names_the_allowed_origin(
 
     assert answer.status == status
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "Access-Control-Expose-Headers" not in answer.headers, "there is nothing to expose"
+
+
+def test_a_page_of_the_allowed_origin_can_read_when_to_try_again(
+    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
+    runtime.script = [service_error(503, "ServiceUnavailable")]
+
+    answer = proxy.call()
+
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+
+
+def test_without_an_allowed_origin_there_is_no_word_of_one(
+    proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    runtime.script = [service_error(503, "ServiceUnavailable")]
+
+    assert proxy.call().headers == {"Content-Type": "application/json", "Retry-After": "5"}
 
 
 @pytest.mark.parametrize(
