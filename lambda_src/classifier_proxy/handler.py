@@ -122,7 +122,7 @@ def _cors_headers(allowed_origin: str, headers: Mapping[str, str]) -> dict[str, 
 def _response(
     status: int, body: dict[str, Any], request_id: str, retry_after_seconds: int | None = None
 ) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if retry_after_seconds is not None:
         headers["Retry-After"] = str(retry_after_seconds)
     return {

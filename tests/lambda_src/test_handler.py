@@ -32,7 +32,7 @@ def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
     answer = proxy.call(picture, content_type=content_type)
 
     assert answer.status == 200
-    assert answer.headers == {"Content-Type": "application/json"}
+    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert answer.body == {**CLASSIFICATION, "request_id": REQUEST_ID}
     [request] = runtime.requests
     assert request.path == "/endpoints/whippet-test/invocations"
@@ -216,7 +216,7 @@ def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
     assert answer.body["request_id"] == REQUEST_ID
     assert set(answer.body) == {"error", "request_id"}
     assert set(answer.body["error"]) == {"code", "message"}
-    assert answer.headers == {"Content-Type": "application/json"}
+    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert runtime.requests == []
 
 

@@ -14,7 +14,7 @@ _OPERATIONS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
-_REGISTRY: Registry[Any] = Registry().with_resource(
+REGISTRY: Registry[Any] = Registry().with_resource(
     "urn:document", Resource.from_contents(DOCUMENT, default_specification=DRAFT202012)
 )
 
@@ -41,6 +41,6 @@ def check_documented(operation: str, status: int, content_type: str, body: Any) 
     assert media_type in answers[str(status)]["content"], f"{status} is never {media_type}: {body}"
     place = ("paths", path, method, "responses", str(status), "content", media_type, "schema")
     pointer = "/".join(part.replace("/", "~1") for part in place)
-    validator = OAS31Validator({"$ref": f"urn:document#/{pointer}"}, registry=_REGISTRY)
+    validator = OAS31Validator({"$ref": f"urn:document#/{pointer}"}, registry=REGISTRY)
     errors = [error.message for error in validator.iter_errors(body)]
     assert not errors, f"{status} is never {body}: {errors}"
