@@ -89,6 +89,7 @@ def test_the_api_answers_beside_the_page(deployment: LocalDeployment) -> None:
     assert answer["predictions"][0]["label"] == "3"
     assert len(answer["predictions"]) == 2, "the query is passed on"
     assert "cloudfront" in headers["via"].lower()
+    assert headers["cache-control"] == "no-store"
 
 
 def test_the_apis_errors_are_passed_on_as_they_are(deployment: LocalDeployment) -> None:
