@@ -1,20 +1,17 @@
 """Every error that a caller of the API can get: the rows of docs/errors.md and the document's."""
 
-import runpy
 from typing import NamedTuple
 
 from classifier_proxy import errors
 from classifier_proxy.error_table import (
     ERROR_TABLE,
     INTERNAL_ERROR,
-    MODEL_REJECTION_STATUSES,
+    MODEL_REJECTIONS,
     REJECTED_BY_MODEL,
 )
 from stacks.components.gateway_responses import GATEWAY_ERRORS
-from tools.cdk import ROOT
 
 PREDICT, HEALTH = "predict", "health"
-_MODEL_SERVER_ERRORS = ROOT / "model_code" / "classifier" / "errors.py"
 
 # "Gateway response types for API Gateway" in its developer guide: the statuses of the kinds of
 # each class that have no row of their own, and the 502 of a function that was stopped or throttled.
@@ -99,15 +96,14 @@ def _gateway_rows() -> list[Row]:
 
 
 def _model_server_rows() -> list[Row]:
-    known: dict[str, int] = runpy.run_path(str(_MODEL_SERVER_ERRORS))["STATUS_BY_CODE"]
     rows = {
         (status, code): "what the message says"
-        for code, status in known.items()
-        if status in MODEL_REJECTION_STATUSES
+        for status, codes in MODEL_REJECTIONS.items()
+        for code in codes
     }
-    # A container that is not ours may say something else, or nothing of use.
+    # A container that is not ours may refuse with another code, or say nothing of use.
     code, message = REJECTED_BY_MODEL
-    rows |= {(status, code): message for status in MODEL_REJECTION_STATUSES}
+    rows |= {(status, code): message for status in MODEL_REJECTIONS}
     return [
         Row(status, code, "model server", meaning, None, frozenset({PREDICT}))
         for (status, code), meaning in rows.items()

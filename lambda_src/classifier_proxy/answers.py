@@ -1,9 +1,8 @@
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from classifier_proxy.error_table import REJECTED_BY_MODEL
+from classifier_proxy.error_table import MODEL_REJECTIONS, REJECTED_BY_MODEL
 from classifier_proxy.errors import InvalidEndpointAnswerError, ModelRejectionError
 from classifier_proxy.measurements import parse_measurements
 
@@ -57,21 +56,21 @@ def parse_rejection(status: int, raw: str) -> ModelRejectionError:
     """Read why the container refused a request.
 
     Args:
-        status: the container's HTTP status.
+        status: the container's HTTP status, one of `MODEL_REJECTIONS`.
         raw: the container's body, `{"code", "message"}` by its contract.
 
     Returns:
         The error to raise: the container's own words or, where it gave none of the documented
-        form, a general sentence.
+        form, a general sentence; its code, or a general one where no document has its.
     """
+    general_code, general_message = REJECTED_BY_MODEL
     try:
         document = json.loads(raw)
         code, message = _text(document["code"]), _text(document["message"])
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", code):
-            raise ValueError("code is not snake_case")
     except (ValueError, TypeError, KeyError, RecursionError):
-        return ModelRejectionError(status, *REJECTED_BY_MODEL)
-    return ModelRejectionError(status, code, message[:LONGEST_MESSAGE_CHARACTERS])
+        return ModelRejectionError(status, general_code, general_message)
+    known_code = code if code in MODEL_REJECTIONS[status] else general_code
+    return ModelRejectionError(status, known_code, message[:LONGEST_MESSAGE_CHARACTERS])
 
 
 def _parse_prediction(value: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from botocore.exceptions import (
 
 from classifier_proxy import errors
 from classifier_proxy.answers import parse_rejection
-from classifier_proxy.error_table import MODEL_REJECTION_STATUSES
+from classifier_proxy.error_table import MODEL_REJECTIONS
 
 OVERLOADED_STATUS = 503
 """What the container answers, by its contract, when every place of its queue is taken."""
@@ -50,7 +50,7 @@ def from_service_error(error: ClientError) -> errors.ProxyError:
     code = str(response.get("Error", {}).get("Code", ""))
     if code == "ModelError":
         original_status = response.get("OriginalStatusCode")
-        if isinstance(original_status, int) and original_status in MODEL_REJECTION_STATUSES:
+        if isinstance(original_status, int) and original_status in MODEL_REJECTIONS:
             return parse_rejection(original_status, str(response.get("OriginalMessage", "")))
         if original_status == OVERLOADED_STATUS:
             return errors.ModelOverloadedError()

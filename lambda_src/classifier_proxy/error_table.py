@@ -24,8 +24,16 @@ class ErrorAnswer:
     members: Mapping[str, str] = field(default_factory=dict)
 
 
-MODEL_REJECTION_STATUSES = frozenset({400, 413, 415, 422})
-"""The statuses of the container's contract: what it says with them is passed on to the caller."""
+MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
+    {
+        400: frozenset({"empty_body", "invalid_request", "invalid_top_k"}),
+        413: frozenset({"image_too_large", "payload_too_large"}),
+        415: frozenset({"unsupported_media_type"}),
+        422: frozenset({"unreadable_image"}),
+    }
+)
+"""The container's refusals that are passed on: codes by status, as in its own table
+(`model_code/classifier/errors.py`). With another code the status and the message are."""
 
 INTERNAL_ERROR = ErrorAnswer(
     500, "internal_error", "Something went wrong on our side. Quote the request id to report it."
@@ -154,7 +162,7 @@ with Retry-After, a broken reply 502, a late one 504. So the container's own 503
 many requests, stays 503, while every other 5xx of it is a broken reply."""
 
 REJECTED_BY_MODEL = ("rejected_by_model", "The model refused the picture.")
-"""Code and message where the container refuses a request in words that are not of its contract."""
+"""Code and message where the container refuses a request with neither of its contract."""
 
 
 def answer_for(error: Exception) -> ErrorAnswer:

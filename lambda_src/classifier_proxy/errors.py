@@ -82,7 +82,7 @@ class ModelRejectionError(RequestError):
     """The model's container refused the request with one of the statuses of its contract.
 
     Args:
-        status: the container's HTTP status, one of `MODEL_REJECTION_STATUSES`.
+        status: the container's HTTP status, one of `MODEL_REJECTIONS`.
         code: the container's error code, snake_case.
         message: the container's sentence for the caller.
     """

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTION_STATUSES
+from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTIONS
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from tools.cdk import ROOT
 
 DOCUMENTED = {
     *((answer.status, answer.code) for answer in (*ERROR_TABLE.values(), INTERNAL_ERROR)),
     *((error.status, error.code) for error in GATEWAY_ERRORS if error.status is not None),
-    *((status, "any_code_of_the_model_server") for status in MODEL_REJECTION_STATUSES),
+    *((status, "any_code_of_the_model_server") for status in MODEL_REJECTIONS),
 }
 UNKNOWN = "Something unexpected happened"
 

@@ -115,9 +115,18 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
 
 
 def test_the_containers_words_are_taken_up_to_a_length() -> None:
-    rejection = parse_rejection(413, json.dumps({"code": "too_large", "message": "x" * 5000}))
+    raw = json.dumps({"code": "image_too_large", "message": "x" * 5000})
+    rejection = parse_rejection(413, raw)
 
-    assert (rejection.status, rejection.code, str(rejection)) == (413, "too_large", "x" * 500)
+    assert (rejection.status, rejection.code, str(rejection)) == (413, "image_too_large", "x" * 500)
+
+
+@pytest.mark.parametrize("code", ["too_large", "unreadable_image", "rejected_by_model", "X Y"])
+def test_a_code_that_no_document_has_with_this_status_is_not_passed_on(code: str) -> None:
+    rejection = parse_rejection(413, json.dumps({"code": code, "message": "It is a poster."}))
+
+    assert (rejection.status, rejection.code) == (413, "rejected_by_model")
+    assert str(rejection) == "It is a poster."
 
 
 @pytest.mark.parametrize(
@@ -130,7 +139,6 @@ def test_the_containers_words_are_taken_up_to_a_length() -> None:
         '{"code": "bad"}',
         '{"message": "bad"}',
         '{"code": 1, "message": "bad"}',
-        '{"code": "No Snake", "message": "bad"}',
         '{"code": "bad", "message": ""}',
     ],
 )

@@ -156,16 +156,24 @@ def test_a_fault_of_the_endpoint_is_answered_as_documented(
     assert ("FailedRequests" in metrics) == (status >= 500)
 
 
-@pytest.mark.parametrize("status", [400, 413, 415, 422])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_top_k"),
+        (413, "image_too_large"),
+        (415, "unsupported_media_type"),
+        (422, "unreadable_image"),
+    ],
+)
 def test_what_the_container_refuses_is_refused_in_its_words(
-    proxy: Proxy, runtime: SageMakerRuntime, status: int
+    proxy: Proxy, runtime: SageMakerRuntime, status: int, code: str
 ) -> None:
-    runtime.script = [model_error(status, {"code": "image_truncated", "message": "It ends early."})]
+    runtime.script = [model_error(status, {"code": code, "message": "It ends early."})]
 
     result = proxy.call()
 
     assert result.status == status
-    assert result.body["error"] == {"code": "image_truncated", "message": "It ends early."}
+    assert result.body["error"] == {"code": code, "message": "It ends early."}
     assert len(runtime.requests) == 1
 
 

@@ -1,11 +1,20 @@
 import re
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from classifier_proxy import errors
-from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, ErrorAnswer, answer_for
+from classifier_proxy.error_table import (
+    ERROR_TABLE,
+    INTERNAL_ERROR,
+    MODEL_REJECTIONS,
+    ErrorAnswer,
+    answer_for,
+)
 
+MODEL_SERVER_ERRORS = Path(__file__).parents[2] / "model_code" / "classifier" / "errors.py"
 KINDS = {errors.ProxyError, errors.RequestError, errors.EndpointError}
 
 
@@ -49,6 +58,14 @@ def test_an_error_is_answered_with_its_own_text_or_the_tables(
 
     assert answer_for(error()) == row
     assert answer_for(error("Its own.")) == replace(row, message="Its own.")
+
+
+def test_the_containers_refusals_are_those_of_its_own_table() -> None:
+    known: dict[str, int] = runpy.run_path(str(MODEL_SERVER_ERRORS))["STATUS_BY_CODE"]
+
+    passed_on = {code: status for code, status in known.items() if status in MODEL_REJECTIONS}
+    pairs = {(code, status) for status, codes in MODEL_REJECTIONS.items() for code in codes}
+    assert set(passed_on.items()) == pairs
 
 
 def test_a_rejection_by_the_model_is_answered_in_its_words() -> None:
