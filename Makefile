@@ -166,6 +166,10 @@ format: $(APP_ENVIRONMENT) ## Format the code
 snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change that was meant
 	@$(PYTHON) -m pytest tests/stacks --snapshot-update
 
+.PHONY: screenshots
+screenshots: environments $(DEMO) ## Renew the pictures of the page in docs/images
+	@WHIPPET_SCREENSHOTS=docs/images $(PYTHON) -m pytest --quiet tests/browser/test_accessibility.py tests/browser/test_page.py
+
 .PHONY: documents
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
 	@$(PYTHON) -m tools.documents

@@ -14,7 +14,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION = 1008  # RFC 6455
 # Where MiniStack answers requests to a deployed REST API.
-_DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?")
+_DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?", re.DOTALL)
 
 
 class Gateway:

@@ -51,7 +51,8 @@ def predict(api_url: str, api_key: str, picture: Path, *, top_k: int = 5) -> Api
     address = urlsplit(api_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
-    headers = {"Content-Type": content_type, "x-api-key": api_key}
+    # AWS's common firewall rules block who does not say what it is.
+    headers = {"Content-Type": content_type, "x-api-key": api_key, "User-Agent": "whippet"}
     started = time.perf_counter()
     try:
         connection.request("POST", f"{address.path}predict?top_k={top_k}", body, headers)

@@ -22,8 +22,13 @@ Every error has one shape, whoever answers it:
 
 Programs go by the status and the code, people by the message. Where a row names seconds, the
 answer carries them in `Retry-After`. The model server's refusals are passed on by the proxy, its
-other errors are the proxy's own. Two answers of AWS itself cannot be shaped: above 6 MB the
-status is 413 with `{"message": "Request Too Long"}`, above 10 MB it is 413 with plain text.
+other errors are the proxy's own. No answer is to be kept by browsers or proxies: each says
+`Cache-Control: no-store`.
+
+Some answers of AWS itself cannot be shaped. Above 6 MB the status is 413 with
+`{"message": "Request Too Long"}`, above 10 MB it is 413 with plain text. Beside the page CloudFront
+refuses methods that it does not know, such as TRACE, in HTML. What is not valid HTTP, or has more
+than 10,240 bytes of headers, does not reach the API and gets no answer of its.
 
 | status | code | answered by | meaning | retry after |
 |---|---|---|---|---|

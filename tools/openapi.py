@@ -22,7 +22,10 @@ _DESCRIPTION = f"""\
 Classifies pictures. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes,
 or JSON that holds them. Every error has one shape; programs go by its status and code.
 
-A path or method that is not listed here is answered 403 `route_not_found`."""
+A path or method that is not listed here is answered 403 `route_not_found`. Methods that CloudFront
+does not know it refuses itself beside the page, in HTML. `Content-Encoding` is not looked at."""
+
+_HEADERS = {"Cache-Control": {"$ref": "#/components/headers/CacheControl"}}
 
 
 def main() -> None:
@@ -46,10 +49,14 @@ def document() -> dict[str, Any]:
         "components": {
             "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
             "headers": {
+                "CacheControl": {
+                    "description": "No answer is to be kept. Those of AWS itself do not say so.",
+                    "schema": {"const": "no-store"},
+                },
                 "RetryAfter": {
                     "description": "Seconds to wait before another try.",
                     "schema": {"type": "integer", "minimum": 1},
-                }
+                },
             },
             "schemas": schemas(MAXIMUM_TOP_K),
         },
@@ -102,7 +109,11 @@ def _json_answer(description: str, schema: str, example: dict[str, Any]) -> dict
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {schema.lower(): {"value": example}},
     }
-    return {"description": description, "content": {JSON_MEDIA_TYPE: media}}
+    return {
+        "description": description,
+        "headers": dict(_HEADERS),
+        "content": {JSON_MEDIA_TYPE: media},
+    }
 
 
 def _error_answers(operation: str) -> dict[str, Any]:
@@ -122,6 +133,7 @@ def _error_answer(rows: list[Row]) -> dict[str, Any]:
     }
     answer: dict[str, Any] = {
         "description": " ".join(f"`{code}`: {row.meaning}" for code, row in by_code.items()),
+        "headers": dict(_HEADERS),
         "content": {
             JSON_MEDIA_TYPE: {
                 "schema": schema,
@@ -130,7 +142,7 @@ def _error_answer(rows: list[Row]) -> dict[str, Any]:
         },
     }
     if any(row.retry_after_seconds for row in rows):
-        answer["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+        answer["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
     if rows[0].status == 413:
         too_long = {"$ref": "#/components/schemas/RequestTooLong"}
         answer["content"][JSON_MEDIA_TYPE]["schema"] = {"anyOf": [schema, too_long]}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from classifier_proxy.health import SERVING_STATUSES
+from classifier_proxy.url_checks import LONGEST_URL_CHARACTERS
 
 REQUEST_ID = {"type": "string", "description": "Names the request, in the logs too."}
 
@@ -19,6 +20,7 @@ HEALTH_EXAMPLE = {
     "endpoint_status": "InService",
     "request_id": CLASSIFICATION_EXAMPLE["request_id"],
 }
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 # The smallest PNG: one pixel.
 PICTURE_EXAMPLE = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
@@ -39,12 +41,15 @@ def schemas(top_k_maximum: int) -> dict[str, Any]:
                 "image": {
                     **text,
                     "contentEncoding": "base64",
+                    "pattern": _BASE64,
                     "description": "A JPEG, PNG or WebP in standard base64 with padding.",
                 },
                 "url": {
                     **text,
                     "format": "uri",
-                    "description": "Address of a picture, where the deployment allows its host.",
+                    "maxLength": LONGEST_URL_CHARACTERS,
+                    "description": "https address of a picture, where the deployment allows its"
+                    " host.",
                 },
             },
             required=[],

@@ -1,14 +1,31 @@
 import json
 import re
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
+from typing import Any
 
 from classifier_proxy.error_table import REJECTED_BY_MODEL
 from classifier_proxy.errors import InvalidEndpointAnswerError, ModelRejectionError
+from classifier_proxy.measurements import parse_measurements
 
 LONGEST_MESSAGE_CHARACTERS = 500
 
 
-def parse_classification(raw: bytes, top_k: int | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered with, and what only we want to know.
+
+    Attributes:
+        body: of the 200.
+        measurements: of the picture and its prediction, as `parse_measurements` describes them.
+        invalid_measurements: names of those that came and could not be used.
+    """
+
+    body: dict[str, Any]
+    measurements: dict[str, float] = field(default_factory=dict)
+    invalid_measurements: list[str] = field(default_factory=list)
+
+
+def parse_classification(raw: bytes, top_k: int | None) -> Answer:
     """Check the container's answer and keep the documented keys of it.
 
     SageMaker passes any 200 on, so a proxy's HTML page or an empty body looks like success.
@@ -18,20 +35,22 @@ def parse_classification(raw: bytes, top_k: int | None) -> dict[str, Any]:
         top_k: how many predictions were asked for; None: the container's default.
 
     Returns:
-        `{"predictions": [{"label", "index", "probability"}, ...], "model": {"name", "version"}}`.
+        `{"predictions": [{"label", "index", "probability"}, ...], "model": {"name", "version"}}`,
+        and the measurements of a container that makes any: wrong ones fail no request.
 
     Raises:
         InvalidEndpointAnswerError: it is anything else; chained from what was wrong.
     """
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
+        document = json.loads(raw)
         predictions = [_parse_prediction(prediction) for prediction in document["predictions"]]
         if not 1 <= len(predictions) <= (top_k or len(predictions)):
             raise ValueError(f"{len(predictions)} predictions where top_k is {top_k}")
         model = {key: _text(document["model"][key]) for key in ("name", "version")}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidEndpointAnswerError from error
-    return {"predictions": predictions, "model": model}
+    measurements, invalid = parse_measurements(document.get("measurements", {}))
+    return Answer({"predictions": predictions, "model": model}, measurements, invalid)
 
 
 def parse_rejection(status: int, raw: str) -> ModelRejectionError:
@@ -68,7 +87,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(f"expected text, got {type(value).__name__}")
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

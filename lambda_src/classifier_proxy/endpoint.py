@@ -113,7 +113,8 @@ class SageMakerEndpoint:
             "Body": request.image,
             "ContentType": request.media_type,
             "Accept": "application/json",
+            "CustomAttributes": "measurements=true",
         }
         if request.top_k is not None:
-            arguments["CustomAttributes"] = f"top_k={request.top_k}"
+            arguments["CustomAttributes"] += f",top_k={request.top_k}"
         return self._client.invoke_endpoint(**arguments)["Body"].read(LARGEST_ANSWER_BYTES + 1)

@@ -2,6 +2,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from classifier_proxy.errors import InvalidBase64Error
+
 
 @dataclass(frozen=True)
 class ApiEvent:
@@ -32,13 +34,25 @@ def read_event(event: dict[str, Any]) -> ApiEvent:
 
     Returns:
         What of it is looked at.
+
+    Raises:
+        InvalidBase64Error: the body is not the base64 that the event says it is.
     """
-    # A picture is base64 here, as it is of one of the API's binary media types.
-    text = event.get("body") or ""
     return ApiEvent(
         method=event["httpMethod"],
         resource=event["resource"],
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-        body=base64.b64decode(text) if event.get("isBase64Encoded") else text.encode(),
+        body=_read_body(event.get("body") or "", is_base64=bool(event.get("isBase64Encoded"))),
         query=event.get("multiValueQueryStringParameters") or {},
     )
+
+
+def _read_body(text: str, *, is_base64: bool) -> bytes:
+    # A picture is base64 here, as it is of one of the API's binary media types.
+    if not is_base64:
+        # A lone surrogate is no text; whoever looks at the bytes says what is wrong with them.
+        return text.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise InvalidBase64Error("The body is not the base64 that the event says it is.") from error

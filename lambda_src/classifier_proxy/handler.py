@@ -51,7 +51,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     def handle_event(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         answer = answer_request(routes, telemetry, event, context)
         if settings.cors_allowed_origin:
-            answer["headers"]["Access-Control-Allow-Origin"] = settings.cors_allowed_origin
+            answer["headers"] |= _cors_headers(settings.cors_allowed_origin, answer["headers"])
         return answer
 
     return handle_event
@@ -74,7 +74,7 @@ def answer_request(
     request_id = _request_id(event, context)
     telemetry.start_request(request_id)
     try:
-        body = answer_event(
+        result = answer_event(
             routes,
             read_event(event),
             lambda: context.get_remaining_time_in_millis() / 1000,
@@ -85,8 +85,8 @@ def answer_request(
         failure = {"error": {"code": answer.code, "message": answer.message}, **answer.members}
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
-        telemetry.record_success(body)
-        return _response(200, body, request_id)
+        telemetry.record_success(result)
+        return _response(200, result.body, request_id)
     finally:
         telemetry.end_request()
 
@@ -111,10 +111,18 @@ def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:
     return str(request_context.get("requestId") or context.aws_request_id)
 
 
+def _cors_headers(allowed_origin: str, headers: Mapping[str, str]) -> dict[str, str]:
+    cors_headers = {"Access-Control-Allow-Origin": allowed_origin}
+    if "Retry-After" in headers:
+        # Without it a page of that origin cannot read when to try again.
+        cors_headers["Access-Control-Expose-Headers"] = "Retry-After"
+    return cors_headers
+
+
 def _response(
     status: int, body: dict[str, Any], request_id: str, retry_after_seconds: int | None = None
 ) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if retry_after_seconds is not None:
         headers["Retry-After"] = str(retry_after_seconds)
     return {

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from classifier_proxy.answers import Answer
 from classifier_proxy.errors import RouteNotFoundError
 from classifier_proxy.events import ApiEvent
 from classifier_proxy.health import Health
@@ -8,8 +8,8 @@ from classifier_proxy.schemas import FetchPicture, parse_request
 from classifier_proxy.service import Endpoint, classify
 
 RemainingSeconds = Callable[[], float]
-Route = Callable[[ApiEvent, RemainingSeconds], dict[str, Any]]
-"""Answers one event with the body of a 200, or raises a `ProxyError`."""
+Route = Callable[[ApiEvent, RemainingSeconds], Answer]
+"""Answers one event with a 200, or raises a `ProxyError`."""
 
 Routes = Mapping[tuple[str, str], Route]
 """A route for each method and API Gateway resource."""
@@ -27,7 +27,7 @@ def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None, health
         The routes by method and resource.
     """
 
-    def predict(event: ApiEvent, remaining_seconds: RemainingSeconds) -> dict[str, Any]:
+    def predict(event: ApiEvent, remaining_seconds: RemainingSeconds) -> Answer:
         request = parse_request(
             event.headers.get("content-type"),
             event.body,
@@ -38,13 +38,11 @@ def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None, health
 
     return {
         ("POST", "/predict"): predict,
-        ("GET", "/health"): lambda _event, _remaining_seconds: health.check(),
+        ("GET", "/health"): lambda _event, _remaining_seconds: Answer(health.check()),
     }
 
 
-def answer_event(
-    routes: Routes, event: ApiEvent, remaining_seconds: RemainingSeconds
-) -> dict[str, Any]:
+def answer_event(routes: Routes, event: ApiEvent, remaining_seconds: RemainingSeconds) -> Answer:
     """Find the event's route and let it answer.
 
     Args:
@@ -53,7 +51,7 @@ def answer_event(
         remaining_seconds: tells how many seconds are left before this function is stopped.
 
     Returns:
-        The body of a 200.
+        What the 200 says.
 
     Raises:
         ProxyError: one of its kinds.

@@ -1,7 +1,7 @@
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from classifier_proxy.answers import parse_classification
+from classifier_proxy.answers import Answer, parse_classification
 from classifier_proxy.errors import DeadlineTooShortError
 from classifier_proxy.schemas import ClassificationRequest
 
@@ -33,7 +33,7 @@ class Endpoint(Protocol):
 
 def classify(
     request: ClassificationRequest, endpoint: Endpoint, remaining_seconds: Callable[[], float]
-) -> dict[str, Any]:
+) -> Answer:
     """Ask the endpoint, if its slowest answer would still be in time, and check what it says.
 
     Args:

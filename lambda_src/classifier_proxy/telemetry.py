@@ -3,6 +3,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from classifier_proxy.answers import Answer
 from classifier_proxy.error_table import ErrorAnswer
 from classifier_proxy.errors import (
     EndpointAccessDeniedError,
@@ -19,6 +20,12 @@ NAMED_CLASSES = 20
 """A predicted class is a metric of its own only below this index; all others count as "other".
 Which classes are frequent is not known to one of many environments, and each costs a metric."""
 
+METRIC_BY_MEASUREMENT = {
+    "entropy": "PredictionEntropy",
+    "brightness": "PictureBrightness",
+    "sharpness": "PictureSharpness",
+}
+
 
 class Telemetry:
     """The function's structured logs and, in CloudWatch's embedded format, its metrics.
@@ -26,12 +33,15 @@ class Telemetry:
     Metrics, by their dimensions:
         service: Predictions (200), RejectedRequests (4xx), FailedRequests (5xx) and
             EndpointAccessDenied (counts); RequestLatency and EndpointLatency (milliseconds).
-        service, model: TopProbability (0 to 1) and PictureBytes of the answered requests.
+        service, model: TopProbability (0 to 1) and PictureBytes of the answered requests, and
+            what the container measured: PredictionEntropy (nats, over all classes),
+            PictureBrightness and PictureSharpness (0 to 1, of what the network saw).
         service, model, predicted_class: PredictedClass (count).
 
     Which error it was and what was predicted is in the log too. A check of the health counts
-    nothing. Neither brightness nor sharpness is measured: both would need the picture decoded.
-    Nor is the entropy: only the best classes are known here, not the whole distribution.
+    nothing. CloudWatch bills a metric for each combination of its dimensions' values: those of
+    the first line once, those of the second once a model, the last up to 21 times a model. What a
+    container does not measure costs nothing.
 
     Args:
         settings: names and log level.
@@ -70,15 +80,17 @@ class Telemetry:
             endpoint_latency_ms=elapsed_ms,
         )
 
-    def record_success(self, body: dict[str, Any]) -> None:
+    def record_success(self, answer: Answer) -> None:
         """Count and log a request that was answered with 200.
 
         Args:
-            body: the answer's body.
+            answer: what it was answered with.
         """
         fields: dict[str, Any] = {"status": 200}
-        if "predictions" in body:
-            fields |= self._record_prediction(body["predictions"][0], body["model"])
+        if "predictions" in answer.body:
+            fields |= self._record_prediction(answer)
+        if answer.invalid_measurements:
+            fields["invalid_measurements"] = answer.invalid_measurements
         self.logger.info("request answered", extra=fields)
 
     def record_failure(self, error: Exception, answer: ErrorAnswer) -> None:
@@ -107,7 +119,8 @@ class Telemetry:
         if line is not None:
             print(line, flush=True)
 
-    def _record_prediction(self, best: dict[str, Any], model: dict[str, str]) -> dict[str, Any]:
+    def _record_prediction(self, answer: Answer) -> dict[str, Any]:
+        best, model = answer.body["predictions"][0], answer.body["model"]
         by_model = {**self._service, "model": model["name"]}
         predicted_class = best["label"] if best["index"] < NAMED_CLASSES else "other"
         by_class = {**by_model, "predicted_class": predicted_class}
@@ -115,10 +128,13 @@ class Telemetry:
         self._line.add("TopProbability", best["probability"], "None", by_model)
         self._line.add("PictureBytes", self._picture_bytes, "Bytes", by_model)
         self._line.add("PredictedClass", 1, "Count", by_class)
+        for name, value in answer.measurements.items():
+            self._line.add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
         return {
             "model": model,
             "predicted_class": best["label"],
             "top_probability": best["probability"],
+            **answer.measurements,
             **self._record_latency(),
         }
 

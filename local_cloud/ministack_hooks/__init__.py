@@ -12,15 +12,17 @@ from typing import Any
 
 import ministack.app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, sts
+from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.ministack_hooks.authorization import resource_arn_extractor
 from local_cloud.ministack_hooks.distributions import install_api_origins
+from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.request_validation import install_request_validation
+from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.wire import Answer
 
@@ -37,7 +39,18 @@ _TOUCHED = {
     iam: ("_roles",),
     sts: ("register_session",),
     provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create", "_apigw_method_settings"),
-    apigateway_v1: ("_check_request_validation", "_create_request_validator", "_resources"),
+    apigateway_v1: (
+        "_GatewayError",
+        "_call_lambda_raw",
+        "_check_request_validation",
+        "_create_request_validator",
+        "_execute_in_scope",
+        "_gateway_error_response",
+        "_invoke_lambda_proxy_v1",
+        "_lambda_proxy_response",
+        "_resources",
+    ),
+    lambda_svc: ("_functions", "_reserved_concurrency"),
     stacks: ("_runs_on_worker_thread",),
 }
 
@@ -87,8 +100,10 @@ def install(
     for resource_type, resource in resources.items():
         provisioners._RESOURCE_HANDLERS[resource_type] = _resource_functions(resource)
     _run_on_worker_thread(frozenset(resources))
+    install_function_integration()
     install_method_settings()
     install_request_validation()
+    install_reserved_concurrency()
     install_api_origins(port)
     # A silent handler would wait 50 ms for its log lines at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy
 import numpy.typing
 
-from classifier.classification import Labeller, softmax
+from classifier.classification import Labeller, PictureResult, entropy, softmax
 from classifier.codecs import RequestForm
 from classifier.errors import RequestError
 from classifier.negotiation import AnswerType
-from classifier.preprocessing import FloatArray
 
 JSON_LINES_TYPE: Final = "application/jsonlines"
 
@@ -24,7 +24,7 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 def encode_answer(
     answer_type: AnswerType,
     form: RequestForm,
-    results: Sequence[FloatArray | RequestError],
+    results: Sequence[PictureResult | RequestError],
     *,
     top_k: int,
     labeller: Labeller,
@@ -34,7 +34,8 @@ def encode_answer(
     Args:
         answer_type: what the caller accepts.
         form: of the request.
-        results: of each picture, in order, the logits (classes) or why there are none.
+        results: of each picture, in order, what was computed or why nothing was. The appearance
+            of one picture alone is answered, in JSON.
         top_k: predictions of each picture in JSON, 1 to the number of classes.
         labeller: of the network that computed the logits.
 
@@ -49,26 +50,36 @@ def encode_answer(
     """
     if answer_type is AnswerType.JSON and form is RequestForm.LINES:
         return _encode_lines(results, top_k, labeller), JSON_LINES_TYPE
-    logits = _all_logits(results, form)
+    computed = _all_computed(results, form)
     if answer_type is AnswerType.JSON:
-        rankings = [labeller.rank(row, top_k) for row in logits]
-        predictions = rankings[0] if form is RequestForm.PICTURE else rankings
-        return _encode_json(predictions, labeller).encode(), answer_type.value
-    table = numpy.stack([softmax(row) for row in logits]).astype(numpy.float32)
+        rankings = [labeller.rank(result.logits, top_k) for result in computed]
+        if form is RequestForm.PICTURE:
+            text = _encode_json(rankings[0], labeller, **_measurements(computed[0]))
+        else:
+            text = _encode_json(rankings, labeller)
+        return text.encode(), answer_type.value
+    table = numpy.stack([softmax(result.logits) for result in computed]).astype(numpy.float32)
     if answer_type is AnswerType.CSV:
         return _encode_csv(table), answer_type.value
     return _encode_npy(table[0] if form is RequestForm.PICTURE else table), answer_type.value
 
 
-def _all_logits(
-    results: Sequence[FloatArray | RequestError], form: RequestForm
-) -> list[FloatArray]:
-    logits = []
+def _all_computed(
+    results: Sequence[PictureResult | RequestError], form: RequestForm
+) -> list[PictureResult]:
+    computed = []
     for number, result in enumerate(results):
         if isinstance(result, RequestError):
             raise _with_place(result, form, number)
-        logits.append(result)
-    return logits
+        computed.append(result)
+    return computed
+
+
+def _measurements(result: PictureResult) -> dict[str, dict[str, float]]:
+    if result.appearance is None:
+        return {}
+    measurements = {"entropy": entropy(result.logits), **asdict(result.appearance)}
+    return {"measurements": measurements}
 
 
 def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestError:
@@ -83,12 +94,12 @@ def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestE
 
 
 def _encode_lines(
-    results: Sequence[FloatArray | RequestError], top_k: int, labeller: Labeller
+    results: Sequence[PictureResult | RequestError], top_k: int, labeller: Labeller
 ) -> bytes:
     lines = []
     for number, result in enumerate(results):
         if not isinstance(result, RequestError):
-            lines.append(_encode_json(labeller.rank(result, top_k), labeller))
+            lines.append(_encode_json(labeller.rank(result.logits, top_k), labeller))
         elif result.status < 500:
             error = {"code": result.code, "message": result.message}
             lines.append(_json.encode({"error": error}))
@@ -98,8 +109,8 @@ def _encode_lines(
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _encode_json(predictions: Any, labeller: Labeller) -> str:
-    return _json.encode({"predictions": predictions, "model": labeller.model})
+def _encode_json(predictions: Any, labeller: Labeller, **members: Any) -> str:
+    return _json.encode({"predictions": predictions, "model": labeller.model, **members})
 
 
 def _encode_csv(table: numpy.typing.NDArray[numpy.float32]) -> bytes:

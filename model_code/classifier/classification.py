@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy
 import numpy.typing
 
+from classifier.appearance import Appearance
 from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
@@ -19,6 +21,19 @@ class Prediction(TypedDict):
     label: str
     index: int
     probability: float
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What was computed of a picture.
+
+    Attributes:
+        logits: of the network (classes).
+        appearance: of the crop that the network saw; `None` where nobody asked.
+    """
+
+    logits: FloatArray
+    appearance: Appearance | None = None
 
 
 class Labeller:
@@ -72,3 +87,16 @@ def softmax(logits: FloatArray) -> Probabilities:
     exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
     probabilities: Probabilities = exponentials / exponentials.sum()
     return probabilities
+
+
+def entropy(logits: FloatArray) -> float:
+    """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
+
+    Args:
+        logits: of one picture (classes), all finite.
+    """
+    # ln(sum(exp)) - mean, from the logits: no logarithm of a probability that is 0.
+    shifted = logits.astype(numpy.float64) - logits.max()
+    exponentials = numpy.exp(shifted)
+    total = exponentials.sum()
+    return float(numpy.log(total) - exponentials @ shifted / total)

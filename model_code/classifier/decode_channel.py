@@ -17,13 +17,16 @@ from typing import Any, Final
 
 from classifier.manifest import Preprocessing
 
-# Sequence number, bytes of the picture.
-REQUEST: Final = struct.Struct("<QI")
+# Sequence number, bytes of the picture, whether to measure its appearance.
+REQUEST: Final = struct.Struct("<QI?")
 # Sequence number, kind, bytes of text that follow.
 REPLY: Final = struct.Struct("<QBI")
 SEQUENCE: Final = struct.Struct("<Q")
 PROCESS_ID: Final = struct.Struct("<Q")
 PROCESS_ID_OFFSET: Final = SEQUENCE.size
+# Brightness and sharpness, there once the reply to a request that asked for them has come.
+APPEARANCE: Final = struct.Struct("<dd")
+APPEARANCE_OFFSET: Final = PROCESS_ID_OFFSET + PROCESS_ID.size
 _PICTURE_OFFSET: Final = mmap.PAGESIZE
 
 

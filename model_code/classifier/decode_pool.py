@@ -14,11 +14,14 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy
 
+from classifier.appearance import Appearance
 from classifier.decode_channel import (
+    APPEARANCE,
+    APPEARANCE_OFFSET,
     PROCESS_ID,
     PROCESS_ID_OFFSET,
     REPLY,
@@ -42,6 +45,18 @@ _PACKAGE_PARENT = Path(__file__).parents[1]
 
 class DecodePoolError(Exception):
     """The keeper of the decode processes has ended; this server cannot go on."""
+
+
+class DecodedPicture(NamedTuple):
+    """What the network is given.
+
+    Attributes:
+        crop: crop x crop x 3, as `crop_picture` makes it.
+        appearance: its measure; `None` where nobody asked.
+    """
+
+    crop: ByteArray
+    appearance: Appearance | None
 
 
 @dataclass
@@ -102,8 +117,8 @@ class DecodePool:
         """Whether dead decode processes are still replaced."""
         return self._keeper.poll() is None
 
-    async def decode(self, data: bytes | memoryview) -> ByteArray:
-        """Return the cropped picture (crop x crop x 3) of a JPEG, PNG or WebP.
+    async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedPicture:
+        """Return the cropped picture of a JPEG, PNG or WebP, and how it looks if `measured`.
 
         Waits for a free process. May be cancelled; the process then finishes what it has begun.
 
@@ -114,11 +129,11 @@ class DecodePool:
         await self._free.acquire()
         place = self._idle_places.pop()
         try:
-            _hand_over(place, data, self._layout)
+            _hand_over(place, data, self._layout, measured)
             kind, text = await _await_reply(place)
             if kind is ReplyKind.DIED:
                 # Perhaps of something else, between two pictures; of this one it dies again.
-                _hand_over(place, data, self._layout)
+                _hand_over(place, data, self._layout, measured)
                 kind, text = await _await_reply(place)
         except asyncio.CancelledError:
             task = asyncio.create_task(self._recover(place))
@@ -132,9 +147,10 @@ class DecodePool:
             place.memory, numpy.uint8, 3 * self._crop * self._crop, self._layout.image
         )
         crop = shared.reshape(self._crop, self._crop, 3).copy()
+        numbers = APPEARANCE.unpack_from(place.memory, APPEARANCE_OFFSET)
         self._give_back(place)
         _raise_unless_image(kind, text)
-        return crop
+        return DecodedPicture(crop, Appearance(*numbers) if measured else None)
 
     def close(self) -> None:
         """End the processes; no `decode` may be running or follow."""
@@ -152,12 +168,12 @@ class DecodePool:
         self._free.release()
 
 
-def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout) -> None:
+def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout, measured: bool) -> None:
     place.memory[layout.picture : layout.picture + len(data)] = data
     place.sequence += 1
     SEQUENCE.pack_into(place.memory, 0, place.sequence)
     # A few bytes, into an empty socket: it takes them whole.
-    place.channel.send(REQUEST.pack(place.sequence, len(data)))
+    place.channel.send(REQUEST.pack(place.sequence, len(data), measured))
 
 
 async def _await_reply(place: _Place) -> tuple[ReplyKind, str]:

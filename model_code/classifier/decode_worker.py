@@ -14,7 +14,16 @@ from typing import Final
 
 import numpy
 
-from classifier.decode_channel import REPLY, REQUEST, Assignment, ReplyKind, receive
+from classifier.appearance import measure_appearance
+from classifier.decode_channel import (
+    APPEARANCE,
+    APPEARANCE_OFFSET,
+    REPLY,
+    REQUEST,
+    Assignment,
+    ReplyKind,
+    receive,
+)
 from classifier.decoding import decode_picture
 from classifier.errors import RequestError
 from classifier.preprocessing import crop_picture
@@ -32,10 +41,10 @@ def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assig
     _limit(assignment.memory_bytes)
     with suppress(EOFError, ConnectionError):
         while True:
-            sequence, length = REQUEST.unpack(receive(channel, REQUEST.size))
+            sequence, length, measured = REQUEST.unpack(receive(channel, REQUEST.size))
             signal.setitimer(signal.ITIMER_PROF, assignment.cpu_seconds)
             try:
-                _decode(memory, length, assignment)
+                _decode(memory, length, assignment, measured=measured)
                 kind, text = ReplyKind.IMAGE, b""
             except RequestError as error:
                 kind, text = ReplyKind.REFUSED, f"{error.code}\t{error.message}".encode()
@@ -43,12 +52,13 @@ def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assig
             channel.sendall(REPLY.pack(sequence, kind, len(text)) + text)
 
 
-def _decode(memory: mmap.mmap, length: int, assignment: Assignment) -> None:
+def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured: bool) -> None:
     layout = assignment.layout
     try:
         data = memory[layout.picture : layout.picture + length]
         picture = decode_picture(data, reduce_to=assignment.reduce_to)
         image = crop_picture(picture, assignment.preprocessing)
+        appearance = measure_appearance(image) if measured else None
     except MemoryError as error:
         gc.collect()
         raise RequestError(
@@ -57,6 +67,9 @@ def _decode(memory: mmap.mmap, length: int, assignment: Assignment) -> None:
         ) from error
     shared = numpy.frombuffer(memory, numpy.uint8, image.size, layout.image)
     shared[:] = image.reshape(-1)
+    if appearance is not None:
+        numbers = (appearance.brightness, appearance.sharpness)
+        APPEARANCE.pack_into(memory, APPEARANCE_OFFSET, *numbers)
 
 
 def _limit(memory_bytes: int) -> None:

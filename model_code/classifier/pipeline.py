@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 
 from classifier.admission import Admission
+from classifier.classification import PictureResult
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
 from classifier.errors import RequestError
 from classifier.health import WatchedEngine
-from classifier.preprocessing import FloatArray
 
 
 class Pipeline:
@@ -30,33 +30,38 @@ class Pipeline:
         self._counters = counters
 
     async def compute(
-        self, pictures: Sequence[bytes | memoryview | RequestError]
-    ) -> list[FloatArray | RequestError]:
-        """Return the logits (classes) of each JPEG, PNG or WebP, or why there are none.
+        self, pictures: Sequence[bytes | memoryview | RequestError], *, measured: bool
+    ) -> list[PictureResult | RequestError]:
+        """Return the result of each JPEG, PNG or WebP, or why there is none.
 
         May be cancelled. An error in place of a picture is answered as it is.
+
+        Args:
+            pictures: files' bytes.
+            measured: whether the results shall have the pictures' appearance.
         """
         if len(pictures) == 1:
-            return [await self._result(pictures[0])]
-        return list(await asyncio.gather(*map(self._result, pictures)))
+            return [await self._result(pictures[0], measured)]
+        results = (self._result(picture, measured) for picture in pictures)
+        return list(await asyncio.gather(*results))
 
     async def _result(
-        self, picture: bytes | memoryview | RequestError
-    ) -> FloatArray | RequestError:
+        self, picture: bytes | memoryview | RequestError, measured: bool
+    ) -> PictureResult | RequestError:
         if isinstance(picture, RequestError):
             return picture
         try:
-            return await self._logits(picture)
+            return await self._compute(picture, measured)
         except RequestError as error:
             # Without its traceback, which would keep the body alive.
             return RequestError(error.code, error.message)
 
-    async def _logits(self, picture: bytes | memoryview) -> FloatArray:
+    async def _compute(self, picture: bytes | memoryview, measured: bool) -> PictureResult:
         with self._admission.picture():
             started = time.perf_counter()
-            crop = await self._decoders.decode(picture)
+            crop, appearance = await self._decoders.decode(picture, measured=measured)
             decoded = time.perf_counter()
             logits = await self._engine.infer(crop)
         self._counters.observe("decode", (decoded - started) * 1000)
         self._counters.observe("network", (time.perf_counter() - decoded) * 1000)
-        return logits
+        return PictureResult(logits, appearance)

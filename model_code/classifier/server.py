@@ -21,7 +21,7 @@ from starlette.routing import Route
 from classifier.admission import Admission
 from classifier.answers import encode_answer
 from classifier.classification import Labeller
-from classifier.codecs import PictureRequest, read_request, requested_top_k
+from classifier.codecs import PictureRequest, read_attributes, read_request
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
 from classifier.engine import Engine
@@ -102,12 +102,12 @@ class InferenceServer:
             self._counters.observe_inside(self._admission.request_count)
             asked = await self._read_request(request)
             answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
-            attributes = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
-            top_k = requested_top_k(attributes, self._labeller.class_count)
-            computing = self._pipeline.compute(asked.pictures)
+            header = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
+            attributes = read_attributes(header, self._labeller.class_count)
+            computing = self._pipeline.compute(asked.pictures, measured=attributes.measurements)
             results = await _unless_gone(request, computing, deadline)
             body, media_type = encode_answer(
-                answer_type, asked.form, results, top_k=top_k, labeller=self._labeller
+                answer_type, asked.form, results, top_k=attributes.top_k, labeller=self._labeller
             )
             return Response(body, headers={"Content-Type": media_type})
 

@@ -126,7 +126,7 @@ def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str |
         cors_allowed_origin: the origin whose pages may read the errors; None: only the API's own.
     """
     for error in GATEWAY_ERRORS:
-        headers = {}
+        headers = {"Cache-Control": "'no-store'"}  # as the proxy's own answers say
         if error.retry_after_seconds is not None:
             headers["Retry-After"] = f"'{error.retry_after_seconds}'"
         if cors_allowed_origin is not None:
@@ -137,7 +137,7 @@ def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str |
             f"Error{error.kind.title().replace('_', '')}",
             type=apigateway.ResponseType.of(error.kind),
             status_code=None if error.status is None else str(error.status),
-            response_headers=headers or None,
+            response_headers=headers,
             templates={"application/json": _template(error)},
         )
 

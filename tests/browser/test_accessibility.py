@@ -6,23 +6,32 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
+from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
-DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+DESKTOP: ViewportSize = {"width": 1100, "height": 720}
 
 
 def with_answer(page: Page, key: str) -> None:
     enter_key(page, key)
-    choose(page, DIGITS[3])
-    expect_answer(page, "3")
+    for digit in (3, 8, 5):
+        choose(page, DIGITS[digit])
+        expect_answer(page, str(digit))
 
 
-def with_problem(page: Page, _key: str) -> None:
+def with_wrong_key(page: Page, _key: str) -> None:
     enter_key(page, "wrong")
     choose(page, DIGITS[3])
     expect_problem(page, "The API key is not right")
+
+
+def without_picture(page: Page, key: str) -> None:
+    enter_key(page, key)
+    choose(page, ROOT / "README.md")
+    expect_problem(page, "That is not a picture that this browser can read")
 
 
 def with_the_api(page: Page, _key: str) -> None:
@@ -33,21 +42,26 @@ def with_the_api(page: Page, _key: str) -> None:
 STATES: dict[str, Callable[[Page, str], None]] = {
     "empty": lambda _page, _key: None,
     "answer": with_answer,
-    "problem": with_problem,
+    "wrong-key": with_wrong_key,
+    "not-a-picture": without_picture,
     "api": with_the_api,
 }
+VIEWPORTS = {"phone": PHONE, "desktop": DESKTOP}
+# Of the answer, what else the documents show.
+KEPT_VARIANTS = {("answer", "dark", "desktop"): "dark", ("answer", "light", "phone"): "phone"}
 
 
 @pytest.mark.parametrize("state_name", STATES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("device", VIEWPORTS)
 def test_axe_finds_nothing_and_nothing_is_cut_off(
     browser: Browser,
     deployment: LocalDeployment,
     state_name: str,
     scheme: str,
-    viewport: ViewportSize,
+    device: str,
 ) -> None:
+    viewport = VIEWPORTS[device]
     context = browser.new_context(
         viewport=viewport,
         color_scheme="dark" if scheme == "dark" else "light",
@@ -57,6 +71,10 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     assert deployment.page_url
     page.goto(deployment.page_url)
     STATES[state_name](page, deployment.api_key)
+    if (scheme, device) == ("light", "desktop"):
+        keep_screenshot(page, state_name)
+    elif name := KEPT_VARIANTS.get((state_name, scheme, device)):
+        keep_screenshot(page, name)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     width = page.evaluate("document.documentElement.scrollWidth")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.pictures import Photographer
+from tests.browser.screenshots import keep_screenshot
 from tests.local.conftest import DEMO
 from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment
@@ -95,6 +96,7 @@ def test_a_photo_of_12_megapixels_is_made_small_and_upright(
         re.compile(r"sent 256 . 341, \d+ kB \(from \d\.\d MB\)")
     )
     assert sent.value.headers["content-type"] == "image/jpeg"
+    keep_screenshot(page, "photo")
 
 
 def test_the_key_is_asked_for_and_the_picture_then_sent(
@@ -210,4 +212,5 @@ def test_a_missing_endpoint_is_said(page: Page, deployment: LocalDeployment) -> 
     began = time.monotonic()
     choose(page, DIGITS[8])
     expect_problem(page, "The model is not deployed", "Status 503", "endpoint_missing")
+    keep_screenshot(page, "endpoint-down")
     assert time.monotonic() - began < 10

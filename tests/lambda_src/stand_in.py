@@ -24,6 +24,7 @@ CLASSIFICATION: dict[str, Any] = {
     ],
     "model": {"name": "resnet50", "version": "0123456789ab"},
 }
+MEASUREMENTS = {"entropy": 0.75, "brightness": 0.5, "sharpness": 0.0625}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class SageMakerRuntime:
 
     def __init__(self) -> None:
         self.requests: list[ReceivedRequest] = []
-        self.script: list[Behaviour] = [answer(200, CLASSIFICATION)]
+        document = {**CLASSIFICATION, "measurements": MEASUREMENTS}
+        self.script: list[Behaviour] = [answer(200, document)]
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from classifier_proxy.answers import parse_classification, parse_rejection
+from classifier_proxy.answers import Answer, parse_classification, parse_rejection
 from classifier_proxy.errors import InvalidEndpointAnswerError
 
 PREDICTION = {"label": "tabby cat", "index": 281, "probability": 0.75}
@@ -12,7 +12,9 @@ CLASSIFICATION = {"predictions": [PREDICTION, PREDICTION], "model": MODEL}
 
 @pytest.mark.parametrize("top_k", [None, 2, 5])
 def test_the_documented_answer_is_taken(top_k: int | None) -> None:
-    assert parse_classification(json.dumps(CLASSIFICATION).encode(), top_k) == CLASSIFICATION
+    answer = parse_classification(json.dumps(CLASSIFICATION).encode(), top_k)
+
+    assert answer == Answer(CLASSIFICATION)
 
 
 @pytest.mark.parametrize(("index", "probability"), [(0, 0), (0, 1), (999, 1.0), (1, 1e-12)])
@@ -20,7 +22,7 @@ def test_the_bounds_belong_to_it(index: int, probability: float) -> None:
     predictions = [{**PREDICTION, "index": index, "probability": probability}]
     raw = json.dumps({"predictions": predictions, "model": MODEL}).encode()
 
-    assert parse_classification(raw, 1)["predictions"] == predictions
+    assert parse_classification(raw, 1).body["predictions"] == predictions
 
 
 def test_what_is_not_documented_is_left_out() -> None:
@@ -28,7 +30,24 @@ def test_what_is_not_documented_is_left_out() -> None:
         {"predictions": [{**PREDICTION, "x": 1}], "model": {**MODEL, "x": 1}, "host": "10.0.0.1"}
     ).encode()
 
-    assert parse_classification(raw, 1) == {"predictions": [PREDICTION], "model": MODEL}
+    assert parse_classification(raw, 1).body == {"predictions": [PREDICTION], "model": MODEL}
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken", "invalid"),
+    [
+        ({"entropy": 0.5, "brightness": 1}, {"entropy": 0.5, "brightness": 1}, []),
+        ({"entropy": 0.5, "brightness": 1.5}, {"entropy": 0.5}, ["brightness"]),
+        ({"sharpness": float("nan")}, {}, ["sharpness"]),
+        (None, {}, ["entropy", "brightness", "sharpness"]),
+    ],
+)
+def test_measurements_are_kept_apart_from_the_body(
+    sent: object, taken: dict[str, float], invalid: list[str]
+) -> None:
+    raw = json.dumps({**CLASSIFICATION, "measurements": sent}).encode()
+
+    assert parse_classification(raw, 2) == Answer(CLASSIFICATION, taken, invalid)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import REQUEST_ID, proxy_event
 from tests.lambda_src.pictures import jpeg, lossy_webp, png
-from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
+from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, service_error
 
 PNG = png(640, 480)
 WEBP = lossy_webp(640, 480)
@@ -32,13 +32,13 @@ def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
     answer = proxy.call(picture, content_type=content_type)
 
     assert answer.status == 200
-    assert answer.headers == {"Content-Type": "application/json"}
+    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert answer.body == {**CLASSIFICATION, "request_id": REQUEST_ID}
     [request] = runtime.requests
     assert request.path == "/endpoints/whippet-test/invocations"
     assert request.body == picture
     assert request.headers["Content-Type"] == content_type
-    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] is None
+    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == "measurements=true"
     assert "/sagemaker/aws4_request" in request.headers["Authorization"]
 
 
@@ -52,6 +52,31 @@ def test_every_answer_names_the_allowed_origin(
 
     assert answer.status == status
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "Access-Control-Expose-Headers" not in answer.headers, "there is nothing to expose"
+
+
+def test_a_page_of_the_allowed_origin_can_read_when_to_try_again(
+    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
+    runtime.script = [service_error(503, "ServiceUnavailable")]
+
+    answer = proxy.call()
+
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+
+
+def test_without_an_allowed_origin_there_is_no_word_of_one(
+    proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    runtime.script = [service_error(503, "ServiceUnavailable")]
+
+    assert proxy.call().headers == {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "Retry-After": "5",
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,7 +114,8 @@ def test_the_bytes_decide_the_format_not_the_header(
 @pytest.mark.parametrize("top_k", ["2", "5", "1000"])
 def test_top_k_reaches_the_container(proxy: Proxy, runtime: SageMakerRuntime, top_k: str) -> None:
     assert proxy.call(query=[("top_k", top_k)]).status == 200
-    assert runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"] == f"top_k={top_k}"
+    attributes = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"]
+    assert sorted(attributes.split(",")) == ["measurements=true", f"top_k={top_k}"]
 
 
 def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:
@@ -194,7 +220,7 @@ def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
     assert answer.body["request_id"] == REQUEST_ID
     assert set(answer.body) == {"error", "request_id"}
     assert set(answer.body["error"]) == {"code", "message"}
-    assert answer.headers == {"Content-Type": "application/json"}
+    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert runtime.requests == []
 
 

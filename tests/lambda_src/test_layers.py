@@ -11,6 +11,7 @@ CORE = [
     "events",
     "health",
     "image_checks",
+    "measurements",
     "metrics",
     "picture_headers",
     "routes",

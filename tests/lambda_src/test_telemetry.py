@@ -6,7 +6,7 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import API_KEY, REQUEST_ID
-from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, answer
+from tests.lambda_src.stand_in import CLASSIFICATION, MEASUREMENTS, SageMakerRuntime, answer
 
 
 def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
@@ -64,7 +64,13 @@ def test_metrics_count_the_outcomes_and_time_the_endpoint(
             "EndpointLatency": "Milliseconds",
             "RequestLatency": "Milliseconds",
         },
-        ("service", "model"): {"TopProbability": "None", "PictureBytes": "Bytes"},
+        ("service", "model"): {
+            "TopProbability": "None",
+            "PictureBytes": "Bytes",
+            "PredictionEntropy": "None",
+            "PictureBrightness": "None",
+            "PictureSharpness": "None",
+        },
         ("service", "model", "predicted_class"): {"PredictedClass": "Count"},
     }
     assert (first["Predictions"], first["PredictedClass"]) == (1, 1)
@@ -95,6 +101,53 @@ def test_only_so_many_classes_cost_a_metric_of_their_own(
     [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
     assert (log["predicted_class"], log["top_probability"]) == ("stop", 0.5)
     assert log["model"] == CLASSIFICATION["model"]
+
+
+def test_what_the_container_measured_is_in_the_metrics_and_in_the_log(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "measurements" not in proxy.call(JPEG).body
+
+    output = capsys.readouterr().out
+    [metrics] = metric_lines(output)
+    assert metrics["PredictionEntropy"] == MEASUREMENTS["entropy"]
+    assert metrics["PictureBrightness"] == MEASUREMENTS["brightness"]
+    assert metrics["PictureSharpness"] == MEASUREMENTS["sharpness"]
+    [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    assert {name: log[name] for name in MEASUREMENTS} == MEASUREMENTS
+    assert "invalid_measurements" not in log
+
+
+@pytest.mark.parametrize(
+    ("document", "invalid"),
+    [
+        (CLASSIFICATION, None),
+        ({**CLASSIFICATION, "measurements": {**MEASUREMENTS, "entropy": -1}}, ["entropy"]),
+        ({**CLASSIFICATION, "measurements": {**MEASUREMENTS, "entropy": "NaN"}}, ["entropy"]),
+        (
+            {**CLASSIFICATION, "measurements": {**MEASUREMENTS, "entropy": float("nan")}},
+            ["entropy"],
+        ),
+        ({**CLASSIFICATION, "measurements": 7}, ["entropy", "brightness", "sharpness"]),
+    ],
+)
+def test_measurements_that_cannot_be_used_are_left_out_and_fail_no_request(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+    document: dict[str, Any],
+    invalid: list[str] | None,
+) -> None:
+    runtime.script = [answer(200, document)]
+
+    assert proxy.call(JPEG).status == 200
+
+    output = capsys.readouterr().out
+    [metrics] = metric_lines(output)
+    assert metrics["Predictions"] == 1
+    assert "PredictionEntropy" not in metrics
+    [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    assert log.get("invalid_measurements") == invalid
 
 
 def test_a_check_of_the_health_costs_no_metric(

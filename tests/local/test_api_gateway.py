@@ -1,19 +1,17 @@
 """What API Gateway does before the proxy is asked: keys, throttles, models."""
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from stacks.settings import load_stage_settings
-from tests.local.asking import ask
+from tests.local.asking import Answer, Request, ask, send
 from tests.local.conftest import run_tool
 from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment
@@ -22,15 +20,9 @@ MESSAGES = {error.kind: error.message for error in GATEWAY_ERRORS}
 SETTINGS = load_stage_settings("local", ROOT / "config").api
 
 
-def ask_health(deployment: LocalDeployment) -> tuple[int, dict[str, str], Any]:
-    """Ask without a key; return status, headers in lower case, and the JSON body."""
-    address = urlsplit(deployment.api_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=35)
-    connection.request("GET", f"{address.path}health")
-    response = connection.getresponse()
-    body = json.loads(response.read())
-    connection.close()
-    return response.status, {key.lower(): value for key, value in response.getheaders()}, body
+def ask_health(deployment: LocalDeployment) -> Answer:
+    """Ask without a key."""
+    return send(deployment, Request(method="GET", path="health", content_type=None, key=""))
 
 
 @pytest.fixture
@@ -38,26 +30,25 @@ def refilled(deployment: LocalDeployment) -> Iterator[None]:
     """Leave the throttle of health as full as it was found."""
     yield
     time.sleep(SETTINGS.health_burst_requests / SETTINGS.health_requests_per_second)
-    assert ask_health(deployment)[0] != 429
+    assert ask_health(deployment).status != 429
 
 
 def test_health_reaches_the_proxy_without_a_key(deployment: LocalDeployment) -> None:
-    status, _, answer = ask_health(deployment)
+    answer = ask_health(deployment)
     # 403 is what API Gateway says of a missing key, and of a route that there is not.
-    assert status != 403, answer
-    assert answer["request_id"]
+    assert answer.status != 403, answer
+    assert answer.body["request_id"]
 
 
 @pytest.mark.usefixtures("refilled")
 def test_health_is_throttled_by_itself(deployment: LocalDeployment) -> None:
     with ThreadPoolExecutor(8) as pool:
         asked = list(pool.map(lambda _: ask_health(deployment), range(400)))
-    refused = [(headers, answer) for status, headers, answer in asked if status == 429]
+    refused = [answer for answer in asked if answer.status == 429]
     assert len(asked) - len(refused) >= SETTINGS.health_burst_requests
     assert refused
-    headers, answer = refused[0]
-    assert headers["retry-after"] == "1"
-    assert answer["error"] == {"code": "throttled", "message": MESSAGES["THROTTLED"]}
+    assert refused[0].headers["retry-after"] == "1"
+    assert refused[0].body["error"] == {"code": "throttled", "message": MESSAGES["THROTTLED"]}
     # Those who have a key are not held up by those who have none.
     assert ask(deployment, b"", "application/json")[0] != 429
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.asking import ask
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
 from tools.aws import aws_client
@@ -70,15 +69,6 @@ def execution_role(client: Client, resources: Resources) -> str:
     model = resources("whippet-local-serving", "AWS::SageMaker::Model")[0].rpartition("/")[2]
     arn: str = client("sagemaker").describe_model(ModelName=model)["ExecutionRoleArn"]
     return arn.rpartition("/")[2]
-
-
-def test_a_proxy_that_may_not_invoke_answers_the_documented_500(
-    deployment: LocalDeployment, client: Client, stack_resources: Resources
-) -> None:
-    with without_policies(client("iam"), proxy_role(client, stack_resources)):
-        status, answer = ask(deployment, GOOD)
-    assert (status, answer["error"]["code"]) == (500, "endpoint_access_denied")
-    assert ask(deployment, GOOD)[0] == 200
 
 
 def test_an_execution_role_that_may_not_read_the_artifact_fails_the_endpoint(

@@ -6,7 +6,8 @@ import asyncio
 import threading
 from typing import Any
 
-from classifier.decode_pool import DecodePool
+from classifier.appearance import Appearance
+from classifier.decode_pool import DecodedPicture, DecodePool
 from classifier.manifest import Preprocessing
 from classifier.preprocessing import ByteArray
 
@@ -25,10 +26,17 @@ class BlockingPool:
         return self.pool.is_alive
 
     def decode(self, data: bytes) -> ByteArray:
-        return asyncio.run_coroutine_threadsafe(self.pool.decode(data), self._loop).result()
+        return self._run(data, measured=False).crop
+
+    def measure(self, data: bytes) -> Appearance | None:
+        return self._run(data, measured=True).appearance
 
     def close(self) -> None:
         self.pool.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _run(self, data: bytes, *, measured: bool) -> DecodedPicture:
+        decoding = self.pool.decode(data, measured=measured)
+        return asyncio.run_coroutine_threadsafe(decoding, self._loop).result()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.answers import encode_answer
-from classifier.classification import Labeller, softmax
+from classifier.appearance import Appearance
+from classifier.classification import Labeller, PictureResult, entropy, softmax
 from classifier.codecs import RequestForm
 from classifier.errors import RequestError
 from classifier.negotiation import AnswerType
@@ -19,6 +20,7 @@ from classifier.preprocessing import FloatArray
 RED = numpy.array([3, 1, 2], dtype=numpy.float32)
 BLUE = numpy.array([-90, 0, 4.5], dtype=numpy.float32)
 UNREADABLE = RequestError("unreadable_image", "The picture is no picture.")
+GREY = Appearance(brightness=0.5, sharpness=0.125)
 OVERLOADED = RequestError("overloaded", "Try again.")
 
 
@@ -27,8 +29,13 @@ def _encode(
     answer_type: AnswerType,
     form: RequestForm,
     *results: FloatArray | RequestError,
+    appearance: Appearance | None = None,
 ) -> tuple[bytes, str]:
-    return encode_answer(answer_type, form, results, top_k=2, labeller=labeller)
+    computed = [
+        result if isinstance(result, RequestError) else PictureResult(result, appearance)
+        for result in results
+    ]
+    return encode_answer(answer_type, form, computed, top_k=2, labeller=labeller)
 
 
 def _prediction(label: str, index: int, logits: FloatArray) -> dict[str, Any]:
@@ -51,6 +58,17 @@ def test_one_picture_in_json(labeller: Labeller, of_blue: list[dict[str, Any]]) 
     assert json.loads(body) == {"predictions": of_blue, "model": labeller.model}
     assert b" " not in body
     assert "grün".encode() in body
+
+
+def test_one_picture_in_json_with_its_measurements(
+    labeller: Labeller, of_blue: list[dict[str, Any]]
+) -> None:
+    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE, appearance=GREY)
+    assert json.loads(body) == {
+        "predictions": of_blue,
+        "model": labeller.model,
+        "measurements": {"entropy": entropy(BLUE), "brightness": 0.5, "sharpness": 0.125},
+    }
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.classification import Labeller, softmax
+from classifier.classification import Labeller, entropy, softmax
 from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
@@ -55,3 +56,21 @@ def test_softmax_stands_large_logits_and_keeps_their_proportions() -> None:
 def test_logits_that_are_no_numbers_are_no_answer(labeller: Labeller, value: float) -> None:
     with pytest.raises(ArithmeticError):
         labeller.rank(_logits(1, value, 1), 1)
+
+
+@pytest.mark.parametrize("class_count", [1, 2, 3, 1000])
+def test_who_has_no_idea_has_the_largest_entropy(class_count: int) -> None:
+    assert entropy(_logits(*[7.5] * class_count)) == pytest.approx(math.log(class_count))
+
+
+@pytest.mark.parametrize("far", [100, 1e30, 3e38])
+def test_who_is_certain_has_none(far: float) -> None:
+    assert 0 <= entropy(_logits(-far, far, 0)) < 1e-12
+
+
+@given(st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=50))
+def test_entropy_is_that_of_the_probabilities(values: list[float]) -> None:
+    probabilities = softmax(_logits(*values))
+    expected = -sum(p * math.log(p) for p in probabilities.tolist() if p > 0)
+    assert entropy(_logits(*values)) == pytest.approx(expected, abs=1e-12)
+    assert entropy(_logits(*values)) >= 0

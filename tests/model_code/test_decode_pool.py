@@ -16,6 +16,7 @@ import numpy
 import pytest
 from PIL import Image
 
+from classifier.appearance import measure_appearance
 from classifier.decode_keeper import UNPRIVILEGED_ID
 from classifier.decode_pool import DecodePoolError
 from classifier.decoding import decode_picture
@@ -77,6 +78,12 @@ def test_the_image_is_the_one_that_this_process_would_make(pool: BlockingPool) -
     for seed in range(5):
         here = crop_picture(decode_picture(_picture(seed)), PREPROCESSING)
         assert numpy.array_equal(pool.decode(_picture(seed)), here)
+
+
+def test_the_appearance_is_that_of_the_crop(pool: BlockingPool) -> None:
+    for seed in range(5):
+        crop = pool.decode(_picture(seed))
+        assert pool.measure(_picture(seed)) == measure_appearance(crop)
 
 
 def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
@@ -162,7 +169,8 @@ def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("classifier.decode_pool.SILENCE_SECONDS", 2.0)
     impatient = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=MAX_PICTURE_BYTES)
     try:
-        impatient.decode(_picture(1))
+        # What a process leaves in the memory is not where its number stands.
+        impatient.measure(_picture(1))
         os.kill(_decode_processes()[0], signal.SIGSTOP)
         assert impatient.decode(_picture(1)).shape == (28, 28, 3)
     finally:

@@ -13,6 +13,8 @@ import numpy
 import pytest
 from starlette.types import ASGIApp
 
+from classifier.appearance import Appearance
+from classifier.decode_pool import DecodedPicture
 from classifier.errors import RequestError
 from classifier.manifest import Manifest
 from classifier.preprocessing import ByteArray, FloatArray
@@ -53,10 +55,11 @@ class _Decoders:
     def __init__(self, crop: int) -> None:
         self._crop = crop
 
-    async def decode(self, data: bytes | memoryview) -> ByteArray:
+    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedPicture:
         if bytes(data) == b"broken":
             raise RequestError("unreadable_image", "broken")
-        return numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
+        crop = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
+        return DecodedPicture(crop, Appearance(0, 0) if measured else None)
 
 
 @dataclass

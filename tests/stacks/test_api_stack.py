@@ -364,6 +364,13 @@ def test_limits_say_when_to_try_again(assembly: Assembly, kind: str, seconds: in
     assert parameters["gatewayresponse.header.Retry-After"] == f"'{seconds}'"
 
 
+def test_none_of_api_gateways_own_errors_is_kept(assembly: Assembly) -> None:
+    for response in gateway_responses(assembly).values():
+        assert (
+            response["ResponseParameters"]["gatewayresponse.header.Cache-Control"] == "'no-store'"
+        )
+
+
 def test_no_other_origin_may_read_answers_by_default(assembly: Assembly) -> None:
     assert "Access-Control" not in json.dumps(assembly.template("api"))
     assert {name.split()[0] for name in methods(assembly)} == {"POST", "GET"}

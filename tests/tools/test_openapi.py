@@ -130,10 +130,47 @@ def test_the_request_example_is_one_that_the_proxy_takes() -> None:
     assert request.media_type == "image/png"
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "AAAA",
+        "AAA=",
+        "AA==",
+        "/+9z",
+        "AAAAAA==",
+        "AAA",
+        "A===",
+        "AA=A",
+        "====",
+        "_9j_",
+        "é",
+        "A A=",
+    ],
+)
+def test_the_document_and_the_proxy_agree_on_what_base64_is(image: str) -> None:
+    def refusal() -> type[errors.RequestError]:
+        with pytest.raises(errors.RequestError) as caught:
+            parse_request("application/json", json.dumps({"image": image}).encode(), [])
+        return caught.type
+
+    documented = validator({"$ref": "#/components/schemas/Picture"}).is_valid({"image": image})
+
+    assert documented == (refusal() is not errors.InvalidBase64Error)
+
+
+def test_no_answer_is_to_be_kept() -> None:
+    for operation in operations():
+        for answer in operation["responses"].values():
+            assert answer["headers"]["Cache-Control"] == {
+                "$ref": "#/components/headers/CacheControl"
+            }
+    assert DOCUMENT["components"]["headers"]["CacheControl"]["schema"] == {"const": "no-store"}
+
+
 def test_the_answer_example_is_one_that_the_proxy_takes() -> None:
     answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), 5)
 
-    assert answer == {
+    assert answer.body == {
         key: value for key, value in CLASSIFICATION_EXAMPLE.items() if key != "request_id"
     }
 

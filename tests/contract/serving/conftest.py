@@ -17,6 +17,10 @@ from PIL import Image
 for name, colour in (("red", (200, 40, 30)), ("green", (20, 190, 60)), ("blue", (30, 50, 220))):
     for kind in ("jpeg", "png", "webp"):
         Image.new("RGB", (40, 30), colour).save(f"{sys.argv[1]}/{name}.{kind}")
+lines = Image.new("RGB", (8, 8))
+for row in range(0, 8, 2):
+    lines.paste("white", (0, row, 8, row + 1))
+lines.save(f"{sys.argv[1]}/lines.png")
 Image.new("RGB", (5001, 5000)).save(f"{sys.argv[1]}/large.png")
 Image.new("RGB", (16, 16)).save(f"{sys.argv[1]}/other.gif")
 """
@@ -24,7 +28,7 @@ Image.new("RGB", (16, 16)).save(f"{sys.argv[1]}/other.gif")
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of `<colour>.<kind>`, a picture too large, and one of another kind."""
+    """A folder of `<colour>.<kind>`, lines, a picture too large, and one of another kind."""
     folder = tmp_path_factory.mktemp("pictures")
     subprocess.run([PYTHON, "-c", _DRAW, folder], check=True)
     return folder

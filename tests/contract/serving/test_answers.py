@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,51 @@ def test_the_answer_names_the_artifacts_model(
     reply = server.invoke((pictures / "red.png").read_bytes())
     assert reply.body.keys() == {"predictions", "model"}
     assert reply.body["model"] == {"name": "colours", "version": manifest["version"]}
+
+
+@pytest.mark.parametrize(
+    ("colour", "luma"),
+    [
+        # Of the picture's red, green and blue, by ITU-R BT.601.
+        ("red", 0.299 * 200 + 0.587 * 40 + 0.114 * 30),
+        ("green", 0.299 * 20 + 0.587 * 190 + 0.114 * 60),
+        ("blue", 0.299 * 30 + 0.587 * 50 + 0.114 * 220),
+    ],
+)
+def test_who_asks_gets_measurements_of_the_picture(
+    server: Server, pictures: Path, colour: str, luma: float
+) -> None:
+    picture = (pictures / f"{colour}.png").read_bytes()
+    reply = server.invoke(picture, top_k=3, measurements="true")
+    assert reply.status == 200
+    measurements = reply.body.pop("measurements")
+    assert measurements.keys() == {"entropy", "brightness", "sharpness"}
+    assert measurements["brightness"] == pytest.approx(luma / 255)
+    assert measurements["sharpness"] == 0
+    probabilities = [prediction["probability"] for prediction in reply.body["predictions"]]
+    entropy = -sum(p * math.log(p) for p in probabilities if p)
+    assert measurements["entropy"] == pytest.approx(entropy)
+    assert reply.body == server.invoke(picture, top_k=3).body
+
+
+def test_the_entropy_is_of_all_classes_and_not_of_those_that_are_answered(
+    server: Server, pictures: Path
+) -> None:
+    picture = (pictures / "red.png").read_bytes()
+    few, all_of_them = (
+        server.invoke(picture, top_k=top_k, measurements="true") for top_k in (1, 3)
+    )
+    assert few.body["measurements"] == all_of_them.body["measurements"]
+
+
+def test_the_sharpness_is_that_of_the_picture(server: Server, pictures: Path) -> None:
+    fine, plain = (
+        server.invoke((pictures / name).read_bytes(), measurements="true").body["measurements"]
+        for name in ("lines.png", "red.png")
+    )
+    # Every other row is white: half of all pixels that touch differ by all there is.
+    assert fine["sharpness"] == pytest.approx(0.5)
+    assert plain["sharpness"] == 0
 
 
 def test_a_body_in_chunks_is_taken_too(server: Server, pictures: Path) -> None:

@@ -84,6 +84,33 @@ def test_all_probabilities_are_answered_where_they_are_asked_for(
     assert blue > 0.99 > 0.01 > max(red, green)
 
 
+@pytest.mark.parametrize("accept", ["text/csv", "application/x-npy", "application/json"])
+@pytest.mark.parametrize(
+    "content_type", ["image/jpeg", "application/json", "application/jsonlines"]
+)
+def test_only_one_picture_in_json_is_answered_with_measurements(
+    server: Server, pictures: Path, content_type: str, accept: str
+) -> None:
+    instance = _instance(pictures, "red")
+    body = {
+        "image/jpeg": (pictures / "red.jpeg").read_bytes(),
+        "application/json": json.dumps({"instances": [instance]}).encode(),
+        "application/jsonlines": json.dumps(instance).encode(),
+    }[content_type]
+    contents = []
+    for attributes in ("top_k=2", "top_k=2,measurements=true"):
+        connection = server.connect()
+        headers = {"Content-Type": content_type, "Accept": accept}
+        headers["X-Amzn-SageMaker-Custom-Attributes"] = attributes
+        connection.request("POST", "/invocations", body, headers)
+        response = connection.getresponse()
+        contents.append(response.read())
+        connection.close()
+        assert response.status == 200
+    alone_in_json = (content_type, accept) == ("image/jpeg", "application/json")
+    assert (contents[0] != contents[1]) is alone_in_json
+
+
 def test_an_answer_that_we_do_not_have_is_refused(server: Server, pictures: Path) -> None:
     headers = {"Content-Type": "image/jpeg", "Accept": "application/xml"}
     picture = (pictures / "blue.jpeg").read_bytes()

@@ -68,6 +68,14 @@ def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) 
     assert "1 to 3" in reply.body["message"]
 
 
+def test_measurements_that_are_neither_asked_for_nor_not_are_refused(
+    server: Server, pictures: Path
+) -> None:
+    reply = server.invoke((pictures / "red.png").read_bytes(), top_k=1, measurements="yes")
+    assert (reply.status, reply.body["code"]) == (400, "invalid_request")
+    assert "true or false" in reply.body["message"]
+
+
 def test_an_unknown_path_or_method_is_refused_in_the_same_shape(server: Server) -> None:
     unknown = server.request("GET", "/models")
     assert (unknown.status, unknown.body["code"]) == (404, "not_found")

@@ -1,0 +1,65 @@
+"""Situations of the endpoint: gone, forbidden, full."""
+
+import re
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tests.local.conftest import processes_naming
+from tests.local.statuses.cloud import Cloud
+from tests.local.statuses.proxy_versions import FUNCTION
+from tests.local.test_iam import without_policies
+from tests.local.waiting import wait_for_endpoint, wait_until_gone
+
+# Opens a request whose body does not come: it holds a place until the server gives it up.
+_BEGINNING = (
+    b"POST /invocations HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
+)
+_LONGEST_FILLING_SECONDS = 5.0
+
+
+@contextmanager
+def gone(cloud: Cloud) -> Iterator[None]:
+    """Delete the endpoint, and create it again."""
+    sagemaker, name = cloud.client("sagemaker"), cloud.deployment.endpoint_name
+    configuration = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    sagemaker.delete_endpoint(EndpointName=name)
+    wait_until_gone(sagemaker, name)
+    try:
+        yield
+    finally:
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration)
+        wait_for_endpoint(sagemaker, name, until="InService")
+
+
+@contextmanager
+def forbidden(cloud: Cloud) -> Iterator[None]:
+    """Take the function's permissions away."""
+    function = cloud.client("lambda").get_function_configuration(
+        FunctionName=cloud.api_resource(FUNCTION)
+    )
+    with without_policies(cloud.client("iam"), function["Role"].rpartition("/")[2]):
+        yield
+
+
+@contextmanager
+def full(cloud: Cloud) -> Iterator[None]:
+    """Take every place of the model server, until it refuses the next request."""
+    (server,) = (
+        line for line in processes_naming(str(cloud.state)).values() if "serve.py serve" in line
+    )
+    port = re.search(r"--port (\d+)", server)
+    assert port
+    deadline = time.monotonic() + _LONGEST_FILLING_SECONDS
+    with ExitStack() as stack:
+        connections: list[socket.socket] = []
+        # It answers none but those that it refuses.
+        while not select.select(connections, [], [], 0.02)[0]:
+            assert time.monotonic() < deadline, f"{len(connections)} requests had a place"
+            connection = socket.create_connection(("127.0.0.1", int(port[1])))
+            connections.append(stack.enter_context(connection))
+            connection.sendall(_BEGINNING)
+        yield

@@ -1,0 +1,46 @@
+"""How the model server's refusals reach the caller."""
+
+from tests.lambda_src.stand_in import model_error
+from tests.local.asking import Request
+from tests.local.statuses.pictures import HALF_A_PICTURE, black_png
+from tests.local.statuses.proxy_versions import asking_a_stand_in
+from tests.local.statuses.way import Way
+from tests.local.test_api import GOOD
+
+# What the server of this deployment is never asked to refuse: the proxy refuses it before, or
+# bounds it lower. A container with other settings, or another one, may.
+_OF_OTHER_SERVERS = {
+    (400, "empty_body"): "The body is empty.",
+    (400, "invalid_request"): "The body cannot be used.",
+    (413, "payload_too_large"): "The body may have at most 1024 bytes.",
+    (415, "unsupported_media_type"): "WebP is none of its formats.",
+}
+
+MODEL_SERVER_WAYS = {
+    (400, "invalid_top_k"): Way(
+        Request(GOOD, query="?top_k=11"), message="top_k must be one whole number from 1 to 10."
+    ),
+    (413, "image_too_large"): Way(
+        Request(black_png(5001, 5000)),
+        message="The picture has too many pixels; at most 25 megapixels are accepted.",
+    ),
+    (422, "unreadable_image"): Way(
+        Request(HALF_A_PICTURE),
+        message="The body is not a readable JPEG, PNG or WebP picture.",
+    ),
+    **{
+        (status, code): Way(
+            Request(GOOD),
+            asking_a_stand_in,
+            model_error(status, {"code": code, "message": message}),
+            message,
+        )
+        for (status, code), message in _OF_OTHER_SERVERS.items()
+    },
+    **{
+        (status, "rejected_by_model"): Way(
+            Request(GOOD), asking_a_stand_in, model_error(status, "<html>No.</html>")
+        )
+        for status in (400, 413, 415, 422)
+    },
+}

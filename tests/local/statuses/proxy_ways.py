@@ -1,0 +1,98 @@
+"""How the proxy's errors come about."""
+
+import json
+
+from tests.lambda_src.stand_in import (
+    answer,
+    model_error,
+    reset,
+    service_error,
+    silent_in_the_middle,
+)
+from tests.local.asking import Request
+from tests.local.statuses import endpoint_states, gateway_settings, proxy_versions
+from tests.local.statuses.pictures import MORE_THAN_4_MIB, NO_PICTURE
+from tests.local.statuses.proxy_versions import ALLOWED_HOST, asking_a_stand_in
+from tests.local.statuses.way import Way
+from tests.local.test_api import GOOD
+
+_JSON = "application/json"
+# API Gateway looks for a model of this very name and finds none: the proxy judges the body.
+_JSON_WITHOUT_MODEL = "Application/JSON"
+_LONGER_THAN_THE_PROXY_WAITS_SECONDS = 12.0
+_FAILED_ENDPOINT = answer(200, {"EndpointStatus": "Failed"}, "application/x-amz-json-1.1")
+
+
+def _url(url: str) -> Request:
+    return Request(json.dumps({"url": url}).encode(), _JSON)
+
+
+_OF_REQUESTS = {
+    (400, "empty_body"): Way(Request()),
+    (400, "invalid_base64"): Way(
+        Request(b'{"image": "%%%"}', _JSON),
+        message='"image" is not valid base64: use the standard alphabet with padding, no line '
+        'breaks and no "data:" prefix.',
+    ),
+    (400, "invalid_json"): Way(Request(b'{"image": ', _JSON_WITHOUT_MODEL)),
+    (400, "invalid_request"): Way(Request(b"[]", _JSON_WITHOUT_MODEL)),
+    (400, "invalid_top_k"): Way(
+        Request(GOOD, query="?top_k=0"),
+        message="top_k must be given once, a whole number from 1 to 1000.",
+    ),
+    (404, "route_not_found"): Way(
+        Request(GOOD, method="PUT", query="?top_k=1"), gateway_settings.method_that_the_proxy_lacks
+    ),
+    (413, "payload_too_large"): Way(
+        Request(MORE_THAN_4_MIB),
+        message=f"The picture has {len(MORE_THAN_4_MIB)} bytes; at most 4194304 (4 MiB) are taken."
+        " Send a smaller one.",
+    ),
+    (415, "unsupported_image"): Way(Request(NO_PICTURE)),
+    (415, "unsupported_media_type"): Way(
+        Request(GOOD, "text/plain"),
+        message="The Content-Type is not supported; send one of image/jpeg, image/png, image/webp "
+        "with the picture's bytes, or application/json.",
+    ),
+}
+_OF_URLS = {
+    (400, "url_disabled"): Way(_url(f"https://{ALLOWED_HOST}/picture.png")),
+    (400, "invalid_url"): Way(_url("https://127.0.0.1/picture.png"), asking_a_stand_in),
+    (400, "url_not_allowed"): Way(_url("https://another.invalid/picture.png"), asking_a_stand_in),
+    (422, "url_unreachable"): Way(_url(f"https://{ALLOWED_HOST}/picture.png"), asking_a_stand_in),
+    (500, "internal_error"): Way(
+        _url(f"https://{ALLOWED_HOST}/picture.png"), proxy_versions.incomplete_bundle
+    ),
+}
+_OF_SITUATIONS = {
+    (500, "endpoint_access_denied"): Way(Request(GOOD), endpoint_states.forbidden),
+    (503, "deadline_too_short"): Way(Request(GOOD), proxy_versions.little_time),
+    (503, "endpoint_missing"): Way(Request(GOOD), endpoint_states.gone),
+    (503, "overloaded"): Way(Request(GOOD), endpoint_states.full),
+}
+_OF_SAGEMAKER = {
+    (429, "throttled"): service_error(400, "ThrottlingException"),
+    (502, "endpoint_failed"): service_error(500, "InternalFailure"),
+    (502, "endpoint_unreachable"): reset,
+    (502, "invalid_endpoint_answer"): answer(200, b"<html>Bad gateway</html>", "text/html"),
+    (502, "model_failed"): model_error(500, "boom"),
+    (503, "endpoint_unavailable"): service_error(503, "ServiceUnavailable"),
+    (503, "model_not_ready"): service_error(429, "ModelNotReadyException"),
+    # Half an answer, since the proxy would wait twice for a whole one.
+    (504, "endpoint_timeout"): silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
+}
+
+PROXY_WAYS = {
+    **_OF_REQUESTS,
+    **_OF_URLS,
+    **_OF_SITUATIONS,
+    **{
+        error: Way(Request(GOOD), asking_a_stand_in, behaviour)
+        for error, behaviour in _OF_SAGEMAKER.items()
+    },
+    (503, "endpoint_not_in_service"): Way(
+        Request(method="GET", path="health", content_type=None, key=""),
+        asking_a_stand_in,
+        _FAILED_ENDPOINT,
+    ),
+}

@@ -1,0 +1,32 @@
+"""Every error of the table: how a request gets it here, or why none can."""
+
+from tests.local.statuses.gateway_ways import GATEWAY_WAYS
+from tests.local.statuses.model_server_ways import MODEL_SERVER_WAYS
+from tests.local.statuses.proxy_ways import PROXY_WAYS
+from tests.local.statuses.way import Way
+
+Key = tuple[int, str, str]
+
+GATEWAY, MODEL_SERVER, PROXY = "API Gateway", "model server", "proxy"
+_BY_ANSWERER = {GATEWAY: GATEWAY_WAYS, MODEL_SERVER: MODEL_SERVER_WAYS, PROXY: PROXY_WAYS}
+
+WAYS: dict[Key, Way] = {
+    (*error, answerer): way
+    for answerer, ways in _BY_ANSWERER.items()
+    for error, way in ways.items()
+}
+
+OUT_OF_REACH: dict[Key, str] = {
+    (400, "request_rejected", GATEWAY): "a kind of error that AWS has no name for yet",
+    (403, "blocked_by_firewall", GATEWAY): "the emulator has no firewall",
+    (404, "request_rejected", GATEWAY): "a path that is not there is 403 as on AWS: what API "
+    "Gateway's RESOURCE_NOT_FOUND is for, its guide does not say",
+    (413, "payload_too_large", GATEWAY): "AWS answers in words of its own, as is shown below",
+    (415, "unsupported_media_type", GATEWAY): "a proxy integration passes every type on",
+    (422, "url_failed", PROXY): "needs a public host that answers; see "
+    "tests/lambda_src/pictures_by_url/test_answers_of_servers.py",
+    (422, "url_timeout", PROXY): "needs a public host that is slow; see "
+    "tests/lambda_src/pictures_by_url/test_slow_servers.py",
+    (503, "internal_error", GATEWAY): "a fault inside AWS",
+    (504, "integration_failure", GATEWAY): "a fault between API Gateway and Lambda, inside AWS",
+}

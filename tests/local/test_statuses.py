@@ -1,0 +1,117 @@
+"""Every documented error is produced by a real request, and no other answer by any."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classifier_proxy.schemas import JSON_MEDIA_TYPE
+from tests.lambda_src.stand_in import SageMakerRuntime
+from tests.local.asking import Request, send
+from tests.local.documented import check_documented
+from tests.local.statuses.cloud import Cloud
+from tests.local.statuses.way import Situation
+from tests.local.statuses.ways import OUT_OF_REACH, WAYS, Key
+from tools.error_rows import error_rows
+from tools.local_deployment import LocalDeployment
+
+ROWS = {row[:3]: row for row in error_rows()}
+_SITUATIONS = list(dict.fromkeys(way.situation for way in WAYS.values()))
+KEYS: list[Key] = sorted(WAYS, key=lambda key: _SITUATIONS.index(WAYS[key].situation))
+
+
+def test_every_row_has_a_request_or_a_reason() -> None:
+    assert len(ROWS) == len(error_rows()), "status, code and answerer name a row"
+    assert WAYS.keys() | OUT_OF_REACH.keys() == ROWS.keys()
+    assert WAYS.keys().isdisjoint(OUT_OF_REACH)
+
+
+@pytest.fixture(scope="module")
+def cloud(
+    deployment: LocalDeployment,
+    client: Callable[[str], Any],
+    stack_resources: Callable[[str, str], list[str]],
+    state: Path,
+) -> Cloud:
+    return Cloud(deployment, client, stack_resources, state)
+
+
+@pytest.fixture(scope="module")
+def bring_about(cloud: Cloud) -> Iterator[Callable[[Situation], SageMakerRuntime | None]]:
+    """Bring the cloud into a situation, which lasts until the turn of another."""
+    lasting: tuple[Situation, SageMakerRuntime | None] | None = None
+
+    def bring(situation: Situation) -> SageMakerRuntime | None:
+        nonlocal lasting
+        if lasting is None or lasting[0] is not situation:
+            lasting = None
+            stack.close()
+            lasting = situation, stack.enter_context(situation(cloud))
+        return lasting[1]
+
+    with ExitStack() as stack:
+        yield bring
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_row_is_what_a_real_request_gets(
+    cloud: Cloud, bring_about: Callable[[Situation], SageMakerRuntime | None], key: Key
+) -> None:
+    row, way = ROWS[key], WAYS[key]
+    stand_in = bring_about(way.situation)
+    if stand_in is not None:
+        stand_in.requests.clear()
+        stand_in.script = [way.sagemaker] if way.sagemaker else []
+
+    answer = send(cloud.deployment, way.request)
+
+    assert answer.status == row.status, answer.body
+    assert answer.body.pop("request_id")
+    error = {"code": row.code, "message": way.message or row.meaning}
+    assert answer.body == {"error": error, **dict(row.members)}
+    assert answer.headers["content-type"] == JSON_MEDIA_TYPE
+    seconds = row.retry_after_seconds
+    assert answer.headers.get("retry-after") == (None if seconds is None else str(seconds))
+    if stand_in is not None:
+        assert bool(stand_in.requests) == bool(way.sagemaker), "who answered"
+
+
+def test_above_6_mb_lambda_takes_no_request(deployment: LocalDeployment) -> None:
+    answer = send(deployment, Request(bytes(5_000_000)))
+    assert (answer.status, answer.body) == (413, {"message": "Request Too Long"})
+
+
+def test_above_10_mb_api_gateway_takes_no_request(deployment: LocalDeployment) -> None:
+    answer = send(deployment, Request(bytes(10 * 1024 * 1024 + 1)))
+    assert (answer.status, answer.headers["content-type"]) == (413, "text/plain")
+    assert answer.body == "HTTP content length exceeded 10485760 bytes."
+
+
+def error(code: str, **more: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "Text."}, "request_id": "1", **more}
+
+
+def test_a_documented_answer_passes() -> None:
+    check_documented("predict", 400, "application/json", error("empty_body"))
+    check_documented("health", 429, "application/json; charset=utf-8", error("throttled"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "content_type", "body"),
+    [
+        ("predict", 418, "application/json", error("empty_body")),
+        ("health", 422, "application/json", error("unreadable_image")),
+        ("predict", 400, "application/json", error("unreadable_image")),
+        ("predict", 400, "application/json", error("empty_body", more="")),
+        ("predict", 400, "application/json", {"message": "Bad request"}),
+        ("predict", 400, "text/html", error("empty_body")),
+        ("predict", 200, "application/json", {"predictions": []}),
+    ],
+)
+def test_an_answer_that_is_not_documented_fails_whatever_asked(
+    operation: str, status: int, content_type: str, body: Any
+) -> None:
+    with pytest.raises(AssertionError):
+        check_documented(operation, status, content_type, body)
