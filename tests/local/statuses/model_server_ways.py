@@ -2,7 +2,7 @@
 
 from tests.lambda_src.stand_in import model_error
 from tests.local.asking import Request
-from tests.local.statuses.pictures import HALF_A_PICTURE, black_png
+from tests.local.statuses.pictures import HALF_A_PICTURE
 from tests.local.statuses.proxy_versions import asking_a_stand_in
 from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
@@ -12,6 +12,7 @@ from tests.local.test_api import GOOD
 _OF_OTHER_SERVERS = {
     (400, "empty_body"): "The body is empty.",
     (400, "invalid_request"): "The body cannot be used.",
+    (413, "image_too_large"): "The picture has 64 x 64 pixels; at most 1024 are accepted.",
     (413, "payload_too_large"): "The body may have at most 1024 bytes.",
     (415, "unsupported_media_type"): "WebP is none of its formats.",
 }
@@ -19,10 +20,6 @@ _OF_OTHER_SERVERS = {
 MODEL_SERVER_WAYS = {
     (400, "invalid_top_k"): Way(
         Request(GOOD, query="?top_k=11"), message="top_k must be one whole number from 1 to 10."
-    ),
-    (413, "image_too_large"): Way(
-        Request(black_png(5001, 5000)),
-        message="The picture has too many pixels; at most 25 megapixels are accepted.",
     ),
     (422, "unreadable_image"): Way(
         Request(HALF_A_PICTURE),

@@ -11,7 +11,7 @@ from tests.lambda_src.stand_in import (
 )
 from tests.local.asking import Request
 from tests.local.statuses import endpoint_states, gateway_settings, proxy_versions
-from tests.local.statuses.pictures import MORE_THAN_4_MIB, NO_PICTURE
+from tests.local.statuses.pictures import MORE_THAN_4_MIB, NO_PICTURE, black_png
 from tests.local.statuses.proxy_versions import ALLOWED_HOST, asking_a_stand_in
 from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
@@ -43,6 +43,11 @@ _OF_REQUESTS = {
     (404, "route_not_found"): Way(
         Request(GOOD, method="PUT", query="?top_k=1"), gateway_settings.method_that_the_proxy_lacks
     ),
+    (413, "image_too_large"): Way(
+        Request(black_png(5001, 5000)),
+        message="The picture has 5001 x 5000 pixels; at most 25 megapixels are taken. Send a "
+        "smaller one.",
+    ),
     (413, "payload_too_large"): Way(
         Request(MORE_THAN_4_MIB),
         message=f"The picture has {len(MORE_THAN_4_MIB)} bytes; at most 4194304 (4 MiB) are taken."
@@ -53,6 +58,9 @@ _OF_REQUESTS = {
         Request(GOOD, "text/plain"),
         message="The Content-Type is not supported; send one of image/jpeg, image/png, image/webp "
         "with the picture's bytes, or application/json.",
+    ),
+    (422, "unreadable_image"): Way(
+        Request(black_png(0, 1)), message="The picture's header says 0 x 1 pixels."
     ),
 }
 _OF_URLS = {
