@@ -32,7 +32,7 @@ class Appearance:
 
 
 def measure_appearance(crop: ByteArray) -> Appearance:
-    """Measure a picture (crop x crop x 3, as `crop_picture` makes it): 0.1 ms for 224 pixels."""
+    """Measure a picture (crop x crop x 3, as `crop_picture` makes it): 0.2 ms for 224 pixels."""
     side = len(crop)
     # By columns first: numpy adds rows fastest, and 32 bit are enough for a column.
     colours = crop.sum(axis=0, dtype=numpy.uint32).sum(axis=0).tolist()

@@ -5,9 +5,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.pictures import Photographer
-
-# A cloud of these tests' own, since one of them takes its endpoint away.
-from tests.local.conftest import client, deployment, state  # noqa: F401 - fixtures
 from tools.local_deployment import LocalDeployment
 
 FLAGS = [
@@ -19,6 +16,10 @@ FLAGS = [
     "--disable-sync",
 ]
 TIMEOUT_MILLISECONDS = 20_000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.local.deployed")
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]:  # noqa: F811 - a fixture
+def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]:
     """The page as a first visitor finds it; what the browser complains of fails the test."""
     page = context.new_page()
     complaints: list[str] = []

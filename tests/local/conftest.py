@@ -1,17 +1,12 @@
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tools.aws import aws_client
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment, read_local_deployment
 
 DEMO = ROOT / "build" / "demo"
 DEMO_MODEL = DEMO / "artifact"
@@ -29,6 +24,11 @@ INHERITED = {
     "HTTP_PROXY": "http://127.0.0.1:9",
     "http_proxy": "http://127.0.0.1:9",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # As a plugin, so that the deployment of these tests is that of tests/browser too.
+    config.pluginmanager.import_plugin("tests.local.deployed")
 
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -88,44 +88,3 @@ def processes_naming(text: str) -> dict[int, str]:
 
 def all_process_ids() -> list[int]:
     return list(processes_naming(""))
-
-
-@pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cloud")
-
-
-@pytest.fixture(scope="session")
-def deployment(state: Path) -> Iterator[LocalDeployment]:
-    """The real deployment: CDK's own CLI against a local cloud, once for all tests."""
-    try:
-        up(state)
-        yield read_local_deployment(state / "local.json")
-    finally:
-        local_cloud(state, "down")
-
-
-@pytest.fixture(scope="session")
-def client(deployment: LocalDeployment) -> Callable[[str], Any]:
-    return lambda service: aws_client(service, deployment.environment)
-
-
-@pytest.fixture(scope="session")
-def stack_resources(client: Callable[[str], Any]) -> Callable[[str, str], list[str]]:
-    """Return the physical ids of a stack's resources of one type."""
-
-    def find(stack: str, kind: str) -> list[str]:
-        described = client("cloudformation").describe_stack_resources(StackName=stack)
-        return [
-            resource["PhysicalResourceId"]
-            for resource in described["StackResources"]
-            if resource["ResourceType"] == kind
-        ]
-
-    return find
-
-
-@pytest.fixture(scope="session")
-def manifest() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((DEMO_MODEL / "manifest.json").read_text())
-    return content

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.local.conftest import DEMO
+from tests.local.documented import check_documented
+from tools.error_rows import PREDICT
 from tools.local_deployment import LocalDeployment
 from tools.openapi import document
 
@@ -28,7 +30,10 @@ def request(
     response = connection.getresponse()
     content = response.read()
     connection.close()
-    return response.status, {k.lower(): v for k, v in response.getheaders()}, content
+    received = {k.lower(): v for k, v in response.getheaders()}
+    if path.startswith("/api/predict"):
+        check_documented(PREDICT, response.status, received["content-type"], json.loads(content))
+    return response.status, received, content
 
 
 def test_the_root_is_the_page_and_is_asked_for_again(deployment: LocalDeployment) -> None:
@@ -84,6 +89,7 @@ def test_the_api_answers_beside_the_page(deployment: LocalDeployment) -> None:
     assert answer["predictions"][0]["label"] == "3"
     assert len(answer["predictions"]) == 2, "the query is passed on"
     assert "cloudfront" in headers["via"].lower()
+    assert headers["cache-control"] == "no-store"
 
 
 def test_the_apis_errors_are_passed_on_as_they_are(deployment: LocalDeployment) -> None:

@@ -14,6 +14,7 @@ from tests.local.documented import check_documented
 from tests.local.statuses.cloud import Cloud
 from tests.local.statuses.way import Situation
 from tests.local.statuses.ways import OUT_OF_REACH, WAYS, Key
+from tests.local.test_api import GOOD
 from tools.error_rows import error_rows
 from tools.local_deployment import LocalDeployment
 
@@ -53,6 +54,7 @@ def bring_about(cloud: Cloud) -> Iterator[Callable[[Situation], SageMakerRuntime
 
     with ExitStack() as stack:
         yield bring
+    assert send(cloud.deployment, Request(GOOD)).status == 200, "everything was put back"
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)

@@ -17,11 +17,12 @@ WAYS: dict[Key, Way] = {
 }
 
 OUT_OF_REACH: dict[Key, str] = {
-    (400, "request_rejected", GATEWAY): "a kind of error that AWS has no name for yet",
+    (400, "request_rejected", GATEWAY): "every 400 that API Gateway names has a row of its own",
     (403, "blocked_by_firewall", GATEWAY): "the emulator has no firewall",
-    (404, "request_rejected", GATEWAY): "a path that is not there is 403 as on AWS: what API "
-    "Gateway's RESOURCE_NOT_FOUND is for, its guide does not say",
-    (413, "payload_too_large", GATEWAY): "AWS answers in words of its own, as is shown below",
+    (404, "request_rejected", GATEWAY): "RESOURCE_NOT_FOUND follows an authorizer, which the API "
+    "has not; before one, a path that is not there is 403",
+    (413, "payload_too_large", GATEWAY): "AWS answers in words of its own; see "
+    "test_above_10_mb_api_gateway_takes_no_request",
     (415, "unsupported_media_type", GATEWAY): "a proxy integration passes every type on",
     (422, "url_failed", PROXY): "needs a public host that answers; see "
     "tests/lambda_src/pictures_by_url/test_answers_of_servers.py",
