@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
+from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint_errors import from_service_error, from_transport_error
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class CallLimits:
 
     @property
     def longest_call_seconds(self) -> float:
-        """Every attempt timing out, with the longest waits between them."""
+        """Every attempt timing out, with the longest waits between them; a call is given up then.
+
+        A timeout is only of the wait for the next bytes, and an endpoint may drip.
+        """
         attempt_seconds = self.connect_timeout_seconds + self.read_timeout_seconds
         return self.attempts * attempt_seconds + (self.attempts - 1) * LONGEST_BACKOFF_SECONDS
 
@@ -76,7 +80,7 @@ class SageMakerEndpoint:
         return self._limits.longest_call_seconds
 
     def invoke(self, request: ClassificationRequest) -> bytes:
-        """Call InvokeEndpoint.
+        """Call InvokeEndpoint, for `longest_call_seconds` at most.
 
         Args:
             request: what to classify.
@@ -88,19 +92,10 @@ class SageMakerEndpoint:
             ModelRejectionError: the model's container refused the request.
             EndpointError: one of its kinds, chained from the SDK's error.
         """
-        arguments: InvokeEndpointInputTypeDef = {
-            "EndpointName": self._name,
-            "Body": request.image,
-            "ContentType": request.media_type,
-            "Accept": "application/json",
-            "CustomAttributes": "measurements=true",
-        }
-        if request.top_k is not None:
-            arguments["CustomAttributes"] += f",top_k={request.top_k}"
         try:
-            answer = self._client.invoke_endpoint(**arguments)["Body"].read(
-                LARGEST_ANSWER_BYTES + 1
-            )
+            answer = call_within(self.longest_call_seconds, lambda: self._read_answer(request))
+        except TimeoutError as error:
+            raise errors.EndpointTimeoutError from error
         except ClientError as error:
             raise from_service_error(error) from error
         except BotoCoreError as error:
@@ -111,3 +106,15 @@ class SageMakerEndpoint:
         if len(answer) > LARGEST_ANSWER_BYTES:
             raise errors.InvalidEndpointAnswerError
         return answer
+
+    def _read_answer(self, request: ClassificationRequest) -> bytes:
+        arguments: InvokeEndpointInputTypeDef = {
+            "EndpointName": self._name,
+            "Body": request.image,
+            "ContentType": request.media_type,
+            "Accept": "application/json",
+            "CustomAttributes": "measurements=true",
+        }
+        if request.top_k is not None:
+            arguments["CustomAttributes"] += f",top_k={request.top_k}"
+        return self._client.invoke_endpoint(**arguments)["Body"].read(LARGEST_ANSWER_BYTES + 1)

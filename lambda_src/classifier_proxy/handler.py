@@ -12,7 +12,8 @@ from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
 from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
-from classifier_proxy.telemetry import Telemetry, TimedEndpoint
+from classifier_proxy.telemetry import Telemetry
+from classifier_proxy.timing import TimedEndpoint, timed_fetch
 from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
         SageMakerEndpoint(settings.endpoint_name, limits), settings.endpoint_name, environment
     )
     health = Health(SageMakerEndpointStatus(settings.endpoint_name))
-    fetch_picture = _fetch_picture_from(settings.url_allowed_hosts)
+    fetch_picture = _fetch_picture_from(settings.url_allowed_hosts, telemetry)
     routes = create_routes(TimedEndpoint(endpoint, telemetry), fetch_picture, health)
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
@@ -91,7 +92,9 @@ def answer_request(
         telemetry.end_request()
 
 
-def _fetch_picture_from(allowed_hosts: Collection[str]) -> FetchPicture | None:
+def _fetch_picture_from(
+    allowed_hosts: Collection[str], telemetry: Telemetry
+) -> FetchPicture | None:
     if not allowed_hosts:
         return None
 
@@ -102,7 +105,7 @@ def _fetch_picture_from(allowed_hosts: Collection[str]) -> FetchPicture | None:
 
         return PictureFetcher(allowed_hosts)
 
-    return lambda url: fetcher().fetch(url)
+    return timed_fetch(lambda url: fetcher().fetch(url), telemetry)
 
 
 def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:

@@ -17,6 +17,8 @@ _JPEG_FRAMES = {0xDE, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_SEGMENTS = {*_JPEG_FRAMES, 0xC4, 0xCC, 0xFE, *range(0xDB, 0xF0)}
 # Counted by the pattern a picture takes a fifth of the time of bytes.count.
 _JPEG_SCAN = re.compile(rb"\xff\xda")
+# By colour type. Before a header of one of these Pillow passes over pixels, and over other headers.
+_PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _ENDS_EARLY = "The picture's header ends before it says how large the picture is; send all of it."
 
 
@@ -87,10 +89,15 @@ def _png_size(image: bytes) -> PictureSize | None:
     position = 8
     for _ in range(MOST_PARTS):
         kind = image[position + 4 : position + 8]
-        if kind in (b"", b"IDAT", b"fdAT", b"IEND"):
+        if kind in (b"", b"IEND"):
             return _found(size)
+        if kind in (b"IDAT", b"fdAT"):
+            return size
         if kind == b"IHDR":
-            size = PictureSize(*_unpack(">II", image, position + 8))
+            width, height, depth, colour_type = _unpack(">IIBB", image, position + 8)
+            if depth not in _PNG_DEPTHS.get(colour_type, ()):
+                return None
+            size = PictureSize(width, height)
         # Beside its content a chunk has its length, its kind and a checksum.
         position += 12 + int.from_bytes(image[position : position + 4], "big")
     return None

@@ -2,11 +2,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from threading import Thread
 from typing import Any, NamedTuple, cast
 
+from classifier_proxy.deadlines import call_within
 from classifier_proxy.errors import PayloadTooLargeError, UrlNotAllowedError
 from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
 
@@ -93,18 +92,10 @@ def open_connection(
 
 
 def _look_up(host: str, port: int, deadline: float) -> list[_Place]:
-    # In a thread, because a look-up has no timeout; one of no use ends by itself in a while.
-    found: Future[list[_Place]] = Future()
-
-    def look_up() -> None:
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([_Place(answer[0], answer[4]) for answer in answers])
-        except Exception as error:
-            found.set_exception(error)
-
-    Thread(target=look_up, daemon=True).start()
-    return found.result(_seconds_until(deadline))
+    answers = call_within(
+        _seconds_until(deadline), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    )
+    return [_Place(answer[0], answer[4]) for answer in answers]
 
 
 def _connect(places: list[_Place], deadline: float) -> socket.socket:

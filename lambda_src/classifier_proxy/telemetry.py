@@ -13,7 +13,6 @@ from classifier_proxy.errors import (
 )
 from classifier_proxy.metrics import MetricLine
 from classifier_proxy.schemas import ClassificationRequest
-from classifier_proxy.service import Endpoint
 from classifier_proxy.settings import Settings
 
 NAMED_CLASSES = 20
@@ -32,10 +31,12 @@ class Telemetry:
 
     Metrics, by their dimensions:
         service: Predictions (200), RejectedRequests (4xx), FailedRequests (5xx) and
-            EndpointAccessDenied (counts); RequestLatency and EndpointLatency (milliseconds).
-        service, model: TopProbability (0 to 1) and PictureBytes of the answered requests, and
-            what the container measured: PredictionEntropy (nats, over all classes),
-            PictureBrightness and PictureSharpness (0 to 1, of what the network saw).
+            EndpointAccessDenied (counts); RequestLatency, EndpointLatency and, of a picture that
+            was named by its address, UrlFetchLatency (milliseconds).
+        service, model: TopProbability (0 to 1), PictureBytes and PicturePixels (width times
+            height) of the answered requests, and what the container measured:
+            PredictionEntropy (nats, over all classes), PictureBrightness and PictureSharpness
+            (0 to 1, of what the network saw).
         service, model, predicted_class: PredictedClass (count).
 
     Which error it was and what was predicted is in the log too. A check of the health counts
@@ -53,7 +54,7 @@ class Telemetry:
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)
         self._started = 0.0
-        self._picture_bytes = 0
+        self._picture_metrics: dict[str, tuple[int, str]] = {}
 
     def start_request(self, request_id: str) -> None:
         """Begin a request, and put its id into every line of its log.
@@ -72,13 +73,23 @@ class Telemetry:
             request: what it was asked.
             elapsed_ms: how long it took, attempts and failures included.
         """
-        self._picture_bytes = len(request.image)
+        fields = {"media_type": request.media_type, "picture_bytes": len(request.image)}
+        self._picture_metrics = {"PictureBytes": (len(request.image), "Bytes")}
+        if request.size is not None:
+            width, height = request.size
+            fields |= {"picture_width": width, "picture_height": height}
+            self._picture_metrics["PicturePixels"] = (width * height, "Count")
         self._line.add("EndpointLatency", elapsed_ms, "Milliseconds", self._service)
-        self.logger.append_keys(
-            media_type=request.media_type,
-            picture_bytes=self._picture_bytes,
-            endpoint_latency_ms=elapsed_ms,
-        )
+        self.logger.append_keys(**fields, endpoint_latency_ms=elapsed_ms)
+
+    def record_fetch(self, elapsed_ms: float) -> None:
+        """Measure one fetch of a picture from its address.
+
+        Args:
+            elapsed_ms: how long it took; of a fetch that failed too.
+        """
+        self._line.add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
+        self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
     def record_success(self, answer: Answer) -> None:
         """Count and log a request that was answered with 200.
@@ -126,7 +137,8 @@ class Telemetry:
         by_class = {**by_model, "predicted_class": predicted_class}
         self._count("Predictions")
         self._line.add("TopProbability", best["probability"], "None", by_model)
-        self._line.add("PictureBytes", self._picture_bytes, "Bytes", by_model)
+        for name, (amount, unit) in self._picture_metrics.items():
+            self._line.add(name, amount, unit, by_model)
         self._line.add("PredictedClass", 1, "Count", by_class)
         for name, value in answer.measurements.items():
             self._line.add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
@@ -145,40 +157,3 @@ class Telemetry:
 
     def _count(self, name: str) -> None:
         self._line.add(name, 1, "Count", self._service)
-
-
-class TimedEndpoint:
-    """An endpoint whose latency is measured, of failed calls too; satisfies `service.Endpoint`.
-
-    Args:
-        endpoint: the endpoint that does the work.
-        telemetry: where the measurements go.
-    """
-
-    def __init__(self, endpoint: Endpoint, telemetry: Telemetry) -> None:
-        self._endpoint = endpoint
-        self._telemetry = telemetry
-
-    @property
-    def longest_call_seconds(self) -> float:
-        """The longest that `invoke` takes before it gives up, every attempt included."""
-        return self._endpoint.longest_call_seconds
-
-    def invoke(self, request: ClassificationRequest) -> bytes:
-        """Pass the call on and measure it.
-
-        Args:
-            request: what to classify.
-
-        Returns:
-            The body of the answer, unchecked.
-
-        Raises:
-            ProxyError: what the endpoint raises.
-        """
-        started = time.perf_counter()
-        try:
-            return self._endpoint.invoke(request)
-        finally:
-            elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
-            self._telemetry.record_call(request, elapsed_ms)

@@ -28,8 +28,9 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def png_header(width: int, height: int) -> bytes:
-    return png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+def png_header(width: int, height: int, depth: int = 8, colour_type: int = 2) -> bytes:
+    content = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    return png_chunk(b"IHDR", content)
 
 
 def png_chunk(kind: bytes, content: bytes = b"") -> bytes:

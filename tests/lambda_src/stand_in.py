@@ -133,6 +133,21 @@ def silent_in_the_middle(seconds: float) -> Behaviour:
     return behave
 
 
+def drip(head: bytes, part: bytes, seconds: float) -> Behaviour:
+    """Send a part again and again for so long, with too little silence for any timeout."""
+
+    def behave(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(head)
+        ending = time.monotonic() + seconds
+        while time.monotonic() < ending:
+            request.wfile.write(part)
+            request.wfile.flush()
+            time.sleep(0.05)
+        request.close_connection = True
+
+    return behave
+
+
 def send_half(request: BaseHTTPRequestHandler) -> None:
     """Announce more bytes than are sent, then close."""
     request.send_response(200)

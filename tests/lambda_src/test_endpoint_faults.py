@@ -10,6 +10,7 @@ from tests.lambda_src.stand_in import (
     Behaviour,
     SageMakerRuntime,
     answer,
+    drip,
     model_error,
     reset,
     send_half,
@@ -20,6 +21,7 @@ from tests.lambda_src.stand_in import (
 
 HTML = b"<html><body>Bad gateway</body></html>"
 LONG_SILENCE_SECONDS = 1.0
+LONG_DRIP_SECONDS = 2.5  # the whole call has 1.8 s here
 
 
 # What SageMaker does, what the caller gets (status, code, Retry-After), how often it is asked.
@@ -116,6 +118,20 @@ FAULTS += [
         "more than was asked": answer(
             200, {**CLASSIFICATION, "predictions": CLASSIFICATION["predictions"] * 2}
         ),
+    }.items()
+]
+FAULTS += [
+    (name, drip(head, part, LONG_DRIP_SECONDS), 504, "endpoint_timeout", None, 1)
+    for name, (head, part) in {
+        "a dripping header": (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x"),
+        "dripping headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
+        "dripping interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "a dripping body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
+        "dripping chunks": (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\n \r\n",
+        ),
+        "a dripping error": (b"HTTP/1.1 400 Bad\r\nContent-Length: 1000\r\n\r\n", b" "),
     }.items()
 ]
 

@@ -81,7 +81,7 @@ def test_a_picture_without_pixels_is_refused(make: object, size: tuple[int, int]
 
 
 # In bytes, where the header has the last of the size.
-ENDS = dict(zip(PICTURES, [2 + 9, 8 + 16, 30, 25, 30], strict=True))
+ENDS = dict(zip(PICTURES, [2 + 9, 8 + 18, 30, 25, 30], strict=True))
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -122,6 +122,16 @@ def test_a_marker_without_a_length_is_passed_over(kind: int) -> None:
     assert check_image(jpeg(*SIZE, bytes([0xFF, kind]))).size == SIZE
 
 
+@pytest.mark.parametrize(
+    ("colour_type", "depths"),
+    {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items(),
+)
+def test_every_kind_of_png_tells_its_size(colour_type: int, depths: tuple[int, ...]) -> None:
+    for depth in depths:
+        picture = png(7, 7)[:8] + png_header(*SIZE, depth, colour_type) + png_chunk(b"IDAT")
+        assert check_image(picture).size == SIZE
+
+
 ODD_JPEGS = {
     "a thumbnail": jpeg(*SIZE, jpeg_segment(0xE1, THUMBNAIL)),
     "segments of the longest length": jpeg(*SIZE, *[jpeg_segment(0xE2, bytes(65_533))] * 20),
@@ -154,7 +164,6 @@ NO_SIZES = {
     "a JPEG with its scan first": b"\xff\xd8" + jpeg_segment(0xDA, bytes(6)) + jpeg_frame(*SIZE),
     "a JPEG of nothing": b"\xff\xd8\xff" + bytes(99),
     "a JPEG with a thumbnail alone": b"\xff\xd8" + jpeg_segment(0xE1, THUMBNAIL),
-    "a PNG with its pixels first": png(*SIZE, png_chunk(b"IDAT")),
     "a PNG of nothing": png(*SIZE, png_chunk(b"IEND")),
 }
 
@@ -170,6 +179,10 @@ def test_a_header_without_a_size_is_refused(picture: bytes) -> None:
 DOUBTS = {
     "a long JPEG header": jpeg(9000, 9000, *[jpeg_segment(0xFE, b"")] * MOST_PARTS),
     "a long PNG header": png(9000, 9000, *[png_chunk(b"tEXt")] * MOST_PARTS),
+    "PNG pixels before the header": png(9000, 9000, png_chunk(b"IDAT")),
+    "PNG frames before the header": png(9000, 9000, png_chunk(b"fdAT", bytes(4))),
+    "no kind of PNG": png(*SIZE, png_header(9000, 9000, 4, 2)),
+    "no colours of PNG": png(*SIZE, png_header(9000, 9000, 8, 5)),
     "no start code": lossy_webp(9000, 9000).replace(b"\x9d\x01\x2a", b"\x9d\x01\x2b"),
     "no signature": lossless_webp(9000, 9000).replace(b"\x2f", b"\x2e", 1),
     "another kind of WebP": extended_webp(9000, 9000).replace(b"VP8X", b"VP9 "),

@@ -5,6 +5,7 @@ from pathlib import Path
 CORE = [
     "address_checks",
     "answers",
+    "deadlines",
     "error_table",
     "errors",
     "events",

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.picture_headers import MOST_PARTS
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import API_KEY, REQUEST_ID
+from tests.lambda_src.pictures import jpeg, jpeg_segment, png
 from tests.lambda_src.stand_in import CLASSIFICATION, MEASUREMENTS, SageMakerRuntime, answer
 
 
@@ -27,6 +29,7 @@ def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
     assert [(line["level"], line["status"]) for line in log] == [("INFO", 200), ("INFO", 400)]
     assert {line["correlation_id"] for line in log} == {REQUEST_ID}
     assert log[0]["picture_bytes"] == len(JPEG)
+    assert (log[0]["picture_width"], log[0]["picture_height"]) == (640, 480)
     assert log[0]["endpoint_latency_ms"] > 0
     assert "picture_bytes" not in log[1]
 
@@ -67,6 +70,7 @@ def test_metrics_count_the_outcomes_and_time_the_endpoint(
         ("service", "model"): {
             "TopProbability": "None",
             "PictureBytes": "Bytes",
+            "PicturePixels": "Count",
             "PredictionEntropy": "None",
             "PictureBrightness": "None",
             "PictureSharpness": "None",
@@ -75,12 +79,28 @@ def test_metrics_count_the_outcomes_and_time_the_endpoint(
     }
     assert (first["Predictions"], first["PredictedClass"]) == (1, 1)
     assert (first["model"], first["TopProbability"]) == ("resnet50", 0.75)
-    assert first["PictureBytes"] == len(JPEG)
+    assert (first["PictureBytes"], first["PicturePixels"]) == (len(JPEG), 640 * 480)
     assert 0 < first["EndpointLatency"] < first["RequestLatency"]
     assert units_by_dimensions(second) == {
         ("service",): {"RejectedRequests": "Count", "RequestLatency": "Milliseconds"}
     }
     assert second["RejectedRequests"] == 1
+
+
+def test_a_size_that_is_not_known_is_neither_counted_nor_logged(
+    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.call(png(8, 8))
+    proxy.call(jpeg(8, 8, *[jpeg_segment(0xFE, b"")] * MOST_PARTS))
+
+    output = capsys.readouterr().out
+    known, unknown = metric_lines(output)
+    assert known["PicturePixels"] == 64
+    assert "PicturePixels" not in unknown
+    assert unknown["PictureBytes"] > 4 * MOST_PARTS
+    log = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    assert [line.get("picture_width") for line in log] == [8, None]
+    assert [line.get("picture_height") for line in log] == [8, None]
 
 
 @pytest.mark.parametrize(("index", "named"), [(0, "stop"), (19, "stop"), (20, "other")])

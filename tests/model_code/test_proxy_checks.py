@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from itertools import product
 
 import pytest
@@ -145,6 +146,34 @@ def test_a_mutation_is_never_read_otherwise_than_by_pillow(
     for start, length, replacement in cuts:
         data = data[:start] + replacement + data[start + length :]
     _assert_alike(data)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + checksum
+
+
+CHUNKS = [
+    _chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 18, 8, 2, 0, 0, 0)),
+    _chunk(b"IHDR", struct.pack(">IIBBBBB", 9000, 9000, 8, 2, 0, 0, 0)),
+    _chunk(b"IHDR", struct.pack(">IIBBBBB", 9000, 9000, 8, 5, 0, 0, 0)),
+    _chunk(b"IDAT", zlib.compress(bytes(18 * 73))),
+    _chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 24, 18, 0, 0, 1, 9, 0, 0)),
+    _chunk(b"fdAT", struct.pack(">I", 1) + zlib.compress(bytes(18 * 73))),
+    _chunk(b"tEXt", b"IHDR\0IDAT"),
+    _chunk(b"IEND", b""),
+]
+
+
+def test_the_chunks_of_a_png_may_come_in_any_order() -> None:
+    opened = 0
+    for chunks in product(CHUNKS, repeat=4):
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+        told = _size_by_proxy(data)
+        if told is None:
+            continue
+        opened += _assert_alike(data)
+    assert opened > 100
 
 
 def test_the_same_is_refused_in_the_same_words_for_programs() -> None:

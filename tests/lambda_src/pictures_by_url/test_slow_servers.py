@@ -6,11 +6,15 @@ import pytest
 
 from classifier_proxy.endpoint import CallLimits
 from classifier_proxy.service import ANSWER_RESERVE_SECONDS
-from tests.lambda_src.conftest import JPEG
+from classifier_proxy.url_fetch import FETCH_SECONDS
+from tests.lambda_src.conftest import JPEG, Proxy
+from tests.lambda_src.events import LambdaContext
 from tests.lambda_src.pictures_by_url.conftest import UrlProxy
-from tests.lambda_src.pictures_by_url.picture_server import PictureServer, chunked
+from tests.lambda_src.pictures_by_url.picture_server import PictureServer, answer, chunked
+from tests.lambda_src.stand_in import SageMakerRuntime
 
 FUNCTION_TIMEOUT_SECONDS = 27
+DEADLINE_SECONDS = 24
 OK_WITHOUT_LENGTH = b"HTTP/1.1 200 OK\r\n\r\n"
 IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SLOW_HEAD = b"HTTP/1.1 200 OK\r\nX-Padding: "
@@ -24,6 +28,17 @@ DRIPS = {
     "slow chunks": (IN_CHUNKS + chunked(JPEG), b"1\r\nx\r\n", 0.05),
     "slow ends": (IN_CHUNKS + b"0\r\n", b"X: x\r\n", 0.05),
 }
+
+
+class CountingDown(LambdaContext):
+    """Lambda's context while its clock runs."""
+
+    def __init__(self, ending: float) -> None:
+        super().__init__()
+        self._ending = ending
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ending - time.monotonic()) * 1000)
 
 
 @pytest.mark.parametrize("name", DRIPS)
@@ -52,6 +67,27 @@ def test_it_takes_no_longer_than_5_seconds_and_leaves_the_endpoint_its_time(
     assert 5 <= elapsed_seconds < 6
     endpoint_seconds = CallLimits().longest_call_seconds + ANSWER_RESERVE_SECONDS
     assert elapsed_seconds + endpoint_seconds < FUNCTION_TIMEOUT_SECONDS
+
+
+def test_a_slow_fetch_and_a_slow_endpoint_end_before_the_function_does() -> None:
+    assert FETCH_SECONDS + CallLimits().longest_call_seconds <= DEADLINE_SECONDS
+    assert DEADLINE_SECONDS + ANSWER_RESERVE_SECONDS < FUNCTION_TIMEOUT_SECONDS
+
+
+def test_after_a_slow_fetch_nothing_is_asked_that_would_end_too_late(
+    proxy: Proxy, url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime
+) -> None:
+    def answer_late(connection: socket.socket) -> None:
+        time.sleep(0.6)
+        answer(JPEG)(connection)
+
+    server.behaviour = answer_late
+    proxy.context = CountingDown(time.monotonic() + 20.5)
+
+    result = url_proxy.ask(server)
+
+    assert (result.status, result.body["error"]["code"]) == (503, "deadline_too_short")
+    assert runtime.requests == []
 
 
 @pytest.mark.parametrize("data", [b"", b"\x16\x03\x03\x3f\xff"])
