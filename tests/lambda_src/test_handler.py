@@ -1,4 +1,5 @@
 import base64
+import gc
 import json
 from typing import Any
 
@@ -229,6 +230,15 @@ def test_an_unknown_route_is_404(proxy: Proxy, method: str, path: str) -> None:
     answer = proxy.call(method=method, path=path)
 
     assert (answer.status, answer.body["error"]["code"]) == (404, "route_not_found")
+
+
+def test_no_request_waits_for_a_search_for_garbage_in_all_that_was_imported(proxy: Proxy) -> None:
+    gc.unfreeze()
+    imported = len(gc.get_objects())
+
+    assert proxy.call().status == 200
+
+    assert gc.get_freeze_count() > 0.9 * imported
 
 
 def test_without_a_request_context_the_invocation_names_the_request(proxy: Proxy) -> None:
