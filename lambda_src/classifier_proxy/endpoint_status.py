@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
+from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint_errors import from_transport_error
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 0.4
 READ_TIMEOUT_SECONDS = 0.8
+LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 """With the client's making, which happens once, a health check ends within 2 s."""
 
 
@@ -30,7 +32,7 @@ class SageMakerEndpointStatus:
         self._name = name
 
     def status(self) -> str:
-        """Call DescribeEndpoint, once.
+        """Call DescribeEndpoint, once, for `LONGEST_CALL_SECONDS` at most.
 
         Returns:
             Its EndpointStatus.
@@ -39,7 +41,13 @@ class SageMakerEndpointStatus:
             EndpointError: one of its kinds, chained from the SDK's error.
         """
         try:
-            status = self._client.describe_endpoint(EndpointName=self._name).get("EndpointStatus")
+            client = self._client
+            status = call_within(
+                LONGEST_CALL_SECONDS,
+                lambda: client.describe_endpoint(EndpointName=self._name).get("EndpointStatus"),
+            )
+        except TimeoutError as error:
+            raise errors.EndpointTimeoutError from error
         except ClientError as error:
             raise errors.EndpointFailedError from error
         except BotoCoreError as error:

@@ -10,6 +10,7 @@ from tests.lambda_src.stand_in import (
     Behaviour,
     SageMakerRuntime,
     answer,
+    drip,
     reset,
     service_error,
     silence,
@@ -56,6 +57,8 @@ def test_an_endpoint_that_serves_is_ok(
         answer(200, []),
         reset,
         silence(2.0),
+        drip(b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x", 4.0),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" ", 4.0),
     ],
 )
 def test_anything_else_is_unavailable_within_two_seconds(
