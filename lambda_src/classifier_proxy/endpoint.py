@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
+from classifier_proxy.aws_clients import create_client
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint_errors import from_service_error, from_transport_error
 
@@ -63,9 +63,9 @@ class SageMakerEndpoint:
     def __init__(self, name: str, limits: CallLimits) -> None:
         self._name = name
         self._limits = limits
-        self._client: SageMakerRuntimeClient = boto3.client(
+        self._client: SageMakerRuntimeClient = create_client(
             "sagemaker-runtime",
-            config=Config(
+            Config(
                 connect_timeout=limits.connect_timeout_seconds,
                 read_timeout=limits.read_timeout_seconds,
                 # `standard` retries only where the answer can change and, when most calls fail,

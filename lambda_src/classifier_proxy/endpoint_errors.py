@@ -41,7 +41,7 @@ def from_service_error(error: ClientError) -> errors.ProxyError:
     """Map what SageMaker answered; codes as in InvokeEndpoint's reference.
 
     Args:
-        error: what boto3 made of the answer.
+        error: what botocore made of the answer.
 
     Returns:
         The error to raise.
@@ -67,7 +67,7 @@ def from_transport_error(error: BotoCoreError) -> errors.EndpointError:
     """Map what kept SageMaker's answer from arriving.
 
     Args:
-        error: what boto3 raised instead of an answer.
+        error: what botocore raised instead of an answer.
 
     Returns:
         The error to raise.

@@ -3,12 +3,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
+from classifier_proxy.aws_clients import create_client
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint_errors import from_transport_error
 
@@ -61,9 +61,9 @@ class SageMakerEndpointStatus:
     # SageMaker's service model is large: predictions must not pay for its loading.
     @cached_property
     def _client(self) -> SageMakerClient:
-        client: SageMakerClient = boto3.client(
+        client: SageMakerClient = create_client(
             "sagemaker",
-            config=Config(
+            Config(
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 read_timeout=READ_TIMEOUT_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": 1},

@@ -5,10 +5,9 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
-import boto3
 import pytest
 
 from classifier_proxy.endpoint import CallLimits
@@ -65,14 +64,7 @@ def environment(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", shared_session())
     return variables
-
-
-@cache
-def shared_session() -> boto3.Session:
-    """The session of all tests: a new one would read botocore's data anew, 0.2 s each time."""
-    return boto3.Session()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A stand-in for SageMaker's runtime that speaks its wire protocol on the loopback interface.
 
-The real boto3 client talks to it, so timeouts, retries, signing and error parsing are the real
+The real botocore client talks to it, so timeouts, retries, signing and error parsing are the real
 ones. Protocol: `sagemaker-runtime` in botocore's service model (rest-json, InvokeEndpoint).
 """
 

@@ -2,6 +2,7 @@ import json
 import time
 
 import pytest
+from botocore.session import get_session
 
 from tests.lambda_src.conftest import Proxy
 from tests.lambda_src.events import REQUEST_ID
@@ -216,7 +217,8 @@ def test_no_credentials_are_as_bad_as_wrong_ones(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    # Another one has found credentials.
+    monkeypatch.setattr("classifier_proxy.aws_clients.session", get_session)
 
     result = proxy.call()
 
