@@ -59,6 +59,7 @@ class ApiStack(StageStack):
             settings=settings,
             proxy=self.proxy.alias,
             access_logs=access_logs,
+            key=storage.key,
         )
         if settings.api.manage_account_logging_role:
             logging = ApiAccountLogging(self, "AccountLogging")

@@ -1,5 +1,6 @@
 """Deletes the data that CloudFormation refuses to delete with a stack."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from tools.console import ToolError
 
 _BUCKET = "AWS::S3::Bucket"
 _MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
+_NO_MORE_WRITES = "NoMoreWrites"
 
 
 def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list[str]:
@@ -32,9 +34,12 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     for group in groups:
         _delete_packages(session.client("sagemaker", region_name=region), group)
     s3 = session.client("s3", region_name=region)
+    partition = session.get_partition_for_region(region)
     for bucket in buckets:
-        # Else the deletions below are logged into a bucket that is already empty.
+        # Else the deletions below are logged into a bucket that is already empty, and CloudFront
+        # goes on to deliver logs for a day.
         s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+        _refuse_writes(s3, bucket, f"arn:{partition}:s3:::{bucket}/*")
     for bucket in buckets:
         _empty_bucket(s3, bucket)
     return [*buckets, *groups]
@@ -50,6 +55,25 @@ def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
     for resource in described["StackResources"]:
         if "PhysicalResourceId" in resource:
             yield resource["ResourceType"], resource["PhysicalResourceId"]
+
+
+def _refuse_writes(s3: Any, bucket: str, objects: str) -> None:
+    policy: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
+    try:
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
+            raise
+    others = [each for each in policy["Statement"] if each.get("Sid") != _NO_MORE_WRITES]
+    refusal = {
+        "Sid": _NO_MORE_WRITES,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": objects,
+    }
+    policy["Statement"] = [*others, refusal]
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
 def _empty_bucket(s3: Any, bucket: str) -> None:

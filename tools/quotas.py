@@ -1,7 +1,7 @@
 """`make check-quotas STAGE=...`: whether an account's quotas suffice for a stage."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from tools.console import ToolError, run_tool, step
 _LEAST_UNRESERVED = 100
 _DENIED = {"AccessDenied", "AccessDeniedException"}
 _BOTH_FLEETS = 2
+# Of all types together; an error of CreateEndpoint names it so.
+_ALL_INSTANCES = "Number of instances across active endpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,41 +97,46 @@ def read_quotas(
         session: makes the clients.
         region: the region that is deployed to.
     """
-    yield _endpoint_instances(settings, session.client("service-quotas", region_name=region))
+    yield from _endpoint_instances(settings, session.client("service-quotas", region_name=region))
     wanted = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
     if wanted:
         yield _concurrency(settings, session, region, wanted)
 
 
-def _endpoint_instances(settings: StageSettings, quotas: Any) -> Quota:
+def _endpoint_instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     serving = settings.serving
-    name = f"{serving.instance_type} for endpoint usage"
     wanted = _BOTH_FLEETS * serving.maximum_instance_count
-    available = _find_quota(quotas, "sagemaker", name)
-    return Quota(
-        name=f"SageMaker: {name}",
-        available=available,
-        wanted=wanted,
-        shortage=(
-            f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
-            f"{serving.maximum_instance_count} side by side, and the account's other endpoints "
-            f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
-            "lower serving.maximum_instance_count or another serving.instance_type in "
-            f"config/{settings.stage}.toml."
-        ),
-    )
+    of_type = f"{serving.instance_type} for endpoint usage"
+    # A type that the region does not offer has no quota, and none can be had.
+    values = {of_type: 0} | _read_values(quotas, "sagemaker", {of_type, _ALL_INSTANCES})
+    for name, available in values.items():
+        yield Quota(
+            name=f"SageMaker: {name}",
+            available=available,
+            wanted=wanted,
+            shortage=(
+                f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
+                f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
+                f"{serving.maximum_instance_count} side by side, and the account's other endpoints "
+                f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
+                "lower serving.maximum_instance_count or another serving.instance_type in "
+                f"config/{settings.stage}.toml."
+            ),
+        )
 
 
-def _find_quota(quotas: Any, service: str, name: str) -> int:
-    """Return a quota's value by its name, since codes differ by instance type; 0 for none."""
+def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str, int]:
+    """Return the values of those quotas that there are: by name, since codes differ by type."""
+    values: dict[str, int] = {}
     # Applied values come first: a quota is listed there once the account has one of its own.
     for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
         for page in quotas.get_paginator(operation).paginate(ServiceCode=service):
             for quota in page["Quotas"]:
-                if quota["QuotaName"] == name:
-                    return int(quota["Value"])
-    return 0
+                if quota["QuotaName"] in names:
+                    values.setdefault(quota["QuotaName"], int(quota["Value"]))
+        if len(values) == len(names):
+            break
+    return values
 
 
 def _concurrency(

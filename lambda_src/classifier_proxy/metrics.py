@@ -2,6 +2,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_LONGEST_DIMENSION_VALUE = 1024
+
 
 class MetricLine:
     """The metrics of one request as one log line of CloudWatch's embedded metric format.
@@ -25,10 +27,12 @@ class MetricLine:
             name: the metric's name.
             value: its value in `unit`.
             unit: one of CloudWatch's units.
-            dimensions: value by name; a name has one value in the whole line.
+            dimensions: value by name; a name has one value in the whole line. What CloudWatch
+                does not take in a value is escaped.
         """
         self._units.setdefault(tuple(dimensions), {})[name] = unit
-        self._members |= {**dimensions, name: value}
+        self._members |= {key: _dimension_value(text) for key, text in dimensions.items()}
+        self._members[name] = value
 
     def render(self, timestamp_ms: int) -> str | None:
         """Return the line.
@@ -51,3 +55,10 @@ class MetricLine:
         ]
         about = {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives}
         return json.dumps({"_aws": about, **self._members})
+
+
+def _dimension_value(text: str) -> str:
+    # "Dimension" of CloudWatch's API reference: printable ASCII, not blank. A label may be any
+    # text, and one that is not taken would cost the request's other metrics too.
+    escaped = text.encode("unicode_escape").decode()[:_LONGEST_DIMENSION_VALUE]
+    return escaped if escaped.strip() else "(blank)"

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledgement import acknowledge
+from stacks.components.encrypted_log_group import encrypted_log_group
 from stacks.components.gateway_responses import add_gateway_responses
 from stacks.settings import StageSettings
 
@@ -20,6 +22,7 @@ BINARY_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 _INTEGRATION_TIMEOUT = Duration.seconds(29)
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
+    "extended_request_id": "$context.extendedRequestId",  # the other one a caller may set
     "request_time": "$context.requestTime",
     "source_address": "$context.identity.sourceIp",
     "api_key_id": "$context.identity.apiKeyId",
@@ -51,6 +54,7 @@ class ClassifierApi(Construct):
         settings: StageSettings,
         proxy: lambda_.IFunction,
         access_logs: logs.ILogGroup,
+        key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings.api
@@ -72,6 +76,7 @@ class ClassifierApi(Construct):
         )
         self._add_predict(integration)
         self._add_health(integration)
+        self._keep_execution_logs(key, settings.log_retention_days)
         self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
         self._add_usage_plan()
         self._acknowledge()
@@ -150,6 +155,17 @@ class ClassifierApi(Construct):
                 max_properties=1,
             ),
         )
+
+    def _keep_execution_logs(self, key: kms.IKey, retention_days: int) -> None:
+        # API Gateway would make the group by itself: unencrypted, for ever, and left behind.
+        group = encrypted_log_group(
+            self,
+            "ExecutionLogs",
+            key=key,
+            retention_days=retention_days,
+            name=f"API-Gateway-Execution-Logs_{self.api.rest_api_id}/{STAGE_NAME}",
+        )
+        self.api.deployment_stage.node.add_dependency(group)
 
     def _add_usage_plan(self) -> None:
         plan = self.api.add_usage_plan(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
@@ -37,13 +37,17 @@ function handler(event) {
 }
 """
 _LOG_PREFIX = "distribution/"
+# Those that CloudFront keeps for 10 seconds by itself, whatever Cache-Control says
+# (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html):
+# one caller's refusal would be answered to all who ask for the health.
+_KEPT_ERROR_STATUSES = (400, 403, 404, 405, 414, 500, 501, 502, 503, 504)
 
 
 class PageDistribution(Construct):
     """The page from a private bucket, and the API under `/api`, so that both have one origin.
 
-    Errors are passed on as they are: a rewriting of 403 or 404 for the page would hit the API's
-    answers, too.
+    Errors are passed on as they are, and kept for nobody else: a rewriting of 403 or 404 for the
+    page would hit the API's answers, too.
 
     Attributes:
         distribution: the distribution.
@@ -60,6 +64,8 @@ class PageDistribution(Construct):
         api: apigateway.RestApi,
     ) -> None:
         super().__init__(scope, construct_id)
+        # Names of these are one account's, whatever the region; CDK's own do not name the region.
+        self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
         headers = self._headers()
         self.distribution = cloudfront.Distribution(
             self,
@@ -68,6 +74,10 @@ class PageDistribution(Construct):
             default_root_object="index.html",
             default_behavior=self._page(bucket, headers),
             additional_behaviors={f"{API_PATH}/*": self._api(api, headers)},
+            error_responses=[
+                cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0))
+                for status in _KEPT_ERROR_STATUSES
+            ],
             price_class=cloudfront.PriceClass[f"PRICE_CLASS_{settings.price_class.upper()}"],
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             **self._domain(settings),
@@ -81,7 +91,12 @@ class PageDistribution(Construct):
         self, bucket: s3.IBucket, headers: cloudfront.ResponseHeadersPolicy
     ) -> cloudfront.BehaviorOptions:
         return cloudfront.BehaviorOptions(
-            origin=origins.S3BucketOrigin.with_origin_access_control(bucket),
+            origin=origins.S3BucketOrigin.with_origin_access_control(
+                bucket,
+                origin_access_control=cloudfront.S3OriginAccessControl(
+                    self, "AccessControl", origin_access_control_name=self._regional_name
+                ),
+            ),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
             # Takes gzip and Brotli; how long each file is kept is said by the file.
@@ -123,6 +138,7 @@ class PageDistribution(Construct):
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
+            response_headers_policy_name=self._regional_name,
             comment="Security headers of the page and the API",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(

@@ -123,6 +123,33 @@ def test_only_so_many_classes_cost_a_metric_of_their_own(
     assert log["model"] == CLASSIFICATION["model"]
 
 
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ('Katze, "Tiger"', 'Katze, "Tiger"'),
+        ("猫", "\\u732b"),
+        ("a\nb\ud800", "a\\nb\\ud800"),
+        ("  ", "(blank)"),
+        ("é" * 2000, "\\xe9" * 256),
+    ],
+)
+def test_a_class_is_named_as_cloudwatch_takes_it(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+    label: str,
+    value: str,
+) -> None:
+    """ "Dimension" of CloudWatch's API reference: 1 to 1024 characters of ASCII, not blank."""
+    prediction = {"label": label, "index": 0, "probability": 0.5}
+    runtime.script = [answer(200, {**CLASSIFICATION, "predictions": [prediction]})]
+
+    answered = proxy.call(JPEG)
+
+    assert answered.body["predictions"][0]["label"] == label
+    assert metric_lines(capsys.readouterr().out)[0]["predicted_class"] == value
+
+
 def test_what_the_container_measured_is_in_the_metrics_and_in_the_log(
     proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:

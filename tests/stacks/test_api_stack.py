@@ -203,17 +203,25 @@ def test_lambda_is_not_locked_out_by_an_account_it_does_not_send(assembly: Assem
 
 
 def test_function_and_access_logs_have_groups_of_their_own(assembly: Assembly) -> None:
-    groups = assembly.resources("api", "AWS::Logs::LogGroup")
-    assert len(groups) == 2
-    own = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
-    for group in groups:
-        days = (
-            assembly.settings.log_retention_days
-            if group.logical_id == own
-            else assembly.settings.api.access_log_retention_days
-        )
-        assert group.properties["RetentionInDays"] == days
-        assert "LogGroupName" not in group.properties
+    groups = {
+        group.logical_id: group.properties["RetentionInDays"]
+        for group in assembly.resources("api", "AWS::Logs::LogGroup")
+    }
+    function = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
+    stage = assembly.resource("api", "AWS::ApiGateway::Stage")
+    destination = json.dumps(stage.properties["AccessLogSetting"]["DestinationArn"])
+    (access,) = (group for group in groups if f'"{group}"' in destination)
+    days = assembly.settings.log_retention_days
+    assert groups.pop(function) == days
+    assert groups.pop(access) == assembly.settings.api.access_log_retention_days
+    [(execution, execution_days)] = groups.items()
+    assert execution_days == days
+    # The name under which API Gateway would make a group that is never deleted.
+    name = assembly.template("api")["Resources"][execution]["Properties"]["LogGroupName"]
+    api = assembly.resource("api", "AWS::ApiGateway::RestApi").logical_id
+    assert name == {"Fn::Join": ["", ["API-Gateway-Execution-Logs_", {"Ref": api}, "/v1"]]}
+    assert execution in stage.body["DependsOn"]
+    for group in assembly.resources("api", "AWS::Logs::LogGroup"):
         assert group.body["DeletionPolicy"] == "Delete"
 
 

@@ -125,7 +125,25 @@ def test_the_function_itself(path: str, expected: str) -> None:
 
 def test_no_error_is_rewritten(assembly: Assembly) -> None:
     """A page for 403 and 404 would be answered to callers of the API, too."""
-    assert "CustomErrorResponses" not in configuration(assembly)
+    for response in configuration(assembly)["CustomErrorResponses"]:
+        assert response.keys() == {"ErrorCode", "ErrorCachingMinTTL"}
+
+
+def test_no_error_is_kept_for_another_caller(assembly: Assembly) -> None:
+    """CloudFront keeps these for 10 s otherwise, and does not look at their Cache-Control."""
+    kept = configuration(assembly)["CustomErrorResponses"]
+    assert {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in kept} == dict.fromkeys(
+        (400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0
+    )
+
+
+def test_a_stage_may_stand_in_two_regions_of_an_account(assembly: Assembly) -> None:
+    """The names of these two are an account's, not a region's."""
+    access = assembly.resource("web", "AWS::CloudFront::OriginAccessControl").properties
+    headers = assembly.resource("web", "AWS::CloudFront::ResponseHeadersPolicy").properties
+    expected = {"Fn::Join": ["", [f"{assembly.settings.name}-web-", {"Ref": "AWS::Region"}]]}
+    assert access["OriginAccessControlConfig"]["Name"] == expected
+    assert headers["ResponseHeadersPolicyConfig"]["Name"] == expected
 
 
 def test_the_page_is_compressed_and_redirected_to_https(assembly: Assembly) -> None:

@@ -39,9 +39,14 @@ class StubbedSession:
         return self._clients[service]
 
 
-def add_quota(session: StubbedSession, name: str, value: float) -> None:
-    """Let SageMaker's applied quotas be two pages, the second with this one."""
-    other = {"QuotaName": "ml.m5.large for training job usage", "Value": 1000.0}
+ALL_INSTANCES = "Number of instances across active endpoints"
+
+
+def add_quota(
+    session: StubbedSession, name: str, value: float, *, all_instances: float = 20
+) -> None:
+    """Let SageMaker's applied quotas be two pages: that of all instances, then this one."""
+    other = {"QuotaName": ALL_INSTANCES, "Value": all_instances}
     quotas = session.stubs["service-quotas"]
     quotas.add_response(
         "list_service_quotas",

@@ -10,7 +10,7 @@ import pytest
 
 from stacks.api_settings import ConcurrencySchedule
 from stacks.settings import StageSettings, load_stage_settings
-from tests.tools.stubbed_session import StubbedSession, add_quota
+from tests.tools.stubbed_session import ALL_INSTANCES, StubbedSession, add_quota
 from tools import quotas
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -77,6 +77,12 @@ def test_an_update_needs_twice_the_largest_fleet(
         assert f"{INSTANCES!r} is {value:g} and the stage prod needs 6" in problem
         assert "serving.maximum_instance_count = 3" in problem
         assert "serving.instance_type in config/prod.toml" in problem
+
+
+def test_all_types_together_have_a_quota_too(session: StubbedSession) -> None:
+    add_quota(session, INSTANCES, 6, all_instances=5)
+    (problem,) = problems(stage(provisioned_concurrency=0), session)
+    assert f"{ALL_INSTANCES!r} is 5 and the stage prod needs 6" in problem
 
 
 def test_where_an_account_has_no_value_of_its_own_the_default_counts(
@@ -174,8 +180,9 @@ def test_the_command_shows_each_quota(
     add_quota(command, INSTANCES, 8)
     add_concurrency(command, limit=1000, unreserved=1000)
     quotas.main()
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    assert capsys.readouterr().out.splitlines()[-3:] == [
         f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available",
+        f"✓ SageMaker: {ALL_INSTANCES}: 6 needed, 20 available",
         "✓ Lambda: Concurrent executions: 3 needed, 900 available",
     ]
 
