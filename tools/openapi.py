@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
+from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES, MAXIMUM_PIXELS
 from classifier_proxy.schemas import IMAGE_MEDIA_TYPES, JSON_MEDIA_TYPE, MAXIMUM_TOP_K
 from tools.cdk import ROOT
 from tools.console import run_tool
@@ -19,8 +19,9 @@ from tools.openapi_schemas import (
 
 DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
-Classifies pictures. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes,
-or JSON that holds them. Every error has one shape; programs go by its status and code.
+Classifies pictures. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes
+and {MAXIMUM_PIXELS} pixels, or JSON that holds them. Every error has one shape; programs go by its
+status and code.
 
 A path or method that is not listed here is answered 403 `route_not_found`. Methods that CloudFront
 does not know it refuses itself beside the page, in HTML. `Content-Encoding` is not looked at."""

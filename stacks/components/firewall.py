@@ -34,7 +34,7 @@ class Firewall(Construct):
     Photos hold bytes that look like anything: what the rules about bodies find blocks everywhere
     but in `POST /predict`, where it is only counted. An address is the first of X-Forwarded-For
     where there is one, since behind CloudFront everybody's own is CloudFront's. Whoever writes
-    that header can pretend to be many; the usage plan's limits hold for them too.
+    that header can pretend to be many, or another; the usage plan's limits hold for them too.
     """
 
     def __init__(
