@@ -53,6 +53,13 @@ def test_every_documented_error_has_words_and_says_what_to_do() -> None:
         ({"status": 413}, "The picture is too large", "Choose a smaller picture."),
         ({"status": 403, "code": "invalid_api_key"}, "The API key is not right", "Check the key"),
         ({"status": 403}, "The API refused the request", "Check the API key."),
+        ({"status": 403, "code": "address_not_allowed"}, "The API does not answer", "Ask whoever"),
+        ({"status": 403, "code": "blocked_by_firewall"}, "The site's firewall", "Wait a minute"),
+        (
+            {"status": 200, "code": "invalid_endpoint_answer"},
+            "The model gave no usable",
+            "Try again",
+        ),
         (
             {"status": 429, "code": "throttled", "retryAfterSeconds": 7},
             "Too many pictures at once",

@@ -28,14 +28,12 @@ export class ApiError extends Error {
 export async function predict(settings, key, picture, signal) {
   if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
   const began = performance.now();
-  const response = await send(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
+  const { response, content } = await ask(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
     method: "POST",
     headers: { "Content-Type": picture.type, "X-Api-Key": key },
     body: picture,
     cache: "no-store",
-    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MILLISECONDS)]),
-  });
-  const content = await readJson(response);
+  }, signal);
   const milliseconds = performance.now() - began;
   if (!response.ok) throw refusal(response, content);
   if (!Array.isArray(content?.predictions) || content.predictions.length === 0) {
@@ -44,20 +42,28 @@ export async function predict(settings, key, picture, signal) {
   return { answer: content, milliseconds };
 }
 
-async function send(address, options) {
+async function ask(address, options, signal) {
+  // Not AbortSignal.any, which browsers of 2023 lack.
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  signal.addEventListener("abort", end);
+  const timer = setTimeout(end, TIMEOUT_MILLISECONDS);
   try {
-    return await fetch(address, options);
+    const response = await fetch(address, { ...options, signal: ending.signal });
+    return { response, content: parse(await response.text()) };
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError({ code: error.name === "TimeoutError" ? "timeout" : "unreachable" });
+    if (signal.aborted) throw error;
+    throw new ApiError({ code: ending.signal.aborted ? "timeout" : "unreachable" });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
   }
 }
 
-async function readJson(response) {
+function parse(text) {
   try {
-    return await response.json();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+    return JSON.parse(text);
+  } catch {
     return null; // plain text or HTML: the status has to do
   }
 }

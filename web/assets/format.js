@@ -7,6 +7,11 @@ export function percentage(probability) {
   return percent.format(probability);
 }
 
+/** A class in words: a model may have some without a name. */
+export function className(prediction) {
+  return prediction.label.trim() || `class ${prediction.index}`;
+}
+
 /** A number of bytes in words. */
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;

@@ -1,5 +1,5 @@
 import { byId, element } from "./dom.js";
-import { percentage } from "./format.js";
+import { className, percentage } from "./format.js";
 
 const MOST_ENTRIES = 24;
 
@@ -18,7 +18,7 @@ export function addToHistory(picture, result, onChosen) {
     "button",
     { type: "button", class: "entry" },
     thumbnail,
-    element("span", { class: "label" }, best.label),
+    element("span", { class: "label", dir: "auto" }, className(best)),
     element("span", { class: "hint" }, percentage(best.probability)),
   );
   button.addEventListener("click", () => onChosen(picture, result));

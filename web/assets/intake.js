@@ -17,8 +17,15 @@ export function onPicture(callback) {
       input.value = ""; // so that the same file can be chosen again
     });
   }
-  document.addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
+  document.addEventListener("paste", (event) => {
+    if (!isTextForField(event, event.clipboardData)) take(event.clipboardData?.files ?? []);
+  });
   acceptDrops(take);
+}
+
+/** Text for a field is the browser's; a spreadsheet's cell comes with a picture of itself beside. */
+function isTextForField(event, data) {
+  return data?.types.includes("text/plain") && event.target.matches?.("input:not([type=file])");
 }
 
 function acceptDrops(take) {
@@ -26,6 +33,7 @@ function acceptDrops(take) {
   const highlight = (on) => zone.classList.toggle("over", on);
   // The whole page takes a drop: beside the zone the browser would leave the page for the file.
   document.addEventListener("dragover", (event) => {
+    if (isTextForField(event, event.dataTransfer)) return;
     event.preventDefault();
     highlight(true);
   });
@@ -33,8 +41,9 @@ function acceptDrops(take) {
     if (event.relatedTarget === null) highlight(false);
   });
   document.addEventListener("drop", (event) => {
-    event.preventDefault();
     highlight(false);
+    if (isTextForField(event, event.dataTransfer)) return;
+    event.preventDefault();
     take(event.dataTransfer?.files ?? []);
   });
 }

@@ -6,6 +6,15 @@ const STORED_AS = "whippet.api-key";
 const field = byId("key");
 const toggle = byId("key-show");
 
+/** Do something with the tab's storage, or nothing where the browser's settings refuse it. */
+function withStorage(action) {
+  try {
+    return action(window.sessionStorage);
+  } catch {
+    return null; // the key then lasts until the page is left
+  }
+}
+
 /** The API key as it was entered in this tab. */
 export const key = {
   get value() {
@@ -18,7 +27,7 @@ export const key = {
     const changed = () => {
       if (this.value === last) return;
       last = this.value;
-      sessionStorage.setItem(STORED_AS, last);
+      withStorage((storage) => storage.setItem(STORED_AS, last));
       callback();
     };
     field.addEventListener("change", changed);
@@ -35,10 +44,9 @@ export const key = {
   },
 };
 
-field.value = sessionStorage.getItem(STORED_AS) ?? "";
+field.value = withStorage((storage) => storage.getItem(STORED_AS)) ?? "";
 toggle.addEventListener("click", () => {
   const shown = field.type === "text";
   field.type = shown ? "password" : "text";
   toggle.textContent = shown ? "Show" : "Hide";
-  toggle.setAttribute("aria-pressed", String(!shown));
 });

@@ -1,6 +1,6 @@
 import { predict, ApiError } from "./client.js";
 import { byId, element, showModel } from "./dom.js";
-import { duration, percentage, size } from "./format.js";
+import { className, duration, percentage, size } from "./format.js";
 import { addToHistory } from "./history.js";
 import { onPicture } from "./intake.js";
 import { key } from "./key.js";
@@ -25,8 +25,9 @@ function showProblem(error) {
   byId("problem-title").textContent = title;
   byId("problem-advice").textContent = advice;
   byId("problem-details").textContent = details;
+  byId("announcement").textContent = ""; // the problem is an alert by itself
   byId("again").hidden = error.code === "no_key" || error.code === "not_a_picture";
-  key.markAsWrong(error.code === "no_key" || error.status === 403);
+  key.markAsWrong(error.code === "no_key" || error.code === "invalid_api_key");
   show("problem");
 }
 
@@ -37,7 +38,7 @@ function bar(prediction) {
   return element(
     "li",
     {},
-    element("span", { class: "label" }, prediction.label),
+    element("span", { class: "label", dir: "auto" }, className(prediction)),
     element("span", { class: "percentage" }, percentage(prediction.probability)),
     element("div", { class: "track", "aria-hidden": "true" }, filled),
   );
@@ -47,7 +48,7 @@ function showAnswer({ answer, measurements }) {
   byId("predictions").replaceChildren(...answer.predictions.map(bar));
   byId("measurements").textContent = measurements;
   const [best] = answer.predictions;
-  byId("announcement").textContent = `${best.label}, ${percentage(best.probability)}`;
+  byId("announcement").textContent = `${className(best)}, ${percentage(best.probability)}`;
   show("answer");
 }
 
@@ -68,7 +69,7 @@ async function classify() {
   request.abort();
   request = new AbortController();
   const { signal } = request;
-  byId("announcement").textContent = "";
+  byId("announcement").textContent = "Looking at the picture";
   show("working");
   try {
     const picture = await prepare(file, settings.inputPixels, settings.maxBytes);
@@ -98,6 +99,7 @@ async function classify() {
     } else if (error instanceof ApiError) {
       showProblem(error);
     } else {
+      showProblem(new ApiError({ message: String(error) })); // a wheel would turn for ever
       throw error;
     }
   }
@@ -109,6 +111,10 @@ onPicture((chosen) => {
   classify();
 });
 key.onChange(() => {
-  if (file !== null) classify();
+  // An answer that stands needs no other key: asking again would cost another request.
+  if (file !== null && byId("answer").hidden) classify();
 });
-byId("again").addEventListener("click", () => classify());
+byId("again").addEventListener("click", () => {
+  byId("answer-heading").focus(); // the button goes, and would take the focus with it
+  classify();
+});

@@ -1,6 +1,10 @@
 const SENDABLE_TYPES = ["image/jpeg", "image/png", "image/webp"];
+// The API goes by the first bytes: a type is made of the file's name, which may lie.
+const SENDABLE_START = /^(\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF[^]{4}WEBP)/;
 // Below this a JPEG's own blocks would show in what the model sees.
 const SHORTEST_SIDE_PIXELS = 256;
+// What every browser's canvas holds; a scroll of a picture has less on its shorter side.
+const LONGEST_SIDE_PIXELS = 16_384;
 const JPEG_QUALITY = 0.9;
 
 /** The browser cannot read the file as a picture. */
@@ -20,21 +24,31 @@ export async function prepare(file, inputPixels, maximumBytes) {
   const bitmap = await decode(file);
   try {
     const shorter = Math.min(bitmap.width, bitmap.height);
+    const longer = Math.max(bitmap.width, bitmap.height);
     const target = Math.max(2 * inputPixels, SHORTEST_SIDE_PIXELS);
-    const sendable = SENDABLE_TYPES.includes(file.type) && file.size <= maximumBytes;
-    if (sendable && shorter <= target) {
+    const scale = Math.min(1, target / shorter, LONGEST_SIDE_PIXELS / longer);
+    if (scale === 1 && file.size <= maximumBytes && (await isSendable(file))) {
       return { blob: file, width: bitmap.width, height: bitmap.height };
     }
-    return await shrink(bitmap, Math.min(1, target / shorter));
+    return await shrink(bitmap, scale);
   } finally {
     bitmap.close();
   }
 }
 
+async function isSendable(file) {
+  const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
+  return SENDABLE_TYPES.includes(file.type) && SENDABLE_START.test(String.fromCharCode(...start));
+}
+
 async function decode(file) {
   try {
     // A phone stores a photo as the sensor saw it, with a note which way is up.
-    return await createImageBitmap(file, { imageOrientation: "from-image" });
+    return await createImageBitmap(file, { imageOrientation: "from-image" }).catch((error) => {
+      // An older browser does not know the option; most of those turn the picture by themselves.
+      if (error instanceof TypeError) return createImageBitmap(file);
+      throw error;
+    });
   } catch (error) {
     throw new UnreadablePictureError("not a picture", { cause: error });
   }

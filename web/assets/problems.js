@@ -11,6 +11,8 @@ const BY_CODE = {
   unreachable: ["The site cannot be reached", "Check your connection, then try again."],
   timeout: ["No answer came in time", LATER],
   invalid_api_key: ["The API key is not right", "Check the key for missing or additional characters, and enter it again."],
+  blocked_by_firewall: ["The site's firewall stopped the request", "Wait a minute, then try again."],
+  address_not_allowed: ["The API does not answer your network", "Ask whoever runs this site to allow your address."],
   route_not_found: ["This page and the API do not fit together", "Load the page again."],
   quota_exceeded: ["Today's requests of this key are used up", "Come back tomorrow, or ask for a larger quota."],
   throttled: ["Too many pictures at once", LATER],
@@ -18,6 +20,7 @@ const BY_CODE = {
   image_too_large: ["The picture has too many pixels", "Choose a smaller picture."],
   unreadable_image: ["The picture is damaged", "Open it in a picture viewer and save it again, or choose another."],
   model_not_ready: ["The model is still starting", LATER],
+  invalid_endpoint_answer: ["The model gave no usable answer", REPORT],
   endpoint_missing: ["The model is not deployed", "Ask whoever runs this site to deploy it."],
   endpoint_access_denied: ["The site is set up wrongly", "Tell whoever runs it: the API may not call the model."],
 };
@@ -32,7 +35,7 @@ const BY_STATUS = {
   422: BY_CODE.unreadable_image,
   429: BY_CODE.throttled,
   500: ["Something went wrong at the site", REPORT],
-  502: ["The model gave no usable answer", REPORT],
+  502: BY_CODE.invalid_endpoint_answer,
   503: ["The model is not available right now", LATER],
   504: ["The model did not answer in time", LATER],
 };
