@@ -14,7 +14,7 @@ from classifier_proxy.routes import Routes, answer_event, create_routes
 from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
 from classifier_proxy.telemetry import Telemetry
-from classifier_proxy.timing import TimedEndpoint, timed_fetch
+from classifier_proxy.timing import timed, timed_fetch
 from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     )
     health = Health(SageMakerEndpointStatus(settings.endpoint_name))
     fetch_picture = _fetch_picture_from(settings.url_allowed_hosts, telemetry)
-    routes = create_routes(TimedEndpoint(endpoint, telemetry), fetch_picture, health)
+    routes = create_routes(timed(endpoint, telemetry), fetch_picture, health)
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.

@@ -1,45 +1,34 @@
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
 from classifier_proxy.schemas import ClassificationRequest, FetchPicture
 from classifier_proxy.service import Endpoint
 from classifier_proxy.telemetry import Telemetry
+from classifier_proxy.watching import WatchedEndpoint
 
 
-class TimedEndpoint:
-    """An endpoint whose latency is measured, of failed calls too; satisfies `service.Endpoint`.
+def timed(endpoint: Endpoint, telemetry: Telemetry) -> Endpoint:
+    """Measure every call of an endpoint, of those that fail too.
 
     Args:
-        endpoint: the endpoint that does the work.
+        endpoint: does the work.
         telemetry: where the measurements go.
+
+    Returns:
+        An endpoint that does the same.
     """
 
-    def __init__(self, endpoint: Endpoint, telemetry: Telemetry) -> None:
-        self._endpoint = endpoint
-        self._telemetry = telemetry
-
-    @property
-    def longest_call_seconds(self) -> float:
-        """The longest that `invoke` takes before it gives up, every attempt included."""
-        return self._endpoint.longest_call_seconds
-
-    def invoke(self, request: ClassificationRequest) -> bytes:
-        """Pass the call on and measure it.
-
-        Args:
-            request: what to classify.
-
-        Returns:
-            The body of the answer, unchecked.
-
-        Raises:
-            ProxyError: what the endpoint raises.
-        """
+    @contextmanager
+    def watch(request: ClassificationRequest) -> Iterator[None]:
         started = time.perf_counter()
         try:
-            return self._endpoint.invoke(request)
+            yield
         finally:
-            self._telemetry.record_call(request, _milliseconds_since(started))
+            telemetry.record_call(request, _milliseconds_since(started))
+
+    return WatchedEndpoint(endpoint, watch)
 
 
 def timed_fetch(fetch_picture: FetchPicture, telemetry: Telemetry) -> FetchPicture:

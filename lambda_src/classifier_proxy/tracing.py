@@ -5,10 +5,11 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from classifier_proxy.errors import EndpointThrottledError, RequestError
+from classifier_proxy.watching import WatchedEndpoint
 
 if TYPE_CHECKING:
     from classifier_proxy.schemas import ClassificationRequest
@@ -35,61 +36,41 @@ def trace(endpoint: Endpoint, endpoint_name: str, environment: Mapping[str, str]
     daemon, _, port = environment.get("AWS_XRAY_DAEMON_ADDRESS", "").rpartition(":")
     if not daemon or not port.isdecimal():
         return endpoint
-    return TracedEndpoint(endpoint, endpoint_name, environment, (daemon, int(port)))
+    tracer = _Tracer(endpoint_name, environment, (daemon, int(port)))
+    return WatchedEndpoint(endpoint, tracer.watch)
 
 
-class TracedEndpoint:
-    """An endpoint whose calls are subsegments of the request's trace; a `service.Endpoint`.
+class _Tracer:
+    """Makes a subsegment of the request's trace of each call.
 
     Documents as in "Sending trace data to X-Ray with UDP" and "Segment documents" of the X-Ray
     developer guide. A document holds times and kinds of failure, nothing of the caller's.
 
     Args:
-        endpoint: the endpoint that does the work.
-        endpoint_name: its name.
+        endpoint_name: the endpoint's name.
         environment: the process's variables: Lambda sets `_X_AMZN_TRACE_ID` anew each time.
         daemon: host and port of the X-Ray daemon.
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        endpoint_name: str,
-        environment: Mapping[str, str],
-        daemon: tuple[str, int],
+        self, endpoint_name: str, environment: Mapping[str, str], daemon: tuple[str, int]
     ) -> None:
-        self._endpoint = endpoint
         self._endpoint_name = endpoint_name
         self._environment = environment
         self._daemon = daemon
 
-    @property
-    def longest_call_seconds(self) -> float:
-        """The longest that `invoke` takes before it gives up, every attempt included."""
-        return self._endpoint.longest_call_seconds
-
-    def invoke(self, request: ClassificationRequest) -> bytes:
-        """Pass the call on and record it.
-
-        Args:
-            request: what to classify.
-
-        Returns:
-            The body of the answer, unchecked.
-
-        Raises:
-            ProxyError: what the endpoint raises.
-        """
+    @contextlib.contextmanager
+    def watch(self, _request: ClassificationRequest) -> Iterator[None]:
+        """Record a call, and how it failed if it did."""
         started = time.time()
         try:
-            answer = self._endpoint.invoke(request)
+            yield
         except Exception as error:
             throttled = isinstance(error, EndpointThrottledError)
             ours = throttled or isinstance(error, RequestError)
             self._record(started, {"throttle": throttled, "error": ours, "fault": not ours})
             raise
         self._record(started, {})
-        return answer
 
     def _record(self, started: float, outcome: Mapping[str, bool]) -> None:
         header = self._environment.get("_X_AMZN_TRACE_ID", "")
