@@ -14,7 +14,7 @@ from stacks.stage_stack import StageStack, removal_policy
 from stacks.storage_stack import StorageStack
 
 # As the proxy has it: in base64 it still fits the 6 MB that Lambda takes.
-_MAXIMUM_PICTURE_BYTES = 4 * 1024 * 1024
+MAXIMUM_PICTURE_BYTES = 4 * 1024 * 1024
 _TOP_K = 5
 
 
@@ -50,7 +50,7 @@ class WebStack(StageStack):
             page_settings={
                 "apiBase": API_PATH,
                 "openapi": "openapi.json",
-                "maxBytes": _MAXIMUM_PICTURE_BYTES,
+                "maxBytes": MAXIMUM_PICTURE_BYTES,
                 "inputPixels": inputs.model.resize_pixels,
                 "model": {"name": inputs.model.name, "version": inputs.model.version},
                 "topK": _TOP_K,

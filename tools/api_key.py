@@ -1,7 +1,6 @@
 """`make api-key STAGE=...`: the API's key, for those whose credentials may read it."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -9,9 +8,8 @@ from botocore.exceptions import ClientError
 
 from tools.account import read_stage, resolve_account
 from tools.aws import aws_client
-from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
-from tools.local_cloud_process import require_cloud
+from tools.local_cloud_process import add_state_directory, require_cloud
 
 _OUTPUT = "ApiKeyId"
 _DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -36,10 +34,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.api_key", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
-    parser.add_argument(
-        "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
-        help="of the local cloud, for the stage local (%(default)s)",
-    )  # fmt: skip
+    add_state_directory(parser, "of the local cloud, for the stage local")
     return parser
 
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import subprocess
-from pathlib import Path
 
 import boto3
 
@@ -13,7 +12,7 @@ from tools.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.empty_stage import empty_stage
-from tools.local_cloud_process import require_cloud
+from tools.local_cloud_process import add_state_directory, require_cloud
 from tools.prune import prune_superseded
 
 
@@ -66,10 +65,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.destroy", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
-    parser.add_argument(
-        "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
-        help="of the local cloud, for the stage local (%(default)s)",
-    )  # fmt: skip
+    add_state_directory(parser, "of the local cloud, for the stage local")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 

@@ -1,5 +1,6 @@
 """Starts and asks the local cloud, which lives in an environment of its own."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -27,6 +28,21 @@ class RunningCloud:
     public_url: str
     environment: dict[str, str]
     logs: str
+
+
+def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Let a tool's caller name the local cloud by where its files are.
+
+    Args:
+        parser: of the tool's arguments.
+        meaning: what the help says of it.
+    """
+    parser.add_argument(
+        "--state-directory",
+        type=Path,
+        default=ROOT / "build" / "local-cloud",
+        help=f"{meaning} (%(default)s)",
+    )
 
 
 def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port: int) -> None:

@@ -13,7 +13,12 @@ from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import ToolError, run_tool, step
 from tools.endpoint_check import check_endpoint
-from tools.local_cloud_process import RunningCloud, require_cloud, start_cloud
+from tools.local_cloud_process import (
+    RunningCloud,
+    add_state_directory,
+    require_cloud,
+    start_cloud,
+)
 from tools.local_deployment import DEFAULT_FILE, LocalDeployment
 from tools.predict import describe
 from tools.prune import prune_superseded
@@ -61,10 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         default=4580,
         help="plain-http port of the page and the API; 0: free",
     )
-    parser.add_argument(
-        "--state-directory", type=Path, default=ROOT / "build" / "local-cloud",
-        help="the cloud's files; another folder is another cloud (%(default)s)",
-    )  # fmt: skip
+    add_state_directory(parser, "the cloud's files; another folder is another cloud")
     parser.add_argument(
         "--deployment", type=Path, default=DEFAULT_FILE, help="what to write (%(default)s)"
     )

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
 from page_publisher.handler import CONTENT_TYPES
+from stacks.web_stack import MAXIMUM_PICTURE_BYTES
 from tools.bundle_web import SOURCES, collect_files, write_bundle
 from tools.console import ToolError
 
@@ -82,3 +84,7 @@ def test_what_is_no_bundle_is_not_deleted(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no bundle of the page"):
         write_bundle({"index.html": b""}, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_the_page_sends_what_the_proxy_takes() -> None:
+    assert MAXIMUM_PICTURE_BYTES == MAXIMUM_IMAGE_BYTES
