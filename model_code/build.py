@@ -1,7 +1,7 @@
 """Make the artifact that is deployed, without training.
 
-Takes torchvision's published weights, a state dict in a file, or what train.py wrote, and writes
-model.tar.gz and manifest.json. Exits with 3 when published weights cannot be downloaded.
+Takes published weights, a state dict in a file, or what train.py wrote, and writes model.tar.gz
+and manifest.json. Exits with 3 when published weights cannot be had.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Final
 
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.manifest import ManifestError
-from classifier.training.errors import DownloadError, TrainingError
+from classifier.training.errors import TrainingError, UnavailableWeightsError
 from classifier.training.publication import publish
 
-EXIT_DOWNLOAD_FAILED: Final = 3
+EXIT_WEIGHTS_UNAVAILABLE: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build; on failure print one line on standard error and return 1, or 3 for a download."""
+    """Build; on failure print one line on standard error and return 1, or 3 without weights."""
     options = _parse(arguments)
     try:
         _build(options)
-    except DownloadError as error:
+    except UnavailableWeightsError as error:
         print(f"build.py: {error}", file=sys.stderr)
-        return EXIT_DOWNLOAD_FAILED
+        return EXIT_WEIGHTS_UNAVAILABLE
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1
@@ -60,9 +60,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="build.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--architecture", help="a classifier of torchvision, such as resnet50")
+    source.add_argument(
+        "--architecture",
+        help="a classifier of torchvision, such as resnet50, or efficientnet_lite0, whose\n"
+        "weights come with the training environment",
+    )
     source.add_argument("--trained", type=Path, help="folder that train.py wrote (--model-dir)")
-    parser.add_argument("--weights-file", type=Path, help="state dict, instead of a download")
+    parser.add_argument(
+        "--weights-file", type=Path, help="state dict, instead of the published weights"
+    )
     parser.add_argument("--labels", type=Path, help="text file, one label a line, in class order")
     parser.add_argument(
         "--quantize",
