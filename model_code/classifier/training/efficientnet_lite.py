@@ -53,7 +53,7 @@ def build_efficientnet_lite(class_count: int) -> torch.nn.Module:
         UnavailableWeightsError: timm is not installed.
     """
     try:
-        import timm  # type: ignore[import-untyped]  # it ships no types
+        import timm
     except ImportError as error:
         raise UnavailableWeightsError(
             f"{ARCHITECTURE} needs the package timm, which cannot be imported ({error}); "
