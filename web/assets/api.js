@@ -50,7 +50,9 @@ function meaning(text) {
 function typeOf(openapi, schema) {
   const found = resolve(openapi, schema) ?? {};
   const bounds = ["minimum", "maximum", "default"].filter((name) => name in found);
-  const type = [found.type ?? (found.oneOf ? "one of several" : "any")].flat().join(" or ");
+  if (found.oneOf) return found.oneOf.map((one) => typeOf(openapi, one)).join(" or ");
+  const values = found.enum ?? ("const" in found ? [found.const] : []);
+  const type = values.length ? values.join(" or ") : [found.type ?? "any"].flat().join(" or ");
   return [type, ...bounds.map((name) => `${name} ${found[name]}`)].join(", ");
 }
 
