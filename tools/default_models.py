@@ -17,7 +17,9 @@ from tools.console import ToolError
 
 # What torchvision downloads for ResNet-50; tests/model_code hold it against torchvision.
 RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
-_MAX_PROBE_SECONDS: Final = 3.0
+MAX_PROBE_SECONDS: Final = 3.0
+# Before the first build more patience is worth it: a new model takes a minute anyway.
+MAX_FIRST_PROBE_SECONDS: Final = 10.0
 # The name in model_code/presets/demo.json.
 _DEMO_NAME: Final = "digits-resnet"
 _LOOK_FOR_PACKAGES: Final = (
@@ -76,10 +78,18 @@ def read_summary(manifest_path: Path) -> ModelSummary:
         ) from error
 
 
-def is_in_reach(model: DefaultModel, training_python: Path) -> bool:
-    """Tell within three seconds, without a download, whether the model can probably be built."""
+def is_in_reach(
+    model: DefaultModel, training_python: Path, *, max_seconds: float = MAX_PROBE_SECONDS
+) -> bool:
+    """Tell without a download whether the model can probably be built.
+
+    Args:
+        model: to build.
+        training_python: of the environment that builds it.
+        max_seconds: to wait for a server at most, whatever the network does.
+    """
     if model is DefaultModel.RESNET50:
-        return _cached_resnet50().exists() or _responds(RESNET50_URL)
+        return _cached_resnet50().exists() or _responds(RESNET50_URL, max_seconds)
     if model is DefaultModel.EFFICIENTNET_LITE0:
         look = [str(training_python), "-c", _LOOK_FOR_PACKAGES]
         ended = subprocess.run(look, capture_output=True, check=False)  # noqa: S603 - built here
@@ -105,20 +115,21 @@ def _cached_resnet50() -> Path:
     return home / "hub" / "checkpoints" / RESNET50_URL.rpartition("/")[2]
 
 
-def _responds(url: str) -> bool:
+def _responds(url: str, max_seconds: float) -> bool:
     """Send a HEAD request, by the environment's proxy, as torchvision's download would go."""
     statuses: list[int] = []
 
     def probe() -> None:
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - https, written above
         try:
-            with urllib.request.urlopen(request, timeout=_MAX_PROBE_SECONDS) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=max_seconds) as response:  # noqa: S310
                 statuses.append(response.status)
         except (OSError, ValueError):
             return
 
-    # No timeout bounds the look-up of a name: the thread is left behind if it takes too long.
+    # No timeout bounds the look-up of a name, and that of a connection counts for each address:
+    # the thread is left behind if it takes too long.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
-    thread.join(_MAX_PROBE_SECONDS)
+    thread.join(max_seconds)
     return statuses == [HTTPStatus.OK]

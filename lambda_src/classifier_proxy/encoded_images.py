@@ -41,7 +41,7 @@ def decode_image(encoded: Any) -> bytes:
     digits = characters.rstrip(b"=")
     check_size(len(digits) * 3 // 4)
     missing = -len(digits) % 4
-    if missing == 3 or len(characters) - len(digits) not in (0, missing):
+    if len(characters) - len(digits) not in (0, missing):
         raise InvalidBase64Error(_INVALID)
     try:
         return base64.b64decode(digits + b"=" * missing, validate=True)

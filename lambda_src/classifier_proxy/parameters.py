@@ -95,7 +95,7 @@ def _value(
 def _parse_top_k(value: Any) -> int | str:
     if value == ALL:
         return ALL
-    if type(value) is int:
+    if isinstance(value, int):
         value = str(value) if 0 < value <= MAX_TOP_K else ""
     # int() alone would take " 5", "+5", "1_0" and digits of every script.
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and int(value):

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,12 @@ class Tree:
         folder = self.root / "build" / "model"
         return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
 
+    def cache_resnet50(self) -> None:
+        """Put a file where torchvision keeps what it downloaded."""
+        cached = self.root / "torch" / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
+        cached.parent.mkdir(parents=True)
+        cached.touch()
+
     def hold(self, **manifest: Any) -> None:
         folder = self.root / "build" / "model"
         folder.mkdir(parents=True)
@@ -115,6 +123,7 @@ def hold(tree: Tree, model: tuple[str, str]) -> None:
 
 
 def test_the_best_model_within_reach_is_built_by_one_program(tree: Tree) -> None:
+    tree.cache_resnet50()
     tree.has = ["resnet50", "efficientnet_lite0"]
     built = tree.run()
     assert built.returncode == 0, built.stderr
@@ -123,19 +132,34 @@ def test_the_best_model_within_reach_is_built_by_one_program(tree: Tree) -> None
     assert [run[0] for run in tree.scripts] == ["build.py"]
 
 
-def test_without_a_download_the_packages_model_is_built(tree: Tree) -> None:
+@pytest.mark.parametrize("seems_in_reach", [True, False])
+def test_without_a_download_the_packages_model_is_built(tree: Tree, seems_in_reach: bool) -> None:
+    if seems_in_reach:
+        tree.cache_resnet50()
     tree.has = ["efficientnet_lite0"]
     built = tree.run()
     assert built.returncode == 0, built.stderr
     assert tree.model["model.tar.gz"] == "efficientnet_lite0"
     assert "`make model UPGRADE=1` takes it" in built.stdout
-    assert [run[0] for run in tree.scripts] == ["build.py"]
+    assert ("Out of reach: ResNet-50" in built.stdout) is not seems_in_reach
+    assert [run[2] for run in tree.scripts] == [
+        "resnet50" if seems_in_reach else "efficientnet_lite0"
+    ]
+
+
+def test_a_server_that_never_responds_costs_three_seconds(tree: Tree) -> None:
+    hold(tree, LITE0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        said = tree.run(https_proxy=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert 3 < time.monotonic() - began < 15
+    assert "not within reach now: ResNet-50" in said.stdout
 
 
 def test_without_either_the_digits_are_trained_and_copied_whole(tree: Tree) -> None:
     built = tree.run()
     assert built.returncode == 0, built.stderr
-    assert "the digits demo is taken instead" in built.stdout
+    assert "The digits demo is taken instead" in built.stdout
     assert [run[0] for run in tree.scripts] == ["build.py", "demo.py", "train.py", "build.py"]
     assert tree.model.keys() == {"manifest.json", "model.tar.gz", "model.tar.gz.sha256"}
     assert tree.model["model.tar.gz.sha256"] == "of digits-resnet"
@@ -176,9 +200,7 @@ def test_what_is_there_stays_and_the_better_one_out_of_reach_is_named(tree: Tree
 
 def test_a_better_model_within_reach_is_offered(tree: Tree) -> None:
     hold(tree, LITE0)
-    cached = tree.root / "torch" / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
-    cached.parent.mkdir(parents=True)
-    cached.touch()
+    tree.cache_resnet50()
     said = tree.run()
     assert "within reach now: ResNet-50" in said.stdout
     assert said.stdout.endswith("make model UPGRADE=1\n")
