@@ -1,20 +1,13 @@
-"""What a request's headers and body ask for."""
+"""The pictures in a request's body."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from classifier.errors import RequestError
 from classifier.json_pictures import read_instances, read_lines
-
-DEFAULT_TOP_K: Final = 5
-
-# At most six digits: Python refuses to convert thousands of them.
-_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 class RequestForm(Enum):
@@ -81,51 +74,3 @@ def read_request(
     if form is RequestForm.INSTANCES:
         return PictureRequest(read_instances(body, max_pictures), form)
     return PictureRequest(read_lines(body, max_pictures), form)
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """What a request asks for beside its pictures.
-
-    Attributes:
-        top_k: predictions of each picture, 1 to the number of classes.
-        measurements: whether to measure pictures and predictions; only the answer to one picture
-            in JSON has a place for them.
-    """
-
-    top_k: int
-    measurements: bool
-
-
-def read_attributes(custom_attributes: str | None, class_count: int) -> Attributes:
-    """Read SageMaker's CustomAttributes header: `top_k=3,measurements=true`, each where wanted.
-
-    Other attributes are left to others (tracing uses the same header).
-
-    Raises:
-        RequestError: one of ours is given twice, or `invalid_top_k`: not a whole number from 1 to
-            `class_count`; `invalid_request`: measurements are neither true nor false.
-    """
-    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
-    return Attributes(
-        top_k=_read_top_k(_values_of("top_k", pairs), class_count),
-        measurements=_read_measurements(_values_of("measurements", pairs)),
-    )
-
-
-def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
-    return [value.strip() for key, _, value in pairs if key.strip() == name]
-
-
-def _read_top_k(values: list[str], class_count: int) -> int:
-    if not values:
-        return min(DEFAULT_TOP_K, class_count)
-    if len(values) == 1 and _NUMBER.fullmatch(values[0]) and 1 <= int(values[0]) <= class_count:
-        return int(values[0])
-    raise RequestError("invalid_top_k", f"top_k must be one whole number from 1 to {class_count}.")
-
-
-def _read_measurements(values: list[str]) -> bool:
-    if values in ([], ["false"], ["true"]):
-        return values == ["true"]
-    raise RequestError("invalid_request", "measurements must be given once, as true or false.")

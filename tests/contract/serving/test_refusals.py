@@ -61,11 +61,26 @@ def test_a_truncated_picture_is_refused(server: Server, pictures: Path, kind: st
         assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
 
 
-@pytest.mark.parametrize("value", ["0", "4", "-1", "1.5", "", "many", "9" * 4000])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "", "many"])
 def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) -> None:
     reply = server.invoke((pictures / "red.png").read_bytes(), top_k=value)
     assert (reply.status, reply.body["code"]) == (400, "invalid_top_k")
-    assert "1 to 3" in reply.body["message"]
+    assert "from 1 or as all" in reply.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"order": "label"}, "invalid_order"),
+        ({"order": "class", "top_k": 2}, "invalid_order"),
+        ({"scores": "raw"}, "invalid_scores"),
+    ],
+)
+def test_another_order_or_score_is_refused(
+    server: Server, pictures: Path, attributes: dict[str, object], code: str
+) -> None:
+    reply = server.invoke((pictures / "red.png").read_bytes(), **attributes)
+    assert (reply.status, reply.body["code"]) == (400, code)
 
 
 def test_measurements_that_are_neither_asked_for_nor_not_are_refused(
