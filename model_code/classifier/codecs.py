@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from classifier import multipart
 from classifier.errors import RequestError
 from classifier.json_pictures import read_instances, read_lines
 
@@ -18,15 +19,37 @@ class RequestForm(Enum):
     LINES = auto()
 
 
+# What an image is, its bytes say; these are what clients call one, curl and browsers by themselves.
+_IMAGE_TYPES: Final = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    multipart.CONTENT_TYPE,
+)
 FORM_BY_CONTENT_TYPE: Final = {
-    "image/jpeg": RequestForm.PICTURE,
-    "image/png": RequestForm.PICTURE,
-    "image/webp": RequestForm.PICTURE,
+    **dict.fromkeys(_IMAGE_TYPES, RequestForm.PICTURE),
     "application/json": RequestForm.INSTANCES,
     "application/jsonlines": RequestForm.LINES,
     "application/x-jsonlines": RequestForm.LINES,
     "application/x-ndjson": RequestForm.LINES,
 }
+
+
+def is_image_alone(content_type: str | None) -> bool:
+    """Tell whether the body is an image's bytes and nothing else: there is nothing to parse."""
+    media_type = _media_type(content_type)
+    form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.PICTURE)
+    return form is RequestForm.PICTURE and media_type != multipart.CONTENT_TYPE
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
@@ -49,10 +72,10 @@ def read_request(
     """Read the pictures of a body.
 
     Which of the three formats a picture is of, its bytes say themselves: `image/png` before a
-    JPEG is no error.
+    JPEG is no error, and no Content-Type is none either.
 
     Args:
-        content_type: the header; parameters are ignored.
+        content_type: the header; of its parameters only the boundary of a form counts.
         body: all of it. One picture is a view of it and not a copy.
         max_pictures: most instances or lines.
 
@@ -61,14 +84,15 @@ def read_request(
     """
     if not body:
         raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    form = FORM_BY_CONTENT_TYPE.get(media_type)
+    media_type = _media_type(content_type)
+    form = FORM_BY_CONTENT_TYPE.get(media_type) if media_type else RequestForm.PICTURE
     if form is None:
         raise RequestError(
             "unsupported_media_type",
-            f"Content-Type is {ascii(media_type[:100]) if media_type else 'missing'}; "
-            f"send one of {', '.join(FORM_BY_CONTENT_TYPE)}.",
+            f"Content-Type is {media_type[:60]!a}; send one of {', '.join(FORM_BY_CONTENT_TYPE)}.",
         )
+    if media_type == multipart.CONTENT_TYPE:
+        return PictureRequest((multipart.read_file(content_type or "", body),), form)
     if form is RequestForm.PICTURE:
         return PictureRequest((memoryview(body),), form)
     if form is RequestForm.INSTANCES:

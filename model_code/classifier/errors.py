@@ -18,6 +18,7 @@ STATUS_BY_CODE: Final = {
     "payload_too_large": 413,
     "image_too_large": 413,
     "unsupported_media_type": 415,
+    "unsupported_image": 415,
     "unreadable_image": 422,
     "internal_error": 500,
     "overloaded": 503,

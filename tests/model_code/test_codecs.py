@@ -8,13 +8,29 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from classifier.codecs import FORM_BY_CONTENT_TYPE, RequestForm, read_request
+from classifier.codecs import FORM_BY_CONTENT_TYPE, RequestForm, is_image_alone, read_request
 from classifier.errors import RequestError
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 
 
-@pytest.mark.parametrize("header", ["image/jpeg", "image/png", "IMAGE/WEBP", "image/png; x=y"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        ";",
+        "image/jpeg",
+        "IMAGE/WEBP",
+        "image/png; x=y",
+        "image/jpg",
+        "image/pjpeg",
+        "image/x-png",
+        "application/octet-stream",
+        "application/x-image",
+        "application/x-www-form-urlencoded; charset=UTF-8",
+    ],
+)
 @pytest.mark.parametrize("body", [b"any bytes", bytearray(b"any bytes")])
 def test_one_picture_is_the_body_itself(header: str, body: bytes | bytearray) -> None:
     request = read_request(header, body, max_pictures=1)
@@ -23,16 +39,16 @@ def test_one_picture_is_the_body_itself(header: str, body: bytes | bytearray) ->
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", ";", "text/plain", "image/gif", "image/jpeg,image/png", "x" * 999]
+    "header", ["text/plain", "image/gif", "image/jpeg,image/png", "multipart/mixed", "x" * 999]
 )
 def test_other_content_types_are_refused_with_a_list_of_those_that_are_not(
-    header: str | None,
+    header: str,
 ) -> None:
     with pytest.raises(RequestError) as caught:
         read_request(header, b"x", max_pictures=1)
     assert caught.value.code == "unsupported_media_type"
     assert all(name in caught.value.message for name in FORM_BY_CONTENT_TYPE)
-    assert len(caught.value.message) < 300
+    assert len(caught.value.message) < 500
 
 
 @pytest.mark.parametrize("header", [None, "image/png", "application/json", "text/plain"])
@@ -95,6 +111,21 @@ def test_no_body_takes_long_to_refuse(content_type: str, start: bytes, filler: b
         assert all(isinstance(picture, RequestError) for picture in pictures)
     # Measured: 0.05 s at most.
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("header", "alone"),
+    [
+        (None, True),
+        ("image/jpeg", True),
+        ("Application/Octet-Stream", True),
+        ("multipart/form-data; boundary=x", False),
+        ("application/json; charset=utf-8", False),
+        ("application/jsonlines", False),
+    ],
+)
+def test_only_a_body_that_is_an_image_is_not_parsed(header: str | None, alone: bool) -> None:
+    assert is_image_alone(header) is alone
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/jsonlines"])
