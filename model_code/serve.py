@@ -18,6 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from classifier.artifact import ArtifactError, read_artifact
+from classifier.classification import Labeller
 from classifier.decode_pool import DecodePool
 from classifier.engine import EngineError
 from classifier.engines import load_engine
@@ -78,10 +79,13 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         reduce_to=manifest.preprocessing.resize if settings.decode == "fast" else None,
     )
     engine = load_engine(artifact, settings)
-    engine.warm_up()
+    try:
+        Labeller(manifest, settings.model_version).probabilities(engine.warm_up())
+    except ArithmeticError as error:
+        raise EngineError(f"a black image cannot be answered: {error}") from error
     fields = {
         "model": manifest.name,
-        "version": manifest.version,
+        "version": settings.model_version,
         "engine": settings.engine,
         "precision": artifact.resolve_precision(settings.precision),
         "decode": settings.decode,

@@ -1,4 +1,4 @@
-"""Logits -> the body of an answer."""
+"""A network's output -> the body of an answer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any, Final
 import numpy
 import numpy.typing
 
-from classifier.classification import Labeller, PictureResult, entropy, softmax
+from classifier.attributes import Attributes
+from classifier.classification import Labeller, PictureResult, Prediction
 from classifier.codecs import RequestForm
 from classifier.errors import RequestError
 from classifier.negotiation import AnswerType
+from classifier.preprocessing import FloatArray
 
 JSON_LINES_TYPE: Final = "application/jsonlines"
 
@@ -26,7 +28,7 @@ def encode_answer(
     form: RequestForm,
     results: Sequence[PictureResult | RequestError],
     *,
-    top_k: int,
+    attributes: Attributes,
     labeller: Labeller,
 ) -> tuple[bytes, str]:
     """Write an answer.
@@ -36,32 +38,50 @@ def encode_answer(
         form: of the request.
         results: of each picture, in order, what was computed or why nothing was. The appearance
             of one picture alone is answered, in JSON.
-        top_k: predictions of each picture in JSON, 1 to the number of classes.
-        labeller: of the network that computed the logits.
+        attributes: which classes and scores; npy and CSV have all classes in the order of the
+            labels, whatever is asked for in JSON.
+        labeller: of the network that computed the outputs.
 
     Returns:
-        Body and content type. All probabilities are float32: of one picture (classes), of
-        instances and lines (pictures, classes).
+        Body and content type. All probabilities, or logits, are float32: of one picture
+        (classes), of instances and lines (pictures, classes).
 
     Raises:
         RequestError: the first of `results`, its message with its place. Only in JSON lines does
             one that is the caller's mistake stand in its line.
-        ArithmeticError: a logit is not finite.
+        ArithmeticError: an output is not what the manifest says, or not finite.
     """
     if answer_type is AnswerType.JSON and form is RequestForm.LINES:
-        return _encode_lines(results, top_k, labeller), JSON_LINES_TYPE
+        return _encode_lines(results, attributes, labeller), JSON_LINES_TYPE
     computed = _all_computed(results, form)
     if answer_type is AnswerType.JSON:
-        rankings = [labeller.rank(result.logits, top_k) for result in computed]
+        predictions = [_predictions(result, attributes, labeller) for result in computed]
         if form is RequestForm.PICTURE:
-            text = _encode_json(rankings[0], labeller, **_measurements(computed[0]))
+            text = _encode_json(predictions[0], labeller, **_measurements(computed[0], labeller))
         else:
-            text = _encode_json(rankings, labeller)
+            text = _encode_json(predictions, labeller)
         return text.encode(), answer_type.value
-    table = numpy.stack([softmax(result.logits) for result in computed]).astype(numpy.float32)
+    table = numpy.stack([_scores(result, attributes, labeller) for result in computed])
     if answer_type is AnswerType.CSV:
         return _encode_csv(table), answer_type.value
     return _encode_npy(table[0] if form is RequestForm.PICTURE else table), answer_type.value
+
+
+def _predictions(
+    result: PictureResult, attributes: Attributes, labeller: Labeller
+) -> list[Prediction]:
+    return labeller.predictions(
+        result.output,
+        top_k=attributes.top_k,
+        in_class_order=attributes.in_class_order,
+        logits=attributes.logits,
+    )
+
+
+def _scores(result: PictureResult, attributes: Attributes, labeller: Labeller) -> FloatArray:
+    # Of logits too: they show whether the output is one that can be answered.
+    probabilities = labeller.probabilities(result.output)
+    return result.output if attributes.logits else probabilities.astype(numpy.float32)
 
 
 def _all_computed(
@@ -75,10 +95,10 @@ def _all_computed(
     return computed
 
 
-def _measurements(result: PictureResult) -> dict[str, dict[str, float]]:
+def _measurements(result: PictureResult, labeller: Labeller) -> dict[str, dict[str, float]]:
     if result.appearance is None:
         return {}
-    measurements = {"entropy": entropy(result.logits), **asdict(result.appearance)}
+    measurements = {"entropy": labeller.entropy(result.output), **asdict(result.appearance)}
     return {"measurements": measurements}
 
 
@@ -94,12 +114,12 @@ def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestE
 
 
 def _encode_lines(
-    results: Sequence[PictureResult | RequestError], top_k: int, labeller: Labeller
+    results: Sequence[PictureResult | RequestError], attributes: Attributes, labeller: Labeller
 ) -> bytes:
     lines = []
     for number, result in enumerate(results):
         if not isinstance(result, RequestError):
-            lines.append(_encode_json(labeller.rank(result.logits, top_k), labeller))
+            lines.append(_encode_json(_predictions(result, attributes, labeller), labeller))
         elif result.status < 500:
             error = {"code": result.code, "message": result.message}
             lines.append(_json.encode({"error": error}))

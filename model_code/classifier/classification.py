@@ -1,9 +1,9 @@
-"""The network's output -> probabilities, and the most probable labels."""
+"""The network's output -> scores of the classes, and the labels that they belong to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Final
 
 import numpy
 import numpy.typing
@@ -13,14 +13,11 @@ from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
 
 Probabilities = numpy.typing.NDArray[numpy.float64]
+# `label`, `index`, and `probability` or `logit`.
+Prediction = dict[str, str | int | float]
 
-
-class Prediction(TypedDict):
-    """One class of an answer."""
-
-    label: str
-    index: int
-    probability: float
+# Of 21,000 classes in 32 bit, or of an int8 network's softmax.
+_SUM_TOLERANCE: Final = 1e-2
 
 
 @dataclass(frozen=True)
@@ -28,51 +25,85 @@ class PictureResult:
     """What was computed of a picture.
 
     Attributes:
-        logits: of the network (classes).
+        output: of the network (classes): logits, or probabilities, as its manifest says.
         appearance: of the crop that the network saw; `None` where nobody asked.
     """
 
-    logits: FloatArray
+    output: FloatArray
     appearance: Appearance | None = None
 
 
 class Labeller:
-    """Says what logits mean, with the labels that came with the network.
+    """Says what a network's output means, with the labels that came with the network.
 
     Attributes:
         class_count: number of labels.
+        gives_logits: whether the output is logits; else it is probabilities.
         model: `{"name", "version"}`, as in every answer.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
-        self._labels = manifest.labels
-        self.class_count = len(manifest.labels)
-        # Once: the version is a digest of the whole manifest.
-        self.model = {"name": manifest.name, "version": manifest.version}
-
-    def rank(self, logits: FloatArray, top_k: int) -> list[Prediction]:
-        """Return the `top_k` most probable classes, the most probable first.
-
-        Of equal ones the first label comes first. The probabilities of all classes sum to 1.
+    def __init__(self, manifest: Manifest, version: str) -> None:
+        """Take the labels.
 
         Args:
-            logits: of one picture (classes).
-            top_k: 1 to `class_count`.
+            manifest: of the network.
+            version: of the model, as every response names it.
+        """
+        self._labels = manifest.labels
+        self.class_count = len(manifest.labels)
+        self.gives_logits = manifest.output == "logits"
+        self.model = {"name": manifest.name, "version": version}
+
+    def probabilities(self, output: FloatArray) -> Probabilities:
+        """Return the probabilities (classes), which sum to 1; those of the network as they are.
 
         Raises:
-            ArithmeticError: a logit is not finite.
+            ArithmeticError: the output is not what the manifest says, or not finite.
         """
-        probabilities = softmax(logits)
-        # Sorting all of a thousand costs more than finding those that can be among the first.
-        least = numpy.partition(probabilities, -top_k)[-top_k]
-        candidates = numpy.flatnonzero(probabilities >= least)
-        ranking = candidates[numpy.argsort(-probabilities[candidates], kind="stable")[:top_k]]
+        return softmax(output) if self.gives_logits else checked_probabilities(output)
+
+    def predictions(
+        self, output: FloatArray, *, top_k: int, in_class_order: bool, logits: bool
+    ) -> list[Prediction]:
+        """Return classes with their scores.
+
+        Args:
+            output: of one picture (classes).
+            top_k: how many, from the highest score on, 1 to `class_count`; of equal ones the
+                first label comes first.
+            in_class_order: all classes, in the order of the labels; `top_k` does not count.
+            logits: give each class's `logit` in place of its `probability`; only of a network
+                that `gives_logits`.
+
+        Raises:
+            ArithmeticError: as `probabilities`.
+        """
+        probabilities = self.probabilities(output)
+        chosen = numpy.arange(self.class_count) if in_class_order else _best(output, top_k)
+        name, scores = ("logit", output) if logits else ("probability", probabilities)
         return [
-            {"label": self._labels[index], "index": index, "probability": probability}
-            for index, probability in zip(
-                ranking.tolist(), probabilities[ranking].tolist(), strict=True
-            )
+            {"label": self._labels[index], "index": index, name: score}
+            for index, score in zip(chosen.tolist(), scores[chosen].tolist(), strict=True)
         ]
+
+    def entropy(self, output: FloatArray) -> float:
+        """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
+
+        Args:
+            output: of one picture (classes), one that `probabilities` takes.
+        """
+        if self.gives_logits:
+            return entropy(output)
+        present = output[output > 0].astype(numpy.float64)
+        return max(0.0, -float(present @ numpy.log(present)))
+
+
+def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
+    """Return the indices of the highest values, the highest first."""
+    # Sorting all of a thousand costs more than finding those that can be among the first.
+    least = numpy.partition(output, -count)[-count]
+    candidates = numpy.flatnonzero(output >= least)
+    return candidates[numpy.argsort(-output[candidates], kind="stable")[:count]]
 
 
 def softmax(logits: FloatArray) -> Probabilities:
@@ -81,16 +112,32 @@ def softmax(logits: FloatArray) -> Probabilities:
     Raises:
         ArithmeticError: a logit is not finite.
     """
-    if not numpy.isfinite(logits).all():
-        raise ArithmeticError("the network answered with numbers that are not finite")
+    _check_finite(logits)
     # 64 bit and shifted by the maximum: no overflow, and the sum is 1 to 15 digits.
     exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
     probabilities: Probabilities = exponentials / exponentials.sum()
     return probabilities
 
 
+def checked_probabilities(output: FloatArray) -> Probabilities:
+    """Return a network's own probabilities (classes) in 64 bit, otherwise as they are.
+
+    Raises:
+        ArithmeticError: one is below 0 or not finite, or their sum is not about 1.
+    """
+    _check_finite(output)
+    probabilities = output.astype(numpy.float64)
+    total = probabilities.sum()
+    if probabilities.min() < 0 or abs(total - 1) > _SUM_TOLERANCE:
+        raise ArithmeticError(
+            "the network's output is no probabilities, as its manifest says: its least value is "
+            f"{probabilities.min():.6g} and its sum {total:.6g}"
+        )
+    return probabilities
+
+
 def entropy(logits: FloatArray) -> float:
-    """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
+    """Return the entropy of the logits' softmax in nats.
 
     Args:
         logits: of one picture (classes), all finite.
@@ -100,3 +147,8 @@ def entropy(logits: FloatArray) -> float:
     exponentials = numpy.exp(shifted)
     total = exponentials.sum()
     return float(numpy.log(total) - exponentials @ shifted / total)
+
+
+def _check_finite(output: FloatArray) -> None:
+    if not numpy.isfinite(output).all():
+        raise ArithmeticError("the network answered with numbers that are not finite")

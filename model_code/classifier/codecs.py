@@ -1,20 +1,14 @@
-"""What a request's headers and body ask for."""
+"""The pictures in a request's body."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from classifier import multipart
 from classifier.errors import RequestError
 from classifier.json_pictures import read_instances, read_lines
-
-DEFAULT_TOP_K: Final = 5
-
-# At most six digits: Python refuses to convert thousands of them.
-_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 class RequestForm(Enum):
@@ -25,15 +19,37 @@ class RequestForm(Enum):
     LINES = auto()
 
 
+# What an image is, its bytes say; these are what clients call one, curl and browsers by themselves.
+_IMAGE_TYPES: Final = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    multipart.CONTENT_TYPE,
+)
 FORM_BY_CONTENT_TYPE: Final = {
-    "image/jpeg": RequestForm.PICTURE,
-    "image/png": RequestForm.PICTURE,
-    "image/webp": RequestForm.PICTURE,
+    **dict.fromkeys(_IMAGE_TYPES, RequestForm.PICTURE),
     "application/json": RequestForm.INSTANCES,
     "application/jsonlines": RequestForm.LINES,
     "application/x-jsonlines": RequestForm.LINES,
     "application/x-ndjson": RequestForm.LINES,
 }
+
+
+def is_image_alone(content_type: str | None) -> bool:
+    """Tell whether the body is an image's bytes and nothing else: there is nothing to parse."""
+    media_type = _media_type(content_type)
+    form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.PICTURE)
+    return form is RequestForm.PICTURE and media_type != multipart.CONTENT_TYPE
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
@@ -56,10 +72,10 @@ def read_request(
     """Read the pictures of a body.
 
     Which of the three formats a picture is of, its bytes say themselves: `image/png` before a
-    JPEG is no error.
+    JPEG is no error, and no Content-Type is none either.
 
     Args:
-        content_type: the header; parameters are ignored.
+        content_type: the header; of its parameters only the boundary of a form counts.
         body: all of it. One picture is a view of it and not a copy.
         max_pictures: most instances or lines.
 
@@ -68,64 +84,17 @@ def read_request(
     """
     if not body:
         raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    form = FORM_BY_CONTENT_TYPE.get(media_type)
+    media_type = _media_type(content_type)
+    form = FORM_BY_CONTENT_TYPE.get(media_type) if media_type else RequestForm.PICTURE
     if form is None:
         raise RequestError(
             "unsupported_media_type",
-            f"Content-Type is {ascii(media_type[:100]) if media_type else 'missing'}; "
-            f"send one of {', '.join(FORM_BY_CONTENT_TYPE)}.",
+            f"Content-Type is {media_type[:60]!a}; send one of {', '.join(FORM_BY_CONTENT_TYPE)}.",
         )
+    if media_type == multipart.CONTENT_TYPE:
+        return PictureRequest((multipart.read_file(content_type or "", body),), form)
     if form is RequestForm.PICTURE:
         return PictureRequest((memoryview(body),), form)
     if form is RequestForm.INSTANCES:
         return PictureRequest(read_instances(body, max_pictures), form)
     return PictureRequest(read_lines(body, max_pictures), form)
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """What a request asks for beside its pictures.
-
-    Attributes:
-        top_k: predictions of each picture, 1 to the number of classes.
-        measurements: whether to measure pictures and predictions; only the answer to one picture
-            in JSON has a place for them.
-    """
-
-    top_k: int
-    measurements: bool
-
-
-def read_attributes(custom_attributes: str | None, class_count: int) -> Attributes:
-    """Read SageMaker's CustomAttributes header: `top_k=3,measurements=true`, each where wanted.
-
-    Other attributes are left to others (tracing uses the same header).
-
-    Raises:
-        RequestError: one of ours is given twice, or `invalid_top_k`: not a whole number from 1 to
-            `class_count`; `invalid_request`: measurements are neither true nor false.
-    """
-    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
-    return Attributes(
-        top_k=_read_top_k(_values_of("top_k", pairs), class_count),
-        measurements=_read_measurements(_values_of("measurements", pairs)),
-    )
-
-
-def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
-    return [value.strip() for key, _, value in pairs if key.strip() == name]
-
-
-def _read_top_k(values: list[str], class_count: int) -> int:
-    if not values:
-        return min(DEFAULT_TOP_K, class_count)
-    if len(values) == 1 and _NUMBER.fullmatch(values[0]) and 1 <= int(values[0]) <= class_count:
-        return int(values[0])
-    raise RequestError("invalid_top_k", f"top_k must be one whole number from 1 to {class_count}.")
-
-
-def _read_measurements(values: list[str]) -> bool:
-    if values in ([], ["false"], ["true"]):
-        return values == ["true"]
-    raise RequestError("invalid_request", "measurements must be given once, as true or false.")

@@ -21,7 +21,6 @@ from typing import Final
 # each process would read it anew, as a user who may not be allowed to.
 from PIL import (  # noqa: F401 - imported for what the import does
     Image,
-    MpoImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )

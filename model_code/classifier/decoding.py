@@ -10,9 +10,10 @@ from typing import Final
 import numpy
 from PIL import Image
 
+from classifier import jpeg_segments, png_chunks
 from classifier.errors import RequestError
+from classifier.image_formats import image_format
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
 # Memory, not the picture's file size, is what a bomb takes: a 25 megapixel lossless WebP needs
 # 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
 MAX_PIXELS: Final = 25_000_000
@@ -23,9 +24,10 @@ MAX_JPEG_SCANS: Final = 128
 # is earlier than we are asked.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
-_JPEG_MAGIC = b"\xff\xd8"
 _START_OF_SCAN = b"\xff\xda"
 _ORIENTATION_TAG = 0x0112
+_RGB_OF_16_BITS = "RGB;16B"
+_WHITE = 255
 _TRANSPOSE_BY_ORIENTATION: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,9 +54,10 @@ _UNREADABLE = (
 def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     """Decode a JPEG, PNG or WebP to an upright picture of mode RGB.
 
-    The size is read from the header and checked before any pixel is decoded. The EXIF orientation
-    is applied, transparency is laid on white, CMYK, palette, grey and 16 bit become 8-bit RGB; of
-    an animation the first frame counts.
+    Only pixels, palette, transparency, colour type and the EXIF orientation decide: other metadata
+    is neither read nor inflated, damaged or not. The size is read from the header and checked
+    before any pixel is decoded. Transparency is laid on white; CMYK, palette, grey and 16 bit
+    become 8-bit RGB; of an animation the first frame counts.
 
     Args:
         data: the file's bytes.
@@ -63,28 +66,50 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
             not exactly the same in the end. `None` decodes every pixel.
 
     Raises:
-        RequestError: `unreadable_image` or `image_too_large`.
+        RequestError: `unsupported_image`, `unreadable_image` or `image_too_large`.
     """
-    if data.startswith(_JPEG_MAGIC) and data.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+    format_name = image_format(data)
+    if format_name == "JPEG" and data.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
         raise RequestError(
             "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
         )
+    essence, is_complete = _without_metadata(data, format_name)
     try:
         # Pillow warns at half of what it refuses.
         with warnings.catch_warnings(action="ignore"):
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+            picture = Image.open(io.BytesIO(essence), formats=(format_name,))
             _check_size(picture.size)
             if reduce_to is not None:
                 # Of the formats here only JPEG's decoder can; for others this does nothing.
                 picture.draft(None, (2 * reduce_to, 2 * reduce_to))
+            has_wide_samples = _has_rgb_of_16_bits(picture)
             picture.load()
+            if has_wide_samples and "transparency" in picture.info:
+                picture = _transparent_rgb_of_16_bits(picture, essence)
             return _to_rgb(_upright(picture))
     except Image.DecompressionBombError as error:
         raise _too_large("too many") from error
     except _UNREADABLE as error:
-        raise RequestError(
-            "unreadable_image", "The body is not a readable JPEG, PNG or WebP picture."
-        ) from error
+        raise _unreadable(format_name, is_complete) from error
+
+
+def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, bool]:
+    """Return what a decoder needs, and whether the file is complete."""
+    if format_name == "PNG":
+        return png_chunks.without_metadata(data)
+    if format_name == "JPEG":
+        return jpeg_segments.without_metadata(data)
+    # The length of all that follows the first two fields.
+    return data, int.from_bytes(data[4:8], "little") + 8 <= len(data)
+
+
+def _unreadable(format_name: str, is_complete: bool) -> RequestError:
+    name = {"WEBP": "WebP"}.get(format_name, format_name)
+    if is_complete:
+        message = f"The {name} image is damaged and cannot be decoded; save it again."
+    else:
+        message = f"The {name} image is cut off: its end is missing. Send all of the file."
+    return RequestError("unreadable_image", message)
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -102,13 +127,40 @@ def _too_large(pixels: str) -> RequestError:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    exif = Image.Exif()
     try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG)
+        # Not `getexif`, which takes XMP's where EXIF has none.
+        exif.load(picture.info.get("exif", b""))
+        orientation = exif.get(_ORIENTATION_TAG)
     except _UNREADABLE:
         # Broken metadata of a picture whose pixels are whole: take it as it lies.
         return picture
     transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation or 1)
-    return picture if transpose is None else picture.transpose(transpose)
+    if transpose is None:
+        return picture
+    return picture.transpose(transpose)
+
+
+def _has_rgb_of_16_bits(picture: Image.Image) -> bool:
+    tiles = getattr(picture, "tile", [])
+    return bool(tiles) and tiles[0].args == _RGB_OF_16_BITS
+
+
+def _transparent_rgb_of_16_bits(picture: Image.Image, data: bytes) -> Image.Image:
+    """Return an RGB PNG of 16 bits with alpha: the whole of a sample tells what is transparent.
+
+    Pillow keeps the high bytes; read as if its bytes were the other way round, the image gives the
+    low ones.
+    """
+    low_bytes = Image.open(io.BytesIO(data), formats=("PNG",))
+    low_bytes.tile = [tile._replace(args="RGB;16L") for tile in low_bytes.tile]
+    low_bytes.load()
+    samples = numpy.asarray(low_bytes) | numpy.asarray(picture).astype(numpy.uint16) << 8
+    opaque = (samples != picture.info["transparency"]).any(axis=2)
+    layer = Image.fromarray(numpy.asarray(picture))
+    layer.putalpha(Image.fromarray(opaque.astype(numpy.uint8) * 255))
+    layer.info["exif"] = picture.info.get("exif", b"")
+    return layer
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -116,7 +168,9 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return picture
     if picture.mode.startswith("I"):
         # Pillow's own conversion clips 16 bit to white instead of scaling it.
-        high_byte = (numpy.asarray(picture) >> 8).astype(numpy.uint8)
+        samples = numpy.asarray(picture)
+        high_byte = (samples >> 8).astype(numpy.uint8)
+        high_byte[samples == picture.info.get("transparency", -1)] = _WHITE
         return Image.fromarray(high_byte).convert("RGB")
     if picture.has_transparency_data:
         layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")

@@ -22,10 +22,13 @@ class Engine(Protocol):
         """Pictures worth handing in at the same time; more only wait inside."""
         ...
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> FloatArray:
         """Compute once on all that will compute, so that no caller pays for what that costs.
 
         Blocks; to be called before the event loop runs.
+
+        Returns:
+            The output (classes) of a black picture.
 
         Raises:
             EngineError: the network answers with numbers that are not finite.
@@ -33,7 +36,7 @@ class Engine(Protocol):
         ...
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the logits (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
 
         May be cancelled; what was begun is then finished and dropped.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from typing import Any, Final, NoReturn
 
 from classifier.errors import RequestError
@@ -12,6 +13,8 @@ _PICTURE: Final = '{"b64": "<base64 of a picture>"}'
 # A document of at most this many commas beyond those it needs is read, so that what is wrong with
 # it can be said by its place. Of ten million brackets, Python would first make as many lists.
 _SPARE_COMMAS: Final = 64
+_DATA_URL = re.compile(r"data:[^,]{0,100};base64,", re.IGNORECASE)
+_LINE_BREAKS: Final = b"\r\n\t "
 _KIND_BY_TYPE: Final = {
     dict: "an object",
     list: "a list",
@@ -120,11 +123,20 @@ def _decode(instance: Any) -> bytes:
     if type(text) is not str or not text:
         raise ValueError(f"b64 is {'empty' if text == '' else _kind(text)}")
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return _from_base64(text)
     except ValueError as error:
-        raise ValueError(
-            f"b64 is not base64 of the standard alphabet with its padding ({error})"
-        ) from error
+        raise ValueError(f"b64 is not base64 of the standard alphabet ({error})") from error
+
+
+def _from_base64(text: str) -> bytes:
+    """Decode base64 as programs write it: in lines, without its padding, or as a data: URL."""
+    header = _DATA_URL.match(text)
+    digits = text[header.end() if header else 0 :].encode("ascii").translate(None, _LINE_BREAKS)
+    if not digits:
+        raise ValueError("it is empty")
+    if b"=" not in digits:
+        digits += b"=" * (-len(digits) % 4)
+    return binascii.a2b_base64(digits, strict_mode=True)
 
 
 def _check_keys(value: Any, expected: str) -> None:

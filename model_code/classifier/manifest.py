@@ -15,13 +15,14 @@ from typing import Any, Final
 
 from classifier.measurements import FastDecoding, Quantization
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MODEL_FILE: Final = "model.onnx"
 INT8_MODEL_FILE: Final = "model.int8.onnx"
 FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
-VERSION_LENGTH: Final = 12
 LARGEST_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
+# What a network gives for each class: raw scores, or the result of a softmax at its end.
+OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -71,6 +72,7 @@ class Manifest:
     """What an artifact holds; see the attributes' names, all lengths in pixels.
 
     Attributes:
+        output: one of `OUTPUTS`; probabilities are used as they are, without another softmax.
         exporter_version: raised when the export changes what the network computes.
         weights_sha256: digest of the state dict's tensors (`training.weights.digest`).
         files: sha256 in hexadecimal of each file beside the manifest, by name.
@@ -82,6 +84,7 @@ class Manifest:
     architecture: str
     labels: tuple[str, ...]
     preprocessing: Preprocessing
+    output: str
     weights_sha256: str
     exporter_version: int
     files: Mapping[str, str]
@@ -94,6 +97,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or not all(label.strip() for label in self.labels):
             raise ManifestError("labels must be at least two texts, none of them empty")
+        if self.output not in OUTPUTS:
+            raise ManifestError(f"output is {self.output!r}, not one of {', '.join(OUTPUTS)}")
         digests = {"weights_sha256": self.weights_sha256, **self.files}
         if self.quantization:
             digests["quantization.calibration_sha256"] = self.quantization.calibration_sha256
@@ -124,6 +129,7 @@ class Manifest:
             "architecture": self.architecture,
             "exporter_version": self.exporter_version,
             "labels": self.labels,
+            "output": self.output,
             "preprocessing": asdict(self.preprocessing),
             "quantization": shipped and shipped.origin,
             "weights_sha256": self.weights_sha256,
@@ -133,18 +139,12 @@ class Manifest:
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    @property
-    def version(self) -> str:
-        """The identity's first characters, short enough to be read aloud."""
-        return self.identity[:VERSION_LENGTH]
-
     def to_json(self) -> str:
         """Return the manifest's file text: sorted keys, two spaces, a newline at the end."""
         document = {
             **asdict(self),
             "schema_version": SCHEMA_VERSION,
             "identity": self.identity,
-            "version": self.version,
         }
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return text + "\n"

@@ -65,8 +65,11 @@ class OnnxRuntimeEngine:
         """Pictures that it is worth handing in at the same time."""
         return self._max_batch * IN_FLIGHT_COUNT
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> FloatArray:
         """Compute black images in each batch size, so that no caller pays for the first time.
+
+        Returns:
+            The output (classes) of one of them.
 
         Raises:
             EngineError: the network cannot be computed, or answers with numbers not finite.
@@ -75,11 +78,13 @@ class OnnxRuntimeEngine:
         for size in self._sessions:
             # The first time plans the memory, and the second one asks for it.
             for _ in range(2):
-                if not numpy.isfinite(self._compute([black] * size)).all():
+                outputs = self._compute([black] * size)
+                if not numpy.isfinite(outputs).all():
                     raise EngineError("the network answers a black image with numbers not finite")
+        return outputs[0]
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the logits (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
 
         Raises:
             EngineError: the batch that the picture was in could not be computed.

@@ -72,19 +72,24 @@ class OpenVinoEngine:
         """Twice the number of streams: one picture is ready where another's stream ends."""
         return len(self._lanes)
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> FloatArray:
         """Compute one black picture on every lane, so that no caller pays for the first.
+
+        Returns:
+            Its output (classes).
 
         Raises:
             EngineError: the network answers with numbers that are not finite.
         """
         black = numpy.zeros(self._shape, dtype=numpy.uint8)
         for lane in {self._alone, *self._lanes}:
-            if not numpy.isfinite(lane.compute(black)).all():
+            output = lane.compute(black)
+            if not numpy.isfinite(output).all():
                 raise EngineError("the network answers a black picture with numbers not finite")
+        return output
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the logits (classes) of one picture (crop x crop x 3); waits for a free stream."""
+        """Return the output (classes) of one picture (crop x crop x 3); waits for a free stream."""
         await self._places.acquire()
         lane = self._take_lane()
         return await lane.start(crop)

@@ -1,4 +1,4 @@
-"""Pictures' bytes -> logits: decode and crop, then the network."""
+"""Pictures' bytes -> the network's outputs: decode and crop, then the network."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Pipeline:
             started = time.perf_counter()
             crop, appearance = await self._decoders.decode(picture, measured=measured)
             decoded = time.perf_counter()
-            logits = await self._engine.infer(crop)
+            output = await self._engine.infer(crop)
         self._counters.observe("decode", (decoded - started) * 1000)
         self._counters.observe("network", (time.perf_counter() - decoded) * 1000)
-        return PictureResult(logits, appearance)
+        return PictureResult(output, appearance)

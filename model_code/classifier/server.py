@@ -20,8 +20,9 @@ from starlette.routing import Route
 
 from classifier.admission import Admission
 from classifier.answers import encode_answer
+from classifier.attributes import read_attributes
 from classifier.classification import Labeller
-from classifier.codecs import PictureRequest, read_attributes, read_request
+from classifier.codecs import PictureRequest, is_image_alone, read_request
 from classifier.counters import Counters
 from classifier.decode_pool import DecodePool
 from classifier.engine import Engine
@@ -47,7 +48,7 @@ class InferenceServer:
         self, manifest: Manifest, engine: Engine, decoders: DecodePool, settings: ServerSettings
     ) -> None:
         watched = WatchedEngine(engine, crop=manifest.preprocessing.crop)
-        self._labeller = Labeller(manifest)
+        self._labeller = Labeller(manifest, settings.model_version)
         self._settings = settings
         self._counters = Counters()
         self._health = Health(watched, decoders)
@@ -103,11 +104,15 @@ class InferenceServer:
             asked = await self._read_request(request)
             answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
             header = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
-            attributes = read_attributes(header, self._labeller.class_count)
+            attributes = read_attributes(
+                header,
+                class_count=self._labeller.class_count,
+                gives_logits=self._labeller.gives_logits,
+            )
             computing = self._pipeline.compute(asked.pictures, measured=attributes.measurements)
             results = await _unless_gone(request, computing, deadline)
             body, media_type = encode_answer(
-                answer_type, asked.form, results, top_k=attributes.top_k, labeller=self._labeller
+                answer_type, asked.form, results, attributes=attributes, labeller=self._labeller
             )
             return Response(body, headers={"Content-Type": media_type})
 
@@ -115,9 +120,9 @@ class InferenceServer:
         body = await self._read_body(request)
         content_type = request.headers.get("content-type")
         most = self._settings.max_instances
-        if (content_type or "").startswith("image/"):
+        if is_image_alone(content_type):
             return read_request(content_type, body, max_pictures=most)
-        # Ten megabytes of JSON take 50 ms to read.
+        # Ten megabytes of JSON or of a form take 50 ms to read.
         return await asyncio.to_thread(read_request, content_type, body, max_pictures=most)
 
     async def _read_body(self, request: Request) -> bytearray:

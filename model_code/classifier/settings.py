@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ ENGINES: Final = ("openvino", "onnxruntime-cuda")
 PRECISIONS: Final = ("auto", "fp32", "int8")
 DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+# Of a server that was started by hand, from an unpacked artifact.
+UNKNOWN_VERSION: Final = "unknown"
+_VERSION = re.compile(r"[0-9a-f]{12}")
 _CPU_LIMIT_FILES: Final = (
     # Version 2 of control groups, then version 1 in its two files.
     ("/sys/fs/cgroup/cpu.max",),
@@ -48,6 +52,8 @@ class ServerSettings:
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
+        model_version: the first 12 hexadecimal digits of the sha256 of model.tar.gz, which the
+            archive cannot hold itself (`WHIPPET_MODEL_VERSION`); `unknown` without it.
         log_level: `LOG_LEVEL`.
     """
 
@@ -63,6 +69,7 @@ class ServerSettings:
     max_instances: int
     max_body_bytes: int
     drain_seconds: int
+    model_version: str
     log_level: str
 
 
@@ -70,7 +77,8 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
     """Read the settings from environment variables.
 
     Raises:
-        SettingsError: a variable is not a whole number within its bounds, or none of its choices.
+        SettingsError: a variable is not a whole number within its bounds, none of its choices, or
+            no version.
     """
     worker_count = _whole_number(environment, "WHIPPET_WORKERS", usable_cores(), 1, 256)
     return ServerSettings(
@@ -90,6 +98,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000
         ),
         drain_seconds=_whole_number(environment, "WHIPPET_DRAIN_SECONDS", 25, 1, 29),
+        model_version=_model_version(environment),
         log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "INFO"),
     )
 
@@ -112,6 +121,18 @@ def _whole_number(
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise SettingsError(f"{name} is {text!r}; allowed: a whole number from {least} to {most}")
     return int(text)
+
+
+def _model_version(environment: Mapping[str, str]) -> str:
+    version = environment.get("WHIPPET_MODEL_VERSION")
+    if version is None:
+        return UNKNOWN_VERSION
+    if not _VERSION.fullmatch(version):
+        raise SettingsError(
+            f"WHIPPET_MODEL_VERSION is {version!r}; allowed: the first 12 digits of the sha256 of "
+            "model.tar.gz in lower-case hexadecimal"
+        )
+    return version
 
 
 def _choice(

@@ -102,6 +102,7 @@ def manifest() -> Manifest:
         preprocessing=Preprocessing(
             resize=4, crop=4, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(1, 1, 1)
         ),
+        output="logits",
         weights_sha256="1" * 64,
         exporter_version=1,
         files={"model.onnx": "2" * 64},
@@ -112,7 +113,7 @@ def manifest() -> Manifest:
 def labeller(manifest: Manifest) -> Labeller:
     from classifier.classification import Labeller
 
-    return Labeller(manifest)
+    return Labeller(manifest, "0123456789ab")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 
 from classifier.answers import encode_answer
 from classifier.appearance import Appearance
+from classifier.attributes import Attributes
 from classifier.classification import Labeller, PictureResult, entropy, softmax
 from classifier.codecs import RequestForm
 from classifier.errors import RequestError
+from classifier.manifest import Manifest
 from classifier.negotiation import AnswerType
 from classifier.preprocessing import FloatArray
 
@@ -30,12 +34,20 @@ def _encode(
     form: RequestForm,
     *results: FloatArray | RequestError,
     appearance: Appearance | None = None,
+    in_class_order: bool = False,
+    logits: bool = False,
 ) -> tuple[bytes, str]:
     computed = [
         result if isinstance(result, RequestError) else PictureResult(result, appearance)
         for result in results
     ]
-    return encode_answer(answer_type, form, computed, top_k=2, labeller=labeller)
+    attributes = Attributes(
+        top_k=2,
+        in_class_order=in_class_order,
+        logits=logits,
+        measurements=appearance is not None,
+    )
+    return encode_answer(answer_type, form, computed, attributes=attributes, labeller=labeller)
 
 
 def _prediction(label: str, index: int, logits: FloatArray) -> dict[str, Any]:
@@ -69,6 +81,48 @@ def test_one_picture_in_json_with_its_measurements(
         "model": labeller.model,
         "measurements": {"entropy": entropy(BLUE), "brightness": 0.5, "sharpness": 0.125},
     }
+
+
+@pytest.mark.parametrize("form", RequestForm)
+def test_logits_take_the_place_of_probabilities_in_json(
+    labeller: Labeller, form: RequestForm
+) -> None:
+    body, _ = _encode(
+        labeller, AnswerType.JSON, form, BLUE, appearance=GREY, in_class_order=True, logits=True
+    )
+    document = json.loads(body)
+    predictions = document["predictions"]
+    if form is RequestForm.INSTANCES:
+        (predictions,) = predictions
+    assert predictions == [
+        {"label": "red", "index": 0, "logit": -90},
+        {"label": "grün", "index": 1, "logit": 0},
+        {"label": "blue", "index": 2, "logit": 4.5},
+    ]
+    if form is RequestForm.PICTURE:
+        assert document["measurements"]["entropy"] == entropy(BLUE)
+
+
+def test_all_logits_are_those_of_the_network(labeller: Labeller) -> None:
+    form = RequestForm.INSTANCES
+    body, _ = _encode(labeller, AnswerType.NPY, form, RED, BLUE, logits=True)
+    array = numpy.load(io.BytesIO(body), allow_pickle=False)
+    assert array.dtype == numpy.float32
+    assert (array == [RED, BLUE]).all()
+    body, _ = _encode(labeller, AnswerType.CSV, form, RED, BLUE, logits=True)
+    assert body == b"3,1,2\n-90,0,4.5\n"
+
+
+def test_probabilities_of_the_network_are_answered_as_they_are(manifest: Manifest) -> None:
+    labeller = Labeller(replace(manifest, output="probabilities"), "0123456789ab")
+    own = numpy.array([0.25, 0, 0.75], dtype=numpy.float32)
+    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, own, appearance=GREY)
+    document = json.loads(body)
+    assert [item["probability"] for item in document["predictions"]] == [0.75, 0.25]
+    expected = 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
+    assert document["measurements"]["entropy"] == pytest.approx(expected)
+    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, own)
+    assert body == b"0.25,0,0.75\n"
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -171,9 +225,10 @@ def test_the_place_is_that_of_the_picture(labeller: Labeller) -> None:
 
 @pytest.mark.parametrize("answer_type", AnswerType)
 @pytest.mark.parametrize("form", RequestForm)
+@pytest.mark.parametrize("logits", [False, True])
 def test_logits_that_are_no_numbers_are_no_answer(
-    labeller: Labeller, answer_type: AnswerType, form: RequestForm
+    labeller: Labeller, answer_type: AnswerType, form: RequestForm, logits: bool
 ) -> None:
     broken = numpy.array([numpy.nan, 0, 0], dtype=numpy.float32)
     with pytest.raises(ArithmeticError):
-        _encode(labeller, answer_type, form, broken)
+        _encode(labeller, answer_type, form, broken, logits=logits)

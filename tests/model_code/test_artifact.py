@@ -29,6 +29,7 @@ def artifact(tmp_path: Path) -> Artifact:
         preprocessing=Preprocessing(
             resize=8, crop=8, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
         ),
+        output="logits",
         weights_sha256="1" * 64,
         exporter_version=1,
         files={"model.onnx": hashlib.sha256(network).hexdigest()},

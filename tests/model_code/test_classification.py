@@ -8,25 +8,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.classification import Labeller, entropy, softmax
+from classifier.classification import Labeller, Prediction, entropy, softmax
 from classifier.manifest import Manifest
 from classifier.preprocessing import FloatArray
+
+VERSION = "0123456789ab"
 
 
 def _logits(*values: float) -> FloatArray:
     return numpy.array(values, dtype=numpy.float32)
 
 
+def _of_probabilities(manifest: Manifest) -> Labeller:
+    return Labeller(replace(manifest, output="probabilities"), VERSION)
+
+
+def _rank(labeller: Labeller, output: FloatArray, top_k: int) -> list[Prediction]:
+    return labeller.predictions(output, top_k=top_k, in_class_order=False, logits=False)
+
+
+def _total(predictions: list[Prediction]) -> float:
+    return sum(float(prediction["probability"]) for prediction in predictions)
+
+
 def test_the_most_probable_comes_first(labeller: Labeller) -> None:
-    ranking = labeller.rank(_logits(2, -1, 5), 3)
+    ranking = _rank(labeller, _logits(2, -1, 5), 3)
     assert [prediction["label"] for prediction in ranking] == ["blue", "red", "grün"]
     assert [prediction["index"] for prediction in ranking] == [2, 0, 1]
-    assert sum(prediction["probability"] for prediction in ranking) == pytest.approx(1, abs=1e-12)
+    assert _total(ranking) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3])
 def test_only_as_many_as_asked_for_are_answered(labeller: Labeller, top_k: int) -> None:
-    assert len(labeller.rank(_logits(1, 1, 1), top_k)) == top_k
+    assert len(_rank(labeller, _logits(1, 1, 1), top_k)) == top_k
 
 
 @given(values=st.lists(st.integers(-2, 2), min_size=2, max_size=200), data=st.data())
@@ -35,15 +49,66 @@ def test_of_equals_the_first_label_comes_first(
 ) -> None:
     top_k = data.draw(st.integers(1, len(values)))
     labels = tuple(f"label {index}" for index in range(len(values)))
-    ranking = Labeller(replace(manifest, labels=labels)).rank(_logits(*values), top_k)
+    labeller = Labeller(replace(manifest, labels=labels), VERSION)
+    ranking = _rank(labeller, _logits(*values), top_k)
     expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:top_k]
     assert [prediction["index"] for prediction in ranking] == expected
     assert [prediction["label"] for prediction in ranking] == [labels[i] for i in expected]
 
 
+@pytest.mark.parametrize("class_count", [2, 21_000])
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+def test_every_class_is_given_whatever_their_number(
+    manifest: Manifest, class_count: int, output: str
+) -> None:
+    labels = tuple(f"label {index}" for index in range(class_count))
+    labeller = Labeller(replace(manifest, labels=labels, output=output), VERSION)
+    logits = numpy.random.default_rng(3).normal(0, 3, class_count).astype(numpy.float32)
+    given = logits if output == "logits" else softmax(logits).astype(numpy.float32)
+    ranking = _rank(labeller, given, class_count)
+    in_order = labeller.predictions(given, top_k=2, in_class_order=True, logits=False)
+    assert [item["label"] for item in in_order] == list(labels)
+    assert _total(in_order) == pytest.approx(1, abs=1e-4)
+    assert ranking == sorted(in_order, key=lambda item: -float(item["probability"]))
+
+
+def test_logits_are_ranked_as_their_probabilities_are(labeller: Labeller) -> None:
+    # Of probabilities that are both 0 in 64 bit, too.
+    logits = _logits(-3000, 7, -2000)
+    for as_logits in (False, True):
+        ranking = labeller.predictions(logits, top_k=3, in_class_order=False, logits=as_logits)
+        assert [item["label"] for item in ranking] == ["grün", "blue", "red"]
+    assert [item["logit"] for item in ranking] == [7, -2000, -3000]
+    assert ranking[0].keys() == {"label", "index", "logit"}
+
+
+@pytest.mark.parametrize(
+    "values", [(1.0, 2.0, 3.0), (-0.1, 0.6, 0.5), (0.3, 0.3, 0.3), (0, 0, 0), (numpy.nan, 0, 1)]
+)
+def test_probabilities_that_are_none_are_no_answer(
+    manifest: Manifest, values: tuple[float, ...]
+) -> None:
+    with pytest.raises(ArithmeticError):
+        _rank(_of_probabilities(manifest), _logits(*values), 1)
+
+
+def test_probabilities_rounded_by_the_network_are_taken(manifest: Manifest) -> None:
+    ranking = _rank(_of_probabilities(manifest), _logits(0.9995, 0, 0), 3)
+    assert _total(ranking) == pytest.approx(0.9995)
+
+
+@given(st.lists(st.floats(0, 50, width=32), min_size=2, max_size=50))
+def test_the_entropy_of_probabilities_is_that_of_the_same_logits(
+    manifest: Manifest, values: list[float]
+) -> None:
+    logits = _logits(*values)
+    measured = _of_probabilities(manifest).entropy(softmax(logits).astype(numpy.float32))
+    assert measured >= 0
+    assert measured == pytest.approx(entropy(logits), abs=1e-5)
+
+
 def test_the_model_has_a_name_and_a_version(labeller: Labeller) -> None:
-    assert labeller.model["name"] == "colours"
-    assert len(labeller.model["version"]) == 12
+    assert labeller.model == {"name": "colours", "version": VERSION}
     assert labeller.class_count == 3
 
 
@@ -55,7 +120,7 @@ def test_softmax_stands_large_logits_and_keeps_their_proportions() -> None:
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
 def test_logits_that_are_no_numbers_are_no_answer(labeller: Labeller, value: float) -> None:
     with pytest.raises(ArithmeticError):
-        labeller.rank(_logits(1, value, 1), 1)
+        _rank(labeller, _logits(1, value, 1), 1)
 
 
 @pytest.mark.parametrize("class_count", [1, 2, 3, 1000])

@@ -87,9 +87,9 @@ def test_the_appearance_is_that_of_the_crop(pool: BlockingPool) -> None:
 
 
 def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
-    with pytest.raises(RequestError, match="not a readable JPEG") as caught:
+    with pytest.raises(RequestError, match="is no JPEG, PNG or WebP") as caught:
         pool.decode(b"no picture")
-    assert caught.value.code == "unreadable_image"
+    assert caught.value.code == "unsupported_image"
     with pytest.raises(RequestError, match="25 megapixels") as caught:
         pool.decode(_file(Image.new("1", (5001, 5000)), "PNG"))
     assert caught.value.code == "image_too_large"

@@ -22,7 +22,7 @@ from .blocking_pool import BlockingPool
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
 )
-REFUSALS = {"unreadable_image", "image_too_large"}
+REFUSALS = {"unsupported_image", "unreadable_image", "image_too_large"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # Ours share the machine with other work: the wall time of a refusal is not its processor time.
 WALL_SECONDS = CPU_SECONDS * 8

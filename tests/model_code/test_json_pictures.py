@@ -40,6 +40,25 @@ def test_instances_are_read_in_order(pictures: list[bytes], indent: int | None) 
     assert list(request.pictures) == pictures
 
 
+@pytest.mark.parametrize("content_type", [JSON, LINES])
+@given(picture=st.binary(min_size=1, max_size=300))
+def test_base64_may_be_written_as_programs_write_it(content_type: str, picture: bytes) -> None:
+    plain = base64.b64encode(picture).decode()
+    for text in (
+        plain.rstrip("="),
+        base64.encodebytes(picture).decode(),
+        base64.encodebytes(picture).decode().replace("\n", "\r\n"),
+        f" {plain}\t\n",
+        f"data:image/png;base64,{plain}",
+        f"DATA:;BASE64,{plain.rstrip('=')}",
+        f"data:text/plain;charset=utf-8;base64,{plain}",
+    ):
+        body = json.dumps(
+            {"b64": text} if content_type == LINES else {"instances": [{"b64": text}]}
+        )
+        assert _read(body, content_type).pictures == (picture,)
+
+
 def test_a_slash_may_be_escaped() -> None:
     assert _read(r'{"instances": [{"b64": "\/\u002f8="}]}').pictures == (b"\xff\xff",)
 
@@ -96,15 +115,17 @@ def test_a_body_of_another_form_is_refused(body: str | bytes, words: str) -> Non
         *[
             (json.dumps({"b64": text}), "b64 is not base64")
             for text in (
-                "QQ",  # no padding
-                "QQ=",
+                "QQ=",  # half of its padding
                 "Q",
                 "====",
                 "QQ==QQ==",  # goes on after its end
-                "QQ==\n",
-                " QQ==",
                 "-_8=",  # the alphabet of URLs
-                "data:image/png;base64,QQ==",
+                "data:image/png,QQ==",  # a data: URL that is not in base64
+                "data:image/png;base64,",
+                "data:;base64," * 2 + "QQ==",
+                "data:" + "x" * 101 + ";base64,QQ==",
+                " \r\n",
+                "QQ==\xa0",
                 "\uff31\uff31==",  # full-width letters
                 "\ud800",
                 "\0",
@@ -134,7 +155,7 @@ def test_lines_are_read_in_order(pictures: list[bytes], content_type: str, end: 
     [
         ("", "cannot be read as JSON"),
         ("[]", "it is a list"),
-        ('{"b64": "QQ"}', "b64 is not base64"),
+        ('{"b64": "Q"}', "b64 is not base64"),
         ('{"b64": "QQ=="}, {"b64": "QQ=="}', "Extra data"),
         ("[" + "[]," * 99, "it has more than"),
     ],

@@ -19,6 +19,7 @@ MANIFEST = Manifest(
     architecture="resnet18",
     labels=("apple", "pear"),
     preprocessing=PREPROCESSING,
+    output="logits",
     weights_sha256="1" * 64,
     exporter_version=1,
     files={"model.onnx": "2" * 64},
@@ -72,9 +73,19 @@ def test_the_files_and_the_quantization_say_the_same() -> None:
         replace(MANIFEST, files=WITH_INT8.files)
 
 
-def test_the_version_is_the_beginning_of_the_identity() -> None:
-    assert MANIFEST.identity.startswith(MANIFEST.version)
-    assert len(MANIFEST.version) == 12
+def test_the_manifest_has_no_version_which_is_that_of_the_archive() -> None:
+    document = json.loads(MANIFEST.to_json())
+    assert "version" not in document
+    assert document["schema_version"] == 3
+    with pytest.raises(ManifestError, match="has unknown version"):
+        parse_manifest(json.dumps({**document, "version": MANIFEST.identity[:12]}))
+
+
+@pytest.mark.parametrize("class_count", [2, 21_000])
+def test_labels_may_be_few_or_many(class_count: int) -> None:
+    labels = tuple(f"label {number}" for number in range(class_count))
+    manifest = replace(MANIFEST, labels=labels)
+    assert parse_manifest(manifest.to_json()) == manifest
 
 
 @pytest.mark.parametrize(
@@ -84,6 +95,7 @@ def test_the_version_is_the_beginning_of_the_identity() -> None:
         {"architecture": "resnet34"},
         {"weights_sha256": "3" * 64},
         {"exporter_version": 2},
+        {"output": "probabilities"},
         {"preprocessing": replace(PREPROCESSING, resize=232)},
     ],
 )
@@ -123,11 +135,15 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
     [
         (_drop("labels"), "lacks labels"),
         (_set("extra", 1), "unknown extra"),
-        (_set("schema_version", 1), "schema_version 1; this code reads 2: build the artifact"),
+        (_set("schema_version", 2), "schema_version 2; this code reads 3: build the artifact"),
         (_set("labels", ["apple"]), "at least two"),
         (_set("labels", ["apple", " "]), "none of them empty"),
         (_set("labels", ["apple", 1]), "texts only"),
         (_set("labels", ["apple", "plum"]), "changed after the build"),
+        (_drop("output"), "lacks output"),
+        (_set("output", None), "output must be of type str"),
+        (_set("output", "scores"), "output is 'scores', not one of logits, probabilities"),
+        (_set("output", "probabilities"), "changed after the build"),
         (_set("exporter_version", True), "of type int"),
         (_set("weights_sha256", "abc"), "sha256"),
         (_set("files", {"model.onnx": "2" * 64, "../evil": "2" * 64}), "model.onnx and model"),

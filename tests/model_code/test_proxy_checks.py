@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from classifier.decoding import FORMATS, MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
+from classifier.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
 from classifier.errors import RequestError
+from classifier.image_formats import FORMATS
 from classifier_proxy import errors
 from classifier_proxy.error_table import answer_for
 from classifier_proxy.image_checks import check_image

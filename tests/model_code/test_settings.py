@@ -22,6 +22,7 @@ def test_each_variable_is_read() -> None:
             "WHIPPET_QUEUE_LENGTH": "0",
             "WHIPPET_MAX_BODY_BYTES": "2048",
             "WHIPPET_DRAIN_SECONDS": "7",
+            "WHIPPET_MODEL_VERSION": "0123456789ab",
             "LOG_LEVEL": "warning",
         }
     )
@@ -29,6 +30,7 @@ def test_each_variable_is_read() -> None:
     assert settings.decode_process_count == 5
     assert (settings.max_body_bytes, settings.drain_seconds) == (2048, 7)
     assert settings.log_level == "WARNING"
+    assert settings.model_version == "0123456789ab"
     assert (settings.engine, settings.precision) == ("onnxruntime-cuda", "int8")
     assert (settings.decode, settings.max_batch, settings.max_batch_delay_ms) == ("fast", 32, 0)
     assert (settings.deadline_ms, settings.max_instances) == (1500, 9)
@@ -44,6 +46,18 @@ def test_without_variables_there_is_a_worker_a_core() -> None:
 def test_a_value_out_of_bounds_is_refused_by_name(value: str) -> None:
     with pytest.raises(SettingsError, match=r"WHIPPET_WORKERS is .* from 1 to 256"):
         read_settings({"WHIPPET_WORKERS": value})
+
+
+def test_a_model_started_by_hand_has_no_version() -> None:
+    assert read_settings({}).model_version == "unknown"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "unknown", "latest", "0123456789a", "0123456789abc", "0123456789AB", "٣" * 12]
+)
+def test_a_version_that_is_no_digest_is_refused_by_name(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"WHIPPET_MODEL_VERSION is .* 12 digits of the sha256"):
+        read_settings({"WHIPPET_MODEL_VERSION": value})
 
 
 @pytest.mark.parametrize(

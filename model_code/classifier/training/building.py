@@ -131,16 +131,40 @@ def _measure_and_publish(folder: Path, measurements: Measurements, output: Path)
     publish(read_artifact(folder), output)
 
 
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read a text file of one label a line, as any editor writes it.
+
+    A byte order mark, the carriage returns of Windows and blank lines at the end are no part of a
+    label. A label that comes again is told by a printed line: ImageNet has two cranes.
+
+    Raises:
+        DataError: not UTF-8 text, or a line that is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    # Not splitlines: a label may hold what only Unicode calls the end of a line.
+    labels = text.rstrip("\n").split("\n")
+    line_by_label: dict[str, int] = {}
+    for number, label in enumerate(labels, start=1):
+        if not label.strip():
+            raise DataError(f"{path}: line {number} is empty; expected one label a line")
+        if label in line_by_label:
+            print(
+                f"{path}: line {number} has the label of line {line_by_label[label]}, {label!r}: "
+                "only the index tells these classes apart"
+            )
+        line_by_label.setdefault(label, number)
+    return tuple(labels)
+
+
 def _labels(
     weights: StateDict, architecture: str, labels_file: Path | None, published: PretrainedWeights
 ) -> tuple[str, ...]:
     class_count = class_count_of(weights, architecture, published.preprocessing.crop)
     if labels_file is not None:
-        try:
-            labels = tuple(labels_file.read_text(encoding="utf-8").splitlines())
-        except UnicodeDecodeError as error:
-            raise DataError(f"{labels_file} is not UTF-8 text") from error
-        origin = str(labels_file)
+        labels, origin = read_labels(labels_file), str(labels_file)
     else:
         labels, origin = published.labels, f"ImageNet ({published.name})"
     if len(labels) != class_count:

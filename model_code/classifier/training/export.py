@@ -20,6 +20,7 @@ from classifier.training.network import digest
 
 # Raise it when the export changes what the network computes: it is part of a model's identity.
 EXPORTER_VERSION: Final = 1
+_PASSING_NODES: Final = {"Cast", "Dropout", "Identity"}
 _LIBRARIES: Final = ("onnx", "onnxscript", "torch", "torchvision")
 
 
@@ -45,12 +46,14 @@ def write_artifact(
     model_path = directory / MODEL_FILE
     # Of an earlier network, perhaps; all that is in the folder goes into the archive.
     (directory / INT8_MODEL_FILE).unlink(missing_ok=True)
-    _export_onnx(network, description.preprocessing.crop, model_path)
+    model = _export_onnx(network, description.preprocessing.crop)
+    write_onnx(model, model_path)
     manifest = Manifest(
         name=description.name,
         architecture=description.architecture,
         labels=description.labels,
         preprocessing=description.preprocessing,
+        output=output_kind(model),
         metrics=description.metrics,
         training_data=description.training_data,
         weights_sha256=digest(network.state_dict()),
@@ -62,7 +65,7 @@ def write_artifact(
     return manifest
 
 
-def _export_onnx(network: torch.nn.Module, crop: int, path: Path) -> None:
+def _export_onnx(network: torch.nn.Module, crop: int) -> onnx.ModelProto:
     network = network.cpu().eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(action="ignore"):
@@ -79,7 +82,25 @@ def _export_onnx(network: torch.nn.Module, crop: int, path: Path) -> None:
         )
     if program is None:
         raise NetworkError("torch.onnx.export answered no program")
-    write_onnx(program.model_proto, path)
+    return program.model_proto
+
+
+def output_kind(model: onnx.ModelProto) -> str:
+    """Return what a network's one output holds, one of the manifest's `OUTPUTS`.
+
+    It is probabilities where the last node is a Softmax over the classes, and else logits: the
+    logarithms of probabilities (LogSoftmax) are logits too. Nodes that only pass a tensor on
+    are looked through.
+    """
+    node_by_result = {name: node for node in model.graph.node for name in node.output}
+    node = node_by_result.get(model.graph.output[0].name)
+    while node is not None and node.op_type in _PASSING_NODES:
+        node = node_by_result.get(node.input[0])
+    if node is None or node.op_type != "Softmax":
+        return "logits"
+    axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
+    # Of a tensor (images, classes); the default is the last axis.
+    return "probabilities" if axes in ([], [1], [-1]) else "logits"
 
 
 def write_onnx(model: onnx.ModelProto, path: Path) -> None:

@@ -61,7 +61,7 @@ def train(options: TrainingOptions) -> None:
     manifest = write_artifact(network, description, options.model_dir)
     if options.quantize:
         manifest = _quantize(options, pictures)
-    print(f"{options.model_dir}: {manifest.name}, version {manifest.version}")
+    print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
 
 
 def _quantize(options: TrainingOptions, pictures: dict[str, ImageFolder]) -> Manifest:

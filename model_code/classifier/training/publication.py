@@ -34,4 +34,4 @@ def publish(artifact: Artifact, output: Path) -> None:
         Path(folder, MANIFEST_FILE).replace(manifest)
     megabytes = archive.stat().st_size / 1e6
     described = artifact.manifest
-    print(f"{archive}: {described.name}, version {described.version}, {megabytes:.1f} MB")
+    print(f"{archive}: {described.name}, {megabytes:.1f} MB")

@@ -1,12 +1,14 @@
 """Artifacts for a server's tests, written by hand: neither torch nor our own code is asked.
 
-The network is a classifier of colours: the mean of each channel is the logit of its label.
+The network is a classifier of colours: the mean of each channel is the logit of its label. With
+another number of labels, label n has the logit of colour n % 3.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,18 @@ _LENGTH_DELIMITED = 2
 _FLOAT_TYPE = 1
 
 
-def write_artifact(folder: Path, **changes: Any) -> Path:
-    """Write `model.onnx` and `manifest.json`, the manifest with `changes`; return the folder."""
+def write_artifact(folder: Path, *, class_count: int | None = None, **changes: Any) -> Path:
+    """Write `model.onnx` and `manifest.json`, the manifest with `changes`; return the folder.
+
+    The network has as many classes as there are labels, unless `class_count` says otherwise.
+    """
     folder.mkdir(exist_ok=True)
-    network = colour_network()
+    labels = changes.get("labels", LABELS)
+    is_softmax = changes.get("output") == "probabilities"
+    network = colour_network(class_count or len(labels), softmax=is_softmax)
     (folder / "model.onnx").write_bytes(network)
     manifest = {
-        "schema_version": 2,
+        "schema_version": 3,
         "name": "colours",
         "architecture": "mean",
         "labels": LABELS,
@@ -33,6 +40,7 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
             "mean": [0.5, 0.5, 0.5],
             "std": [0.1, 0.1, 0.1],
         },
+        "output": "logits",
         "metrics": {},
         "training_data": {},
         "libraries": {},
@@ -42,27 +50,37 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
         "exporter_version": 1,
         "files": {"model.onnx": hashlib.sha256(network).hexdigest()},
     } | changes
-    decisive = ("architecture", "exporter_version", "labels", "preprocessing", "quantization",
-                "weights_sha256")  # fmt: skip
+    decisive = ("architecture", "exporter_version", "labels", "output", "preprocessing",
+                "quantization", "weights_sha256")  # fmt: skip
     canonical = json.dumps(
         {key: manifest[key] for key in decisive}, sort_keys=True, separators=(",", ":")
     )
     identity = hashlib.sha256(canonical.encode()).hexdigest()
-    manifest |= {"identity": identity, "version": identity[:12]}
+    manifest["identity"] = identity
     (folder / "manifest.json").write_text(json.dumps(manifest, sort_keys=True, indent=2))
     return folder
 
 
-def colour_network() -> bytes:
-    """Return an ONNX file (onnx.proto, IR version 8): GlobalAveragePool, then Flatten."""
-    nodes = [("GlobalAveragePool", "image", "means"), ("Flatten", "means", "logits")]
+def colour_network(class_count: int = 3, *, softmax: bool = False) -> bytes:
+    """Return an ONNX file (onnx.proto, IR version 8), with a Softmax at its end where asked for."""
+    nodes = [
+        ("GlobalAveragePool", ["image"], "means"),
+        ("Flatten", ["means"], "colours"),
+        ("MatMul", ["colours", "columns"], "scores" if softmax else "logits"),
+    ]
+    if softmax:
+        nodes.append(("Softmax", ["scores"], "logits"))
     graph = b"".join(
-        _field(1, _field(1, given) + _field(2, result) + _field(4, operator))
-        for operator, given, result in nodes
+        _field(1, b"".join(_field(1, name) for name in given) + _field(2, result) + _field(4, kind))
+        for kind, given, result in nodes
     )
     graph += _field(2, "colours")
+    columns = [float(index % 3 == row) for row in range(3) for index in range(class_count)]
+    initializer = _field(1, 3) + _field(1, class_count) + _field(2, _FLOAT_TYPE)
+    initializer += _field(8, "columns") + _field(9, struct.pack(f"<{len(columns)}f", *columns))
+    graph += _field(5, initializer)
     graph += _field(11, _tensor("image", ["N", 3, SIDE_PIXELS, SIDE_PIXELS]))
-    graph += _field(12, _tensor("logits", ["N", 3]))
+    graph += _field(12, _tensor("logits", ["N", class_count]))
     operator_set = _field(1, "") + _field(2, 17)
     return _field(1, 8) + _field(7, graph) + _field(8, operator_set)
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 MODEL_CODE = ROOT / "model_code"
 PYTHON = ROOT / ".venvs" / "serving" / "bin" / "python"
 START_SECONDS = 30
+ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -44,8 +45,7 @@ class Server:
     def invoke(self, body: Any, content_type: str | None = "image/png", **attributes: Any) -> Reply:
         headers = {} if content_type is None else {"Content-Type": content_type}
         if attributes:
-            pairs = ",".join(f"{name}={value}" for name, value in attributes.items())
-            headers["X-Amzn-SageMaker-Custom-Attributes"] = pairs
+            headers[ATTRIBUTES_HEADER] = custom_attributes(**attributes)
         return self.request("POST", "/invocations", body, headers)
 
     def request(
@@ -60,6 +60,10 @@ class Server:
 
     def log_entries(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def custom_attributes(**attributes: Any) -> str:
+    return ",".join(f"{name}={value}" for name, value in attributes.items())
 
 
 def read_reply(connection: http.client.HTTPConnection) -> Reply:

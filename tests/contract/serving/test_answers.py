@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +33,36 @@ def test_the_bytes_decide_and_not_the_name_of_their_kind(server: Server, picture
     assert server.invoke((pictures / "red.webp").read_bytes(), "image/jpeg").status == 200
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "image/jpg",
+        "image/pjpeg",
+        "image/x-png",
+        "application/octet-stream",
+        "application/x-image",
+        "application/x-www-form-urlencoded",
+    ],
+)
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+def test_an_image_is_taken_under_each_name_that_clients_give_it(
+    server: Server, pictures: Path, kind: str, content_type: str | None
+) -> None:
+    reply = server.invoke((pictures / f"green.{kind}").read_bytes(), content_type)
+    assert reply.status == 200
+    assert reply.body["predictions"][0]["label"] == "green"
+
+
+def test_an_image_is_taken_as_a_browsers_form_sends_it(server: Server, pictures: Path) -> None:
+    file = (pictures / "blue.jpeg").read_bytes()
+    head = b'Content-Disposition: form-data; name="photo"; filename="a.jpg"\r\n'
+    body = b"--b\r\n" + head + b"Content-Type: image/jpeg\r\n\r\n" + file + b"\r\n--b--\r\n"
+    reply = server.invoke(body, "multipart/form-data; boundary=b", top_k=1)
+    assert reply.status == 200
+    assert reply.body == server.invoke(file, "image/jpeg", top_k=1).body
+
+
 def test_all_probabilities_sum_to_one(server: Server, pictures: Path) -> None:
     predictions = server.invoke((pictures / "red.png").read_bytes(), top_k=3).body["predictions"]
     assert {prediction["label"] for prediction in predictions} == set(LABELS)
@@ -42,7 +71,16 @@ def test_all_probabilities_sum_to_one(server: Server, pictures: Path) -> None:
     assert probabilities == sorted(probabilities, reverse=True)
 
 
-@pytest.mark.parametrize(("attributes", "count"), [({}, 3), ({"top_k": 1}, 1), ({"top_k": 2}, 2)])
+@pytest.mark.parametrize(
+    ("attributes", "count"),
+    [
+        ({}, 3),
+        ({"top_k": 1}, 1),
+        ({"top_k": 2}, 2),
+        ({"top_k": 99}, 3),
+        ({"top_k": "all"}, 3),
+    ],
+)
 def test_top_k_says_how_many(
     server: Server, pictures: Path, attributes: dict[str, Any], count: int
 ) -> None:
@@ -50,13 +88,12 @@ def test_top_k_says_how_many(
     assert len(reply.body["predictions"]) == count
 
 
-def test_the_answer_names_the_artifacts_model(
-    server: Server, pictures: Path, artifact: Path
+def test_the_answer_names_the_model_and_no_version_where_none_is_known(
+    server: Server, pictures: Path
 ) -> None:
-    manifest = json.loads((artifact / "manifest.json").read_text())
     reply = server.invoke((pictures / "red.png").read_bytes())
     assert reply.body.keys() == {"predictions", "model"}
-    assert reply.body["model"] == {"name": "colours", "version": manifest["version"]}
+    assert reply.body["model"] == {"name": "colours", "version": "unknown"}
 
 
 @pytest.mark.parametrize(
@@ -134,8 +171,8 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Server, pictures: P
     entries = server.log_entries()[before:]
     assert [(entry["level"], entry["status"]) for entry in entries] == [
         ("INFO", 200),
-        ("INFO", 422),
+        ("INFO", 415),
     ]
     assert all(entry["duration_ms"] >= 0 for entry in entries)
-    assert entries[1]["outcome"] == "unreadable_image"
+    assert entries[1]["outcome"] == "unsupported_image"
     assert "secret" not in server.log.read_text()

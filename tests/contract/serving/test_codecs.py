@@ -35,7 +35,7 @@ def test_an_instance_that_is_no_picture_fails_its_request(server: Server, pictur
     broken = {"b64": base64.b64encode(b"no picture").decode()}
     body = json.dumps({"instances": [_instance(pictures, "red"), broken]})
     reply = server.invoke(body, "application/json")
-    assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
+    assert (reply.status, reply.body["code"]) == (415, "unsupported_image")
     assert reply.body["message"].startswith("instances[1]: ")
 
 
@@ -55,7 +55,7 @@ def test_a_line_that_is_no_picture_fails_alone(server: Server, pictures: Path) -
     assert response.status == 200
     assert response.headers["Content-Type"] == "application/jsonlines"
     assert _best(answers[0]["predictions"]) == "green"
-    assert answers[1]["error"]["code"] == "unreadable_image"
+    assert answers[1]["error"]["code"] == "unsupported_image"
     assert answers[2]["error"]["code"] == "invalid_request"
     assert _best(answers[3]["predictions"]) == "blue"
 

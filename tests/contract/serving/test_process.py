@@ -71,7 +71,8 @@ def test_a_network_that_is_none_is_refused(context: Path, tmp_path: Path) -> Non
 
 
 def test_labels_that_do_not_match_the_network_are_refused(context: Path, tmp_path: Path) -> None:
-    model = write_artifact(tmp_path / "model", labels=["red", "green", "blue", "yellow"])
+    labels = ["red", "green", "blue", "yellow"]
+    model = write_artifact(tmp_path / "model", class_count=3, labels=labels)
     assert "has 4 labels" in _refusal(context, tmp_path, "--model-dir", model)
 
 

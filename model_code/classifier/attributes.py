@@ -1,0 +1,102 @@
+"""What a request asks for beside its pictures: SageMaker's CustomAttributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from classifier.errors import RequestError
+
+DEFAULT_TOP_K: Final = 5
+_NUMBER = re.compile(r"0*([1-9][0-9]*)")
+# Python refuses to convert thousands of digits; no network has so many classes.
+_MAX_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributes:
+    """What a request asks for beside its pictures.
+
+    Attributes:
+        top_k: predictions of each picture, 1 to the number of classes.
+        in_class_order: all classes in the order of the labels, in place of the best `top_k`.
+        logits: each class's logit in place of its probability.
+        measurements: whether to measure pictures and predictions; only the answer to one picture
+            in JSON has a place for them.
+    """
+
+    top_k: int
+    in_class_order: bool
+    logits: bool
+    measurements: bool
+
+
+def read_attributes(
+    custom_attributes: str | None, *, class_count: int, gives_logits: bool
+) -> Attributes:
+    """Read SageMaker's CustomAttributes header: `top_k=3,measurements=true`, each where wanted.
+
+    `top_k` is a whole number from 1, of which more than there are classes gives all, or `all`;
+    `order` is `score` or `class`, which gives all classes and takes no `top_k`; `scores` is
+    `probabilities` or `logits`. Other attributes are left to others (tracing uses the same header).
+
+    Args:
+        custom_attributes: the header.
+        class_count: of the model.
+        gives_logits: whether its network's output is logits.
+
+    Raises:
+        RequestError: one of ours is given twice or has another value: `invalid_top_k`,
+            `invalid_order`, `invalid_scores` or `invalid_request` (measurements);
+            `logits_unavailable`.
+    """
+    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
+    top_k = _values_of("top_k", pairs)
+    in_class_order = _is_second("order", pairs, ("score", "class"), "invalid_order")
+    if in_class_order and top_k:
+        raise RequestError(
+            "invalid_order",
+            "order=class gives every class and takes no top_k; leave one of them out.",
+        )
+    logits = _is_second("scores", pairs, ("probabilities", "logits"), "invalid_scores")
+    if logits and not gives_logits:
+        raise RequestError(
+            "logits_unavailable",
+            "This model's network ends in a softmax and has no logits; leave scores=logits out.",
+        )
+    return Attributes(
+        top_k=_read_top_k(top_k, class_count),
+        in_class_order=in_class_order,
+        logits=logits,
+        measurements=_is_second("measurements", pairs, ("false", "true"), "invalid_request"),
+    )
+
+
+def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
+
+
+def _is_second(
+    name: str, pairs: Iterable[tuple[str, str, str]], choices: tuple[str, str], code: str
+) -> bool:
+    """Tell whether the second choice is made; the first is that of a header without any."""
+    values = _values_of(name, pairs)
+    if len(values) > 1 or not set(values) <= set(choices):
+        raise RequestError(code, f"{name} must be given once, as {choices[1]} or {choices[0]}.")
+    return values == [choices[1]]
+
+
+def _read_top_k(values: list[str], class_count: int) -> int:
+    if not values:
+        return min(DEFAULT_TOP_K, class_count)
+    if values == ["all"]:
+        return class_count
+    number = _NUMBER.fullmatch(values[0]) if len(values) == 1 else None
+    if number is None:
+        raise RequestError(
+            "invalid_top_k", "top_k must be given once, as a whole number from 1 or as all."
+        )
+    digits = number[1]
+    return class_count if len(digits) > _MAX_DIGITS else min(int(digits), class_count)

@@ -1,0 +1,52 @@
+"""Which format an image is in, by its first bytes, and what to do with one that is not taken."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from classifier.errors import RequestError
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+
+_CONVERT: Final = "convert it to JPEG, PNG or WebP and send that"
+_IMAGE: Final = "a{} image; " + _CONVERT
+_OTHERS: Final = (
+    (rb"GIF8", " GIF"),
+    (rb"BM", " BMP"),
+    (rb"II[*+]\0|MM\0[*+]", " TIFF"),
+    (rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", " HEIC"),
+    (rb".{4}ftypavi[fs]", "n AVIF"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", " JPEG XL"),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", " JPEG 2000"),
+    (rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--[^>]{0,500}>\s*)?(?:<!DOCTYPE svg|<svg)", "n SVG"),
+)
+_BY_FIRST_BYTES: Final = (
+    *((re.compile(pattern, re.DOTALL), _IMAGE.format(name)) for pattern, name in _OTHERS),
+    (re.compile(rb"\x1f\x8b"), "compressed with gzip; send the image itself"),
+    (re.compile(rb"PK\x03\x04"), "a ZIP archive; send an image out of it"),
+    (re.compile(rb"%PDF"), "a PDF document; save its page as JPEG, PNG or WebP and send that"),
+    (re.compile(rb"\s*<!?[a-zA-Z]"), "a page of HTML or XML; send an image's bytes"),
+    (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the bytes that it stands for"),
+    (re.compile(rb'\s*[{\[]\s*["{]'), "JSON; send it with Content-Type: application/json"),
+)
+
+
+def image_format(data: bytes | memoryview) -> str:
+    """Return the image's format, one of `FORMATS`.
+
+    Raises:
+        RequestError: `unsupported_image`; the message names what the bytes are, if that is known,
+            and says what to do.
+    """
+    start = bytes(data[:1024])
+    if start.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "WEBP"
+    for pattern, description in _BY_FIRST_BYTES:
+        if pattern.match(start):
+            raise RequestError("unsupported_image", f"The data is {description}.")
+    raise RequestError("unsupported_image", f"The data is no JPEG, PNG or WebP image; {_CONVERT}.")

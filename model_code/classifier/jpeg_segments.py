@@ -1,0 +1,74 @@
+"""A JPEG without what decides no pixel."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# The last of a marker's fill bytes and its kind; 0 is none, there 0xFF stands for itself.
+_MARKER = re.compile(rb"\xff[^\xff\0]")
+_APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = b"\xff\xd9"
+_EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
+# All others (RSTn, SOI, EOI, what is reserved) consist of the marker alone.
+_WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC8}
+# Shorter ones say nothing to libjpeg, and make Pillow refuse the image.
+_LEAST_JFIF: Final = 14
+_LEAST_ADOBE: Final = 12
+# Real images have tens; of millions, each costs a decoder time.
+MAX_SEGMENTS: Final = 10_000
+
+
+def without_metadata(data: bytes) -> tuple[bytes, bool]:
+    """Return a JPEG whose header has no application data but what decides how its pixels look.
+
+    Kept are JFIF's and Adobe's segments, which say what the colours are, where they are whole, and
+    the first EXIF data, for the orientation. Comments, colour profiles, XMP, previews and the index
+    of further images are left out. Takes time and memory that follow the length of the data.
+
+    Args:
+        data: begins with JPEG's marker.
+
+    Returns:
+        The JPEG, and whether it is complete: it has pixels, and an end after their beginning.
+    """
+    kept: list[bytes] = []
+    start, position, has_exif = 0, 2, False
+    for _ in range(MAX_SEGMENTS):
+        marker = _MARKER.search(data, position)
+        if marker is None:
+            return _joined([*kept, data[start:]]), False
+        kind = data[marker.end() - 1]
+        position = marker.end()
+        if kind == _START_OF_SCAN:
+            break
+        if kind not in _WITH_CONTENT:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        position += max(2, length)
+        content = data[marker.end() + 2 : position]
+        is_exif = kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
+        has_exif |= is_exif
+        if not is_exif and length >= 2 and _is_metadata(kind, content):
+            kept.append(data[start : marker.start()])
+            start = position
+    else:
+        # Nothing that a decoder could take long for.
+        return data[:2], True
+    return _joined([*kept, data[start:]]), data.find(_END_OF_IMAGE, position) >= 0
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    # Decoders pass over junk between segments, but take nothing for a JPEG that begins with it.
+    if len(pieces) > 1 and len(pieces[0]) == 2 and not pieces[1].startswith(b"\xff"):
+        pieces.insert(1, _EMPTY_COMMENT)
+    return b"".join(pieces)
+
+
+def _is_metadata(kind: int, content: bytes) -> bool:
+    if kind == _APP0:
+        return not (content.startswith(b"JFIF\0") and len(content) >= _LEAST_JFIF)
+    if kind == _APP14:
+        return not (content.startswith(b"Adobe") and len(content) >= _LEAST_ADOBE)
+    return _APP1 <= kind <= _APP15 or kind == _COMMENT

@@ -1,0 +1,86 @@
+"""`multipart/form-data` with one file in it, as browsers' forms and `curl -F` send it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
+
+from classifier.errors import RequestError
+
+CONTENT_TYPE: Final = "multipart/form-data"
+# RFC 2046, section 5.1.1: at most 70 characters.
+_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))', re.IGNORECASE)
+_EXPECTED: Final = "expected one file and no other field"
+
+
+class _OnePart:
+    """Takes the data of the first part, and stops the parser at a second one.
+
+    So a body of a million parts costs no more than one of two.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.part_count = 0
+        self.is_complete = False
+
+    def begin(self) -> None:
+        self.part_count += 1
+        if self.part_count > 1:
+            raise FormParserError("it has more than one part")
+
+    def take(self, data: bytes, start: int, end: int) -> None:
+        self.pieces.append(data[start:end])
+
+    def end(self) -> None:
+        self.is_complete = True
+
+
+def read_file(content_type: str, body: bytes | bytearray) -> bytes:
+    """Return the content of the one file in the body, whatever the field is called.
+
+    Args:
+        content_type: the header, with its boundary.
+        body: all of it.
+
+    Raises:
+        RequestError: `invalid_request`: no boundary, no part, more than one, or no end;
+            `empty_body`: the file is empty.
+    """
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise RequestError(
+            "invalid_request",
+            f"Content-Type {CONTENT_TYPE} has no boundary; let the HTTP client write this header.",
+        )
+    part = _OnePart()
+    try:
+        parser = MultipartParser(
+            (boundary[1] or boundary[2]).encode("latin-1", "replace"),
+            {
+                "on_part_begin": part.begin,
+                "on_part_data": part.take,
+                "on_part_end": part.end,
+            },
+        )
+        parser.write(bytes(body))
+    except FormParserError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise _refusal(f"{reason}") from error
+    if not part.part_count:
+        raise _refusal("it has no part")
+    if not part.is_complete:
+        raise _refusal("it ends before its closing boundary; send all of it")
+    content = b"".join(part.pieces)
+    if not content:
+        raise RequestError("empty_body", "The file in the body is empty; choose an image to send.")
+    return content
+
+
+def _refusal(reason: str) -> RequestError:
+    return RequestError(
+        "invalid_request", f"The {CONTENT_TYPE} body cannot be used: {reason}; {_EXPECTED}."
+    )
