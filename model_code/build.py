@@ -1,7 +1,8 @@
 """Make the artifact that is deployed, without training.
 
 Takes torchvision's published weights, a state dict in a file, or what train.py wrote, and writes
-model.tar.gz and manifest.json. Exits with 3 when published weights cannot be downloaded.
+model.tar.gz, its sha256 and manifest.json. Exits with 3 when published
+weights cannot be downloaded.
 """
 
 from __future__ import annotations

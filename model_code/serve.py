@@ -81,7 +81,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     engine.warm_up()
     fields = {
         "model": manifest.name,
-        "version": manifest.version,
+        "version": settings.model_version,
         "engine": settings.engine,
         "precision": artifact.resolve_precision(settings.precision),
         "decode": settings.decode,

@@ -44,11 +44,10 @@ class Labeller:
         model: `{"name", "version"}`, as in every answer.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, model_version: str) -> None:
         self._labels = manifest.labels
         self.class_count = len(manifest.labels)
-        # Once: the version is a digest of the whole manifest.
-        self.model = {"name": manifest.name, "version": manifest.version}
+        self.model = {"name": manifest.name, "version": model_version}
 
     def rank(self, logits: FloatArray, top_k: int) -> list[Prediction]:
         """Return the `top_k` most probable classes, the most probable first.

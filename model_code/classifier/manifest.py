@@ -15,11 +15,10 @@ from typing import Any, Final
 
 from classifier.measurements import FastDecoding, Quantization
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MODEL_FILE: Final = "model.onnx"
 INT8_MODEL_FILE: Final = "model.int8.onnx"
 FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
-VERSION_LENGTH: Final = 12
 LARGEST_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
 
@@ -133,18 +132,12 @@ class Manifest:
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    @property
-    def version(self) -> str:
-        """The identity's first characters, short enough to be read aloud."""
-        return self.identity[:VERSION_LENGTH]
-
     def to_json(self) -> str:
         """Return the manifest's file text: sorted keys, two spaces, a newline at the end."""
         document = {
             **asdict(self),
             "schema_version": SCHEMA_VERSION,
             "identity": self.identity,
-            "version": self.version,
         }
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return text + "\n"

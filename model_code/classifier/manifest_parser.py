@@ -33,9 +33,9 @@ def parse_manifest(text: str) -> Manifest:
             f"has schema_version {schema_version!r}; this code reads {SCHEMA_VERSION}: "
             "build the artifact again"
         )
-    identity, version = document.pop("identity", None), document.pop("version", None)
+    identity = document.pop("identity", None)
     manifest = _manifest_of(document)
-    if (identity, version) != (manifest.identity, manifest.version):
+    if identity != manifest.identity:
         raise ManifestError(
             "has an identity that does not follow from its fields: it was changed after the build"
         )

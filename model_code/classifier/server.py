@@ -47,7 +47,7 @@ class InferenceServer:
         self, manifest: Manifest, engine: Engine, decoders: DecodePool, settings: ServerSettings
     ) -> None:
         watched = WatchedEngine(engine, crop=manifest.preprocessing.crop)
-        self._labeller = Labeller(manifest)
+        self._labeller = Labeller(manifest, settings.model_version)
         self._settings = settings
         self._counters = Counters()
         self._health = Health(watched, decoders)

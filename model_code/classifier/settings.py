@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ class ServerSettings:
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
         log_level: `LOG_LEVEL`.
+        model_version: in each response (`WHIPPET_MODEL_VERSION`): the beginning of the archive's
+            sha256, which the archive cannot hold itself; `unknown` where nobody gave it.
     """
 
     engine: str
@@ -64,6 +67,7 @@ class ServerSettings:
     max_body_bytes: int
     drain_seconds: int
     log_level: str
+    model_version: str
 
 
 def read_settings(environment: Mapping[str, str]) -> ServerSettings:
@@ -91,6 +95,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         ),
         drain_seconds=_whole_number(environment, "WHIPPET_DRAIN_SECONDS", 25, 1, 29),
         log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+        model_version=_model_version(environment),
     )
 
 
@@ -112,6 +117,15 @@ def _whole_number(
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise SettingsError(f"{name} is {text!r}; allowed: a whole number from {least} to {most}")
     return int(text)
+
+
+def _model_version(environment: Mapping[str, str]) -> str:
+    text = environment.get("WHIPPET_MODEL_VERSION", "unknown")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise SettingsError(
+            f"WHIPPET_MODEL_VERSION is {text!r}; allowed: 1 to 64 letters, digits, . _ or -"
+        )
+    return text
 
 
 def _choice(

@@ -112,7 +112,7 @@ def manifest() -> Manifest:
 def labeller(manifest: Manifest) -> Labeller:
     from classifier.classification import Labeller
 
-    return Labeller(manifest)
+    return Labeller(manifest, "0123456789ab")
 
 
 @pytest.fixture(scope="session")

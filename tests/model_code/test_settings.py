@@ -23,12 +23,14 @@ def test_each_variable_is_read() -> None:
             "WHIPPET_MAX_BODY_BYTES": "2048",
             "WHIPPET_DRAIN_SECONDS": "7",
             "LOG_LEVEL": "warning",
+            "WHIPPET_MODEL_VERSION": "0123456789ab",
         }
     )
     assert (settings.worker_count, settings.queue_length) == (3, 0)
     assert settings.decode_process_count == 5
     assert (settings.max_body_bytes, settings.drain_seconds) == (2048, 7)
     assert settings.log_level == "WARNING"
+    assert settings.model_version == "0123456789ab"
     assert (settings.engine, settings.precision) == ("onnxruntime-cuda", "int8")
     assert (settings.decode, settings.max_batch, settings.max_batch_delay_ms) == ("fast", 32, 0)
     assert (settings.deadline_ms, settings.max_instances) == (1500, 9)
@@ -36,6 +38,7 @@ def test_each_variable_is_read() -> None:
 
 def test_without_variables_there_is_a_worker_a_core() -> None:
     settings = read_settings({})
+    assert settings.model_version == "unknown"
     assert 1 <= settings.worker_count <= 256
     assert settings.drain_seconds < 30
 

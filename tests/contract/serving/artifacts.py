@@ -12,6 +12,8 @@ from typing import Any
 
 LABELS = ["red", "green", "blue"]
 SIDE_PIXELS = 8
+# What the Model resource gives its container: of the archive, which no test here has.
+MODEL_VERSION = "0123456789ab"
 _LENGTH_DELIMITED = 2
 _FLOAT_TYPE = 1
 
@@ -22,7 +24,7 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
     network = colour_network()
     (folder / "model.onnx").write_bytes(network)
     manifest = {
-        "schema_version": 2,
+        "schema_version": 3,
         "name": "colours",
         "architecture": "mean",
         "labels": LABELS,
@@ -48,7 +50,7 @@ def write_artifact(folder: Path, **changes: Any) -> Path:
         {key: manifest[key] for key in decisive}, sort_keys=True, separators=(",", ":")
     )
     identity = hashlib.sha256(canonical.encode()).hexdigest()
-    manifest |= {"identity": identity, "version": identity[:12]}
+    manifest["identity"] = identity
     (folder / "manifest.json").write_text(json.dumps(manifest, sort_keys=True, indent=2))
     return folder
 

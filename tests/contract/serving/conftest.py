@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .artifacts import write_artifact
+from .artifacts import MODEL_VERSION, write_artifact
 from .server import PYTHON, Server, copy_image_context, serving
 
 _DRAW = """
@@ -49,5 +49,6 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(
     context: Path, artifact: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    with serving(context, tmp_path_factory.mktemp("log") / "server.log", artifact) as running:
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with serving(context, log, artifact, WHIPPET_MODEL_VERSION=MODEL_VERSION) as running:
         yield running
