@@ -111,11 +111,16 @@ diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this
 	@npx --no-install cdk diff --no-notices -c stage=$(STAGE)
 
 .PHONY: bootstrap
-bootstrap: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Make the account and region of STAGE ready for CDK, once
+bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
+	@# What is refused without a model is refused before minutes go into one.
+	@test -e $(MODEL) || $(PYTHON) -m tools.bootstrap --stage $(STAGE) --check
+	@$(MAKE) $(MODEL)
 	@$(PYTHON) -m tools.bootstrap --stage $(STAGE)
 
 .PHONY: deploy
-deploy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Deploy STAGE to the AWS account of your credentials
+deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials
+	@test -e $(MODEL) || $(PYTHON) -m tools.deploy --stage $(STAGE) --check
+	@$(MAKE) $(MODEL)
 	@$(PYTHON) -m tools.deploy --stage $(STAGE)
 
 .PHONY: check-quotas

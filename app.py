@@ -7,6 +7,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.application import add_stacks, synthesize
+from stacks.demo import warn_of_demo
 from stacks.errors import UserError
 from stacks.inputs import load_inputs
 from stacks.settings import load_stage_settings
@@ -29,6 +30,7 @@ def build(app: App) -> None:
     settings = load_stage_settings(context["stage"], REPOSITORY / "config")
     folders = {f"{name}_directory": REPOSITORY / context[name] for name in _FOLDERS}
     inputs = load_inputs(**folders, model_code_directory=REPOSITORY / "model_code")
+    warn_of_demo(inputs.model, settings.stage)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

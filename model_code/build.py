@@ -1,7 +1,7 @@
 """Make the artifact that is deployed, without training.
 
-Takes published weights, a state dict in a file, or what train.py wrote, and writes model.tar.gz
-and manifest.json. Exits with 3 when published weights cannot be had.
+Takes published weights, a state dict in a file, or what train.py wrote, and writes model.tar.gz,
+its sha256 and manifest.json. Exits with 3 when published weights cannot be had.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Write scikit-learn's handwritten digits as a folder of pictures: a data set with no download.
 
-The result is `<output>/train|valid|test/<digit>/<number>.png`, what `train.py --data` reads. The
+The result is `<output>/train|valid|test/<digit>/<number>.png`, what `train.py --data` reads, and a
+file that marks it as the demo's: a model trained on it is not for an account. The
 1,797 digits come with scikit-learn (a copy of the test set of UCI's "Optical Recognition of
 Handwritten Digits"), 8 x 8 grey pixels each, enlarged here so that a person can read them.
 """
@@ -17,6 +18,8 @@ from PIL import Image
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it ships no types
 from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
 
+from classifier.training.demo_data import DEMO_FILE, mark_as_demo
+
 PICTURE_SIDE_PIXELS = 64
 BRIGHTEST = 16
 SHARE_HELD_BACK = 0.3
@@ -32,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pictures, labels = load_digits(return_X_y=True)
     paths = picture_paths(labels)
     try:
-        if foreign := set(output.rglob("*.*")) - {output / path for path in paths}:
+        known = {output / path for path in paths} | {output / "train" / DEMO_FILE}
+        if foreign := set(output.rglob("*.*")) - known:
             print(
                 f"demo.py: {output} holds other files ({sorted(foreign)[0]}); name an empty folder",
                 file=sys.stderr,
@@ -41,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path, index in paths.items():
             (output / path).parent.mkdir(parents=True, exist_ok=True)
             enlarge(pictures[index].reshape(8, 8)).save(output / path)
+        mark_as_demo(output / "train")
     except OSError as error:
         print(f"demo.py: {output} cannot be written: {error}", file=sys.stderr)
         return 1

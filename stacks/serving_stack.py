@@ -20,9 +20,8 @@ from stacks.storage_stack import StorageStack
 class ServingStack(StageStack):
     """A model served by instances.
 
-    The model is an asset whose hash is its identity: the same model built on another machine
-    deploys nothing, and another model has another S3 key, which replaces Model and
-    EndpointConfig.
+    The model is an asset whose hash is the sha256 of its archive: other bytes have another S3 key,
+    which replaces Model and EndpointConfig, and a damaged object is never taken for a whole one.
 
     Raises:
         SettingsError: the settings ask for what the model does not have.
@@ -58,7 +57,7 @@ class ServingStack(StageStack):
             self,
             "ModelArtifact",
             path=str(inputs.model.archive),
-            asset_hash=inputs.model.identity,
+            asset_hash=inputs.model.sha256,
             asset_hash_type=AssetHashType.CUSTOM,
         )
         image = ServingImage(

@@ -6,9 +6,12 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from stacks.model_artifact import ModelArtifact
 from stacks.settings import StageSettings
 from tools.account import resolve_account
 from tools.console import ToolError
+from tools.deployed_model import served_variant
+from tools.model import refuse_demo
 from tools.quotas import quota_problems
 from tools.serving_image import image_problem
 
@@ -16,15 +19,26 @@ from tools.serving_image import image_problem
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 
 
-def check_account(settings: StageSettings, session: boto3.session.Session) -> tuple[str, str]:
+def check_account(
+    settings: StageSettings, session: boto3.session.Session, model: ModelArtifact | None
+) -> tuple[str, str]:
     """Check everything that a deployment needs.
+
+    Args:
+        settings: of the stage.
+        session: with the credentials.
+        model: what will be deployed; None where that is still to be built.
 
     Returns:
         Account id and region that the deployment goes to.
 
     Raises:
-        ToolError: names all that is missing, each with what to do.
+        ToolError: the model must not be deployed, or names all that is missing, each with what
+            to do.
     """
+    if model is not None:
+        # First, and before anything reaches the account.
+        refuse_demo(model, settings)
     account, region = resolve_account(settings, session)
     missing = list(_missing(settings, session, account, region))
     if missing:
@@ -49,7 +63,8 @@ def _missing(
                 "API Gateway has no logging role in this account and region: set "
                 f"api.manage_account_logging_role = true in {file}."
             )
-    served = _served_instance_type(session.client("sagemaker", region_name=region), settings.name)
+    variant = served_variant(session.client("sagemaker", region_name=region), settings.name)
+    served = variant and variant.get("InstanceType")
     wanted = settings.serving.instance_type
     if served not in {None, wanted}:
         yield (
@@ -61,21 +76,6 @@ def _missing(
     if problem is not None:
         yield problem
     yield from quota_problems(settings, session, region)
-
-
-def _served_instance_type(sagemaker: Any, endpoint: str) -> str | None:
-    """Return what the deployed endpoint runs on, or None where there is no endpoint yet."""
-    try:
-        described = sagemaker.describe_endpoint(EndpointName=endpoint)
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return None
-        raise ToolError(f"The endpoint {endpoint} cannot be described: {error}") from error
-    configuration = sagemaker.describe_endpoint_config(
-        EndpointConfigName=described["EndpointConfigName"]
-    )
-    instance_type: str | None = configuration["ProductionVariants"][0].get("InstanceType")
-    return instance_type
 
 
 def _has_bootstrap(ssm: Any) -> bool:

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from stacks.inputs import ModelArtifact
+from stacks.model_artifact import ModelArtifact
 from stacks.serving_settings import ServingSettings
 from stacks.settings import StageSettings
 

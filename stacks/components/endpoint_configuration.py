@@ -13,7 +13,7 @@ from stacks import instance_types
 from stacks.components.buckets import CAPTURE_PREFIX
 from stacks.components.endpoint_metrics import VARIANT_NAME
 from stacks.components.execution_role import ExecutionRole
-from stacks.inputs import ModelArtifact
+from stacks.model_artifact import ModelArtifact
 from stacks.serving_settings import ServingSettings
 
 # NVIDIA's driver 580. Without it ml.g4dn and ml.g5 get 470, on which CUDA 12 does not start
@@ -56,6 +56,7 @@ class EndpointConfiguration(Construct):
             tags=[
                 CfnTag(key="whippet:model-name", value=model.name),
                 CfnTag(key="whippet:model-identity", value=model.identity),
+                CfnTag(key="whippet:model-sha256", value=model.sha256),
             ],
         )
         cfn_model.node.add_dependency(execution_role.policy)

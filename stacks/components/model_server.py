@@ -2,7 +2,7 @@
 
 from stacks import instance_types
 from stacks.errors import SettingsError
-from stacks.inputs import ModelArtifact
+from stacks.model_artifact import ModelArtifact
 from stacks.settings import StageSettings
 
 _INT8_NETWORK = "model.int8.onnx"
@@ -21,7 +21,11 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
             f"{model.version} has no {_INT8_NETWORK}. Build it again with "
             "`model_code/build.py --quantize`, or set precision to auto or fp32"
         )
-    environment = {"WHIPPET_DECODE": serving.decode}
+    environment = {
+        # The archive cannot hold its own hash.
+        "WHIPPET_MODEL_VERSION": model.version,
+        "WHIPPET_DECODE": serving.decode,
+    }
     if not instance_types.has_gpu(serving.instance_type):
         return {
             **environment,

@@ -1,5 +1,6 @@
 """The one deployment of a run of the tests, and what they ask of it."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,12 @@ def stack_resources(client: Callable[[str], Any]) -> Callable[[str, str], list[s
         ]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def model_version() -> str:
+    """What responses name the model by: the beginning of the archive's sha256."""
+    return hashlib.sha256((DEMO_MODEL / "model.tar.gz").read_bytes()).hexdigest()[:12]
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,12 @@ def test_held_back_digits_are_recognised(deployment: LocalDeployment) -> None:
 
 
 def test_an_answer_has_every_documented_member(
-    deployment: LocalDeployment, manifest: dict[str, Any]
+    deployment: LocalDeployment, manifest: dict[str, Any], model_version: str
 ) -> None:
     status, answer = ask(deployment, PICTURES[0].read_bytes(), query="?top_k=10")
     assert status == 200
     assert answer.keys() == {"predictions", "model", "request_id"}
-    assert answer["model"] == {"name": manifest["name"], "version": manifest["version"]}
+    assert answer["model"] == {"name": manifest["name"], "version": model_version}
     predictions = answer["predictions"]
     assert [item["label"] for item in predictions] != []
     assert {item["label"] for item in predictions} == set(manifest["labels"])

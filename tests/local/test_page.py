@@ -55,13 +55,13 @@ def test_assets_are_kept_for_ever(deployment: LocalDeployment) -> None:
 
 
 def test_the_settings_are_those_of_this_deployment(
-    deployment: LocalDeployment, manifest: dict[str, Any]
+    deployment: LocalDeployment, manifest: dict[str, Any], model_version: str
 ) -> None:
     status, headers, body = request(deployment, "/config.js")
     assert status == 200
     assert headers["cache-control"] == "no-cache"
     settings = json.loads(body.decode().removeprefix("window.WHIPPET = ").rstrip(";\n"))
-    assert settings["model"] == {"name": manifest["name"], "version": manifest["version"]}
+    assert settings["model"] == {"name": manifest["name"], "version": model_version}
     assert settings["inputPixels"] == manifest["preprocessing"]["resize"]
     assert deployment.api_key not in body.decode()
 

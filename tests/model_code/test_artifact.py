@@ -11,6 +11,7 @@ import pytest
 from classifier.artifact import Artifact, ArtifactError, read_artifact
 from classifier.manifest import Manifest, Preprocessing
 from classifier.measurements import Quantization
+from classifier.training import publication
 from classifier.training.archive import pack_artifact, unpack_archive
 from classifier.training.publication import publish
 
@@ -112,11 +113,48 @@ def test_a_damaged_artifact_is_refused_with_the_reason(
 def test_what_is_published_reads_back(artifact: Artifact, tmp_path: Path) -> None:
     output = tmp_path / "deep" / "output"
     publish(artifact, output)
-    assert sorted(path.name for path in output.iterdir()) == ["manifest.json", "model.tar.gz"]
+    assert sorted(path.name for path in output.iterdir()) == [
+        "manifest.json",
+        "model.tar.gz",
+        "model.tar.gz.sha256",
+    ]
+    digest = hashlib.sha256((output / "model.tar.gz").read_bytes()).hexdigest()
+    assert (output / "model.tar.gz.sha256").read_text() == f"{digest}  model.tar.gz\n"
     unpack_archive(output / "model.tar.gz", tmp_path / "unpacked")
     assert read_artifact(tmp_path / "unpacked").manifest == artifact.manifest
     beside = (output / "manifest.json").read_bytes()
     assert beside == (tmp_path / "unpacked" / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize("step", ["pack_artifact", "unpack_archive", "file_sha256"])
+def test_an_interrupted_publication_leaves_no_artifact_rather_than_a_wrong_one(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    output = tmp_path / "output"
+    publish(artifact, output)
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publication, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        publish(artifact, output)
+    assert [path.name for path in output.iterdir()] == ["model.tar.gz"]
+
+
+def test_the_manifest_is_the_last_file_to_come(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    replace_file = Path.replace
+
+    def record(source: Path, target: Path) -> Path:
+        seen.append(sorted(path.name for path in tmp_path.glob("output/[!.]*")))
+        return replace_file(source, target)
+
+    monkeypatch.setattr(Path, "replace", record)
+    publish(artifact, tmp_path / "output")
+    assert seen == [[], ["model.tar.gz", "model.tar.gz.sha256"]]
 
 
 def test_the_archive_says_nothing_of_its_making(artifact: Artifact, tmp_path: Path) -> None:

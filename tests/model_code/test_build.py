@@ -36,7 +36,7 @@ def outputs(
 
 
 def test_two_builders_make_the_same_bytes(outputs: list[Path]) -> None:
-    for name in ("manifest.json", "model.tar.gz"):
+    for name in ("manifest.json", "model.tar.gz", "model.tar.gz.sha256"):
         first, second = (output / name for output in outputs)
         assert first.read_bytes() == second.read_bytes()
 
@@ -54,7 +54,11 @@ def test_the_artifact_holds_labels_and_preprocessing(outputs: list[Path], tmp_pa
     assert manifest.labels == ("apple", "müsli", "pear", "quince")
     assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (256, 224)
     assert (manifest.name, manifest.architecture) == ("fruit", "resnet18")
-    assert sorted(path.name for path in outputs[0].iterdir()) == ["manifest.json", "model.tar.gz"]
+    assert sorted(path.name for path in outputs[0].iterdir()) == [
+        "manifest.json",
+        "model.tar.gz",
+        "model.tar.gz.sha256",
+    ]
 
 
 def test_a_trained_folder_is_packed_as_it_is(outputs: list[Path], tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 from PIL import Image
 
+import build
 import demo
+import train
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -26,7 +31,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_digit_is_in_every_split_in_its_share(digits: Path) -> None:
     for split, share in (("train", 0.7), ("valid", 0.1), ("test", 0.2)):
-        labels = sorted((digits / split).iterdir())
+        labels = sorted(path for path in (digits / split).iterdir() if path.is_dir())
         assert [label.name for label in labels] == list("0123456789")
         for label in labels:
             assert len(list(label.iterdir())) == pytest.approx(179.7 * share, abs=6)
@@ -59,3 +64,35 @@ def test_a_folder_of_other_files_is_left_alone(
     assert demo.main(["--output", str(tmp_path)]) == 1
     assert "holds other files" in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob("*.png")] == ["mine.png"]
+
+
+TINY = ("--architecture", "squeezenet1_1", "--epochs", "1", "--quantize", "false")
+
+
+def _training_data_of(data: Path, folder: Path) -> dict[str, Any]:
+    """Train with the demo's settings, publish, and return what the manifest says of the data."""
+    folders = ("--model-dir", str(folder / "model"), "--output-dir", str(folder / "output"))
+    assert train.main(["--preset", "demo", "--data", str(data), *folders, *TINY]) == 0
+    published = folder / "published"
+    assert build.main(["--trained", str(folder / "model"), "--output", str(published)]) == 0
+    manifest: dict[str, Any] = json.loads((published / "manifest.json").read_text())
+    training_data: dict[str, Any] = manifest["training_data"]
+    return training_data
+
+
+def test_a_model_of_the_digits_is_marked_as_the_demo(digits: Path, tmp_path: Path) -> None:
+    # A few pictures in another place: what a copy, a bucket or a job's channel makes of the folder.
+    for label in digits.glob("*/*/"):
+        target = tmp_path / "data" / label.relative_to(digits)
+        target.mkdir(parents=True)
+        for picture in sorted(label.iterdir())[:6]:
+            shutil.copy(picture, target)
+    assert "demo" not in _training_data_of(tmp_path / "data", tmp_path / "without")
+    shutil.copy(digits / "train" / "DEMO.txt", tmp_path / "data" / "train")
+    assert _training_data_of(tmp_path / "data", tmp_path / "with")["demo"] is True
+
+
+def test_own_pictures_with_the_demos_settings_are_no_demo(
+    picture_folder: Path, tmp_path: Path
+) -> None:
+    assert "demo" not in _training_data_of(picture_folder, tmp_path)

@@ -1,36 +1,60 @@
 """The smallest things that can be deployed: what they hold is never run."""
 
+import gzip
+import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 IDENTITY = "5e" * 32
+NETWORKS = {"model.onnx": b"onnx"}
 
 
-def manifest_of(**changes: Any) -> dict[str, Any]:
+def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
     manifest = {
-        "schema_version": 2,
+        "schema_version": 3,
         "name": "digits-resnet",
-        "version": IDENTITY[:12],
         "identity": IDENTITY,
-        "files": {"model.onnx": "0f" * 32},
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in networks.items()},
         "preprocessing": {"resize": 232, "crop": 224},
+        "training_data": {"classes": 10},
     }
     return {**manifest, **changes}
 
 
-def write_model(directory: Path, *, weights: bytes = b"onnx", **changes: Any) -> Path:
-    content = json.dumps(manifest_of(**changes), indent=2, sort_keys=True).encode()
+def write_model(
+    directory: Path, *, networks: Mapping[str, bytes] = NETWORKS, **changes: Any
+) -> Path:
+    """Write an archive, its sha256 and its manifest, the manifest with `changes`."""
+    content = json.dumps(manifest_of(networks, **changes), indent=2, sort_keys=True).encode()
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "manifest.json").write_bytes(content)
-    with tarfile.open(directory / "model.tar.gz", "w:gz") as archive:
-        for name, data in (("manifest.json", content), ("model.onnx", weights)):
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    write_archive(directory, {"manifest.json": content, **networks})
     return directory
+
+
+def write_archive(directory: Path, members: Mapping[str | tarfile.TarInfo, bytes]) -> None:
+    """Write an archive and its sha256; a member of another kind is given as its header."""
+    archive = directory / "model.tar.gz"
+    with (
+        gzip.GzipFile(archive, "wb", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as opened,
+    ):
+        for name, data in members.items():
+            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member.size = len(data)
+            opened.addfile(member, io.BytesIO(data))
+    write_sha256(archive)
+
+
+def write_sha256(archive: Path) -> str:
+    """Write what `sha256sum model.tar.gz` prints beside the archive; return the digest."""
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    (archive.parent / "model.tar.gz.sha256").write_text(f"{digest}  model.tar.gz\n")
+    return digest
 
 
 def write_proxy(directory: Path) -> Path:

@@ -15,6 +15,7 @@ import app as application
 from stacks.errors import InputError, SettingsError
 from stacks.inputs import Inputs
 from tests.stacks.assembly import FEATURE_FLAGS, REPOSITORY
+from tests.stacks.fake_inputs import write_model
 
 
 def run_app(
@@ -60,6 +61,19 @@ def test_prod_synthesizes_and_passes_cloudformations_own_validation(
     assert len(list(tmp_path.glob("whippet-prod-*.template.json"))) == 6
     report = json.loads((tmp_path / "validation-report.json").read_text())
     assert report["pluginReports"] == []
+
+
+def test_the_demo_is_warned_of_once_and_not_for_the_laptop(
+    folders: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = write_model(tmp_path, training_data={"demo": True})
+    build(**{**folders, "model": str(demo)}, stage="local")
+    assert capsys.readouterr().err == ""
+    build(**{**folders, "model": str(demo)}, stage="prod")
+    warning = capsys.readouterr().err
+    assert warning.startswith(f"warning: the model in {demo} is the demo (digits-resnet ")
+    assert "which the stage prod must not serve" in warning
+    assert warning.count("\n") == 1
 
 
 def test_what_is_wrong_is_one_line_and_no_traceback(

@@ -1,11 +1,13 @@
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from stacks.errors import SettingsError
-from stacks.inputs import Inputs, load_model_artifact
+from stacks.inputs import Inputs
+from stacks.model_artifact import load_model_artifact
 from stacks.serving_settings import ServingSettings
 from stacks.settings import StageSettings
 from tests.stacks.assembly import (
@@ -304,18 +306,19 @@ def container(assembly: Assembly) -> Json:
 
 
 def test_the_model_server_is_told_what_the_settings_say(
-    dev_settings: StageSettings, synthesize_with: Synthesize
+    dev_settings: StageSettings, inputs: Inputs, synthesize_with: Synthesize
 ) -> None:
     assembly = synthesize_with(with_serving(dev_settings, precision="fp32", decode="fast"))
     assert container(assembly)["Environment"] == {
         "WHIPPET_ENGINE": "openvino",
         "WHIPPET_PRECISION": "fp32",
+        "WHIPPET_MODEL_VERSION": inputs.model.version,
         "WHIPPET_DECODE": "fast",
     }
 
 
 def test_on_a_gpu_it_makes_batches_of_fp32(
-    dev_settings: StageSettings, synthesize_with: Synthesize
+    dev_settings: StageSettings, inputs: Inputs, synthesize_with: Synthesize
 ) -> None:
     assembly = synthesize_with(
         with_serving(dev_settings, instance_type="ml.g5.xlarge", max_batch=24, max_batch_delay_ms=7)
@@ -323,6 +326,7 @@ def test_on_a_gpu_it_makes_batches_of_fp32(
     assert container(assembly)["Environment"] == {
         "WHIPPET_ENGINE": "onnxruntime-cuda",
         "WHIPPET_PRECISION": "fp32",
+        "WHIPPET_MODEL_VERSION": inputs.model.version,
         "WHIPPET_DECODE": "exact",
         "WHIPPET_MAX_BATCH": "24",
         "WHIPPET_MAX_BATCH_DELAY_MS": "7",
@@ -339,9 +343,9 @@ def test_a_gpu_gets_a_driver_that_cuda_12_runs_on(
 
 
 def synthesize_int8(
-    settings: StageSettings, inputs: Inputs, tmp_path: Path, files: dict[str, str]
+    settings: StageSettings, inputs: Inputs, tmp_path: Path, networks: dict[str, bytes]
 ) -> Assembly:
-    model = load_model_artifact(write_model(tmp_path / "model", files=files))
+    model = load_model_artifact(write_model(tmp_path / "model", networks=networks))
     changed = dataclasses.replace(inputs, model=model)
     return synthesize(with_serving(settings, precision="int8"), changed, tmp_path / "out")
 
@@ -349,8 +353,8 @@ def synthesize_int8(
 def test_int8_is_served_where_the_model_has_it(
     dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
 ) -> None:
-    files = {"model.onnx": "0f" * 32, "model.int8.onnx": "1e" * 32}
-    assembly = synthesize_int8(dev_settings, inputs, tmp_path, files)
+    networks = {"model.onnx": b"fp32", "model.int8.onnx": b"int8"}
+    assembly = synthesize_int8(dev_settings, inputs, tmp_path, networks)
     assert container(assembly)["Environment"]["WHIPPET_PRECISION"] == "int8"
 
 
@@ -358,7 +362,7 @@ def test_int8_is_refused_where_the_model_has_none(
     dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError) as raised:
-        synthesize_int8(dev_settings, inputs, tmp_path, {"model.onnx": "0f" * 32})
+        synthesize_int8(dev_settings, inputs, tmp_path, {"model.onnx": b"fp32"})
     message = str(raised.value)
     assert "config/dev.toml: serving.precision = 'int8': the model digits-resnet" in message
     assert "has no model.int8.onnx" in message
@@ -406,36 +410,31 @@ def test_no_image_is_called_latest(assembly: Assembly) -> None:
     assert ":latest" not in json.dumps(assembly.templates())
 
 
-def synthesize_model(settings: StageSettings, inputs: Inputs, model: Path, out: Path) -> str:
-    changed = dataclasses.replace(inputs, model=load_model_artifact(model))
-    assembly = synthesize(settings, changed, out)
-    container = assembly.resource("serving", MODEL).properties["PrimaryContainer"]
-    return flatten(container["ModelDataUrl"])
-
-
-def test_the_models_key_is_its_identity_and_not_its_bytes(
+def test_two_archives_of_one_identity_are_two_models(
     dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
 ) -> None:
-    urls = {
-        name: synthesize_model(
-            dev_settings,
-            inputs,
-            write_model(tmp_path / name, **model),  # type: ignore[arg-type] # mixed values
-            tmp_path / f"{name}-out",
-        )
-        for name, model in {
-            "one": {"weights": b"1"},
-            "same": {"weights": b"2"},
-            "other": {"identity": "ab" * 32, "version": "ab" * 6},
-        }.items()
-    }
-    assert urls["one"] == urls["same"]
-    assert urls["one"] != urls["other"]
+    deployed = {}
+    for name, network in {"one": b"1", "same": b"1", "other": b"2"}.items():
+        model = load_model_artifact(write_model(tmp_path / name, networks={"model.onnx": network}))
+        changed = dataclasses.replace(inputs, model=model)
+        assembly = synthesize(dev_settings, changed, tmp_path / f"{name}-out")
+        assert model.identity == IDENTITY
+        digest = hashlib.sha256(model.archive.read_bytes()).hexdigest()
+        url = flatten(container(assembly)["ModelDataUrl"])
+        # CDK hashes once more whatever hash an asset is given.
+        assert hashlib.sha256(digest.encode()).hexdigest() in url
+        version = container(assembly)["Environment"]["WHIPPET_MODEL_VERSION"]
+        assert version == digest[:12]
+        deployed[name] = (url, version)
+    assert deployed["one"] == deployed["same"]
+    assert not set(deployed["one"]) & set(deployed["other"])
 
 
-def test_the_model_is_tagged_with_what_it_is(assembly: Assembly) -> None:
+def test_the_model_is_tagged_with_what_it_is(assembly: Assembly, inputs: Inputs) -> None:
     tags = assembly.resource("serving", MODEL).properties["Tags"]
+    assert {"Key": "whippet:model-name", "Value": "digits-resnet"} in tags
     assert {"Key": "whippet:model-identity", "Value": IDENTITY} in tags
+    assert {"Key": "whippet:model-sha256", "Value": inputs.model.sha256} in tags
 
 
 def test_bounds_of_the_startup_timeout_are_sagemakers() -> None:

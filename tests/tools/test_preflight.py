@@ -10,7 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from stacks.model_artifact import load_model_artifact
 from stacks.settings import StageSettings, load_stage_settings
+from tests.stacks.fake_inputs import write_model
 from tests.tools.builders import write_builder
 from tests.tools.stubbed_session import StubbedSession, add_quota
 from tools.cdk import ROOT
@@ -71,12 +73,12 @@ def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
 
 def test_all_there(dev: StageSettings) -> None:
     with session(bootstrapped=True) as ready:
-        assert check_account(dev, ready) == ("123456789012", "eu-west-1")
+        assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
 
 
 def test_an_endpoint_on_the_same_instance_type_is_updated(dev: StageSettings) -> None:
     with session(bootstrapped=True, served=dev.serving.instance_type) as ready:
-        check_account(dev, ready)
+        check_account(dev, ready, None)
 
 
 def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSettings) -> None:
@@ -84,12 +86,27 @@ def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSetting
         session(bootstrapped=True, served="ml.c4.8xlarge") as other,
         pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
     ):
-        check_account(dev, other)
+        check_account(dev, other, None)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_demo_is_refused_before_the_account_is_reached(stage: str, tmp_path: Path) -> None:
+    demo = load_model_artifact(write_model(tmp_path, training_data={"demo": True}))
+    settings = load_stage_settings(stage, ROOT / "config")
+    # Without region or credentials: any call would end in another message.
+    with pytest.raises(ToolError, match=f"is the demo .* the stage {stage} must not serve"):
+        check_account(settings, boto3.session.Session(), demo)
+
+
+def test_a_model_of_ones_own_is_not_refused(dev: StageSettings, tmp_path: Path) -> None:
+    own = load_model_artifact(write_model(tmp_path, name="digits-resnet"))
+    with session(bootstrapped=True) as ready:
+        assert check_account(dev, ready, own) == ("123456789012", "eu-west-1")
 
 
 def test_no_region(dev: StageSettings) -> None:
     with pytest.raises(ToolError, match="No AWS region: set AWS_REGION"):
-        check_account(dev, boto3.session.Session())
+        check_account(dev, boto3.session.Session(), None)
 
 
 def test_credentials_of_another_account(dev: StageSettings) -> None:
@@ -98,13 +115,13 @@ def test_credentials_of_another_account(dev: StageSettings) -> None:
         session(bootstrapped=True) as other,
         pytest.raises(ToolError, match="names the account 210987654321; your credentials are of"),
     ):
-        check_account(pinned, other)
+        check_account(pinned, other, None)
 
 
 def test_no_credentials(dev: StageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     with pytest.raises(ToolError, match="No AWS credentials: sign in"):
-        check_account(dev, boto3.session.Session())
+        check_account(dev, boto3.session.Session(), None)
 
 
 def test_all_that_is_missing_is_told_at_once(
@@ -112,7 +129,7 @@ def test_all_that_is_missing_is_told_at_once(
 ) -> None:
     monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
     with session(bootstrapped=False, instances=5) as bare, pytest.raises(ToolError) as told:
-        check_account(dev, bare)
+        check_account(dev, bare, None)
     text = str(told.value)
     assert "make bootstrap STAGE=dev" in text
     assert "CDK_DOCKER is 'a-builder-that-is-not-installed'" in text
@@ -127,8 +144,8 @@ def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
     prebuilt = dataclasses.replace(dev, serving=dataclasses.replace(dev.serving, image_uri=image))
     with session(bootstrapped=True) as ready:
         ready.stubs["ecr"].add_response("describe_images", {"imageDetails": [{}]})
-        assert check_account(prebuilt, ready) == ("123456789012", "eu-west-1")
+        assert check_account(prebuilt, ready, None) == ("123456789012", "eu-west-1")
     with session(bootstrapped=True) as empty:
         empty.stubs["ecr"].add_client_error("describe_images", "ImageNotFoundException")
         with pytest.raises(ToolError, match=r"has no such image: serving\.image_uri = "):
-            check_account(prebuilt, empty)
+            check_account(prebuilt, empty, None)

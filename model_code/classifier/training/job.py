@@ -10,6 +10,7 @@ from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # 
 
 from classifier.manifest import Manifest, Preprocessing
 from classifier.training.data import evaluation_transform, load_pictures, training_transform
+from classifier.training.demo_data import is_demo
 from classifier.training.errors import DataError, NetworkError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.loop import Batches, Evaluation, evaluate, make_batches, train_one_epoch
@@ -55,13 +56,21 @@ def train(options: TrainingOptions) -> None:
         labels=labels,
         preprocessing=preprocessing,
         metrics=metrics,
-        training_data={"classes": len(labels), **counts},
+        training_data=_training_data(options, labels, counts),
     )
     print("exporting to ONNX", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
     if options.quantize:
         manifest = _quantize(options, pictures)
     print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
+
+
+def _training_data(
+    options: TrainingOptions, labels: tuple[str, ...], counts: dict[str, int]
+) -> dict[str, int]:
+    folder = options.folders["train"]
+    demo = {"demo": True} if folder and is_demo(folder) else {}
+    return {"classes": len(labels), **counts, **demo}
 
 
 def _quantize(options: TrainingOptions, pictures: dict[str, ImageFolder]) -> Manifest:

@@ -1,0 +1,89 @@
+"""What `make deploy` says about the models before it asks; SageMaker is botocore's stub."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.model_artifact import ModelArtifact, load_model_artifact
+from tests.stacks.fake_inputs import write_model
+from tests.tools.stubbed_session import StubbedSession
+from tools.console import ToolError
+from tools.deployed_model import DeployedModel, describe_change, read_deployed_model
+
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ModelArtifact:
+    return load_model_artifact(write_model(tmp_path, name="fruit"))
+
+
+def read(tags: dict[str, str]) -> DeployedModel | None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        stub = session.stubs["sagemaker"]
+        common: dict[str, Any] = {"CreationTime": 0, "EndpointConfigName": "c"}
+        stub.add_response(
+            "describe_endpoint",
+            common
+            | {"EndpointName": "whippet-dev", "EndpointArn": ARN}
+            | {"EndpointStatus": "InService", "LastModifiedTime": 0},
+        )
+        variant = {"VariantName": "primary", "ModelName": "m"}
+        stub.add_response(
+            "describe_endpoint_config",
+            common | {"EndpointConfigArn": ARN, "ProductionVariants": [variant]},
+            {"EndpointConfigName": "c"},
+        )
+        described = {"ModelName": "m", "ModelArn": ARN, "CreationTime": 0}
+        stub.add_response("describe_model", described, {"ModelName": "m"})
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        stub.add_response("list_tags", {"Tags": listed}, {"ResourceArn": ARN})
+        return read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+
+
+def test_old_and_new_model_are_named(model: ModelArtifact) -> None:
+    deployed = read({"whippet:model-name": "resnet50", "whippet:model-sha256": "0f" * 32})
+    assert describe_change(deployed, model) == (
+        f"Model now: resnet50 0f0f0f0f0f0f\nModel new: fruit {model.version}"
+    )
+    assert re.fullmatch(r"[0-9a-f]{12}", model.version)
+
+
+def test_an_unchanged_model_is_said_to_be(model: ModelArtifact) -> None:
+    deployed = read({"whippet:model-name": "fruit", "whippet:model-sha256": model.sha256})
+    assert describe_change(deployed, model) == (
+        f"Model now: fruit {model.version}\nModel new: the same: the model is unchanged"
+    )
+
+
+def test_a_model_of_an_earlier_release_has_no_sha256(model: ModelArtifact) -> None:
+    deployed = read({"whippet:model-name": "fruit", "whippet:model-identity": "5e" * 32})
+    assert describe_change(deployed, model).startswith(
+        "Model now: fruit, of an earlier release of Whippet"
+    )
+
+
+def test_before_the_first_deployment_there_is_none(model: ModelArtifact) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        session.stubs["sagemaker"].add_client_error(
+            "describe_endpoint", "ValidationException", 'Could not find endpoint "arn".'
+        )
+        deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+    assert describe_change(deployed, model) == (
+        f"Model now: none yet\nModel new: fruit {model.version}"
+    )
+
+
+def test_an_endpoint_that_cannot_be_described_ends_in_a_message() -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        session.stubs["sagemaker"].add_client_error(
+            "describe_endpoint", "AccessDeniedException", "no"
+        )
+        with pytest.raises(ToolError, match="The endpoint whippet-dev cannot be described"):
+            read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
