@@ -12,6 +12,14 @@ ACCOUNT = "123456789012"
 LONGEST_STAGE = "a" * 16
 LONGEST_BUCKET = "b" * 63
 KEY_ARN = f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/mrk-{'0' * 32}"
+# The name of a state machine and that of an execution have up to 80 characters.
+EXECUTION_CONTEXT: Json = {
+    "Execution": {
+        "Id": f"arn:{PARTITION}:states:{REGION}:{ACCOUNT}:execution:{'s' * 80}:{'ü' * 80}",
+        "Name": "ü" * 80,
+    },
+    "State": {"Name": "TrainModel", "EnteredTime": "2026-11-26T09:00:00.123Z", "RetryCount": 99},
+}
 
 _PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
