@@ -175,7 +175,7 @@ documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the
 	@$(PYTHON) -m tools.documents
 
 # Dependencies of torch and torchvision that what a training job installs has as well.
-IN_THE_TRAINING_IMAGE = mpmath networkx numpy packaging sympy typing-extensions
+IN_THE_TRAINING_IMAGE = mpmath networkx numpy sympy typing-extensions
 
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in

@@ -36,11 +36,20 @@ def install(requirements: Path) -> None:
         TrainingError: pip could not install it.
     """
     print(f"installing {requirements.name}", flush=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--requirement", requirements]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        str(requirements),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if result.returncode != 0:
-        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR:")]
-        reason = reasons[0].removeprefix("ERROR:").strip() if reasons else result.stderr.strip()
+        lines = result.stderr.strip().splitlines() or [f"it ended with {result.returncode}"]
+        # The first error of several; without one of its own, the end of what was printed.
+        reason = next((line for line in lines if line.startswith("ERROR:")), lines[-1])
         raise TrainingError(
             f"--quantize needs {requirements.name}, which pip cannot install: {reason}. Let the "
             "job reach a package index, or train without --quantize"
