@@ -181,11 +181,16 @@ screenshots: environments $(DEMO) ## Renew the pictures of the page in docs/imag
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
 	@$(PYTHON) -m tools.documents
 
+# Dependencies of torch and torchvision that what a training job installs has as well.
+IN_THE_TRAINING_IMAGE = mpmath networkx numpy sympy typing-extensions
+
 .PHONY: lock
 lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.in
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/app.in -o requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/local-cloud.in -o requirements/local-cloud.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
+	@# With the versions that the tests ran with. What torch and torchvision bring stays as the training image has it.
+	@for list in requirements requirements-quantize; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements/training.txt $(IN_THE_TRAINING_IMAGE:%=--no-emit-package %) model_code/$$list.in -o model_code/$$list.txt; done
 	@for peer in bench/requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 $$peer -o $${peer%.in}.txt; done
 	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes model_code/requirements-serving-gpu.in -o model_code/requirements-serving-gpu.txt

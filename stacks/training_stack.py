@@ -1,6 +1,9 @@
 """How models are trained: the job's role and the workflow that runs it."""
 
-from aws_cdk import CfnOutput, IgnoreMode, Token
+import tempfile
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Token
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
@@ -15,17 +18,7 @@ from stacks.inputs import Inputs
 from stacks.settings import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
-
-# What a training job does not run, so that a change of it is no change of the training code.
-_NOT_FOR_TRAINING = [
-    "**/__pycache__",
-    ".dockerignore",
-    "Dockerfile",
-    "build.py",
-    "demo.py",
-    "requirements-serving.*",
-    "serve.py",
-]
+from stacks.training_source import pack_training_source
 
 
 class TrainingStack(StageStack):
@@ -40,13 +33,7 @@ class TrainingStack(StageStack):
             purpose="training",
             description="Whippet: workflow that trains a model",
         )
-        source = s3_assets.Asset(
-            self,
-            "Source",
-            path=str(inputs.model_code_directory),
-            exclude=_NOT_FOR_TRAINING,
-            ignore_mode=IgnoreMode.GIT,
-        )
+        source = self._source(inputs.model_code_directory)
         image_account = self._image_account()
         role = self._role(settings, storage, source, image_account).role
         workflow = TrainingWorkflow(
@@ -68,6 +55,14 @@ class TrainingStack(StageStack):
         )
         CfnOutput(self, "StateMachineArn", value=workflow.state_machine.state_machine_arn)
         CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
+
+    def _source(self, directory: Path) -> s3_assets.Asset:
+        # A folder's asset would be a .zip, which the training image does not unpack.
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder, "source.tar.gz")
+            archive.write_bytes(pack_training_source(directory))
+            # Copied into the cloud assembly here and now.
+            return s3_assets.Asset(self, "Source", path=str(archive))
 
     def _role(
         self,

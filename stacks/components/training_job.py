@@ -1,5 +1,6 @@
 """What a SageMaker training job of this project is, as Step Functions starts it."""
 
+import json
 from typing import Any
 
 from aws_cdk import Aws
@@ -9,15 +10,32 @@ from aws_cdk import aws_s3_assets as s3_assets
 
 from stacks import instance_types
 from stacks.components.buckets import MODEL_PREFIX, Buckets
-from stacks.components.training_container import ENVIRONMENT, algorithm_specification
+from stacks.components.training_container import (
+    algorithm_specification,
+    script_mode_hyperparameters,
+)
 from stacks.settings import StageSettings, TrainingSettings
 
 DATASET_CHANNELS = ("train", "valid", "test")
-_RETRY = {
-    "ErrorEquals": ["SageMaker.ThrottlingException"],
+
+# AWS's samples, its SDK and its documentation name throttling differently: all of them.
+_RETRY_THROTTLING = {
+    "ErrorEquals": [
+        "SageMaker.AmazonSageMakerException",
+        "SageMaker.ThrottlingException",
+        "ThrottlingException",
+    ],
     "IntervalSeconds": 10,
     "BackoffRate": 2,
     "MaxAttempts": 5,
+    "JitterStrategy": "FULL",
+}
+# The account's quota of running jobs: another job has to end first.
+_RETRY_LIMITS = {
+    "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
+    "IntervalSeconds": 300,
+    "BackoffRate": 1.5,
+    "MaxAttempts": 6,
 }
 
 
@@ -30,24 +48,27 @@ def create_training_job_task(
     key: kms.IKey,
     source: s3_assets.Asset,
 ) -> dict[str, Any]:
-    """Return the state that runs a training job to its end, in Amazon States Language.
+    """Return the state that runs a training job to its end, in Amazon States Language and JSONata.
 
-    Its input is `{"dataset_prefix": "...", "hyperparameters": {"name": "text"}}`; the prefix
-    holds the folders train, valid and test in the datasets bucket. The job is named after the
-    execution. The result is DescribeTrainingJob's answer.
+    Its input is `{"dataset_prefix": "...", "hyperparameters": {"name": value}}`; the prefix holds
+    the folders train, valid and test in the datasets bucket, and the hyperparameters, which may be
+    left out, are flags of train.py. The result is DescribeTrainingJob's response.
 
     Written out and not CDK's SageMakerCreateTrainingJob, which grants itself far more than it uses.
     """
     return {
         "Type": "Task",
         "Resource": f"arn:{Aws.PARTITION}:states:::sagemaker:createTrainingJob.sync",
-        "Parameters": {
-            "TrainingJobName.$": f"States.Format('{settings.name}-{{}}', $$.Execution.Name)",
+        "Arguments": {
+            "TrainingJobName": _job_name(settings.name),
             "RoleArn": role.role_arn,
             "AlgorithmSpecification": algorithm_specification(image),
-            "Environment": ENVIRONMENT,
-            "HyperParameters.$": "$.hyperparameters",
-            "InputDataConfig": _channels(buckets, source),
+            # A job's name does not show which execution started it; this does.
+            "Environment": {"WHIPPET_EXECUTION": "{% $states.context.Execution.Id %}"},
+            "HyperParameters": _hyperparameters(source.s3_object_url),
+            "InputDataConfig": [
+                _channel(name, buckets.datasets.bucket_name) for name in DATASET_CHANNELS
+            ],
             "OutputDataConfig": {
                 "S3OutputPath": buckets.models.s3_url_for_object(MODEL_PREFIX),
                 "KmsKeyId": key.key_arn,
@@ -55,8 +76,31 @@ def create_training_job_task(
             "ResourceConfig": _resources(settings.training, key),
             "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.maximum_runtime_seconds},
         },
-        "Retry": [_RETRY],
+        "Retry": [_RETRY_THROTTLING, _RETRY_LIMITS],
     }
+
+
+def _job_name(prefix: str) -> str:
+    """Return an expression for a name of at most 63 letters, digits and hyphens.
+
+    An execution's name has up to 80 characters of any kind, and may be used again after 90 days; a
+    job's name may not. So: the stage, 32 digits of a hash of the execution and of when it entered
+    the state (a redrive enters it again), and the number of the retry.
+    """
+    entered = "$states.context.Execution.Id & $states.context.State.EnteredTime"
+    return (
+        f"{{% '{prefix}-' & $substring($hash({entered}, 'SHA-256'), 0, 32)"
+        " & '-' & $string($states.context.State.RetryCount) %}"
+    )
+
+
+def _hyperparameters(source_url: str) -> str:
+    """Return an expression for the caller's hyperparameters, as texts, and ours, which win."""
+    ours = json.dumps(script_mode_hyperparameters(source_url))
+    return (
+        "{% $merge($append($each($states.input.hyperparameters, "
+        f"function($value, $name) {{ {{ $name: $string($value) }} }}), {ours})) %}}"
+    )
 
 
 def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
@@ -71,26 +115,16 @@ def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
     return resources
 
 
-def _channels(buckets: Buckets, source: s3_assets.Asset) -> list[dict[str, Any]]:
-    bucket = buckets.datasets.bucket_name
-    datasets = [
-        _channel(
-            name,
-            {"S3Uri.$": f"States.Format('s3://{bucket}/{{}}/{name}/', $.dataset_prefix)"},
-        )
-        for name in DATASET_CHANNELS
-    ]
-    return [*datasets, _channel("code", {"S3Uri": source.s3_object_url})]
-
-
-def _channel(name: str, source: dict[str, str]) -> dict[str, Any]:
+def _channel(name: str, bucket_name: str) -> dict[str, Any]:
+    # With a slash at its end: "flowers" as a prefix would take the folder "flowers-old" as well.
+    prefix = r"$replace($states.input.dataset_prefix, /^\/+|\/+$/, '')"
     return {
         "ChannelName": name,
         "DataSource": {
             "S3DataSource": {
                 "S3DataType": "S3Prefix",
                 "S3DataDistributionType": "FullyReplicated",
-                **source,
+                "S3Uri": f"{{% 's3://{bucket_name}/' & {prefix} & '/{name}/' %}}",
             }
         },
     }

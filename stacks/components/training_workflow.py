@@ -19,6 +19,24 @@ _JOB_ACTIONS = [
     "sagemaker:AddTags",
     "sagemaker:ListTags",
 ]
+_INPUT_IS_USABLE = (
+    "{% $type($states.input.dataset_prefix) = 'string'"
+    " ? $length($states.input.dataset_prefix) > 0"
+    " and ($not($exists($states.input.hyperparameters))"
+    " or $type($states.input.hyperparameters) = 'object') : false %}"
+)
+_EXPECTED_INPUT = (
+    'Expected {"dataset_prefix": "flowers", "hyperparameters": {"epochs": 10}}: the folder of the '
+    "datasets bucket that holds train, valid and test, and flags of train.py, which may be left out"
+)
+# The cause of a failed job is DescribeTrainingJob's response as JSON, cut off where it is very
+# long; that of a refused request is a text.
+_FAILURE_REASON = (
+    "{% ( $cause := $string($states.input.Cause); "
+    "$contains($cause, '\"FailureReason\"') and $substring($cause, -1) = '}' ? "
+    "( $job := $parse($cause); 'Training job ' & $job.TrainingJobName & ': ' & $job.FailureReason )"
+    " : $exists($cause) ? $cause : 'No cause is known; see the history of the execution' ) %}"
+)
 _RULE_ACTIONS = ["events:PutRule", "events:PutTargets", "events:DescribeRule"]
 
 
@@ -47,13 +65,11 @@ class TrainingWorkflow(Construct):
             assumed_by=permissions.service_of_this_account("states.amazonaws.com", self),
         )
         self._allow(role, settings, training_role)
+        definition = Stack.of(self).to_json_string(_definition(task))
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            comment="Trains a model on a dataset of the datasets bucket",
-            definition_body=sfn.DefinitionBody.from_chainable(
-                sfn.CustomState(self, "TrainModel", state_json=task)
-            ),
+            definition_body=sfn.DefinitionBody.from_string(definition),
             role=role,
             logs=sfn.LogOptions(
                 destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True
@@ -88,3 +104,35 @@ class TrainingWorkflow(Construct):
             "IAM5[Resource::*]",
             reason="X-Ray and the delivery of a state machine's logs know no resources",
         )
+
+
+def _definition(task: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Comment": "Trains a model on a dataset of the datasets bucket",
+        "QueryLanguage": "JSONata",
+        "StartAt": "CheckInput",
+        "States": {
+            "CheckInput": {
+                "Type": "Choice",
+                "Choices": [{"Condition": _INPUT_IS_USABLE, "Next": "TrainModel"}],
+                "Default": "InputRefused",
+            },
+            "InputRefused": {"Type": "Fail", "Error": "InvalidInput", "Cause": _EXPECTED_INPUT},
+            "TrainModel": {
+                **task,
+                "Catch": [
+                    {
+                        "ErrorEquals": ["States.ALL"],
+                        "Output": "{% $states.errorOutput %}",
+                        "Next": "TrainingFailed",
+                    }
+                ],
+                "End": True,
+            },
+            "TrainingFailed": {
+                "Type": "Fail",
+                "Error": "{% $states.input.Error %}",
+                "Cause": _FAILURE_REASON,
+            },
+        },
+    }

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 import train
 from classifier.artifact import read_artifact
 from classifier.openvino_engine import OpenVinoEngine
+from classifier.training.command_line import parse_options
 from classifier.training.network import digest, read_state_dict
 
 from .conftest import Run
@@ -28,28 +30,17 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(job: Path, picture_folder: Path, run_script: Run) -> subprocess.CompletedProcess[str]:
-    """A training job with the environment that SageMaker gives it, its settings in its file."""
-    (job / "config").mkdir()
-    hyperparameters = {
-        "architecture": '"resnet18"',
-        "from-scratch": "true",
-        "crop": "32",
-        "resize": "32",
-        "epochs": "9",
-        "batch_size": "4",
-        "augmentation": "none",
-        "sagemaker_program": "train.py",
-    }
-    (job / "config" / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+    """A training job as AWS's toolkit starts it: hyperparameters as flags, folders in variables."""
     return run_script(
         "train.py",
-        "--epochs=2",
-        SM_INPUT_CONFIG_DIR=str(job / "config"),
+        *("--architecture", "resnet18", "--augmentation", "none", "--batch_size", "4"),
+        *("--crop", "32", "--epochs", "2", "--from-scratch", "True", "--resize", "32"),
         SM_CHANNEL_TRAIN=str(picture_folder / "train"),
         SM_CHANNEL_VALID=str(picture_folder / "valid"),
         SM_CHANNEL_TEST=str(picture_folder / "test"),
         SM_MODEL_DIR=str(job / "model"),
         SM_OUTPUT_DATA_DIR=str(job / "output"),
+        SM_OUTPUT_DIR=str(job),
         SM_NUM_CPUS="1",
     )
 
@@ -85,6 +76,12 @@ def test_each_epoch_has_a_line_of_metrics_and_the_manifest_the_last(
     test_line = re.search(r"^test_loss=\S+ test_accuracy=(\S+)", finished.stdout, re.MULTILINE)
     assert test_line is not None
     assert float(test_line[1]) == pytest.approx(metrics["test_accuracy"], abs=1e-4)
+
+
+def test_a_job_names_no_command_to_run_next(
+    finished: subprocess.CompletedProcess[str],
+) -> None:
+    assert "make up" not in finished.stdout
 
 
 def test_what_a_job_wrote_can_be_served(
@@ -146,14 +143,28 @@ def test_training_goes_on_from_a_file_with_a_head_of_its_own(
     assert read_artifact(tmp_path / "model").manifest.preprocessing.resize == 37
 
 
-def test_the_demos_preset_can_be_changed_by_flags(tmp_path: Path) -> None:
-    options = train.parse_options(["--preset", "demo", "--epochs", "1", "--data", "x"], {})
+def test_the_demos_preset_can_be_changed_by_flags() -> None:
+    options = parse_options(["--preset", "demo", "--epochs", "1", "--data", "x"], {}, None)
     assert (options.name, options.from_scratch) == ("digits-resnet", True)
     assert (options.crop, options.epochs) == (32, 1)
-    (tmp_path / "hyperparameters.json").write_text('{"preset": "demo", "crop": "64"}')
-    job = {"SM_INPUT_CONFIG_DIR": str(tmp_path), "SM_CHANNEL_TRAIN": "a", "SM_CHANNEL_VALID": "b"}
-    options = train.parse_options([], job)
+    job = {"SM_CHANNEL_TRAIN": "a", "SM_CHANNEL_VALID": "b"}
+    options = parse_options(["--preset", "demo", "--crop", "64"], job, None)
     assert (options.crop, options.resize, options.folders["train"]) == (64, 32, Path("a"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--batch-size", "4", "--weight-decay=-0", "--from-scratch"],
+        ["--batch_size", "4", "--weight_decay=-0", "--from_scratch", "True"],
+        ["--batch_size=4", "--weight_decay", "-0", "--from-scratch=true"],
+    ],
+)
+def test_a_flag_may_have_underscores(flags: list[str]) -> None:
+    options = parse_options(["--data", "a_b", "--name", "c_d", *flags], {}, None)
+    assert (options.batch_size, options.weight_decay, options.from_scratch) == (4, 0, True)
+    # Values stay as they are.
+    assert (options.folders["train"], options.name) == (Path("a_b/train"), "c_d")
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -176,6 +187,13 @@ def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--data", "x", "--from-scratch", "--weights-file", "y"], "exclude each other"),
         (["--data", "x", "--architecture", "resnet51"], "no classifier named 'resnet51'"),
         (["--data", "x", "--crop", "99999"], "crop <= resize <= 4096"),
+        (["--data", "x", "--bach-size", "4"], "option --bach-size: did you mean --batch-size?"),
+        (["--data", "x", "--learning_rat=1"], "--learning-rat: did you mean --learning-rate?"),
+        (["--data", "x", "--zzz"], "unknown option --zzz: expected one of --help, --preset,"),
+        (["--data", "x", "--name", "my", "model"], "unexpected argument 'model'"),
+        (["--data", "x", "--epochs", "three"], "argument --epochs: invalid int value: 'three'"),
+        (["--data", "x", "--epochs"], "argument --epochs: expected one argument"),
+        (["--data", "x", "--from-scratch", "perhaps"], "'perhaps' is neither true nor false"),
     ],
 )
 def test_options_that_cannot_be_followed_are_refused(
@@ -216,27 +234,34 @@ def test_pictures_that_cannot_be_used_are_refused_by_name(
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--bach_size", "4"], ["--epochs", "three"], ["--data", "nowhere"], ["--data", "x", *TINY]],
+)
 def test_a_failed_job_says_why_where_sagemaker_looks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path))
-    reason = _refusal(capsys, "--data", tmp_path / "nowhere", *TINY)
-    assert (tmp_path / "failure").read_text() in reason
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", "null"])
-def test_a_damaged_file_of_hyperparameters_is_refused(
+    arguments: list[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    text: str,
 ) -> None:
-    (tmp_path / "hyperparameters.json").write_text(text)
-    monkeypatch.setenv("SM_INPUT_CONFIG_DIR", str(tmp_path))
-    assert "no JSON object of hyperparameters" in _refusal(capsys, *TINY)
+    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path / "output"))
+    error = _refusal(capsys, *arguments)
+    assert error == f"train.py: {(tmp_path / 'output' / 'failure').read_text()}\n"
 
 
-def test_a_truth_value_that_is_none_is_refused() -> None:
-    with pytest.raises(SystemExit) as caught:
-        train.main(["--from-scratch", "perhaps"])
-    assert caught.value.code == 2
+def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
+    picture_folder: Path, tmp_path: Path, run_script: Run
+) -> None:
+    """The first of them is run as it stands; tests/local does the same with `make up`'s tool."""
+    trained = tmp_path / "my model"
+    folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
+    result = run_script("train.py", "--data", picture_folder, *folders, *TINY)
+    assert result.returncode == 0, result.stderr
+    *_, blank, heading, pack, make = result.stdout.splitlines()
+    assert (blank, heading) == ("", "To deploy it:")
+    python, script, *arguments = shlex.split(pack)
+    assert arguments == ["--trained", str(trained), "--output", os.path.relpath("build/model")]
+    assert make.split() == ["make", "up"]
+    arguments[-1] = str(tmp_path / "packed")
+    subprocess.run([python, script, *arguments], check=True, timeout=120)
+    assert (tmp_path / "packed" / "model.tar.gz").is_file()

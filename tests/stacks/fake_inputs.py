@@ -72,8 +72,10 @@ def write_model_code(directory: Path) -> Path:
             "Dockerfile": "FROM scratch\n",
             ".dockerignore": "*\n!serve.py\n!classifier\n",
             "classifier/__init__.py": "",
+            "requirements-quantize.txt": "nncf==3\n",
+            "requirements.txt": "onnx==1\n",
             "serve.py": "",
-            "train.py": "",
+            "train.py": "import classifier\n",
         },
     )
 

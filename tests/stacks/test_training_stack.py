@@ -1,16 +1,16 @@
 import dataclasses
 import json
 import re
+import tarfile
 from typing import Any
 
-import botocore.session
 import pytest
 
-from stacks.components.training_container import EXPORT_PACKAGES, QUANTIZE_PACKAGES
 from stacks.errors import SettingsError
+from stacks.inputs import Inputs
 from stacks.settings import StageSettings
+from stacks.training_source import pack_training_source
 from tests.stacks.assembly import (
-    REPOSITORY,
     Assembly,
     Json,
     allowed_actions,
@@ -19,8 +19,10 @@ from tests.stacks.assembly import (
     statements_for_role,
 )
 from tests.stacks.conftest import Synthesize
+from tests.stacks.state_expressions import CONTEXT, evaluate
 
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
+INPUT: Json = {"dataset_prefix": "flowers", "hyperparameters": {"epochs": "3"}}
 
 
 def with_training(settings: StageSettings, **changes: Any) -> StageSettings:
@@ -37,6 +39,12 @@ def definition(assembly: Assembly) -> Json:
 def task(assembly: Assembly) -> Json:
     found: Json = definition(assembly)["States"]["TrainModel"]
     return found
+
+
+def request(assembly: Assembly, given: Json = INPUT) -> Json:
+    """Return what an execution with this input sends to CreateTrainingJob."""
+    computed: Json = evaluate(task(assembly)["Arguments"], given)
+    return computed
 
 
 def role_of(assembly: Assembly, service: str) -> str:
@@ -64,87 +72,167 @@ def job_statements(assembly: Assembly) -> list[Json]:
 
 
 def test_the_workflow_waits_for_the_job_to_end(assembly: Assembly) -> None:
-    assert definition(assembly)["StartAt"] == "TrainModel"
     assert task(assembly)["Resource"] == (
         "arn:<AWS::Partition>:states:::sagemaker:createTrainingJob.sync"
     )
     assert task(assembly)["End"] is True
 
 
-def test_the_job_is_one_that_sagemaker_takes(assembly: Assembly) -> None:
-    """Every key and nesting is checked against the SDK's own model of the request."""
-    request = json.loads(json.dumps(task(assembly)["Parameters"]), object_hook=_evaluate_paths)
-    model = botocore.session.get_session().get_service_model("sagemaker")
-    shape = model.operation_model("CreateTrainingJob").input_shape
-    assert shape is not None
-    report = botocore.validate.ParamValidator().validate(request, shape)
-    assert not report.has_errors(), report.generate_report()
+@pytest.mark.parametrize(
+    ("given", "usable"),
+    [
+        (INPUT, True),
+        ({"dataset_prefix": "flowers"}, True),
+        ({}, False),
+        ({"dataset_prefix": ""}, False),
+        ({"dataset_prefix": 7}, False),
+        ({**INPUT, "hyperparameters": ["epochs", 3]}, False),
+    ],
+)
+def test_an_input_without_a_dataset_is_refused(dev: Assembly, given: Json, usable: bool) -> None:
+    states = definition(dev)["States"]
+    assert definition(dev)["StartAt"] == "CheckInput"
+    (rule,) = states["CheckInput"]["Choices"]
+    assert evaluate(rule["Condition"], given) is usable
+    assert rule["Next"] == "TrainModel"
+    refusal = states[states["CheckInput"]["Default"]]
+    assert refusal["Type"] == "Fail"
+    assert '{"dataset_prefix": "flowers"' in refusal["Cause"]
 
 
-def _evaluate_paths(value: Json) -> Json:
-    examples: dict[str, Any] = {"HyperParameters.$": {"epochs": "3"}}
-    return {key.removesuffix(".$"): examples.get(key, item) for key, item in value.items()}
-
-
-def test_the_job_is_named_after_stage_and_execution(assembly: Assembly) -> None:
-    assert task(assembly)["Parameters"]["TrainingJobName.$"] == (
-        f"States.Format('{assembly.settings.name}-{{}}', $$.Execution.Name)"
+def test_the_image_runs_train_py_of_the_source_archive(assembly: Assembly) -> None:
+    """Script mode; the SDK sends the same two, and a bash script would not fit into an argument."""
+    sent = request(assembly)
+    assert sent["HyperParameters"]["sagemaker_program"] == "train.py"
+    assert sent["HyperParameters"]["sagemaker_region"] == "<AWS::Region>"
+    assert re.fullmatch(
+        r"s3://cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/[0-9a-f]{64}\.gz",
+        sent["HyperParameters"]["sagemaker_submit_directory"],
     )
+    assert sent["AlgorithmSpecification"].keys() == {
+        "TrainingImage", "TrainingInputMode", "MetricDefinitions",
+    }  # fmt: skip
 
 
-def test_channels_are_the_datasets_folders_and_the_code(assembly: Assembly) -> None:
-    channels = {
-        each["ChannelName"]: each["DataSource"]["S3DataSource"]
-        for each in task(assembly)["Parameters"]["InputDataConfig"]
+def test_hyperparameters_are_the_callers_as_texts_and_ours_win(dev: Assembly) -> None:
+    callers = {
+        "epochs": 3,
+        "learning_rate": 0.0005,
+        "from-scratch": True,
+        "name": "flowers",
+        "sagemaker_program": "other.py",
     }
-    assert set(channels) == {"train", "valid", "test", "code"}
-    for name in ("train", "valid", "test"):
-        path = channels[name]["S3Uri.$"]
-        assert re.fullmatch(
-            rf"States\.Format\('s3://<[^>]*BucketsDatasets[^>]*>/\{{}}/{name}/', "
-            r"\$\.dataset_prefix\)",
-            path,
-        )
-        # A prefix that ends without a slash would take "train-old" as well.
-        assert channels[name]["S3DataType"] == "S3Prefix"
-    assert channels["code"]["S3Uri"].endswith(".zip")
+    ours = request(dev, {"dataset_prefix": "flowers"})["HyperParameters"]
+    sent = request(dev, {**INPUT, "hyperparameters": callers})["HyperParameters"]
+    assert sent == {
+        **ours,
+        "epochs": "3",
+        "learning_rate": "0.0005",
+        "from-scratch": "true",
+        "name": "flowers",
+    }
+    assert request(dev, {**INPUT, "hyperparameters": {}})["HyperParameters"] == ours
 
 
-def test_the_container_runs_train_py_by_a_bash_entry_point(assembly: Assembly) -> None:
-    algorithm = task(assembly)["Parameters"]["AlgorithmSpecification"]
-    assert algorithm["ContainerEntrypoint"] == ["bash", "-euo", "pipefail", "-c"]
-    (script,) = algorithm["ContainerArguments"]
-    assert "python -m zipfile -e /opt/ml/input/data/code/*.zip /opt/ml/code" in script
-    assert script.rstrip().endswith("exec python train.py")
+def at(*, execution: str = "7d1e", entered: str = "09:00", retry: int = 0) -> dict[str, Any]:
+    """Return the context of an execution."""
+    return {
+        "Execution": {**CONTEXT["Execution"], "Id": f"arn:...:{execution}"},
+        "State": {**CONTEXT["State"], "EnteredTime": entered, "RetryCount": retry},
+    }
 
 
-def test_the_container_is_told_where_its_folders_are(assembly: Assembly) -> None:
-    environment = task(assembly)["Parameters"]["Environment"]
-    assert environment["SM_MODEL_DIR"] == "/opt/ml/model"
-    for name in ("train", "valid", "test"):
-        assert environment[f"SM_CHANNEL_{name.upper()}"] == f"/opt/ml/input/data/{name}"
+def test_each_attempt_of_each_execution_has_a_job_name_of_its_own(assembly: Assembly) -> None:
+    name = task(assembly)["Arguments"]["TrainingJobName"]
+    contexts = [
+        at(),
+        at(retry=1),
+        at(entered="09:01"),  # a redrive, or the same name again after 90 days
+        at(execution="7d1f"),
+        at(execution="7D1E"),
+        at(execution="ünï.cödé_!"),
+        # names that differ in what a job's name may not hold, or beyond its length
+        at(execution="a_b"),
+        at(execution="a.b"),
+        at(execution="x" * 79 + "1"),
+        at(execution="x" * 79 + "2"),
+    ]
+    names = [evaluate(name, INPUT, context) for context in contexts]
+    assert len(set(names)) == len(names)
+    assert evaluate(name, INPUT, at()) == names[0]
+    for each in names:
+        assert re.fullmatch(rf"{assembly.settings.name}-[0-9a-f]{{32}}-\d", each)
 
 
-def test_what_the_image_lacks_is_installed_as_pinned() -> None:
-    pins = (REPOSITORY / "requirements/training.txt").read_text().splitlines()
-    assert {*EXPORT_PACKAGES, *QUANTIZE_PACKAGES} <= set(pins)
+def test_a_job_tells_which_execution_started_it(dev: Assembly) -> None:
+    assert request(dev)["Environment"] == {"WHIPPET_EXECUTION": CONTEXT["Execution"]["Id"]}
+
+
+def test_what_passes_is_retried(dev: Assembly) -> None:
+    retried = [name for rule in task(dev)["Retry"] for name in rule["ErrorEquals"]]
+    assert sorted(retried) == [
+        "SageMaker.AmazonSageMakerException",
+        "SageMaker.ResourceLimitExceededException",
+        "SageMaker.ThrottlingException",
+        "ThrottlingException",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (
+            json.dumps({"TrainingJobName": "whippet-dev-1", "FailureReason": 'no "flower"'}),
+            'Training job whippet-dev-1: no "flower"',
+        ),
+        ('{"TrainingJobStatus": "Stopped"}', '{"TrainingJobStatus": "Stopped"}'),
+        ('{"FailureReason": "cut o', '{"FailureReason": "cut o'),
+        ("The role cannot be assumed", "The role cannot be assumed"),
+        (None, "No cause is known; see the history of the execution"),
+    ],
+)
+def test_a_failure_ends_the_execution_with_its_reason(
+    dev: Assembly, cause: str | None, expected: str
+) -> None:
+    (catch,) = task(dev)["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert catch["Output"] == "{% $states.errorOutput %}"
+    failure = definition(dev)["States"][catch["Next"]]
+    assert failure["Type"] == "Fail"
+    error = {"Error": "States.TaskFailed"} | ({} if cause is None else {"Cause": cause})
+    assert evaluate(failure["Error"], error) == "States.TaskFailed"
+    assert evaluate(failure["Cause"], error) == expected
+
+
+def test_channels_are_the_datasets_folders(assembly: Assembly) -> None:
+    for prefix in ("flowers/v1", "/flowers/v1/"):
+        channels = {
+            each["ChannelName"]: each["DataSource"]["S3DataSource"]
+            for each in request(assembly, {"dataset_prefix": prefix})["InputDataConfig"]
+        }
+        assert set(channels) == {"train", "valid", "test"}
+        for name, channel in channels.items():
+            # A prefix that ends without a slash would take "train-old" as well.
+            path = rf"s3://<[^>]*BucketsDatasets[^>]*>/flowers/v1/{name}/"
+            assert re.fullmatch(path, channel["S3Uri"])
+            assert channel["S3DataType"] == "S3Prefix"
 
 
 def test_metrics_are_read_from_the_lines_of_train_py(assembly: Assembly) -> None:
     line = "epoch=3 train_loss=0.1 valid_loss=2e-05 valid_accuracy=0.98"
-    definitions = task(assembly)["Parameters"]["AlgorithmSpecification"]["MetricDefinitions"]
+    definitions = request(assembly)["AlgorithmSpecification"]["MetricDefinitions"]
     found = {each["Name"]: re.findall(each["Regex"], line) for each in definitions}
     assert found == {"train_loss": ["0.1"], "valid_loss": ["2e-05"], "valid_accuracy": ["0.98"]}
 
 
 def test_output_goes_encrypted_to_the_models_bucket(assembly: Assembly) -> None:
-    output = task(assembly)["Parameters"]["OutputDataConfig"]
+    output = request(assembly)["OutputDataConfig"]
     assert re.fullmatch(r"s3://<[^>]*BucketsModels[^>]*>/training", output["S3OutputPath"])
     assert "EncryptionKey" in output["KmsKeyId"]
 
 
 def test_machines_are_what_the_settings_say(assembly: Assembly) -> None:
-    parameters = task(assembly)["Parameters"]
+    parameters = request(assembly)
     training = assembly.settings.training
     resources = parameters["ResourceConfig"]
     assert resources["InstanceType"] == training.instance_type
@@ -160,7 +248,7 @@ def test_an_instance_with_its_own_disk_gets_no_volume_key(
     instance_type: str, dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     assembly = synthesize_with(with_training(dev_settings, instance_type=instance_type))
-    assert "VolumeKmsKeyId" not in task(assembly)["Parameters"]["ResourceConfig"]
+    assert "VolumeKmsKeyId" not in request(assembly)["ResourceConfig"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +262,7 @@ def test_the_image_fits_the_machine(
     instance_type: str, tag: str, dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     assembly = synthesize_with(with_training(dev_settings, instance_type=instance_type))
-    image = task(assembly)["Parameters"]["AlgorithmSpecification"]["TrainingImage"]
+    image = request(assembly)["AlgorithmSpecification"]["TrainingImage"]
     assert image.endswith(f".dkr.ecr.<AWS::Region>.<AWS::URLSuffix>/pytorch:{tag}")
 
 
@@ -183,7 +271,7 @@ def test_the_images_account_is_looked_up_by_region(assembly: Assembly) -> None:
     assert mapping["us-east-1"] == {"value": "763104351884"}
     assert mapping["cn-north-1"] == {"value": "727897471807"}
     assert len(mapping) > 25
-    image = task(assembly)["Parameters"]["AlgorithmSpecification"]["TrainingImage"]
+    image = request(assembly)["AlgorithmSpecification"]["TrainingImage"]
     assert image.startswith("<DlcRepositoryAccountMap>.dkr.ecr.")
 
 
@@ -192,7 +280,7 @@ def test_the_images_account_is_literal_where_the_region_is_known(
 ) -> None:
     pinned = dataclasses.replace(dev_settings, account="123456789012", region="eu-south-1")
     assembly = synthesize_with(pinned)
-    image = task(assembly)["Parameters"]["AlgorithmSpecification"]["TrainingImage"]
+    image = request(assembly)["AlgorithmSpecification"]["TrainingImage"]
     assert image.startswith("692866216735.dkr.ecr.")
     assert "Mappings" not in assembly.template("training")
 
@@ -205,15 +293,22 @@ def test_a_region_without_images_is_refused_with_those_that_have_them(
         synthesize_with(pinned)
 
 
-def test_training_code_is_without_what_serving_alone_needs(assembly: Assembly) -> None:
+def test_the_asset_is_the_packed_source(assembly: Assembly, inputs: Inputs) -> None:
     (asset,) = (
-        name
-        for name, file in assembly.assets("training")["files"].items()
-        if file["source"]["packaging"] == "zip"
+        file["source"]
+        for file in assembly.assets("training")["files"].values()
+        if file["source"]["path"].endswith(".gz")
     )
-    folder = assembly.directory / f"asset.{asset}"
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert names == {"train.py", "classifier/__init__.py"}
+    assert asset["packaging"] == "file"
+    archive = assembly.directory / asset["path"]
+    assert archive.read_bytes() == pack_training_source(inputs.model_code_directory)
+    with tarfile.open(archive, "r:gz") as opened:
+        assert set(opened.getnames()) == {
+            "train.py",
+            "classifier/__init__.py",
+            "requirements.txt",
+            "requirements-quantize.txt",
+        }
 
 
 @pytest.mark.parametrize("service", ["sagemaker.amazonaws.com", "states.amazonaws.com"])
@@ -266,7 +361,7 @@ def test_the_workflow_passes_one_role_to_sagemaker_only(
     assert statement["Condition"] == {
         "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
     }
-    assert task(assembly)["Parameters"]["RoleArn"] == f"<{role}.Arn>"
+    assert request(assembly)["RoleArn"] == f"<{role}.Arn>"
 
 
 def test_the_workflow_is_logged_and_traced(assembly: Assembly) -> None:
@@ -286,7 +381,7 @@ def test_a_job_reads_datasets_and_code_and_writes_models(job_statements: list[Js
     ]
     assert len(reading) == 2
     assert any(re.fullmatch(r"<BucketsDatasets.*\.Arn>/\*", each) for each in reading)
-    assert any(each.endswith(".zip") for each in reading)
+    assert any(re.search(r"/[0-9a-f]{64}\.gz$", each) for each in reading)
     (written,) = statement_allowing(job_statements, "s3:PutObject")["Resource"]
     assert re.fullmatch(r"<BucketsModels.*\.Arn>/training/\*", flatten(written))
 

@@ -5,6 +5,10 @@ class TrainingError(Exception):
     """The work cannot be done as asked."""
 
 
+class OptionError(TrainingError):
+    """A flag or hyperparameter that is unknown or has a value that is not allowed."""
+
+
 class NetworkError(TrainingError):
     """No such architecture, or weights that do not fit it."""
 

@@ -14,7 +14,6 @@ from classifier.training.demo_data import is_demo
 from classifier.training.errors import DataError, NetworkError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.loop import Batches, Evaluation, evaluate, make_batches, train_one_epoch
-from classifier.training.measuring import measure
 from classifier.training.network import build_network, load_backbone, read_state_dict
 from classifier.training.options import TrainingOptions
 from classifier.training.pretrained import published_weights
@@ -74,6 +73,9 @@ def _training_data(
 
 
 def _quantize(options: TrainingOptions, pictures: dict[str, ImageFolder]) -> Manifest:
+    # Only now: it imports OpenVINO, which a training job has only where it quantizes.
+    from classifier.training.measuring import measure
+
     valid, labels = Path(pictures["valid"].root), pictures["train"].classes
     if "test" in pictures:
         selection = use_folders(valid, Path(pictures["test"].root), labels)

@@ -1,0 +1,118 @@
+"""What a training job runs, as the archive that AWS's PyTorch images unpack.
+
+Neither CDK nor torch is imported here: the tests of the training code unpack the same archive.
+"""
+
+import ast
+import io
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacks.errors import InputError
+
+PROGRAM = "train.py"
+REQUIREMENTS = "requirements.txt"
+QUANTIZE_REQUIREMENTS = "requirements-quantize.txt"
+_PRESETS = "presets/*.json"
+_LARGEST_STORED_BLOCK = 0xFFFF
+
+
+def pack_training_source(directory: Path) -> bytes:
+    """Return a `.tar.gz` of `train.py`, the modules it imports, its presets and its requirements.
+
+    The same files give the same bytes on every machine. What only serving uses is not in it, so a
+    change of the model server is no change of the training code.
+
+    Args:
+        directory: the folder with `train.py`, `requirements.txt` and `requirements-quantize.txt`.
+
+    Raises:
+        InputError: one of these files is missing, or a module is no Python.
+    """
+    return _gzip(_tar(training_files(directory)))
+
+
+def training_files(directory: Path) -> dict[str, bytes]:
+    """Return the content of each file of the archive by its path in it, sorted by path.
+
+    Raises:
+        InputError: as `pack_training_source`.
+    """
+    modules: set[Path] = set()
+    pending = [directory / PROGRAM]
+    while pending:
+        module = pending.pop()
+        if module not in modules:
+            modules.add(module)
+            pending += _imported_files(module, directory)
+    others = [directory / REQUIREMENTS, directory / QUANTIZE_REQUIREMENTS]
+    paths = [*modules, *others, *directory.glob(_PRESETS)]
+    return {path.relative_to(directory).as_posix(): _read(path) for path in sorted(paths)}
+
+
+def _imported_files(module: Path, directory: Path) -> Iterator[Path]:
+    """Yield the files of `directory` that a module imports, inside of functions as well."""
+    try:
+        tree = ast.parse(_read(module), str(module))
+    except SyntaxError as error:
+        raise InputError(
+            f"{module}, line {error.lineno}: {error.msg}: a training job could not import it"
+        ) from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield from _module_files(name.name, directory)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = module.relative_to(directory).parts[: -node.level]
+                base = ".".join((*package, *filter(None, [base])))
+            for name in node.names:
+                yield from _module_files(f"{base}.{name.name}", directory)
+
+
+def _module_files(name: str, directory: Path) -> Iterator[Path]:
+    """Yield the files that importing `name` runs; a name in a module runs that module."""
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        path = directory.joinpath(*parts[:count])
+        candidates = (path.with_suffix(".py"), path / "__init__.py")
+        yield from (file for file in candidates if file.is_file())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): a training job needs it"
+        ) from error
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            # Its time, owner and group are zero and without a name.
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.mode = 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _gzip(content: bytes) -> bytes:
+    """Return `content` as a gzip file of stored blocks (RFC 1951, 3.2.4; RFC 1952).
+
+    Not compressed: zlib and its replacements compress the same bytes to different ones.
+    """
+    header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no flags, no time, unknown system
+    blocks = []
+    for start in range(0, len(content), _LARGEST_STORED_BLOCK):
+        block = content[start : start + _LARGEST_STORED_BLOCK]
+        is_last = start + _LARGEST_STORED_BLOCK >= len(content)
+        blocks.append(struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF) + block)
+    return header + b"".join(blocks) + struct.pack("<II", zlib.crc32(content), len(content))

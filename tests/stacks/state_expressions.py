@@ -1,0 +1,48 @@
+"""Computes the JSONata expressions of a state machine, as Step Functions does."""
+
+import hashlib
+import json
+from typing import Any
+
+import jsonata  # type: ignore[import-untyped]  # it ships no types
+
+CONTEXT: dict[str, Any] = {
+    "Execution": {
+        "Id": "arn:aws:states:eu-west-1:123456789012:execution:Machine:7d1e",
+        "Name": "7d1e",
+    },
+    "State": {"Name": "TrainModel", "EnteredTime": "2026-11-26T09:00:00.123Z", "RetryCount": 0},
+}
+
+
+def evaluate(value: Any, given: Any, context: dict[str, Any] = CONTEXT) -> Any:
+    """Return a JSON value with each `{% expression %}` computed.
+
+    Args:
+        value: such as the Arguments of a state.
+        given: the state's input.
+        context: of the execution.
+
+    Raises:
+        ValueError: an expression has no result, which Step Functions refuses.
+    """
+    if isinstance(value, dict):
+        return {name: evaluate(item, given, context) for name, item in value.items()}
+    if isinstance(value, list):
+        return [evaluate(item, given, context) for item in value]
+    if not isinstance(value, str) or not value.startswith("{%"):
+        return value
+    assert value.endswith("%}")
+    expression = jsonata.Jsonata(value[2:-2].strip())
+    # What Step Functions adds to the language.
+    expression.register_lambda("hash", _hash)
+    expression.register_lambda("parse", json.loads)
+    result = expression.evaluate(None, {"states": {"input": given, "context": context}})
+    if result is None:
+        raise ValueError(f"no result: {value}")
+    return result
+
+
+def _hash(text: str, algorithm: str) -> str:
+    assert algorithm in ("MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512")
+    return hashlib.new(algorithm.replace("-", ""), text.encode()).hexdigest()
