@@ -1,10 +1,10 @@
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.pictures import Photographer
+from tools.browser import require_browser
 from tools.local_deployment import LocalDeployment
 
 FLAGS = [
@@ -24,8 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "Chromium is needed to see the page (Debian: apt-get install chromium)"
+    program = require_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
