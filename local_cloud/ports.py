@@ -55,7 +55,8 @@ def _listening_process(port: int) -> psutil.Process | None:
     # Of another user's processes, and on macOS of any, the system may not tell.
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-            if listens and connection.pid:
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+                continue
+            if connection.laddr.port == port and connection.pid:
                 return psutil.Process(connection.pid)
     return None
