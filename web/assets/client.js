@@ -51,6 +51,7 @@ function isUsable(predictions) {
       (prediction) =>
         typeof prediction?.label === "string" &&
         Number.isInteger(prediction.index) &&
+        typeof prediction.probability === "number" &&
         prediction.probability >= 0 &&
         prediction.probability <= 1,
     )
