@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
 from tools.local_deployment import LocalDeployment
 
@@ -211,7 +210,6 @@ def test_a_model_of_any_number_of_classes_is_drawn(page: Page, count: int) -> No
     expect(bars.last.locator(".label")).to_have_text(f"class of index {count - 1}")
     expect(bars.first.locator(".percentage")).to_have_text("50.0%")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1100
-    keep_screenshot(page, f"of-{count}-classes")
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,11 @@ def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def up(state: Path) -> subprocess.CompletedProcess[str]:
-    """Deploy the demo to a cloud of its own on free ports."""
+def up(state: Path, model: Path = DEMO_MODEL) -> subprocess.CompletedProcess[str]:
+    """Deploy a model, the demo if no other, to a cloud of its own on free ports."""
     return run_tool(
         "tools.up",
-        "--model", str(DEMO_MODEL),
+        "--model", str(model),
         "--state-directory", str(state),
         "--deployment", str(state / "local.json"),
         "--port", "0",

@@ -88,11 +88,11 @@ def processes_of_group(group: int) -> list[int]:
     return found
 
 
-def check_pasted_curl(output: str) -> None:
-    """Run the printed command as a shell would."""
+def check_pasted_curl(output: str, folder: Path = ROOT) -> None:
+    """Run the printed command as a shell would in the folder of `make up`."""
     command = output[output.index("curl --noproxy") :].partition("\n\n")[0]
     ended = subprocess.run(
         ["bash", "-c", command.replace("curl ", "curl --silent --show-error ", 1)],  # noqa: S607
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert '"predictions"' in ended.stdout, ended.stdout + shlex.quote(command)
