@@ -40,10 +40,9 @@ def copy_tree(clone: Path, state: Path) -> None:
     for name in _INSTALLED:
         (clone / name).symlink_to(ROOT / name)
     # make must not renew the environments that it shares.
-    for lock in ("requirements.txt", "package-lock.json"):
-        os.utime(clone / lock, (0, 0))
-    for lock in (*clone.glob("requirements/*"), *clone.glob("model_code/requirements*")):
-        os.utime(lock, (0, 0))
+    for pattern in ("requirements.txt", "*/*.txt", "package-lock.json"):
+        for lock in clone.glob(pattern):
+            os.utime(lock, (0, 0))
     (clone / "build").mkdir()
     (clone / "build" / "local-cloud").symlink_to(state)
 

@@ -81,8 +81,8 @@ def few(
         return FewClasses(LABELS[2], printed, place / "clone")
     output = trained_on_three.communicate()[0]
     assert trained_on_three.returncode == 0, output
-    build = [TRAINING, "model_code/build.py", "--trained", place / "trained"]
-    subprocess.run([*build, "--output", place / "model"], cwd=ROOT, check=True)
+    folders = ["--trained", place / "trained", "--output", place / "model"]
+    subprocess.run([TRAINING, "model_code/build.py", *folders], cwd=ROOT, check=True)
     printed = redeploy(place / "model")
     return FewClasses(LABELS[3], printed, ROOT)
 
@@ -115,7 +115,8 @@ def test_every_class_is_given_the_most_probable_first(
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
 
 
-def test_fewer_can_be_asked_for(few: FewClasses, deployment: LocalDeployment) -> None:
+@pytest.mark.usefixtures("few")
+def test_fewer_can_be_requested(deployment: LocalDeployment) -> None:
     _, everything = ask(deployment, IMAGE.read_bytes())
     status, body = ask(deployment, IMAGE.read_bytes(), query="?top_k=1")
     assert (status, labels_of(body)) == (200, labels_of(everything)[:1])
@@ -153,7 +154,7 @@ def test_logits_are_what_the_softmax_is_made_of(
 def test_predict_prints_every_class(few: FewClasses, state: Path, options: tuple[str, ...]) -> None:
     deployed = ("--deployment", str(state / "local.json"))
     *lines, model = run_tool("tools.predict", str(IMAGE), *deployed, *options).stdout.splitlines()
-    scores = dict(reversed(line.split()) for line in lines)
+    scores = {label: score for score, label in map(str.split, lines)}
     assert sorted(scores) == few.labels
     assert all(score.endswith("%") != ("logits" in options) for score in scores.values())
     if "class" in options:
