@@ -29,6 +29,7 @@ INHERITED = {
 def pytest_configure(config: pytest.Config) -> None:
     # As a plugin, so that the deployment of these tests is that of tests/browser too.
     config.pluginmanager.import_plugin("tests.local.deployed")
+    config.pluginmanager.import_plugin("tests.browser.browsing")
 
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
+from tests.browser.screenshots import keep_screenshot
+from tests.browser.test_page import choose, enter_key
 from tests.local.asking import ask
 from tests.local.conftest import DEMO, run_tool
 from tests.local.own_model import copy_tree, run_own_model_commands
@@ -81,7 +84,7 @@ def few(
         return FewClasses(LABELS[2], printed, place / "clone")
     output = trained_on_three.communicate()[0]
     assert trained_on_three.returncode == 0, output
-    folders = ["--trained", place / "trained", "--output", place / "model"]
+    folders = ["--trained", str(place / "trained"), "--output", str(place / "model")]
     subprocess.run([TRAINING, "model_code/build.py", *folders], cwd=ROOT, check=True)
     printed = redeploy(place / "model")
     return FewClasses(LABELS[3], printed, ROOT)
@@ -160,3 +163,14 @@ def test_predict_prints_every_class(few: FewClasses, state: Path, options: tuple
     if "class" in options:
         assert [*scores] == few.labels
     assert model.endswith(" ms")
+
+
+def test_the_page_draws_every_class(
+    few: FewClasses, page: Page, deployment: LocalDeployment
+) -> None:
+    enter_key(page, deployment.api_key)
+    choose(page, IMAGE)
+    bars = page.locator("#predictions li")
+    expect(bars).to_have_count(len(few.labels))
+    assert sorted(bars.locator(".label").all_inner_texts()) == few.labels
+    keep_screenshot(page, f"of-{len(few.labels)}-classes")
