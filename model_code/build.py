@@ -1,7 +1,7 @@
 """Make the artifact that is deployed, without training.
 
-Takes torchvision's published weights, a state dict in a file, or what train.py wrote, and writes
-model.tar.gz and manifest.json. Exits with 3 when published weights cannot be downloaded.
+Takes published weights, a state dict in a file, or what train.py wrote, and writes model.tar.gz
+and manifest.json. Exits with 3 when published weights cannot be had.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from classifier.artifact import ArtifactError, read_artifact
 from classifier.manifest import ManifestError
-from classifier.training.errors import DownloadError, TrainingError
+from classifier.training.errors import TrainingError, UnavailableWeightsError
 from classifier.training.publication import publish
 
-EXIT_DOWNLOAD_FAILED: Final = 3
+EXIT_WEIGHTS_UNAVAILABLE: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build; on failure print one line on standard error and return 1, or 3 for a download."""
+    """Build; on failure print one line on standard error and return 1, or 3 without weights."""
     options = _parse(arguments)
     try:
         _build(options)
-    except DownloadError as error:
+    except UnavailableWeightsError as error:
         print(f"build.py: {error}", file=sys.stderr)
-        return EXIT_DOWNLOAD_FAILED
+        return EXIT_WEIGHTS_UNAVAILABLE
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1
@@ -45,14 +46,23 @@ def _build(options: argparse.Namespace) -> None:
     if options.trained:
         build_from_trained(options.trained, measurements, options.output)
         return
-    build_from_weights(
-        architecture=options.architecture,
-        name=options.name or options.architecture,
-        weights_file=options.weights_file,
-        labels_file=options.labels,
-        measurements=measurements,
-        output=options.output,
-    )
+    architectures = [options.architecture, *options.fallback]
+    for architecture, following in zip_longest(architectures, options.fallback):
+        try:
+            build_from_weights(
+                architecture=architecture,
+                name=options.name or architecture,
+                weights_file=options.weights_file,
+                labels_file=options.labels,
+                measurements=measurements,
+                output=options.output,
+            )
+        except UnavailableWeightsError as error:
+            if following is None:
+                raise
+            print(f"build.py: {error}\nbuild.py: trying {following}", file=sys.stderr, flush=True)
+        else:
+            return
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -60,9 +70,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="build.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--architecture", help="a classifier of torchvision, such as resnet50")
+    source.add_argument(
+        "--architecture",
+        help="a classifier of torchvision, such as resnet50, or efficientnet_lite0, whose\n"
+        "weights come with the training environment",
+    )
+    parser.add_argument(
+        "--fallback",
+        action="append",
+        default=[],
+        metavar="ARCHITECTURE",
+        help="what to build where the published weights of --architecture cannot be had",
+    )
     source.add_argument("--trained", type=Path, help="folder that train.py wrote (--model-dir)")
-    parser.add_argument("--weights-file", type=Path, help="state dict, instead of a download")
+    parser.add_argument(
+        "--weights-file", type=Path, help="state dict, instead of the published weights"
+    )
     parser.add_argument("--labels", type=Path, help="text file, one label a line, in class order")
     parser.add_argument(
         "--quantize",
@@ -84,8 +107,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--output", type=Path, default=Path("build/model"), help="folder (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    if options.trained and (options.weights_file or options.labels or options.name):
-        parser.error("--weights-file, --labels and --name go with --architecture")
+    if options.trained and (
+        options.weights_file or options.labels or options.name or options.fallback
+    ):
+        parser.error("--weights-file, --labels, --name and --fallback go with --architecture")
+    if options.weights_file and options.fallback:
+        parser.error("--fallback replaces published weights; --weights-file has its own")
     if options.quantize and not options.calibration:
         parser.error("--quantize needs pictures: name their folder with --calibration")
     return options

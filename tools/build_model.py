@@ -3,55 +3,52 @@
 import argparse
 import shutil
 import subprocess
-from pathlib import Path
 
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
+from tools.default_models import DESCRIPTIONS, DefaultModel, is_in_reach, read_summary
 
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _MODEL_CODE = ROOT / "model_code"
+_MODEL = ROOT / "build" / "model"
 _DEMO = ROOT / "build" / "demo"
-# model_code/build.py's exit status where the weights cannot be downloaded.
+_ARCHITECTURES = {
+    DefaultModel.RESNET50: "resnet50",
+    DefaultModel.EFFICIENTNET_LITE0: "efficientnet_lite0",
+}
+# model_code/build.py's exit status where published weights cannot be had.
 _NO_WEIGHTS = 3
 _EPILOG = (
-    "An int8 network needs pictures to calibrate and to judge it: `.venvs/training/bin/python "
-    "model_code/build.py --architecture resnet50 --quantize --calibration FOLDER` builds the same "
-    "model with one, if it answers like fp32. The demo has one."
+    "Takes the first of ResNet-50 (torchvision's weights, 98 MB to download), EfficientNet-Lite0 "
+    "(weights from a package of the training environment) and the digits demo. What is in "
+    "build/model stays there unless --upgrade finds better. An int8 network needs images to "
+    "calibrate and to judge it: `.venvs/training/bin/python model_code/build.py --architecture "
+    "resnet50 --quantize --calibration FOLDER` builds a model with one, if its results are those "
+    "of fp32. The demo has one."
 )
 
 
 def main() -> None:
-    """Build from pretrained weights, or take the demo where they cannot be downloaded."""
+    """Build the default model where there is none; say what is there and what is better."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.build_model", description=__doc__, epilog=_EPILOG
     )
-    parser.add_argument(
-        "--architecture", default="resnet50", help="torchvision's name (%(default)s)"
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--upgrade", action="store_true", help="replace a default model if a better one is in reach"
     )
-    parser.add_argument(
+    action.add_argument(
         "--demo", action="store_true", help="train the digits demo alone, into build/demo/artifact"
     )
     arguments = parser.parse_args()
     if arguments.demo:
         build_demo()
-    elif not build_pretrained(arguments.architecture, ROOT / "build" / "model"):
-        print("  The digits demo is deployed instead.", flush=True)
-        if not (_DEMO / "artifact" / "manifest.json").exists():
-            build_demo()
-        shutil.copytree(_DEMO / "artifact", ROOT / "build" / "model", dirs_exist_ok=True)
-
-
-def build_pretrained(architecture: str, output: Path) -> bool:
-    """Build the artifact of a pretrained network; return False if its weights cannot be had.
-
-    Raises:
-        ToolError: it could not be built for another reason.
-    """
-    print(f"… Model: {architecture} with torchvision's published weights", flush=True)
-    status = _run("build.py", "--architecture", architecture, "--output", str(output))
-    if status not in {0, _NO_WEIGHTS}:
-        raise ToolError("The model could not be built; the reason is above.")
-    return status == 0
+    elif not (_MODEL / "manifest.json").exists():
+        _build_best()
+    elif arguments.upgrade:
+        _upgrade()
+    else:
+        _describe()
 
 
 def build_demo() -> None:
@@ -70,6 +67,86 @@ def build_demo() -> None:
     ):  # fmt: skip
         if _run(script, *options) != 0:
             raise ToolError(f"model_code/{script} failed; the reason is above.")
+
+
+def _build_best() -> None:
+    if not _build_published(list(_ARCHITECTURES)):
+        print(
+            "  Neither has published weights within reach: the digits demo is taken instead. "
+            "It is for tests.",
+            flush=True,
+        )
+        if not (_DEMO / "artifact" / "manifest.json").exists():
+            build_demo()
+        _copy_demo()
+    built = read_summary(_MODEL / "manifest.json").default
+    if built is not DefaultModel.RESNET50:
+        print("  When a better model comes within reach, `make model UPGRADE=1` takes it.")
+
+
+def _upgrade() -> None:
+    present = read_summary(_MODEL / "manifest.json")
+    if present.default is None:
+        raise ToolError(
+            f"build/model holds a model of your own ({present.name}), which --upgrade leaves as "
+            "it is. Delete build/model first to build a default model."
+        )
+    better = [model for model in _ARCHITECTURES if model < present.default]
+    if not better:
+        print(f"build/model holds the best default model: {DESCRIPTIONS[present.default]}.")
+    elif not _build_published(better):
+        print(f"build/model stays as it is: {DESCRIPTIONS[present.default]}.")
+
+
+def _describe() -> None:
+    present = read_summary(_MODEL / "manifest.json")
+    print(
+        f"build/model holds {present.name} ({present.architecture}, {present.label_count} labels)."
+    )
+    if present.default is None:
+        print("  It is a model of your own. Delete build/model to build a default model.")
+        return
+    for model in (model for model in _ARCHITECTURES if model < present.default):
+        if is_in_reach(model, _PYTHON):
+            print(f"  Better, and within reach now: {DESCRIPTIONS[model]}. To take it:")
+            print("  make model UPGRADE=1")
+            return
+    if present.default is not DefaultModel.RESNET50:
+        print(f"  Better, but not within reach now: {DESCRIPTIONS[DefaultModel.RESNET50]}.")
+        print("  Where it is, `make model UPGRADE=1` takes it.")
+
+
+def _build_published(models: list[DefaultModel]) -> bool:
+    """Build the first whose weights can be had; return False if there is none.
+
+    An artifact in build/model stays until another one can be written.
+
+    Raises:
+        ToolError: it could not be built for another reason.
+    """
+    first, *others = models
+    print(f"… Model: {', else '.join(DESCRIPTIONS[model] for model in models)}", flush=True)
+    # In one process: torch alone takes ten seconds to import.
+    fallbacks = [flag for m in others for flag in ("--fallback", _ARCHITECTURES[m])]
+    status = _run(
+        "build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, "--output", str(_MODEL)
+    )
+    if status not in {0, _NO_WEIGHTS}:
+        raise ToolError("The model could not be built; the reason is above.")
+    return status == 0
+
+
+def _copy_demo() -> None:
+    _MODEL.mkdir(parents=True, exist_ok=True)
+    # What belongs to an archive lies beside it under its name.
+    for path in _MODEL.glob("model.tar.gz*"):
+        path.unlink()
+    artifact = _DEMO / "artifact"
+    shutil.copytree(
+        artifact, _MODEL, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True
+    )
+    # The manifest vouches for the rest, so it comes last.
+    shutil.copy(artifact / "manifest.json", _MODEL)
 
 
 def _run(script: str, *options: str) -> int:

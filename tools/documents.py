@@ -17,7 +17,7 @@ Made from the code by `make documents`; do not edit.
 Every error has one shape, whoever answers it:
 
 ```json
-{"error": {"code": "empty_body", "message": "The request holds no picture. …"}, "request_id": "…"}
+{"error": {"code": "empty_body", "message": "The request has no image. …"}, "request_id": "…"}
 ```
 
 Programs go by the status and the code, people by the message. Where a row names seconds, the

@@ -6,22 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES, MAXIMUM_PIXELS
-from classifier_proxy.schemas import IMAGE_MEDIA_TYPES, JSON_MEDIA_TYPE, MAXIMUM_TOP_K
+from classifier_proxy.schemas import (
+    FORM_MEDIA_TYPE,
+    IMAGE_MEDIA_TYPES,
+    JSON_MEDIA_TYPE,
+    OTHER_IMAGE_MEDIA_TYPES,
+)
 from tools.cdk import ROOT
 from tools.console import run_tool
 from tools.error_rows import HEALTH, PREDICT, Row, error_rows
 from tools.openapi_schemas import (
     CLASSIFICATION_EXAMPLE,
     HEALTH_EXAMPLE,
+    PARAMETERS,
     PICTURE_EXAMPLE,
     schemas,
 )
 
 DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
-Classifies pictures. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes
-and {MAXIMUM_PIXELS} pixels, or JSON that holds them. Every error has one shape; programs go by its
-status and code.
+Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes
+and {MAXIMUM_PIXELS} pixels, a form with one such file, or JSON that holds them. Every error has one
+shape; programs go by its status and code.
 
 A path or method that is not listed here is answered 403 `route_not_found`. Methods that CloudFront
 does not know it refuses itself beside the page, in HTML. `Content-Encoding` is not looked at."""
@@ -59,36 +65,36 @@ def document() -> dict[str, Any]:
                     "schema": {"type": "integer", "minimum": 1},
                 },
             },
-            "schemas": schemas(MAXIMUM_TOP_K),
+            "schemas": schemas(),
         },
     }
 
 
 def _predict() -> dict[str, Any]:
-    pictures = {
-        media_type: {"schema": {"type": "string", "format": "binary"}}
-        for media_type in IMAGE_MEDIA_TYPES
-    }
+    image = {"schema": {"type": "string", "format": "binary"}}
     in_json = {
         "schema": {"$ref": "#/components/schemas/Picture"},
         "examples": {"image": {"value": PICTURE_EXAMPLE}},
     }
+    others = ", ".join(f"`{media_type}`" for media_type in OTHER_IMAGE_MEDIA_TYPES)
     return {
         "operationId": "predict",
-        "summary": "Classify a picture",
+        "summary": "Classify an image",
         "parameters": [
-            {
-                "name": "top_k",
-                "in": "query",
-                "description": "How many classes to answer, up to the model's number; 5 if absent.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": MAXIMUM_TOP_K},
-            }
+            {"name": name, "in": "query", **parameter} for name, parameter in PARAMETERS.items()
         ],
-        "requestBody": {"required": True, "content": {**pictures, JSON_MEDIA_TYPE: in_json}},
+        "requestBody": {
+            "required": True,
+            "description": "The bytes decide which format an image has. They may also be sent as"
+            f" {others}. A parameter is in the query or in the body, not in both.",
+            "content": {
+                **dict.fromkeys(IMAGE_MEDIA_TYPES, image),
+                JSON_MEDIA_TYPE: in_json,
+                FORM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Form"}},
+            },
+        },
         "responses": {
-            "200": _json_answer(
-                "The most probable classes", "Classification", CLASSIFICATION_EXAMPLE
-            )
+            "200": _json_answer("The requested classes", "Classification", CLASSIFICATION_EXAMPLE)
         }
         | _error_answers(PREDICT),
     }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from classifier_proxy.health import SERVING_STATUSES
+from classifier_proxy.parameters import ALL, MAX_TOP_K, ORDERS, SCORES
 from classifier_proxy.url_checks import LONGEST_URL_CHARACTERS
 
 REQUEST_ID = {"type": "string", "description": "Names the request, in the logs too."}
@@ -20,7 +21,12 @@ HEALTH_EXAMPLE = {
     "endpoint_status": "InService",
     "request_id": CLASSIFICATION_EXAMPLE["request_id"],
 }
-_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_GAP = "[ \\t\\r\\n]*"
+_DIGIT, _PADDING = f"[A-Za-z0-9+/]{_GAP}", f"={_GAP}"
+_BASE64 = (
+    f"^{_GAP}(?:[dD][aA][tT][aA]:[^,]{{0,255}};[bB][aA][sS][eE]64,)?{_GAP}(?:(?:{_DIGIT}){{4}})*"
+    f"(?:(?:{_DIGIT}){{2}}(?:{_PADDING}{_PADDING})?|(?:{_DIGIT}){{3}}(?:{_PADDING})?)?$"
+)
 # The smallest PNG: one pixel.
 PICTURE_EXAMPLE = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
@@ -28,13 +34,37 @@ PICTURE_EXAMPLE = {
 }
 
 
-def schemas(top_k_maximum: int) -> dict[str, Any]:
-    """Return the document's named schemas.
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "top_k": {
+        "description": f"How many classes the response lists, 5 if absent; more than the model has,"
+        f" or `{ALL}`, gives all of them. Not with `order=class`.",
+        "schema": {
+            "oneOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
+                {"type": "string", "const": ALL},
+            ]
+        },
+    },
+    "order": {
+        "description": "The best class first, or every class in the order of the model's labels.",
+        "schema": {"type": "string", "enum": list(ORDERS), "default": ORDERS[0]},
+    },
+    "scores": {
+        "description": "Probabilities, which sum to 1 over all classes, or the network's outputs"
+        " before the softmax.",
+        "schema": {"type": "string", "enum": list(SCORES), "default": SCORES[0]},
+    },
+}
+"""The parameters by name: in the query, or beside the image in JSON or a form."""
 
-    Args:
-        top_k_maximum: the most predictions of an answer.
-    """
+
+def schemas() -> dict[str, Any]:
+    """Return the document's named schemas."""
     text = {"type": "string", "minLength": 1}
+    beside = {
+        name: {**parameter["schema"], "description": parameter["description"]}
+        for name, parameter in PARAMETERS.items()
+    }
     return {
         "Picture": _closed(
             {
@@ -42,7 +72,8 @@ def schemas(top_k_maximum: int) -> dict[str, Any]:
                     **text,
                     "contentEncoding": "base64",
                     "pattern": _BASE64,
-                    "description": "A JPEG, PNG or WebP in standard base64 with padding.",
+                    "description": "A JPEG, PNG or WebP in standard base64. Padding may be left"
+                    " out, line breaks and the prefix of a data: URL are accepted.",
                 },
                 "url": {
                     **text,
@@ -51,25 +82,39 @@ def schemas(top_k_maximum: int) -> dict[str, Any]:
                     "description": "https address of a picture, where the deployment allows its"
                     " host.",
                 },
+                **beside,
             },
             required=[],
         )
         | {"oneOf": [{"required": ["image"]}, {"required": ["url"]}]},
+        "Form": _closed(
+            {
+                "image": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "One file, under any name: a JPEG, PNG or WebP.",
+                },
+                **beside,
+            },
+            required=["image"],
+        ),
         "Prediction": _closed(
             {
                 "label": text,
                 "index": {"type": "integer", "minimum": 0},
                 "probability": {"type": "number", "minimum": 0, "maximum": 1},
-            }
-        ),
+                "logit": {"type": "number", "description": "Where `scores=logits` was requested."},
+            },
+            required=["label", "index"],
+        )
+        | {"oneOf": [{"required": ["probability"]}, {"required": ["logit"]}]},
         "Classification": _closed(
             {
                 "predictions": {
                     "type": "array",
-                    "description": "The most probable first.",
+                    "description": "The best first, unless `order=class` was requested.",
                     "items": {"$ref": "#/components/schemas/Prediction"},
                     "minItems": 1,
-                    "maxItems": top_k_maximum,
                 },
                 "model": _closed({"name": text, "version": text}),
                 "request_id": REQUEST_ID,

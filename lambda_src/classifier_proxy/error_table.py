@@ -26,9 +26,18 @@ class ErrorAnswer:
 
 MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
     {
-        400: frozenset({"empty_body", "invalid_request", "invalid_top_k"}),
+        400: frozenset(
+            {
+                "empty_body",
+                "invalid_order",
+                "invalid_request",
+                "invalid_scores",
+                "invalid_top_k",
+                "logits_unavailable",
+            }
+        ),
         413: frozenset({"image_too_large", "payload_too_large"}),
-        415: frozenset({"unsupported_media_type"}),
+        415: frozenset({"unsupported_image", "unsupported_media_type"}),
         422: frozenset({"unreadable_image"}),
     }
 )
@@ -45,25 +54,37 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
             404, "route_not_found", "There is nothing at this method and path."
         ),
         errors.EmptyBodyError: ErrorAnswer(
-            400, "empty_body", "The request holds no picture. Send its bytes as the body."
+            400, "empty_body", "The request has no image. Send its bytes as the body."
         ),
         errors.InvalidJsonError: ErrorAnswer(400, "invalid_json", "The body is not valid JSON."),
         errors.InvalidRequestError: ErrorAnswer(
             400,
             "invalid_request",
-            'The body must be a JSON object {"image": "<base64>"} or {"url": "https://…"}.',
+            'The body must be a JSON object such as {"image": "<base64>"}.',
         ),
         errors.InvalidBase64Error: ErrorAnswer(
             400, "invalid_base64", '"image" is not valid base64.'
         ),
         errors.InvalidTopKError: ErrorAnswer(
-            400, "invalid_top_k", "top_k is not a whole number within its bounds."
+            400, "invalid_top_k", 'top_k is not a whole number within its bounds, nor "all".'
+        ),
+        errors.InvalidOrderError: ErrorAnswer(
+            400, "invalid_order", 'order is not "score" or "class", or excludes top_k.'
+        ),
+        errors.InvalidScoresError: ErrorAnswer(
+            400, "invalid_scores", 'scores is not "probabilities" or "logits".'
+        ),
+        errors.ResponseTooLargeError: ErrorAnswer(
+            400,
+            "response_too_large",
+            "The response with so many classes is larger than the 6 MB that Lambda returns."
+            " Request fewer with top_k.",
         ),
         errors.PayloadTooLargeError: ErrorAnswer(
-            413, "payload_too_large", "The picture has too many bytes. Send a smaller one."
+            413, "payload_too_large", "The image has too many bytes. Send a smaller one."
         ),
         errors.ImageTooLargeError: ErrorAnswer(
-            413, "image_too_large", "The picture has too many pixels. Send a smaller one."
+            413, "image_too_large", "The image has too many pixels. Send a smaller one."
         ),
         errors.UnreadableImageError: ErrorAnswer(
             422, "unreadable_image", "The picture's header is not that of a readable picture."
@@ -72,10 +93,10 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
             415, "unsupported_media_type", "This Content-Type is not supported."
         ),
         errors.UnsupportedImageError: ErrorAnswer(
-            415, "unsupported_image", "The picture is not a JPEG, PNG or WebP."
+            415, "unsupported_image", "The body is not a JPEG, PNG or WebP image."
         ),
         errors.UrlDisabledError: ErrorAnswer(
-            400, "url_disabled", "This API takes no addresses of pictures. Send the picture itself."
+            400, "url_disabled", "This API does not fetch images by URL. Send the image itself."
         ),
         errors.InvalidUrlError: ErrorAnswer(
             400,

@@ -27,15 +27,27 @@ class InvalidJsonError(RequestError):
 
 
 class InvalidRequestError(RequestError):
-    """The body is JSON, but not an object with the documented keys and types."""
+    """The body, the form or the event is not one of the documented members and types."""
 
 
 class InvalidBase64Error(RequestError):
-    """The picture in the JSON body is not base64."""
+    """The image in the JSON body or the event is not base64."""
 
 
 class InvalidTopKError(RequestError):
-    """The query parameter top_k is not a whole number within its bounds."""
+    """The parameter top_k is neither a whole number within its bounds nor "all"."""
+
+
+class InvalidOrderError(RequestError):
+    """The parameter order is not one of its values, or excludes another parameter."""
+
+
+class InvalidScoresError(RequestError):
+    """The parameter scores is not one of its values."""
+
+
+class ResponseTooLargeError(RequestError):
+    """So many classes were requested that Lambda cannot return the response."""
 
 
 class PayloadTooLargeError(RequestError):

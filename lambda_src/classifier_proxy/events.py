@@ -1,13 +1,18 @@
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from classifier_proxy.errors import InvalidBase64Error
+from classifier_proxy.errors import InvalidBase64Error, InvalidRequestError
+
+_EXPECTED = (
+    'The event must be {"image": "<base64>"} or that of an API Gateway REST API with proxy'
+    " integration (payload format 1.0)."
+)
 
 
 @dataclass(frozen=True)
 class ApiEvent:
-    """The parts of an API Gateway REST proxy event that routes look at.
+    """The parts of an event that routes look at.
 
     Powertools has a class for it, which brings those of all other events: a quarter of the start.
 
@@ -17,34 +22,59 @@ class ApiEvent:
         headers: by lower-case name.
         body: the body's bytes.
         query: every value of each query parameter.
+        document: of a direct invocation, what a JSON body would hold; None: it came by the API.
     """
 
     method: str
     resource: str
-    headers: dict[str, str]
-    body: bytes
-    query: dict[str, list[str]]
+    headers: dict[str, str | None] = field(default_factory=dict)
+    body: bytes = b""
+    query: dict[str, list[str]] = field(default_factory=dict)
+    document: dict[str, Any] | None = None
 
 
-def read_event(event: dict[str, Any]) -> ApiEvent:
+def read_event(event: Any) -> ApiEvent:
     """Read an event as Lambda hands it over.
 
     Args:
-        event: an API Gateway REST proxy event.
+        event: an API Gateway REST proxy event, or of a direct invocation an object with the
+            members of a JSON body, `image` or `url` among them. Anybody who may invoke the
+            function can send anything else.
 
     Returns:
         What of it is looked at.
 
     Raises:
+        InvalidRequestError: it is neither.
         InvalidBase64Error: the body is not the base64 that the event says it is.
     """
+    if not isinstance(event, dict):
+        raise InvalidRequestError(_EXPECTED)
+    if "httpMethod" not in event and event.keys() & {"image", "url"}:
+        return ApiEvent("POST", "/predict", document=event)
+    headers = event.get("headers") or {}
+    query = event.get("multiValueQueryStringParameters") or {}
+    body = event.get("body") or ""
+    if not (
+        isinstance(event.get("httpMethod"), str)
+        and isinstance(event.get("resource"), str)
+        and _is_table(headers, str | None)
+        and _is_table(query, list)
+        and all(isinstance(value, str) for values in query.values() for value in values)
+        and isinstance(body, str)
+    ):
+        raise InvalidRequestError(_EXPECTED)
     return ApiEvent(
         method=event["httpMethod"],
         resource=event["resource"],
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-        body=_read_body(event.get("body") or "", is_base64=bool(event.get("isBase64Encoded"))),
-        query=event.get("multiValueQueryStringParameters") or {},
+        headers={name.lower(): value for name, value in headers.items()},
+        body=_read_body(body, is_base64=bool(event.get("isBase64Encoded"))),
+        query=query,
     )
+
+
+def _is_table(value: Any, kind: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, kind) for each in value.values())
 
 
 def _read_body(text: str, *, is_base64: bool) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
 from classifier_proxy.endpoint_status import SageMakerEndpointStatus
 from classifier_proxy.error_table import answer_for
+from classifier_proxy.errors import ResponseTooLargeError
 from classifier_proxy.events import read_event
 from classifier_proxy.health import Health
 from classifier_proxy.routes import Routes, answer_event, create_routes
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from classifier_proxy.url_fetch import PictureFetcher
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+MAX_RESPONSE_CHARACTERS = 6 * 1024 * 1024 - 4096
+"""Lambda returns 6 MB of JSON, in which the body is a string; the rest is for headers."""
 
 
 def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handler:
@@ -50,7 +54,7 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
     @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
-    def handle_event(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    def handle_event(event: Any, context: "LambdaContext") -> dict[str, Any]:
         answer = answer_request(routes, telemetry, event, context)
         if settings.cors_allowed_origin:
             answer["headers"] |= _cors_headers(settings.cors_allowed_origin, answer["headers"])
@@ -60,14 +64,14 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
 
 
 def answer_request(
-    routes: Routes, telemetry: Telemetry, event: dict[str, Any], context: "LambdaContext"
+    routes: Routes, telemetry: Telemetry, event: Any, context: "LambdaContext"
 ) -> dict[str, Any]:
     """Answer one request in the documented form, whatever happens.
 
     Args:
         routes: what the API offers.
         telemetry: where the request is logged and counted.
-        event: an API Gateway REST proxy event.
+        event: an API Gateway REST proxy event or a direct invocation's, as `read_event` says.
         context: Lambda's context of the invocation.
 
     Returns:
@@ -81,6 +85,8 @@ def answer_request(
             read_event(event),
             lambda: context.get_remaining_time_in_millis() / 1000,
         )
+        response = _response(200, result.body, request_id)
+        _check_length(response["body"])
     except Exception as error:
         answer = answer_for(error)
         telemetry.record_failure(error, answer)
@@ -88,7 +94,7 @@ def answer_request(
         return _response(answer.status, failure, request_id, answer.retry_after_seconds)
     else:
         telemetry.record_success(result)
-        return _response(200, result.body, request_id)
+        return response
     finally:
         telemetry.end_request()
 
@@ -109,10 +115,18 @@ def _fetch_picture_from(
     return timed_fetch(lambda url: fetcher().fetch(url), telemetry)
 
 
-def _request_id(event: dict[str, Any], context: "LambdaContext") -> str:
+def _request_id(event: Any, context: "LambdaContext") -> str:
     # API Gateway's id, which its access log and its own error answers carry too.
-    request_context = event.get("requestContext") or {}
-    return str(request_context.get("requestId") or context.aws_request_id)
+    request_context = event.get("requestContext") if isinstance(event, dict) else None
+    request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
+    return request_id if request_id and isinstance(request_id, str) else context.aws_request_id
+
+
+def _check_length(body: str) -> None:
+    # The runtime writes the body as a string of JSON: each quotation mark takes another character.
+    # Most bodies are far too short to be measured so.
+    if 2 * len(body) > MAX_RESPONSE_CHARACTERS < len(json.dumps(body)):
+        raise ResponseTooLargeError
 
 
 def _cors_headers(allowed_origin: str, headers: Mapping[str, str]) -> dict[str, str]:

@@ -46,7 +46,8 @@ def check_image(image: bytes) -> CheckedImage:
     Raises:
         EmptyBodyError: there is not one byte.
         PayloadTooLargeError: there are more than `MAXIMUM_IMAGE_BYTES`.
-        UnsupportedImageError: the bytes start like none of the three formats.
+        UnsupportedImageError: the bytes start like none of the three formats; the text names what
+            they are instead, where that is known.
         UnreadableImageError: more scans than `MAXIMUM_JPEG_SCANS`, no size, or a side of 0 pixels.
         ImageTooLargeError: more pixels than `MAXIMUM_PIXELS`.
     """
@@ -54,6 +55,8 @@ def check_image(image: bytes) -> CheckedImage:
         raise EmptyBodyError
     check_size(len(image))
     media_type = _media_type(image)
+    if media_type is None:
+        raise UnsupportedImageError(_foreign(image))
     if media_type == "image/jpeg" and has_more_jpeg_scans(image, MAXIMUM_JPEG_SCANS):
         raise UnreadableImageError(
             f"The JPEG has more than {MAXIMUM_JPEG_SCANS} scans; save it again."
@@ -75,19 +78,35 @@ def check_size(byte_count: int) -> None:
     """
     if byte_count > MAXIMUM_IMAGE_BYTES:
         raise PayloadTooLargeError(
-            f"The picture has {byte_count} bytes; at most {MAXIMUM_IMAGE_BYTES} (4 MiB) are taken."
+            f"The image has {byte_count} bytes; at most {MAXIMUM_IMAGE_BYTES} (4 MiB) are accepted."
             " Send a smaller one."
         )
 
 
-def _media_type(image: bytes) -> str:
+def starts_like_an_image(body: bytes) -> bool:
+    """Tell whether a body is probably an image, be it one that was converted to text.
+
+    Args:
+        body: the bytes.
+    """
+    return _media_type(body) is not None or body.startswith(("\ufffd".encode(), b"\x89PNG"))
+
+
+def _media_type(image: bytes) -> str | None:
     if image.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if image.startswith(b"RIFF") and image[8:12] == b"WEBP":
         return "image/webp"
-    raise UnsupportedImageError
+    return None
+
+
+def _foreign(body: bytes) -> str:
+    # Here, so that only who sends another format waits for this import.
+    from classifier_proxy.foreign_bodies import describe
+
+    return describe(body) or "The body is not a JPEG, PNG or WebP image."
 
 
 def _check_pixels(size: PictureSize) -> None:
@@ -96,6 +115,6 @@ def _check_pixels(size: PictureSize) -> None:
         raise UnreadableImageError(f"The picture's header says {width} x {height} pixels.")
     if width * height > MAXIMUM_PIXELS:
         raise ImageTooLargeError(
-            f"The picture has {width} x {height} pixels; at most {MAXIMUM_PIXELS // 1_000_000}"
-            " megapixels are taken. Send a smaller one."
+            f"The image has {width} x {height} pixels; at most {MAXIMUM_PIXELS // 1_000_000}"
+            " megapixels are accepted. Send a smaller one."
         )

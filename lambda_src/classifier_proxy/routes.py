@@ -28,13 +28,7 @@ def create_routes(endpoint: Endpoint, fetch_picture: FetchPicture | None, health
     """
 
     def predict(event: ApiEvent, remaining_seconds: RemainingSeconds) -> Answer:
-        request = parse_request(
-            event.headers.get("content-type"),
-            event.body,
-            event.query.get("top_k", []),
-            fetch_picture,
-        )
-        return classify(request, endpoint, remaining_seconds)
+        return classify(parse_request(event, fetch_picture), endpoint, remaining_seconds)
 
     return {
         ("POST", "/predict"): predict,

@@ -1,26 +1,35 @@
-import base64
-import binascii
 import json
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from classifier_proxy.encoded_images import decode_image
 from classifier_proxy.errors import (
     EmptyBodyError,
-    InvalidBase64Error,
     InvalidJsonError,
     InvalidRequestError,
-    InvalidTopKError,
+    UnsupportedImageError,
     UnsupportedMediaTypeError,
     UrlDisabledError,
 )
-from classifier_proxy.image_checks import check_image, check_size
+from classifier_proxy.events import ApiEvent
+from classifier_proxy.image_checks import check_image, starts_like_an_image
+from classifier_proxy.parameters import PARAMETER_NAMES, Parameters, parse_parameters
 from classifier_proxy.picture_headers import PictureSize
 
 IMAGE_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+OTHER_IMAGE_MEDIA_TYPES = (
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",  # what curl's --data-binary says of any file
+)
+"""What clients call an image's bytes, too. The bytes decide which format it is."""
+
+FORM_MEDIA_TYPE = "multipart/form-data"
 JSON_MEDIA_TYPE = "application/json"
-MAXIMUM_TOP_K = 1000
 
 FetchPicture = Callable[[str], bytes]
 """Fetches the picture at an address, or raises a `RequestError`."""
@@ -34,73 +43,89 @@ class ClassificationRequest:
         image: the picture's bytes.
         media_type: the picture's true format, one of `IMAGE_MEDIA_TYPES`.
         size: the picture's size; None where its header does not tell.
-        top_k: how many classes to answer; None: the container's default.
+        parameters: which predictions the response lists.
     """
 
     image: bytes
     media_type: str
     size: PictureSize | None
-    top_k: int | None
+    parameters: Parameters = field(default_factory=Parameters)
 
 
 def parse_request(
-    content_type: str | None,
-    body: bytes,
-    top_k_values: Sequence[str],
-    fetch_picture: FetchPicture | None = None,
+    event: ApiEvent, fetch_picture: FetchPicture | None = None
 ) -> ClassificationRequest:
-    """Turn the parts of an HTTP request into a checked request.
+    """Turn the parts of an HTTP request, or a direct invocation, into a checked request.
 
     Args:
-        content_type: value of the Content-Type header; None where there is none.
-        body: a picture, or JSON `{"image": "<standard base64, padded, no line breaks>"}` or
-            `{"url": "<address of a picture>"}`.
-        top_k_values: every value that the query gives for top_k, as text.
+        event: the body is an image, a form with one, or JSON `{"image": "<base64>"}` or
+            `{"url": "<address of a picture>"}`, which is what a direct invocation holds too. The
+            parameters are in the query or beside the image.
         fetch_picture: for pictures that are named by their address; None: these are refused.
 
     Returns:
-        The request, with the picture decoded from base64 or fetched where it was sent so.
+        The request, with the image decoded from base64 or fetched where it was sent so.
 
     Raises:
         RequestError: one of its kinds, with a text that tells the caller what to change.
     """
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type not in (*IMAGE_MEDIA_TYPES, JSON_MEDIA_TYPE):
-        raise UnsupportedMediaTypeError(
-            f"The Content-Type is {'missing' if not media_type else 'not supported'}; send one of"
-            f" {', '.join(IMAGE_MEDIA_TYPES)} with the picture's bytes, or {JSON_MEDIA_TYPE}."
-        )
-    top_k = _parse_top_k(top_k_values)
-    if not body:
-        raise EmptyBodyError
-    image = _image_from_json(body, fetch_picture) if media_type == JSON_MEDIA_TYPE else body
-    checked = check_image(image)
-    return ClassificationRequest(image, checked.media_type, checked.size, top_k)
+    if event.document is not None:
+        return _from_document(event.document, {}, fetch_picture)
+    content_type = event.headers.get("content-type") or ""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == JSON_MEDIA_TYPE:
+        if not event.body:
+            raise EmptyBodyError(_no_image(fetch_picture))
+        return _from_document(_read_json(event), event.query, fetch_picture)
+    members: Mapping[str, Any] = {}
+    image = event.body
+    if media_type == FORM_MEDIA_TYPE and event.body:
+        # Here, so that only who sends a form waits for this import.
+        from classifier_proxy.forms import parse_form
 
-
-def _parse_top_k(values: Sequence[str]) -> int | None:
-    if not values:
-        return None
-    # int() alone would take " 5", "+5", "1_0" and digits of every script.
-    if len(values) == 1 and re.fullmatch(r"[0-9]{1,4}", values[0]):
-        top_k = int(values[0])
-        if 1 <= top_k <= MAXIMUM_TOP_K:
-            return top_k
-    raise InvalidTopKError(f"top_k must be given once, a whole number from 1 to {MAXIMUM_TOP_K}.")
-
-
-def _image_from_json(body: bytes, fetch_picture: FetchPicture | None) -> bytes:
+        image, members = parse_form(content_type, event.body)
+    elif media_type not in (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE):
+        raise UnsupportedMediaTypeError(_media_type_refusal(media_type))
+    parameters = parse_parameters(event.query, members)
+    if not image:
+        raise EmptyBodyError(_no_image(fetch_picture))
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidJsonError from error
-    if not isinstance(document, dict):
-        raise InvalidRequestError
-    if document.keys() not in ({"image"}, {"url"}):
-        raise InvalidRequestError('The JSON object must have one key, "image" or "url".')
+        return _checked(image, parameters)
+    except UnsupportedImageError as error:
+        raise UnsupportedImageError(f"{error}{_encoding_hint(event)}") from error
+
+
+def _from_document(
+    document: Any, query: Mapping[str, Sequence[str]], fetch_picture: FetchPicture | None
+) -> ClassificationRequest:
+    if not isinstance(document, dict) or len(document.keys() & {"image", "url"}) != 1:
+        raise InvalidRequestError(_members_refusal(fetch_picture))
+    if not document.keys() - {"image", "url"} <= PARAMETER_NAMES:
+        raise InvalidRequestError(_members_refusal(fetch_picture))
+    parameters = parse_parameters(query, document)
     if "url" in document:
-        return _image_at(document["url"], fetch_picture)
-    return _image_from_base64(document["image"])
+        return _checked(_image_at(document["url"], fetch_picture), parameters)
+    image = decode_image(document["image"])
+    if not image:
+        raise EmptyBodyError(_no_image(fetch_picture))
+    return _checked(image, parameters)
+
+
+def _checked(image: bytes, parameters: Parameters) -> ClassificationRequest:
+    checked = check_image(image)
+    return ClassificationRequest(image, checked.media_type, checked.size, parameters)
+
+
+def _read_json(event: ApiEvent) -> Any:
+    try:
+        return json.loads(event.body)
+    except (ValueError, RecursionError) as error:
+        if starts_like_an_image(event.body):
+            raise InvalidJsonError(
+                "The body is an image and not JSON. Send it with its own Content-Type, such as"
+                f" {IMAGE_MEDIA_TYPES[0]}."
+            ) from error
+        raise InvalidJsonError(f"The body is not valid JSON.{_encoding_hint(event)}") from error
 
 
 def _image_at(url: Any, fetch_picture: FetchPicture | None) -> bytes:
@@ -111,14 +136,35 @@ def _image_at(url: Any, fetch_picture: FetchPicture | None) -> bytes:
     return fetch_picture(url)
 
 
-def _image_from_base64(encoded: Any) -> bytes:
-    if not isinstance(encoded, str):
-        raise InvalidRequestError('"image" must be a string of base64.')
-    check_size(len(encoded) * 3 // 4 - encoded[-2:].count("="))
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidBase64Error(
-            '"image" is not valid base64: use the standard alphabet with padding, no line breaks'
-            ' and no "data:" prefix.'
-        ) from error
+def _documents(fetch_picture: FetchPicture | None) -> str:
+    """Return the JSON that this deployment accepts: an address only where it fetches any."""
+    return '{"image": "<base64>"}' + ("" if fetch_picture is None else ' or {"url": "https://..."}')
+
+
+def _no_image(fetch_picture: FetchPicture | None) -> str:
+    return (
+        "The request has no image. Send its bytes as the body, or"
+        f" {JSON_MEDIA_TYPE} with {_documents(fetch_picture)}."
+    )
+
+
+def _members_refusal(fetch_picture: FetchPicture | None) -> str:
+    return (
+        f"The JSON must be an object such as {_documents(fetch_picture)}; the only other members"
+        f" are {', '.join(sorted(PARAMETER_NAMES))}."
+    )
+
+
+def _media_type_refusal(media_type: str) -> str:
+    return (
+        f"The Content-Type header is {'not supported' if media_type else 'missing'}. Send one of"
+        f" {', '.join(IMAGE_MEDIA_TYPES)} with the image's bytes, {FORM_MEDIA_TYPE} with one file,"
+        f" or {JSON_MEDIA_TYPE}."
+    )
+
+
+def _encoding_hint(event: ApiEvent) -> str:
+    encoding = (event.headers.get("content-encoding") or "identity").strip().lower()
+    if encoding == "identity":
+        return ""
+    return " The request has a Content-Encoding header: send the body uncompressed."

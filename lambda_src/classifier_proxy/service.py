@@ -45,10 +45,11 @@ def classify(
         The container's answer, checked, as `parse_classification` describes it.
 
     Raises:
+        ResponseTooLargeError: more classes were requested than a response can hold.
         DeadlineTooShortError: nothing was asked, there is too little time left.
         ModelRejectionError: the model's container refused the request.
         EndpointError: one of its kinds; the request was not to blame.
     """
     if remaining_seconds() < endpoint.longest_call_seconds + ANSWER_RESERVE_SECONDS:
         raise DeadlineTooShortError
-    return parse_classification(endpoint.invoke(request), request.top_k)
+    return parse_classification(endpoint.invoke(request), request.parameters)

@@ -33,7 +33,8 @@ class Telemetry:
         service: Predictions (200), RejectedRequests (4xx), FailedRequests (5xx) and
             EndpointAccessDenied (counts); RequestLatency, EndpointLatency and, of a picture that
             was named by its address, UrlFetchLatency (milliseconds).
-        service, model: TopProbability (0 to 1), PictureBytes and PicturePixels (width times
+        service, model: TopProbability (0 to 1; not where logits of some classes alone were
+            requested), PictureBytes and PicturePixels (width times
             height) of the answered requests, and what the container measured:
             PredictionEntropy (nats, over all classes), PictureBrightness and PictureSharpness
             (0 to 1, of what the network saw).
@@ -98,8 +99,8 @@ class Telemetry:
             answer: what it was answered with.
         """
         fields: dict[str, Any] = {"status": 200}
-        if "predictions" in answer.body:
-            fields |= self._record_prediction(answer)
+        if answer.top_prediction is not None:
+            fields |= self._record_prediction(answer, answer.top_prediction)
         if answer.invalid_measurements:
             fields["invalid_measurements"] = answer.invalid_measurements
         self.logger.info("request answered", extra=fields)
@@ -130,13 +131,16 @@ class Telemetry:
         if line is not None:
             print(line, flush=True)
 
-    def _record_prediction(self, answer: Answer) -> dict[str, Any]:
-        best, model = answer.body["predictions"][0], answer.body["model"]
+    def _record_prediction(self, answer: Answer, best: dict[str, Any]) -> dict[str, Any]:
+        model = answer.body["model"]
         by_model = {**self._service, "model": model["name"]}
         predicted_class = best["label"] if best["index"] < NAMED_CLASSES else "other"
         by_class = {**by_model, "predicted_class": predicted_class}
         self._count("Predictions")
-        self._line.add("TopProbability", best["probability"], "None", by_model)
+        known = {}
+        if answer.top_probability is not None:
+            self._line.add("TopProbability", answer.top_probability, "None", by_model)
+            known["top_probability"] = answer.top_probability
         for name, (amount, unit) in self._picture_metrics.items():
             self._line.add(name, amount, unit, by_model)
         self._line.add("PredictedClass", 1, "Count", by_class)
@@ -145,7 +149,7 @@ class Telemetry:
         return {
             "model": model,
             "predicted_class": best["label"],
-            "top_probability": best["probability"],
+            **known,
             **answer.measurements,
             **self._record_latency(),
         }

@@ -17,8 +17,20 @@ from stacks.components.gateway_responses import add_gateway_responses
 from stacks.settings import StageSettings
 
 STAGE_NAME = "v1"
-# Listed one by one: "*/*" would turn the answer to a CORS preflight into base64.
-BINARY_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+# What an image may be sent as; its bytes decide which format it is. Listed one by one: "*/*" would
+# turn the answer to a CORS preflight into base64.
+BINARY_MEDIA_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+)
 _INTEGRATION_TIMEOUT = Duration.seconds(29)
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
@@ -122,7 +134,13 @@ class ClassifierApi(Construct):
             "POST",
             integration,
             api_key_required=True,
-            request_parameters={"method.request.querystring.top_k": False},
+            request_parameters={
+                "method.request.querystring.top_k": False,
+                "method.request.querystring.order": False,
+                "method.request.querystring.scores": False,
+                # Without the header the body would be taken for text, which no image survives.
+                "method.request.header.Content-Type": True,
+            },
             request_models={"application/json": self._picture_model()},
             request_validator=self.api.add_request_validator(
                 "Validator", validate_request_body=True, validate_request_parameters=True
@@ -140,19 +158,29 @@ class ClassifierApi(Construct):
         self.api.root.add_resource("health").add_method("GET", integration, api_key_required=False)
 
     def _picture_model(self) -> apigateway.Model:
-        # A body with a picture's own content type has no model, and is not validated. Where the
-        # stage fetches nothing, the proxy says so better than a schema could.
+        # A body with an image's own content type has no model, and is not validated. Where the
+        # stage fetches nothing, and for the parameters' values, the proxy's refusals say more than
+        # a schema could.
         some_text = apigateway.JsonSchema(type=apigateway.JsonSchemaType.STRING, min_length=1)
+        anything = apigateway.JsonSchema()
         return self.api.add_model(
             "Picture",
             content_type="application/json",
             schema=apigateway.JsonSchema(
                 schema=apigateway.JsonSchemaVersion.DRAFT4,
                 type=apigateway.JsonSchemaType.OBJECT,
-                properties={"image": some_text, "url": some_text},
+                properties={
+                    "image": some_text,
+                    "url": some_text,
+                    "top_k": anything,
+                    "order": anything,
+                    "scores": anything,
+                },
                 additional_properties=False,
-                min_properties=1,
-                max_properties=1,
+                one_of=[
+                    apigateway.JsonSchema(required=["image"]),
+                    apigateway.JsonSchema(required=["url"]),
+                ],
             ),
         )
 

@@ -10,7 +10,18 @@ from typing import Any
 
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 API_KEY = "secret-key-of-a-caller"
-BINARY_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+BINARY_MEDIA_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+)
 
 
 @dataclass
@@ -42,7 +53,8 @@ def proxy_event(
     multi_value_query: dict[str, list[str]] = {}
     for name, value in query or []:
         multi_value_query.setdefault(name, []).append(value)
-    is_binary = content_type in BINARY_MEDIA_TYPES and body != b""
+    media_type = (content_type or "").partition(";")[0]
+    is_binary = media_type in BINARY_MEDIA_TYPES and body != b""
     text = base64.b64encode(body).decode() if is_binary else body.decode(errors="replace")
     return {
         "resource": path,

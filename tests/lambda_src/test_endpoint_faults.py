@@ -115,7 +115,7 @@ FAULTS += [
     for name, behaviour in {
         "HTML 200": answer(200, HTML, "text/html"),
         "empty 200": answer(200, b""),
-        "a huge answer": answer(200, json.dumps(CLASSIFICATION).encode() + b" " * 2**20),
+        "a huge answer": answer(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
         "more than was asked": answer(
             200, {**CLASSIFICATION, "predictions": CLASSIFICATION["predictions"] * 2}
         ),

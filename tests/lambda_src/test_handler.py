@@ -112,13 +112,6 @@ def test_the_bytes_decide_the_format_not_the_header(
     assert runtime.requests[0].headers["Content-Type"] == "image/jpeg"
 
 
-@pytest.mark.parametrize("top_k", ["2", "5", "1000"])
-def test_top_k_reaches_the_container(proxy: Proxy, runtime: SageMakerRuntime, top_k: str) -> None:
-    assert proxy.call(query=[("top_k", top_k)]).status == 200
-    attributes = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"]
-    assert sorted(attributes.split(",")) == ["measurements=true", f"top_k={top_k}"]
-
-
 def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:
     picture = JPEG.ljust(MAXIMUM_BYTES, b"\0")
 
@@ -129,10 +122,10 @@ def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRun
 
 
 TOO_LARGE = JPEG.ljust(MAXIMUM_BYTES + 1, b"\0")
-BAD_REQUESTS = [
+BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]] = [
     ("no content type", JPEG, None, [], 415, "unsupported_media_type"),
     ("another content type", JPEG, "image/gif", [], 415, "unsupported_media_type"),
-    ("a form", b"a=b", "application/x-www-form-urlencoded", [], 415, "unsupported_media_type"),
+    ("a form", b"a=b", "application/x-www-form-urlencoded", [], 415, "unsupported_image"),
     ("no body", b"", "image/jpeg", [], 400, "empty_body"),
     ("no json body", b"", "application/json", [], 400, "empty_body"),
     ("an empty picture in json", {"image": ""}, "application/json", [], 400, "empty_body"),
@@ -173,29 +166,13 @@ BAD_REQUESTS = [
     ("a json list", b"[]", "application/json", [], 400, "invalid_request"),
     ("json null", b"null", "application/json", [], 400, "invalid_request"),
     ("another key", {"picture": ""}, "application/json", [], 400, "invalid_request"),
-    ("one key more", {"image": "", "top_k": 1}, "application/json", [], 400, "invalid_request"),
+    ("one key more", {"image": "", "topk": 1}, "application/json", [], 400, "invalid_request"),
+    ("both", {"image": "", "url": ""}, "application/json", [], 400, "invalid_request"),
+    ("parameters alone", {"top_k": 1}, "application/json", [], 400, "invalid_request"),
     ("a number", {"image": 1}, "application/json", [], 400, "invalid_request"),
     ("no base64", {"image": "***"}, "application/json", [], 400, "invalid_base64"),
-    ("no padding", {"image": "/9j/4A"}, "application/json", [], 400, "invalid_base64"),
-    ("a line break", {"image": "/9j/\n4AAA"}, "application/json", [], 400, "invalid_base64"),
     ("a URL's alphabet", {"image": "_9j_"}, "application/json", [], 400, "invalid_base64"),
-    (
-        "a data URL",
-        {"image": "data:image/png;base64,AA=="},
-        "application/json",
-        [],
-        400,
-        "invalid_base64",
-    ),
     ("a lone surrogate", {"image": "\ud800"}, "application/json", [], 400, "invalid_base64"),
-    ("top_k 0", JPEG, "image/jpeg", [("top_k", "0")], 400, "invalid_top_k"),
-    ("top_k 1001", JPEG, "image/jpeg", [("top_k", "1001")], 400, "invalid_top_k"),
-    ("top_k -1", JPEG, "image/jpeg", [("top_k", "-1")], 400, "invalid_top_k"),
-    ("top_k 1.5", JPEG, "image/jpeg", [("top_k", "1.5")], 400, "invalid_top_k"),
-    ("top_k empty", JPEG, "image/jpeg", [("top_k", "")], 400, "invalid_top_k"),
-    ("top_k list", JPEG, "image/jpeg", [("top_k", "1,2")], 400, "invalid_top_k"),
-    ("top_k in Arabic", JPEG, "image/jpeg", [("top_k", "٣")], 400, "invalid_top_k"),
-    ("top_k twice", JPEG, "image/jpeg", [("top_k", "1"), ("top_k", "2")], 400, "invalid_top_k"),
 ]
 
 
@@ -251,10 +228,9 @@ def test_without_a_request_context_the_invocation_names_the_request(proxy: Proxy
 def test_an_unexpected_fault_is_500_and_says_nothing_of_the_inside(
     proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event = proxy_event(JPEG)
-    event["body"] = 7  # API Gateway never sends this
+    proxy.context.remaining_milliseconds = "soon"  # type: ignore[assignment]  # never by Lambda
 
-    answer = proxy.call_event(event)
+    answer = proxy.call()
 
     assert answer.status == 500
     assert answer.body["error"]["code"] == "internal_error"

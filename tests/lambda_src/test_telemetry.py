@@ -1,5 +1,6 @@
 import base64
 import json
+import math
 from typing import Any
 
 import pytest
@@ -209,3 +210,50 @@ def test_a_query_string_is_not_logged(proxy: Proxy, capsys: pytest.CaptureFixtur
     proxy.call(JPEG, query=[("token", "hush-hush")])
 
     assert "hush-hush" not in capsys.readouterr().out
+
+
+def two_classes(first: float, second: float, score: str) -> dict[str, Any]:
+    predictions = [
+        {"label": "lynx", "index": 0, score: first},
+        {"label": "cat", "index": 1, score: second},
+    ]
+    return {"predictions": predictions, "model": CLASSIFICATION["model"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "top_probability"),
+    [
+        ([("order", "class")], two_classes(0.25, 0.75, "probability"), 0.75),
+        (
+            [("order", "class"), ("scores", "logits")],
+            two_classes(-1.0, -1.0 + math.log(3), "logit"),
+            0.75,
+        ),
+        ([("top_k", "2"), ("scores", "logits")], two_classes(-2.0, 2.0, "logit"), None),
+    ],
+)
+def test_the_top_prediction_is_counted_whatever_is_listed(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+    query: list[tuple[str, str]],
+    document: dict[str, Any],
+    top_probability: float | None,
+) -> None:
+    runtime.script = [answer(200, document)]
+
+    assert proxy.call(query=query).status == 200
+
+    output = capsys.readouterr().out
+    [line] = metric_lines(output)
+    units = units_by_dimensions(line)
+    [log] = [json.loads(text) for text in output.splitlines() if "_aws" not in text]
+    assert (line["predicted_class"], line["PredictedClass"]) == ("cat", 1)
+    assert log["predicted_class"] == "cat"
+    assert ("TopProbability" in units[("service", "model")]) is (top_probability is not None)
+    if top_probability is None:
+        assert "TopProbability" not in line
+        assert "top_probability" not in log
+    else:
+        assert line["TopProbability"] == pytest.approx(top_probability)
+        assert log["top_probability"] == pytest.approx(top_probability)

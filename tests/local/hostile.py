@@ -27,6 +27,7 @@ _SCALARS = _STRINGS | strategies.sampled_from(
     ("NaN", "-Infinity", "1e999999", "-0", "01", "0x1", "1" * 5000, "null", "true", "-", "'a'")
 )
 _KEYS = strategies.sampled_from(('"image"', '"url"', '"\\u0069mage"'))
+_PARAMETERS_BESIDE = strategies.sampled_from(('"top_k"', '"order"', '"scores"'))
 _OTHER_KEYS = strategies.sampled_from(('"Image"', '"\\ud800"', '""', '"__proto__"', "image"))
 
 
@@ -46,7 +47,7 @@ _NESTED = strategies.builds(
 )
 _GOOD_OR_NEARLY = _objects(strategies.tuples(_KEYS, _STRINGS), 1)
 _DOCUMENTS = strategies.one_of(
-    _objects(strategies.tuples(_KEYS | _OTHER_KEYS, _SCALARS), 3),
+    _objects(strategies.tuples(_KEYS | _OTHER_KEYS | _PARAMETERS_BESIDE, _SCALARS), 3),
     _objects(strategies.tuples(_KEYS, _NESTED), 2),
     _NESTED,
     _SCALARS,
@@ -73,7 +74,8 @@ _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _HEADER_TEXT = strategies.text(_VISIBLE + "\xa0\xe9\xff", max_size=30)
 _MEDIA_TYPES = strategies.sampled_from(
     (*PICTURES, "application/json", "IMAGE/PNG", "Application/JSON", "image/*", "*/*", "image/png,",
-     "image", "image/gif", "text/plain", "multipart/form-data", "application/problem+json", "")
+     "image", "image/gif", "text/plain", "multipart/form-data", "application/problem+json", "",
+     "application/octet-stream", "application/x-www-form-urlencoded", "image/jpg")
 )  # fmt: skip
 _PARAMETERS = strategies.sampled_from(
     (
@@ -111,12 +113,26 @@ OTHER_HEADERS = strategies.tuples(
 _VALUES = strategies.one_of(
     strategies.sampled_from(
         ("", "1", "10", "11", "1000", "1001", "0", "-1", "+3", "3+", "1.5", "1e1", "1_0", "0x1",
-         "9" * 4_000, "%D9%A3", "%FF", "%00", "1%00", "1%0a", "%", "%zz", "%EF%BC%93", "1,2", "[1]")
+         "9" * 4_000, "%D9%A3", "%FF", "%00", "1%00", "1%0a", "%", "%zz", "%EF%BC%93", "1,2", "[1]",
+         "all", "class", "score", "logits", "probabilities")
     ),
     strategies.text(string.ascii_letters + string.digits + "%+;=[]", max_size=12),
 )  # fmt: skip
 _NAMES = strategies.sampled_from(
-    ("top_k", "top_k", "top_k", "TOP_K", "top%5fk", "top_k[]", "", "%FF", "%", "x")
+    (
+        "top_k",
+        "top_k",
+        "top_k",
+        "order",
+        "scores",
+        "TOP_K",
+        "top%5fk",
+        "top_k[]",
+        "",
+        "%FF",
+        "%",
+        "x",
+    )
 )
 QUERIES = strategies.lists(
     strategies.tuples(_NAMES, strategies.sampled_from(("=", "=", "==", "")), _VALUES).map("".join),

@@ -106,8 +106,7 @@ BAD_INPUT = {
     "not an image": (b"hello, I am text" * 10, "image/jpeg", 415, "unsupported_image"),
     "truncated image": (GOOD[: len(GOOD) // 2], "image/png", 422, "unreadable_image"),
     "wrong content type": (GOOD, "text/plain", 415, "unsupported_media_type"),
-    # API Gateway takes a body without a type for JSON.
-    "no content type": (GOOD, None, 400, "invalid_request"),
+    "no content type": (GOOD, None, 415, "unsupported_media_type"),
     "broken JSON": (b'{"image": ', "application/json", 400, "invalid_request"),
     "JSON without image": (b'{"picture": "aGk="}', "application/json", 400, "invalid_request"),
     "broken base64": (b'{"image": "%%%"}', "application/json", 400, "invalid_base64"),
@@ -128,10 +127,59 @@ def test_bad_input_gets_its_status_in_the_one_shape(deployment: LocalDeployment,
     assert answer["request_id"]
 
 
-@pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "11", "1e9"])
+@pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "ALL", "1e9", "1" * 10])
 def test_a_wrong_top_k_is_refused(deployment: LocalDeployment, top_k: str) -> None:
     status, answer = ask(deployment, GOOD, query=f"?top_k={top_k}")
     assert (status, answer["error"]["code"]) == (400, "invalid_top_k"), answer
+
+
+@pytest.mark.parametrize("top_k", ["11", "1000", "999999999", "all"])
+def test_more_than_there_are_gives_all_classes(deployment: LocalDeployment, top_k: str) -> None:
+    _, ten = ask(deployment, GOOD, query="?top_k=10")
+    status, answer = ask(deployment, GOOD, query=f"?top_k={top_k}")
+    assert status == 200, answer
+    assert len(answer["predictions"]) == 10
+    assert answer["predictions"] == ten["predictions"]
+
+
+def test_every_class_in_the_order_of_the_labels(
+    deployment: LocalDeployment, manifest: dict[str, Any]
+) -> None:
+    _, by_score = ask(deployment, GOOD, query="?top_k=all")
+    status, answer = ask(deployment, GOOD, query="?order=class")
+    assert status == 200, answer
+    predictions = answer["predictions"]
+    assert [item["label"] for item in predictions] == manifest["labels"]
+    assert [item["index"] for item in predictions] == list(range(len(predictions)))
+    assert sorted(predictions, key=lambda item: -item["probability"]) == by_score["predictions"]
+
+
+def test_logits_are_what_the_probabilities_are_made_of(deployment: LocalDeployment) -> None:
+    _, answer = ask(deployment, GOOD, query="?order=class")
+    status, raw = ask(deployment, GOOD, query="?order=class&scores=logits")
+    assert status == 200, raw
+    logits = [item["logit"] for item in raw["predictions"]]
+    assert all(item.keys() == {"label", "index", "logit"} for item in raw["predictions"])
+    powers = [math.exp(logit - max(logits)) for logit in logits]
+    assert [item["probability"] for item in answer["predictions"]] == pytest.approx(
+        [power / sum(powers) for power in powers], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("?order=index", "invalid_order"),
+        ("?order=class&top_k=3", "invalid_order"),
+        ("?order=class&order=class", "invalid_order"),
+        ("?scores=raw", "invalid_scores"),
+        ("?scores=logits&scores=logits", "invalid_scores"),
+        ("?top_k=1&top_k=1", "invalid_top_k"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(deployment: LocalDeployment, query: str, code: str) -> None:
+    status, answer = ask(deployment, GOOD, query=query)
+    assert (status, answer["error"]["code"]) == (400, code), answer
 
 
 @pytest.mark.parametrize("key", ["", "not-the-key"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.parameters import PARAMETER_NAMES
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from stacks.settings import load_stage_settings
 from tests.local.asking import Answer, Request, ask, send
@@ -71,6 +72,17 @@ def test_json_that_is_not_one_picture_stops_at_the_gateway(
     status, answer = ask(deployment, json.dumps(body).encode(), "application/json")
     assert status == 400
     assert answer["error"]["message"] == MESSAGES["BAD_REQUEST_BODY"]
+
+
+def test_the_parameters_beside_an_image_are_the_proxys_to_judge(
+    deployment: LocalDeployment,
+) -> None:
+    for name in PARAMETER_NAMES:
+        values: tuple[object, ...] = (0, None, [], "x")
+        for value in values:
+            body = json.dumps({"image": "aGk=", name: value}).encode()
+            status, answer = ask(deployment, body, "application/json")
+            assert (status, answer["error"]["code"]) == (400, f"invalid_{name}"), answer
 
 
 def test_an_address_alone_is_the_proxys_to_judge(deployment: LocalDeployment) -> None:

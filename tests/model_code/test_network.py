@@ -148,4 +148,4 @@ def test_a_download_that_fails_says_what_to_do(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth .*--weights-file"):
-        published_weights("resnet18")[0].download()
+        published_weights("resnet18")[0].load()

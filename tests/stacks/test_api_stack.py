@@ -6,6 +6,12 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.parameters import PARAMETER_NAMES
+from classifier_proxy.schemas import (
+    FORM_MEDIA_TYPE,
+    IMAGE_MEDIA_TYPES,
+    OTHER_IMAGE_MEDIA_TYPES,
+)
 from stacks.api_settings import ConcurrencySchedule
 from stacks.components.classifier_api import ACCESS_LOG_FORMAT
 from stacks.components.gateway_responses import GATEWAY_ERRORS
@@ -232,10 +238,11 @@ def test_the_api_is_regional_and_named_after_the_stage(assembly: Assembly) -> No
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
 
-def test_pictures_are_binary_and_nothing_else_is(assembly: Assembly) -> None:
+def test_what_an_image_may_be_sent_as_is_binary_and_nothing_else_is(assembly: Assembly) -> None:
     # "*/*" would break the answer to a CORS preflight.
     api = assembly.resource("api", REST_API).properties
-    assert api["BinaryMediaTypes"] == ["image/jpeg", "image/png", "image/webp"]
+    accepted = (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE)
+    assert api["BinaryMediaTypes"] == list(accepted)
 
 
 def test_predictions_need_a_key_and_health_needs_none(assembly: Assembly) -> None:
@@ -252,19 +259,27 @@ def test_json_is_validated_against_its_model(assembly: Assembly) -> None:
     model = assembly.resource("api", "AWS::ApiGateway::Model")
     validator = assembly.resource("api", "AWS::ApiGateway::RequestValidator")
     assert method["RequestModels"] == {"application/json": {"Ref": model.logical_id}}
-    assert method["RequestParameters"] == {"method.request.querystring.top_k": False}
+    assert method["RequestParameters"] == {
+        **{f"method.request.querystring.{name}": False for name in PARAMETER_NAMES},
+        "method.request.header.Content-Type": True,
+    }
     assert method["RequestValidatorId"] == {"Ref": validator.logical_id}
     assert validator.properties["ValidateRequestBody"] is True
+    assert validator.properties["ValidateRequestParameters"] is True
 
 
 def test_the_model_takes_a_picture_or_its_address_and_nothing_else(assembly: Assembly) -> None:
     schema = assembly.resource("api", "AWS::ApiGateway::Model").properties["Schema"]
+    some_text = {"type": "string", "minLength": 1}
     assert schema["type"] == "object"
-    assert set(schema["properties"]) == {"image", "url"}
-    for member in schema["properties"].values():
-        assert member == {"type": "string", "minLength": 1}
+    # The parameters' values are the proxy's to judge, whose errors name them.
+    assert schema["properties"] == {
+        "image": some_text,
+        "url": some_text,
+        **{name: {} for name in PARAMETER_NAMES},
+    }
     assert schema["additionalProperties"] is False
-    assert (schema["minProperties"], schema["maxProperties"]) == (1, 1)
+    assert schema["oneOf"] == [{"required": ["image"]}, {"required": ["url"]}]
 
 
 def test_callers_are_limited(assembly: Assembly) -> None:
@@ -337,7 +352,7 @@ def test_the_stage_logs_traces_and_measures_without_bodies(assembly: Assembly) -
         ("DEFAULT_4XX", None, "request_rejected"),
         ("DEFAULT_5XX", None, "internal_error"),
         ("BAD_REQUEST_BODY", "400", "invalid_request"),
-        ("BAD_REQUEST_PARAMETERS", "400", "invalid_parameters"),
+        ("BAD_REQUEST_PARAMETERS", "415", "unsupported_media_type"),
         ("ACCESS_DENIED", "403", "address_not_allowed"),
         ("INVALID_API_KEY", "403", "invalid_api_key"),
         ("MISSING_AUTHENTICATION_TOKEN", "403", "route_not_found"),

@@ -15,7 +15,15 @@ from referencing.jsonschema import DRAFT202012
 from classifier_proxy import errors
 from classifier_proxy.answers import parse_classification
 from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, answer_for
-from classifier_proxy.schemas import parse_request
+from classifier_proxy.events import ApiEvent
+from classifier_proxy.parameters import MAX_TOP_K, PARAMETER_NAMES, Parameters
+from classifier_proxy.schemas import (
+    FORM_MEDIA_TYPE,
+    IMAGE_MEDIA_TYPES,
+    JSON_MEDIA_TYPE,
+    OTHER_IMAGE_MEDIA_TYPES,
+    parse_request,
+)
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from tools import openapi
 from tools.documents import errors_document
@@ -30,6 +38,11 @@ def validator(schema: Any) -> Any:
     registry: Registry[Any] = Registry().with_resource("urn:document", resource)
     rooted = json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
     return OAS31Validator(rooted, registry=registry)
+
+
+def json_event(document: Any) -> ApiEvent:
+    headers: dict[str, str | None] = {"content-type": "application/json"}
+    return ApiEvent("POST", "/predict", headers, json.dumps(document).encode())
 
 
 def operations() -> Iterator[dict[str, Any]]:
@@ -125,7 +138,7 @@ def test_an_error_that_is_in_no_table_breaks_the_schema() -> None:
 
 
 def test_the_request_example_is_one_that_the_proxy_takes() -> None:
-    request = parse_request("application/json", json.dumps(PICTURE_EXAMPLE).encode(), ["3"])
+    request = parse_request(json_event(PICTURE_EXAMPLE))
 
     assert request.media_type == "image/png"
 
@@ -139,7 +152,19 @@ def test_the_request_example_is_one_that_the_proxy_takes() -> None:
         "/+9z",
         "AAAAAA==",
         "AAA",
+        "AA=",
+        "AAAA=",
         "A===",
+        "A",
+        "AA\n==",
+        "\r\nAA AA\t",
+        "data:image/png;base64,AAAA",
+        "DATA:;BASE64, AA",
+        "data:image/png,AAAA",
+        "data:image/png;base64,data:image/png;base64,AAAA",
+        f"data:{'x' * 255};base64,AAAA",
+        f"data:{'x' * 256};base64,AAAA",
+        "A\x0cAAA",
         "AA=A",
         "====",
         "_9j_",
@@ -150,12 +175,77 @@ def test_the_request_example_is_one_that_the_proxy_takes() -> None:
 def test_the_document_and_the_proxy_agree_on_what_base64_is(image: str) -> None:
     def refusal() -> type[errors.RequestError]:
         with pytest.raises(errors.RequestError) as caught:
-            parse_request("application/json", json.dumps({"image": image}).encode(), [])
+            parse_request(json_event({"image": image}))
         return caught.type
 
     documented = validator({"$ref": "#/components/schemas/Picture"}).is_valid({"image": image})
 
     assert documented == (refusal() is not errors.InvalidBase64Error)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"top_k": 1},
+        {"top_k": MAX_TOP_K},
+        {"top_k": "all"},
+        {"top_k": 0},
+        {"top_k": MAX_TOP_K + 1},
+        {"top_k": "some"},
+        {"order": "class"},
+        {"order": "score", "scores": "logits"},
+        {"order": "index"},
+        {"scores": "logit"},
+        {"scores": None},
+        {"topk": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("schema", ["Picture", "Form"])
+def test_the_document_and_the_proxy_agree_on_the_parameters(
+    schema: str, parameters: dict[str, object]
+) -> None:
+    body = {**PICTURE_EXAMPLE, **parameters}
+    documented = validator({"$ref": f"#/components/schemas/{schema}"}).is_valid(body)
+    accepted = True
+    try:
+        parse_request(json_event(body))
+    except errors.RequestError:
+        accepted = False
+
+    assert documented == accepted
+    in_query = DOCUMENT["paths"]["/predict"]["post"]["parameters"]
+    for name, value in parameters.items():
+        for parameter in in_query:
+            if parameter["name"] == name:
+                assert validator(parameter["schema"]).is_valid(value) == accepted
+
+
+def test_every_parameter_is_documented_for_the_query_and_the_body() -> None:
+    in_query = {each["name"] for each in DOCUMENT["paths"]["/predict"]["post"]["parameters"]}
+
+    assert in_query == PARAMETER_NAMES
+    for schema in ("Picture", "Form"):
+        properties = DOCUMENT["components"]["schemas"][schema]["properties"]
+        assert properties.keys() - {"image", "url"} == PARAMETER_NAMES
+
+
+def test_what_an_image_may_be_sent_as_is_documented() -> None:
+    body = DOCUMENT["paths"]["/predict"]["post"]["requestBody"]
+
+    assert set(body["content"]) == {*IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE, JSON_MEDIA_TYPE}
+    assert all(f"`{media_type}`" in body["description"] for media_type in OTHER_IMAGE_MEDIA_TYPES)
+
+
+def test_a_prediction_has_a_probability_or_a_logit() -> None:
+    check = validator({"$ref": "#/components/schemas/Prediction"})
+    prediction = {"label": "cat", "index": 1}
+
+    assert check.is_valid({**prediction, "probability": 0.5})
+    assert check.is_valid({**prediction, "logit": -7.5})
+    assert not check.is_valid(prediction)
+    assert not check.is_valid({**prediction, "probability": 0.5, "logit": 0.0})
 
 
 def test_no_answer_is_to_be_kept() -> None:
@@ -168,7 +258,7 @@ def test_no_answer_is_to_be_kept() -> None:
 
 
 def test_the_answer_example_is_one_that_the_proxy_takes() -> None:
-    answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), 5)
+    answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), Parameters(5))
 
     assert answer.body == {
         key: value for key, value in CLASSIFICATION_EXAMPLE.items() if key != "request_id"

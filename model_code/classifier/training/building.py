@@ -19,7 +19,7 @@ from classifier.training.network import (
     load_weights,
     read_state_dict,
 )
-from classifier.training.pretrained import PublishedWeights, published_weights
+from classifier.training.pretrained import PretrainedWeights, published_weights
 from classifier.training.publication import publish
 from classifier.training.quantization import check_packages
 from classifier.training.selection import Selection, find_pictures, split_folder
@@ -49,19 +49,19 @@ def build_from_weights(
 ) -> None:
     """Export weights to ONNX and publish the artifact in `output`.
 
-    Labels and preprocessing are those that torchvision publishes for the architecture, unless
+    Labels and preprocessing are those that are published for the architecture, unless
     `labels_file` names others.
 
     Args:
-        architecture: a classifier of torchvision.
+        architecture: a classifier of torchvision, or `efficientnet_lite0`.
         name: of the model.
-        weights_file: a state dict; `None` downloads torchvision's default weights.
+        weights_file: a state dict; `None` takes the architecture's published ones.
         labels_file: text, one label a line.
         measurements: to make first.
         output: folder.
 
     Raises:
-        DownloadError: torchvision's server cannot be reached.
+        UnavailableWeightsError: the published weights cannot be had.
         NetworkError: no such architecture, or weights that do not fit it.
         DataError: labels that do not fit the weights, or pictures that cannot be used.
         QuantizationError: a package that quantizing needs is missing.
@@ -69,10 +69,10 @@ def build_from_weights(
     _check(measurements)
     published = published_weights(architecture)
     print(f"{architecture}: reading the weights", flush=True)
-    source: PublishedWeights | None
+    source: PretrainedWeights | None
     if weights_file is None:
         source = published[0]
-        weights = source.download()
+        weights = source.load()
     else:
         weights = read_state_dict(weights_file)
         source = next((known for known in published if known.is_file(weights_file)), None)
@@ -132,7 +132,7 @@ def _measure_and_publish(folder: Path, measurements: Measurements, output: Path)
 
 
 def _labels(
-    weights: StateDict, architecture: str, labels_file: Path | None, published: PublishedWeights
+    weights: StateDict, architecture: str, labels_file: Path | None, published: PretrainedWeights
 ) -> tuple[str, ...]:
     class_count = class_count_of(weights, architecture, published.preprocessing.crop)
     if labels_file is not None:
@@ -151,10 +151,7 @@ def _labels(
     return labels
 
 
-def _provenance(source: PublishedWeights | None) -> dict[str, dict[str, Any]]:
+def _provenance(source: PretrainedWeights | None) -> dict[str, dict[str, Any]]:
     if source is None:
         return {"training_data": {"source": "weights file"}}
-    return {
-        "metrics": source.metrics,
-        "training_data": {"source": "torchvision", "name": "ImageNet-1K", "weights": source.name},
-    }
+    return {"metrics": source.metrics, "training_data": source.training_data}

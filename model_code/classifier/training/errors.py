@@ -17,5 +17,9 @@ class QuantizationError(TrainingError):
     """No int8 network can be made of this one."""
 
 
-class DownloadError(TrainingError):
-    """Published weights cannot be had."""
+class UnavailableWeightsError(TrainingError):
+    """Published weights cannot be had from where they come."""
+
+
+class DownloadError(UnavailableWeightsError):
+    """The server that publishes them cannot be reached, or sent something else."""

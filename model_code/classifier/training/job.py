@@ -126,7 +126,7 @@ def _initial_network(
         weights = read_state_dict(options.weights_file)
         load_backbone(network, weights, architecture, crop)
     elif not options.from_scratch:
-        weights = published_weights(architecture)[0].download()
+        weights = published_weights(architecture)[0].load()
         load_backbone(network, weights, architecture, crop)
     return network
 

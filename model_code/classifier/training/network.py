@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name, and state dicts for them."""
+"""Classifiers by name, torchvision's and EfficientNet-Lite0, and state dicts for them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pickle
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
+from classifier.training import efficientnet_lite
 from classifier.training.errors import NetworkError
 
 StateDict = dict[str, torch.Tensor]
@@ -22,21 +23,20 @@ _OLD_DENSENET_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
 
 
 def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Module:
-    """Return torchvision's classifier `architecture` with random weights.
+    """Return the classifier `architecture` with random weights.
 
     Args:
-        architecture: a name of `torchvision.models.list_models`.
+        architecture: one of `architectures()`.
         class_count: outputs of its head.
         crop: side of its input in pixels.
 
     Raises:
-        NetworkError: torchvision has no classifier of that name.
+        NetworkError: there is no classifier of that name.
+        UnavailableWeightsError: it is timm's, and timm is not installed.
     """
-    known = torchvision.models.list_models(module=torchvision.models)
-    if architecture not in known:
-        raise NetworkError(
-            f"torchvision has no classifier named {architecture!r}; it has {', '.join(known)}"
-        )
+    check_architecture(architecture)
+    if architecture == efficientnet_lite.ARCHITECTURE:
+        return efficientnet_lite.build_efficientnet_lite(class_count)
     options: dict[str, Any] = {"num_classes": class_count}
     if architecture.startswith("vit_"):
         # The position embedding is learned for one picture size.
@@ -49,17 +49,37 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
     return network
 
 
-def read_state_dict(path: Path) -> StateDict:
+def check_architecture(architecture: str) -> None:
+    """Refuse a name that is no classifier's.
+
+    Raises:
+        NetworkError: the message lists the names there are.
+    """
+    known = [
+        *torchvision.models.list_models(module=torchvision.models),
+        efficientnet_lite.ARCHITECTURE,
+    ]
+    if architecture not in known:
+        raise NetworkError(
+            f"there is no classifier named {architecture!r}; there are {', '.join(known)}"
+        )
+
+
+def read_state_dict(path: Path, content: BinaryIO | None = None) -> StateDict:
     """Read a file written by `torch.save(network.state_dict(), path)`.
 
     `weights_only` refuses every pickled object but tensors and containers, so that a hostile
     file cannot run code.
 
+    Args:
+        path: of the file.
+        content: what it holds, where that was read already.
+
     Raises:
         NetworkError: no such file, or it holds something else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(content or path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from error
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
@@ -83,7 +103,7 @@ def class_count_of(weights: StateDict, architecture: str, crop: int) -> int:
     Raises:
         NetworkError: the weights are not of that architecture.
     """
-    head = _head_names(architecture, crop)
+    head, weights = _head_names(architecture, crop), _with_present_names(weights, architecture)
     counts = {int(weights[name].shape[0]) for name in head if name in weights}
     if len(counts) != 1:
         raise NetworkError(f"the weights are not of {architecture}: its {head[0]} is missing")
@@ -96,7 +116,7 @@ def load_weights(network: torch.nn.Module, weights: StateDict, architecture: str
     Raises:
         NetworkError: names or shapes differ; the message counts them and names the first.
     """
-    renamed = _with_present_names(weights)
+    renamed = _with_present_names(weights, architecture)
     own = network.state_dict()
     different = [n for n in own if n in renamed and own[n].shape != renamed[n].shape]
     problems = {
@@ -120,7 +140,7 @@ def load_backbone(
     Raises:
         NetworkError: names or shapes of the others differ.
     """
-    merged = _with_present_names(weights)
+    merged = _with_present_names(weights, architecture)
     own = network.state_dict()
     merged.update({name: own[name] for name in _head_names(architecture, crop)})
     load_weights(network, merged, architecture)
@@ -155,7 +175,9 @@ def _shapes(architecture: str, class_count: int, crop: int) -> dict[str, torch.S
     return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
-def _with_present_names(weights: StateDict) -> StateDict:
+def _with_present_names(weights: StateDict, architecture: str) -> StateDict:
+    if architecture == efficientnet_lite.ARCHITECTURE:
+        return efficientnet_lite.with_timm_names(weights)
     # Copied with its attributes: some networks read a version from the state dict's metadata.
     renamed = copy.copy(weights)
     for name in weights:

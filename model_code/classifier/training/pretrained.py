@@ -1,20 +1,55 @@
-"""torchvision's published weights: their labels, preprocessing and figures."""
+"""Published weights of an architecture: their labels, preprocessing and figures."""
 
 from __future__ import annotations
 
 import hashlib
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.error import URLError
 
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.manifest import Preprocessing
-from classifier.training.errors import DownloadError, NetworkError
-from classifier.training.network import StateDict
+from classifier.training.errors import DownloadError
+from classifier.training.network import StateDict, check_architecture
+from classifier.training.packaged import PACKAGED_WEIGHTS
 
 SECONDS_TO_WAIT_FOR_SERVER: Final = 20
+
+
+class PretrainedWeights(Protocol):
+    """Weights that someone published for an architecture, wherever they come from."""
+
+    @property
+    def name(self) -> str:
+        """Tells these weights from others of the same architecture."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One a class, in the order of the head's outputs."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The published accuracy, as fractions; empty where none is published."""
+
+    @property
+    def training_data(self) -> dict[str, Any]:
+        """What the manifest says about where the weights come from."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The evaluation preprocessing that goes with the weights."""
+
+    def load(self) -> StateDict:
+        """Return the state dict.
+
+        Raises:
+            UnavailableWeightsError: the weights cannot be had, or are not the published ones.
+        """
+
+    def is_file(self, path: Path) -> bool:
+        """Tell whether `path` is the published file."""
 
 
 class PublishedWeights:
@@ -43,6 +78,11 @@ class PublishedWeights:
         }
 
     @property
+    def training_data(self) -> dict[str, Any]:
+        """Where the weights come from, for the manifest."""
+        return {"source": "torchvision", "name": "ImageNet-1K", "weights": self.name}
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """The evaluation preprocessing that the published accuracy was measured with."""
         transforms: Any = self._member.transforms()
@@ -56,7 +96,7 @@ class PublishedWeights:
             std=(std[0], std[1], std[2]),
         )
 
-    def download(self) -> StateDict:
+    def load(self) -> StateDict:
         """Return the state dict, from torchvision's cache or its server; shows progress.
 
         Raises:
@@ -86,14 +126,15 @@ class PublishedWeights:
             return hashlib.file_digest(file, "sha256").hexdigest().startswith(stated)
 
 
-def published_weights(architecture: str) -> list[PublishedWeights]:
-    """Return the architecture's published weights, torchvision's default first.
+def published_weights(architecture: str) -> list[PretrainedWeights]:
+    """Return the architecture's published weights, the ones to take by default first.
 
     Raises:
-        NetworkError: torchvision has no classifier of that name.
+        NetworkError: there is no classifier of that name.
     """
-    if architecture not in torchvision.models.list_models(module=torchvision.models):
-        raise NetworkError(f"torchvision has no classifier named {architecture!r}")
+    check_architecture(architecture)
+    if architecture in PACKAGED_WEIGHTS:
+        return [PACKAGED_WEIGHTS[architecture]]
     members = torchvision.models.get_model_weights(architecture)
     # Some are of the features alone, made to detect objects with: no labels.
     others = [m for m in members if m is not members.DEFAULT and m.meta["categories"]]

@@ -56,17 +56,12 @@ def impatient(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def method_that_the_proxy_lacks(cloud: Cloud) -> Iterator[None]:
-    """Add `PUT /predict` before the same function, with a parameter that must be given."""
+    """Add `PUT /predict` before the same function."""
     gateway = cloud.client("apigateway")
     resource = _resource(cloud, PREDICT)
     served = gateway.get_method(**resource, httpMethod="POST")
     method = resource | {"httpMethod": "PUT"}
-    gateway.put_method(
-        **method,
-        authorizationType="NONE",
-        requestParameters={"method.request.querystring.top_k": True},
-        requestValidatorId=served["requestValidatorId"],
-    )
+    gateway.put_method(**method, authorizationType="NONE")
     try:
         gateway.put_integration(
             **method,

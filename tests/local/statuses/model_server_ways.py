@@ -11,16 +11,18 @@ from tests.local.test_api import GOOD
 # bounds it lower. A container with other settings, or another one, may.
 _OF_OTHER_SERVERS = {
     (400, "empty_body"): "The body is empty.",
+    (400, "invalid_order"): "order must be score or class.",
+    (400, "invalid_scores"): "scores must be probabilities or logits.",
+    (400, "invalid_top_k"): "top_k must be a whole number from 1, or all.",
+    (400, "logits_unavailable"): "The network ends in a softmax: it has no logits.",
     (400, "invalid_request"): "The body cannot be used.",
     (413, "image_too_large"): "The picture has 64 x 64 pixels; at most 1024 are accepted.",
     (413, "payload_too_large"): "The body may have at most 1024 bytes.",
+    (415, "unsupported_image"): "The body is no JPEG.",
     (415, "unsupported_media_type"): "WebP is none of its formats.",
 }
 
 MODEL_SERVER_WAYS = {
-    (400, "invalid_top_k"): Way(
-        Request(GOOD, query="?top_k=11"), message="top_k must be one whole number from 1 to 10."
-    ),
     (422, "unreadable_image"): Way(
         Request(HALF_A_PICTURE),
         message="The body is not a readable JPEG, PNG or WebP picture.",

@@ -28,36 +28,55 @@ def _url(url: str) -> Request:
 
 
 _OF_REQUESTS = {
-    (400, "empty_body"): Way(Request()),
+    (400, "empty_body"): Way(
+        Request(),
+        message="The request has no image. Send its bytes as the body, or application/json with "
+        '{"image": "<base64>"}.',
+    ),
     (400, "invalid_base64"): Way(
         Request(b'{"image": "%%%"}', _JSON),
-        message='"image" is not valid base64: use the standard alphabet with padding, no line '
-        'breaks and no "data:" prefix.',
+        message='"image" is not valid base64: use the standard alphabet (A-Z, a-z, 0-9, "+", "/"). '
+        'Padding may be left out, line breaks and a "data:image/...;base64," prefix are accepted.',
     ),
     (400, "invalid_json"): Way(Request(b'{"image": ', _JSON_WITHOUT_MODEL)),
-    (400, "invalid_request"): Way(Request(b"[]", _JSON_WITHOUT_MODEL)),
+    (400, "invalid_order"): Way(
+        Request(GOOD, query="?order=index"), message='order must be "score" or "class".'
+    ),
+    (400, "invalid_request"): Way(
+        Request(b"[]", _JSON_WITHOUT_MODEL),
+        message='The JSON must be an object such as {"image": "<base64>"}; the only other members '
+        "are order, scores, top_k.",
+    ),
+    (400, "invalid_scores"): Way(
+        Request(GOOD, query="?scores=raw"), message='scores must be "probabilities" or "logits".'
+    ),
     (400, "invalid_top_k"): Way(
         Request(GOOD, query="?top_k=0"),
-        message="top_k must be given once, a whole number from 1 to 1000.",
+        message='top_k must be a whole number from 1 to 999999999 or "all"; above the model\'s '
+        "number of classes it gives all of them.",
+    ),
+    (400, "response_too_large"): Way(
+        Request(GOOD, query="?top_k=all"), asking_a_stand_in, answer(200, bytes(6 * 1024**2 + 1))
     ),
     (404, "route_not_found"): Way(
-        Request(GOOD, method="PUT", query="?top_k=1"), gateway_settings.method_that_the_proxy_lacks
+        Request(GOOD, method="PUT"), gateway_settings.method_that_the_proxy_lacks
     ),
     (413, "image_too_large"): Way(
         Request(black_png(5001, 5000)),
-        message="The picture has 5001 x 5000 pixels; at most 25 megapixels are taken. Send a "
+        message="The image has 5001 x 5000 pixels; at most 25 megapixels are accepted. Send a "
         "smaller one.",
     ),
     (413, "payload_too_large"): Way(
         Request(MORE_THAN_4_MIB),
-        message=f"The picture has {len(MORE_THAN_4_MIB)} bytes; at most 4194304 (4 MiB) are taken."
-        " Send a smaller one.",
+        message=f"The image has {len(MORE_THAN_4_MIB)} bytes; at most 4194304 (4 MiB) are "
+        "accepted. Send a smaller one.",
     ),
     (415, "unsupported_image"): Way(Request(NO_PICTURE)),
     (415, "unsupported_media_type"): Way(
         Request(GOOD, "text/plain"),
-        message="The Content-Type is not supported; send one of image/jpeg, image/png, image/webp "
-        "with the picture's bytes, or application/json.",
+        message="The Content-Type header is not supported. Send one of image/jpeg, image/png, "
+        "image/webp with the image's bytes, multipart/form-data with one file, or "
+        "application/json.",
     ),
     (422, "unreadable_image"): Way(
         Request(black_png(0, 1)), message="The picture's header says 0 x 1 pixels."

@@ -23,7 +23,6 @@ OUT_OF_REACH: dict[Key, str] = {
     "has not; before one, a path that is not there is 403",
     (413, "payload_too_large", GATEWAY): "AWS answers in words of its own; see "
     "test_above_10_mb_api_gateway_takes_no_request",
-    (415, "unsupported_media_type", GATEWAY): "a proxy integration passes every type on",
     (422, "url_failed", PROXY): "needs a public host that answers; see "
     "tests/lambda_src/pictures_by_url/test_answers_of_servers.py",
     (422, "url_timeout", PROXY): "needs a public host that is slow; see "

@@ -1,0 +1,119 @@
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from classifier_proxy.errors import InvalidOrderError, InvalidScoresError, InvalidTopKError
+
+MAX_TOP_K = 999_999_999
+"""The largest number that is accepted; above the model's number of classes it gives all of them."""
+
+MANY_CLASSES = 1000
+"""Up to here a response is small: with long labels it has 100 KB."""
+
+ALL = "all"
+ORDERS = ("score", "class")
+SCORES = ("probabilities", "logits")
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Which predictions the response lists; the same names in a query, in JSON and in a form.
+
+    Attributes:
+        top_k: how many classes; `ALL` for every one; None: the container's default.
+        order: one of `ORDERS`: the best first, or every class in the order of the labels.
+        scores: one of `SCORES`.
+    """
+
+    top_k: int | str | None = None
+    order: str = "score"
+    scores: str = "probabilities"
+
+    @property
+    def lists_all_classes(self) -> bool:
+        """Whether every class of the model is requested by name."""
+        return self.order == "class" or self.top_k == ALL
+
+    @property
+    def requests_many_classes(self) -> bool:
+        """Whether fewer could be requested, if the response is too large."""
+        many = isinstance(self.top_k, int) and self.top_k > MANY_CLASSES
+        return many or self.lists_all_classes
+
+
+PARAMETER_NAMES = frozenset(field.name for field in fields(Parameters))
+
+
+def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, Any]) -> Parameters:
+    """Read the parameters of a request.
+
+    Args:
+        query: every value of each query parameter, as text.
+        members: value by name, from the JSON body, the form or the event; others are not read.
+
+    Returns:
+        The checked parameters.
+
+    Raises:
+        InvalidTopKError: `top_k` is not one whole number from 1 to `MAX_TOP_K` or `ALL`.
+        InvalidOrderError: `order` is not one of `ORDERS`, or is "class" beside `top_k`.
+        InvalidScoresError: `scores` is not one of `SCORES`.
+    """
+    top_k = _value("top_k", query, members, InvalidTopKError)
+    order = _value("order", query, members, InvalidOrderError)
+    scores = _value("scores", query, members, InvalidScoresError)
+    parameters = Parameters(
+        top_k=None if top_k == () else _parse_top_k(top_k[0]),
+        order="score" if order == () else _choice("order", order[0], ORDERS, InvalidOrderError),
+        scores=(
+            "probabilities"
+            if scores == ()
+            else _choice("scores", scores[0], SCORES, InvalidScoresError)
+        ),
+    )
+    if parameters.order == "class" and parameters.top_k is not None:
+        raise InvalidOrderError("order=class lists every class; leave top_k out, or order.")
+    return parameters
+
+
+def _value(
+    name: str,
+    query: Mapping[str, Sequence[str]],
+    members: Mapping[str, Any],
+    error: type[InvalidTopKError | InvalidOrderError | InvalidScoresError],
+) -> tuple[Any, ...]:
+    """Return the one value, or nothing: None is a value, and not a good one."""
+    values = (*query.get(name, ()), *([members[name]] if name in members else []))
+    if len(values) > 1:
+        raise error(
+            f"{name} is given more than once; give it once, either in the query or in the body."
+        )
+    return values
+
+
+def _parse_top_k(value: Any) -> int | str:
+    if value == ALL:
+        return ALL
+    if type(value) is int:
+        value = str(value) if 0 < value <= MAX_TOP_K else ""
+    # int() alone would take " 5", "+5", "1_0" and digits of every script.
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and int(value):
+        return int(value)
+    raise InvalidTopKError(
+        f'top_k must be a whole number from 1 to {MAX_TOP_K} or "{ALL}"; above the model\'s number'
+        " of classes it gives all of them."
+    )
+
+
+def _choice(
+    name: str,
+    value: Any,
+    choices: Sequence[str],
+    error: type[InvalidOrderError | InvalidScoresError],
+) -> str:
+    for choice in choices:
+        if value == choice:
+            return choice
+    expected = " or ".join(f'"{choice}"' for choice in choices)
+    raise error(f"{name} must be {expected}.")
