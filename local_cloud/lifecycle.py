@@ -3,12 +3,10 @@
 import http.client
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from local_cloud.certificate import write_certificate
 from local_cloud.environment import server_environment
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Place, Record
+from local_cloud.ports import usable_ports
 from local_cloud.processes import is_alive, kill_group
 
 _START_TIMEOUT_SECONDS = 60.0
@@ -60,7 +59,7 @@ def start(options: StartOptions) -> Record:
         LifecycleError: a port is taken, or the server ended or did not answer.
     """
     place = options.place
-    port, public_port = _usable_ports(options.port, options.public_port)
+    port, public_port = usable_ports(options.port, options.public_port)
     if not options.serving_python.exists():
         raise LifecycleError(
             f"{options.serving_python} does not exist: the model server needs an environment with "
@@ -161,22 +160,3 @@ def _wait_for_end(record: Record) -> None:
     deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
     while is_alive(record) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-
-
-def _usable_ports(*wanted: int) -> list[int]:
-    """Return ports that can be bound now, all different."""
-    with ExitStack() as probes:
-        # All held until the last is found, else a free one could be found twice.
-        return [_bind(probes.enter_context(socket.socket()), port) for port in wanted]
-
-
-def _bind(probe: socket.socket, port: int) -> int:
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        probe.bind(("127.0.0.1", port))
-    except OSError as error:
-        raise LifecycleError(
-            f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}). Choose others with "
-            "--port and --public-port (for make: PORT=… PUBLIC_PORT=…); 0 takes a free one."
-        ) from error
-    return int(probe.getsockname()[1])

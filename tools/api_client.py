@@ -1,4 +1,4 @@
-"""Asks the deployed API about one picture."""
+"""Sends one image to the deployed API."""
 
 import http.client
 import json
@@ -6,28 +6,25 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tools.console import ToolError
 
 _TIMEOUT_SECONDS = 35.0
-# Not mimetypes: what that knows depends on files of the machine.
-CONTENT_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-}
+_JPEG_START = b"\xff\xd8\xff"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+# What is none of the three is left to the API, whose refusal names the format.
+_UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiAnswer:
-    """An answer of `POST /predict`.
+    """A response of `POST /predict`.
 
     Attributes:
         status: HTTP status.
-        content: the JSON body.
-        milliseconds: from the request to the whole answer.
+        content: the JSON body, or the body's text where it is no JSON.
+        milliseconds: from the request to the whole response.
     """
 
     status: int
@@ -35,29 +32,49 @@ class ApiAnswer:
     milliseconds: float
 
 
-def predict(api_url: str, api_key: str, picture: Path, *, top_k: int = 5) -> ApiAnswer:
-    """Send one picture to the API.
+def predict(
+    api_url: str,
+    api_key: str,
+    picture: Path,
+    *,
+    top_k: str | None = None,
+    order: str | None = None,
+    scores: str | None = None,
+) -> ApiAnswer:
+    """Send one image to the API.
+
+    Args:
+        api_url: the API's base address, ending in a slash.
+        api_key: value of the header `x-api-key`.
+        picture: file with the image; its first bytes decide its media type.
+        top_k: how many classes, a number or `all`; the API has a default for it and for the others.
+        order: `score` or `class`.
+        scores: `probabilities` or `logits`.
 
     Raises:
-        ToolError: the picture cannot be read, or the API cannot be reached.
+        ToolError: the file cannot be read, or the API cannot be reached.
     """
-    content_type = CONTENT_TYPES.get(picture.suffix.lower())
-    if content_type is None:
-        raise ToolError(f"{picture} must be a .jpg, .jpeg, .png or .webp file.")
     try:
         body = picture.read_bytes()
     except OSError as error:
         raise ToolError(f"{picture} cannot be read: {error.strerror}.") from error
+    given = {"top_k": top_k, "order": order, "scores": scores}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
     address = urlsplit(api_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
-    # AWS's common firewall rules block who does not say what it is.
-    headers = {"Content-Type": content_type, "x-api-key": api_key, "User-Agent": "whippet"}
+    headers = {
+        "Content-Type": media_type(body),
+        "x-api-key": api_key,
+        # AWS's common firewall rules block who does not say what it is.
+        "User-Agent": "whippet",
+    }
+    path = f"{address.path}predict" + (f"?{query}" if query else "")
     started = time.perf_counter()
     try:
-        connection.request("POST", f"{address.path}predict?top_k={top_k}", body, headers)
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
-        text = response.read()
+        received = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise ToolError(
             f"{api_url} cannot be reached ({error}). Is it deployed? `make up` starts it."
@@ -65,10 +82,22 @@ def predict(api_url: str, api_key: str, picture: Path, *, top_k: int = 5) -> Api
     finally:
         connection.close()
     milliseconds = (time.perf_counter() - started) * 1000
+    return ApiAnswer(status=response.status, content=_content(received), milliseconds=milliseconds)
+
+
+def media_type(image: bytes) -> str:
+    """Return the media type of an image's bytes."""
+    if image.startswith(_JPEG_START):
+        return "image/jpeg"
+    if image.startswith(_PNG_START):
+        return "image/png"
+    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
+        return "image/webp"
+    return _UNKNOWN_TYPE
+
+
+def _content(body: bytes) -> Any:
     try:
-        content = json.loads(text)
+        return json.loads(body)
     except ValueError:
-        raise ToolError(
-            f"{api_url} answered {response.status} with a body that is no JSON: {text[:200]!r}"
-        ) from None
-    return ApiAnswer(status=response.status, content=content, milliseconds=milliseconds)
+        return body.decode(errors="replace")

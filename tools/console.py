@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _TICK_SECONDS = 1.0
 _QUIET_TICK_SECONDS = 10.0
+_PATIENCE_SECONDS = 2.0
 _LAST_LINES = 25
 
 
@@ -35,6 +36,19 @@ def step(title: str) -> Iterator[None]:
         raise
     _finish(ticker, ended)
     _line(f"✓ {title}: {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def patience(title: str) -> Iterator[None]:
+    """Say on standard error what is waited for, only where it takes longer than two seconds."""
+    ended = threading.Event()
+    waiter = threading.Thread(target=_wait_aloud, args=(title, ended), daemon=True)
+    waiter.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        waiter.join()
 
 
 def run_logged(
@@ -88,6 +102,14 @@ def _tick(title: str, started: float, ended: threading.Event) -> None:
             print(f"\r\x1b[K… {title} {seconds:.0f} s", end="", flush=True)
         else:
             _line(f"  {title}: {seconds:.0f} s so far")
+
+
+def _wait_aloud(title: str, ended: threading.Event) -> None:
+    started = time.monotonic()
+    wait = _PATIENCE_SECONDS
+    while not ended.wait(wait):
+        print(f"… {title}: {time.monotonic() - started:.0f} s so far", file=sys.stderr, flush=True)
+        wait = _QUIET_TICK_SECONDS
 
 
 def _finish(ticker: threading.Thread, ended: threading.Event) -> None:

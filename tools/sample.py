@@ -1,10 +1,15 @@
-"""The picture that `make up` shows the deployed model."""
+"""The image that `make up` sends to the deployed model, and what the model says of it."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.api_client import CONTENT_TYPES
+from tools.api_client import ApiAnswer, media_type, predict
 from tools.cdk import ROOT
+from tools.console import ToolError, step
+from tools.local_deployment import LocalDeployment
+from tools.paths import short_path
+from tools.predictions import describe, label_of
 
 _DEMO_TEST_PICTURES = ROOT / "build" / "demo" / "data" / "test"
 _PHOTO = ROOT / "samples" / "cat.jpg"
@@ -12,22 +17,57 @@ _PHOTO = ROOT / "samples" / "cat.jpg"
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture, and what it shows where that is one of the model's labels."""
+    """An image, and what it shows where that is one of the model's labels."""
 
     picture: Path
     label: str | None
 
     @property
     def content_type(self) -> str:
-        """Return the media type of the picture's file."""
-        return CONTENT_TYPES[self.picture.suffix]
+        """Return the media type of the image's file."""
+        return media_type(self.picture.read_bytes())
 
 
 def choose_sample(labels: list[str]) -> Sample:
-    """Return a held-back picture of the demo if the model is the demo's, else a photo."""
+    """Return a held-back image of the demo if the model is the demo's, else a photo."""
     if _DEMO_TEST_PICTURES.is_dir():
         folders = sorted(folder for folder in _DEMO_TEST_PICTURES.iterdir() if folder.is_dir())
         if [folder.name for folder in folders] == sorted(labels):
             folder = folders[len(folders) // 2]
             return Sample(sorted(folder.iterdir())[0], folder.name)
     return Sample(_PHOTO, None)
+
+
+def classify_sample(deployment: LocalDeployment, sample: Sample) -> None:
+    """Send the sample to the API and print the predictions; a wrong label is a warning.
+
+    Raises:
+        ToolError: the API cannot be reached, or responds with an error.
+    """
+    try:
+        with step(f"Classify {short_path(sample.picture)}"):
+            # The first request starts a function; the latency that is shown is that of the second.
+            _invoke(deployment, sample)
+            answer = _invoke(deployment, sample)
+        print(describe(answer))
+    except ToolError as error:
+        logs = short_path(Path(deployment.logs))
+        raise ToolError(
+            f"{error}\nEverything is deployed, but the API does not classify "
+            f"{short_path(sample.picture)}. The logs of the function and the model server: {logs}"
+        ) from error
+    best = label_of(answer.content["predictions"][0])
+    if sample.label is None:
+        print(f"  In {short_path(sample.picture)} the model sees: {best}.")
+        return
+    print(f"  The image shows: {sample.label}. The model says: {best}.", flush=True)
+    if best != sample.label:
+        print(
+            "Warning: the model is wrong about an image that is like those it was trained on. "
+            "The deployment works; look at the model's accuracy in its manifest.json.",
+            file=sys.stderr,
+        )
+
+
+def _invoke(deployment: LocalDeployment, sample: Sample) -> ApiAnswer:
+    return predict(deployment.api_url, deployment.api_key, sample.picture)

@@ -1,4 +1,4 @@
-"""`make up`: deploy the stage `local` to this machine and classify a picture."""
+"""`make up`: deploy the stage `local` to this machine and classify an image."""
 
 import argparse
 import json
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud.environment import ACCOUNT_ID, without_aws
-from tools.api_client import predict
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
-from tools.console import ToolError, run_tool, step
+from tools.console import run_tool, step
 from tools.endpoint_check import check_endpoint
 from tools.local_cloud_process import (
     RunningCloud,
@@ -20,11 +19,13 @@ from tools.local_cloud_process import (
     start_cloud,
 )
 from tools.local_deployment import DEFAULT_FILE, LocalDeployment
-from tools.predict import describe
+from tools.paths import short_path
 from tools.prune import prune_superseded
-from tools.sample import Sample, choose_sample
+from tools.report import report
 
 STAGE = "local"
+_MODEL = ROOT / "build" / "model"
+_TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
 
 
 def main() -> None:
@@ -51,13 +52,19 @@ def main() -> None:
         cloud = require_cloud(state)
     deployment = _deploy(cli, cloud, state, model)
     deployment.write(arguments.deployment)
-    _show(deployment, choose_sample(deployment.labels), arguments.deployment, began)
+    _warn_of_newer_model(model)
+    report(
+        deployment,
+        model=_manifest(model)["name"],
+        file=arguments.deployment,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
     parser.add_argument(
-        "--model", type=Path, default=ROOT / "build" / "model", help="the artifact's folder"
+        "--model", type=Path, default=_MODEL, help="the artifact's folder (%(default)s)"
     )
     parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
     parser.add_argument(
@@ -102,10 +109,15 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         api_key=key["value"],
         page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
         endpoint_name=outputs["EndpointName"],
-        labels=json.loads((model / "manifest.json").read_text())["labels"],
+        labels=_manifest(model)["labels"],
         environment=cloud.environment,
         logs=cloud.logs,
     )
+
+
+def _manifest(model: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
 
 
 def _outputs(file: Path) -> dict[str, str]:
@@ -120,40 +132,16 @@ def _local_address(cloud: RunningCloud, api_url: str) -> str:
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
 
 
-def _show(deployment: LocalDeployment, sample: Sample, file: Path, began: float) -> None:
-    with step(f"Classify {_short(sample.picture)}"):
-        answer = predict(deployment.api_url, deployment.api_key, sample.picture)
-    print(describe(answer))
-    best: Any = answer.content["predictions"][0]["label"]
-    if sample.label is not None:
-        print(f"  The picture shows: {sample.label}. The model says: {best}.")
-        if best != sample.label:
-            raise ToolError("The deployed model is wrong about a picture that it should know.")
-    print(_summary(deployment, sample, file, time.monotonic() - began))
-
-
-def _summary(deployment: LocalDeployment, sample: Sample, file: Path, seconds: float) -> str:
-    """Return where everything is, and a command that works when it is pasted."""
-    key = f'import json; print(json.load(open("{_short(file)}"))["api_key"])'
-    return f"""
-Deployed in {seconds:.0f} s.
-  API:   {deployment.api_url}predict
-  Key:   in {_short(file)}, as "api_key" (readable by you alone)
-  Page:  {deployment.page_url or "none: [web] enabled = false in config/local.toml"}
-  Logs:  {_short(Path(deployment.logs))}
-  Again: make predict IMAGE={_short(sample.picture)}
-  Stop:  make down
-
-curl --noproxy '*' --data-binary @{_short(sample.picture)} \\
-  -H "Content-Type: {sample.content_type}" \\
-  -H "x-api-key: $(python3 -c '{key}')" \\
-  '{deployment.api_url}predict?top_k=3'"""
-
-
-def _short(path: Path) -> str:
-    """Return a path as one would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+def _warn_of_newer_model(model: Path) -> None:
+    """Say where a model was trained after the one that is deployed was built."""
+    trained, built = (folder / "manifest.json" for folder in (_TRAINED, model))
+    if model == _MODEL and trained.exists() and trained.stat().st_mtime > built.stat().st_mtime:
+        source, target = short_path(_TRAINED), short_path(_MODEL)
+        print(
+            f"\nNote: {source} is newer than {target}, which is deployed. To deploy it instead:\n"
+            f"  .venvs/training/bin/python model_code/build.py --trained {source} --output {target}"
+            " && make up"
+        )
 
 
 if __name__ == "__main__":

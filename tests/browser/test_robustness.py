@@ -196,6 +196,63 @@ def test_labels_of_any_kind_fit(page: Page) -> None:
     assert entry.evaluate("label => label.scrollWidth <= label.clientWidth")
 
 
+@pytest.mark.parametrize("count", [2, 3, 10, 1000])
+def test_a_model_of_any_number_of_classes_is_drawn(page: Page, count: int) -> None:
+    predictions = [
+        {"label": f"class of index {index}", "index": index, "probability": 1 / (index + 2)}
+        for index in range(count)
+    ]
+    answer(page, 200, {"predictions": predictions})
+    enter_key(page, "any")
+    choose(page, DIGITS[0])
+    bars = page.locator("#predictions li")
+    expect(bars).to_have_count(count)
+    expect(bars.last.locator(".label")).to_have_text(f"class of index {count - 1}")
+    expect(bars.first.locator(".percentage")).to_have_text("50.0%")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1100
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        {"label": "a", "index": 0, "logit": 3.5},
+        {"label": "a", "index": 0, "probability": None},
+        {"label": "a", "index": 0, "probability": 1.5},
+        {"index": 0, "probability": 0.5},
+        None,
+    ],
+    ids=["logit", "null", "above-1", "no-label", "nothing"],
+)
+def test_a_prediction_that_cannot_be_drawn_is_said(page: Page, prediction: Any) -> None:
+    good = {"label": "b", "index": 1, "probability": 0.5}
+    answer(page, 200, {"predictions": [good, prediction]})
+    enter_key(page, "any")
+    choose(page, DIGITS[0])
+    expect_problem(page, "The model gave no usable answer", "invalid_endpoint_answer")
+
+
+def test_the_api_page_tells_the_values_of_a_parameter(page: Page) -> None:
+    number = {"type": "integer", "minimum": 1}
+    schemas = {
+        "top_k": {"oneOf": [number, {"const": "all"}], "default": 5},
+        "order": {"enum": ["score", "class"]},
+    }
+    parameters = [
+        {"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()
+    ]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content = {"image/png": binary, "application/octet-stream": binary}
+    operation = {"parameters": parameters, "requestBody": {"content": content}}
+    document = {"openapi": "3.1.0", "info": {"title": "A", "version": "1"}}
+    document |= {"paths": {"/predict": {"post": operation}}}
+    page.route("**/openapi.json", lambda route: route.fulfill(body=json.dumps(document)))
+    page.get_by_role("link", name="API", exact=True).click()
+    rows = page.locator(".operation tr")
+    expect(rows.filter(has_text="top_k")).to_contain_text("integer, minimum 1 or all, default 5")
+    expect(rows.filter(has_text="order")).to_contain_text("score or class")
+    expect(rows.filter(has_text="image/png")).to_contain_text("application/octet-stream")
+
+
 def test_the_invitation_has_room_for_wider_text(page: Page) -> None:
     page.set_viewport_size({"width": 320, "height": 256})
     page.evaluate(

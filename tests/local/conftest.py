@@ -29,6 +29,7 @@ INHERITED = {
 def pytest_configure(config: pytest.Config) -> None:
     # As a plugin, so that the deployment of these tests is that of tests/browser too.
     config.pluginmanager.import_plugin("tests.local.deployed")
+    config.pluginmanager.import_plugin("tests.browser.browsing")
 
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -58,11 +59,11 @@ def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def up(state: Path) -> subprocess.CompletedProcess[str]:
-    """Deploy the demo to a cloud of its own on free ports."""
+def up(state: Path, model: Path = DEMO_MODEL) -> subprocess.CompletedProcess[str]:
+    """Deploy a model, the demo if no other, to a cloud of its own on free ports."""
     return run_tool(
         "tools.up",
-        "--model", str(DEMO_MODEL),
+        "--model", str(model),
         "--state-directory", str(state),
         "--deployment", str(state / "local.json"),
         "--port", "0",

@@ -1,6 +1,7 @@
 """`python -m local_cloud`: clouds side by side, and nothing left behind."""
 
 import json
+import os
 import re
 import socket
 import stat
@@ -31,6 +32,15 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     yield places
     for place in places:
         local_cloud(place, "down")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of one cloud that runs, for the tests that leave it as it is."""
+    state = tmp_path_factory.mktemp("one")
+    start(state)
+    yield state
+    local_cloud(state, "down")
 
 
 def ports_of(described: dict[str, Any]) -> list[int]:
@@ -65,27 +75,21 @@ def test_two_clouds_run_side_by_side_and_end_without_a_trace(clouds: tuple[Path,
         assert stat.S_IMODE((state / "logs").stat().st_mode) == 0o700
 
 
-def test_a_second_up_finds_the_first(tmp_path: Path) -> None:
-    try:
-        first = start(tmp_path)
-        again = local_cloud(tmp_path, "up", "--port", "0", "--public-port", "0")
-        assert "runs already" in again.stdout
-        assert start(tmp_path)["process_id"] == first["process_id"]
-    finally:
-        local_cloud(tmp_path, "down")
+def test_a_second_up_finds_the_first(cloud: Path) -> None:
+    first = json.loads(local_cloud(cloud, "status", "--json").stdout)
+    again = local_cloud(cloud, "up", "--port", "0", "--public-port", "0")
+    assert "runs already" in again.stdout
+    assert start(cloud)["process_id"] == first["process_id"]
 
 
-def test_the_plain_port_carries_the_deployed_api_alone(tmp_path: Path) -> None:
-    try:
-        described = start(tmp_path)
-        for path in ("/", "/_ministack/health", "/restapis", "/a-bucket/a-key"):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(described["public_url"] + path)  # noqa: S310 - http, ours
-            assert refused.value.code == 404
-            assert b"Nothing is deployed here" in refused.value.read()
-            refused.value.close()
-    finally:
-        local_cloud(tmp_path, "down")
+def test_the_plain_port_carries_the_deployed_api_alone(cloud: Path) -> None:
+    described = json.loads(local_cloud(cloud, "status", "--json").stdout)
+    for path in ("/", "/_ministack/health", "/restapis", "/a-bucket/a-key"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(described["public_url"] + path)  # noqa: S310 - http, ours
+        assert refused.value.code == 404
+        assert b"Nothing is deployed here" in refused.value.read()
+        refused.value.close()
 
 
 def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None:
@@ -121,18 +125,31 @@ def test_status_of_nothing(tmp_path: Path) -> None:
     assert not nowhere.exists()
 
 
-def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_a_taken_port_is_named_with_its_process_and_the_way_out(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        ended = local_cloud(tmp_path, "up", "--port", str(port))
+        port = str(taken.getsockname()[1])
+        ended = local_cloud(tmp_path, "up", "--port", port, "--public-port", "0")
     assert ended.returncode == 1
-    assert re.search(rf"Port {port} on 127.0.0.1 cannot be used .* Choose others", ended.stderr)
+    assert f"Port {port} on 127.0.0.1 cannot be used" in ended.stderr
+    assert f"process {os.getpid()}" in ended.stderr
+    assert re.search(r"make up PORT=\d+ PUBLIC_PORT=\d+", ended.stderr)
     assert "Traceback" not in ended.stderr
 
 
+def test_a_port_of_another_cloud_is_named_with_that_clouds_folder(
+    cloud: Path, tmp_path: Path
+) -> None:
+    port = str(ports_of(start(cloud))[1])
+    ended = local_cloud(tmp_path, "up", "--port", "0", "--public-port", port)
+    assert ended.returncode == 1
+    assert f"the local cloud of {cloud}" in ended.stderr
+    assert "make down" in ended.stderr
+
+
 def test_a_missing_serving_environment_is_named(tmp_path: Path) -> None:
-    ended = local_cloud(tmp_path, "up", "--port", "0", "--serving-python", "/nonexistent/python")
+    missing = ("--serving-python", "/nonexistent/python")
+    ended = local_cloud(tmp_path, "up", "--port", "0", "--public-port", "0", *missing)
     assert ended.returncode == 1
     assert "make environments" in ended.stderr

@@ -36,7 +36,7 @@ def endpoint(place: Path) -> Any:
 
 def test_up_twice_then_destroy(place: Path) -> None:
     first = up(place)
-    assert re.search(r"The picture shows: (\S+)\. The model says: \1\.", first.stdout)
+    assert re.search(r"The image shows: (\S+)\. The model says: \1\.", first.stdout)
     assert stat.S_IMODE((place / "local.json").stat().st_mode) == 0o600
     key = read_local_deployment(place / "local.json").api_key
     assert key not in first.stdout
@@ -44,7 +44,7 @@ def test_up_twice_then_destroy(place: Path) -> None:
 
     before = endpoint(place)
     second = up(place)
-    assert "The picture shows" in second.stdout
+    assert "The image shows" in second.stdout
     after = endpoint(place)
     untouched = ("EndpointConfigName", "LastModifiedTime", "CreationTime")
     assert [after[name] for name in untouched] == [before[name] for name in untouched]
@@ -88,11 +88,11 @@ def processes_of_group(group: int) -> list[int]:
     return found
 
 
-def check_pasted_curl(output: str) -> None:
-    """Run the printed command as a shell would."""
-    command = output[output.index("curl --noproxy") :]
+def check_pasted_curl(output: str, folder: Path = ROOT) -> None:
+    """Run the printed command as a shell would in the folder of `make up`."""
+    command = output[output.index("curl --noproxy") :].partition("\n\n")[0]
     ended = subprocess.run(
         ["bash", "-c", command.replace("curl ", "curl --silent --show-error ", 1)],  # noqa: S607
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert '"predictions"' in ended.stdout, ended.stdout + shlex.quote(command)

@@ -1,10 +1,11 @@
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ProfileNotFound
 
-from tools.console import ToolError, run_logged, run_tool, step
+from tools.console import ToolError, patience, run_logged, run_tool, step
 
 
 def run(code: str, log_file: Path) -> None:
@@ -36,6 +37,18 @@ def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
         raise ToolError("why")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["… Good", "✓ Good", "… Bad", "✗ Bad"]
+
+
+def test_waiting_is_told_only_where_it_is_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with patience("Waiting"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("tools.console._PATIENCE_SECONDS", 0.05)
+    with patience("Waiting"):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "… Waiting: 0 s so far\n"
 
 
 def test_a_tool_ends_with_its_error_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:

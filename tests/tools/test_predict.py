@@ -1,15 +1,13 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.tools.api import Api, predicted
 from tests.tools.test_local_deployment import DEPLOYMENT
-from tools.api_client import ApiAnswer
 from tools.cdk import ROOT
-from tools.console import ToolError
-from tools.predict import describe
-from tools.sample import choose_sample
 
 
 def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -19,29 +17,11 @@ def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_an_answer_in_lines() -> None:
-    content = {
-        "predictions": [{"label": "cat", "index": 0, "probability": 0.912}],
-        "model": {"name": "resnet50", "version": "0123456789ab"},
-        "request_id": "r",
-    }
-    told = describe(ApiAnswer(status=200, content=content, milliseconds=41.6))
-    assert told == "   91.20%  cat\n  resnet50 0123456789ab, 42 ms"
-
-
-@pytest.mark.parametrize("content", [{"error": {"code": "throttled"}}, {"message": "Too Long"}])
-def test_an_error_is_an_error(content: dict[str, object]) -> None:
-    with pytest.raises(ToolError, match=r"answered 429: .*(throttled|Too Long)"):
-        describe(ApiAnswer(status=429, content=content, milliseconds=1.0))
-
-
 def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
     DEPLOYMENT.write(tmp_path / "local.json")
     deployed = ("--deployment", str(tmp_path / "local.json"))
-    (tmp_path / "note.txt").write_text("hello")
     for arguments, reason in (
         (("picture.png", "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
-        ((str(tmp_path / "note.txt"), *deployed), "must be a .jpg, .jpeg, .png or .webp"),
         ((str(tmp_path / "missing.png"), *deployed), "No such file or directory"),
         ((str(ROOT / "samples" / "cat.jpg"), *deployed), "cannot be reached"),
     ):
@@ -51,13 +31,32 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
 
 
-def test_another_models_sample_is_the_photo() -> None:
-    sample = choose_sample(["cat", "dog"])
-    assert sample.picture.is_file()
-    assert (sample.label, sample.content_type) == (None, "image/jpeg")
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--top-k", "0"), "'0' is neither a whole number above 0 nor `all`"),
+        (("--top-k", "many"), "'many' is neither"),
+        (("--order", "label"), "invalid choice: 'label'"),
+        (("--scores", "odds"), "invalid choice: 'odds'"),
+        (("--order", "class", "--top-k", "3"), "leave --top-k out"),
+    ],
+)
+def test_an_option_that_the_api_would_refuse_is_refused(
+    options: tuple[str, ...], reason: str
+) -> None:
+    ended = predict("image.png", *options)
+    assert ended.returncode == 2
+    assert reason in ended.stderr
 
 
-def test_the_demos_sample_is_a_held_back_digit() -> None:
-    sample = choose_sample([str(digit) for digit in range(10)])
-    assert sample.label == sample.picture.parent.name
-    assert "test" in sample.picture.parts
+def test_every_option_reaches_the_api(tmp_path: Path) -> None:
+    predictions = [{"label": "cat", "index": 0, "logit": 3.25}]
+    with Api(predicted(*predictions), predicted(*predictions)) as api:
+        replace(DEPLOYMENT, api_url=api.url).write(tmp_path / "local.json")
+        image = (str(ROOT / "samples" / "cat.jpg"), "--deployment", str(tmp_path / "local.json"))
+        ended = predict(*image, "--scores", "logits", "--top-k", "all")
+        predict(*image, "--order", "class")
+    assert [one.path for one in api.received] == [
+        "/v1/predict?top_k=all&scores=logits", "/v1/predict?order=class",
+    ]  # fmt: skip
+    assert ended.stdout.startswith("    +3.2500  cat\n  resnet50 ")

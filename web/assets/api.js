@@ -47,13 +47,17 @@ function meaning(text) {
   return element("div", { class: "meaning" }, ...lines);
 }
 
+/** A schema in words: its type, values and bounds; alternatives are joined by "or". */
 function typeOf(openapi, schema) {
   const found = resolve(openapi, schema) ?? {};
+  const words = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const alternatives = found.oneOf ?? found.anyOf;
+  let type = [found.type ?? "any"].flat().join(" or ");
+  if (alternatives) type = alternatives.map((one) => typeOf(openapi, one)).join(" or ");
+  else if ("const" in found) type = words(found.const);
+  else if (found.enum) type = found.enum.map(words).join(" or ");
   const bounds = ["minimum", "maximum", "default"].filter((name) => name in found);
-  if (found.oneOf) return found.oneOf.map((one) => typeOf(openapi, one)).join(" or ");
-  const values = found.enum ?? ("const" in found ? [found.const] : []);
-  const type = values.length ? values.join(" or ") : [found.type ?? "any"].flat().join(" or ");
-  return [type, ...bounds.map((name) => `${name} ${found[name]}`)].join(", ");
+  return [type, ...bounds.map((name) => `${name} ${words(found[name])}`)].join(", ");
 }
 
 function parameters(openapi, operation) {
@@ -79,12 +83,13 @@ function requestBody(openapi, operation) {
   const body = resolve(openapi, operation.requestBody);
   if (!body) return [];
   const content = Object.entries(body.content ?? {});
-  const pictures = content.map(([type]) => type).filter((type) => type.startsWith("image/"));
+  const isBinary = ([, media]) => resolve(openapi, media.schema)?.format === "binary";
+  const pictures = content.filter(isBinary).map(([type]) => type);
   const rows = content
     .filter(([type]) => !pictures.includes(type))
     .map(([type, media]) => [element("code", {}, type), code(sample(openapi, media))]);
   if (pictures.length) {
-    rows.unshift([prose(pictures.map((type) => `\`${type}\``).join(" ")), "The picture's bytes, as they are."]);
+    rows.unshift([prose(pictures.map((type) => `\`${type}\``).join(" ")), "The image's bytes, as they are."]);
   }
   return [...paragraphs(body.description), table("Request body", ["Type", "Content"], rows)];
 }

@@ -36,10 +36,26 @@ export async function predict(settings, key, picture, signal) {
   }, signal);
   const milliseconds = performance.now() - began;
   if (!response.ok) throw refusal(response, content);
-  if (!Array.isArray(content?.predictions) || content.predictions.length === 0) {
+  if (!isUsable(content?.predictions)) {
     throw new ApiError({ status: response.status, code: "invalid_endpoint_answer" });
   }
   return { answer: content, milliseconds };
+}
+
+/** Whether each class has a name, a number and a probability, and there is one at all. */
+function isUsable(predictions) {
+  return (
+    Array.isArray(predictions) &&
+    predictions.length > 0 &&
+    predictions.every(
+      (prediction) =>
+        typeof prediction?.label === "string" &&
+        Number.isInteger(prediction.index) &&
+        typeof prediction.probability === "number" &&
+        prediction.probability >= 0 &&
+        prediction.probability <= 1,
+    )
+  );
 }
 
 async function ask(address, options, signal) {

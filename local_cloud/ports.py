@@ -1,0 +1,62 @@
+"""The ports on 127.0.0.1 that a cloud listens on."""
+
+import socket
+from contextlib import ExitStack, suppress
+
+import psutil
+
+from local_cloud.errors import LifecycleError
+
+_SERVER_MODULE = "local_cloud.server"
+_STATE_OPTION = "--state-directory"
+
+
+def usable_ports(*wanted: int) -> list[int]:
+    """Return ports that can be bound now, all different; 0 takes a free one.
+
+    Raises:
+        LifecycleError: a port cannot be bound; the text names the process that listens on it.
+    """
+    with ExitStack() as probes:
+        # All held until the last is found, else a free one could be found twice.
+        return [_bind(probes.enter_context(socket.socket()), port) for port in wanted]
+
+
+def _bind(probe: socket.socket, port: int) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise LifecycleError(
+            f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}){_user_of(port)}. "
+            "Choose other ports with `make up PORT=4567 PUBLIC_PORT=4581`; 0 takes a free one."
+        ) from error
+    return int(probe.getsockname()[1])
+
+
+def _user_of(port: int) -> str:
+    """Return what listens on a port, as the rest of a sentence; empty where it is not known."""
+    process = _listening_process(port)
+    if process is None:
+        return ""
+    with suppress(psutil.Error):
+        command = process.cmdline()
+        if _SERVER_MODULE in command and _STATE_OPTION in command:
+            state = command[command.index(_STATE_OPTION) + 1]
+            return (
+                f": it belongs to the local cloud of {state}. Stop that one with `make down` "
+                "in its own clone, or run both"
+            )
+        return f": process {process.pid}, {process.name()}, listens on it"
+    return ""
+
+
+def _listening_process(port: int) -> psutil.Process | None:
+    # Of another user's processes, and on macOS of any, the system may not tell.
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections(kind="tcp"):
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+                continue
+            if connection.laddr.port == port and connection.pid:
+                return psutil.Process(connection.pid)
+    return None

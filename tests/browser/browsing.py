@@ -1,0 +1,61 @@
+"""The browser of a run of the tests, and the page in it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.pictures import Photographer
+from tools.browser import require_browser
+from tools.local_deployment import LocalDeployment
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT_MILLISECONDS = 20_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = require_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    context.set_default_timeout(TIMEOUT_MILLISECONDS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]:
+    """The page as a first visitor finds it; what the browser complains of fails the test."""
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # A refused request is noted by the browser, too; the page's own words tell of it.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", note)
+    assert deployment.page_url
+    page.goto(deployment.page_url)
+    yield page
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def photographer(browser: Browser) -> Photographer:
+    return Photographer(browser)

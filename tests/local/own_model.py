@@ -1,0 +1,70 @@
+"""The commands of README's "Your own model", run as they stand there in a copy of this tree."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.local.conftest import INHERITED
+from tools.cdk import ROOT
+
+_COPIED = (
+    "app.py", "cdk.json", "config", "lambda_src", "local_cloud", "Makefile", "model_code",
+    "package.json", "package-lock.json", "README.md", "requirements", "requirements.txt", "samples",
+    "stacks", "tools", "web",
+)  # fmt: skip
+_INSTALLED = (".venv", ".venvs", "node_modules")
+_DATA_PLACEHOLDER = "<folder with train/ valid/ test/>"
+
+
+def own_model_commands() -> str:
+    """Return the first block of commands of the section."""
+    section = (ROOT / "README.md").read_text().partition("\n## Your own model\n")[2]
+    block = re.search(r"```\n(.*?)```", section, re.DOTALL)
+    assert block, "README has commands for an own model"
+    return block[1]
+
+
+def copy_tree(clone: Path, state: Path) -> None:
+    """Make a copy that shares this tree's environments and, as its own, the tests' cloud."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    clone.mkdir()
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, clone / name, ignore=ignored)
+        else:
+            shutil.copy2(source, clone / name)
+    for name in _INSTALLED:
+        (clone / name).symlink_to(ROOT / name)
+    # make must not renew the environments that it shares.
+    for pattern in ("requirements.txt", "*/*.txt", "package-lock.json"):
+        for lock in clone.glob(pattern):
+            os.utime(lock, (0, 0))
+    (clone / "build").mkdir()
+    (clone / "build" / "local-cloud").symlink_to(state)
+
+
+def run_own_model_commands(clone: Path, data: Path, hyperparameters: Path) -> str:
+    """Run the commands in a copy; return what they printed.
+
+    Args:
+        clone: the copy.
+        data: replaces the placeholder of README's command.
+        hyperparameters: folder with `hyperparameters.json`, which train.py reads as in a job: it
+            makes the training small without another word in the command.
+    """
+    commands = own_model_commands().replace(_DATA_PLACEHOLDER, shlex.quote(str(data)))
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],  # noqa: S607 - as a person has it
+        cwd=clone,
+        env=os.environ | INHERITED | {"SM_INPUT_CONFIG_DIR": str(hyperparameters)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout

@@ -1,0 +1,176 @@
+"""Models of two and of three classes, through every door of the deployment."""
+
+import json
+import math
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.screenshots import keep_screenshot
+from tests.browser.test_page import choose, enter_key
+from tests.local.asking import ask
+from tests.local.conftest import DEMO, run_tool
+from tests.local.own_model import copy_tree, run_own_model_commands
+from tests.local.redeploying import Redeploy, redeploying
+from tests.local.test_up_and_destroy import check_pasted_curl
+from tools.cdk import ROOT
+from tools.local_deployment import LocalDeployment
+
+LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
+TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
+# As a job gets them: texts, underlines.
+SMALL = {"from_scratch": "true", "crop": "32", "epochs": "1", "augmentation": "none"}
+IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
+
+
+@dataclass(frozen=True)
+class FewClasses:
+    """A deployed model of few classes, and what its deployment printed."""
+
+    labels: list[str]
+    printed: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("few") / "with a space"
+    place.mkdir()
+    (place / "hyperparameters.json").write_text(json.dumps(SMALL))
+    for count, labels in LABELS.items():
+        for split in ("train", "valid", "test"):
+            for label in labels:
+                target = place / f"digits-{count}" / split / label
+                shutil.copytree(DEMO / "data" / split / label, target)
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained_on_three(place: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A training beside that of README: importing torch alone takes a core ten seconds."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    with subprocess.Popen(
+        [TRAINING, "model_code/train.py", "--architecture=squeezenet1_1", *flags,
+         f"--data={place / 'digits-3'}", f"--model-dir={place / 'trained'}",
+         f"--output-dir={place / 'output'}"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        yield process
+
+
+@pytest.fixture(scope="module")
+def redeploy(state: Path, deployment: LocalDeployment) -> Iterator[Redeploy]:
+    with redeploying(state, deployment) as redeploy:
+        yield redeploy
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def few(
+    request: pytest.FixtureRequest,
+    place: Path,
+    state: Path,
+    redeploy: Redeploy,
+    trained_on_three: "subprocess.Popen[str]",
+) -> FewClasses:
+    if request.param == 2:
+        copy_tree(place / "clone", state)
+        printed = run_own_model_commands(place / "clone", place / "digits-2", place)
+        return FewClasses(LABELS[2], printed, place / "clone")
+    output = trained_on_three.communicate()[0]
+    assert trained_on_three.returncode == 0, output
+    folders = ["--trained", str(place / "trained"), "--output", str(place / "model")]
+    subprocess.run([TRAINING, "model_code/build.py", *folders], cwd=ROOT, check=True)
+    printed = redeploy(place / "model")
+    return FewClasses(LABELS[3], printed, ROOT)
+
+
+def labels_of(body: Any) -> list[str]:
+    assert "predictions" in body, body
+    return [prediction["label"] for prediction in body["predictions"]]
+
+
+def test_up_says_what_it_deployed_and_what_the_model_sees(few: FewClasses) -> None:
+    assert f", {len(few.labels)} classes\n" in few.printed
+    seen = few.printed.partition("the model sees: ")[2].partition(".")[0]
+    assert seen in few.labels
+
+
+def test_the_printed_command_works(few: FewClasses, deployment: LocalDeployment) -> None:
+    assert deployment.api_url in few.printed
+    check_pasted_curl(few.printed, few.folder)
+
+
+@pytest.mark.parametrize("query", ["", "?top_k=5", "?top_k=1000", "?top_k=all", "?order=score"])
+def test_every_class_is_given_the_most_probable_first(
+    few: FewClasses, deployment: LocalDeployment, query: str
+) -> None:
+    status, body = ask(deployment, IMAGE.read_bytes(), query=query)
+    assert status == 200, body
+    assert sorted(labels_of(body)) == few.labels
+    probabilities = [prediction["probability"] for prediction in body["predictions"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.usefixtures("few")
+def test_fewer_can_be_requested(deployment: LocalDeployment) -> None:
+    _, everything = ask(deployment, IMAGE.read_bytes())
+    status, body = ask(deployment, IMAGE.read_bytes(), query="?top_k=1")
+    assert (status, labels_of(body)) == (200, labels_of(everything)[:1])
+
+
+def test_classes_in_their_own_order(few: FewClasses, deployment: LocalDeployment) -> None:
+    status, body = ask(deployment, IMAGE.read_bytes(), query="?order=class")
+    assert (status, labels_of(body)) == (200, few.labels)
+    assert [prediction["index"] for prediction in body["predictions"]] == [*range(len(few.labels))]
+
+
+@pytest.mark.usefixtures("few")
+def test_the_order_of_classes_is_refused_with_top_k(deployment: LocalDeployment) -> None:
+    status, body = ask(deployment, IMAGE.read_bytes(), query="?order=class&top_k=2")
+    assert status == 400
+    assert body["error"]["code"] in {"invalid_order", "invalid_top_k"}
+
+
+def test_logits_are_what_the_softmax_is_made_of(
+    few: FewClasses, deployment: LocalDeployment
+) -> None:
+    queries = ("?order=class&scores=logits", "?order=class")
+    given = [ask(deployment, IMAGE.read_bytes(), query=query)[1] for query in queries]
+    assert [labels_of(body) for body in given] == [few.labels, few.labels]
+    powers = [math.exp(prediction["logit"]) for prediction in given[0]["predictions"]]
+    softmax = [power / sum(powers) for power in powers]
+    probabilities = [prediction["probability"] for prediction in given[1]["predictions"]]
+    assert softmax == pytest.approx(probabilities, abs=1e-4)
+    assert all("probability" not in prediction for prediction in given[0]["predictions"])
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--top-k", "all"), ("--order", "class"), ("--scores", "logits")]
+)
+def test_predict_prints_every_class(few: FewClasses, state: Path, options: tuple[str, ...]) -> None:
+    deployed = ("--deployment", str(state / "local.json"))
+    *lines, model = run_tool("tools.predict", str(IMAGE), *deployed, *options).stdout.splitlines()
+    scores = {label: score for score, label in map(str.split, lines)}
+    assert sorted(scores) == few.labels
+    assert all(score.endswith("%") != ("logits" in options) for score in scores.values())
+    if "class" in options:
+        assert [*scores] == few.labels
+    assert model.endswith(" ms")
+
+
+def test_the_page_draws_every_class(
+    few: FewClasses, page: Page, deployment: LocalDeployment
+) -> None:
+    enter_key(page, deployment.api_key)
+    choose(page, IMAGE)
+    bars = page.locator("#predictions li")
+    expect(bars).to_have_count(len(few.labels))
+    assert sorted(bars.locator(".label").all_inner_texts()) == few.labels
+    keep_screenshot(page, f"of-{len(few.labels)}-classes")

@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+
+from tools.api_client import ApiAnswer
+from tools.console import ToolError
+from tools.predictions import describe
+
+
+def described(*predictions: dict[str, Any]) -> str:
+    model = {"name": "resnet50", "version": "0123456789ab"}
+    content = {"predictions": list(predictions), "model": model, "request_id": "r"}
+    return describe(ApiAnswer(status=200, content=content, milliseconds=41.6))
+
+
+def test_probabilities_in_lines() -> None:
+    text = described({"label": "cat", "index": 0, "probability": 0.912})
+    assert text == "   91.20%  cat\n  resnet50 0123456789ab, 42 ms"
+
+
+def test_logits_in_lines_with_their_signs() -> None:
+    text = described(
+        {"label": "cat", "index": 0, "logit": 12.5}, {"label": "dog", "index": 1, "logit": -0.25}
+    )
+    assert text.splitlines()[:2] == ["   +12.5000  cat", "    -0.2500  dog"]
+
+
+def test_a_blank_label_is_told_by_its_index() -> None:
+    assert "class 7" in described({"label": " ", "index": 7, "probability": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            {"error": {"code": "throttled", "message": "Too many."}},
+            r"429 \(throttled\): Too many\.",
+        ),
+        ({"message": "Request Too Long"}, "429: Request Too Long"),
+        ("<html>Bad", "429: <html>Bad"),
+        ("", "429 and an empty body"),
+        (["odd"], "429: \\['odd'\\]"),
+    ],
+)
+def test_an_error_is_an_error(content: Any, reason: str) -> None:
+    with pytest.raises(ToolError, match=reason):
+        describe(ApiAnswer(status=429, content=content, milliseconds=1.0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not JSON",
+        {},
+        {"predictions": [], "model": {"name": "a", "version": "b"}},
+        {"predictions": [{"label": "a"}], "model": {"name": "a", "version": "b"}},
+        {"predictions": [{"label": "a", "index": 0, "probability": 1.0}]},
+    ],
+)
+def test_a_body_that_is_not_documented_is_an_error(content: Any) -> None:
+    with pytest.raises(ToolError, match="200 and an invalid body"):
+        describe(ApiAnswer(status=200, content=content, milliseconds=1.0))
