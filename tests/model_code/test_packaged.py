@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import runpy
 import sys
 from collections import OrderedDict
 from contextlib import redirect_stderr
@@ -148,6 +149,13 @@ def test_a_missing_package_or_file_says_what_to_install(
     _install(tmp_path, monkeypatch, b"").unlink()
     with pytest.raises(UnavailableWeightsError, match=r"cannot be read \(No such file"):
         EFFICIENTNET_LITE0.load()
+
+
+def test_timm_is_imported_only_when_the_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    module = runpy.run_path(str(MODEL_CODE / "classifier" / "training" / "efficientnet_lite.py"))
+    with pytest.raises(UnavailableWeightsError, match="needs the package timm"):
+        module["build_efficientnet_lite"](3)
 
 
 @pytest.mark.parametrize("damage", ["package", "timm"])
