@@ -17,6 +17,7 @@ from tools.console import run_tool
 from tools.error_rows import HEALTH, PREDICT, Row, error_rows
 from tools.openapi_schemas import (
     CLASSIFICATION_EXAMPLE,
+    FORM_EXAMPLE,
     HEALTH_EXAMPLE,
     PARAMETERS,
     PICTURE_EXAMPLE,
@@ -90,7 +91,10 @@ def _predict() -> dict[str, Any]:
             "content": {
                 **dict.fromkeys(IMAGE_MEDIA_TYPES, image),
                 JSON_MEDIA_TYPE: in_json,
-                FORM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Form"}},
+                FORM_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Form"},
+                    "examples": {"form": {"value": FORM_EXAMPLE}},
+                },
             },
         },
         "responses": {

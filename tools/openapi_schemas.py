@@ -34,6 +34,8 @@ PICTURE_EXAMPLE = {
 }
 
 
+# As curl's --form writes it: the file's bytes go where its name is.
+FORM_EXAMPLE = {"image": "@image.jpg", "top_k": 3}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "top_k": {
         "description": f"How many classes the response lists, 5 if absent; more than the model has,"
