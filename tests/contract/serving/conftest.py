@@ -23,15 +23,12 @@ for row in range(0, 8, 2):
 lines.save(f"{sys.argv[1]}/lines.png")
 Image.new("RGB", (5001, 5000)).save(f"{sys.argv[1]}/large.png")
 Image.new("RGB", (16, 16)).save(f"{sys.argv[1]}/other.gif")
-dear = Image.new("RGBA", (5000, 5000))
-dear.save(f"{sys.argv[1]}/dear.webp", lossless=True, quality=0, method=0)
 """
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of `<colour>.<kind>`, lines, a picture too large, one of another kind, and one of
-    few bytes that takes long to decode."""
+    """A folder of `<colour>.<kind>`, lines, a picture too large, and one of another kind."""
     folder = tmp_path_factory.mktemp("pictures")
     subprocess.run([PYTHON, "-c", _DRAW, folder], check=True)
     return folder

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -189,7 +188,6 @@ def note(event, arguments):
         print(event, arguments)
 sys.addaudithook(note)
 sys.path.insert(0, {str(context)!r})
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from classifier.artifact import read_artifact
 from classifier.openvino_engine import OpenVinoEngine
@@ -225,29 +223,3 @@ def test_a_fault_of_the_network_is_a_500_without_its_inside(
             assert (reply.status, reply.body["code"]) == (500, "internal_error")
             assert "finite" not in reply.body["message"]
         assert any("not finite" in entry.get("exception", "") for entry in server.log_entries())
-
-
-def test_images_that_take_long_to_decode_are_charged_by_the_pace_at_which_they_leave(
-    context: Path, artifact: Path, pictures: Path, tmp_path: Path
-) -> None:
-    dear, plain = ((pictures / name).read_bytes() for name in ("dear.webp", "red.png"))
-    assert len(dear) < 20_000
-    settings = {"WHIPPET_WORKERS": "1", "WHIPPET_DEADLINE_MS": "4000", "WHIPPET_QUEUE_LENGTH": "60"}
-    with serving(context, tmp_path / "log", artifact, **settings) as server:
-        with ThreadPoolExecutor(30) as callers:
-            replies = list(callers.map(lambda _: server.invoke(dear, "image/webp"), range(60)))
-        refused = [reply for reply in replies if reply.status == 503]
-        assert {reply.status for reply in replies} <= {200, 422, 503}
-        assert {reply.body["code"] for reply in refused} == {"overloaded"}
-        # Some are sent away at once: what the others take is known by then.
-        durations = [
-            entry["duration_ms"]
-            for entry in server.log_entries()
-            if entry.get("outcome") == "overloaded"
-        ]
-        assert min(durations) < 1000
-        assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
-        deadline = time.monotonic() + 30
-        while server.invoke(plain).status != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
