@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -73,17 +74,34 @@ class Admission:
 
     @contextmanager
     def picture(self) -> Iterator[None]:
-        """Count a picture of an admitted request, from its coming until it was computed."""
+        """Count a picture of an admitted request, from its coming until it was computed.
+
+        One that is given up, because its deadline has passed or its client has gone, says nothing
+        of the pace: images that take long to decode would all leave at once, and the next of them
+        be admitted as if it took no time.
+        """
         self._picture_count += 1
         try:
             yield
-        finally:
-            self._observe()
+        except asyncio.CancelledError:
             self._picture_count -= 1
+            if self._picture_count <= self._parallel_count:
+                self._waited_at = None
+            raise
+        except Exception:
+            self._leave()
+            raise
+        self._leave()
 
     def _expected_wait_seconds(self) -> float:
-        pictures_before = max(0, self._picture_count - self._parallel_count + 1)
+        # Of a request whose body is still on its way there is at least one picture to come.
+        picture_count = max(self._picture_count, self._request_count)
+        pictures_before = max(0, picture_count - self._parallel_count + 1)
         return pictures_before * self._seconds_per_picture
+
+    def _leave(self) -> None:
+        self._observe()
+        self._picture_count -= 1
 
     def _observe(self) -> None:
         # Between two ends in a queue that never ran empty lies what one picture takes; between

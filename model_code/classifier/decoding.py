@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 import numpy
@@ -24,7 +25,6 @@ MAX_JPEG_SCANS: Final = 128
 # is earlier than we are asked.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
-_START_OF_SCAN = b"\xff\xda"
 _ORIENTATION_TAG = 0x0112
 _RGB_OF_16_BITS = "RGB;16B"
 _WHITE = 255
@@ -69,7 +69,7 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
         RequestError: `unsupported_image`, `unreadable_image` or `image_too_large`.
     """
     format_name = image_format(data)
-    if format_name == "JPEG" and data.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+    if format_name == "JPEG" and jpeg_segments.has_more_scans(data, MAX_JPEG_SCANS):
         raise RequestError(
             "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
         )
@@ -77,7 +77,7 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     try:
         # Pillow warns at half of what it refuses.
         with warnings.catch_warnings(action="ignore"):
-            picture = Image.open(io.BytesIO(essence), formats=(format_name,))
+            picture: Image.Image = Image.open(io.BytesIO(essence), formats=(format_name,))
             _check_size(picture.size)
             if reduce_to is not None:
                 # Of the formats here only JPEG's decoder can; for others this does nothing.
@@ -90,17 +90,17 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large("too many") from error
     except _UNREADABLE as error:
-        raise _unreadable(format_name, is_complete) from error
+        raise _unreadable(format_name, is_complete()) from error
 
 
-def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, bool]:
-    """Return what a decoder needs, and whether the file is complete."""
+def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, Callable[[], bool]]:
+    """Return what a decoder needs, and what tells whether the file is complete."""
     if format_name == "PNG":
         return png_chunks.without_metadata(data)
     if format_name == "JPEG":
         return jpeg_segments.without_metadata(data)
     # The length of all that follows the first two fields.
-    return data, int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    return data, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
 
 def _unreadable(format_name: str, is_complete: bool) -> RequestError:

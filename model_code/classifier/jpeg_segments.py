@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 # The last of a marker's fill bytes and its kind; 0 is none, there 0xFF stands for itself.
@@ -13,6 +15,8 @@ _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
 # All others (RSTn, SOI, EOI, what is reserved) consist of the marker alone.
 _WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC8}
+# Counted by the pattern an image takes a fifth of the time of bytes.count.
+_SCAN = re.compile(rb"\xff\xda")
 # Shorter ones say nothing to libjpeg, and make Pillow refuse the image.
 _LEAST_JFIF: Final = 14
 _LEAST_ADOBE: Final = 12
@@ -20,7 +24,7 @@ _LEAST_ADOBE: Final = 12
 MAX_SEGMENTS: Final = 10_000
 
 
-def without_metadata(data: bytes) -> tuple[bytes, bool]:
+def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
     """Return a JPEG whose header has no application data but what decides how its pixels look.
 
     Kept are JFIF's and Adobe's segments, which say what the colours are, where they are whole, and
@@ -31,14 +35,15 @@ def without_metadata(data: bytes) -> tuple[bytes, bool]:
         data: begins with JPEG's marker.
 
     Returns:
-        The JPEG, and whether it is complete: it has pixels, and an end after their beginning.
+        The JPEG, and what tells whether it is complete: it has pixels, and an end after their
+        beginning. That looks through all of them, so only who has to know should ask.
     """
     kept: list[bytes] = []
     start, position, has_exif = 0, 2, False
     for _ in range(MAX_SEGMENTS):
         marker = _MARKER.search(data, position)
         if marker is None:
-            return _joined([*kept, data[start:]]), False
+            return _joined([*kept, data[start:]]), lambda: False
         kind = data[marker.end() - 1]
         position = marker.end()
         if kind == _START_OF_SCAN:
@@ -55,8 +60,13 @@ def without_metadata(data: bytes) -> tuple[bytes, bool]:
             start = position
     else:
         # Nothing that a decoder could take long for.
-        return data[:2], True
-    return _joined([*kept, data[start:]]), data.find(_END_OF_IMAGE, position) >= 0
+        return data[:2], lambda: True
+    return _joined([*kept, data[start:]]), lambda: data.find(_END_OF_IMAGE, position) >= 0
+
+
+def has_more_scans(data: bytes, limit: int) -> bool:
+    """Tell whether a JPEG has more scans than a limit; those of a thumbnail count too."""
+    return next(islice(_SCAN.finditer(data), limit, None), None) is not None
 
 
 def _joined(pieces: list[bytes]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Final
 
 _SIGNATURE_LENGTH: Final = 8
@@ -17,7 +18,7 @@ _TRANSPARENCY_LENGTHS: Final = {0: 2, 2: 6}
 _PALETTE: Final = 3
 
 
-def without_metadata(data: bytes) -> tuple[bytes, bool]:
+def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
     """Return a PNG of its header, palette, transparency, orientation and pixels alone.
 
     A decoder is never shown the other chunks: texts and profiles that inflate to megabytes, an
@@ -29,7 +30,7 @@ def without_metadata(data: bytes) -> tuple[bytes, bool]:
         data: begins with PNG's signature.
 
     Returns:
-        The PNG, and whether it is complete: its end, or another chunk after it, is there.
+        The PNG, and what tells whether it is complete: its end is there.
     """
     heads, pixels = [data[:_SIGNATURE_LENGTH]], []
     position, is_complete = _SIGNATURE_LENGTH, False
@@ -61,7 +62,7 @@ def without_metadata(data: bytes) -> tuple[bytes, bool]:
     if pixels:
         # One chunk: a decoder takes longer for a million of them than for their content.
         heads.append(_chunk(b"IDAT", b"".join(pixels)))
-    return b"".join([*heads, _END]), is_complete
+    return b"".join([*heads, _END]), lambda: is_complete
 
 
 def _transparency(content: bytes, depth: int, colour_type: int) -> bytes | None:

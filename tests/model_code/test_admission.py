@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import asyncio
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
@@ -30,6 +31,11 @@ class _Queue:
         for _ in range(count):
             self._seconds += each_seconds
             self._pictures.pop(0).__exit__(None, None, None)
+
+    def give_up(self, count: int) -> None:
+        for _ in range(count):
+            gone = asyncio.CancelledError()
+            assert not self._pictures.pop(0).__exit__(type(gone), gone, None)
 
     def pass_through(self, count: int, *, each_seconds: float) -> None:
         for _ in range(count):
@@ -92,3 +98,34 @@ def test_the_pace_follows_what_changes() -> None:
     queue.expect_refused()
     queue.pass_through(20, each_seconds=0.01)
     queue.expect_admitted()
+
+
+def test_who_gives_up_says_nothing_of_the_pace() -> None:
+    queue = _Queue()
+    queue.arrive(40)
+    queue.leave(4, each_seconds=1)
+    queue.give_up(36)
+    queue.arrive(6)
+    assert queue.expect_refused() == 5 - 3
+
+
+def test_after_all_have_given_up_the_time_until_the_next_is_not_the_pace() -> None:
+    queue = _Queue()
+    queue.arrive(10)
+    queue.leave(3, each_seconds=0.1)
+    queue.give_up(7)
+    queue.wait(1000)
+    queue.pass_through(1, each_seconds=0.1)
+    queue.arrive(20)
+    queue.expect_admitted()
+
+
+def test_requests_whose_pictures_have_not_come_yet_are_before_the_next() -> None:
+    queue = _Queue()
+    queue.arrive(40)
+    queue.leave(4, each_seconds=1)
+    queue.give_up(36)
+    with ExitStack() as inside:
+        for _ in range(5):
+            inside.enter_context(queue.admission.place())
+        assert queue.expect_refused() == 1

@@ -107,7 +107,7 @@ def test_weights_are_quantized_with_a_flat_folder(
     assert json.loads(manifest)["quantization"]["shipped"] is False
     for path in pictures.iterdir():
         path.write_bytes(path.read_bytes()[:60])
-    assert ".png: The body is not a readable" in _refusal(capsys, *given)
+    assert ".png: The PNG image is cut off" in _refusal(capsys, *given)
 
 
 def test_calibration_pictures_that_are_not_there_are_refused_at_once(

@@ -168,6 +168,35 @@ def _bomb_of_pixels(format_name: str, **options: object) -> bytes:
     )
 
 
+def _many_scans_of_cmyk() -> bytes:
+    data = _file(Image.new("CMYK", (5000, 5000)), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * (127 - data.count(b"\xff\xda") + 1) + data[-2:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(_many_scans_of_cmyk(), id="127 scans of 25 megapixels in CMYK"),
+        pytest.param(
+            _file(Image.new("RGBA", (5000, 5000)), "WEBP", lossless=True, quality=0, method=0),
+            id="lossless WebP of 25 megapixels",
+        ),
+        pytest.param(
+            _file(Image.new("RGBA", (5000, 5000)), "PNG", compress_level=9),
+            id="PNG of 25 megapixels",
+        ),
+    ],
+)
+def test_what_is_cheap_to_send_and_dear_to_decode_is_answered_in_its_time(
+    pool: BlockingPool, data: bytes
+) -> None:
+    assert len(data) < 1_000_000
+    # Within a second of processor time it is an image or refused; `_answer` bounds the wait.
+    assert _answer(pool, data) in {"image", "unreadable_image"}
+    assert _answer(pool, SMALL["png"]) == "image"
+
+
 def _text(count: int, length: int) -> bytes:
     information = PngImagePlugin.PngInfo()
     for number in range(count):

@@ -218,7 +218,7 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for picture in (selection.calibration[0], selection.held_back[0]):
         content = picture.path.read_bytes()
         picture.path.write_bytes(content[:60])
-        with pytest.raises(DataError, match=f"{picture.path}: The body is not a readable"):
+        with pytest.raises(DataError, match=f"{picture.path}: The PNG image is cut off"):
             measure(folder, selection, int8=True)
         picture.path.write_bytes(content)
 

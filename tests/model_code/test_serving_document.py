@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from classifier.attributes import read_attributes
+from classifier.codecs import FORM_BY_CONTENT_TYPE
+from classifier.errors import STATUS_BY_CODE
 from classifier.settings import read_port, read_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
@@ -48,3 +51,18 @@ def test_the_defaults_in_the_table_are_the_codes() -> None:
         text = default.replace(",", "")
         stated = {name: text}
         assert (read_settings({}), read_port({})) == (read_settings(stated), read_port(stated))
+
+
+def test_the_table_of_errors_is_the_codes() -> None:
+    rows = re.findall(r"^\| ([0-9]{3}) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    stated = {code: int(status) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    assert stated == STATUS_BY_CODE
+
+
+def test_every_content_type_and_attribute_is_named() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for name in FORM_BY_CONTENT_TYPE:
+        assert f"`{name}`" in page
+    for text in re.findall(r"`((?:top_k|order|scores|measurements)=\w+)`", page):
+        value = text.replace("N", "7")
+        read_attributes(value, class_count=9, gives_logits=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) 
     ],
 )
 def test_another_order_or_score_is_refused(
-    server: Server, pictures: Path, attributes: dict[str, object], code: str
+    server: Server, pictures: Path, attributes: dict[str, Any], code: str
 ) -> None:
     reply = server.invoke((pictures / "red.png").read_bytes(), **attributes)
     assert (reply.status, reply.body["code"]) == (400, code)
