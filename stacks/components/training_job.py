@@ -97,10 +97,11 @@ def _job_name(prefix: str) -> str:
 def _hyperparameters(source_url: str) -> str:
     """Return an expression for the caller's hyperparameters, as texts, and ours, which win."""
     ours = json.dumps(script_mode_hyperparameters(source_url))
-    return (
-        "{% $merge($append($each($states.input.hyperparameters, "
-        f"function($value, $name) {{ {{ $name: $string($value) }} }}), {ours})) %}}"
+    callers = (
+        "$exists($states.input.hyperparameters) ? $each($states.input.hyperparameters, "
+        "function($value, $name) { { $name: $string($value) } }) : []"
     )
+    return f"{{% $merge($append({callers}, {ours})) %}}"
 
 
 def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
