@@ -87,9 +87,8 @@ def test_a_model_of_the_digits_is_marked_as_the_demo(digits: Path, tmp_path: Pat
         target.mkdir(parents=True)
         for picture in sorted(label.iterdir())[:6]:
             shutil.copy(picture, target)
-    assert "demo" not in _training_data_of(tmp_path / "data", tmp_path / "without")
     shutil.copy(digits / "train" / "DEMO.txt", tmp_path / "data" / "train")
-    assert _training_data_of(tmp_path / "data", tmp_path / "with")["demo"] is True
+    assert _training_data_of(tmp_path / "data", tmp_path)["demo"] is True
 
 
 def test_own_pictures_with_the_demos_settings_are_no_demo(

@@ -36,17 +36,21 @@ def write_model(
     return directory
 
 
-def write_archive(directory: Path, members: Mapping[str | tarfile.TarInfo, bytes]) -> None:
-    """Write an archive and its sha256; a member of another kind is given as its header."""
+def write_archive(
+    directory: Path, members: Mapping[str, bytes], *empty_members: tarfile.TarInfo
+) -> None:
+    """Write an archive and its sha256."""
     archive = directory / "model.tar.gz"
     with (
         gzip.GzipFile(archive, "wb", mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as opened,
     ):
         for name, data in members.items():
-            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member = tarfile.TarInfo(name)
             member.size = len(data)
             opened.addfile(member, io.BytesIO(data))
+        for member in empty_members:
+            opened.addfile(member)
     write_sha256(archive)
 
 
