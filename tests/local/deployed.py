@@ -1,15 +1,22 @@
 """The one deployment of a run of the tests, and what they ask of it."""
 
+import contextlib
 import hashlib
 import json
+import os
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.local.conftest import DEMO_MODEL, local_cloud, up
+from tests.local.conftest import DEMO_MODEL, all_process_ids, local_cloud, up
+from tools.api_client import predict
 from tools.aws import aws_client
+from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment, read_local_deployment
 
 
@@ -23,9 +30,38 @@ def deployment(state: Path) -> Iterator[LocalDeployment]:
     """The real deployment: CDK's own CLI against a local cloud, once for all tests."""
     try:
         up(state)
-        yield read_local_deployment(state / "local.json")
+        deployed = read_local_deployment(state / "local.json")
+        yield deployed
+        _check_end(state, deployed)
     finally:
         local_cloud(state, "down")
+
+
+def _check_end(state: Path, deployed: LocalDeployment) -> None:
+    """End the cloud that served all tests: in time, and no process or open port is left."""
+    # A client that keeps its connection, and an instance and a Lambda worker that have worked.
+    client = aws_client("s3", deployed.environment)
+    client.list_buckets()
+    predict(deployed.api_url, deployed.api_key, ROOT / "samples" / "cat.jpg")
+    group = json.loads((state / "cloud.json").read_text())["process_id"]
+    assert len(_processes_of_group(group)) >= 3, "the cloud, a model server and a Lambda worker"
+    began = time.monotonic()
+    assert local_cloud(state, "down").returncode == 0
+    assert time.monotonic() - began < 10
+    assert _processes_of_group(group) == []
+    for address in (deployed.api_url, deployed.environment["AWS_ENDPOINT_URL"]):
+        port = urlsplit(address).port or 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _processes_of_group(group: int) -> list[int]:
+    found = []
+    for pid in all_process_ids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == group:
+                found.append(pid)
+    return found
 
 
 @pytest.fixture(scope="session")

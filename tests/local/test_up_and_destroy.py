@@ -1,22 +1,16 @@
 """`make up` twice, then `make destroy`: what a person does with a laptop."""
 
-import contextlib
-import json
-import os
 import re
 import shlex
-import socket
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.local.conftest import all_process_ids, local_cloud, run_tool, up
+from tests.local.conftest import local_cloud, run_tool, up
 from tools.aws import aws_client
 from tools.cdk import ROOT
 from tools.local_deployment import read_local_deployment
@@ -59,33 +53,6 @@ def test_up_twice_then_destroy(place: Path) -> None:
     stacks = aws_client("cloudformation", environment).describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in stacks] == ["CDKToolkit"]
     assert aws_client("sagemaker", environment).list_endpoints()["Endpoints"] == []
-
-
-def test_a_deployed_cloud_ends_in_time_and_leaves_no_process(place: Path) -> None:
-    up(place)
-    deployment = read_local_deployment(place / "local.json")
-    # A client that keeps its connection, and an instance and a Lambda worker that have worked.
-    client = aws_client("s3", deployment.environment)
-    client.list_buckets()
-    group = json.loads((place / "cloud.json").read_text())["process_id"]
-    assert len(processes_of_group(group)) >= 3, "the cloud, a model server and a Lambda worker"
-    began = time.monotonic()
-    assert local_cloud(place, "down").returncode == 0
-    assert time.monotonic() - began < 10
-    assert processes_of_group(group) == []
-    for address in (deployment.api_url, deployment.environment["AWS_ENDPOINT_URL"]):
-        port = urlsplit(address).port or 0
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def processes_of_group(group: int) -> list[int]:
-    found = []
-    for pid in all_process_ids():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) == group:
-                found.append(pid)
-    return found
 
 
 def check_pasted_curl(output: str, folder: Path = ROOT) -> None:
