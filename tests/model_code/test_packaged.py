@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import json
 import runpy
 import sys
 from collections import OrderedDict
@@ -232,8 +231,6 @@ def test_the_probe_of_make_model_asks_for_what_torchvision_downloads() -> None:
     source = (MODEL_CODE.parent / "tools" / "default_models.py").read_text(encoding="utf-8")
     (member,) = published_weights("resnet50")[:1]
     assert f'RESNET50_URL: Final = "{member._member.url}"' in source  # type: ignore[attr-defined]
-    demo = json.loads((MODEL_CODE / "presets" / "demo.json").read_text(encoding="utf-8"))
-    assert f'_DEMO_NAME: Final = "{demo["name"]}"' in source
 
 
 class _Harmful:

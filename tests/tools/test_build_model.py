@@ -33,18 +33,19 @@ if script == "build.py":
     known = {{"resnet50": "torchvision", "efficientnet_lite0": "{LITE0[1]}"}}
     wanted = [value for flag, value in flags if flag in ("--architecture", "--fallback")]
     if "--trained" in dict(flags):
-        name, architecture, source = "digits-resnet", "resnet18", ""
+        name, architecture, source = "digits-resnet", "resnet18", dict(demo=True)
         labels = [str(digit) for digit in range(10)]
     else:
         found = [name for name in wanted if name in state["has"]]
         if not found:
             sys.exit(3)
         architecture = found[0]
-        name, source, labels = architecture, known[architecture], ["cat"] * 1000
+        name, source, labels = architecture, dict(source=known[architecture]), ["cat"] * 1000
     output = pathlib.Path(dict(flags)["--output"])
     output.mkdir(parents=True, exist_ok=True)
     manifest = dict(
-        name=name, architecture=architecture, labels=labels, training_data=dict(source=source)
+        name=name, architecture=architecture, labels=labels, training_data=source,
+        quantization=None,
     )
     (output / "model.tar.gz").write_text(manifest["name"])
     (output / "model.tar.gz.sha256").write_text("of " + manifest["name"])
@@ -118,7 +119,7 @@ def hold(tree: Tree, model: tuple[str, str]) -> None:
     architecture, source = model
     tree.hold(
         name=architecture, architecture=architecture, labels=["x"] * 1000,
-        training_data={"source": source},
+        training_data={"source": source}, quantization=None,
     )  # fmt: skip
 
 
@@ -232,8 +233,24 @@ def test_an_upgrade_builds_only_what_is_better(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--upgrade",)])
-def test_a_model_of_ones_own_is_left_alone(tree: Tree, options: tuple[str, ...]) -> None:
-    tree.hold(name="fruit", architecture="resnet50", labels=["a", "b"], training_data={})
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"name": "fruit", "architecture": "resnet50", "training_data": {}},
+        # Trained with the demo's settings, on other images.
+        {"name": "digits-resnet", "architecture": "resnet18", "training_data": {"classes": 2}},
+        {
+            "name": "efficientnet_lite0",
+            "architecture": "efficientnet_lite0",
+            "training_data": {"source": LITE0[1]},
+            "quantization": {"shipped": True},
+        },
+    ],
+)
+def test_a_model_of_ones_own_is_left_alone(
+    tree: Tree, own: dict[str, Any], options: tuple[str, ...]
+) -> None:
+    tree.hold(**{"labels": ["a", "b"], "quantization": None, **own})
     tree.has = ["resnet50"]
     ended = tree.run(*options)
     assert "a model of your own" in ended.stdout + ended.stderr
