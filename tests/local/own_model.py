@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.local.conftest import INHERITED
@@ -47,20 +48,23 @@ def copy_tree(clone: Path, state: Path) -> None:
     (clone / "build" / "local-cloud").symlink_to(state)
 
 
-def run_own_model_commands(clone: Path, data: Path, hyperparameters: Path) -> str:
+def run_own_model_commands(clone: Path, data: Path, flags: Sequence[str]) -> str:
     """Run the commands in a copy; return what they printed.
 
     Args:
         clone: the copy.
         data: replaces the placeholder of README's command.
-        hyperparameters: folder with `hyperparameters.json`, which train.py reads as in a job: it
-            makes the training small without another word in the command.
+        flags: follow README's own of train.py, to make the training small; nothing else changes.
     """
-    commands = own_model_commands().replace(_DATA_PLACEHOLDER, shlex.quote(str(data)))
+    lines = [
+        f"{line} {shlex.join(flags)}" if " model_code/train.py " in line else line
+        for line in own_model_commands().splitlines()
+    ]
+    commands = "\n".join(lines).replace(_DATA_PLACEHOLDER, shlex.quote(str(data)))
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],  # noqa: S607 - as a person has it
         cwd=clone,
-        env=os.environ | INHERITED | {"SM_INPUT_CONFIG_DIR": str(hyperparameters)},
+        env=os.environ | INHERITED,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

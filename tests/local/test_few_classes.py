@@ -1,6 +1,5 @@
 """Models of two and of three classes, through every door of the deployment."""
 
-import json
 import math
 import shutil
 import subprocess
@@ -24,8 +23,7 @@ from tools.local_deployment import LocalDeployment
 
 LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
 TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
-# As a job gets them: texts, underlines.
-SMALL = {"from_scratch": "true", "crop": "32", "epochs": "1", "augmentation": "none"}
+SMALL = ("--from-scratch", "--crop=32", "--epochs=1", "--augmentation=none")
 IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
 
 
@@ -42,7 +40,6 @@ class FewClasses:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("few") / "with a space"
     place.mkdir()
-    (place / "hyperparameters.json").write_text(json.dumps(SMALL))
     for count, labels in LABELS.items():
         for split in ("train", "valid", "test"):
             for label in labels:
@@ -54,9 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained_on_three(place: Path) -> Iterator["subprocess.Popen[str]"]:
     """A training beside that of README: importing torch alone takes a core ten seconds."""
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
     with subprocess.Popen(
-        [TRAINING, "model_code/train.py", "--architecture=squeezenet1_1", *flags,
+        [TRAINING, "model_code/train.py", "--architecture=squeezenet1_1", *SMALL,
          f"--data={place / 'digits-3'}", f"--model-dir={place / 'trained'}",
          f"--output-dir={place / 'output'}"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -80,7 +76,7 @@ def few(
 ) -> FewClasses:
     if request.param == 2:
         copy_tree(place / "clone", state)
-        printed = run_own_model_commands(place / "clone", place / "digits-2", place)
+        printed = run_own_model_commands(place / "clone", place / "digits-2", SMALL)
         return FewClasses(LABELS[2], printed, place / "clone")
     output = trained_on_three.communicate()[0]
     assert trained_on_three.returncode == 0, output
