@@ -3,7 +3,7 @@
 from typing import Any
 
 from classifier_proxy.health import SERVING_STATUSES
-from classifier_proxy.parameters import ALL, MAX_TOP_K, ORDERS, SCORES
+from classifier_proxy.parameters import ALL, ORDERS, SCORES
 from classifier_proxy.url_checks import LONGEST_URL_CHARACTERS
 
 REQUEST_ID = {"type": "string", "description": "Names the request, in the logs too."}
@@ -42,7 +42,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         f" or `{ALL}`, gives all of them. Not with `order=class`.",
         "schema": {
             "oneOf": [
-                {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
+                {"type": "integer", "minimum": 1},
                 {"type": "string", "const": ALL},
             ]
         },

@@ -66,7 +66,7 @@ ERROR_TABLE: Mapping[type[errors.ProxyError], ErrorAnswer] = MappingProxyType(
             400, "invalid_base64", '"image" is not valid base64.'
         ),
         errors.InvalidTopKError: ErrorAnswer(
-            400, "invalid_top_k", 'top_k is not a whole number within its bounds, nor "all".'
+            400, "invalid_top_k", 'top_k is neither a whole number from 1 nor "all".'
         ),
         errors.InvalidOrderError: ErrorAnswer(
             400, "invalid_order", 'order is not "score" or "class", or excludes top_k.'

@@ -35,7 +35,7 @@ class InvalidBase64Error(RequestError):
 
 
 class InvalidTopKError(RequestError):
-    """The parameter top_k is neither a whole number within its bounds nor "all"."""
+    """The parameter top_k is neither a whole number from 1 nor "all"."""
 
 
 class InvalidOrderError(RequestError):

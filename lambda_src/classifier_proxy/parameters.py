@@ -6,7 +6,7 @@ from typing import Any
 from classifier_proxy.errors import InvalidOrderError, InvalidScoresError, InvalidTopKError
 
 MAX_TOP_K = 999_999_999
-"""The largest number that is accepted; above the model's number of classes it gives all of them."""
+"""What a larger number is taken for: no model has as many classes, so both give all of them."""
 
 MANY_CLASSES = 1000
 """Up to here a response is small: with long labels it has 100 KB."""
@@ -56,7 +56,7 @@ def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, A
         The checked parameters.
 
     Raises:
-        InvalidTopKError: `top_k` is not one whole number from 1 to `MAX_TOP_K` or `ALL`.
+        InvalidTopKError: `top_k` is not one whole number from 1, or `ALL`.
         InvalidOrderError: `order` is not one of `ORDERS`, or is "class" beside `top_k`.
         InvalidScoresError: `scores` is not one of `SCORES`.
     """
@@ -95,15 +95,17 @@ def _value(
 def _parse_top_k(value: Any) -> int | str:
     if value == ALL:
         return ALL
-    if isinstance(value, int):
-        value = str(value) if 0 < value <= MAX_TOP_K else ""
     # int() alone would take " 5", "+5", "1_0" and digits of every script.
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and int(value):
-        return int(value)
-    raise InvalidTopKError(
-        f'top_k must be a whole number from 1 to {MAX_TOP_K} or "{ALL}"; above the model\'s number'
-        " of classes it gives all of them."
-    )
+    text = str(value) if isinstance(value, int) else value
+    number = re.fullmatch(r"0*([1-9][0-9]*)", text) if isinstance(text, str) else None
+    if number is None:
+        raise InvalidTopKError(
+            f'top_k must be a whole number from 1, or "{ALL}"; above the model\'s number of classes'
+            " it gives all of them."
+        )
+    # Counted first, because Python refuses to convert thousands of digits.
+    is_larger = len(number[1]) > len(str(MAX_TOP_K))
+    return MAX_TOP_K if is_larger else int(number[1])
 
 
 def _choice(

@@ -51,6 +51,8 @@ EVERY_PLACE = pytest.mark.parametrize("place", ["query", "json", "form"])
         ({"top_k": "3"}, {"top_k=3"}),
         ({"top_k": "0007"}, {"top_k=7"}),
         ({"top_k": MAX_TOP_K}, {f"top_k={MAX_TOP_K}"}),
+        ({"top_k": MAX_TOP_K + 1}, {f"top_k={MAX_TOP_K}"}),
+        ({"top_k": "0" * 40 + "9" * 60}, {f"top_k={MAX_TOP_K}"}),
         ({"top_k": "all"}, {"top_k=all"}),
         ({"order": "class"}, {"order=class"}),
         ({"order": "score", "scores": "probabilities"}, set()),
@@ -92,7 +94,7 @@ def test_logits_are_requested_and_returned(
     ("parameters", "code"),
     [
         *(({"top_k": value}, "invalid_top_k") for value in (
-            0, -1, 1.5, "1e3", "", " 1", "+1", "1_0", "1,2", "٣", "ALL", "1" * 10, "9" * 4000
+            0, -1, 1.5, "1e3", "", " 1", "+1", "1_0", "1,2", "٣", "ALL", "0", "000", "-3"
         )),
         *(({"order": value}, "invalid_order") for value in ("", "classes", "CLASS", "index")),
         *(({"scores": value}, "invalid_scores") for value in ("", "logit", "raw", "Logits")),
@@ -111,12 +113,21 @@ def test_other_values_are_refused_before_the_endpoint_is_invoked(
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, [], {}, [3], 10**9, 10**400, 3.0, float("nan"), "\ud800"]
+    "value", [None, True, [], {}, [3], -(10**400), 3.0, float("nan"), "\ud800"]
 )
 def test_json_of_other_types_is_refused(proxy: Proxy, value: object) -> None:
     for name in ("top_k", "order", "scores"):
         response = call(proxy, "json", {name: value})
         assert (response.status, response.body["error"]["code"]) == (400, f"invalid_{name}")
+
+
+@pytest.mark.parametrize(("place", "top_k"), [("json", 10**4000), ("query", "9" * 8000)])
+def test_a_number_of_any_length_gives_all_classes(
+    proxy: Proxy, runtime: SageMakerRuntime, place: str, top_k: object
+) -> None:
+    runtime.script = [answer(200, classes(0.25, 0.75))]
+
+    assert call(proxy, place, {"top_k": top_k}).status == 200
 
 
 @pytest.mark.parametrize(
