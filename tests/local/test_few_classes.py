@@ -23,6 +23,7 @@ from tools.local_deployment import LocalDeployment
 
 LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
 TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
+SMALLEST = "--architecture=squeezenet1_1"
 SMALL = ("--from-scratch", "--crop=32", "--epochs=1", "--augmentation=none")
 IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
 
@@ -52,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_on_three(place: Path) -> Iterator["subprocess.Popen[str]"]:
     """A training beside that of README: importing torch alone takes a core ten seconds."""
     with subprocess.Popen(
-        [TRAINING, "model_code/train.py", "--architecture=squeezenet1_1", *SMALL,
+        [TRAINING, "model_code/train.py", SMALLEST, *SMALL,
          f"--data={place / 'digits-3'}", f"--model-dir={place / 'trained'}",
          f"--output-dir={place / 'output'}"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -76,7 +77,7 @@ def few(
 ) -> FewClasses:
     if request.param == 2:
         copy_tree(place / "clone", state)
-        printed = run_own_model_commands(place / "clone", place / "digits-2", SMALL)
+        printed = run_own_model_commands(place / "clone", place / "digits-2", (SMALLEST, *SMALL))
         return FewClasses(LABELS[2], printed, place / "clone")
     output = trained_on_three.communicate()[0]
     assert trained_on_three.returncode == 0, output
