@@ -217,12 +217,12 @@ def test_pictures_that_cannot_be_used_are_refused_by_name(
     broken = data / "train" / "dark" / "0.png"
     content = broken.read_bytes()
     broken.write_bytes(content[:100])
-    assert f"{broken}: The body is not a readable" in _refusal(capsys, *given)
+    assert f"{broken}: The PNG image is cut off" in _refusal(capsys, *given)
     # The same from a process that decodes. It is forked, and a fork of this process, which has the
     # threads of torch's exporter and of OpenVINO by now, would hang or end it.
     result = run_script("train.py", *given, "--data-workers", 1)
     assert result.returncode == 1
-    assert result.stderr.startswith(f"train.py: {broken}: The body is not a readable")
+    assert result.stderr.startswith(f"train.py: {broken}: The PNG image is cut off")
     assert result.stderr.count("\n") == 1
     broken.write_bytes(content)
     (data / "valid" / "light").rename(data / "valid" / "bright")

@@ -31,8 +31,6 @@ def train(options: TrainingOptions) -> None:
     if options.quantize:
         check_packages()
     torch.manual_seed(options.seed)
-    # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
-    torch.set_flush_denormal(True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     preprocessing = _preprocessing(options)
     pictures = _load_splits(options, preprocessing)
@@ -45,7 +43,13 @@ def train(options: TrainingOptions) -> None:
     print(f"{len(labels)} classes, pictures: {numbers}")
     print(f"{options.architecture} from {start} weights on {device}", flush=True)
     batches = {split: _batches(found, split, options) for split, found in pictures.items()}
-    metrics = _fit(network, batches, options, device)
+    # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
+    torch.set_flush_denormal(True)
+    try:
+        metrics = _fit(network, batches, options, device)
+    finally:
+        # It is a mode of the processor: whatever else runs in this process would compute in it.
+        torch.set_flush_denormal(False)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), options.output_dir / "weights.pt")
     options.model_dir.mkdir(parents=True, exist_ok=True)
