@@ -26,8 +26,7 @@ from tools.prune import prune_superseded
 from tools.report import report
 
 STAGE = "local"
-_TRAINING_PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
-_TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
+TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def main() -> None:
         cloud = require_cloud(state)
     deployment = _deploy(cli, cloud, state, model)
     deployment.write(arguments.deployment)
-    _warn_of_newer_model(model)
+    warn_of_newer_model(model)
     summary = read_summary(model / "manifest.json")
     report(
         deployment,
@@ -135,18 +134,19 @@ def _local_address(cloud: RunningCloud, api_url: str) -> str:
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
 
 
-def _warn_of_newer_model(model: Path) -> None:
+def warn_of_newer_model(model: Path) -> None:
     """Say where a model was trained after the one that is deployed was built."""
-    trained, built = (folder / "manifest.json" for folder in (_TRAINED, model))
+    trained, built = (folder / "manifest.json" for folder in (TRAINED, model))
     if model != MODEL_FOLDER or not trained.exists():
         return
     if trained.stat().st_mtime > built.stat().st_mtime:
-        source, target = (str(path.relative_to(ROOT)) for path in (_TRAINED, MODEL_FOLDER))
-        pack = [str(_TRAINING_PYTHON.relative_to(ROOT)), "model_code/build.py"]
+        source, target = (str(path.relative_to(ROOT)) for path in (TRAINED, MODEL_FOLDER))
+        pack = [".venvs/training/bin/python", "model_code/build.py"]
         pack += ["--trained", source, "--output", target]
         print(
-            f"\nNote: {source} is newer than {target}, which is deployed. To deploy it instead, "
-            f"in {ROOT}:\n  {shlex.join(pack)} && make up"
+            f"\nNote: {source} is newer than {target}, which is deployed. To deploy it instead:\n"
+            f"  cd {shlex.quote(str(ROOT))}\n"
+            f"  {shlex.join(pack)} && make up"
         )
 
 
