@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sagemaker_job.is_running(os.environ):
             sagemaker_job.report_failure(reason, os.environ)
         return 1
-    if not sagemaker_job.is_running(os.environ):
+    # tools/build_model.py, which packs the artifact by itself, sets the variable.
+    by_hand = os.environ.get("WHIPPET_NEXT_COMMANDS") != "0"
+    if by_hand and not sagemaker_job.is_running(os.environ):
         _print_next_commands(options)
     return 0
 

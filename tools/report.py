@@ -9,19 +9,22 @@ from tools.paths import short_path
 from tools.sample import Sample, choose_sample, classify_sample
 
 
-def report(deployment: LocalDeployment, *, model: str, file: Path, seconds: float) -> None:
+def report(
+    deployment: LocalDeployment, *, model: str, demo: bool, file: Path, seconds: float
+) -> None:
     """Print the summary, then try the model: whatever the model does, the summary is there.
 
     Args:
         deployment: what was deployed.
         model: the model's name.
+        demo: whether it is the demo.
         file: where the deployment is written, with the API key.
         seconds: what the deployment took.
 
     Raises:
         ToolError: the API cannot be reached, or responds with an error.
     """
-    sample = choose_sample(deployment.labels)
+    sample = choose_sample(demo=demo)
     print(summary(deployment, model=model, sample=sample, file=file, seconds=seconds), flush=True)
     classify_sample(deployment, sample)
 

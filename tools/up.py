@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from local_cloud.environment import ACCOUNT_ID, without_aws
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
+from tools.default_models import MODEL_FOLDER, DefaultModel, read_summary
 from tools.endpoint_check import check_endpoint
 from tools.local_cloud_process import (
     RunningCloud,
@@ -19,13 +21,12 @@ from tools.local_cloud_process import (
     start_cloud,
 )
 from tools.local_deployment import DEFAULT_FILE, LocalDeployment
-from tools.paths import short_path
+from tools.model import add_model_folder
 from tools.prune import prune_superseded
 from tools.report import report
 
 STAGE = "local"
-_MODEL = ROOT / "build" / "model"
-_TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
+TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
 
 
 def main() -> None:
@@ -52,10 +53,12 @@ def main() -> None:
         cloud = require_cloud(state)
     deployment = _deploy(cli, cloud, state, model)
     deployment.write(arguments.deployment)
-    _warn_of_newer_model(model)
+    warn_of_newer_model(model)
+    summary = read_summary(model / "manifest.json")
     report(
         deployment,
-        model=_manifest(model)["name"],
+        model=summary.name,
+        demo=summary.default is DefaultModel.DEMO,
         file=arguments.deployment,
         seconds=time.monotonic() - began,
     )
@@ -63,9 +66,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
-    parser.add_argument(
-        "--model", type=Path, default=_MODEL, help="the artifact's folder (%(default)s)"
-    )
+    add_model_folder(parser)
     parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
     parser.add_argument(
         "--public-port",
@@ -109,15 +110,16 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         api_key=key["value"],
         page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
         endpoint_name=outputs["EndpointName"],
-        labels=_manifest(model)["labels"],
+        labels=_labels(model),
         environment=cloud.environment,
         logs=cloud.logs,
     )
 
 
-def _manifest(model: Path) -> dict[str, Any]:
+def _labels(model: Path) -> list[str]:
     manifest: dict[str, Any] = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
-    return manifest
+    labels: list[str] = manifest["labels"]
+    return labels
 
 
 def _outputs(file: Path) -> dict[str, str]:
@@ -132,15 +134,19 @@ def _local_address(cloud: RunningCloud, api_url: str) -> str:
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
 
 
-def _warn_of_newer_model(model: Path) -> None:
+def warn_of_newer_model(model: Path) -> None:
     """Say where a model was trained after the one that is deployed was built."""
-    trained, built = (folder / "manifest.json" for folder in (_TRAINED, model))
-    if model == _MODEL and trained.exists() and trained.stat().st_mtime > built.stat().st_mtime:
-        source, target = short_path(_TRAINED), short_path(_MODEL)
+    trained, built = (folder / "manifest.json" for folder in (TRAINED, model))
+    if model != MODEL_FOLDER or not trained.exists():
+        return
+    if trained.stat().st_mtime > built.stat().st_mtime:
+        source, target = (str(path.relative_to(ROOT)) for path in (TRAINED, MODEL_FOLDER))
+        pack = [".venvs/training/bin/python", "model_code/build.py"]
+        pack += ["--trained", source, "--output", target]
         print(
             f"\nNote: {source} is newer than {target}, which is deployed. To deploy it instead:\n"
-            f"  .venvs/training/bin/python model_code/build.py --trained {source} --output {target}"
-            " && make up"
+            f"  cd {shlex.quote(str(ROOT))}\n"
+            f"  {shlex.join(pack)} && make up"
         )
 
 

@@ -2,6 +2,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run `python -m ...` as make does, in a laptop's environment."""
+    if "tools.up" in arguments:
+        check_ports(arguments)
     ended = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
@@ -47,7 +51,17 @@ def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess
     return ended
 
 
+def check_ports(arguments: Sequence[str]) -> None:
+    """Let no test take the default ports, which another cloud of this machine may have."""
+    for option, default in (("--port", "4566"), ("--public-port", "4580")):
+        given = [value for name, value in pairwise(arguments) if name == option]
+        assert given, f"a cloud of the tests is given {option}"
+        assert default not in given, f"{option} {default} may be that of another cloud"
+
+
 def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    if "up" in arguments:
+        check_ports(arguments)
     return subprocess.run(
         [str(CLOUD_PYTHON), "-m", "local_cloud", "--state-directory", str(state), *arguments],
         cwd=ROOT,
@@ -59,7 +73,9 @@ def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def up(state: Path, model: Path = DEMO_MODEL) -> subprocess.CompletedProcess[str]:
+def up(
+    state: Path, model: Path = DEMO_MODEL, *, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     """Deploy a model, the demo if no other, to a cloud of its own on free ports."""
     return run_tool(
         "tools.up",
@@ -68,6 +84,7 @@ def up(state: Path, model: Path = DEMO_MODEL) -> subprocess.CompletedProcess[str
         "--deployment", str(state / "local.json"),
         "--port", "0",
         "--public-port", "0",
+        check=check,
     )  # fmt: skip
 
 

@@ -20,11 +20,18 @@ def redeploying(state: Path, deployment: LocalDeployment) -> Iterator[Redeploy]:
         deployment: the shared deployment, whose address and key stay the same all the time.
     """
 
+    served: Path | None = None  # unknown: a block may deploy in other ways, too
+
     def redeploy(model: Path) -> str:
-        return up(state, model).stdout
+        nonlocal served
+        served = None  # whatever is left where it fails
+        printed = up(state, model).stdout
+        served = model
+        return printed
 
     try:
         yield redeploy
     finally:
-        redeploy(DEMO_MODEL)
+        if served != DEMO_MODEL:
+            redeploy(DEMO_MODEL)
         assert read_local_deployment(state / "local.json") == deployment

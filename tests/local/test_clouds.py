@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.conftest import local_cloud, processes_naming
+from tests.local.conftest import local_cloud, processes_naming, run_tool
 from tools.aws import aws_client
 
 
@@ -102,9 +102,20 @@ def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize(
+    "ports", [(), ("--port", "0"), ("--public-port", "0"), ("--port", "0", "--public-port", "4580")]
+)
+def test_no_test_can_take_the_default_ports(tmp_path: Path, ports: tuple[str, ...]) -> None:
+    with pytest.raises(AssertionError, match="--p"):
+        local_cloud(tmp_path, "up", *ports)
+    with pytest.raises(AssertionError, match="--p"):
+        run_tool("tools.up", "--state-directory", str(tmp_path), *ports)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("port", ["70000", "-1", "http"])
 def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
-    ended = local_cloud(tmp_path, "up", "--port", port)
+    ended = local_cloud(tmp_path, "up", "--port", port, "--public-port", "0")
     assert ended.returncode == 2
     assert "expected 0 to 65535" in ended.stderr
 

@@ -265,3 +265,20 @@ def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
     arguments[-1] = str(tmp_path / "packed")
     subprocess.run([python, script, *arguments], check=True, timeout=120)
     assert (tmp_path / "packed" / "model.tar.gz").is_file()
+
+
+def test_a_tool_that_goes_on_by_itself_does_without_the_commands(
+    picture_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("classifier.training.job.train", lambda _: None)
+    given = ["--data", picture_folder, "--model-dir", tmp_path, "--output-dir", tmp_path, *TINY]
+    printed = {}
+    for value in ("1", "0"):
+        monkeypatch.setenv("WHIPPET_NEXT_COMMANDS", value)
+        assert train.main([*map(str, given)]) == 0
+        printed[value] = capsys.readouterr().out
+    assert "To deploy it:" in printed["1"]
+    assert printed["0"] == ""

@@ -58,3 +58,26 @@ def add_quota(
         {"Quotas": [{"QuotaName": name, "Value": value}]},
         {"ServiceCode": "sagemaker", "NextToken": "more"},
     )
+
+
+def add_deployed_model(sagemaker: Stubber, tags: dict[str, str]) -> None:
+    """Let an endpoint serve the model `m`, which has some tags."""
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
+    common: dict[str, Any] = {"CreationTime": 0, "EndpointConfigName": "c"}
+    sagemaker.add_response(
+        "describe_endpoint",
+        common
+        | {"EndpointName": "whippet-dev", "EndpointArn": arn}
+        | {"EndpointStatus": "InService", "LastModifiedTime": 0},
+        {"EndpointName": "whippet-dev"},
+    )
+    variant = {"VariantName": "primary", "ModelName": "m"}
+    sagemaker.add_response(
+        "describe_endpoint_config",
+        common | {"EndpointConfigArn": arn, "ProductionVariants": [variant]},
+        {"EndpointConfigName": "c"},
+    )
+    described = {"ModelName": "m", "ModelArn": arn, "CreationTime": 0}
+    sagemaker.add_response("describe_model", described, {"ModelName": "m"})
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    sagemaker.add_response("list_tags", {"Tags": listed}, {"ResourceArn": arn})

@@ -1,11 +1,15 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.local.conftest import processes_naming
+from tools import browser
 from tools.cdk import ROOT
+from tools.console import ToolError
 
 
 def check(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,9 +48,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "name", ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
-)
+@pytest.mark.parametrize("name", browser.NAMES)
 def test_a_browser_is_found_under_any_usual_name(folder: Path, name: str) -> None:
     program = add_program(folder, name)
     ended = check(folder)
@@ -89,6 +91,26 @@ def test_without_a_browser_one_is_downloaded_or_the_package_is_named(folder: Pat
     assert "127.0.0.1:9" in ended.stdout + ended.stderr, "playwright's own output is shown"
     assert "apt-get install chromium" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_download_that_takes_too_long_ends_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As playwright does, the stand-in leaves the download to a child."""
+    stand_in, started = tmp_path / "python", tmp_path / "started"
+    child = f'import pathlib, time; pathlib.Path("{started}").touch(); time.sleep(60)'
+    stand_in.write_text(f"#!/bin/sh\n\"{sys.executable}\" -c '{child}' &\nwait\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(browser, "find_browser", lambda: None)
+    monkeypatch.setattr(browser, "_DOWNLOAD_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    with pytest.raises(ToolError, match=r"took longer than 2 s\. Install Chromium"):
+        browser.require_browser()
+    assert started.exists()
+    deadline = time.monotonic() + 5
+    while left := processes_naming(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def test_all_missing_programs_are_named_at_once_with_their_packages(tmp_path: Path) -> None:

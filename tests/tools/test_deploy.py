@@ -1,12 +1,18 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import tools.deploy
+from stacks.model_artifact import load_model_artifact
 from tests.stacks.fake_inputs import write_model
+from tests.tools.stubbed_session import StubbedSession, add_deployed_model
 from tools.cdk import ROOT
+from tools.console import ToolError
 from tools.deploy import deploy_command
 
 
@@ -17,6 +23,60 @@ def test_the_cli_is_free_to_ask() -> None:
     assert command[command.index("--require-approval") + 1] == "broadening"
     contexts = [command[at + 1] for at, word in enumerate(command) if word == "-c"]
     assert contexts == ["stage=dev", "model=/models/fruit"], "the model that was checked"
+
+
+class NoSession:
+    """A session whose account must not be reached."""
+
+    region_name = "eu-west-1"
+
+    def client(self, service: str, region_name: str) -> Any:
+        raise AssertionError(f"{service} in {region_name}")
+
+
+def deploy(
+    monkeypatch: pytest.MonkeyPatch, model: Path, session: object, *, cli: str = "raise SystemExit"
+) -> int:
+    """Run the tool in this process, with a line of Python in place of the CDK command line."""
+
+    def command(stage: str, folder: Path, *, ask: bool) -> list[str]:
+        assert (stage, folder, ask) == ("dev", model, True)
+        return [sys.executable, "-c", cli]
+
+    monkeypatch.setattr("boto3.session.Session", lambda: session)
+    monkeypatch.setattr(tools.deploy, "deploy_command", command)
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage", "dev", "--model", str(model)])
+    return tools.deploy.main()
+
+
+def test_old_and_new_model_are_printed_before_the_cli_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(tmp_path, name="fruit")
+    account = ("123456789012", StubbedSession.region_name)
+    monkeypatch.setattr(tools.deploy, "check_account", lambda *_: account)
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_deployed_model(session.stubs["sagemaker"], {"whippet:model-sha256": "0f" * 32})
+        cli = "print('The CLI asks.'); raise SystemExit(7)"
+        status = deploy(monkeypatch, model, session, cli=cli)
+    assert status == 7
+    printed = capfd.readouterr().out
+    places = [
+        printed.index("Model now: m 0f0f0f0f0f0f\n"),
+        printed.index(f"Model new: fruit {load_model_artifact(model).version}\n"),
+        printed.index("The CLI asks."),
+    ]
+    assert places == sorted(places)
+
+
+def test_the_demo_is_refused_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    demo = write_model(tmp_path, training_data={"demo": True})
+    with pytest.raises(ToolError, match="which the stage dev must not serve"):
+        deploy(monkeypatch, demo, NoSession(), cli="print('The CLI asks.')")
+    assert "The CLI asks." not in capfd.readouterr().out
 
 
 def test_a_script_is_not_asked() -> None:
@@ -65,7 +125,8 @@ def test_the_demo_is_refused_with_what_to_do(tool: str, stage: str, tmp_path: Pa
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: the model in {demo} is the demo (digits-resnet ")
     assert f"which the stage {stage} must not serve" in ended.stderr
-    assert "`make model`" in ended.stderr
+    assert "`make model UPGRADE=1`" in ended.stderr
+    assert "delete" not in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

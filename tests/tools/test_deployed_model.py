@@ -3,13 +3,12 @@
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stacks.model_artifact import ModelArtifact, load_model_artifact
 from tests.stacks.fake_inputs import write_model
-from tests.tools.stubbed_session import StubbedSession
+from tests.tools.stubbed_session import StubbedSession, add_deployed_model
 from tools.console import ToolError
 from tools.deployed_model import DeployedModel, describe_change, read_deployed_model
 
@@ -24,24 +23,7 @@ def model(tmp_path: Path) -> ModelArtifact:
 def read(tags: dict[str, str]) -> DeployedModel | None:
     with ExitStack() as stack:
         session = StubbedSession(stack)
-        stub = session.stubs["sagemaker"]
-        common: dict[str, Any] = {"CreationTime": 0, "EndpointConfigName": "c"}
-        stub.add_response(
-            "describe_endpoint",
-            common
-            | {"EndpointName": "whippet-dev", "EndpointArn": ARN}
-            | {"EndpointStatus": "InService", "LastModifiedTime": 0},
-        )
-        variant = {"VariantName": "primary", "ModelName": "m"}
-        stub.add_response(
-            "describe_endpoint_config",
-            common | {"EndpointConfigArn": ARN, "ProductionVariants": [variant]},
-            {"EndpointConfigName": "c"},
-        )
-        described = {"ModelName": "m", "ModelArn": ARN, "CreationTime": 0}
-        stub.add_response("describe_model", described, {"ModelName": "m"})
-        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-        stub.add_response("list_tags", {"Tags": listed}, {"ResourceArn": ARN})
+        add_deployed_model(session.stubs["sagemaker"], tags)
         return read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
 
 

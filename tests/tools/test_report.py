@@ -19,9 +19,11 @@ CAT: dict[str, Any] = {"label": "Egyptian cat", "index": 285, "probability": 0.6
 NOT_READY = Response(503, {"error": {"code": "model_not_ready", "message": "Wait."}})
 
 
-def run_report(api_url: str, labels: list[str], file: Path = Path("local.json")) -> None:
+def run_report(
+    api_url: str, labels: list[str], file: Path = Path("local.json"), *, demo: bool = False
+) -> None:
     deployment = replace(DEPLOYMENT, api_url=api_url, labels=labels)
-    report(deployment, model="resnet50", file=file, seconds=33.2)
+    report(deployment, model="resnet50", demo=demo, file=file, seconds=33.2)
 
 
 def test_a_photo_is_described_without_judgement(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,13 +37,23 @@ def test_a_photo_is_described_without_judgement(capsys: pytest.CaptureFixture[st
 
 
 def test_a_wrong_label_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    expected = choose_sample(DIGITS).label
+    expected = choose_sample(demo=True).label
     wrong = {"label": "0", "index": 0, "probability": 0.5}
     with Api(predicted(wrong)) as api:
-        run_report(api.url, DIGITS)
+        run_report(api.url, DIGITS, demo=True)
     printed = capsys.readouterr()
     assert f"The image shows: {expected}. The model says: 0." in printed.out
     assert printed.err.startswith("Warning: the model is wrong")
+
+
+def test_a_model_of_ones_own_with_the_demos_labels_is_not_judged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Api(predicted({"label": "0", "index": 0, "probability": 0.5})) as api:
+        run_report(api.url, DIGITS)
+    printed = capsys.readouterr()
+    assert "In samples/cat.jpg the model sees: 0." in printed.out
+    assert printed.err == ""
 
 
 def test_the_latency_is_not_that_of_the_first_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,12 +105,12 @@ def test_the_printed_command_works_where_paths_have_spaces(
 
 
 def test_another_models_sample_is_the_photo() -> None:
-    sample = choose_sample(["cat", "dog"])
+    sample = choose_sample(demo=False)
     assert sample.picture.is_file()
     assert (sample.label, sample.content_type) == (None, "image/jpeg")
 
 
 def test_the_demos_sample_is_a_held_back_digit() -> None:
-    sample = choose_sample(DIGITS)
+    sample = choose_sample(demo=True)
     assert sample.label == sample.picture.parent.name
     assert "test" in sample.picture.parts

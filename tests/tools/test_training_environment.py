@@ -58,7 +58,8 @@ def test_an_environment_without_the_weights_is_made_with_a_warning(
     assert "--require-hashes" in calls.read_text()
     error = capsys.readouterr().err
     assert "uv refuses this" in error
-    assert "`make model` takes the digits" in error
+    assert "`make model` takes the digits demo" in error
+    assert "`make model UPGRADE=1` installs them" in error
 
 
 def test_the_weights_are_pinned_with_a_hash_and_timm_in_the_lock() -> None:

@@ -1,31 +1,34 @@
-"""A deployed model is its archive's bytes: `make up` with other archives of the demo's identity."""
+"""`make up` with another model than the one that serves: a default model, and other archives."""
 
 import hashlib
 import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.local.asking import ask
-from tests.local.conftest import DEMO_MODEL, run_tool
+from tests.local.conftest import DEMO_MODEL, up
+from tests.local.redeploying import Redeploy, redeploying
 from tests.local.test_api import GOOD
 from tests.stacks.fake_inputs import write_archive
+from tools.cdk import ROOT
 from tools.local_deployment import LocalDeployment
 
+TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
+CAT = ROOT / "samples" / "cat.jpg"
+# ImageNet's indices of tabby, tiger cat, Persian, Siamese and Egyptian cat.
+CAT_BREEDS = range(281, 286)
 
-def deploy(state: Path, model: Path) -> subprocess.CompletedProcess[str]:
-    return run_tool(
-        "tools.up",
-        "--model", str(model),
-        "--state-directory", str(state),
-        "--deployment", str(state / "local.json"),
-        "--port", "0",
-        "--public-port", "0",
-        check=False,
-    )  # fmt: skip
+
+@pytest.fixture(scope="module")
+def redeploy(state: Path, deployment: LocalDeployment) -> Iterator[Redeploy]:
+    with redeploying(state, deployment) as redeploy:
+        yield redeploy
 
 
 def write_other_archive(folder: Path) -> str:
@@ -55,29 +58,47 @@ def served_version(deployment: LocalDeployment) -> Any:
     return answer["model"]["version"]
 
 
+def test_the_packages_weights_see_a_cat_in_the_sample(
+    deployment: LocalDeployment, redeploy: Redeploy, tmp_path: Path
+) -> None:
+    """What a fresh `make up` deploys where no model hub is in reach."""
+    build = ["model_code/build.py", "--architecture", "efficientnet_lite0"]
+    subprocess.run([TRAINING, *build, "--output", tmp_path], cwd=ROOT, check=True)
+    printed = redeploy(tmp_path)
+    assert "efficientnet_lite0, 1000 classes" in printed
+    status, body = ask(deployment, CAT.read_bytes(), "image/jpeg")
+    assert status == 200
+    best = body["predictions"][0]
+    assert best["index"] in CAT_BREEDS
+    assert f"In samples/cat.jpg the model sees: {best['label']}." in printed
+
+
 def test_other_bytes_of_one_identity_are_deployed_and_damaged_ones_are_not(
-    state: Path, deployment: LocalDeployment, client: Callable[[str], Any], tmp_path: Path
+    state: Path,
+    deployment: LocalDeployment,
+    redeploy: Redeploy,
+    client: Callable[[str], Any],
+    tmp_path: Path,
 ) -> None:
     sagemaker = client("sagemaker")
+    served = served_version(deployment)
     first = sha256_of(DEMO_MODEL)
-    assert served_version(deployment) == first[:12]
 
     damaged = Path(shutil.copytree(DEMO_MODEL, tmp_path / "damaged"))
     content = bytearray((damaged / "model.tar.gz").read_bytes())
     content[len(content) // 2] ^= 1
     (damaged / "model.tar.gz").write_bytes(content)
-    refused = deploy(state, damaged)
+    refused = up(state, damaged, check=False)
     assert refused.returncode != 0
     assert f"{damaged / 'model.tar.gz'} was damaged or replaced after its build" in refused.stderr
     assert f"its sha256 is {sha256_of(damaged)}, expected {first}" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert served_version(deployment) == first[:12]
+    assert served_version(deployment) == served
 
     other = write_other_archive(tmp_path / "other")
     for folder, digest in ((tmp_path / "other", other), (DEMO_MODEL, first)):
         before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
-        deployed = deploy(state, folder)
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        redeploy(folder)
         assert served_version(deployment) == digest[:12]
         after = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
         # What served until now stays, so that the endpoint can be put back to it.
