@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.stacks.fake_inputs import write_model
+from tools import deploy
 from tools.cdk import ROOT
 from tools.deploy import deploy_command
+from tools.deployed_model import DeployedModel
 
 
 def test_the_cli_is_free_to_ask() -> None:
@@ -96,3 +98,21 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
     assert "--check" in steps[check]
     assert check < steps.index("@$(MAKE) $(MODEL)") < len(steps) - 1
     assert "$(MODEL)" not in steps[0]
+
+
+def test_what_served_before_is_what_pruning_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str | None] = []
+    before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
+    ended = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
+    monkeypatch.setattr(deploy, "check_account", lambda *_: ("123456789012", "eu-west-1"))
+    monkeypatch.setattr(deploy, "read_deployed_model", lambda *_: before)
+    monkeypatch.setattr(deploy, "check_endpoint", lambda *_, **__: None)
+    monkeypatch.setattr(deploy.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(
+        deploy, "prune_superseded", lambda _, **given: kept.append(given["previous"])
+    )
+    assert deploy.main() == 0
+    assert kept == ["before"]

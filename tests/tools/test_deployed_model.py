@@ -3,9 +3,9 @@
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from stacks.model_artifact import ModelArtifact, load_model_artifact
 from tests.stacks.fake_inputs import write_model
@@ -21,25 +21,35 @@ def model(tmp_path: Path) -> ModelArtifact:
     return load_model_artifact(write_model(tmp_path, name="fruit"))
 
 
-def read(tags: dict[str, str]) -> DeployedModel | None:
+def add_endpoint(stub: Stubber, status: str = "InService") -> None:
+    stub.add_response(
+        "describe_endpoint",
+        {"EndpointName": "whippet-dev", "EndpointArn": ARN, "EndpointConfigName": "c"}
+        | {"EndpointStatus": status, "CreationTime": 0, "LastModifiedTime": 0},
+    )
+
+
+def add_configuration(stub: Stubber, **variant: str) -> None:
+    common = {"EndpointConfigName": "c", "EndpointConfigArn": ARN, "CreationTime": 0}
+    stub.add_response(
+        "describe_endpoint_config",
+        common | {"ProductionVariants": [{"VariantName": "primary", **variant}]},
+        {"EndpointConfigName": "c"},
+    )
+
+
+def add_model(stub: Stubber) -> None:
+    described = {"ModelName": "m", "ModelArn": ARN, "CreationTime": 0}
+    stub.add_response("describe_model", described, {"ModelName": "m"})
+
+
+def read(tags: dict[str, str], status: str = "InService") -> DeployedModel | None:
     with ExitStack() as stack:
         session = StubbedSession(stack)
         stub = session.stubs["sagemaker"]
-        common: dict[str, Any] = {"CreationTime": 0, "EndpointConfigName": "c"}
-        stub.add_response(
-            "describe_endpoint",
-            common
-            | {"EndpointName": "whippet-dev", "EndpointArn": ARN}
-            | {"EndpointStatus": "InService", "LastModifiedTime": 0},
-        )
-        variant = {"VariantName": "primary", "ModelName": "m"}
-        stub.add_response(
-            "describe_endpoint_config",
-            common | {"EndpointConfigArn": ARN, "ProductionVariants": [variant]},
-            {"EndpointConfigName": "c"},
-        )
-        described = {"ModelName": "m", "ModelArn": ARN, "CreationTime": 0}
-        stub.add_response("describe_model", described, {"ModelName": "m"})
+        add_endpoint(stub, status)
+        add_configuration(stub, ModelName="m")
+        add_model(stub)
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         stub.add_response("list_tags", {"Tags": listed}, {"ResourceArn": ARN})
         return read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
@@ -87,3 +97,50 @@ def test_an_endpoint_that_cannot_be_described_ends_in_a_message() -> None:
         )
         with pytest.raises(ToolError, match="The endpoint whippet-dev cannot be described"):
             read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "text"),
+    [
+        ("describe_endpoint_config", "ValidationException", "Could not find endpoint conf"),
+        ("describe_model", "ValidationException", "Could not find model"),
+        ("describe_model", "AccessDeniedException", "not authorized"),
+        ("list_tags", "AccessDeniedException", "not authorized"),
+    ],
+)
+def test_a_model_that_cannot_be_read_does_not_end_the_deployment(
+    model: ModelArtifact, operation: str, code: str, text: str
+) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        stub = session.stubs["sagemaker"]
+        add_endpoint(stub)
+        if operation != "describe_endpoint_config":
+            add_configuration(stub, ModelName="m")
+        if operation == "list_tags":
+            add_model(stub)
+        stub.add_client_error(operation, code, text)
+        deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+    assert deployed is not None
+    assert deployed.configuration == "c"
+    first, second = describe_change(deployed, model).splitlines()
+    assert re.fullmatch(rf"Model now: cannot be read \(.*{code}.*{text}.*\)", first)
+    assert second == f"Model new: fruit {model.version}"
+
+
+def test_a_variant_of_inference_components_names_no_model(model: ModelArtifact) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_endpoint(session.stubs["sagemaker"])
+        add_configuration(session.stubs["sagemaker"])
+        deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+    assert describe_change(deployed, model).startswith(
+        "Model now: cannot be read (its endpoint configuration names no model)\n"
+    )
+
+
+def test_an_endpoint_that_is_not_in_service_is_said_to_be(model: ModelArtifact) -> None:
+    deployed = read({"whippet:model-name": "fruit", "whippet:model-sha256": "0f" * 32}, "Failed")
+    assert describe_change(deployed, model).startswith(
+        "Model now: fruit 0f0f0f0f0f0f; the endpoint is Failed\n"
+    )
