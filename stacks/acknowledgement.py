@@ -1,5 +1,6 @@
 """How a cdk-nag finding that is meant to be is acknowledged, with its reason."""
 
+import re
 from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations
@@ -44,5 +45,7 @@ def as_reported(construct: IConstruct, value: str) -> str:
 
 
 def _reference(part: dict[str, Any]) -> str:
+    if "Fn::Sub" in part:
+        return re.sub(r"\$\{([^}]+)\}", r"<\1>", part["Fn::Sub"])
     target = part["Ref"] if "Ref" in part else ".".join(part["Fn::GetAtt"])
     return f"<{target}>"

@@ -1,6 +1,6 @@
 """The endpoint: model, configuration, rollout, scaling."""
 
-from aws_cdk import AssetHashType, CfnOutput
+from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -35,6 +35,8 @@ class ServingStack(StageStack):
             settings=settings,
             purpose="serving",
             description="Whippet: the endpoint that serves the model",
+            # The models of a stage have keys of their own, which its role may read.
+            synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{settings.name}/"),
         )
         self._settings = settings
         configuration, role = self._configure(storage, inputs)
@@ -72,6 +74,7 @@ class ServingStack(StageStack):
             repository_arn=image.repository_arn,
             log_group_name=f"/aws/sagemaker/Endpoints/{self._settings.name}",
             volume_key=storage.key,
+            asset_keys=f"{self._settings.name}/*.gz",
         )
         if serving.data_capture_percent > 0:
             role.role.add_managed_policy(storage.buckets.write_captures)

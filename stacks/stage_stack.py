@@ -1,6 +1,6 @@
 """What every stack of a stage has in common."""
 
-from aws_cdk import Environment, RemovalPolicy, Stack
+from aws_cdk import Environment, IStackSynthesizer, RemovalPolicy, Stack
 from constructs import Construct
 
 from stacks.settings import StageSettings
@@ -14,7 +14,13 @@ class StageStack(Stack):
     """
 
     def __init__(
-        self, scope: Construct, *, settings: StageSettings, purpose: str, description: str
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        purpose: str,
+        description: str,
+        synthesizer: IStackSynthesizer | None = None,
     ) -> None:
         name = f"{settings.name}-{purpose}"
         super().__init__(
@@ -24,6 +30,7 @@ class StageStack(Stack):
             description=description,
             env=Environment(account=settings.account, region=settings.region),
             termination_protection=settings.termination_protection,
+            synthesizer=synthesizer,
             tags={"project": "whippet", "stage": settings.stage},
         )
 

@@ -38,7 +38,8 @@ def main() -> int:
     if model is None:
         return 0
     sagemaker = session.client("sagemaker", region_name=region)
-    print(describe_change(read_deployed_model(sagemaker, settings.name), model))
+    deployed = read_deployed_model(sagemaker, settings.name)
+    print(describe_change(deployed, model))
     print(f"Deploying {settings.name} to the account {account} in {region}.")
     print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
     ended = subprocess.run(  # noqa: S603 - the command is built here
@@ -58,7 +59,7 @@ def main() -> int:
             endpoint=settings.name,
         )
     with step("Delete the models of earlier deployments"):
-        prune_superseded(sagemaker, stack=stack)
+        prune_superseded(sagemaker, stack=stack, previous=deployed and deployed.configuration)
     return 0
 
 

@@ -17,13 +17,7 @@ PREDICT, HEALTH = "predict", "health"
 # each class that have no row of their own, and the 502 of a function that was stopped or throttled.
 _STATUSES_OF_CLASS = {"DEFAULT_4XX": (400, 403, 404), "DEFAULT_5XX": (500, 502, 503)}
 # What these check is in no request of the health.
-_KINDS_OF_PREDICT = {
-    "BAD_REQUEST_BODY",
-    "BAD_REQUEST_PARAMETERS",
-    "INVALID_API_KEY",
-    "UNSUPPORTED_MEDIA_TYPE",
-    "QUOTA_EXCEEDED",
-}
+_KINDS_OF_PREDICT = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
 
 
 class Row(NamedTuple):

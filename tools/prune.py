@@ -5,10 +5,12 @@ are what still serves. Once the endpoint is seen to serve the new ones, the old 
 generation before the one that serves stays, so that an endpoint can be put back to it at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 
 @dataclass(frozen=True)
@@ -18,31 +20,35 @@ class _Configuration:
     models: frozenset[str]
 
 
-def prune_superseded(sagemaker: Any, *, stack: str) -> list[str]:
+def prune_superseded(sagemaker: Any, *, stack: str, previous: str | None = None) -> list[str]:
     """Delete a stage's models and endpoint configurations that are of no use any more.
 
-    What an endpoint uses is kept, and of the others the newest configuration that is older than
-    the stage's one in use, with its models.
+    What an endpoint uses is kept, and of the others one configuration with its models: the one
+    that served before, or else the newest that is older than the stage's one in use.
 
     Args:
         sagemaker: boto3 client.
         stack: name of the serving stack; the models whose execution role it made are the stage's.
+        previous: the configuration that the endpoint used before the deployment. After a silent
+            rollback that is not the newest one: the newest is the one that did not work.
 
     Returns:
         The names of what was deleted.
     """
     models = set(_models_of(sagemaker, stack))
     in_use = {
-        sagemaker.describe_endpoint(EndpointName=each["EndpointName"])["EndpointConfigName"]
+        found["EndpointConfigName"]
         for each in _listed(sagemaker, "list_endpoints", "Endpoints")
+        if (found := _found(sagemaker.describe_endpoint, EndpointName=each["EndpointName"]))
     }
     configurations = _configurations(sagemaker)
-    own = [each for each in configurations if each.models <= models]
-    previous = _previous(own, in_use)
+    # A configuration without models serves inference components, which are never a stage's.
+    own = [each for each in configurations if each.models and each.models <= models]
+    before = _before(own, in_use, previous)
     kept: set[str] = set()
     deleted = []
     for each in configurations:
-        if each.name in in_use or each is previous:
+        if each.name in in_use or each is before:
             kept |= each.models
         elif each in own:
             sagemaker.delete_endpoint_config(EndpointConfigName=each.name)
@@ -53,13 +59,15 @@ def prune_superseded(sagemaker: Any, *, stack: str) -> list[str]:
     return deleted
 
 
-def _previous(own: list[_Configuration], in_use: Collection[str]) -> _Configuration | None:
-    """Return the configuration before the one that serves; None where none serves, or is older."""
+def _before(
+    own: list[_Configuration], in_use: Collection[str], previous: str | None
+) -> _Configuration | None:
+    """Return the configuration to put the endpoint back to; None where none serves, or is older."""
+    others = [each for each in own if each.name not in in_use]
+    served_before = [each for each in others if each.name == previous]
     serving = [each.created for each in own if each.name in in_use]
-    older = [
-        each for each in own if each.name not in in_use and serving and each.created <= max(serving)
-    ]
-    return max(older, key=lambda each: each.created, default=None)
+    older = [each for each in others if serving and each.created <= max(serving)]
+    return max(served_before or older, key=lambda each: each.created, default=None)
 
 
 def _configurations(sagemaker: Any) -> list[_Configuration]:
@@ -69,12 +77,16 @@ def _configurations(sagemaker: Any) -> list[_Configuration]:
             created=each["CreationTime"],
             models=frozenset(
                 variant["ModelName"]
-                for variant in sagemaker.describe_endpoint_config(
-                    EndpointConfigName=each["EndpointConfigName"]
-                )["ProductionVariants"]
+                for variant in found["ProductionVariants"]
+                if "ModelName" in variant
             ),
         )
         for each in _listed(sagemaker, "list_endpoint_configs", "EndpointConfigs")
+        if (
+            found := _found(
+                sagemaker.describe_endpoint_config, EndpointConfigName=each["EndpointConfigName"]
+            )
+        )
     ]
 
 
@@ -84,8 +96,19 @@ def _models_of(sagemaker: Any, stack: str) -> list[str]:
     return [
         name
         for name in names
-        if f":role/{stack}-" in sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"]
+        if (found := _found(sagemaker.describe_model, ModelName=name))
+        and f":role/{stack}-" in found["ExecutionRoleArn"]
     ]
+
+
+def _found(describe: Callable[..., dict[str, Any]], **name: str) -> dict[str, Any] | None:
+    """Describe what was listed a moment ago; None where it has been deleted since."""
+    try:
+        return describe(**name)
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise
 
 
 def _listed(sagemaker: Any, operation: str, member: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
 from tools.default_models import MODEL_FOLDER, DefaultModel, read_summary
+from tools.deployed_model import read_deployed_model
 from tools.endpoint_check import check_endpoint
 from tools.local_cloud_process import (
     RunningCloud,
@@ -91,18 +92,19 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
     with step("cdk bootstrap"):
         local.bootstrap(ACCOUNT_ID, cloud.environment["AWS_REGION"])
     outputs_file = state / "outputs.json"
+    stack = f"whippet-{STAGE}-serving"
+    sagemaker = aws_client("sagemaker", cloud.environment)
+    deployed = read_deployed_model(sagemaker, f"whippet-{STAGE}")
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
     outputs = _outputs(outputs_file)
-    stack = f"whippet-{STAGE}-serving"
-    sagemaker = aws_client("sagemaker", cloud.environment)
     check_endpoint(
         sagemaker,
         aws_client("cloudformation", cloud.environment),
         stack=stack,
         endpoint=outputs["EndpointName"],
     )
-    prune_superseded(sagemaker, stack=stack)
+    prune_superseded(sagemaker, stack=stack, previous=deployed and deployed.configuration)
     keys = aws_client("apigateway", cloud.environment)
     key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
     return LocalDeployment(

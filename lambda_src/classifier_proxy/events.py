@@ -4,11 +4,6 @@ from typing import Any
 
 from classifier_proxy.errors import InvalidBase64Error, InvalidRequestError
 
-_EXPECTED = (
-    'The event must be {"image": "<base64>"} or that of an API Gateway REST API with proxy'
-    " integration (payload format 1.0)."
-)
-
 
 @dataclass(frozen=True)
 class ApiEvent:
@@ -33,13 +28,14 @@ class ApiEvent:
     document: dict[str, Any] | None = None
 
 
-def read_event(event: Any) -> ApiEvent:
+def read_event(event: Any, *, urls_allowed: bool = False) -> ApiEvent:
     """Read an event as Lambda hands it over.
 
     Args:
         event: an API Gateway REST proxy event, or of a direct invocation an object with the
             members of a JSON body, `image` or `url` among them. Anybody who may invoke the
             function can send anything else.
+        urls_allowed: whether this deployment fetches images by URL; the refusal then names `url`.
 
     Returns:
         What of it is looked at.
@@ -49,7 +45,7 @@ def read_event(event: Any) -> ApiEvent:
         InvalidBase64Error: the body is not the base64 that the event says it is.
     """
     if not isinstance(event, dict):
-        raise InvalidRequestError(_EXPECTED)
+        raise InvalidRequestError(_refusal(urls_allowed=urls_allowed))
     if "httpMethod" not in event and event.keys() & {"image", "url"}:
         return ApiEvent("POST", "/predict", document=event)
     headers = event.get("headers") or {}
@@ -63,13 +59,21 @@ def read_event(event: Any) -> ApiEvent:
         and all(isinstance(value, str) for values in query.values() for value in values)
         and isinstance(body, str)
     ):
-        raise InvalidRequestError(_EXPECTED)
+        raise InvalidRequestError(_refusal(urls_allowed=urls_allowed))
     return ApiEvent(
         method=event["httpMethod"],
         resource=event["resource"],
         headers={name.lower(): value for name, value in headers.items()},
         body=_read_body(body, is_base64=bool(event.get("isBase64Encoded"))),
         query=query,
+    )
+
+
+def _refusal(*, urls_allowed: bool) -> str:
+    url = ', {"url": "https://..."}' if urls_allowed else ""
+    return (
+        f'The event must be {{"image": "<base64>"}}{url} or that of an API Gateway REST API with '
+        "proxy integration (payload format 1.0)."
     )
 
 

@@ -50,12 +50,13 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
     health = Health(SageMakerEndpointStatus(settings.endpoint_name))
     fetch_picture = _fetch_picture_from(settings.url_allowed_hosts, telemetry)
     routes = create_routes(timed(endpoint, telemetry), fetch_picture, health)
+    urls_allowed = fetch_picture is not None
 
     # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's
     # picture and API key.
     @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
     def handle_event(event: Any, context: "LambdaContext") -> dict[str, Any]:
-        answer = answer_request(routes, telemetry, event, context)
+        answer = answer_request(routes, telemetry, event, context, urls_allowed=urls_allowed)
         if settings.cors_allowed_origin:
             answer["headers"] |= _cors_headers(settings.cors_allowed_origin, answer["headers"])
         return answer
@@ -64,7 +65,12 @@ def create_handler(environment: Mapping[str, str], limits: CallLimits) -> Handle
 
 
 def answer_request(
-    routes: Routes, telemetry: Telemetry, event: Any, context: "LambdaContext"
+    routes: Routes,
+    telemetry: Telemetry,
+    event: Any,
+    context: "LambdaContext",
+    *,
+    urls_allowed: bool,
 ) -> dict[str, Any]:
     """Answer one request in the documented form, whatever happens.
 
@@ -73,6 +79,7 @@ def answer_request(
         telemetry: where the request is logged and counted.
         event: an API Gateway REST proxy event or a direct invocation's, as `read_event` says.
         context: Lambda's context of the invocation.
+        urls_allowed: whether `routes` fetch images by URL.
 
     Returns:
         An API Gateway proxy answer.
@@ -82,7 +89,7 @@ def answer_request(
     try:
         result = answer_event(
             routes,
-            read_event(event),
+            read_event(event, urls_allowed=urls_allowed),
             lambda: context.get_remaining_time_in_millis() / 1000,
         )
         response = _response(200, result.body, request_id)

@@ -21,7 +21,6 @@ from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.platform import current_scope
-from local_cloud.ministack_hooks.request_validation import install_request_validation
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.wire import Answer
@@ -38,17 +37,14 @@ _TOUCHED = {
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
     sts: ("register_session",),
-    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_create", "_apigw_method_settings"),
+    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings"),
     apigateway_v1: (
         "_GatewayError",
         "_call_lambda_raw",
-        "_check_request_validation",
-        "_create_request_validator",
         "_execute_in_scope",
         "_gateway_error_response",
         "_invoke_lambda_proxy_v1",
         "_lambda_proxy_response",
-        "_resources",
     ),
     lambda_svc: ("_functions", "_reserved_concurrency"),
     stacks: ("_runs_on_worker_thread",),
@@ -102,7 +98,6 @@ def install(
     _run_on_worker_thread(frozenset(resources))
     install_function_integration()
     install_method_settings()
-    install_request_validation()
     install_reserved_concurrency()
     install_api_origins(port)
     # A silent handler would wait 50 ms for its log lines at each invocation.

@@ -11,7 +11,7 @@ from stacks.components import permissions
 
 
 class ExecutionRole(Construct):
-    """One asset to read, one image repository to pull from, its own logs and metrics.
+    """Assets to read, one image repository to pull from, its own logs and metrics.
 
     Attributes:
         role: the role; what else a container needs is granted by whoever owns it.
@@ -30,6 +30,7 @@ class ExecutionRole(Construct):
         repository_arn: str,
         log_group_name: str,
         volume_key: kms.IKey,
+        asset_keys: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
@@ -45,7 +46,7 @@ class ExecutionRole(Construct):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         statements = [
-            *permissions.read_asset(asset, asset_key_arn=asset_key_arn),
+            *permissions.read_asset(asset, asset_key_arn=asset_key_arn, keys=asset_keys),
             *permissions.pull_image(repository_arn),
             permissions.write_logs(streams),
             permissions.put_metrics(),
@@ -53,6 +54,13 @@ class ExecutionRole(Construct):
         ]
         self.policy = iam.Policy(self, "Policy", roles=[self.role], statements=statements)
         self._acknowledge(streams)
+        if asset_keys is not None:
+            acknowledge_resource(
+                self.policy,
+                f"{asset.bucket.bucket_arn}/{asset_keys}",
+                reason="The archives of this stage's models alone: the endpoint may be put back to "
+                "an earlier one, and an old fleet may start instances while it is replaced",
+            )
 
     def _acknowledge(self, streams: str) -> None:
         acknowledge_resource(

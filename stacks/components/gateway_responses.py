@@ -25,10 +25,6 @@ class GatewayError:
     retry_after_seconds: int | None = None
 
 
-_CONTENT_TYPE_NEEDED = (
-    "The Content-Type header is missing or not supported. Send one, such as image/jpeg with the "
-    "image's bytes, or application/json."
-)
 GATEWAY_ERRORS = (
     # A status here would become the status of every other error of the class.
     GatewayError(
@@ -42,20 +38,6 @@ GATEWAY_ERRORS = (
         status=None,
         code="internal_error",
         message="Something went wrong on our side. Quote the request id to report it.",
-    ),
-    GatewayError(
-        kind="BAD_REQUEST_BODY",
-        status=400,
-        code="invalid_request",
-        message='The body must be a JSON object such as {"image": "<base64>"}. An image itself '
-        "needs its own Content-Type, such as image/jpeg.",
-    ),
-    GatewayError(
-        # The only parameter that the API requires is this header.
-        kind="BAD_REQUEST_PARAMETERS",
-        status=415,
-        code="unsupported_media_type",
-        message=_CONTENT_TYPE_NEEDED,
     ),
     GatewayError(
         kind="ACCESS_DENIED",
@@ -87,12 +69,6 @@ GATEWAY_ERRORS = (
         status=413,
         code="payload_too_large",
         message="The request has too many bytes. Send a smaller image.",
-    ),
-    GatewayError(
-        kind="UNSUPPORTED_MEDIA_TYPE",
-        status=415,
-        code="unsupported_media_type",
-        message=_CONTENT_TYPE_NEEDED,
     ),
     GatewayError(
         kind="THROTTLED",

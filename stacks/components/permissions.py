@@ -18,22 +18,27 @@ def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrinci
     )
 
 
-def read_asset(asset: s3_assets.Asset, *, asset_key_arn: str | None) -> list[iam.PolicyStatement]:
+def read_asset(
+    asset: s3_assets.Asset, *, asset_key_arn: str | None, keys: str | None = None
+) -> list[iam.PolicyStatement]:
     """Allow reading one asset: `Asset.grant_read` would open the whole bootstrap bucket.
 
     Args:
         asset: the asset.
         asset_key_arn: the bootstrap's own KMS key, where it has one.
+        keys: pattern of the S3 keys that may be read, which the asset's own matches; None: that
+            one alone.
     """
     bucket = asset.bucket.bucket_arn
+    compare = "StringEquals" if keys is None else "StringLike"
     statements = [
         iam.PolicyStatement(
-            actions=["s3:GetObject"], resources=[f"{bucket}/{asset.s3_object_key}"]
+            actions=["s3:GetObject"], resources=[f"{bucket}/{keys or asset.s3_object_key}"]
         ),
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[bucket],
-            conditions={"StringEquals": {"s3:prefix": asset.s3_object_key}},
+            conditions={compare: {"s3:prefix": keys or asset.s3_object_key}},
         ),
     ]
     if asset_key_arn is not None:

@@ -83,7 +83,7 @@ def test_a_wrong_member_is_refused_as_in_json(
     assert runtime.requests == []
 
 
-def test_an_address_is_fetched_where_it_is_allowed(
+def test_a_url_on_a_host_that_is_not_allowed_is_refused(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URL_ALLOWED_HOSTS", "images.example.com")
@@ -147,6 +147,19 @@ def test_any_other_event_is_refused_in_the_same_shape(
     assert answer.body["error"]["message"].startswith('The event must be {"image": "<base64>"} or')
     assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert runtime.requests == []
+
+
+def test_the_refusal_names_url_where_the_deployment_fetches_any(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_ALLOWED_HOSTS", "images.example.com")
+
+    answer = invoke(proxy, S3_EVENT)
+
+    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_request")
+    assert answer.body["error"]["message"].startswith(
+        'The event must be {"image": "<base64>"}, {"url": "https://..."} or that of'
+    )
 
 
 @pytest.mark.parametrize("context", [None, [], "x", {}, {"requestId": None}, {"requestId": 7}])

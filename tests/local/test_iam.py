@@ -86,6 +86,29 @@ def test_an_execution_role_that_may_not_read_the_artifact_fails_the_endpoint(
     sagemaker.delete_endpoint(EndpointName="unreadable")
 
 
+def test_an_execution_role_reads_every_model_of_its_stage_and_of_no_other(
+    deployment: LocalDeployment, client: Client, stack_resources: Resources
+) -> None:
+    name = stack_resources("whippet-local-serving", "AWS::SageMaker::Model")[0].rpartition("/")[2]
+    container = client("sagemaker").describe_model(ModelName=name)["PrimaryContainer"]
+    bucket, _, current = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    earlier = f"whippet-local/{'0f' * 32}.gz"
+    foreign = (f"whippet-dev/{'0f' * 32}.gz", f"{'0f' * 32}.gz", f"whippet-local/{'0f' * 32}.json")
+    s3 = client("s3")
+    for key in (earlier, *foreign):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    try:
+        with acting_as(execution_role(client, stack_resources), client, deployment) as role:
+            for key in (current, earlier):
+                assert role("s3").head_object(Bucket=bucket, Key=key)
+            for key in foreign:
+                with pytest.raises(ClientError, match="AccessDenied"):
+                    role("s3").get_object(Bucket=bucket, Key=key)
+    finally:
+        for key in (earlier, *foreign):
+            s3.delete_object(Bucket=bucket, Key=key)
+
+
 def test_a_role_without_a_grant_cannot_invoke(deployment: LocalDeployment, client: Client) -> None:
     iam, sts = client("iam"), client("sts")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

@@ -1,6 +1,8 @@
 import dataclasses
 import hashlib
 import json
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -257,17 +259,34 @@ def test_the_role_may_do_nothing_else(assembly: Assembly) -> None:
     assert "ManagedPolicyArns" not in execution_role(assembly).properties
 
 
-def test_the_role_reads_one_object_and_not_the_bootstrap_bucket(assembly: Assembly) -> None:
+def model_key(assembly: Assembly) -> str:
+    """Return where the model's archive is, as `<bucket>/<key>`."""
     url = flatten(
         assembly.resource("serving", MODEL).properties["PrimaryContainer"]["ModelDataUrl"]
     )
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    reading = statement_allowing(statements(assembly), "s3:GetObject")
-    assert [flatten(each) for each in reading["Resource"]] == [
-        f"arn:<AWS::Partition>:s3:::{bucket}/{key}"
-    ]
+    return url.removeprefix("s3://")
+
+
+def test_the_role_reads_the_models_of_its_stage_and_not_the_bootstrap_bucket(
+    assembly: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    # An earlier one too: the endpoint may be put back to it, and an old fleet may grow.
+    (resource,) = statement_allowing(statements(assembly), "s3:GetObject")["Resource"]
+    pattern = flatten(resource)
+    own = model_key(assembly)
+    bucket, _, key = own.partition("/")
+    name = assembly.settings.name
+    assert re.fullmatch(rf"{name}/[0-9a-f]{{64}}\.gz", key)
+    start = "arn:<AWS::Partition>:s3:::"
+    for each in (key, f"{name}/{'0f' * 32}.gz"):
+        assert fnmatchcase(f"{start}{bucket}/{each}", pattern)
+    renamed = dataclasses.replace(dev_settings, stage=f"{assembly.settings.stage}2")
+    others = model_key(synthesize_with(renamed))
+    assert others.startswith(f"{bucket}/{name}2/")
+    for each in (others, f"{bucket}/{'0f' * 32}.gz", f"{bucket}/{name}/{'0f' * 32}.json"):
+        assert not fnmatchcase(f"{start}{each}", pattern)
     listing = statement_allowing(statements(assembly), "s3:ListBucket")
-    assert listing["Condition"] == {"StringEquals": {"s3:prefix": key}}
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{name}/*.gz"}}
 
 
 def test_the_role_pulls_from_one_repository(assembly: Assembly) -> None:

@@ -16,6 +16,7 @@ SERVICES = (
     "ssm",
     "sts",
 )
+MODEL_ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
 
 
 class StubbedSession:
@@ -60,24 +61,36 @@ def add_quota(
     )
 
 
-def add_deployed_model(sagemaker: Stubber, tags: dict[str, str]) -> None:
-    """Let an endpoint serve the model `m`, which has some tags."""
-    arn = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
-    common: dict[str, Any] = {"CreationTime": 0, "EndpointConfigName": "c"}
+def add_endpoint(sagemaker: Stubber, status: str = "InService") -> None:
+    """Let there be an endpoint with the configuration `c`."""
     sagemaker.add_response(
         "describe_endpoint",
-        common
-        | {"EndpointName": "whippet-dev", "EndpointArn": arn}
-        | {"EndpointStatus": "InService", "LastModifiedTime": 0},
+        {"EndpointName": "whippet-dev", "EndpointArn": MODEL_ARN, "EndpointConfigName": "c"}
+        | {"EndpointStatus": status, "CreationTime": 0, "LastModifiedTime": 0},
         {"EndpointName": "whippet-dev"},
     )
-    variant = {"VariantName": "primary", "ModelName": "m"}
+
+
+def add_configuration(sagemaker: Stubber, **variant: str) -> None:
+    """Let there be the configuration `c` with one variant."""
+    common = {"EndpointConfigName": "c", "EndpointConfigArn": MODEL_ARN, "CreationTime": 0}
     sagemaker.add_response(
         "describe_endpoint_config",
-        common | {"EndpointConfigArn": arn, "ProductionVariants": [variant]},
+        common | {"ProductionVariants": [{"VariantName": "primary", **variant}]},
         {"EndpointConfigName": "c"},
     )
-    described = {"ModelName": "m", "ModelArn": arn, "CreationTime": 0}
+
+
+def add_model(sagemaker: Stubber) -> None:
+    """Let there be the model `m`."""
+    described = {"ModelName": "m", "ModelArn": MODEL_ARN, "CreationTime": 0}
     sagemaker.add_response("describe_model", described, {"ModelName": "m"})
+
+
+def add_deployed_model(sagemaker: Stubber, tags: dict[str, str], status: str = "InService") -> None:
+    """Let an endpoint serve the model `m`, which has some tags."""
+    add_endpoint(sagemaker, status)
+    add_configuration(sagemaker, ModelName="m")
+    add_model(sagemaker)
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    sagemaker.add_response("list_tags", {"Tags": listed}, {"ResourceArn": arn})
+    sagemaker.add_response("list_tags", {"Tags": listed}, {"ResourceArn": MODEL_ARN})

@@ -14,6 +14,7 @@ from tests.tools.stubbed_session import StubbedSession, add_deployed_model
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.deploy import deploy_command
+from tools.deployed_model import DeployedModel
 
 
 def test_the_cli_is_free_to_ask() -> None:
@@ -157,3 +158,21 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
     assert "--check" in steps[check]
     assert check < steps.index("@$(MAKE) $(MODEL)") < len(steps) - 1
     assert "$(MODEL)" not in steps[0]
+
+
+def test_what_served_before_is_what_pruning_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str | None] = []
+    before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
+    ended = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
+    monkeypatch.setattr(tools.deploy, "check_account", lambda *_: ("123456789012", "eu-west-1"))
+    monkeypatch.setattr(tools.deploy, "read_deployed_model", lambda *_: before)
+    monkeypatch.setattr(tools.deploy, "check_endpoint", lambda *_, **__: None)
+    monkeypatch.setattr(tools.deploy.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(
+        tools.deploy, "prune_superseded", lambda _, **given: kept.append(given["previous"])
+    )
+    assert tools.deploy.main() == 0
+    assert kept == ["before"]

@@ -8,11 +8,15 @@ import pytest
 
 from stacks.model_artifact import ModelArtifact, load_model_artifact
 from tests.stacks.fake_inputs import write_model
-from tests.tools.stubbed_session import StubbedSession, add_deployed_model
+from tests.tools.stubbed_session import (
+    StubbedSession,
+    add_configuration,
+    add_deployed_model,
+    add_endpoint,
+    add_model,
+)
 from tools.console import ToolError
 from tools.deployed_model import DeployedModel, describe_change, read_deployed_model
-
-ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
 
 
 @pytest.fixture
@@ -20,10 +24,10 @@ def model(tmp_path: Path) -> ModelArtifact:
     return load_model_artifact(write_model(tmp_path, name="fruit"))
 
 
-def read(tags: dict[str, str]) -> DeployedModel | None:
+def read(tags: dict[str, str], status: str = "InService") -> DeployedModel | None:
     with ExitStack() as stack:
         session = StubbedSession(stack)
-        add_deployed_model(session.stubs["sagemaker"], tags)
+        add_deployed_model(session.stubs["sagemaker"], tags, status)
         return read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
 
 
@@ -69,3 +73,50 @@ def test_an_endpoint_that_cannot_be_described_ends_in_a_message() -> None:
         )
         with pytest.raises(ToolError, match="The endpoint whippet-dev cannot be described"):
             read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "text"),
+    [
+        ("describe_endpoint_config", "ValidationException", "Could not find endpoint conf"),
+        ("describe_model", "ValidationException", "Could not find model"),
+        ("describe_model", "AccessDeniedException", "not authorized"),
+        ("list_tags", "AccessDeniedException", "not authorized"),
+    ],
+)
+def test_a_model_that_cannot_be_read_does_not_end_the_deployment(
+    model: ModelArtifact, operation: str, code: str, text: str
+) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        stub = session.stubs["sagemaker"]
+        add_endpoint(stub)
+        if operation != "describe_endpoint_config":
+            add_configuration(stub, ModelName="m")
+        if operation == "list_tags":
+            add_model(stub)
+        stub.add_client_error(operation, code, text)
+        deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+    assert deployed is not None
+    assert deployed.configuration == "c"
+    first, second = describe_change(deployed, model).splitlines()
+    assert re.fullmatch(rf"Model now: cannot be read \(.*{code}.*{text}.*\)", first)
+    assert second == f"Model new: fruit {model.version}"
+
+
+def test_a_variant_of_inference_components_names_no_model(model: ModelArtifact) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_endpoint(session.stubs["sagemaker"])
+        add_configuration(session.stubs["sagemaker"])
+        deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
+    assert describe_change(deployed, model).startswith(
+        "Model now: cannot be read (its endpoint configuration names no model)\n"
+    )
+
+
+def test_an_endpoint_that_is_not_in_service_is_said_to_be(model: ModelArtifact) -> None:
+    deployed = read({"whippet:model-name": "fruit", "whippet:model-sha256": "0f" * 32}, "Failed")
+    assert describe_change(deployed, model).startswith(
+        "Model now: fruit 0f0f0f0f0f0f; the endpoint is Failed\n"
+    )

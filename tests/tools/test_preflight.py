@@ -19,6 +19,7 @@ from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.preflight import check_account
 
+CONFIGURATION_DELETED = "configuration deleted"
 IDENTITY = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
 
 
@@ -64,6 +65,11 @@ def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
     endpoint = {"EndpointName": "whippet-dev", "EndpointArn": "arn:aws:sagemaker:::endpoint/a"}
     state = {"EndpointStatus": "InService", "LastModifiedTime": 0}
     sagemaker.add_response("describe_endpoint", common | endpoint | state)
+    if instance_type == CONFIGURATION_DELETED:
+        sagemaker.add_client_error(
+            "describe_endpoint_config", "ValidationException", 'Could not find endpoint conf "c".'
+        )
+        return
     variant = {"VariantName": "primary", "ModelName": "m", "InstanceType": instance_type}
     arn = {"EndpointConfigArn": "arn:aws:sagemaker:::endpoint-config/a"}
     sagemaker.add_response(
@@ -87,6 +93,13 @@ def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSetting
         pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
     ):
         check_account(dev, other, None)
+
+
+def test_an_endpoint_whose_configuration_was_deleted_is_of_an_unknown_type(
+    dev: StageSettings,
+) -> None:
+    with session(bootstrapped=True, served=CONFIGURATION_DELETED) as ready:
+        assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

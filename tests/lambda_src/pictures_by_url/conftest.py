@@ -80,11 +80,19 @@ class UrlProxy:
 
     def ask(self, server: PictureServer, url: str = URL) -> Answer:
         """Ask for the picture at an address of a server."""
+        self._fetch_from(server)
+        return self._proxy.call(json.dumps({"url": url}).encode(), content_type="application/json")
+
+    def invoke(self, server: PictureServer, event: dict[str, Any]) -> Answer:
+        """Invoke the function directly, with an event that is not the API's."""
+        self._fetch_from(server)
+        return self._proxy.call_event(event)
+
+    def _fetch_from(self, server: PictureServer) -> None:
         self._monkeypatch.setattr(
             "classifier_proxy.url_fetch.PictureFetcher",
             lambda allowed_hosts: create_fetcher(server, allowed_hosts, self.fetch_seconds),
         )
-        return self._proxy.call(json.dumps({"url": url}).encode(), content_type="application/json")
 
 
 @pytest.fixture

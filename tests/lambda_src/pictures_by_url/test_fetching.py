@@ -39,6 +39,19 @@ def test_a_picture_at_an_allowed_host_is_fetched_and_classified(
     }
 
 
+def test_a_direct_invocation_may_name_a_url(
+    url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime
+) -> None:
+    result = url_proxy.invoke(server, {"url": URL, "top_k": 2})
+
+    assert result.status == 200
+    assert result.body["predictions"]
+    [request] = runtime.requests
+    assert request.body == JPEG
+    assert "top_k=2" in request.headers["X-Amzn-SageMaker-Custom-Attributes"]
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "target"),
     [("", "/"), (":443", "/"), ("?size=1", "/?size=1"), (":443/a%20b/../c", "/a%20b/../c")],

@@ -15,12 +15,10 @@ _BADLY_SIGNED = {
 }
 
 GATEWAY_WAYS = {
-    (400, "invalid_request"): Way(Request(b"{}", "application/json")),
     (403, "address_not_allowed"): Way(Request(GOOD), gateway_settings.closed_to_this_address),
     (403, "invalid_api_key"): Way(Request(GOOD, key="not-the-key")),
     (403, "request_rejected"): Way(Request(method="GET", path="nothing", headers=_BADLY_SIGNED)),
     (403, "route_not_found"): Way(Request(method="GET", path="nothing")),
-    (415, "unsupported_media_type"): Way(Request(GOOD, content_type=None)),
     (429, "quota_exceeded"): Way(Request(GOOD), gateway_settings.quota_used_up),
     (429, "throttled"): Way(Request(GOOD), gateway_settings.throttled),
     (500, "internal_error"): Way(Request(GOOD), proxy_versions.no_concurrency),

@@ -17,8 +17,6 @@ from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
 
 _JSON = "application/json"
-# API Gateway looks for a model of this very name and finds none: the proxy judges the body.
-_JSON_WITHOUT_MODEL = "Application/JSON"
 _LONGER_THAN_THE_PROXY_WAITS_SECONDS = 12.0
 _FAILED_ENDPOINT = answer(200, {"EndpointStatus": "Failed"}, "application/x-amz-json-1.1")
 
@@ -38,12 +36,12 @@ _OF_REQUESTS = {
         message='"image" is not valid base64: use the standard alphabet (A-Z, a-z, 0-9, "+", "/"). '
         'Padding may be left out, line breaks and a "data:image/...;base64," prefix are accepted.',
     ),
-    (400, "invalid_json"): Way(Request(b'{"image": ', _JSON_WITHOUT_MODEL)),
+    (400, "invalid_json"): Way(Request(b'{"image": ', _JSON)),
     (400, "invalid_order"): Way(
         Request(GOOD, query="?order=index"), message='order must be "score" or "class".'
     ),
     (400, "invalid_request"): Way(
-        Request(b"[]", _JSON_WITHOUT_MODEL),
+        Request(b"[]", _JSON),
         message='The JSON must be an object such as {"image": "<base64>"}; the only other members '
         "are order, scores, top_k.",
     ),
@@ -73,8 +71,8 @@ _OF_REQUESTS = {
     ),
     (415, "unsupported_image"): Way(Request(NO_PICTURE)),
     (415, "unsupported_media_type"): Way(
-        Request(GOOD, "text/plain"),
-        message="The Content-Type header is not supported. Send one of image/jpeg, image/png, "
+        Request(GOOD, content_type=None),
+        message="The Content-Type header is missing. Send one of image/jpeg, image/png, "
         "image/webp with the image's bytes, multipart/form-data with one file, or "
         "application/json.",
     ),

@@ -17,7 +17,8 @@ WAYS: dict[Key, Way] = {
 }
 
 OUT_OF_REACH: dict[Key, str] = {
-    (400, "request_rejected", GATEWAY): "every 400 that API Gateway names has a row of its own",
+    (400, "request_rejected", GATEWAY): "API Gateway refuses a bad signature, path or "
+    "parameter with it, and validates no request of this API",
     (403, "blocked_by_firewall", GATEWAY): "the emulator has no firewall",
     (404, "request_rejected", GATEWAY): "RESOURCE_NOT_FOUND follows an authorizer, which the API "
     "has not; before one, a path that is not there is 403",
