@@ -1,5 +1,6 @@
 """Find the browser of the tests: Chromium or Chrome under any usual name, or a downloaded one."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -125,5 +126,6 @@ def _run_with_children(command: list[str], timeout_seconds: float) -> int:
         try:
             return program.wait(timeout_seconds)
         except BaseException:
-            os.killpg(program.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
             raise

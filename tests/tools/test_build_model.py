@@ -267,7 +267,7 @@ def test_an_upgrade_without_a_network_ends_soon_and_changes_nothing(tree: Tree) 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         ended = tree.run("--upgrade", https_proxy=f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert 20 < time.monotonic() - began < 40, "each of the two is given ten seconds"
+        assert 20 < time.monotonic() - began < 60, "each of the two is given ten seconds"
     assert ended.returncode == 0, ended.stderr
     assert "Out of reach: ResNet-50" in ended.stdout
     assert "Out of reach: EfficientNet-Lite0" in ended.stdout
