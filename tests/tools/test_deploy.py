@@ -105,12 +105,12 @@ def test_what_served_before_is_what_pruning_keeps(
 ) -> None:
     kept: list[str | None] = []
     before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
-    ended = subprocess.CompletedProcess([], 0)
+    ended = subprocess.CompletedProcess[str]([], 0)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
     monkeypatch.setattr(deploy, "check_account", lambda *_: ("123456789012", "eu-west-1"))
     monkeypatch.setattr(deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(deploy, "check_endpoint", lambda *_, **__: None)
-    monkeypatch.setattr(deploy.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         deploy, "prune_superseded", lambda _, **given: kept.append(given["previous"])
     )
