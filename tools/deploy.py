@@ -59,7 +59,9 @@ def main() -> int:
             endpoint=settings.name,
         )
     with step("Delete the models of earlier deployments"):
-        prune_superseded(sagemaker, stack=stack, previous=deployed and deployed.configuration)
+        prune_superseded(
+            sagemaker, stack=stack, previous=deployed.configuration if deployed else None
+        )
     return 0
 
 

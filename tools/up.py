@@ -104,7 +104,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         stack=stack,
         endpoint=outputs["EndpointName"],
     )
-    prune_superseded(sagemaker, stack=stack, previous=deployed and deployed.configuration)
+    prune_superseded(sagemaker, stack=stack, previous=deployed.configuration if deployed else None)
     keys = aws_client("apigateway", cloud.environment)
     key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
     return LocalDeployment(

@@ -165,12 +165,12 @@ def test_what_served_before_is_what_pruning_keeps(
 ) -> None:
     kept: list[str | None] = []
     before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
-    ended = subprocess.CompletedProcess([], 0)
+    ended = subprocess.CompletedProcess[str]([], 0)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
     monkeypatch.setattr(tools.deploy, "check_account", lambda *_: ("123456789012", "eu-west-1"))
     monkeypatch.setattr(tools.deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(tools.deploy, "check_endpoint", lambda *_, **__: None)
-    monkeypatch.setattr(tools.deploy.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         tools.deploy, "prune_superseded", lambda _, **given: kept.append(given["previous"])
     )
