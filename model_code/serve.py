@@ -82,7 +82,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     try:
         Labeller(manifest, settings.model_version).probabilities(engine.warm_up())
     except ArithmeticError as error:
-        raise EngineError(f"a black image cannot be answered: {error}") from error
+        raise EngineError(f"the network's output for a test image is invalid: {error}") from error
     fields = {
         "model": manifest.name,
         "version": settings.model_version,

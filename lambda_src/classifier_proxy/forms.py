@@ -1,5 +1,6 @@
 """multipart/form-data, by python-multipart. Imported with the first such request."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ _NO_FORM = (
     "The body is not the multipart/form-data that its Content-Type says. Let the HTTP client write"
     f" both. {_EXPECTED}"
 )
+
+# It logs a warning for each malformed body; the response tells the sender already.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @dataclass

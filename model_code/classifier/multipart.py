@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Final
 
@@ -12,8 +13,17 @@ from classifier.errors import RequestError
 
 CONTENT_TYPE: Final = "multipart/form-data"
 # RFC 2046, section 5.1.1: at most 70 characters.
-_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))', re.IGNORECASE)
+_BOUNDARY = re.compile(
+    r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))(?=[\s;,]|$)', re.IGNORECASE
+)
+# One may stand before the part, one stands after it.
+_MAX_DELIMITERS: Final = 2
+_MAX_BLANKS: Final = 100
+_SEVERAL_PARTS: Final = "it has more than one part"
 _EXPECTED: Final = "expected one file and no other field"
+
+# It logs a warning for each malformed body; the answer tells the sender already.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class _OnePart:
@@ -30,13 +40,21 @@ class _OnePart:
     def begin(self) -> None:
         self.part_count += 1
         if self.part_count > 1:
-            raise FormParserError("it has more than one part")
+            raise FormParserError
 
     def take(self, data: bytes, start: int, end: int) -> None:
         self.pieces.append(data[start:end])
 
     def end(self) -> None:
         self.is_complete = True
+
+    def describe_failure(self) -> str:
+        """Say what is wrong with a body that the parser did not read to its end."""
+        if self.part_count > 1:
+            return _SEVERAL_PARTS
+        if self.part_count:
+            return "a header of its part, or what follows a boundary, is malformed or too long"
+        return "it does not begin with the boundary in Content-Type"
 
 
 def read_file(content_type: str, body: bytes | bytearray) -> bytes:
@@ -47,19 +65,22 @@ def read_file(content_type: str, body: bytes | bytearray) -> bytes:
         body: all of it.
 
     Raises:
-        RequestError: `invalid_request`: no boundary, no part, more than one, or no end;
+        RequestError: `invalid_request`: no boundary, no part, more than one, no end, or malformed;
             `empty_body`: the file is empty.
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
         raise RequestError(
             "invalid_request",
-            f"Content-Type {CONTENT_TYPE} has no boundary; let the HTTP client write this header.",
+            f"Content-Type {CONTENT_TYPE} has no boundary of 1 to 70 characters; let the HTTP "
+            "client write this header.",
         )
+    delimiter = (boundary[1] or boundary[2]).encode("latin-1", "replace")
+    _check_delimiters(b"\r\n--" + delimiter, body)
     part = _OnePart()
     try:
         parser = MultipartParser(
-            (boundary[1] or boundary[2]).encode("latin-1", "replace"),
+            delimiter,
             {
                 "on_part_begin": part.begin,
                 "on_part_data": part.take,
@@ -68,8 +89,7 @@ def read_file(content_type: str, body: bytes | bytearray) -> bytes:
         )
         parser.write(bytes(body))
     except FormParserError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise _refusal(f"{reason}") from error
+        raise _refusal(part.describe_failure()) from error
     if not part.part_count:
         raise _refusal("it has no part")
     if not part.is_complete:
@@ -78,6 +98,17 @@ def read_file(content_type: str, body: bytes | bytearray) -> bytes:
     if not content:
         raise RequestError("empty_body", "The file in the body is empty; choose an image to send.")
     return content
+
+
+def _check_delimiters(delimiter: bytes, body: bytes | bytearray) -> None:
+    """Refuse what the parser reads byte by byte, and no client writes: 10 MB take it seconds.
+
+    That is what starts like a boundary within the file, and blanks after a boundary.
+    """
+    if body.count(delimiter) > _MAX_DELIMITERS:
+        raise _refusal(_SEVERAL_PARTS)
+    if re.search(rb"%s[ \t]{%d}" % (re.escape(delimiter), _MAX_BLANKS), body):
+        raise _refusal(f"{_MAX_BLANKS} blanks or more follow a boundary")
 
 
 def _refusal(reason: str) -> RequestError:

@@ -122,7 +122,7 @@ class InferenceServer:
         most = self._settings.max_instances
         if is_image_alone(content_type):
             return read_request(content_type, body, max_pictures=most)
-        # Ten megabytes of JSON or of a form take 50 ms to read.
+        # Ten megabytes of JSON take 0.06 to 0.13 s to read, of a form 0.02 to 0.06 s.
         return await asyncio.to_thread(read_request, content_type, body, max_pictures=most)
 
     async def _read_body(self, request: Request) -> bytearray:

@@ -127,6 +127,14 @@ def test_another_form_is_refused_with_what_to_do(proxy: Proxy, case: str) -> Non
     assert reason in answer.body["error"]["message"]
 
 
+def test_the_parser_logs_nothing_of_a_malformed_body(caplog: pytest.LogCaptureFixture) -> None:
+    for body in (JPEG, f"--{BOUNDARY}\r\n\0: x\r\n\r\n".encode()):
+        with pytest.raises(InvalidRequestError):
+            parse_form(CONTENT_TYPE, body)
+
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("body", [form(b"")[0], b""])
 def test_a_form_whose_file_was_not_chosen_has_no_image(proxy: Proxy, body: bytes) -> None:
     answer = proxy.call(body, content_type=CONTENT_TYPE)

@@ -112,7 +112,7 @@ def test_a_network_that_gives_other_numbers_than_its_manifest_says_is_not_served
     process = start(context, log, "--host", "127.0.0.1", "--port", "0", "--model-dir", model)
     assert process.wait(timeout=30) == 1
     (line,) = log.with_suffix(".err").read_text().splitlines()
-    assert "a black image cannot be answered" in line
+    assert "the network's output for a test image is invalid" in line
     assert "no probabilities" in line
 
 

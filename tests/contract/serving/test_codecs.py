@@ -31,6 +31,20 @@ def test_instances_are_answered_in_their_order(server: Server, pictures: Path) -
     assert reply.body["model"]["name"] == "colours"
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/jsonlines"])
+def test_base64_is_read_as_a_data_url_too(
+    server: Server, pictures: Path, content_type: str
+) -> None:
+    url = "data:image/jpeg;base64," + _instance(pictures, "green")["b64"]
+    body = (
+        {"b64": url} if content_type == "application/jsonlines" else {"instances": [{"b64": url}]}
+    )
+    reply = server.invoke(json.dumps(body), content_type)
+    assert reply.status == 200
+    predictions = reply.body["predictions"]
+    assert _best(predictions if "lines" in content_type else predictions[0]) == "green"
+
+
 def test_an_instance_that_is_no_picture_fails_its_request(server: Server, pictures: Path) -> None:
     broken = {"b64": base64.b64encode(b"no picture").decode()}
     body = json.dumps({"instances": [_instance(pictures, "red"), broken]})

@@ -48,6 +48,13 @@ def test_bad_input_has_its_status_and_code(
     assert len(reply.body["message"]) > 20
 
 
+def test_a_malformed_form_leaves_no_log_line_of_its_parser(server: Server) -> None:
+    assert server.invoke(b"x", "multipart/form-data; boundary=x").status == 400
+    loggers = {entry["logger"] for entry in server.log_entries()}
+    assert "classifier.server" in loggers
+    assert not {logger for logger in loggers if logger.startswith("python_multipart")}
+
+
 def test_a_picture_of_too_many_pixels_is_refused(server: Server, pictures: Path) -> None:
     reply = server.invoke((pictures / "large.png").read_bytes())
     assert (reply.status, reply.body["code"]) == (413, "image_too_large")
@@ -60,7 +67,7 @@ def test_a_picture_of_too_many_pixels_is_refused(server: Server, pictures: Path)
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
         (b"II*\0\x08\0\0\0", "TIFF"),
-        (b"BM\x36\0\0\0", "BMP"),
+        (b"BM\x36\0\0\0" + bytes(4), "BMP"),
         (b"GIF89a", "GIF"),
         (b"\x1f\x8b\x08", "gzip"),
     ],
