@@ -30,12 +30,14 @@ class Quota:
         available: what the stage may take.
         wanted: what it takes at most.
         shortage: what is wrong where that is too much, and what to do.
+        for_deployment: whether a deployment needs it, not only what is started later.
     """
 
     name: str
     available: int
     wanted: int
     shortage: str
+    for_deployment: bool = True
 
     @property
     def suffices(self) -> bool:
@@ -65,7 +67,7 @@ def main() -> None:
 def quota_problems(
     settings: StageSettings, session: boto3.session.Session, region: str
 ) -> Iterator[str]:
-    """Yield what the account has too little of, and what to do.
+    """Yield what the account has too little of for a deployment, and what to do.
 
     Args:
         settings: the stage's settings.
@@ -84,7 +86,9 @@ def quota_problems(
             "cloudformation:DescribeStackResources."
         )
         return
-    yield from (quota.shortage for quota in quotas if not quota.suffices)
+    for quota in quotas:
+        if quota.for_deployment and not quota.suffices:
+            yield quota.shortage
 
 
 def read_quotas(
@@ -97,32 +101,56 @@ def read_quotas(
         session: makes the clients.
         region: the region that is deployed to.
     """
-    yield from _endpoint_instances(settings, session.client("service-quotas", region_name=region))
+    yield from _instances(settings, session.client("service-quotas", region_name=region))
     wanted = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
     if wanted:
         yield _concurrency(settings, session, region, wanted)
 
 
-def _endpoint_instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
-    serving = settings.serving
-    wanted = _BOTH_FLEETS * serving.maximum_instance_count
-    of_type = f"{serving.instance_type} for endpoint usage"
+def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
+    of_endpoints = f"{settings.serving.instance_type} for endpoint usage"
+    of_jobs = f"{settings.training.instance_type} for training job usage"
+    names = (of_endpoints, _ALL_INSTANCES, of_jobs)
+    values = _read_values(quotas, "sagemaker", names)
     # A type that the region does not offer has no quota, and none can be had.
-    values = {of_type: 0} | _read_values(quotas, "sagemaker", {of_type, _ALL_INSTANCES})
-    for name, available in values.items():
-        yield Quota(
-            name=f"SageMaker: {name}",
-            available=available,
-            wanted=wanted,
-            shortage=(
-                f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-                f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
-                f"{serving.maximum_instance_count} side by side, and the account's other endpoints "
-                f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
-                "lower serving.maximum_instance_count or another serving.instance_type in "
-                f"config/{settings.stage}.toml."
-            ),
-        )
+    yield _endpoint_quota(settings, of_endpoints, values.get(of_endpoints, 0))
+    if _ALL_INSTANCES in values:
+        yield _endpoint_quota(settings, _ALL_INSTANCES, values[_ALL_INSTANCES])
+    yield _training_quota(settings, of_jobs, values.get(of_jobs, 0))
+
+
+def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
+    largest = settings.serving.maximum_instance_count
+    wanted = _BOTH_FLEETS * largest
+    return Quota(
+        name=f"SageMaker: {name}",
+        available=available,
+        wanted=wanted,
+        shortage=(
+            f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
+            f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
+            f"{largest} side by side, and the account's other endpoints "
+            f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
+            "lower serving.maximum_instance_count or another serving.instance_type in "
+            f"config/{settings.stage}.toml."
+        ),
+    )
+
+
+def _training_quota(settings: StageSettings, name: str, available: int) -> Quota:
+    wanted = settings.training.instance_count
+    return Quota(
+        name=f"SageMaker: {name}",
+        available=available,
+        wanted=wanted,
+        shortage=(
+            f"SageMaker's quota {name!r} is {available} and a training job of the stage "
+            f"{settings.stage} needs {wanted}; a deployment needs none. Ask for at least {wanted} "
+            "in Service Quotas, or choose another training.instance_type in "
+            f"config/{settings.stage}.toml."
+        ),
+        for_deployment=False,
+    )
 
 
 def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str, int]:

@@ -14,28 +14,32 @@ from stacks.components.training_container import (
     algorithm_specification,
     script_mode_hyperparameters,
 )
+from stacks.components.training_input import DATASET_PREFIX, GIVEN_SPLITS
 from stacks.settings import StageSettings, TrainingSettings
-
-DATASET_CHANNELS = ("train", "valid", "test")
 
 # AWS's samples, its SDK and its documentation name throttling differently: all of them.
 _RETRY_THROTTLING = {
-    "ErrorEquals": [
-        "SageMaker.AmazonSageMakerException",
-        "SageMaker.ThrottlingException",
-        "ThrottlingException",
-    ],
+    "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
     "IntervalSeconds": 10,
     "BackoffRate": 2,
     "MaxAttempts": 5,
     "JitterStrategy": "FULL",
 }
-# The account's quota of running jobs: another job has to end first.
+# Any other error of SageMaker, a wrong request and throttling among them.
+_RETRY_UNNAMED = {
+    "ErrorEquals": ["SageMaker.AmazonSageMakerException"],
+    "IntervalSeconds": 20,
+    "BackoffRate": 2,
+    "MaxAttempts": 2,
+    "JitterStrategy": "FULL",
+}
+# The account's quota of running jobs: another job has to end first. In a new account the quota is
+# 0 and no waiting helps.
 _RETRY_LIMITS = {
     "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
-    "IntervalSeconds": 300,
-    "BackoffRate": 1.5,
-    "MaxAttempts": 6,
+    "IntervalSeconds": 120,
+    "BackoffRate": 1,
+    "MaxAttempts": 3,
 }
 
 
@@ -50,9 +54,10 @@ def create_training_job_task(
 ) -> dict[str, Any]:
     """Return the state that runs a training job to its end, in Amazon States Language and JSONata.
 
-    Its input is `{"dataset_prefix": "...", "hyperparameters": {"name": value}}`; the prefix holds
-    the folders train, valid and test in the datasets bucket, and the hyperparameters, which may be
-    left out, are flags of train.py. The result is DescribeTrainingJob's response.
+    Its input is what `training_input` checks: `{"dataset_prefix": "...", "splits": ["train",
+    "valid"], "hyperparameters": {"name": value}}`. The prefix holds a folder of each split in the
+    datasets bucket, and the hyperparameters are flags of train.py. The variable `$attempt` counts
+    the jobs of the execution. The result is DescribeTrainingJob's response.
 
     Written out and not CDK's SageMakerCreateTrainingJob, which grants itself far more than it uses.
     """
@@ -63,12 +68,8 @@ def create_training_job_task(
             "TrainingJobName": _job_name(settings.name),
             "RoleArn": role.role_arn,
             "AlgorithmSpecification": algorithm_specification(image),
-            # A job's name does not show which execution started it; this does.
-            "Environment": {"WHIPPET_EXECUTION": "{% $states.context.Execution.Id %}"},
             "HyperParameters": _hyperparameters(source.s3_object_url),
-            "InputDataConfig": [
-                _channel(name, buckets.datasets.bucket_name) for name in DATASET_CHANNELS
-            ],
+            "InputDataConfig": _channels(buckets.datasets.bucket_name),
             "OutputDataConfig": {
                 "S3OutputPath": buckets.models.s3_url_for_object(MODEL_PREFIX),
                 "KmsKeyId": key.key_arn,
@@ -76,7 +77,7 @@ def create_training_job_task(
             "ResourceConfig": _resources(settings.training, key),
             "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.maximum_runtime_seconds},
         },
-        "Retry": [_RETRY_THROTTLING, _RETRY_LIMITS],
+        "Retry": [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS],
     }
 
 
@@ -85,12 +86,13 @@ def _job_name(prefix: str) -> str:
 
     An execution's name has up to 80 characters of any kind, and may be used again after 90 days; a
     job's name may not. So: the stage, 32 digits of a hash of the execution and of when it entered
-    the state (a redrive enters it again), and the number of the retry.
+    the state (a redrive enters it again), the number of the job in the execution, and that of the
+    retry.
     """
     entered = "$states.context.Execution.Id & $states.context.State.EnteredTime"
     return (
         f"{{% '{prefix}-' & $substring($hash({entered}, 'SHA-256'), 0, 32)"
-        " & '-' & $string($states.context.State.RetryCount) %}"
+        " & '-' & $string($attempt) & '-' & $string($states.context.State.RetryCount) %}"
     )
 
 
@@ -116,16 +118,11 @@ def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
     return resources
 
 
-def _channel(name: str, bucket_name: str) -> dict[str, Any]:
-    # With a slash at its end: "flowers" as a prefix would take the folder "flowers-old" as well.
-    prefix = r"$replace($states.input.dataset_prefix, /^\/+|\/+$/, '')"
-    return {
-        "ChannelName": name,
-        "DataSource": {
-            "S3DataSource": {
-                "S3DataType": "S3Prefix",
-                "S3DataDistributionType": "FullyReplicated",
-                "S3Uri": f"{{% 's3://{bucket_name}/' & {prefix} & '/{name}/' %}}",
-            }
-        },
-    }
+def _channels(bucket_name: str) -> str:
+    """Return an expression for a channel of each split."""
+    channel = (
+        "{'ChannelName': $split, 'DataSource': {'S3DataSource': {"
+        "'S3DataType': 'S3Prefix', 'S3DataDistributionType': 'FullyReplicated', "
+        f"'S3Uri': 's3://{bucket_name}/' & {DATASET_PREFIX} & '/' & $split & '/'}}}}}}"
+    )
+    return f"{{% $map({GIVEN_SPLITS}, function($split) {{ {channel} }}) %}}"

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.acknowledgement import acknowledge, acknowledge_resource
 from stacks.components import permissions
+from stacks.components.training_input import EXPECTED_INPUT, INPUT_PROBLEMS
 from stacks.settings import StageSettings
 
 _JOB_ACTIONS = [
@@ -19,20 +20,16 @@ _JOB_ACTIONS = [
     "sagemaker:AddTags",
     "sagemaker:ListTags",
 ]
-_INPUT_IS_USABLE = (
-    "{% $type($states.input.dataset_prefix) = 'string'"
-    " ? $length($states.input.dataset_prefix) > 0"
-    " and ($not($exists($states.input.hyperparameters))"
-    " or $type($states.input.hyperparameters) = 'object') : false %}"
-)
-_EXPECTED_INPUT = (
-    'Expected {"dataset_prefix": "flowers", "hyperparameters": {"epochs": 10}}: the folder of the '
-    "datasets bucket that holds train, valid and test, and flags of train.py, which may be left out"
+_MAX_JOBS = 3
+_CAPACITY_WAIT_SECONDS = 600
+# What begins the FailureReason of a job that got no machine; the quota is another error.
+_CAPACITY_IS_LACKING = (
+    f"{{% $contains($string($failure.Cause), 'CapacityError') and $attempt < {_MAX_JOBS} %}}"
 )
 # The cause of a failed job is DescribeTrainingJob's response as JSON, cut off where it is very
 # long; that of a refused request is a text.
 _FAILURE_REASON = (
-    "{% ( $cause := $string($states.input.Cause); "
+    "{% ( $cause := $failure.Cause; "
     "$contains($cause, '\"FailureReason\"') and $substring($cause, -1) = '}' ? "
     "( $job := $parse($cause); 'Training job ' & $job.TrainingJobName & ': ' & $job.FailureReason )"
     " : $exists($cause) ? $cause : 'No cause is known; see the history of the execution' ) %}"
@@ -41,7 +38,7 @@ _RULE_ACTIONS = ["events:PutRule", "events:PutTargets", "events:DescribeRule"]
 
 
 class TrainingWorkflow(Construct):
-    """Runs one training job to its end.
+    """Runs a training job to its end, and another one where there were no machines for it.
 
     Attributes:
         state_machine: start it with the input that `create_training_job_task` describes.
@@ -113,25 +110,52 @@ def _definition(task: dict[str, Any]) -> dict[str, Any]:
         "StartAt": "CheckInput",
         "States": {
             "CheckInput": {
+                "Type": "Pass",
+                "Assign": {"problems": INPUT_PROBLEMS, "attempt": 1},
+                "Next": "IsInputUsable",
+            },
+            "IsInputUsable": {
                 "Type": "Choice",
-                "Choices": [{"Condition": _INPUT_IS_USABLE, "Next": "TrainModel"}],
+                "Choices": [{"Condition": "{% $problems = '' %}", "Next": "TrainModel"}],
                 "Default": "InputRefused",
             },
-            "InputRefused": {"Type": "Fail", "Error": "InvalidInput", "Cause": _EXPECTED_INPUT},
+            "InputRefused": {
+                "Type": "Fail",
+                "Error": "InvalidInput",
+                "Cause": f"{{% $problems & '. {EXPECTED_INPUT}' %}}",
+            },
             "TrainModel": {
                 **task,
                 "Catch": [
                     {
                         "ErrorEquals": ["States.ALL"],
-                        "Output": "{% $states.errorOutput %}",
-                        "Next": "TrainingFailed",
+                        "Assign": {"failure": "{% $states.errorOutput %}"},
+                        # For the next attempt.
+                        "Output": "{% $states.input %}",
+                        "Next": "IsCapacityLacking",
                     }
                 ],
                 "End": True,
             },
+            "IsCapacityLacking": {
+                "Type": "Choice",
+                "Choices": [
+                    {
+                        "Condition": _CAPACITY_IS_LACKING,
+                        "Assign": {"attempt": "{% $attempt + 1 %}"},
+                        "Next": "WaitForCapacity",
+                    }
+                ],
+                "Default": "TrainingFailed",
+            },
+            "WaitForCapacity": {
+                "Type": "Wait",
+                "Seconds": _CAPACITY_WAIT_SECONDS,
+                "Next": "TrainModel",
+            },
             "TrainingFailed": {
                 "Type": "Fail",
-                "Error": "{% $states.input.Error %}",
+                "Error": "{% $failure.Error %}",
                 "Cause": _FAILURE_REASON,
             },
         },

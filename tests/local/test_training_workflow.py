@@ -33,18 +33,33 @@ def ended(client: Client, resources: Resources, given: dict[str, Any], name: str
     pytest.fail(f"{name} still runs")
 
 
-def test_an_execution_without_a_dataset_says_what_is_expected(
-    client: Client, stack_resources: Resources
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "dataset_prefix must be a text that names a folder"),
+        (
+            {"dataset_prefix": "flowers", "hyperparameters": {"name": "flowers & pets"}},
+            "the value of the hyperparameter name must be one or more letters, digits and . _ ",
+        ),
+    ],
+)
+def test_an_execution_without_a_usable_input_says_what_is_expected(
+    client: Client, stack_resources: Resources, given: dict[str, Any], problem: str
 ) -> None:
-    execution = ended(client, stack_resources, {}, "without-a-dataset")
+    execution = ended(client, stack_resources, given, f"without-a-usable-input-{len(given)}")
     assert (execution["status"], execution["error"]) == ("FAILED", "InvalidInput")
-    assert execution["cause"].startswith('Expected {"dataset_prefix": "flowers"')
+    assert execution["cause"].startswith(problem)
+    assert '. Expected {"dataset_prefix": "flowers"' in execution["cause"]
 
 
 def test_an_execution_with_a_dataset_comes_as_far_as_the_job(
     client: Client, stack_resources: Resources
 ) -> None:
-    given = {"dataset_prefix": "flowers/", "hyperparameters": {"epochs": 3, "batch_size": "4"}}
+    given = {
+        "dataset_prefix": "flowers/",
+        "splits": ["train", "valid"],
+        "hyperparameters": {"epochs": 3, "batch_size": "4"},
+    }
     execution = ended(client, stack_resources, given, "a_name_of_80_characters".ljust(80, "x"))
     assert execution["status"] == "FAILED"
     # Its expressions have been computed by then; the emulator has no training jobs.

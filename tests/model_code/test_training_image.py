@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import shlex
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -90,14 +91,13 @@ def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
     (tmp_path / "input" / "config").mkdir(parents=True)
     (tmp_path / "output").mkdir()
 
-    def run(**changes: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        splits: Sequence[str] = ("train", "valid", "test"), **changes: str
+    ) -> subprocess.CompletedProcess[str]:
         hyperparameters = HYPERPARAMETERS | changes
         config = tmp_path / "input" / "config"
         (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
-        channels = {
-            f"SM_CHANNEL_{split.upper()}": str(picture_folder / split)
-            for split in ("train", "valid", "test")
-        }
+        channels = {f"SM_CHANNEL_{split.upper()}": str(picture_folder / split) for split in splits}
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(packages),
@@ -109,9 +109,12 @@ def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
             "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
             "SM_OUTPUT_DIR": str(tmp_path / "output"),
         }
-        return subprocess.run(
-            # Without the environment's own packages.
-            [sys.executable, "-S", "train.py", *toolkit_flags(hyperparameters)],
+        # Without the environment's own packages. As the toolkit's ProcessRunner does: joined with
+        # spaces, without quotes, and run by a shell.
+        python = shlex.quote(sys.executable)
+        return subprocess.run(  # noqa: S602
+            " ".join([python, "-S", "train.py", *toolkit_flags(hyperparameters)]),
+            shell=True,
             cwd=tmp_path / "code",
             env=environment,
             capture_output=True,
@@ -126,10 +129,12 @@ def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
 def test_a_job_trains_with_what_the_image_and_requirements_txt_have(
     run_job: RunJob, tmp_path: Path
 ) -> None:
-    result = run_job()
+    # Characters that the state machine lets through, and a dataset without test/.
+    result = run_job(splits=("train", "valid"), name="a.b-C_9", learning_rate="1e-3")
     assert result.returncode == 0, result.stderr
     manifest = read_artifact(tmp_path / "model").manifest
     assert (manifest.architecture, manifest.labels) == ("squeezenet1_1", ("dark", "light"))
+    assert manifest.name == "a.b-C_9"
     assert "epoch=1 train_loss=" in result.stdout
     assert (tmp_path / "output" / "data" / "weights.pt").is_file()
     assert not (tmp_path / "output" / "failure").exists()
@@ -182,7 +187,8 @@ def test_what_a_job_installs_is_all_that_its_requirements_need() -> None:
 
 FAKE_PIP = """\
 import pathlib, sys
-pathlib.Path({log!r}).write_text(" ".join(sys.argv[1:]))
+constraints = pathlib.Path(sys.argv.pop())
+pathlib.Path({log!r}).write_text(" ".join(sys.argv[1:]) + "\\n" + constraints.read_text())
 print({errors!r}, file=sys.stderr)
 sys.exit({status})
 """
@@ -194,6 +200,7 @@ sys.exit({status})
         ("WARNING: new version", 0, None),
         ("WARNING: x\nERROR: No matching distribution for nncf\nERROR: y", 1, "No matching"),
         ("/usr/bin/python: No module named pip", 1, "No module named pip"),
+        ("ERROR: Cannot install nncf==3.4.0 because these", 1, "Cannot install nncf==3.4.0"),
     ],
 )
 def test_pip_installs_for_quantizing_or_the_job_says_why_not(
@@ -204,10 +211,19 @@ def test_pip_installs_for_quantizing_or_the_job_says_why_not(
     (tmp_path / "pip.py").write_text(FAKE_PIP.format(log=str(log), errors=errors, status=status))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     requirements = MODEL_CODE / "requirements-quantize.txt"
+    kept = [
+        f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy")
+    ]
     if reason is None:
         sagemaker_job.install(requirements)
     else:
-        with pytest.raises(TrainingError, match=rf"pip cannot install: .*{reason}") as caught:
+        with pytest.raises(
+            TrainingError, match=rf"pip cannot install beside .*: .*{reason}"
+        ) as caught:
             sagemaker_job.install(requirements)
         assert "\n" not in str(caught.value)
-    assert log.read_text() == f"install --quiet --requirement {requirements}"
+        assert f"the image's {', '.join(kept)}: " in str(caught.value)
+    command, *constraints = log.read_text().splitlines()
+    assert command == f"install --quiet --requirement {requirements} --constraint"
+    # pip then refuses to install another version of these, with a reason.
+    assert constraints == kept

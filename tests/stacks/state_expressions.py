@@ -15,21 +15,31 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def evaluate(value: Any, given: Any, context: dict[str, Any] = CONTEXT) -> Any:
+def evaluate(
+    value: Any,
+    given: Any,
+    context: dict[str, Any] = CONTEXT,
+    variables: dict[str, Any] | None = None,
+    states: dict[str, Any] | None = None,
+) -> Any:
     """Return a JSON value with each `{% expression %}` computed.
 
     Args:
         value: such as the Arguments of a state.
         given: the state's input.
         context: of the execution.
+        variables: what earlier states assigned.
+        states: other members of `$states`.
 
     Raises:
         ValueError: an expression has no result, which Step Functions refuses.
     """
     if isinstance(value, dict):
-        return {name: evaluate(item, given, context) for name, item in value.items()}
+        return {
+            name: evaluate(item, given, context, variables, states) for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [evaluate(item, given, context) for item in value]
+        return [evaluate(item, given, context, variables, states) for item in value]
     if not isinstance(value, str) or not value.startswith("{%"):
         return value
     assert value.endswith("%}")
@@ -37,7 +47,8 @@ def evaluate(value: Any, given: Any, context: dict[str, Any] = CONTEXT) -> Any:
     # What Step Functions adds to the language.
     expression.register_lambda("hash", _hash)
     expression.register_lambda("parse", json.loads)
-    result = expression.evaluate(None, {"states": {"input": given, "context": context}})
+    bindings = {"states": {"input": given, "context": context, **(states or {})}}
+    result = expression.evaluate(None, bindings | (variables or {}))
     if result is None:
         raise ValueError(f"no result: {value}")
     return result

@@ -64,7 +64,7 @@ def sent(assembly: Assembly, given: Json) -> Json:
     machine = assembly.resource("training", "AWS::StepFunctions::StateMachine")
     definition = resolve(assembly, "training", machine.properties["DefinitionString"])
     arguments = json.loads(definition)["States"]["TrainModel"]["Arguments"]
-    request: Json = evaluate(arguments, given, EXECUTION_CONTEXT)
+    request: Json = evaluate(arguments, given, EXECUTION_CONTEXT, {"attempt": 3})
     return request
 
 
@@ -97,4 +97,4 @@ def test_every_training_job_is_within_its_bounds(longest: Assembly, hyperparamet
     request = sent(longest, {"dataset_prefix": "x" * 200, "hyperparameters": hyperparameters})
     assert request_problems("sagemaker", "CreateTrainingJob", request) == []
     # The bound that is closest, so that the above had the longest of all before it.
-    assert len(request["TrainingJobName"]) == len(f"whippet-{LONGEST_STAGE}-") + 32 + len("-99")
+    assert len(request["TrainingJobName"]) == len(f"whippet-{LONGEST_STAGE}-") + 32 + len("-3-99")

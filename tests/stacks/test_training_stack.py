@@ -1,6 +1,9 @@
 import dataclasses
 import json
 import re
+import shlex
+import subprocess
+import sys
 import tarfile
 from typing import Any
 
@@ -20,8 +23,10 @@ from tests.stacks.assembly import (
 )
 from tests.stacks.conftest import Synthesize
 from tests.stacks.state_expressions import CONTEXT, evaluate
+from tests.stacks.state_machine import Execution, execute
 
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
+SUCCESS: Json = {"TrainingJobStatus": "Completed"}
 INPUT: Json = {"dataset_prefix": "flowers", "hyperparameters": {"epochs": "3"}}
 
 
@@ -43,8 +48,13 @@ def task(assembly: Assembly) -> Json:
 
 def request(assembly: Assembly, given: Json = INPUT) -> Json:
     """Return what an execution with this input sends to CreateTrainingJob."""
-    computed: Json = evaluate(task(assembly)["Arguments"], given)
-    return computed
+    (sent,) = run(assembly, given, [SUCCESS]).requests
+    return sent
+
+
+def run(assembly: Assembly, given: Any, results: list[Json]) -> Execution:
+    """Run an execution whose training jobs end like this."""
+    return execute(definition(assembly), given, results)
 
 
 def role_of(assembly: Assembly, service: str) -> str:
@@ -79,25 +89,130 @@ def test_the_workflow_waits_for_the_job_to_end(assembly: Assembly) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "usable"),
+    ("given", "problem"),
     [
-        (INPUT, True),
-        ({"dataset_prefix": "flowers"}, True),
-        ({}, False),
-        ({"dataset_prefix": ""}, False),
-        ({"dataset_prefix": 7}, False),
-        ({**INPUT, "hyperparameters": ["epochs", 3]}, False),
+        ({}, "dataset_prefix must be a text that names a folder"),
+        ({"dataset_prefix": ""}, "dataset_prefix must be a text that names a folder"),
+        ({"dataset_prefix": "//"}, "dataset_prefix must be a text that names a folder"),
+        ({"dataset_prefix": 7}, "dataset_prefix must be a text that names a folder"),
+        ([INPUT], "The input must be an object"),
+        ({**INPUT, "hyperparameters": ["epochs", 3]}, "hyperparameters must be an object of "),
+        ({**INPUT, "hyperparameters": None}, "hyperparameters must be an object of "),
+        ({"splits": []}, "dataset_prefix must be a text that names a folder; splits must be a "),
     ],
 )
-def test_an_input_without_a_dataset_is_refused(dev: Assembly, given: Json, usable: bool) -> None:
-    states = definition(dev)["States"]
-    assert definition(dev)["StartAt"] == "CheckInput"
-    (rule,) = states["CheckInput"]["Choices"]
-    assert evaluate(rule["Condition"], given) is usable
-    assert rule["Next"] == "TrainModel"
-    refusal = states[states["CheckInput"]["Default"]]
-    assert refusal["Type"] == "Fail"
-    assert '{"dataset_prefix": "flowers"' in refusal["Cause"]
+def test_an_execution_without_a_usable_input_says_what_is_expected(
+    dev: Assembly, given: Any, problem: str
+) -> None:
+    execution = run(dev, given, [])
+    assert execution.error == "InvalidInput"
+    assert execution.cause is not None
+    assert execution.cause.startswith(problem)
+    assert '. Expected {"dataset_prefix": "flowers", "splits": ' in execution.cause
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", "flowers & pets"),
+        ("name", "$(touch here)"),
+        ("name", "`touch here`"),
+        ("name", "a;b"),
+        ("name", "a|b"),
+        ("name", "~"),
+        ("name", "*"),
+        ("name", "{a,b}"),
+        ("name", "#"),
+        ("name", "'"),
+        ("name", '"'),
+        ("name", "\\"),
+        ("name", "a\n"),
+        ("name", "a\nb"),
+        ("name", "ä"),
+        ("name", ""),
+        # The toolkit makes an empty text of it.
+        ("name", "null"),
+        ("name", None),
+        ("name", [1, 2]),
+        ("name", {"a": 1}),
+    ],
+)
+def test_a_hyperparameter_that_a_shell_would_change_is_refused(
+    dev: Assembly, name: str, value: Any
+) -> None:
+    """The image's toolkit joins the flags with spaces and runs the line in a shell."""
+    execution = run(dev, {**INPUT, "hyperparameters": {"epochs": 3, name: value}}, [])
+    assert execution.error == "InvalidInput"
+    assert execution.cause is not None
+    assert execution.cause.startswith(
+        "the value of the hyperparameter name must be one or more letters, digits and "
+        ". _ : / = + @ , - and not null. Expected "
+    )
+
+
+@pytest.mark.parametrize("name", ["", "1a", "-a", "a b", "a;b", "a\n", "$(a)", "ä", "_a"])
+def test_a_hyperparameters_name_is_refused_likewise(dev: Assembly, name: str) -> None:
+    execution = run(dev, {**INPUT, "hyperparameters": {"epochs": 3, name: 1}}, [])
+    assert execution.error == "InvalidInput"
+    assert execution.cause is not None
+    assert execution.cause.startswith(
+        f'the hyperparameter name "{name}" must be a letter followed by letters, digits, _ and -. '
+    )
+
+
+def test_each_allowed_character_passes_a_shell_unchanged(dev: Assembly) -> None:
+    characters = "azAZ09._:/=+@,-"
+    given = {"from-scratch": characters, "learning_rate": f"-{characters}", "A_z-9": True}
+    sent = request(dev, {**INPUT, "hyperparameters": given})["HyperParameters"]
+    words = [sent[name] for name in given] + list(given)
+    line = " ".join(
+        [shlex.quote(sys.executable), "-c", "'import sys; print(sys.argv[1:])'", *words]
+    )
+    ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert ended.stdout == f"{words}\n"
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        ["train", "valid"],
+        ["valid", "train"],
+        ["test", "valid", "train"],
+    ],
+)
+def test_the_splits_of_the_input_are_the_channels(dev: Assembly, splits: list[str]) -> None:
+    """SageMaker refuses a channel without objects, and train.py does without test."""
+    channels = request(dev, {**INPUT, "splits": splits})["InputDataConfig"]
+    assert [each["ChannelName"] for each in channels] == splits
+    addresses = [each["DataSource"]["S3DataSource"]["S3Uri"] for each in channels]
+    assert [address.rpartition("/flowers/")[2] for address in addresses] == [
+        f"{split}/" for split in splits
+    ]
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        [],
+        None,
+        "train",
+        {"train": "valid"},
+        ["train"],
+        ["train", "test"],
+        ["valid", "test"],
+        ["train", "valid", "valid"],
+        ["train", "valid", "dev"],
+        ["train", "valid", None],
+        ["train", "valid", ["test"]],
+    ],
+)
+def test_splits_that_train_py_does_not_know_are_refused(dev: Assembly, splits: Any) -> None:
+    execution = run(dev, {**INPUT, "splits": splits}, [])
+    assert execution.error == "InvalidInput"
+    assert execution.cause is not None
+    assert execution.cause.startswith(
+        "splits must be a list of train, valid and, where the dataset has it, test, each once. "
+    )
 
 
 def test_the_image_runs_train_py_of_the_source_archive(assembly: Assembly) -> None:
@@ -147,6 +262,7 @@ def test_each_attempt_of_each_execution_has_a_job_name_of_its_own(assembly: Asse
     contexts = [
         at(),
         at(retry=1),
+        at(retry=10),
         at(entered="09:01"),  # a redrive, or the same name again after 90 days
         at(execution="7d1f"),
         at(execution="7D1E"),
@@ -157,25 +273,84 @@ def test_each_attempt_of_each_execution_has_a_job_name_of_its_own(assembly: Asse
         at(execution="x" * 79 + "1"),
         at(execution="x" * 79 + "2"),
     ]
-    names = [evaluate(name, INPUT, context) for context in contexts]
+    names = [
+        evaluate(name, INPUT, context, {"attempt": attempt})
+        for context in contexts
+        for attempt in (1, 2, 3)
+    ]
     assert len(set(names)) == len(names)
-    assert evaluate(name, INPUT, at()) == names[0]
+    assert evaluate(name, INPUT, at(), {"attempt": 1}) == names[0]
     for each in names:
-        assert re.fullmatch(rf"{assembly.settings.name}-[0-9a-f]{{32}}-\d", each)
+        assert re.fullmatch(rf"{assembly.settings.name}-[0-9a-f]{{32}}-[123]-\d+", each)
 
 
-def test_a_job_tells_which_execution_started_it(dev: Assembly) -> None:
-    assert request(dev)["Environment"] == {"WHIPPET_EXECUTION": CONTEXT["Execution"]["Id"]}
+def test_a_request_has_only_members_that_step_functions_documents(assembly: Assembly) -> None:
+    """Its integration takes a list of members; Environment and ContainerArguments are not in it."""
+    assert request(assembly).keys() <= {
+        "AlgorithmSpecification",
+        "HyperParameters",
+        "InputDataConfig",
+        "OutputDataConfig",
+        "ResourceConfig",
+        "RoleArn",
+        "StoppingCondition",
+        "TrainingJobName",
+    }
 
 
 def test_what_passes_is_retried(dev: Assembly) -> None:
-    retried = [name for rule in task(dev)["Retry"] for name in rule["ErrorEquals"]]
-    assert sorted(retried) == [
-        "SageMaker.AmazonSageMakerException",
-        "SageMaker.ResourceLimitExceededException",
-        "SageMaker.ThrottlingException",
-        "ThrottlingException",
-    ]
+    delays = {
+        name: [
+            rule["IntervalSeconds"] * rule["BackoffRate"] ** retry
+            for retry in range(rule["MaxAttempts"])
+        ]
+        for rule in task(dev)["Retry"]
+        for name in rule["ErrorEquals"]
+    }
+    throttling = [10, 20, 40, 80, 160]
+    assert delays == {
+        "SageMaker.ThrottlingException": throttling,
+        "ThrottlingException": throttling,
+        # A wrong request among others.
+        "SageMaker.AmazonSageMakerException": [20, 40],
+        # In a new account the quota is 0, and no waiting helps.
+        "SageMaker.ResourceLimitExceededException": [120, 120, 120],
+    }
+
+
+def failed_job(reason: str) -> Json:
+    """Return the error output of a job that failed."""
+    job = {"TrainingJobName": "whippet-dev-1", "FailureReason": reason}
+    return {"Error": "States.TaskFailed", "Cause": json.dumps(job)}
+
+
+NO_CAPACITY = failed_job("CapacityError: Unable to provision requested ML compute capacity.")
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_job_that_gets_no_machine_is_started_again_later(dev: Assembly, failures: int) -> None:
+    execution = run(dev, INPUT, [NO_CAPACITY] * failures + [SUCCESS])
+    assert (execution.result, execution.error) == (SUCCESS, None)
+    assert execution.waits == [600] * failures
+    names = [sent.pop("TrainingJobName") for sent in execution.requests]
+    assert len(set(names)) == failures + 1
+    assert all(sent == execution.requests[0] for sent in execution.requests)
+
+
+def test_the_third_job_without_a_machine_is_the_last(dev: Assembly) -> None:
+    execution = run(dev, INPUT, [NO_CAPACITY] * 3)
+    assert len(execution.requests) == 3
+    assert execution.waits == [600, 600]
+    assert execution.error == "States.TaskFailed"
+    assert execution.cause is not None
+    assert execution.cause.startswith("Training job whippet-dev-1: CapacityError: Unable to ")
+
+
+def test_a_job_that_fails_otherwise_is_not_started_again(dev: Assembly) -> None:
+    for results in ([failed_job("AlgorithmError: x")], [NO_CAPACITY, failed_job("InternalError")]):
+        execution = run(dev, INPUT, results)
+        assert len(execution.requests) == len(results)
+        assert execution.error == "States.TaskFailed"
 
 
 @pytest.mark.parametrize(
@@ -196,12 +371,10 @@ def test_a_failure_ends_the_execution_with_its_reason(
 ) -> None:
     (catch,) = task(dev)["Catch"]
     assert catch["ErrorEquals"] == ["States.ALL"]
-    assert catch["Output"] == "{% $states.errorOutput %}"
-    failure = definition(dev)["States"][catch["Next"]]
-    assert failure["Type"] == "Fail"
-    error = {"Error": "States.TaskFailed"} | ({} if cause is None else {"Cause": cause})
-    assert evaluate(failure["Error"], error) == "States.TaskFailed"
-    assert evaluate(failure["Cause"], error) == expected
+    failure = {"Error": "States.TaskFailed"} | ({} if cause is None else {"Cause": cause})
+    execution = run(dev, INPUT, [failure])
+    assert execution.error == "States.TaskFailed"
+    assert execution.cause == expected
 
 
 def test_channels_are_the_datasets_folders(assembly: Assembly) -> None:

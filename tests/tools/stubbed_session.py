@@ -41,12 +41,20 @@ class StubbedSession:
 
 
 ALL_INSTANCES = "Number of instances across active endpoints"
+# Of prod, and of dev.
+TRAINING = "ml.m5.2xlarge for training job usage"
+_TRAINING_IN_DEV = "ml.m5.xlarge for training job usage"
 
 
 def add_quota(
-    session: StubbedSession, name: str, value: float, *, all_instances: float = 20
+    session: StubbedSession,
+    name: str,
+    value: float,
+    *,
+    all_instances: float = 20,
+    training: float = 1,
 ) -> None:
-    """Let SageMaker's applied quotas be two pages: that of all instances, then this one."""
+    """Let SageMaker's applied quotas be two pages: that of all instances, then the others."""
     other = {"QuotaName": ALL_INSTANCES, "Value": all_instances}
     quotas = session.stubs["service-quotas"]
     quotas.add_response(
@@ -56,7 +64,13 @@ def add_quota(
     )
     quotas.add_response(
         "list_service_quotas",
-        {"Quotas": [{"QuotaName": name, "Value": value}]},
+        {
+            "Quotas": [
+                {"QuotaName": name, "Value": value},
+                {"QuotaName": TRAINING, "Value": training},
+                {"QuotaName": _TRAINING_IN_DEV, "Value": training},
+            ]
+        },
         {"ServiceCode": "sagemaker", "NextToken": "more"},
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from stacks.api_settings import ConcurrencySchedule
 from stacks.settings import StageSettings, load_stage_settings
-from tests.tools.stubbed_session import ALL_INSTANCES, StubbedSession, add_quota
+from tests.tools.stubbed_session import ALL_INSTANCES, TRAINING, StubbedSession, add_quota
 from tools import quotas
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -180,9 +180,10 @@ def test_the_command_shows_each_quota(
     add_quota(command, INSTANCES, 8)
     add_concurrency(command, limit=1000, unreserved=1000)
     quotas.main()
-    assert capsys.readouterr().out.splitlines()[-3:] == [
+    assert capsys.readouterr().out.splitlines()[-4:] == [
         f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available",
         f"✓ SageMaker: {ALL_INSTANCES}: 6 needed, 20 available",
+        f"✓ SageMaker: {TRAINING}: 1 needed, 1 available",
         "✓ Lambda: Concurrent executions: 3 needed, 900 available",
     ]
 
@@ -195,3 +196,18 @@ def test_the_command_fails_where_one_does_not_suffice(
     with pytest.raises(ToolError, match="at least 103 in Service Quotas"):
         quotas.main()
     assert "✗ Lambda: Concurrent executions: 3 needed, 0 available" in capsys.readouterr().out
+
+
+def test_the_command_fails_where_no_training_job_can_run(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8, training=0)
+    add_concurrency(command, limit=1000, unreserved=1000)
+    with pytest.raises(ToolError, match=rf"{TRAINING}' is 0 and a training job of the stage prod"):
+        quotas.main()
+    assert f"✗ SageMaker: {TRAINING}: 1 needed, 0 available" in capsys.readouterr().out
+
+
+def test_a_stage_is_deployed_where_no_training_job_can_run(session: StubbedSession) -> None:
+    add_quota(session, INSTANCES, 6, training=0)
+    assert problems(stage(provisioned_concurrency=0), session) == []

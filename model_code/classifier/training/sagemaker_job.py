@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from classifier.training.errors import TrainingError
 
 # Set by AWS's toolkit, which starts train.py.
 _OUTPUT_FOLDER = "SM_OUTPUT_DIR"
+# The image's own, which its torch and its GPU driver were built with and tested against.
+_KEPT = ("torch", "torchvision", "numpy")
 
 
 def is_running(environment: Mapping[str, str]) -> bool:
@@ -33,26 +37,31 @@ def install(requirements: Path) -> None:
     """Install what the image lacks and only some jobs need; what is there already is kept.
 
     Raises:
-        TrainingError: pip could not install it.
+        TrainingError: pip could not install it, or only with another torch, torchvision or numpy.
     """
     print(f"installing {requirements.name}", flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--requirement",
-        str(requirements),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    kept = [f"{name}=={importlib.metadata.version(name)}" for name in _KEPT]
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        result = _run_pip("install", "--requirement", requirements, "--constraint", constraints)
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or [f"it ended with {result.returncode}"]
         # The first error of several; without one of its own, the end of what was printed.
         reason = next((line for line in lines if line.startswith("ERROR:")), lines[-1])
         raise TrainingError(
-            f"--quantize needs {requirements.name}, which pip cannot install: {reason}. Let the "
-            "job reach a package index, or train without --quantize"
+            f"--quantize needs {requirements.name}, which pip cannot install beside the image's "
+            f"{', '.join(kept)}: {reason}. Let the job reach a package index, use an image whose "
+            "versions fit, or train without --quantize"
         )
     # Python remembers what was there when it last looked.
     importlib.invalidate_caches()
+
+
+def _run_pip(command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "pip", command, "--quiet", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
