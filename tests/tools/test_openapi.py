@@ -24,6 +24,7 @@ from classifier_proxy.schemas import (
     OTHER_IMAGE_MEDIA_TYPES,
     parse_request,
 )
+from stacks.components.classifier_api import BINARY_MEDIA_TYPES
 from stacks.components.gateway_responses import GATEWAY_ERRORS
 from tools import openapi
 from tools.documents import errors_document
@@ -43,6 +44,11 @@ def validator(schema: Any) -> Any:
 def json_event(document: Any) -> ApiEvent:
     headers: dict[str, str | None] = {"content-type": "application/json"}
     return ApiEvent("POST", "/predict", headers, json.dumps(document).encode())
+
+
+def test_api_gateway_passes_on_unchanged_what_the_proxy_takes_for_an_image() -> None:
+    images = (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE)
+    assert sorted(BINARY_MEDIA_TYPES) == sorted(images)
 
 
 def operations() -> Iterator[dict[str, Any]]:
