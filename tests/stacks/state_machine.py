@@ -37,6 +37,7 @@ def execute(definition: Json, given: Any, results: list[Json]) -> Execution:
         }
         chosen = state
         states: Json = {}
+        output = given
         if state["Type"] == "Choice":
             chosen = {"Next": state["Default"]}
             for rule in state["Choices"]:
@@ -57,10 +58,11 @@ def execute(definition: Json, given: Any, results: list[Json]) -> Execution:
                 states = {"errorOutput": result}
             else:
                 execution.result = result
+            output = result
         else:
             assert state["Type"] == "Pass"
         given, variables = (
-            evaluate(chosen.get("Output", given), given, context, variables, states),
+            evaluate(chosen.get("Output", output), given, context, variables, states),
             variables | evaluate(chosen.get("Assign", {}), given, context, variables, states),
         )
         if chosen.get("End"):
