@@ -29,8 +29,10 @@ _BY_FIRST_BYTES: Final = (
     (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the bytes that it stands for"),
     (
         re.compile(rb'\s*[{\[]\s*["{]'),
-        'JSON; send {"instances": [{"b64": "<base64 of the image>"}]} with Content-Type: '
-        "application/json, or the image's bytes",
+        (
+            'JSON; send {"instances": [{"b64": "<base64 of the image>"}]} with Content-Type: '
+            "application/json, or the image's bytes"
+        ),
     ),
 )
 # An AVIF may name mif1 as well, which HEIC images have: these come first.

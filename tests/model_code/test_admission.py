@@ -42,6 +42,12 @@ class _Queue:
             self.arrive(1)
             self.leave(1, each_seconds=each_seconds)
 
+    def become_slow_and_empty(self) -> None:
+        """One leaves each second, until all others give up."""
+        self.arrive(40)
+        self.leave(4, each_seconds=1)
+        self.give_up(36)
+
     def wait(self, seconds: float) -> None:
         self._seconds += seconds
 
@@ -102,9 +108,7 @@ def test_the_pace_follows_what_changes() -> None:
 
 def test_who_gives_up_says_nothing_of_the_pace() -> None:
     queue = _Queue()
-    queue.arrive(40)
-    queue.leave(4, each_seconds=1)
-    queue.give_up(36)
+    queue.become_slow_and_empty()
     queue.arrive(6)
     assert queue.expect_refused() == 5 - 3
 
@@ -122,9 +126,7 @@ def test_after_all_have_given_up_the_time_until_the_next_is_not_the_pace() -> No
 
 def test_requests_whose_pictures_have_not_come_yet_are_before_the_next() -> None:
     queue = _Queue()
-    queue.arrive(40)
-    queue.leave(4, each_seconds=1)
-    queue.give_up(36)
+    queue.become_slow_and_empty()
     with ExitStack() as inside:
         for _ in range(5):
             inside.enter_context(queue.admission.place())

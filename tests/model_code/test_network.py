@@ -147,5 +147,7 @@ def test_a_download_that_fails_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth .*--weights-file"):
+    with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth .*--weights-file") as caught:
         published_weights("resnet18")[0].load()
+    assert "--architecture efficientnet_lite0" in str(caught.value)
+    assert "--from-scratch" in str(caught.value)

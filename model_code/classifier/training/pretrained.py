@@ -113,7 +113,8 @@ class PublishedWeights:
             reason = getattr(error, "reason", error)
             raise DownloadError(
                 f"{self._member.url} cannot be downloaded ({reason}); "
-                "give the file with --weights-file, or train a model of your own"
+                "give the file with --weights-file, take --architecture efficientnet_lite0, whose "
+                "weights come in a Python package, or train with train.py --from-scratch"
             ) from error
         finally:
             socket.setdefaulttimeout(before)
