@@ -107,7 +107,7 @@ BAD_INPUT = {
     "truncated image": (GOOD[: len(GOOD) // 2], "image/png", 422, "unreadable_image"),
     "wrong content type": (GOOD, "text/plain", 415, "unsupported_media_type"),
     "no content type": (GOOD, None, 415, "unsupported_media_type"),
-    "broken JSON": (b'{"image": ', "application/json", 400, "invalid_request"),
+    "broken JSON": (b'{"image": ', "application/json", 400, "invalid_json"),
     "JSON without image": (b'{"picture": "aGk="}', "application/json", 400, "invalid_request"),
     "broken base64": (b'{"image": "%%%"}', "application/json", 400, "invalid_base64"),
     "more than 4 MiB": (
