@@ -127,7 +127,7 @@ def test_bad_input_gets_its_status_in_the_one_shape(deployment: LocalDeployment,
     assert answer["request_id"]
 
 
-@pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "ALL", "1e9", "1" * 10])
+@pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "ALL", "1e9"])
 def test_a_wrong_top_k_is_refused(deployment: LocalDeployment, top_k: str) -> None:
     status, answer = ask(deployment, GOOD, query=f"?top_k={top_k}")
     assert (status, answer["error"]["code"]) == (400, "invalid_top_k"), answer

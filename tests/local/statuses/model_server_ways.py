@@ -25,7 +25,7 @@ _OF_OTHER_SERVERS = {
 MODEL_SERVER_WAYS = {
     (422, "unreadable_image"): Way(
         Request(HALF_A_PICTURE),
-        message="The body is not a readable JPEG, PNG or WebP picture.",
+        message="The PNG image is cut off: its end is missing. Send all of the file.",
     ),
     **{
         (status, code): Way(

@@ -50,8 +50,8 @@ _OF_REQUESTS = {
     ),
     (400, "invalid_top_k"): Way(
         Request(GOOD, query="?top_k=0"),
-        message='top_k must be a whole number from 1 to 999999999 or "all"; above the model\'s '
-        "number of classes it gives all of them.",
+        message='top_k must be a whole number from 1, or "all"; above the model\'s number of '
+        "classes it gives all of them.",
     ),
     (400, "response_too_large"): Way(
         Request(GOOD, query="?top_k=all"), asking_a_stand_in, answer(200, bytes(6 * 1024**2 + 1))
