@@ -3,7 +3,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from classifier_proxy.errors import InvalidOrderError, InvalidScoresError, InvalidTopKError
+from classifier_proxy.errors import (
+    InvalidOrderError,
+    InvalidRequestError,
+    InvalidScoresError,
+    InvalidTopKError,
+)
 
 MAX_TOP_K = 999_999_999
 """What a larger number is taken for: no model has as many classes, so both give all of them."""
@@ -59,7 +64,13 @@ def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, A
         InvalidTopKError: `top_k` is not one whole number from 1, or `ALL`.
         InvalidOrderError: `order` is not one of `ORDERS`, or is "class" beside `top_k`.
         InvalidScoresError: `scores` is not one of `SCORES`.
+        InvalidRequestError: the query has another parameter, mistyped perhaps.
     """
+    if unknown := sorted(query.keys() - PARAMETER_NAMES):
+        raise InvalidRequestError(
+            f"The query parameter {unknown[0][:40]!a} is unknown; the parameters are"
+            f" {', '.join(sorted(PARAMETER_NAMES))}."
+        )
     top_k = _value("top_k", query, members, InvalidTopKError)
     order = _value("order", query, members, InvalidOrderError)
     scores = _value("scores", query, members, InvalidScoresError)

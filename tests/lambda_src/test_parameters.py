@@ -155,6 +155,16 @@ def test_a_parameter_that_is_given_twice_is_refused(
     assert runtime.requests == []
 
 
+def test_an_unknown_query_parameter_is_named(proxy: Proxy, runtime: SageMakerRuntime) -> None:
+    response = proxy.call(query=[("topk", "3")])
+
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_request")
+    assert response.body["error"]["message"] == (
+        "The query parameter 'topk' is unknown; the parameters are order, scores, top_k."
+    )
+    assert runtime.requests == []
+
+
 def test_different_parameters_may_be_in_different_places(
     proxy: Proxy, runtime: SageMakerRuntime
 ) -> None:
