@@ -161,7 +161,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
         "unreadable_image",
     ),
     ("broken json", b'{"image": ', "application/json", [], 400, "invalid_json"),
-    ("deep json", b"[" * 100_000, "application/json", [], 400, "invalid_json"),
+    ("deep json", b"[" * 100_000, "application/json", [], 400, "invalid_request"),
     ("a long number", b'{"image": ' + b"1" * 5000, "application/json", [], 400, "invalid_json"),
     ("a json list", b"[]", "application/json", [], 400, "invalid_request"),
     ("json null", b"null", "application/json", [], 400, "invalid_request"),
