@@ -93,8 +93,12 @@ $(DEMO): | $(TRAINING_ENVIRONMENT)
 
 # ---- on this machine
 
+.PHONY: only-local
+only-local:
+	@$(if $(filter-out local,$(if $(filter command line,$(origin STAGE)),$(STAGE))),echo "make up deploys the stage local to this machine; for $(STAGE): make deploy STAGE=$(STAGE)" >&2; exit 2)
+
 .PHONY: up
-up: environments $(MODEL) ## Deploy every stack to a local cloud and classify a picture
+up: only-local environments $(MODEL) ## Deploy every stack to a local cloud and classify an image
 	@$(PYTHON) -m tools.up --port $(PORT) --public-port $(PUBLIC_PORT)
 
 .PHONY: down

@@ -30,9 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options = parse_options(given, os.environ, __doc__)
+        options.check_folders()
         if options.quantize and sagemaker_job.is_running(os.environ):
             sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
         # Only now: torch takes seconds to import, and --help should not.
+        print("loading torch", flush=True)
         from classifier.training.job import train
 
         train(options)

@@ -1,10 +1,14 @@
 """The API's response as lines for a person."""
 
 from collections.abc import Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from tools.api_client import ApiAnswer
 from tools.console import ToolError
+
+# As in lambda_src/classifier_proxy/image_checks.py, which the tools do not import.
+MAXIMUM_IMAGE_BYTES: Final = 4 * 2**20
 
 
 def describe(answer: ApiAnswer) -> str:
@@ -13,7 +17,13 @@ def describe(answer: ApiAnswer) -> str:
     Raises:
         ToolError: the response is an error, or none that the API documents.
     """
-    if answer.status != 200:
+    if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _has_code(answer.content):
+        # Above 6 MB it is Lambda that responds, above 10 MB API Gateway, each in its own form.
+        raise ToolError(
+            "The API responded with 413 (payload_too_large): the image has too many bytes. "
+            f"Send one of at most {MAXIMUM_IMAGE_BYTES // 2**20} MiB."
+        )
+    if answer.status != HTTPStatus.OK:
         raise ToolError(f"The API responded with {answer.status}{_reason(answer.content)}")
     try:
         model = answer.content["model"]
@@ -39,13 +49,17 @@ def _score(prediction: Mapping[str, Any]) -> str:
     return f"{prediction['probability']:7.2%}"
 
 
+def _has_code(content: Any) -> bool:
+    error = content.get("error") if isinstance(content, dict) else None
+    return isinstance(error, dict) and "code" in error
+
+
 def _reason(content: Any) -> str:
     """Return what the body says of an error, as the rest of a sentence."""
     if not isinstance(content, dict):
         text = str(content).strip()
         return f": {text[:200]}" if text else " and an empty body."
-    error = content.get("error")
-    if isinstance(error, dict) and "code" in error:
+    if _has_code(content):
+        error = content["error"]
         return f" ({error['code']}): {error.get('message', '')}".rstrip(": ")
-    # Above 6 MB AWS itself responds, with a message and no code.
     return f": {content.get('message', content)}"

@@ -209,6 +209,16 @@ def test_a_crop_too_small_for_the_architecture_is_refused(
     assert "try a larger --crop" in _refusal(capsys, *given, "--crop", 16)
 
 
+def test_a_folder_that_does_not_exist_is_refused_before_torch_is_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["--data", str(tmp_path / "nowhere")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"train.py: {tmp_path / 'nowhere' / 'train'}: no such folder;")
+    assert "--data names the folder above" in printed.err
+    assert printed.out == ""
+
+
 def test_pictures_that_cannot_be_used_are_refused_by_name(
     picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_script: Run
 ) -> None:

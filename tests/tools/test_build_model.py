@@ -357,3 +357,15 @@ def test_make_model_always_looks_and_other_targets_build_only_what_is_missing(
     assert "tools.build_model" in planned("model")
     assert "--upgrade" not in planned("model")
     assert "tools.build_model --upgrade" in planned("model", "UPGRADE=1")
+
+
+@pytest.mark.parametrize(("stage", "refused"), [("dev", True), ("nobody", True), ("local", False)])
+def test_make_up_names_the_command_for_another_stage(stage: str, *, refused: bool) -> None:
+    make = shutil.which("make")
+    assert make
+    ended = subprocess.run(
+        [make, "--silent", "only-local", f"STAGE={stage}"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode != 0) == refused
+    assert (f"make deploy STAGE={stage}" in ended.stderr) == refused

@@ -2,14 +2,16 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy import image_checks
+from tools import predictions
 from tools.api_client import ApiAnswer
 from tools.console import ToolError
 from tools.predictions import describe
 
 
-def described(*predictions: dict[str, Any]) -> str:
+def described(*items: dict[str, Any]) -> str:
     model = {"name": "resnet50", "version": "0123456789ab"}
-    content = {"predictions": list(predictions), "model": model, "request_id": "r"}
+    content = {"predictions": list(items), "model": model, "request_id": "r"}
     return describe(ApiAnswer(status=200, content=content, milliseconds=41.6))
 
 
@@ -45,6 +47,27 @@ def test_a_blank_label_is_told_by_its_index() -> None:
 def test_an_error_is_an_error(content: Any, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
         describe(ApiAnswer(status=429, content=content, milliseconds=1.0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"message": "Request Too Long"},
+        "HTTP content length exceeded 10485760 bytes.",
+        {"error": "Request Too Long"},
+    ],
+)
+def test_of_an_image_that_aws_itself_refuses_the_limit_is_said(content: Any) -> None:
+    reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
+    with pytest.raises(ToolError, match=reason):
+        describe(ApiAnswer(status=413, content=content, milliseconds=1.0))
+    assert predictions.MAXIMUM_IMAGE_BYTES == image_checks.MAXIMUM_IMAGE_BYTES
+
+
+def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
+    error = {"error": {"code": "image_too_large", "message": "Too many pixels."}}
+    with pytest.raises(ToolError, match=r"413 \(image_too_large\): Too many pixels."):
+        describe(ApiAnswer(status=413, content=error, milliseconds=1.0))
 
 
 @pytest.mark.parametrize(

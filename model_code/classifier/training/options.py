@@ -57,3 +57,17 @@ class TrainingOptions:
         for split in ("train", "valid"):
             if self.folders[split] is None:
                 raise DataError(f"no {split} pictures: give --data DIR or --{split} DIR")
+
+    def check_folders(self) -> None:
+        """Refuse folders that do not exist, before torch takes seconds to import.
+
+        Raises:
+            DataError: names the folder.
+        """
+        for split in ("train", "valid"):
+            folder = self.folders[split]
+            if folder is not None and not folder.is_dir():
+                raise DataError(
+                    f"{folder}: no such folder; expected the {split} images in it, "
+                    "<label>/<image>. --data names the folder above train/ and valid/"
+                )
