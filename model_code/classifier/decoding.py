@@ -70,10 +70,11 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     """
     format_name = image_format(data)
     essence, is_complete = _without_metadata(data, format_name)
-    if format_name == "JPEG":
-        _check_scans(data)
-        # No more than in the file, by how the metadata is removed; but these are what costs time.
-        _check_scans(essence)
+    # Counted in what is decoded, so that nothing done to the file before can add any.
+    if format_name == "JPEG" and jpeg_segments.has_more_scans(essence, MAX_JPEG_SCANS):
+        raise RequestError(
+            "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
+        )
     try:
         # Pillow warns at half of what it refuses.
         with warnings.catch_warnings(action="ignore"):
@@ -101,13 +102,6 @@ def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, Callable[[]
         return jpeg_segments.without_metadata(data)
     # The length of all that follows the first two fields.
     return data, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
-
-
-def _check_scans(data: bytes) -> None:
-    if jpeg_segments.has_more_scans(data, MAX_JPEG_SCANS):
-        raise RequestError(
-            "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
-        )
 
 
 def _unreadable(format_name: str, is_complete: bool) -> RequestError:

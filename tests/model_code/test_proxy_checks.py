@@ -178,6 +178,36 @@ def test_a_mutation_is_never_read_otherwise_than_by_pillow(
     _assert_alike(data)
 
 
+@given(
+    name=st.sampled_from(["jpeg", "progressive", "cmyk", "comment"]),
+    places=st.lists(st.tuples(st.integers(0, 8), HIDDEN_MARKERS), min_size=1, max_size=3),
+    drops_frame=st.booleans(),
+)
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+def test_metadata_between_any_segments_is_never_read_otherwise_than_by_pillow(
+    name: str, places: list[tuple[int, bytes]], drops_frame: bool
+) -> None:
+    segments = _segments(PICTURES[name])
+    for place, hidden in places:
+        segments.insert(min(place + 1, len(segments) - 1), hidden)
+    if drops_frame:
+        segments = [segment for segment in segments if segment[:2] not in FRAMES]
+    _assert_alike(b"".join(segments))
+
+
+FRAMES = (b"\xff\xc0", b"\xff\xc2")
+
+
+def _segments(jpeg: bytes) -> list[bytes]:
+    """Split into the first marker, each segment of the header, and the rest from the first scan."""
+    segments, position = [jpeg[:2]], 2
+    while jpeg[position + 1] != 0xDA:
+        end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+        segments.append(jpeg[position:end])
+        position = end
+    return [*segments, jpeg[position:]]
+
+
 @pytest.mark.parametrize("fill", [1, 2, 5])
 @pytest.mark.parametrize("removed", [1, 3])
 def test_a_frame_hidden_behind_fill_bytes_and_metadata_counts_for_neither(
