@@ -69,11 +69,12 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
         RequestError: `unsupported_image`, `unreadable_image` or `image_too_large`.
     """
     format_name = image_format(data)
-    if format_name == "JPEG" and jpeg_segments.has_more_scans(data, MAX_JPEG_SCANS):
+    essence, is_complete = _without_metadata(data, format_name)
+    # Counted in what is decoded, so that nothing done to the file before can add any.
+    if format_name == "JPEG" and jpeg_segments.has_more_scans(essence, MAX_JPEG_SCANS):
         raise RequestError(
             "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
         )
-    essence, is_complete = _without_metadata(data, format_name)
     try:
         # Pillow warns at half of what it refuses.
         with warnings.catch_warnings(action="ignore"):

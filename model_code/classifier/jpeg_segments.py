@@ -43,7 +43,7 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
     for _ in range(MAX_SEGMENTS):
         marker = _MARKER.search(data, position)
         if marker is None:
-            return _joined([*kept, data[start:]]), lambda: False
+            return _without_gaps(kept, data[start:]), lambda: False
         kind = data[marker.end() - 1]
         position = marker.end()
         if kind == _START_OF_SCAN:
@@ -61,7 +61,7 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
     else:
         # Nothing that a decoder could take long for.
         return data[:2], lambda: True
-    return _joined([*kept, data[start:]]), lambda: data.find(_END_OF_IMAGE, position) >= 0
+    return _without_gaps(kept, data[start:]), lambda: data.find(_END_OF_IMAGE, position) >= 0
 
 
 def has_more_scans(data: bytes, limit: int) -> bool:
@@ -69,11 +69,11 @@ def has_more_scans(data: bytes, limit: int) -> bool:
     return next(islice(_SCAN.finditer(data), limit, None), None) is not None
 
 
-def _joined(pieces: list[bytes]) -> bytes:
-    # Decoders pass over junk between segments, but take nothing for a JPEG that begins with it.
-    if len(pieces) > 1 and len(pieces[0]) == 2 and not pieces[1].startswith(b"\xff"):
-        pieces.insert(1, _EMPTY_COMMENT)
-    return b"".join(pieces)
+def _without_gaps(kept: list[bytes], rest: bytes) -> bytes:
+    # An empty comment stands for what was removed. Without it, fill bytes or junk before a removed
+    # segment and junk after it would join to a marker that the file does not have. It also keeps
+    # junk from following the first marker, where Pillow takes nothing for a JPEG.
+    return _EMPTY_COMMENT.join(piece for piece in (*kept, rest) if piece)
 
 
 def _is_metadata(kind: int, content: bytes) -> bool:

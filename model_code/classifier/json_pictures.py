@@ -14,6 +14,8 @@ _PICTURE: Final = '{"b64": "<base64 of a picture>"}'
 # it can be said by its place. Of ten million brackets, Python would first make as many lists.
 _SPARE_COMMAS: Final = 64
 _DATA_URL = re.compile(r"data:[^,]{0,100};base64,", re.IGNORECASE)
+_ESCAPE: Final = b"\\u"
+_ESCAPE_OF_ONE_BYTE: Final = b"\\u00"
 _LINE_BREAKS: Final = b"\r\n\t "
 _KIND_BY_TYPE: Final = {
     dict: "an object",
@@ -82,16 +84,19 @@ def _read_line(line: bytes | bytearray) -> bytes | RequestError:
 
 
 def _parse(text: bytes | bytearray, max_commas: int) -> Any:
-    """Read JSON strictly, in time and memory that follow the text's length.
+    """Read JSON in ASCII strictly, in time and memory that follow the text's length.
 
     Raises:
         ValueError: what is wrong, for the caller.
     """
     if text.count(b",") > max_commas:
         raise ValueError(f"it has more than {max_commas} commas")
+    # Of one character beyond these, Python would make a string of two or four bytes each.
+    if not text.isascii() or text.count(_ESCAPE) != text.count(_ESCAPE_OF_ONE_BYTE):
+        raise ValueError("it has characters other than ASCII, which no key and no base64 has")
     try:
         return json.loads(
-            str(text, "utf-8"),
+            str(text, "ascii"),
             object_pairs_hook=_object_of,
             parse_constant=_refuse_constant,
             # No number is ever expected, and converting one of a million digits takes long.

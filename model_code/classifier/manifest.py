@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         # A 0 and a 0.0 are the same preprocessing, and must have the same identity.
         for name in ("mean", "std"):
-            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            object.__setattr__(self, name, _finite_numbers(name, getattr(self, name)))
         if not 1 <= self.crop <= self.resize <= LARGEST_RESIZE_PIXELS:
             raise ManifestError(
                 f"preprocessing needs 1 <= crop <= resize <= {LARGEST_RESIZE_PIXELS}, "
@@ -65,6 +66,16 @@ class Preprocessing:
             )
         if any(value <= 0 for value in self.std):
             raise ManifestError(f"preprocessing.std must be above 0, not {list(self.std)}")
+
+
+def _finite_numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(value) for value in values)
+    except OverflowError:
+        numbers = (math.inf,)
+    if not all(map(math.isfinite, numbers)):
+        raise ManifestError(f"preprocessing.{name} must be finite numbers that fit in 64 bits")
+    return numbers
 
 
 @dataclass(frozen=True, kw_only=True)

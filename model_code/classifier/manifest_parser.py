@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, NoReturn
@@ -18,13 +19,22 @@ def parse_manifest(text: str) -> Manifest:
     """Read a manifest's file text and check every field of it.
 
     Raises:
-        ManifestError: not JSON, of another schema, a field missing, unknown, of a wrong type or
-            out of bounds, or an identity that does not follow from the fields.
+        ManifestError: not JSON, nested too deeply, a text that UTF-8 cannot hold, of another
+            schema, a field missing, unknown, of a wrong type or out of bounds, or an identity that
+            does not follow from the fields.
     """
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        return _parse(text)
+    except RecursionError as error:
+        raise ManifestError("is not a manifest's JSON: it is nested too deeply") from error
+
+
+def _parse(text: str) -> Manifest:
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         raise ManifestError(f"is not JSON ({error})") from error
+    _check_encodable(document)
     if not isinstance(document, dict):
         raise ManifestError("is not a JSON object")
     schema_version = document.pop("schema_version", None)
@@ -147,6 +157,21 @@ def _check_shares(prefix: str, document: dict[str, Any]) -> None:
 def _check_texts(name: str, values: Sequence[object]) -> None:
     if not all(isinstance(value, str) for value in values):
         raise ManifestError(f"{name} must hold texts only")
+
+
+def _check_encodable(document: object) -> None:
+    # JSON's escapes can write half of a surrogate pair, which no file or response can hold.
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"has a text that is not valid Unicode ({error.reason})") from error
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

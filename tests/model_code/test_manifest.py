@@ -178,6 +178,39 @@ def test_a_field_that_is_wrong_is_refused_with_the_reason(
         parse_manifest(json.dumps(document))
 
 
+HALF_A_PAIR = "\\ud800"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("0.4,", "1e999,", "1e999 is too large a number"),
+        ("0.4,", "-1e999,", "-1e999 is too large a number"),
+        ("0.4,", "9" * 401 + ",", r"preprocessing\.mean must be finite numbers"),
+        ("0.4,", "9" * 5000 + ",", "is not JSON"),
+        ('"metrics": {', '"metrics": {"test_accuracy": 1e999', "1e999 is too large a number"),
+        ('"pear"', f'"{HALF_A_PAIR}"', "a text that is not valid Unicode"),
+        ('"metrics": {', f'"metrics": {{"{HALF_A_PAIR}": 1', "a text that is not valid Unicode"),
+        ("{", "[" * 100_000 + "{", "nested too deeply"),
+        ('"metrics": {', '"metrics": {"a": ' + '{"a":' * 100_000, "nested too deeply"),
+        (
+            '"schema_version": 3',
+            '"schema_version": ' + "[" * 900 + "]" * 900,
+            "schema_version|deep",
+        ),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_json_can_write_and_no_manifest_holds_is_refused(
+    old: str, new: str, reason: str
+) -> None:
+    text = MANIFEST.to_json()
+    assert old in text
+    with pytest.raises(ManifestError, match=reason) as caught:
+        parse_manifest(text.replace(old, new, 1))
+    str(caught.value).encode()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3"])
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(ManifestError, match="JSON"):

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from classifier import jpeg_segments
 from classifier.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
 from classifier.errors import RequestError
 from classifier.image_formats import FORMATS
@@ -50,6 +51,16 @@ def _exif_with_thumbnail() -> bytes:
 EXIF = _exif_with_thumbnail()
 ANIMATION = {"save_all": True, "append_images": [_gradient().rotate(9)]}
 FRAME_IN_A_COMMENT = b"\xff\xc0\0\x0b\x08\0\x09\0\x09\x01\x01\x11\0"
+# Fill bytes, metadata that the container removes, and what would be a marker next to the former.
+HIDDEN_MARKERS = st.builds(
+    lambda fill, kind, content, rest: (
+        b"\xff" * fill + struct.pack(">BBH", 0xFF, kind, len(content) + 2) + content + rest
+    ),
+    st.integers(0, 3),
+    st.sampled_from([0xE0, 0xE1, 0xE2, 0xEE, 0xFE]),
+    st.binary(max_size=3),
+    st.sampled_from([b"", b"\xda", b"\xc2", b"\xd9", FRAME_IN_A_COMMENT[1:]]),
+)
 PICTURES = {
     "jpeg": _file(_gradient(), "JPEG"),
     "progressive": _file(_gradient(), "JPEG", progressive=True),
@@ -96,14 +107,31 @@ def _size_by_proxy(data: bytes) -> PictureSize | errors.RequestError | None:
 
 def _assert_alike(data: bytes) -> bool:
     """Compare the two, and tell whether Pillow opened the picture."""
-    expected, told = _size_by_pillow(data), _size_by_proxy(data)
+    told = _size_by_proxy(data)
+    _assert_size(_size_by_pillow(_without_metadata(data)), told, data)
+    expected = _size_by_pillow(data)
+    _assert_size(expected, told, data)
+    return expected is not None
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """Return what the container has Pillow decode."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return jpeg_segments.without_metadata(data)[0]
+    return data
+
+
+def _assert_size(
+    expected: tuple[int, int] | None,
+    told: PictureSize | errors.RequestError | None,
+    data: bytes,
+) -> None:
     if expected is None:
-        return False
+        return
     if expected[0] * expected[1] > MAX_PIXELS:
         assert isinstance(told, errors.ImageTooLargeError)
     elif data.count(b"\xff\xda") <= MAX_JPEG_SCANS:
         assert told == expected
-    return True
 
 
 @pytest.mark.parametrize("format_name", MODES)
@@ -133,6 +161,7 @@ def test_a_picture_cut_at_any_byte_is_never_read_otherwise_than_by_pillow(name: 
                 st.sampled_from([b"\xff", b"\xff\0", b"\xff\xff", b"\xff\xd9", b"\xff\xfe\0\1"]),
                 st.sampled_from([b"\xff\xc2", b"\xff\xc8", b"\xff\xda", b"\xff\xde", b"\xff\x01"]),
                 st.just(FRAME_IN_A_COMMENT),
+                HIDDEN_MARKERS,
             ),
         ),
         min_size=1,
@@ -147,6 +176,58 @@ def test_a_mutation_is_never_read_otherwise_than_by_pillow(
     for start, length, replacement in cuts:
         data = data[:start] + replacement + data[start + length :]
     _assert_alike(data)
+
+
+@given(
+    name=st.sampled_from(["jpeg", "progressive", "cmyk", "comment"]),
+    places=st.lists(st.tuples(st.integers(0, 8), HIDDEN_MARKERS), min_size=1, max_size=3),
+    drops_frame=st.booleans(),
+)
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+def test_metadata_between_any_segments_is_never_read_otherwise_than_by_pillow(
+    name: str, places: list[tuple[int, bytes]], drops_frame: bool
+) -> None:
+    segments = _segments(PICTURES[name])
+    for place, hidden in places:
+        segments.insert(min(place + 1, len(segments) - 1), hidden)
+    if drops_frame:
+        segments = [segment for segment in segments if segment[:2] not in FRAMES]
+    _assert_alike(b"".join(segments))
+
+
+FRAMES = (b"\xff\xc0", b"\xff\xc2")
+
+
+def _segments(jpeg: bytes) -> list[bytes]:
+    """Split into the first marker, each segment of the header, and the rest from the first scan."""
+    segments, position = [jpeg[:2]], 2
+    while jpeg[position + 1] != 0xDA:
+        end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+        segments.append(jpeg[position:end])
+        position = end
+    return [*segments, jpeg[position:]]
+
+
+@pytest.mark.parametrize("fill", [1, 2, 5])
+@pytest.mark.parametrize("removed", [1, 3])
+def test_a_frame_hidden_behind_fill_bytes_and_metadata_counts_for_neither(
+    fill: int, removed: int
+) -> None:
+    data = PICTURES["jpeg"]
+    start = data.index(b"\xff\xc0")
+    frame = data[start : start + 19]
+    smaller = frame[:5] + b"\0\x09\0\x09" + frame[9:]
+    hidden = b"\xff" * fill + b"\xff\xe1\0\2" * removed + smaller[1:]
+    for image in (
+        data[:start] + hidden + data[start:],
+        data[: start + 19] + hidden + data[start + 19 :],
+    ):
+        assert _assert_alike(image)
+        assert check_image(image).size == decode_picture(image).size == (24, 18)
+    instead = data[:start] + hidden + data[start + 19 :]
+    assert isinstance(_size_by_proxy(instead), errors.UnreadableImageError)
+    with pytest.raises(RequestError, match="damaged"):
+        decode_picture(instead)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
