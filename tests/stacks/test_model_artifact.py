@@ -267,7 +267,7 @@ def test_a_header_that_another_tar_may_read_differently_is_refused(
     if position != 148:
         checksum = sum(block[:148]) + sum(block[156:512]) + 8 * 32
         block[148:156] = b"%06o\0 " % checksum
-    write_raw(tmp_path, block, bytes(1024))
+    write_raw(tmp_path, bytes(block), bytes(1024))
     assert expected in error_of(tmp_path)
 
 
