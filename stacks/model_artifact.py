@@ -2,6 +2,7 @@
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ _ARCHIVE_FILE = "model.tar.gz"
 _SHA256_FILE = "model.tar.gz.sha256"
 _SCHEMA_VERSION = 3
 _VERSION_LENGTH = 12
+_NETWORK_FILE = "model.onnx"
+_INT8_NETWORK_FILE = "model.int8.onnx"
+_MAX_RESIZE_PIXELS = 4096  # as model_code/classifier/manifest.py
+_MAX_REPR_LENGTH = 100
+_SHORT_REPR = reprlib.Repr()  # unlike repr(), it bounds the depth too
+_SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_REPR_LENGTH
 _MAX_MANIFEST_BYTES = 16 << 20  # ten thousand labels take less than one
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -101,14 +108,21 @@ def _parse_object(content: bytes, path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not JSON ({error})") from error
     found = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if not isinstance(manifest, dict) or found != _SCHEMA_VERSION:
-        raise InputError(f"{path}: schema_version = {found!r}, expected {_SCHEMA_VERSION}")
+        raise InputError(f"{path}: schema_version = {_repr(found)}, expected {_SCHEMA_VERSION}")
     return manifest
 
 
 def _files_of(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(_is_sha256(digest) for digest in files.values()):
-        raise InputError(f"{path}: files = {files!r}, expected the sha256 of each file by its name")
+        raise InputError(
+            f"{path}: files = {_repr(files)}, expected the sha256 of each file by its name"
+        )
+    if not {_NETWORK_FILE} <= set(files) <= {_NETWORK_FILE, _INT8_NETWORK_FILE}:
+        raise InputError(
+            f"{path}: files names {_repr(sorted(files))}, expected {_NETWORK_FILE}, with or "
+            f"without {_INT8_NETWORK_FILE}"
+        )
     return files
 
 
@@ -117,13 +131,18 @@ def _artifact_of(
 ) -> ModelArtifact:
     name, identity = manifest.get("name"), manifest.get("identity")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
-        raise InputError(f"{path}: name = {name!r}, expected up to 63 letters, digits, . _ or -")
+        raise InputError(
+            f"{path}: name = {_repr(name)}, expected up to 63 letters, digits, . _ or -"
+        )
     if not isinstance(identity, str) or not _is_sha256(identity):
-        raise InputError(f"{path}: identity = {identity!r}, expected a sha256 in hexadecimal")
+        raise InputError(f"{path}: identity = {_repr(identity)}, expected a sha256 in hexadecimal")
     preprocessing, training_data = manifest.get("preprocessing"), manifest.get("training_data")
     resize = preprocessing.get("resize") if isinstance(preprocessing, dict) else None
-    if type(resize) is not int or resize < 1:
-        raise InputError(f"{path}: preprocessing.resize = {resize!r}, expected a number of pixels")
+    if type(resize) is not int or not 1 <= resize <= _MAX_RESIZE_PIXELS:
+        raise InputError(
+            f"{path}: preprocessing.resize = {_repr(resize)}, expected a number of pixels from 1 "
+            f"to {_MAX_RESIZE_PIXELS}"
+        )
     return ModelArtifact(
         archive=archive,
         sha256=sha256,
@@ -137,3 +156,9 @@ def _artifact_of(
 
 def _is_sha256(digest: object) -> bool:
     return isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
+
+
+def _repr(value: object) -> str:
+    """Return the beginning of what a manifest states, short enough for a message."""
+    text = _SHORT_REPR.repr(value)
+    return text if len(text) <= _MAX_REPR_LENGTH else f"{text[: _MAX_REPR_LENGTH - 3]}..."

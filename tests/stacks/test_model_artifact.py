@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import io
+import re
 import shutil
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +177,7 @@ def header(name: str, type_: bytes = tarfile.REGTYPE, **pax_headers: str) -> tar
         header("model.onnx", tarfile.SYMTYPE),
         header("model.onnx", tarfile.LNKTYPE),
         header("model.onnx", tarfile.CHRTYPE),
-        header("model.onnx", tarfile.DIRTYPE),
+        header("model.onnx/", tarfile.DIRTYPE),
     ],
 )
 def test_a_member_that_the_manifest_does_not_name_is_refused(
@@ -196,33 +198,146 @@ def write_raw(folder: Path, *parts: bytes) -> None:
     write_sha256(folder / "model.tar.gz")
 
 
+def test_a_file_of_gigabytes_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    member = header("model.onnx")
+    member.size = 3 << 30
+    write_raw(tmp_path, member.tobuf(tarfile.USTAR_FORMAT), bytes(1 << 20))
+    assert f"a file of {3 << 30} bytes, expected at most {2 << 30}" in error_of(tmp_path)
+
+
+def parts_of(folder: Path) -> tuple[bytes, bytes]:
+    """Return an archive's files, headers and padding included, and the zeros that end it."""
+    tar = gzip.decompress((folder / "model.tar.gz").read_bytes())
+    end = len(tar.rstrip(b"\0"))
+    end += -end % 512
+    return tar[:end], tar[end:]
+
+
+def extension(type_: bytes, content: bytes, name: str = "model.onnx") -> bytes:
+    member = header(name, type_)
+    member.linkname, member.size = "", len(content)
+    return member.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
 @pytest.mark.parametrize(
-    ("type_", "size"),
+    ("type_", "content"),
     [
-        (tarfile.REGTYPE, 3 << 30),
-        (tarfile.XHDTYPE, 3 << 30),
-        (tarfile.XGLTYPE, 3 << 30),
-        (tarfile.GNUTYPE_LONGNAME, 3 << 30),
-        (tarfile.GNUTYPE_LONGLINK, 3 << 30),
+        (tarfile.XHDTYPE, b"9" * 900_000),  # half an hour of a regular expression in tarfile
+        (tarfile.XGLTYPE, b"9" * 900_000),
+        (tarfile.XHDTYPE, b"25 GNU.sparse.size=abcd\n"),
+        (tarfile.XHDTYPE, b"17 hdrcharset=\xff\n"),
+        (tarfile.SOLARIS_XHDTYPE, b"11 size=-5\n"),
+        (tarfile.GNUTYPE_LONGNAME, b"model.onnx\0"),
+        (tarfile.GNUTYPE_LONGLINK, b"model.onnx\0"),
+        (tarfile.GNUTYPE_SPARSE, b"onnx"),
+        (tarfile.CONTTYPE, b"onnx"),
+        (tarfile.AREGTYPE, b"onnx"),
     ],
 )
-def test_a_header_that_states_gigabytes_is_refused_before_they_are_read(
-    tmp_path: Path, type_: bytes, size: int
+def test_every_extension_of_the_format_is_refused_unread(
+    tmp_path: Path, type_: bytes, content: bytes
+) -> None:
+    files, end = parts_of(write_model(tmp_path))
+    write_raw(tmp_path, extension(type_, content), files, end)
+    start = time.process_time()
+    message = error_of(tmp_path)
+    assert time.process_time() - start < 1
+    assert "holds 'model.onnx', expected the plain files" in message
+
+
+@pytest.mark.parametrize(
+    ("position", "field", "expected"),
+    [
+        (345, b"folder", "expected the plain files"),  # the name's prefix
+        (257, b"ustar  \0", "expected the plain files"),  # GNU's own format
+        (10, b"\0x", "expected the plain files"),
+        (124, b"\x80" + bytes(10) + b"\4", "size is not in ustar format"),
+        (124, b"-0000000004\0", "size is not in ustar format"),
+        (124, b"0o000000004\0", "size is not in ustar format"),
+        (148, b"000000\0 ", "a header is damaged"),
+    ],
+)
+def test_a_header_that_another_tar_may_read_differently_is_refused(
+    tmp_path: Path, position: int, field: bytes, expected: str
 ) -> None:
     write_model(tmp_path)
-    member = header("model.onnx", type_)
-    member.linkname, member.size = "", size
-    write_raw(tmp_path, member.tobuf(tarfile.GNU_FORMAT), bytes(1 << 20))
-    message = error_of(tmp_path)
-    assert f"{size} bytes" in message
+    block = bytearray(extension(tarfile.REGTYPE, b"onnx"))
+    block[position : position + len(field)] = field
+    if position != 148:
+        checksum = sum(block[:148]) + sum(block[156:512]) + 8 * 32
+        block[148:156] = b"%06o\0 " % checksum
+    write_raw(tmp_path, bytes(block), bytes(1024))
+    assert expected in error_of(tmp_path)
 
 
-def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
-    write_model(tmp_path)
-    nested = header("x", tarfile.XHDTYPE)
-    nested.linkname = ""
-    write_raw(tmp_path, nested.tobuf(tarfile.GNU_FORMAT) * 5000)
-    assert "cannot be read" in error_of(tmp_path)
+@pytest.mark.parametrize("zeros", [1024, 10240, 1 << 20])
+def test_zeros_end_an_archive(tmp_path: Path, zeros: int) -> None:
+    files, _ = parts_of(write_model(tmp_path))
+    write_raw(tmp_path, files, bytes(zeros))
+    load_model_artifact(tmp_path)
+
+
+HIDDEN = extension(tarfile.REGTYPE, b"import os", "code/inference.py")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (b"", "it ends early"),
+        (bytes(512), "expected 1024 to 1048576 bytes of zeros after the last file"),
+        (bytes(1025), "bytes of zeros after the last file, and nothing else"),
+        (bytes((1 << 20) + 512), "bytes of zeros after the last file, and nothing else"),
+        (bytes(512) + HIDDEN + bytes(1024), "bytes of zeros after the last file"),
+        (bytes(1024) + HIDDEN + bytes(1024), "bytes of zeros after the last file"),
+        (bytes(10240) + b"x", "bytes of zeros after the last file"),
+        (b"x" * 512 + HIDDEN + bytes(1024), "a header is damaged"),
+    ],
+)
+def test_nothing_but_zeros_may_follow_the_files(tmp_path: Path, end: bytes, expected: str) -> None:
+    files, _ = parts_of(write_model(tmp_path))
+    write_raw(tmp_path, files, end)
+    assert expected in error_of(tmp_path)
+
+
+def test_padding_holds_nothing(tmp_path: Path) -> None:
+    files, end = parts_of(write_model(tmp_path))
+    write_raw(tmp_path, files[:-1] + b"x", end)
+    assert "data follow a file where zeros are expected" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tail", [b"x", b"\0", gzip.compress(b""), gzip.compress(bytes(512)), gzip.compress(HIDDEN)]
+)
+def test_nothing_may_follow_the_gzip_member(tmp_path: Path, tail: bytes) -> None:
+    archive = write_model(tmp_path) / "model.tar.gz"
+    archive.write_bytes(archive.read_bytes() + tail)
+    write_sha256(archive)
+    assert "data follow its gzip member" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cut", "flip", "expected"), [(1, 0, "it ends early"), (8, 0, "it ends early"), (0, 8, "check")]
+)
+def test_the_checksum_of_gzip_is_verified(
+    tmp_path: Path, cut: int, flip: int, expected: str
+) -> None:
+    archive = write_model(tmp_path) / "model.tar.gz"
+    content = bytearray(archive.read_bytes())
+    if flip:
+        content[-flip] ^= 1
+    archive.write_bytes(content[: len(content) - cut])
+    write_sha256(archive)
+    assert expected in error_of(tmp_path)
+
+
+def test_a_file_of_several_pieces_is_read(tmp_path: Path) -> None:
+    """What compresses well leaves the decompressor with more than one read returns."""
+    networks = {
+        "model.onnx": hashlib.shake_256().digest(3 << 20),
+        "model.int8.onnx": b"7" * 5_000_000,
+    }
+    load_model_artifact(write_model(tmp_path, networks=networks))
 
 
 def test_a_manifest_of_another_size_than_any_is_not_read(tmp_path: Path) -> None:
@@ -231,18 +346,22 @@ def test_a_manifest_of_another_size_than_any_is_not_read(tmp_path: Path) -> None
     assert f"manifest.json has {1 << 30} bytes, expected at most" in error_of(tmp_path)
 
 
-def test_an_archive_that_another_tar_packed_is_read(tmp_path: Path) -> None:
-    """SageMaker packs what a job wrote: owners, times, pax headers, another order."""
+@pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT])
+def test_another_tar_may_pack_an_archive_without_extensions(tmp_path: Path, format_: int) -> None:
+    """Owners, times and another order are read over, extensions are not."""
     manifest = (write_model(tmp_path) / "manifest.json").read_bytes()
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as opened:
+    with tarfile.open(fileobj=packed, mode="w:gz", format=format_) as opened:
         for name, data in {**NETWORKS, "manifest.json": manifest}.items():
             member = header(name, mtime="1732630000.25")
             member.linkname, member.size, member.uname = "", len(data), "ec2-user"
             opened.addfile(member, io.BytesIO(data))
     (tmp_path / "model.tar.gz").write_bytes(packed.getvalue())
     digest = write_sha256(tmp_path / "model.tar.gz")
-    assert load_model_artifact(tmp_path).sha256 == digest
+    if format_ == tarfile.USTAR_FORMAT:
+        assert load_model_artifact(tmp_path).sha256 == digest
+    else:
+        assert "each once, in ustar format" in error_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -251,18 +370,43 @@ def test_an_archive_that_another_tar_packed_is_read(tmp_path: Path) -> None:
         ({"schema_version": 2}, "schema_version = 2, expected 3"),
         ({"files": None}, "files = None, expected the sha256 of each file"),
         ({"files": {"model.onnx": 7}}, "expected the sha256 of each file"),
+        ({"files": {}}, "files names [], expected model.onnx, with or without model.int8.onnx"),
+        ({"files": {"model.int8.onnx": "5e" * 32}}, "files names ['model.int8.onnx'], expected"),
+        ({"files": dict.fromkeys(["model.onnx", "code/x.py"], "5e" * 32)}, "'code/x.py', "),
         ({"name": "no spaces"}, "name = 'no spaces'"),
         ({"name": None}, "name = None"),
         ({"identity": "5E" * 32}, "expected a sha256 in hexadecimal"),
         ({"identity": "5e" * 31}, "expected a sha256 in hexadecimal"),
         ({"preprocessing": None}, "preprocessing.resize = None, expected a number of pixels"),
         ({"preprocessing": {"resize": 0}}, "preprocessing.resize = 0, expected"),
+        ({"preprocessing": {"resize": 4097}}, "= 4097, expected a number of pixels from 1 to 4096"),
     ],
 )
 def test_a_manifest_that_is_not_as_agreed_is_refused(
     tmp_path: Path, changes: dict[str, Any], expected: str
 ) -> None:
     assert expected in error_of(write_model(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "value", [["x"] * 300_000, [[["y" * 99] * 9] * 9] * 9, 10**4000, "z" * 999]
+)
+@pytest.mark.parametrize("member", ["schema_version", "files", "name", "identity", "resize"])
+def test_a_message_states_the_beginning_of_what_is_long(
+    tmp_path: Path, member: str, value: Any
+) -> None:
+    changes = {"preprocessing": {"resize": value}} if member == "resize" else {member: value}
+    message = error_of(write_model(tmp_path, **changes))
+    assert f"{member} = {str([value])[1:9]}" in message
+    assert len(message) < 400 + 2 * len(str(tmp_path))
+
+
+def test_the_largest_resize_is_the_manifest_s_own(tmp_path: Path) -> None:
+    source = Path("model_code/classifier/manifest.py").read_text(encoding="utf-8")
+    largest = re.search(r"LARGEST_RESIZE_PIXELS: Final = (\d+)", source)
+    assert largest is not None
+    folder = write_model(tmp_path, preprocessing={"resize": int(largest[1])})
+    assert load_model_artifact(folder).resize_pixels == int(largest[1])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
