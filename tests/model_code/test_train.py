@@ -185,8 +185,6 @@ def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["--data", "x", "--learning-rate", "nan"], "--learning-rate is nan"),
         (["--data", "x", "--weight-decay", "-1"], "must be 0 or more"),
         (["--data", "x", "--from-scratch", "--weights-file", "y"], "exclude each other"),
-        (["--data", "x", "--architecture", "resnet51"], "no classifier named 'resnet51'"),
-        (["--data", "x", "--crop", "99999"], "crop <= resize <= 4096"),
         (["--data", "x", "--bach-size", "4"], "option --bach-size: did you mean --batch-size?"),
         (["--data", "x", "--learning_rat=1"], "--learning-rat: did you mean --learning-rate?"),
         (["--data", "x", "--zzz"], "unknown option --zzz: expected one of --help, --preset,"),
@@ -200,6 +198,19 @@ def test_options_that_cannot_be_followed_are_refused(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert reason in _refusal(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--architecture", "resnet51"], "no classifier named 'resnet51'"),
+        (["--crop", "99999"], "crop <= resize <= 4096"),
+    ],
+)
+def test_what_no_network_can_be_is_refused(
+    picture_folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reason in _refusal(capsys, "--data", picture_folder, *arguments)
 
 
 def test_a_crop_too_small_for_the_architecture_is_refused(
