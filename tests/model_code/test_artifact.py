@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -75,6 +76,23 @@ def test_auto_is_the_cheapest_precision_that_there_is(
 def test_a_precision_that_is_not_there_is_refused_with_what_makes_it(artifact: Artifact) -> None:
     with pytest.raises(ArtifactError, match=r"no int8 network, only fp32: .*build\.py --quantize"):
         artifact.resolve_precision("int8")
+
+
+def test_an_archive_needs_no_extension_of_ustar(
+    artifact_with_int8: Artifact, tmp_path: Path
+) -> None:
+    """Synthesis reads nothing else."""
+    publish(artifact_with_int8, tmp_path)
+    tar = gzip.decompress((tmp_path / "model.tar.gz").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        offsets = [member.offset for member in opened]
+        ends = [member.offset_data + -(-member.size // 512) * 512 for member in opened]
+    assert offsets == [0, *ends[:-1]]  # no header between them that tarfile reads over
+    for offset in offsets:
+        assert tar[offset + 156 : offset + 157] == b"0"
+        assert tar[offset + 257 : offset + 265] == b"ustar\x0000"
+    assert len(tar) - ends[-1] >= 1024
+    assert not any(tar[ends[-1] :])
 
 
 def test_an_int8_network_travels_and_is_checked_like_the_other(
