@@ -1,6 +1,7 @@
 """The training environment: what uv is told to install, on both ways."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
