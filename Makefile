@@ -150,12 +150,11 @@ destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets
 
 .PHONY: test
 test: test-programs environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every check: lint, types, tests, the deployment to the local cloud
-	@$(MAKE) lint
-	@# Each keeps one core busy most of the time: side by side they take two thirds of the time.
-	@echo "… tests/model_code runs beside tests/lambda_src, tools, contract and stacks; its output follows theirs"
+	@# Each side keeps one core busy most of the time.
+	@echo "… tests/model_code runs beside lint and the tests of the app; its output follows theirs"
 	@$(TRAINING) -m pytest tests/model_code > build/model_code_tests.log 2>&1 & model_code=$$!; \
 	failed=0; \
-	$(PYTHON) -m pytest tests/lambda_src tests/tools tests/contract tests/stacks || failed=$$?; \
+	{ $(MAKE) lint && $(PYTHON) -m pytest tests/lambda_src tests/tools tests/contract tests/stacks; } || failed=$$?; \
 	wait $$model_code || failed=$$?; \
 	cat build/model_code_tests.log; \
 	exit $$failed
