@@ -83,5 +83,4 @@ def cdk_environment(base: Mapping[str, str]) -> dict[str, str]:
     return dict(base) | {
         "PATH": tools + os.pathsep + base.get("PATH", ""),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }

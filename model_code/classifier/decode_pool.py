@@ -40,6 +40,9 @@ CPU_SECONDS: Final = 1.0
 MEMORY_BYTES: Final = 440_000_000
 # A process that uses no processor time and does not answer either is ended after this.
 SILENCE_SECONDS: Final = 20.0
+# Without LD_LIBRARY_PATH a Python that was built that way does not start. The folder of byte code
+# is only read, since PYTHONDONTWRITEBYTECODE is set.
+_INHERITED = ("LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
 _PACKAGE_PARENT = Path(__file__).parents[1]
 
 
@@ -237,8 +240,7 @@ def _start_keeper(assignment: Assignment) -> subprocess.Popen[bytes]:
         # numpy's threads would make forking unsafe, and decoding has no use for them.
         "OPENBLAS_NUM_THREADS": "1",
     }
-    # Without LD_LIBRARY_PATH a Python that was built that way does not start.
-    environment |= {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    environment |= {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
         [
             sys.executable,
