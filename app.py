@@ -7,10 +7,10 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.application import add_stacks, synthesize
-from stacks.demo import warn_of_demo
+from stacks.components.serving.demo import warn_of_demo
 from stacks.errors import UserError
 from stacks.inputs import load_inputs
-from stacks.settings import load_stage_settings
+from stacks.settings.stage import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
 _FOLDERS = {"model": "build/model", "proxy": "build/lambda", "page": "build/web"}

@@ -87,8 +87,8 @@ def _makers_digest() -> str:
     makers = [
         _MAKER,
         _BUILDER,
-        *sorted(code.glob("manifest*.py")),
-        *sorted(code.glob("training/*")),
+        *sorted(code.glob("artifact/*.py")),
+        *sorted(code.rglob("training/**/*.py")),
     ]
     return hashlib.sha256(
         b"".join(path.read_bytes() for path in makers if path.is_file())

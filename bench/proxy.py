@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.lambda_src.stand_in import SageMakerRuntime
-from tools.bundle_proxy import SOURCES, collect_files, write_bundle
+from tools.bundles.proxy import SOURCES, collect_files, write_bundle
 from tools.cdk import ROOT
 from tools.console import run_tool
 

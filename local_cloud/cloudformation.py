@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.request_parameters import request_parameters
 from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.moto_backend import Scope
-from local_cloud.sagemaker.scaling import ScalingService
 from local_cloud.sagemaker.service import SageMakerService
 
 Properties = dict[str, Any]

@@ -16,15 +16,15 @@ import psutil
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.cloudformation import resource_handlers
 from local_cloud.gateway import Gateway
 from local_cloud.ministack_hooks import install
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
 from local_cloud.place import Place
 from local_cloud.sagemaker.endpoints import Endpoints
-from local_cloud.sagemaker.hosting import Hosting
-from local_cloud.sagemaker.images import Images
-from local_cloud.sagemaker.scaling import ScalingService
+from local_cloud.sagemaker.hosting.hosting import Hosting
+from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.service import SageMakerService
 
 logger = logging.getLogger("local_cloud")

@@ -13,10 +13,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from classifier.artifact import ArtifactError, read_artifact
-from classifier.manifest import ManifestError
+from classifier.artifact.directory import ArtifactError, read_artifact
+from classifier.artifact.manifest import ManifestError
+from classifier.artifact.publication import publish
 from classifier.training.errors import TrainingError, UnavailableWeightsError
-from classifier.training.publication import publish
 
 EXIT_WEIGHTS_UNAVAILABLE: Final = 3
 

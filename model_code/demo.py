@@ -18,7 +18,7 @@ from PIL import Image
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it ships no types
 from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
 
-from classifier.training.demo_data import DEMO_FILE, mark_as_demo
+from classifier.training.dataset.demo_data import DEMO_FILE, mark_as_demo
 
 PICTURE_SIDE_PIXELS = 64
 BRIGHTEST = 16

@@ -17,14 +17,14 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
-from classifier.artifact import ArtifactError, read_artifact
-from classifier.classification import Labeller
-from classifier.decode_pool import DecodePool
-from classifier.engine import EngineError
-from classifier.engines import load_engine
-from classifier.logs import configure_logs
-from classifier.server import InferenceServer
-from classifier.settings import ServerSettings, SettingsError, read_port, read_settings
+from classifier.artifact.directory import ArtifactError, read_artifact
+from classifier.decode.pool import DecodePool
+from classifier.engines.engine import EngineError
+from classifier.engines.selection import load_engine
+from classifier.serving.classification import Labeller
+from classifier.serving.logs import configure_logs
+from classifier.serving.server import InferenceServer
+from classifier.serving.settings import ServerSettings, SettingsError, read_port, read_settings
 
 # SageMaker's routers keep connections for a minute; closing first would race with a request.
 KEEP_ALIVE_SECONDS = 75

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from classifier.artifact import ArtifactError
-from classifier.manifest import ManifestError
+from classifier.artifact.directory import ArtifactError
+from classifier.artifact.manifest import ManifestError
 from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
 from classifier.training.errors import TrainingError
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
         # Only now: torch takes seconds to import, and --help should not.
         print("loading torch", flush=True)
-        from classifier.training.job import train
+        from classifier.training.finetune.job import train
 
         train(options)
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sagemaker_job.is_running(os.environ):
             sagemaker_job.report_failure(reason, os.environ)
         return 1
-    # tools/build_model.py, which packs the artifact by itself, sets the variable.
+    # tools/model/build.py, which packs the artifact by itself, sets the variable.
     by_hand = os.environ.get("WHIPPET_NEXT_COMMANDS") != "0"
     if by_hand and not sagemaker_job.is_running(os.environ):
         _print_next_commands(options)

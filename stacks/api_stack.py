@@ -3,14 +3,14 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from stacks.components.api_account_logging import ApiAccountLogging
-from stacks.components.classifier_api import ClassifierApi
-from stacks.components.encrypted_log_group import encrypted_log_group
-from stacks.components.firewall import Firewall
-from stacks.components.proxy_function import ProxyFunction
+from stacks.components.api.account_logging import ApiAccountLogging
+from stacks.components.api.classifier_api import ClassifierApi
+from stacks.components.api.firewall import Firewall
+from stacks.components.api.proxy_function import ProxyFunction
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.inputs import Inputs
 from stacks.serving_stack import ServingStack
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
 

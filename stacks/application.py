@@ -8,7 +8,7 @@ from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.monitoring_stack import MonitoringStack
 from stacks.serving_stack import ServingStack
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from stacks.storage_stack import StorageStack
 from stacks.training_stack import TrainingStack
 from stacks.web_stack import WebStack

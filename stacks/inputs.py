@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.components.serving.model_artifact import ModelArtifact, load_model_artifact
 from stacks.errors import InputError
-from stacks.model_artifact import ModelArtifact, load_model_artifact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,12 @@ def load_inputs(
     if not (proxy_directory / "classifier_proxy").is_dir():
         raise InputError(
             f"no proxy code in {proxy_directory}: expected the folder classifier_proxy there. "
-            "Build it with `python -m tools.bundle_proxy`, or name another with -c proxy=<folder>"
+            "Build it with `python -m tools.bundles.proxy`, or name another with -c proxy=<folder>"
         )
     if not (page_directory / "index.html").is_file():
         raise InputError(
             f"no web page in {page_directory}: expected index.html there. "
-            "Build it with `python -m tools.bundle_web`, or name another with -c page=<folder>"
+            "Build it with `python -m tools.bundles.web`, or name another with -c page=<folder>"
         )
     return Inputs(
         model=load_model_artifact(model_directory),

@@ -4,11 +4,11 @@ from aws_cdk import CfnOutput
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
-from stacks.components.alarm_topic import AlarmTopic
-from stacks.components.dashboard import Dashboard
-from stacks.components.operator_alarms import OperatorAlarms
-from stacks.components.stage_metrics import StageMetrics
-from stacks.settings import StageSettings
+from stacks.components.monitoring.alarm_topic import AlarmTopic
+from stacks.components.monitoring.dashboard import Dashboard
+from stacks.components.monitoring.operator_alarms import OperatorAlarms
+from stacks.components.monitoring.stage_metrics import StageMetrics
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
 

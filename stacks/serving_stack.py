@@ -4,15 +4,15 @@ from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from stacks.components.endpoint import Endpoint
-from stacks.components.endpoint_configuration import EndpointConfiguration
-from stacks.components.endpoint_scaling import EndpointScaling
-from stacks.components.execution_role import ExecutionRole
-from stacks.components.model_server import model_server_environment
-from stacks.components.rollback_alarms import RollbackAlarms
-from stacks.components.serving_image import ServingImage
+from stacks.components.serving.endpoint import Endpoint
+from stacks.components.serving.endpoint_configuration import EndpointConfiguration
+from stacks.components.serving.endpoint_scaling import EndpointScaling
+from stacks.components.serving.model_server import model_server_environment
+from stacks.components.serving.rollback_alarms import RollbackAlarms
+from stacks.components.serving.serving_image import ServingImage
+from stacks.components.shared.execution_role import ExecutionRole
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
 

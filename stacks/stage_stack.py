@@ -3,7 +3,7 @@
 from aws_cdk import Environment, IStackSynthesizer, RemovalPolicy, Stack
 from constructs import Construct
 
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 
 
 class StageStack(Stack):

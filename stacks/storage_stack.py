@@ -3,9 +3,9 @@
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from stacks.components.buckets import Buckets
-from stacks.components.encryption_key import EncryptionKey
-from stacks.settings import StageSettings
+from stacks.components.storage.buckets import Buckets
+from stacks.components.storage.encryption_key import EncryptionKey
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 
 

@@ -8,17 +8,17 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
-from stacks.components.encrypted_log_group import encrypted_log_group
-from stacks.components.execution_role import ExecutionRole
-from stacks.components.training_container import IMAGE_REPOSITORY, training_image
-from stacks.components.training_job import create_training_job_task
-from stacks.components.training_workflow import TrainingWorkflow
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.components.shared.execution_role import ExecutionRole
+from stacks.components.training.container import IMAGE_REPOSITORY, training_image
+from stacks.components.training.job import create_training_job_task
+from stacks.components.training.source import pack_training_source
+from stacks.components.training.workflow import TrainingWorkflow
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
-from stacks.training_source import pack_training_source
 
 
 class TrainingStack(StageStack):

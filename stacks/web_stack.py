@@ -5,11 +5,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
-from stacks.components.encrypted_log_group import encrypted_log_group
-from stacks.components.page_content import PageContent
-from stacks.components.page_distribution import API_PATH, PageDistribution
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.components.web.page_content import PageContent
+from stacks.components.web.page_distribution import API_PATH, PageDistribution
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 from stacks.storage_stack import StorageStack
 

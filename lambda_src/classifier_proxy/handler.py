@@ -5,23 +5,23 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from classifier_proxy.endpoint import CallLimits, SageMakerEndpoint
-from classifier_proxy.endpoint_status import SageMakerEndpointStatus
+from classifier_proxy.endpoint.describe import SageMakerEndpointStatus
+from classifier_proxy.endpoint.invoke import CallLimits, SageMakerEndpoint
 from classifier_proxy.error_table import answer_for
 from classifier_proxy.errors import ResponseTooLargeError
 from classifier_proxy.events import read_event
 from classifier_proxy.health import Health
+from classifier_proxy.observability.telemetry import Telemetry
+from classifier_proxy.observability.timing import timed, timed_fetch
+from classifier_proxy.observability.xray import trace
+from classifier_proxy.requests import FetchPicture
 from classifier_proxy.routes import Routes, answer_event, create_routes
-from classifier_proxy.schemas import FetchPicture
 from classifier_proxy.settings import load_settings
-from classifier_proxy.telemetry import Telemetry
-from classifier_proxy.timing import timed, timed_fetch
-from classifier_proxy.tracing import trace
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from classifier_proxy.url_fetch import PictureFetcher
+    from classifier_proxy.image_url.fetch import PictureFetcher
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -115,7 +115,7 @@ def _fetch_picture_from(
     @cache
     def fetcher() -> "PictureFetcher":
         # Here, so that only who names a picture by its address waits for this import.
-        from classifier_proxy.url_fetch import PictureFetcher
+        from classifier_proxy.image_url.fetch import PictureFetcher
 
         return PictureFetcher(allowed_hosts)
 

@@ -7,13 +7,13 @@ from classifier_proxy.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from classifier_proxy.picture_headers import PictureSize, has_more_jpeg_scans, read_size
+from classifier_proxy.image_headers import PictureSize, has_more_jpeg_scans, read_size
 
 MAXIMUM_IMAGE_BYTES = 4 * 1024 * 1024
 """4 MiB: in base64 it still fits the 6 MB that Lambda takes in one synchronous call."""
 
 MAXIMUM_PIXELS = 25_000_000
-"""As in the container (`model_code/classifier/decoding.py`), where the reason is."""
+"""As in the container (`model_code/classifier/image/decoding.py`), where the reason is."""
 
 MAXIMUM_JPEG_SCANS = 128
 """As in the container too."""

@@ -1,10 +1,10 @@
 from collections.abc import Callable, Mapping
 
-from classifier_proxy.answers import Answer
 from classifier_proxy.errors import RouteNotFoundError
 from classifier_proxy.events import ApiEvent
 from classifier_proxy.health import Health
-from classifier_proxy.schemas import FetchPicture, parse_request
+from classifier_proxy.model_response import Answer
+from classifier_proxy.requests import FetchPicture, parse_request
 from classifier_proxy.service import Endpoint, classify
 
 RemainingSeconds = Callable[[], float]

@@ -1,9 +1,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from classifier_proxy.answers import Answer, parse_classification
 from classifier_proxy.errors import DeadlineTooShortError
-from classifier_proxy.schemas import ClassificationRequest
+from classifier_proxy.model_response import Answer, parse_classification
+from classifier_proxy.requests import ClassificationRequest
 
 ANSWER_RESERVE_SECONDS = 1.0
 """Kept back from the time that is left, to check, log and send the answer."""

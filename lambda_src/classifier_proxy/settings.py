@@ -2,7 +2,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from classifier_proxy.url_checks import HOST_NAME_PATTERN
+from classifier_proxy.image_url.url import HOST_NAME_PATTERN
 
 _ALLOWED_HOST = rf"(\*\.)?{HOST_NAME_PATTERN}"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

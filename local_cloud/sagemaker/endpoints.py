@@ -10,7 +10,7 @@ from typing import Any
 from moto.sagemaker.models import FakeEndpoint
 
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
-from local_cloud.sagemaker.hosting import Deployment, Hosting
+from local_cloud.sagemaker.hosting.hosting import Deployment, Hosting
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, endpoint_record
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
-from local_cloud.sagemaker.images import Images
-from local_cloud.sagemaker.invocations import Invocation, invoke_endpoint
+from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.hosting.invocations import Invocation, invoke_endpoint
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, records
 from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.validation import check_request

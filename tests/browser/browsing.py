@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 from tests.browser.pictures import Photographer
 from tools.browser import require_browser
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 FLAGS = [
     "--headless",

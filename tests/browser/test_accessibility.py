@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1100, "height": 720}

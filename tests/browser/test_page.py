@@ -13,7 +13,7 @@ from tests.browser.pictures import Photographer
 from tests.browser.screenshots import keep_screenshot
 from tests.local.conftest import DEMO
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 TEST_PICTURES = DEMO / "data" / "test"
 DIGITS = [min(folder.glob("*.png")) for folder in sorted(TEST_PICTURES.glob("?"))]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTIONS
-from stacks.components.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from tools.cdk import ROOT
 
 DOCUMENTED = {

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 PREDICT = "**/api/predict**"
 GIF = base64.b64decode("R0lGODdhAQABAIAAAAAAAP///ywAAAAAAQABAAACAkQBADs=")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.endpoint import CallLimits
+from classifier_proxy.endpoint.invoke import CallLimits
 from tests.lambda_src.events import LambdaContext, proxy_event
-from tests.lambda_src.pictures import jpeg
+from tests.lambda_src.images import jpeg
 from tests.lambda_src.stand_in import SageMakerRuntime, answer
 
 JPEG = jpeg(640, 480)

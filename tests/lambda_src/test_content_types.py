@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from classifier_proxy import foreign_bodies
 from classifier_proxy.events import ApiEvent
-from classifier_proxy.schemas import OTHER_IMAGE_MEDIA_TYPES, parse_request
+from classifier_proxy.requests import OTHER_IMAGE_MEDIA_TYPES, parse_request
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import BINARY_MEDIA_TYPES, proxy_event
 from tests.lambda_src.forms import form
-from tests.lambda_src.pictures import lossy_webp, png
+from tests.lambda_src.images import lossy_webp, png
 from tests.lambda_src.stand_in import SageMakerRuntime
 
 PNG = png(640, 480)

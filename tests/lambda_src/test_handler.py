@@ -7,7 +7,7 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import REQUEST_ID, proxy_event
-from tests.lambda_src.pictures import jpeg, lossy_webp, png
+from tests.lambda_src.images import jpeg, lossy_webp, png
 from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, service_error
 
 PNG = png(640, 480)

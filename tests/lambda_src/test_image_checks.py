@@ -18,8 +18,8 @@ from classifier_proxy.image_checks import (
     CheckedImage,
     check_image,
 )
-from classifier_proxy.picture_headers import MOST_PARTS
-from tests.lambda_src.pictures import (
+from classifier_proxy.image_headers import MOST_PARTS
+from tests.lambda_src.images import (
     extended_webp,
     jpeg,
     jpeg_frame,
@@ -31,7 +31,7 @@ from tests.lambda_src.pictures import (
     png_header,
 )
 
-DECODING = Path(__file__).parents[2] / "model_code" / "classifier" / "decoding.py"
+DECODING = Path(__file__).parents[2] / "model_code" / "classifier" / "image" / "decoding.py"
 MEDIA_TYPES = {
     jpeg: "image/jpeg",
     png: "image/png",

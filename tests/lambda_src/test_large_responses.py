@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.endpoint import MAX_RESPONSE_BYTES
+from classifier_proxy.endpoint.invoke import MAX_RESPONSE_BYTES
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import proxy_event
 from tests.lambda_src.stand_in import SageMakerRuntime, answer

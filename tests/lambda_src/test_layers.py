@@ -3,8 +3,6 @@ import sys
 from pathlib import Path
 
 CORE = [
-    "address_checks",
-    "answers",
     "deadlines",
     "encoded_images",
     "error_table",
@@ -14,15 +12,17 @@ CORE = [
     "forms",
     "health",
     "image_checks",
+    "image_headers",
+    "image_url.addresses",
+    "image_url.url",
     "measurements",
-    "metrics",
+    "model_response",
+    "observability.emf",
     "parameters",
-    "picture_headers",
+    "requests",
     "routes",
-    "schemas",
     "service",
     "settings",
-    "url_checks",
 ]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 

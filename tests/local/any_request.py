@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from openapi_schema_validator import OAS31Validator
 
 from tests.local.documented import REGISTRY
-from tools.error_rows import error_rows
+from tools.api_docs.error_rows import error_rows
 
 _RETRY_AFTER_SECONDS: dict[tuple[int, str], set[int | None]] = {}
 for _row in error_rows():

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.local.documented import check_documented
-from tools.error_rows import HEALTH, PREDICT
-from tools.local_deployment import LocalDeployment
+from tools.api_docs.error_rows import HEALTH, PREDICT
+from tools.local.deployment import LocalDeployment
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run `python -m ...` as make does, in a laptop's environment."""
-    if "tools.up" in arguments:
+    if "tools.local.up" in arguments:
         check_ports(arguments)
     ended = subprocess.run(
         [sys.executable, "-m", *arguments],
@@ -78,7 +78,7 @@ def up(
 ) -> subprocess.CompletedProcess[str]:
     """Deploy a model, the demo if no other, to a cloud of its own on free ports."""
     return run_tool(
-        "tools.up",
+        "tools.local.up",
         "--model", str(model),
         "--state-directory", str(state),
         "--deployment", str(state / "local.json"),

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.local.conftest import DEMO_MODEL, all_process_ids, local_cloud, up
-from tools.api_client import predict
 from tools.aws import aws_client
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment, read_local_deployment
+from tools.local.api_client import predict
+from tools.local.deployment import LocalDeployment, read_local_deployment
 
 
 @pytest.fixture(scope="session")

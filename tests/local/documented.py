@@ -6,7 +6,7 @@ from openapi_schema_validator import OAS31Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tools.openapi import document
+from tools.api_docs.openapi import document
 
 DOCUMENT = document()
 _OPERATIONS = {

@@ -4,7 +4,7 @@ import base64
 
 from hypothesis import strategies
 
-from tools.openapi_schemas import PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import PICTURE_EXAMPLE
 
 # One pixel each, made with Pillow.
 _JPEG = (

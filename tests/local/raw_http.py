@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 _TIMEOUT_SECONDS = 35.0  # above API Gateway's own 29
 _CHUNK_BYTES = 1000

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.local.conftest import DEMO_MODEL, up
-from tools.local_deployment import LocalDeployment, read_local_deployment
+from tools.local.deployment import LocalDeployment, read_local_deployment
 
 # Takes the folder of an artifact, returns what `make up` printed.
 Redeploy = Callable[[Path], str]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.local.asking import ask
 from tests.local.conftest import DEMO
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 PICTURES = sorted((DEMO / "data" / "test").glob("*/*.png"))
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from classifier_proxy.parameters import PARAMETER_NAMES
-from stacks.components.gateway_responses import GATEWAY_ERRORS
-from stacks.settings import load_stage_settings
+from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.settings.stage import load_stage_settings
 from tests.local.asking import Answer, Request, ask, send
 from tests.local.conftest import run_tool
 from tests.local.test_api import GOOD
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 MESSAGES = {error.kind: error.message for error in GATEWAY_ERRORS}
 SETTINGS = load_stage_settings("local", ROOT / "config").api
@@ -94,7 +94,7 @@ def test_the_parameters_beside_an_image_are_the_proxys_to_judge(
 
 
 def test_the_key_is_fetched_with_credentials(deployment: LocalDeployment, state: Path) -> None:
-    ended = run_tool("tools.api_key", "--stage", "local", "--state-directory", str(state))
+    ended = run_tool("tools.account.api_key", "--stage", "local", "--state-directory", str(state))
     assert ended.stdout == f"{deployment.api_key}\n"
 
 

@@ -109,7 +109,7 @@ def test_no_test_can_take_the_default_ports(tmp_path: Path, ports: tuple[str, ..
     with pytest.raises(AssertionError, match="--p"):
         local_cloud(tmp_path, "up", *ports)
     with pytest.raises(AssertionError, match="--p"):
-        run_tool("tools.up", "--state-directory", str(tmp_path), *ports)
+        run_tool("tools.local.up", "--state-directory", str(tmp_path), *ports)
     assert list(tmp_path.iterdir()) == []
 
 

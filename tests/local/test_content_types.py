@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import requests
 
-from classifier_proxy.schemas import IMAGE_MEDIA_TYPES, OTHER_IMAGE_MEDIA_TYPES
+from classifier_proxy.requests import IMAGE_MEDIA_TYPES, OTHER_IMAGE_MEDIA_TYPES
 from tests.lambda_src.forms import CONTENT_TYPE, file, form, joined
 from tests.lambda_src.test_content_types import FOREIGN
 from tests.local.asking import ask
 from tests.local.pictures import PICTURES
 from tests.local.test_api import GOOD
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 JSON = "application/json"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from stacks.components.proxy_function import ALIAS_NAME
+from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.test_direct_invocation import OTHER_EVENTS
 from tests.local.asking import ask
 from tests.local.documented import check_documented
 from tests.local.test_api import GOOD
-from tools.error_rows import PREDICT
-from tools.local_deployment import LocalDeployment
+from tools.api_docs.error_rows import PREDICT
+from tools.local.deployment import LocalDeployment
 
 IMAGE = base64.b64encode(GOOD).decode()
 

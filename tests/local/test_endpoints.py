@@ -17,8 +17,8 @@ from tests.local.conftest import DEMO_MODEL
 from tests.local.test_api import GOOD
 from tests.local.test_instances import servers
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
-from tools.local_deployment import LocalDeployment
-from tools.prune import prune_superseded
+from tools.deployment.prune import prune_superseded
+from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
 ACCOUNT = "123456789012"

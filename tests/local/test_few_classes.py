@@ -19,7 +19,7 @@ from tests.local.own_model import copy_tree, run_own_model_commands
 from tests.local.redeploying import Redeploy, redeploying
 from tests.local.test_up_and_destroy import check_pasted_curl
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
 TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
@@ -153,7 +153,9 @@ def test_logits_are_what_the_softmax_is_made_of(
 )
 def test_predict_prints_every_class(few: FewClasses, state: Path, options: tuple[str, ...]) -> None:
     deployed = ("--deployment", str(state / "local.json"))
-    *lines, model = run_tool("tools.predict", str(IMAGE), *deployed, *options).stdout.splitlines()
+    *lines, model = run_tool(
+        "tools.local.predict", str(IMAGE), *deployed, *options
+    ).stdout.splitlines()
     scores = {label: score for score, label in map(str.split, lines)}
     assert sorted(scores) == few.labels
     assert all(score.endswith("%") != ("logits" in options) for score in scores.values())

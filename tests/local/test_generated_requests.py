@@ -16,7 +16,7 @@ from tests.local.any_request import check_answer_of_any_request
 from tests.local.documented import DOCUMENT
 from tests.local.generation import REPRODUCIBLE
 from tests.local.pictures import PICTURES, pictures
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 GENERATED_REQUESTS = 2_000
 CONFIGURATION = {

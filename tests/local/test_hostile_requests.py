@@ -17,8 +17,8 @@ from tests.local.any_request import check_answer_of_any_request
 from tests.local.generation import REPRODUCIBLE
 from tests.local.pictures import PICTURES
 from tests.local.raw_http import RawAnswer, RawRequest, exchange
-from tools.local_deployment import LocalDeployment
-from tools.openapi_schemas import PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import PICTURE_EXAMPLE
+from tools.local.deployment import LocalDeployment
 
 LONGEST_SECONDS = 1.0
 PICTURE = PICTURES["image/png"]

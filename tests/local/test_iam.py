@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
 from tools.aws import aws_client
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
 Resources = Callable[[str, str], list[str]]

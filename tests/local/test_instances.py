@@ -12,7 +12,7 @@ from tests.local.asking import ask
 from tests.local.conftest import processes_naming
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 # docs/errors.md: a broken connection and no healthy instance.
 WHILE_REPLACED = {200, 502, 503}

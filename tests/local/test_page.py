@@ -10,9 +10,9 @@ import pytest
 
 from tests.local.conftest import DEMO
 from tests.local.documented import check_documented
-from tools.error_rows import PREDICT
-from tools.local_deployment import LocalDeployment
-from tools.openapi import document
+from tools.api_docs.error_rows import PREDICT
+from tools.api_docs.openapi import document
+from tools.local.deployment import LocalDeployment
 
 PICTURE = DEMO / "data" / "test" / "3" / "0023.png"
 

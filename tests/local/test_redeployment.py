@@ -17,7 +17,7 @@ from tests.local.redeploying import Redeploy, redeploying
 from tests.local.test_api import GOOD
 from tests.stacks.fake_inputs import write_archive
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
 CAT = ROOT / "samples" / "cat.jpg"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.schemas import JSON_MEDIA_TYPE
+from classifier_proxy.requests import JSON_MEDIA_TYPE
 from tests.lambda_src.stand_in import SageMakerRuntime
 from tests.local.asking import Request, send
 from tests.local.documented import check_documented
@@ -15,8 +15,8 @@ from tests.local.statuses.cloud import Cloud
 from tests.local.statuses.way import Situation
 from tests.local.statuses.ways import OUT_OF_REACH, WAYS, Key
 from tests.local.test_api import GOOD
-from tools.error_rows import error_rows
-from tools.local_deployment import LocalDeployment
+from tools.api_docs.error_rows import error_rows
+from tools.local.deployment import LocalDeployment
 
 ROWS = {row[:3]: row for row in error_rows()}
 _SITUATIONS = list(dict.fromkeys(way.situation for way in WAYS.values()))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from stacks.training_source import pack_training_source
+from stacks.components.training.source import pack_training_source
 from tests.local.test_iam import acting_as
 from tools.cdk import ROOT
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
 Resources = Callable[[str, str], list[str]]

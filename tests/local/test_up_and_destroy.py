@@ -13,7 +13,7 @@ import pytest
 from tests.local.conftest import local_cloud, run_tool, up
 from tools.aws import aws_client
 from tools.cdk import ROOT
-from tools.local_deployment import read_local_deployment
+from tools.local.deployment import read_local_deployment
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,9 @@ def test_up_twice_then_destroy(place: Path) -> None:
     aws_client("s3", environment).put_object(
         Bucket=next(b["Name"] for b in datasets if "dataset" in b["Name"]), Key="a.png", Body=b"x"
     )
-    destroyed = run_tool("tools.destroy", "--stage", "local", "--state-directory", str(place))
+    destroyed = run_tool(
+        "tools.deployment.destroy", "--stage", "local", "--state-directory", str(place)
+    )
     assert "emptied: " in destroyed.stdout
     stacks = aws_client("cloudformation", environment).describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in stacks] == ["CDKToolkit"]

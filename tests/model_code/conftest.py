@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from classifier.classification import Labeller
-    from classifier.manifest import Manifest
+    from classifier.artifact.manifest import Manifest
+    from classifier.serving.classification import Labeller
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -22,7 +22,7 @@ sys.path.insert(0, str(MODEL_CODE))
 
 # This suite belongs to the training environment. A run of all tests in another one leaves it out;
 # a run of this folder alone then ends with pytest's status for "no tests".
-collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
+collect_ignore_glob = [] if find_spec("torch") else ["*test_*.py"]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -51,7 +51,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state dict of a resnet18 of four classes, random but always the same."""
     import torch
 
-    from classifier.training.network import build_network
+    from classifier.training.weights.network import build_network
 
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("weights") / "weights.pt"
@@ -62,9 +62,8 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def network(weights_file: Path) -> Any:
     """The resnet18 of those weights, as a `torch.nn.Module`."""
-    from classifier.training.network import build_network, load_weights, read_state_dict
-
-    from .exported_network import CROP
+    from classifier.training.weights.network import build_network, load_weights, read_state_dict
+    from tests.model_code.training.exported_network import CROP
 
     network = build_network("resnet18", 4, CROP)
     load_weights(network, read_state_dict(weights_file), "resnet18")
@@ -75,8 +74,7 @@ def network(weights_file: Path) -> Any:
 def artifact_folder(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact that was exported from it."""
     from classifier.training.export import write_artifact
-
-    from .exported_network import DESCRIPTION
+    from tests.model_code.training.exported_network import DESCRIPTION
 
     folder = tmp_path_factory.mktemp("artifact")
     write_artifact(network, DESCRIPTION, folder)
@@ -93,7 +91,7 @@ def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def manifest() -> Manifest:
     """Of a classifier of three colours."""
-    from classifier.manifest import Manifest, Preprocessing
+    from classifier.artifact.manifest import Manifest, Preprocessing
 
     return Manifest(
         name="colours",
@@ -111,7 +109,7 @@ def manifest() -> Manifest:
 
 @pytest.fixture(scope="session")
 def labeller(manifest: Manifest) -> Labeller:
-    from classifier.classification import Labeller
+    from classifier.serving.classification import Labeller
 
     return Labeller(manifest, "0123456789ab")
 

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from classifier import jpeg_segments
-from classifier.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
 from classifier.errors import RequestError
-from classifier.image_formats import FORMATS
+from classifier.image import jpeg_segments
+from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
+from classifier.image.formats import FORMATS
 from classifier_proxy import errors
 from classifier_proxy.error_table import answer_for
 from classifier_proxy.image_checks import check_image
-from classifier_proxy.picture_headers import PictureSize
+from classifier_proxy.image_headers import PictureSize
 
 SIZES = [(1, 1), (24, 18), (300, 7), (3, 400)]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
-from stacks.api_settings import ApiSettings, ConcurrencySchedule
 from stacks.application import add_stacks
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.api import ApiSettings, ConcurrencySchedule
+from stacks.settings.stage import StageSettings
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
 REPOSITORY = Path(__file__).resolve().parents[2]

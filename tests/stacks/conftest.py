@@ -7,7 +7,7 @@ import tests.stacks.node_process  # noqa: F401 - before anything else imports aw
 
 # isort: split
 from stacks.inputs import Inputs, load_inputs
-from stacks.settings import StageSettings, load_stage_settings
+from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG, Assembly, synthesize
 from tests.stacks.fake_inputs import write_model, write_model_code, write_page, write_proxy
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.schemas import (
+from classifier_proxy.requests import (
     FORM_MEDIA_TYPE,
     IMAGE_MEDIA_TYPES,
     OTHER_IMAGE_MEDIA_TYPES,
 )
-from stacks.api_settings import ConcurrencySchedule
-from stacks.components.classifier_api import ACCESS_LOG_FORMAT
-from stacks.components.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.classifier_api import ACCESS_LOG_FORMAT
+from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.api import ConcurrencySchedule
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import (
     Assembly,
     Json,

@@ -111,7 +111,7 @@ def test_an_empty_stage_does_not_fall_back(folders: dict[str, str]) -> None:
 
 
 def test_missing_proxy_code_is_named(folders: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"python -m tools\.bundle_proxy"):
+    with pytest.raises(InputError, match=r"python -m tools\.bundles\.proxy"):
         build(**{**folders, "proxy": str(tmp_path)})
 
 

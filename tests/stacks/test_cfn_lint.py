@@ -9,7 +9,7 @@ import pytest
 from cfnlint.config import ConfigMixIn, ManualArgs  # type: ignore[import-untyped] # has no types
 from cfnlint.runner import Runner  # type: ignore[import-untyped] # has no types
 
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import (
     PREBUILT_IMAGE,
     PURPOSES,

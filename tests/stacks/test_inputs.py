@@ -21,7 +21,7 @@ def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
             page_directory=write_page(tmp_path / "page"),
             model_code_directory=write_model_code(tmp_path / "code"),
         )
-    assert "`python -m tools.bundle_proxy`" in str(raised.value)
+    assert "`python -m tools.bundles.proxy`" in str(raised.value)
     assert "-c proxy=" in str(raised.value)
 
 
@@ -33,7 +33,7 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path) -> None:
             page_directory=tmp_path / "page",
             model_code_directory=write_model_code(tmp_path / "code"),
         )
-    assert "`python -m tools.bundle_web`" in str(raised.value)
+    assert "`python -m tools.bundles.web`" in str(raised.value)
     assert "-c page=" in str(raised.value)
 
 

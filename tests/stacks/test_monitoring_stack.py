@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
 from tests.stacks.conftest import Synthesize
 

@@ -14,7 +14,7 @@ from constructs import IConstruct
 from stacks.application import add_stacks, synthesize
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings, load_stage_settings
+from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import (
     CONFIG,
     PREBUILT_IMAGE,
@@ -94,7 +94,7 @@ def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()
-    monkeypatch.setattr("stacks.acknowledgement.Validations", recorder)
+    monkeypatch.setattr("stacks.components.shared.acknowledgement.Validations", recorder)
     found = check(variants()[name], inputs, tmp_path)
     assert len(found) > 5
     used = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings, load_stage_settings
+from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import (
     CONFIG,
     PREBUILT_IMAGE,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
-from stacks.model_artifact import load_model_artifact
-from stacks.serving_settings import ServingSettings
-from stacks.settings import StageSettings
+from stacks.settings.serving import ServingSettings
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import (
     Assembly,
     Json,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import Assembly, synthesize
 
 

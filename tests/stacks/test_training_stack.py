@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from stacks.components.training.source import pack_training_source
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
-from stacks.training_source import pack_training_source
+from stacks.settings.stage import StageSettings
 from tests.stacks.assembly import (
     Assembly,
     Json,

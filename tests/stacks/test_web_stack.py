@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from stacks.components.page_distribution import STRIP_API_PATH
+from stacks.components.web.page_distribution import STRIP_API_PATH
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
-from stacks.settings import StageSettings
-from stacks.web_settings import check_web
+from stacks.settings.stage import StageSettings
+from stacks.settings.web import check_web
 from tests.stacks.assembly import (
     Assembly,
     Json,

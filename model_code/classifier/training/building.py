@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifier.artifact import MANIFEST_FILE, read_artifact
+from classifier.artifact.directory import MANIFEST_FILE, read_artifact
+from classifier.artifact.publication import publish
+from classifier.training.dataset.selection import Selection, find_pictures, split_folder
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
-from classifier.training.measuring import measure
-from classifier.training.network import (
+from classifier.training.measuring.measuring import measure
+from classifier.training.measuring.quantization import check_packages
+from classifier.training.weights.network import (
     StateDict,
     build_network,
     class_count_of,
     load_weights,
     read_state_dict,
 )
-from classifier.training.pretrained import PretrainedWeights, published_weights
-from classifier.training.publication import publish
-from classifier.training.quantization import check_packages
-from classifier.training.selection import Selection, find_pictures, split_folder
+from classifier.training.weights.pretrained import PretrainedWeights, published_weights
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from classifier.manifest import INTERPOLATIONS
+from classifier.artifact.manifest import INTERPOLATIONS
 from classifier.training.errors import OptionError, TrainingError
 from classifier.training.options import AUGMENTATIONS, SPLITS, TrainingOptions
 

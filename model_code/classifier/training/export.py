@@ -13,10 +13,10 @@ from typing import Any, Final
 import onnx
 import torch
 
-from classifier.artifact import MANIFEST_FILE, file_sha256
-from classifier.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
+from classifier.artifact.directory import MANIFEST_FILE, file_sha256
+from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
 from classifier.training.errors import NetworkError
-from classifier.training.network import digest
+from classifier.training.weights.network import digest
 
 # Raise it when the export changes what the network computes: it is part of a model's identity.
 EXPORTER_VERSION: Final = 1

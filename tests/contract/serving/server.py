@@ -80,7 +80,7 @@ def copy_image_context(folder: Path) -> Path:
         if line.startswith("!") and not line.endswith("/"):
             for path in MODEL_CODE.glob(line[1:]):
                 target = folder / path.relative_to(MODEL_CODE)
-                target.parent.mkdir(exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, target)
     return folder
 

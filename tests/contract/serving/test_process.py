@@ -189,8 +189,8 @@ def note(event, arguments):
 sys.addaudithook(note)
 sys.path.insert(0, {str(context)!r})
 from pathlib import Path
-from classifier.artifact import read_artifact
-from classifier.openvino_engine import OpenVinoEngine
+from classifier.artifact.directory import read_artifact
+from classifier.engines.openvino_engine import OpenVinoEngine
 model = read_artifact(Path({str(model)!r}))
 OpenVinoEngine(
     model.model_path("fp32"), preprocessing=model.manifest.preprocessing, class_count=3, streams=2

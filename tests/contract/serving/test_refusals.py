@@ -51,7 +51,7 @@ def test_bad_input_has_its_status_and_code(
 def test_a_malformed_form_leaves_no_log_line_of_its_parser(server: Server) -> None:
     assert server.invoke(b"x", "multipart/form-data; boundary=x").status == 400
     loggers = {entry["logger"] for entry in server.log_entries()}
-    assert "classifier.server" in loggers
+    assert "classifier.serving.server" in loggers
     assert not {logger for logger in loggers if logger.startswith("python_multipart")}
 
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.local_deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment
 
 API_STACK = "whippet-local-api"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.local.asking import Request, send
 from tests.local.statuses.cloud import Cloud
-from tools.error_rows import PREDICT
+from tools.api_docs.error_rows import PREDICT
 
 REST_API = "AWS::ApiGateway::RestApi"
 USAGE_PLAN = "AWS::ApiGateway::UsagePlan"

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stacks.components.proxy_function import ALIAS_NAME
+from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.stand_in import SageMakerRuntime
 from tests.local.statuses.cloud import API_STACK, Cloud
 from tests.local.test_iam import ASSETS

@@ -25,9 +25,9 @@ OUT_OF_REACH: dict[Key, str] = {
     (413, "payload_too_large", GATEWAY): "AWS answers in words of its own; see "
     "test_above_10_mb_api_gateway_takes_no_request",
     (422, "url_failed", PROXY): "needs a public host that answers; see "
-    "tests/lambda_src/pictures_by_url/test_answers_of_servers.py",
+    "tests/lambda_src/image_url/test_responses_of_servers.py",
     (422, "url_timeout", PROXY): "needs a public host that is slow; see "
-    "tests/lambda_src/pictures_by_url/test_slow_servers.py",
+    "tests/lambda_src/image_url/test_slow_servers.py",
     (503, "internal_error", GATEWAY): "a fault inside AWS",
     (504, "integration_failure", GATEWAY): "a fault between API Gateway and Lambda, inside AWS",
 }

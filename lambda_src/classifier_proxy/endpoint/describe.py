@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from classifier_proxy import errors
+from classifier_proxy.deadlines import call_within
+from classifier_proxy.endpoint.clients import create_client
+from classifier_proxy.endpoint.errors import from_transport_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+CONNECT_TIMEOUT_SECONDS = 0.4
+READ_TIMEOUT_SECONDS = 0.8
+LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+"""With the client's making, which happens once, a health check ends within 2 s."""
+
+
+class SageMakerEndpointStatus:
+    """Asks SageMaker for an endpoint's state; satisfies `health.DescribedEndpoint`.
+
+    Args:
+        name: the endpoint's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def status(self) -> str:
+        """Call DescribeEndpoint, once, for `LONGEST_CALL_SECONDS` at most.
+
+        Returns:
+            Its EndpointStatus.
+
+        Raises:
+            EndpointError: one of its kinds, chained from the SDK's error.
+        """
+        try:
+            client = self._client
+            status = call_within(
+                LONGEST_CALL_SECONDS,
+                lambda: client.describe_endpoint(EndpointName=self._name).get("EndpointStatus"),
+            )
+        except TimeoutError as error:
+            raise errors.EndpointTimeoutError from error
+        except ClientError as error:
+            raise errors.EndpointFailedError from error
+        except BotoCoreError as error:
+            raise from_transport_error(error) from error
+        except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
+            raise errors.InvalidEndpointAnswerError from error
+        if not isinstance(status, str):
+            raise errors.InvalidEndpointAnswerError
+        return status
+
+    # SageMaker's service model is large: predictions must not pay for its loading.
+    @cached_property
+    def _client(self) -> SageMakerClient:
+        client: SageMakerClient = create_client(
+            "sagemaker",
+            Config(
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": 1},
+            ),
+        )
+        return client

@@ -1,0 +1,79 @@
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+
+from classifier_proxy import errors
+from classifier_proxy.error_table import MODEL_REJECTIONS
+from classifier_proxy.model_response import parse_rejection
+
+OVERLOADED_STATUS = 503
+"""What the container answers, by its contract, when every place of its queue is taken."""
+
+_ERROR_BY_CODE: dict[str, type[errors.EndpointError]] = {
+    "ModelNotReadyException": errors.ModelNotReadyError,
+    "Throttling": errors.EndpointThrottledError,
+    "ThrottlingException": errors.EndpointThrottledError,
+    "ServiceUnavailable": errors.EndpointUnavailableError,
+    "ServiceUnavailableException": errors.EndpointUnavailableError,
+    "AccessDenied": errors.EndpointAccessDeniedError,
+    "AccessDeniedException": errors.EndpointAccessDeniedError,
+    "ExpiredToken": errors.EndpointAccessDeniedError,
+    "ExpiredTokenException": errors.EndpointAccessDeniedError,
+    "UnrecognizedClientException": errors.EndpointAccessDeniedError,
+}
+_ERROR_BY_STATUS: dict[int, type[errors.EndpointError]] = {
+    401: errors.EndpointAccessDeniedError,
+    403: errors.EndpointAccessDeniedError,
+    429: errors.EndpointThrottledError,
+    503: errors.EndpointUnavailableError,
+}
+
+
+def from_service_error(error: ClientError) -> errors.ProxyError:
+    """Map what SageMaker answered; codes as in InvokeEndpoint's reference.
+
+    Args:
+        error: what botocore made of the answer.
+
+    Returns:
+        The error to raise.
+    """
+    response: dict[str, Any] = dict(error.response)
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code == "ModelError":
+        original_status = response.get("OriginalStatusCode")
+        if isinstance(original_status, int) and original_status in MODEL_REJECTIONS:
+            return parse_rejection(original_status, str(response.get("OriginalMessage", "")))
+        if original_status == OVERLOADED_STATUS:
+            return errors.ModelOverloadedError()
+        return errors.ModelFailedError()
+    if code == "ValidationError" and "not found" in str(response["Error"].get("Message", "")):
+        return errors.EndpointMissingError()
+    if code in _ERROR_BY_CODE:
+        return _ERROR_BY_CODE[code]()
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _ERROR_BY_STATUS.get(status, errors.EndpointFailedError)()
+
+
+def from_transport_error(error: BotoCoreError) -> errors.EndpointError:
+    """Map what kept SageMaker's answer from arriving.
+
+    Args:
+        error: what botocore raised instead of an answer.
+
+    Returns:
+        The error to raise.
+    """
+    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+        return errors.EndpointTimeoutError()
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return errors.EndpointAccessDeniedError()
+    return errors.EndpointUnreachableError()

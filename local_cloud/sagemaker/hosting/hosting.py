@@ -1,0 +1,174 @@
+"""Makes running fleets from what an endpoint configuration asks for."""
+
+import random
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
+from local_cloud.sagemaker.hosting.artifacts import artifact_url, fetch_artifact
+from local_cloud.sagemaker.hosting.fleet import Fleet
+from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.hosting.instance import Instance, InstanceSpecification
+from local_cloud.sagemaker.moto_backend import Scope, call_moto
+from local_cloud.sagemaker.platform import Platform
+
+_DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
+_ENGINE = "WHIPPET_ENGINE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedVariant:
+    """A production variant that serves."""
+
+    name: str
+    weight: float
+    fleet: Fleet
+    model_directory: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """All variants of one endpoint configuration, running."""
+
+    configuration_name: str
+    variants: tuple[HostedVariant, ...]
+
+    def choose(self, target: str | None) -> HostedVariant:
+        """Return the variant that a request goes to: the named one, or by weight.
+
+        Raises:
+            AwsError: there is no variant of that name.
+        """
+        if target is None:
+            weights = [variant.weight for variant in self.variants]
+            return random.choices(self.variants, weights)[0]  # noqa: S311 - routing, no secret
+        for variant in self.variants:
+            if variant.name == target:
+                return variant
+        raise validation_error(f"Variant {target} is not found.")
+
+    def stop(self) -> None:
+        """Stop every instance and remove what it served from."""
+        for variant in self.variants:
+            variant.fleet.resize(0)
+            shutil.rmtree(variant.model_directory, ignore_errors=True)
+
+
+class Hosting:
+    """Builds deployments on this machine.
+
+    Args:
+        platform: the rest of the cloud.
+        images: which server an image stands for.
+        python: interpreter of the serving environment.
+        models: folder for unpacked artifacts.
+        logs: folder for the instances' logs.
+    """
+
+    def __init__(
+        self, *, platform: Platform, images: Images, python: Path, models: Path, logs: Path
+    ) -> None:
+        self._platform = platform
+        self._images = images
+        self._python = python
+        self._models = models
+        self._logs = logs
+
+    def deploy(
+        self,
+        scope: Scope,
+        endpoint_name: str,
+        configuration_name: str,
+        counts: dict[str, int],
+    ) -> Deployment:
+        """Start all instances of a configuration and wait until they are healthy.
+
+        Args:
+            scope: account and region.
+            endpoint_name: names the logs.
+            configuration_name: the endpoint configuration.
+            counts: instances by variant, where they differ from the initial ones.
+
+        Raises:
+            HostingError: a model could not be fetched or a server not started.
+        """
+        configuration = call_moto(
+            scope, "sagemaker", "DescribeEndpointConfig",
+            {"EndpointConfigName": configuration_name},
+        )  # fmt: skip
+        variants: list[HostedVariant] = []
+        try:
+            for wanted in configuration["ProductionVariants"]:
+                variants.append(self._start_variant(scope, endpoint_name, wanted, counts))
+        except BaseException:
+            Deployment(configuration_name=configuration_name, variants=tuple(variants)).stop()
+            raise
+        return Deployment(configuration_name=configuration_name, variants=tuple(variants))
+
+    def _start_variant(
+        self, scope: Scope, endpoint_name: str, wanted: dict[str, Any], counts: dict[str, int]
+    ) -> HostedVariant:
+        name = wanted["VariantName"]
+        if "InitialInstanceCount" not in wanted:
+            raise HostingError(
+                f"Variant {name} has no InitialInstanceCount: the local cloud hosts variants on "
+                "instances only, not serverless."
+            )
+        try:
+            model = call_moto(
+                scope, "sagemaker", "DescribeModel", {"ModelName": wanted["ModelName"]}
+            )
+        except AwsError as error:
+            raise HostingError(error.message) from error
+        # Apart from those of an earlier deployment, which serves until this one is healthy.
+        deployment_id = uuid.uuid4().hex[:8]
+        specification = self._specification(scope, model, wanted, f"{name}-{deployment_id}")
+
+        def make_instance(number: int) -> Instance:
+            log_file = self._logs / endpoint_name / f"{name}-{deployment_id}-{number}.log"
+            return Instance(specification, log_file)
+
+        fleet = Fleet(make_instance)
+        fleet.resize(counts.get(name, int(wanted["InitialInstanceCount"])))
+        return HostedVariant(
+            name=name,
+            weight=float(wanted.get("InitialVariantWeight", 1.0)),
+            fleet=fleet,
+            model_directory=specification.model_directory,
+        )
+
+    def _specification(
+        self, scope: Scope, model: dict[str, Any], wanted: dict[str, Any], folder: str
+    ) -> InstanceSpecification:
+        container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
+        server = self._images.server(container["Image"])
+        directory = self._models / folder
+        url = artifact_url(container)
+        if url:
+            fetch_artifact(
+                self._platform, scope,
+                url=url, role_arn=model["ExecutionRoleArn"], destination=directory,
+            )  # fmt: skip
+        timeout = wanted.get(
+            "ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_STARTUP_TIMEOUT_SECONDS
+        )
+        return InstanceSpecification(
+            python=self._python,
+            server=server,
+            model_directory=directory,
+            environment=_on_this_machine(container.get("Environment", {})),
+            startup_timeout_seconds=float(timeout),
+        )
+
+
+def _on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a container's variables with the engine that the serving environment has.
+
+    It is the one for CPU types, and there is no GPU: an endpoint on a GPU type computes with
+    OpenVINO here. Its other variables, those of batches among them, stay as they are.
+    """
+    return {name: "openvino" if name == _ENGINE else text for name, text in environment.items()}

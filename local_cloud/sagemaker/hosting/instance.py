@@ -1,0 +1,201 @@
+"""One instance of an endpoint: a process of the real model server."""
+
+import logging
+import os
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_cloud.environment import kept_environment
+from local_cloud.sagemaker.errors import HostingError
+from local_cloud.sagemaker.hosting.model_server_client import (
+    PING_TIMEOUT_SECONDS,
+    ModelServerClient,
+)
+
+logger = logging.getLogger(__name__)
+
+# docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+TERMINATION_GRACE_SECONDS = 30.0
+_START_POLL_SECONDS = 0.1
+_PORT_ATTEMPTS = 3
+_PORT_TAKEN = "cannot listen on"  # serve.py's own words
+_WATCH_POLL_SECONDS = 0.25
+_PING_EVERY_SECONDS = 5.0
+_FAILED_PINGS_UNTIL_RESTART = 3
+_LONGEST_RESTART_DELAY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceSpecification:
+    """How to start an instance.
+
+    Attributes:
+        python: interpreter of the serving environment.
+        server: the serve.py to run.
+        model_directory: the unpacked artifact.
+        environment: the model container's own variables.
+        startup_timeout_seconds: until the first good answer to `/ping`.
+    """
+
+    python: Path
+    server: Path
+    model_directory: Path
+    environment: dict[str, str]
+    startup_timeout_seconds: float
+
+
+class Instance:
+    """Keeps one model server alive and carries requests to it.
+
+    Args:
+        specification: how to start it.
+        log_file: where its output goes; appended to.
+    """
+
+    def __init__(self, specification: InstanceSpecification, log_file: Path) -> None:
+        self._specification = specification
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+        self.server = ModelServerClient()
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.healthy = False
+        self.outstanding = 0
+
+    @property
+    def process_id(self) -> int | None:
+        """The server's process id while it runs."""
+        process = self._process
+        return process.pid if process and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server and wait until it is healthy; from then on it is watched.
+
+        Raises:
+            HostingError: it ended or did not answer in time; the message has its last words.
+        """
+        for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+            self._start_process()
+            try:
+                self._wait_until_healthy()
+                break
+            except HostingError as error:
+                # Another process took the port between the choice and the server's bind.
+                if _PORT_TAKEN not in str(error) or not attempts_left:
+                    raise
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the server: SIGTERM, then SIGKILL after SageMaker's grace period."""
+        self._stopping.set()
+        self.healthy = False
+        process = self._process
+        if process and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(TERMINATION_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join(PING_TIMEOUT_SECONDS * 2)
+        self.server.close()
+
+    def _start_process(self) -> None:
+        specification = self._specification
+        port = _free_port()
+        self.server.move_to(port)
+        command = [
+            str(specification.python), str(specification.server), "serve",
+            "--host", "127.0.0.1", "--port", str(port),
+            "--model-dir", str(specification.model_directory),
+        ]  # fmt: skip
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_file.open("ab") as log:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - the command is built above
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=_base_environment() | specification.environment,
+                )  # fmt: skip
+            except OSError as error:
+                raise HostingError(f"The model server could not be started: {error}") from error
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + self._specification.startup_timeout_seconds
+        while not self._stopping.is_set():
+            process = self._process
+            if process and process.poll() is not None:
+                raise HostingError(
+                    "The primary container did not pass the ping health check: it exited with "
+                    f"status {process.returncode}. {self._last_words()}"
+                )
+            if self.server.ping():
+                self.healthy = True
+                return
+            if time.monotonic() > deadline:
+                if process:
+                    process.kill()
+                    process.wait()
+                raise HostingError(
+                    "The primary container did not pass the ping health check within "
+                    f"{self._specification.startup_timeout_seconds:.0f} s. {self._last_words()}"
+                )
+            self._stopping.wait(_START_POLL_SECONDS)
+
+    def _watch(self) -> None:
+        failed_pings, next_ping, restarts = 0, time.monotonic() + _PING_EVERY_SECONDS, 0
+        while not self._stopping.wait(_WATCH_POLL_SECONDS):
+            process = self._process
+            if process and process.poll() is None and failed_pings < _FAILED_PINGS_UNTIL_RESTART:
+                if time.monotonic() >= next_ping:
+                    failed_pings = 0 if self.server.ping() else failed_pings + 1
+                    restarts = restarts if failed_pings else 0
+                    next_ping = time.monotonic() + _PING_EVERY_SECONDS
+                continue
+            self._restart(restarts)
+            failed_pings, restarts = 0, restarts + 1
+            next_ping = time.monotonic() + _PING_EVERY_SECONDS
+
+    def _restart(self, earlier_restarts: int) -> None:
+        self.healthy = False
+        self.server.close()
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        logger.warning("an instance ended; starting it again: %s", self._log_file)
+        if earlier_restarts:
+            self._stopping.wait(min(2.0**earlier_restarts, _LONGEST_RESTART_DELAY_SECONDS))
+        try:
+            if not self._stopping.is_set():
+                self._start_process()
+                self._wait_until_healthy()
+        except HostingError as error:
+            logger.warning("%s", error)
+        if self._stopping.is_set() and self._process and self._process.poll() is None:
+            self._process.kill()  # stop() may have looked before the new process was there
+
+    def _last_words(self) -> str:
+        lines = self._log_file.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "It printed nothing."
+
+
+def _base_environment() -> dict[str, str]:
+    """Return what a container has besides its own variables."""
+    return kept_environment() | {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the cloud's own, gone with it
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

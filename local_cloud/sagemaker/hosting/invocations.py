@@ -1,0 +1,145 @@
+"""InvokeEndpoint: from the runtime API's wire to an instance and back."""
+
+import http.client
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.errors import AwsError
+from local_cloud.sagemaker.hosting.fleet import Fleet, NoHealthyInstanceError
+from local_cloud.sagemaker.hosting.model_server_client import (
+    INVOCATION_TIMEOUT_SECONDS,
+    InstanceAnswer,
+)
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import Platform
+
+# docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html
+_LARGEST_PAYLOAD_BYTES = 25 * 1024 * 1024
+_CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+_TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One InvokeEndpoint request."""
+
+    scope: Scope
+    endpoint_name: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def invoke_endpoint(
+    endpoints: Endpoints, platform: Platform, invocation: Invocation
+) -> tuple[int, dict[str, str], bytes]:
+    """Carry one request to a model server and record SageMaker's metrics of it.
+
+    Returns:
+        Status, headers and body of the answer.
+
+    Raises:
+        AwsError: with the runtime API's codes, ModelError among them.
+    """
+    if len(invocation.body) > _LARGEST_PAYLOAD_BYTES:
+        raise AwsError(
+            "ValidationError",
+            f"Request {len(invocation.body)} bytes has exceeded the maximum of "
+            f"{_LARGEST_PAYLOAD_BYTES} bytes",
+        )
+    deployment = endpoints.deployment(invocation.scope, invocation.endpoint_name)
+    variant = deployment.choose(invocation.headers.get(_TARGET_VARIANT))
+    started = time.perf_counter()
+    answer = None
+    try:
+        answer = _ask(variant.fleet, variant.name, invocation)
+    finally:
+        _record_metrics(
+            platform,
+            status=answer.status if answer else None,
+            seconds=time.perf_counter() - started,
+            fleet_size=variant.fleet.size,
+            names=(invocation.endpoint_name, variant.name, deployment.configuration_name),
+        )
+    if answer.status >= 400:
+        raise _model_error(answer, variant.name)
+    headers = {"x-Amzn-Invoked-Production-Variant": variant.name}
+    for name, value in answer.headers.items():
+        if name.lower() in {"content-type", _CUSTOM_ATTRIBUTES}:
+            headers[name] = value
+    return 200, headers, answer.body
+
+
+def _ask(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceAnswer:
+    headers = {
+        name: value
+        for name, value in invocation.headers.items()
+        if name in {"content-type", "accept", _CUSTOM_ATTRIBUTES}
+    }
+    try:
+        with fleet.lease() as instance:
+            return instance.server.invoke(invocation.body, headers)
+    except NoHealthyInstanceError:
+        raise AwsError(
+            "ServiceUnavailable",
+            f"No instance of variant {variant_name} is healthy; they are being started again.",
+            status=503,
+        ) from None
+    except TimeoutError as error:
+        raise _no_answer(
+            variant_name, f"Your invocation timed out after {INVOCATION_TIMEOUT_SECONDS:.0f} s"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _no_answer(variant_name, "The container went away while it worked") from error
+
+
+def _model_error(answer: InstanceAnswer, variant_name: str) -> AwsError:
+    text = answer.body.decode("utf-8", "replace")
+    side = "client" if answer.status < 500 else "server"
+    return AwsError(
+        "ModelError",
+        f'Received {side} error ({answer.status}) from {variant_name} with message "{text}".',
+        status=424,
+        OriginalStatusCode=answer.status,
+        OriginalMessage=text,
+    )
+
+
+def _no_answer(variant_name: str, what: str) -> AwsError:
+    return AwsError(
+        "ModelError",
+        f'Received server error (0) from {variant_name} with message "{what}".',
+        status=424,
+        OriginalStatusCode=500,
+        OriginalMessage=what,
+    )
+
+
+def _record_metrics(
+    platform: Platform,
+    *,
+    status: int | None,
+    seconds: float,
+    fleet_size: int,
+    names: tuple[str, str, str],
+) -> None:
+    """Record what SageMaker does for each invocation; latencies are microseconds."""
+    # No answer at all counts as the server's fault.
+    status = 500 if status is None else status
+    values = [
+        ("Invocations", 1.0, "None"),
+        ("InvocationsPerInstance", 1.0 / max(fleet_size, 1), "None"),
+        ("ModelLatency", seconds * 1e6, "Microseconds"),
+        ("Invocation4XXErrors", float(400 <= status < 500), "None"),
+        ("Invocation5XXErrors", float(status >= 500), "None"),
+        ("InvocationModelErrors", float(status >= 400), "None"),
+    ]
+    endpoint, variant, configuration = names
+    by_variant = {"EndpointName": endpoint, "VariantName": variant}
+    for name, value, unit in values:
+        platform.put_metric(name, value, unit=unit, dimensions=by_variant)
+        # Rollback alarms look at one configuration's fleet alone.
+        platform.put_metric(
+            name, value, unit=unit, dimensions=by_variant | {"EndpointConfigName": configuration}
+        )

@@ -1,0 +1,93 @@
+"""An artifact on disk: the manifest and the files it vouches for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from classifier.artifact.manifest import FILE_BY_PRECISION, Manifest, ManifestError
+from classifier.artifact.manifest_parser import parse_manifest
+
+MANIFEST_FILE: Final = "manifest.json"
+
+
+class ArtifactError(Exception):
+    """The artifact cannot be served; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A directory whose files have the sha256 that its manifest states."""
+
+    directory: Path
+    manifest: Manifest
+
+    def resolve_precision(self, requested: str) -> str:
+        """Return what to compute in: `auto` is int8 where the artifact has it, and else fp32.
+
+        Raises:
+            ArtifactError: the artifact has no network of the precision that is requested.
+        """
+        precisions = self.manifest.precisions
+        if requested == "auto":
+            return precisions[-1]
+        if requested not in precisions:
+            raise ArtifactError(
+                f"{self.directory} holds no {requested} network, only {' and '.join(precisions)}: "
+                "build one with build.py --quantize --calibration DIR, which leaves int8 out where "
+                "its answers differ too much, or ask for the precision 'auto'"
+            )
+        return requested
+
+    def model_path(self, precision: str) -> Path:
+        """Return the path of the network as ONNX.
+
+        Its input `image` is N x 3 x crop x crop, its output `logits` N x classes.
+
+        Args:
+            precision: one of the manifest's `precisions`.
+        """
+        return self.directory / FILE_BY_PRECISION[precision]
+
+
+def read_artifact(directory: Path) -> Artifact:
+    """Read the manifest in `directory` and check each file that it names.
+
+    Nothing is unpickled: the files are JSON and ONNX.
+
+    Raises:
+        ArtifactError: a file is missing or unreadable, the manifest is not valid, or a file's
+            sha256 differs from the manifest's.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        manifest = parse_manifest(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ArtifactError(f"{path} is not UTF-8 text") from error
+    except ManifestError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    for name, expected in manifest.files.items():
+        actual = file_sha256(directory / name)
+        if actual != expected:
+            raise ArtifactError(
+                f"{directory / name} has sha256 {actual}, but its manifest says {expected}: "
+                "the file was changed or damaged after the build; build the artifact again"
+            )
+    return Artifact(directory=directory, manifest=manifest)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the file's sha256 in hexadecimal.
+
+    Raises:
+        ArtifactError: the file is missing or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error

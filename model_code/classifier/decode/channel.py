@@ -1,0 +1,120 @@
+"""What the server and its decode processes say to each other.
+
+Each decode process has one stream socket for short messages and one memory that both sides see,
+for the picture and for the image made of it. The sequence number of a request lies in the memory
+too: when a process dies, its keeper knows from there which request to answer, and the server can
+tell an answer that came too late from the one that it waits for.
+"""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import struct
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+from classifier.artifact.manifest import Preprocessing
+
+# Sequence number, bytes of the picture, whether to measure its appearance.
+REQUEST: Final = struct.Struct("<QI?")
+# Sequence number, kind, bytes of text that follow.
+REPLY: Final = struct.Struct("<QBI")
+SEQUENCE: Final = struct.Struct("<Q")
+PROCESS_ID: Final = struct.Struct("<Q")
+PROCESS_ID_OFFSET: Final = SEQUENCE.size
+# Brightness and sharpness, there once the reply to a request that asked for them has come.
+APPEARANCE: Final = struct.Struct("<dd")
+APPEARANCE_OFFSET: Final = PROCESS_ID_OFFSET + PROCESS_ID.size
+_PICTURE_OFFSET: Final = mmap.PAGESIZE
+
+
+class ReplyKind(IntEnum):
+    """What became of a picture; the last two come from the keeper.
+
+    `REFUSED` is followed by a code and a message, joined by a tab.
+    """
+
+    IMAGE = 0
+    REFUSED = 1
+    TOOK_TOO_LONG = 2
+    DIED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where things lie in the memory shared by the server and one decode process, in bytes."""
+
+    max_picture_bytes: int
+    crop: int
+
+    @property
+    def picture(self) -> int:
+        """Offset of the picture's bytes."""
+        return _PICTURE_OFFSET
+
+    @property
+    def image(self) -> int:
+        """Offset of the cropped picture: bytes, crop x crop x 3."""
+        pages = -(-self.max_picture_bytes // mmap.PAGESIZE)
+        return _PICTURE_OFFSET + pages * mmap.PAGESIZE
+
+    @property
+    def size(self) -> int:
+        """Of the whole memory."""
+        return self.image + 3 * self.crop * self.crop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What a keeper is started with, as JSON.
+
+    Attributes:
+        channels: file descriptors (socket, memory) of each decode process.
+        reduce_to: as `decode_picture` takes it.
+        cpu_seconds: processor time that one picture may take.
+        memory_bytes: what decoding may allocate beyond what the process has at its start.
+    """
+
+    channels: tuple[tuple[int, int], ...]
+    preprocessing: Preprocessing
+    max_picture_bytes: int
+    reduce_to: int | None
+    cpu_seconds: float
+    memory_bytes: int
+
+    def to_document(self) -> dict[str, Any]:
+        """Return what `from_document` takes."""
+        return asdict(self)
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> Assignment:
+        """Return the assignment that was written by `to_document`."""
+        return Assignment(
+            **document
+            | {
+                "channels": tuple((first, second) for first, second in document["channels"]),
+                "preprocessing": Preprocessing(**document["preprocessing"]),
+            }
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """Of the memory that goes with each channel."""
+        return Layout(max_picture_bytes=self.max_picture_bytes, crop=self.preprocessing.crop)
+
+
+def receive(connection: socket.socket, count: int) -> bytes:
+    """Return exactly `count` bytes.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    received = bytearray()
+    while len(received) < count:
+        part = connection.recv(count - len(received))
+        if not part:
+            raise EOFError
+        received += part
+    return bytes(received)

@@ -1,0 +1,89 @@
+"""One decode process: picture bytes -> a cropped picture, within limits of time and memory."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import resource
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy
+
+from classifier.decode.channel import (
+    APPEARANCE,
+    APPEARANCE_OFFSET,
+    REPLY,
+    REQUEST,
+    Assignment,
+    ReplyKind,
+    receive,
+)
+from classifier.errors import RequestError
+from classifier.image.appearance import measure_appearance
+from classifier.image.decoding import decode_picture
+from classifier.image.preprocessing import crop_picture
+
+# The process that a machine short of memory should end first.
+_OOM_SCORE: Final = "1000"
+
+
+def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
+    """Answer until the server closes the channel.
+
+    A picture that takes more processor time than allowed ends this process by SIGPROF, wherever
+    it is: neither Python nor a decoder can hold that up.
+    """
+    _limit(assignment.memory_bytes)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            sequence, length, measured = REQUEST.unpack(receive(channel, REQUEST.size))
+            signal.setitimer(signal.ITIMER_PROF, assignment.cpu_seconds)
+            try:
+                _decode(memory, length, assignment, measured=measured)
+                kind, text = ReplyKind.IMAGE, b""
+            except RequestError as error:
+                kind, text = ReplyKind.REFUSED, f"{error.code}\t{error.message}".encode()
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            channel.sendall(REPLY.pack(sequence, kind, len(text)) + text)
+
+
+def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured: bool) -> None:
+    layout = assignment.layout
+    try:
+        data = memory[layout.picture : layout.picture + length]
+        picture = decode_picture(data, reduce_to=assignment.reduce_to)
+        image = crop_picture(picture, assignment.preprocessing)
+        appearance = measure_appearance(image) if measured else None
+    except MemoryError as error:
+        gc.collect()
+        raise RequestError(
+            "unreadable_image",
+            "Decoding the picture takes more memory than is allowed; save it smaller.",
+        ) from error
+    shared = numpy.frombuffer(memory, numpy.uint8, image.size, layout.image)
+    shared[:] = image.reshape(-1)
+    if appearance is not None:
+        numbers = (appearance.brightness, appearance.sharpness)
+        APPEARANCE.pack_into(memory, APPEARANCE_OFFSET, *numbers)
+
+
+def _limit(memory_bytes: int) -> None:
+    with suppress(AttributeError, OSError):
+        # It then waits for the end of a time slice instead of interrupting the network, which
+        # would find its caches cold. Not on macOS.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    with suppress(OSError, ValueError):
+        # Private memory alone: what is shared with the server does not count. Not on macOS,
+        # which knows neither /proc nor this limit.
+        status = Path("/proc/self/statm").read_text().split()
+        at_start = int(status[5]) * os.sysconf("SC_PAGE_SIZE")
+        limit = at_start + memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

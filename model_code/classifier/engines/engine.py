@@ -1,0 +1,60 @@
+"""What runs a network, whatever it runs on."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from classifier.image.preprocessing import ByteArray, FloatArray
+
+INPUT_NAME: Final = "image"
+OUTPUT_NAME: Final = "logits"
+
+
+class EngineError(Exception):
+    """The network cannot be loaded or does not fit its manifest; the message is one line."""
+
+
+class Engine(Protocol):
+    """A loaded network. Construction loads it, whatever that takes."""
+
+    @property
+    def capacity(self) -> int:
+        """Pictures worth handing in at the same time; more only wait inside."""
+        ...
+
+    def warm_up(self) -> FloatArray:
+        """Compute once on all that will compute, so that no caller pays for what that costs.
+
+        Blocks; to be called before the event loop runs.
+
+        Returns:
+            The output (classes) of a black picture.
+
+        Raises:
+            EngineError: the network answers with numbers that are not finite.
+        """
+        ...
+
+    async def infer(self, crop: ByteArray) -> FloatArray:
+        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+
+        May be cancelled; what was begun is then finished and dropped.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds; no `infer` may be running or follow."""
+        ...
+
+
+def check_ports(inputs: list[str], outputs: list[str]) -> None:
+    """Check the names of a network's inputs and outputs.
+
+    Raises:
+        EngineError: not those of a classifier that `training.export` wrote.
+    """
+    if (inputs, outputs) != ([INPUT_NAME], [OUTPUT_NAME]):
+        raise EngineError(
+            f"the network has inputs {inputs} and outputs {outputs}; "
+            f"a classifier has ['{INPUT_NAME}'] and ['{OUTPUT_NAME}']"
+        )

@@ -1,0 +1,46 @@
+"""What a container needs before anything in it can compute on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from classifier.engines.engine import EngineError
+
+# The major version that requirements-serving-gpu.txt brings, as the driver's API counts.
+NEEDED_CUDA: Final = 12000
+DRIVER_LIBRARY: Final = "libcuda.so.1"
+
+
+def check_gpu() -> None:
+    """Ask the NVIDIA driver, which the host lends to its containers, for a GPU.
+
+    Source: CUDA driver API, cuInit, cuDriverGetVersion and cuDeviceGetCount.
+
+    Raises:
+        EngineError: no driver, an old one, or no GPU; the message says what to change.
+    """
+    try:
+        driver = ctypes.CDLL(DRIVER_LIBRARY)
+    except OSError as error:
+        raise EngineError(
+            f"no NVIDIA driver here ({error}): the GPU engine needs an instance type with a GPU, "
+            "such as ml.g4dn, ml.g5 or ml.g6, and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+        ) from error
+    version, count = ctypes.c_int(), ctypes.c_int()
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    if version.value < NEEDED_CUDA:
+        raise EngineError(
+            f"the NVIDIA driver here knows CUDA {_dotted(version.value)}, and the GPU engine needs "
+            f"{_dotted(NEEDED_CUDA)}: name a newer InferenceAmiVersion in the endpoint's variant"
+        )
+    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if status or not count.value:
+        raise EngineError(
+            f"the NVIDIA driver shows no GPU (its status: {status}): "
+            "set NVIDIA_VISIBLE_DEVICES=all, and choose an instance type with a GPU"
+        )
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"

@@ -1,0 +1,37 @@
+"""Which engine runs an artifact's network."""
+
+from __future__ import annotations
+
+from classifier.artifact.directory import Artifact
+from classifier.engines.engine import Engine
+from classifier.serving.settings import ServerSettings
+
+
+def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
+    """Load the network in the precision that is asked for, by the engine that is asked for.
+
+    Raises:
+        ArtifactError: the artifact has no network of that precision.
+        EngineError: the network cannot be loaded, or this machine lacks what the engine needs.
+    """
+    manifest = artifact.manifest
+    model_path = artifact.model_path(artifact.resolve_precision(settings.precision))
+    # Each imported only where it runs: an image has what its own engine needs.
+    if settings.engine == "onnxruntime-cuda":
+        from classifier.engines.onnxruntime_engine import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(
+            model_path,
+            preprocessing=manifest.preprocessing,
+            class_count=len(manifest.labels),
+            max_batch=settings.max_batch,
+            max_delay_ms=settings.max_batch_delay_ms,
+        )
+    from classifier.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(
+        model_path,
+        preprocessing=manifest.preprocessing,
+        class_count=len(manifest.labels),
+        streams=settings.worker_count,
+    )

@@ -1,0 +1,100 @@
+"""The centre of a resized picture, without computing the rest of it.
+
+Equals `picture.resize(...)` and then a centre crop, within one step of 255 in every channel. A
+picture of 1 x 25,000,000 pixels costs no more memory than another.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy
+from PIL import Image
+
+from classifier.artifact.manifest import Preprocessing
+
+_RESAMPLING_BY_INTERPOLATION: Final = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+# How many pixels of the source, each side, a pixel of the result is made of when enlarged.
+_SUPPORT_BY_INTERPOLATION: Final = {"bilinear": 1, "bicubic": 2}
+# Pillow keeps a box's edges in 32 bit. Where the exact edge does not fit, rounding each pass can
+# come out differently, two steps of 255 in the end; of so many edges a little further out, one
+# fits well enough (0 of 400 pictures differ by two steps; with none to choose from, 13 do).
+_EDGE_CANDIDATES: Final = 32
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What to compute along one axis, in pixels.
+
+    Attributes:
+        first, last: the part of the source that is needed.
+        start, end: the edges of the box that is resized, counted from `first`.
+        size: of the resized box.
+        offset: where in the resized box the centre crop begins.
+    """
+
+    first: int
+    last: int
+    start: float
+    end: float
+    size: int
+    offset: int
+
+
+def resize_centre(picture: Image.Image, settings: Preprocessing) -> Image.Image:
+    """Return the centre crop (crop x crop) of the picture, its shorter side resized to `resize`."""
+    width, height = picture.size
+    shorter = min(width, height)
+    # Rounded as torchvision's `_compute_resized_output_size` and `center_crop` do.
+    resized_width = int(settings.resize * width / shorter)
+    resized_height = int(settings.resize * height / shorter)
+    support = _SUPPORT_BY_INTERPOLATION[settings.interpolation]
+    across = _span(width, resized_width, settings.crop, support)
+    down = _span(height, resized_height, settings.crop, support)
+    resampling = _RESAMPLING_BY_INTERPOLATION[settings.interpolation]
+    part = picture.crop((across.first, down.first, across.last, down.last))
+    # The order in which Pillow 13 would resize the whole picture; the other rounds differently.
+    if height - resized_height > max(0, 2 * (width - resized_width)):
+        resized = _resize_across(_resize_down(part, down, resampling), across, resampling)
+    else:
+        resized = _resize_down(_resize_across(part, across, resampling), down, resampling)
+    left, top = across.offset, down.offset
+    return resized.crop((left, top, left + settings.crop, top + settings.crop))
+
+
+def _span(length: int, resized: int, crop: int, support: int) -> _Span:
+    def edge(position: int) -> float:
+        return position * length / resized
+
+    def error(position: int) -> float:
+        return abs(float(numpy.float32(edge(position))) - edge(position))
+
+    begin = round((resized - crop) / 2)
+    start = min(range(begin, max(begin - _EDGE_CANDIDATES, -1), -1), key=error)
+    end = min(range(begin + crop, min(begin + crop + _EDGE_CANDIDATES, resized + 1)), key=error)
+    margin = math.ceil(support * max(1.0, length / resized)) + 1
+    first = max(0, math.floor(edge(start)) - margin)
+    last = min(length, math.ceil(edge(end)) + margin)
+    return _Span(
+        first=first,
+        last=last,
+        start=edge(start) - first,
+        end=edge(end) - first,
+        size=end - start,
+        offset=begin - start,
+    )
+
+
+def _resize_across(picture: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
+    box = (span.start, 0, span.end, picture.height)
+    return picture.resize((span.size, picture.height), resampling, box=box)
+
+
+def _resize_down(picture: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
+    box = (0, span.start, picture.width, span.end)
+    return picture.resize((picture.width, span.size), resampling, box=box)

@@ -1,0 +1,154 @@
+"""The network's output -> scores of the classes, and the labels that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy
+import numpy.typing
+
+from classifier.artifact.manifest import Manifest
+from classifier.image.appearance import Appearance
+from classifier.image.preprocessing import FloatArray
+
+Probabilities = numpy.typing.NDArray[numpy.float64]
+# `label`, `index`, and `probability` or `logit`.
+Prediction = dict[str, str | int | float]
+
+# Of 21,000 classes in 32 bit, or of an int8 network's softmax.
+_SUM_TOLERANCE: Final = 1e-2
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What was computed of a picture.
+
+    Attributes:
+        output: of the network (classes): logits, or probabilities, as its manifest says.
+        appearance: of the crop that the network saw; `None` where nobody asked.
+    """
+
+    output: FloatArray
+    appearance: Appearance | None = None
+
+
+class Labeller:
+    """Says what a network's output means, with the labels that came with the network.
+
+    Attributes:
+        class_count: number of labels.
+        gives_logits: whether the output is logits; else it is probabilities.
+        model: `{"name", "version"}`, as in every answer.
+    """
+
+    def __init__(self, manifest: Manifest, version: str) -> None:
+        """Take the labels.
+
+        Args:
+            manifest: of the network.
+            version: of the model, as every response names it.
+        """
+        self._labels = manifest.labels
+        self.class_count = len(manifest.labels)
+        self.gives_logits = manifest.output == "logits"
+        self.model = {"name": manifest.name, "version": version}
+
+    def probabilities(self, output: FloatArray) -> Probabilities:
+        """Return the probabilities (classes), which sum to 1; those of the network as they are.
+
+        Raises:
+            ArithmeticError: the output is not what the manifest says, or not finite.
+        """
+        return softmax(output) if self.gives_logits else checked_probabilities(output)
+
+    def predictions(
+        self, output: FloatArray, *, top_k: int, in_class_order: bool, logits: bool
+    ) -> list[Prediction]:
+        """Return classes with their scores.
+
+        Args:
+            output: of one picture (classes).
+            top_k: how many, from the highest score on, 1 to `class_count`; of equal ones the
+                first label comes first.
+            in_class_order: all classes, in the order of the labels; `top_k` does not count.
+            logits: give each class's `logit` in place of its `probability`; only of a network
+                that `gives_logits`.
+
+        Raises:
+            ArithmeticError: as `probabilities`.
+        """
+        probabilities = self.probabilities(output)
+        chosen = numpy.arange(self.class_count) if in_class_order else _best(output, top_k)
+        name, scores = ("logit", output) if logits else ("probability", probabilities)
+        return [
+            {"label": self._labels[index], "index": index, name: score}
+            for index, score in zip(chosen.tolist(), scores[chosen].tolist(), strict=True)
+        ]
+
+    def entropy(self, output: FloatArray) -> float:
+        """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
+
+        Args:
+            output: of one picture (classes), one that `probabilities` takes.
+        """
+        if self.gives_logits:
+            return entropy(output)
+        present = output[output > 0].astype(numpy.float64)
+        return max(0.0, -float(present @ numpy.log(present)))
+
+
+def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
+    """Return the indices of the highest values, the highest first."""
+    # Sorting all of a thousand costs more than finding those that can be among the first.
+    least = numpy.partition(output, -count)[-count]
+    candidates = numpy.flatnonzero(output >= least)
+    return candidates[numpy.argsort(-output[candidates], kind="stable")[:count]]
+
+
+def softmax(logits: FloatArray) -> Probabilities:
+    """Return probabilities (classes) that sum to 1.
+
+    Raises:
+        ArithmeticError: a logit is not finite.
+    """
+    _check_finite(logits)
+    # 64 bit and shifted by the maximum: no overflow, and the sum is 1 to 15 digits.
+    exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
+    probabilities: Probabilities = exponentials / exponentials.sum()
+    return probabilities
+
+
+def checked_probabilities(output: FloatArray) -> Probabilities:
+    """Return a network's own probabilities (classes) in 64 bit, otherwise as they are.
+
+    Raises:
+        ArithmeticError: one is below 0 or not finite, or their sum is not about 1.
+    """
+    _check_finite(output)
+    probabilities = output.astype(numpy.float64)
+    total = probabilities.sum()
+    if probabilities.min() < 0 or abs(total - 1) > _SUM_TOLERANCE:
+        raise ArithmeticError(
+            "the network's output is no probabilities, as its manifest says: its least value is "
+            f"{probabilities.min():.6g} and its sum {total:.6g}"
+        )
+    return probabilities
+
+
+def entropy(logits: FloatArray) -> float:
+    """Return the entropy of the logits' softmax in nats.
+
+    Args:
+        logits: of one picture (classes), all finite.
+    """
+    # ln(sum(exp)) - mean, from the logits: no logarithm of a probability that is 0.
+    shifted = logits.astype(numpy.float64) - logits.max()
+    exponentials = numpy.exp(shifted)
+    total = exponentials.sum()
+    return float(numpy.log(total) - exponentials @ shifted / total)
+
+
+def _check_finite(output: FloatArray) -> None:
+    if not numpy.isfinite(output).all():
+        raise ArithmeticError("the network answered with numbers that are not finite")

@@ -1,0 +1,69 @@
+"""Whether this server can classify: what `/ping` answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy
+
+from classifier.decode.pool import DecodePool
+from classifier.engines.engine import Engine
+from classifier.image.preprocessing import ByteArray, FloatArray
+
+# SageMaker waits 2 s for an answer to /ping.
+PROBE_SECONDS: Final = 1.5
+# An engine that answered a request so recently needs no probe.
+FRESH_SECONDS: Final = 10.0
+
+
+class WatchedEngine:
+    """An engine that remembers when it last answered."""
+
+    def __init__(
+        self, engine: Engine, *, crop: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._black = numpy.zeros((crop, crop, 3), dtype=numpy.uint8)
+        self._clock = clock
+        self._answered_at = clock()
+        self._probe: asyncio.Task[FloatArray] | None = None
+
+    @property
+    def capacity(self) -> int:
+        """As the engine's."""
+        return self._engine.capacity
+
+    async def infer(self, crop: ByteArray) -> FloatArray:
+        """As the engine's."""
+        logits = await self._engine.infer(crop)
+        self._answered_at = self._clock()
+        return logits
+
+    async def answers(self) -> bool:
+        """Tell whether the engine answered lately, or answers a probe now."""
+        if self._clock() - self._answered_at < FRESH_SECONDS:
+            return True
+        # A probe that found no answer goes on; another beside it would tell no more.
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self.infer(self._black))
+        await asyncio.wait({self._probe}, timeout=PROBE_SECONDS)
+        return self._probe.done() and self._probe.exception() is None
+
+
+class Health:
+    """Whether everything that a prediction needs works."""
+
+    def __init__(self, engine: WatchedEngine, decoders: DecodePool) -> None:
+        self._engine = engine
+        self._decoders = decoders
+
+    async def fault(self) -> str | None:
+        """Return what is broken, as a sentence, or `None`."""
+        if not self._decoders.is_alive:
+            return "The decode processes have ended."
+        if not await self._engine.answers():
+            return "The network does not answer."
+        return None

@@ -1,0 +1,78 @@
+"""What a request's Accept header asks for."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from classifier.errors import RequestError
+from classifier.serving.codecs import FORM_BY_CONTENT_TYPE, RequestForm
+
+
+class AnswerType(Enum):
+    """What an answer is made of: the most probable classes, or all classes' probabilities."""
+
+    JSON = "application/json"
+    NPY = "application/x-npy"
+    CSV = "text/csv"
+
+
+# The first is preferred where the caller has no preference.
+_OFFER: Final = {answer_type.value: answer_type for answer_type in AnswerType}
+_LINES_OFFER: Final = {
+    **{
+        name: AnswerType.JSON
+        for name, form in FORM_BY_CONTENT_TYPE.items()
+        if form is RequestForm.LINES
+    },
+    **_OFFER,
+}
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')
+# Not only as RFC 9110 writes it: Java's HttpURLConnection sends `q=.2` by default.
+_WEIGHT = re.compile(r"(?:[01](?:\.[0-9]{0,6})?|\.[0-9]{1,6})")
+
+
+def negotiate(accept: str | None, form: RequestForm) -> AnswerType:
+    """Choose the answer that the caller likes best (RFC 9110, section 12.5.1).
+
+    Args:
+        accept: the header, several joined by commas; missing or empty: JSON.
+        form: of the request; the JSON that answers lines is lines, whichever of its names is asked.
+
+    Raises:
+        RequestError: `not_acceptable`.
+    """
+    if accept is None or not accept.strip():
+        return AnswerType.JSON
+    offer = _LINES_OFFER if form is RequestForm.LINES else _OFFER
+    weight_by_range = _weights(accept)
+    weights = {name: _weight(name, weight_by_range) for name in offer}
+    best = max(offer, key=weights.__getitem__)
+    if weights[best] == 0:
+        raise RequestError(
+            "not_acceptable",
+            f"Accept is {accept[:100]!a}; available here: {', '.join(offer)}.",
+        )
+    return offer[best]
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """Return the weight of each media range, 0 to 1; what is not well-formed is left out."""
+    weights: dict[str, float] = {}
+    # A quoted parameter may hold commas and semicolons.
+    for item in _QUOTED.sub('""', accept).split(","):
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
+        texts = [text[2:] for text in parameters if text.startswith("q=")] or ["1"]
+        if _WEIGHT.fullmatch(texts[0]):
+            weight = min(float(texts[0]), 1.0)
+            weights[media_range] = max(weight, weights.get(media_range, 0.0))
+    return weights
+
+
+def _weight(name: str, weights: dict[str, float]) -> float:
+    # The most specific range counts, whatever the wider ones say.
+    for media_range in (name, f"{name.partition('/')[0]}/*", "*/*"):
+        if media_range in weights:
+            return weights[media_range]
+    return 0.0

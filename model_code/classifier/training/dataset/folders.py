@@ -1,0 +1,97 @@
+"""Folders of labelled pictures: `<split>/<label>/<picture>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
+from torchvision.transforms import v2  # type: ignore[import-untyped]  # it ships no types
+
+from classifier.artifact.manifest import Preprocessing
+from classifier.errors import RequestError
+from classifier.image.decoding import decode_picture
+from classifier.image.preprocessing import crop_picture, normalise
+from classifier.training.errors import DataError
+
+Transform = Callable[[Image.Image], torch.Tensor]
+
+
+def load_pictures(directory: Path, transform: Transform) -> ImageFolder:
+    """Return the pictures of `directory` with the index of their label, labels sorted by name.
+
+    Pictures are decoded as the server decodes them.
+
+    Raises:
+        DataError: no such folder, no labels, or a label without pictures.
+    """
+    try:
+        return ImageFolder(str(directory), transform=transform, loader=_read_picture_named)
+    except FileNotFoundError as error:
+        raise DataError(f"{directory}: {error}; expected <label>/<picture> in it") from error
+
+
+def evaluation_transform(settings: Preprocessing) -> Transform:
+    """Return the server's own preprocessing: 3 x crop x crop, normalised."""
+
+    def transform(picture: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(normalise(crop_picture(picture, settings), settings))
+
+    return transform
+
+
+def training_transform(settings: Preprocessing, augmentation: str) -> Transform:
+    """Return the preprocessing with random changes that leave the label true.
+
+    Args:
+        settings: of the network.
+        augmentation: `photo` crops and mirrors, `drawing` shifts and turns a little (a mirrored
+            digit is another one or none), `none` changes nothing.
+    """
+    if augmentation == "none":
+        return evaluation_transform(settings)
+    interpolation = v2.InterpolationMode(settings.interpolation)
+    changes: dict[str, list[Any]] = {
+        "photo": [
+            v2.RandomResizedCrop(settings.crop, scale=(0.3, 1), interpolation=interpolation),
+            v2.RandomHorizontalFlip(),
+        ],
+        "drawing": [
+            v2.Resize(settings.resize, interpolation=interpolation),
+            v2.CenterCrop(settings.crop),
+            v2.RandomAffine(
+                degrees=10,
+                translate=(0.1, 0.1),
+                scale=(0.9, 1.1),
+                interpolation=v2.InterpolationMode.BILINEAR,
+            ),
+        ],
+    }
+    transform: Transform = v2.Compose(
+        [
+            *changes[augmentation],
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(settings.mean, settings.std),
+        ]
+    )
+    return transform
+
+
+def read_picture(path: Path, *, reduce_to: int | None = None) -> Image.Image:
+    """Return the picture in a file as the server decodes it; `reduce_to` as it takes it.
+
+    Raises:
+        DataError: the file is no picture that the server would read.
+    """
+    try:
+        return decode_picture(path.read_bytes(), reduce_to=reduce_to)
+    except RequestError as error:
+        raise DataError(f"{path}: {error.message}") from error
+
+
+def _read_picture_named(path: str) -> Image.Image:
+    return read_picture(Path(path))

@@ -1,0 +1,101 @@
+"""What cheaper ways to an answer answer, beside the fp32 network on exactly decoded pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy
+import openvino  # type: ignore[import-untyped]  # it ships no types
+from PIL import Image
+
+from classifier.artifact.manifest import Preprocessing
+from classifier.image.preprocessing import FloatArray
+from classifier.training.dataset.folders import evaluation_transform, read_picture
+from classifier.training.dataset.selection import LabelledPicture
+from classifier.training.finetune.loop import SECONDS_BETWEEN_PROGRESS_LINES
+
+NOT_FINITE: Final = -1
+Network = Callable[[FloatArray], int]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to one picture, each the index of a label or `NOT_FINITE`.
+
+    Attributes:
+        label: the right one, if it is known.
+        fp32: of the fp32 network to the picture decoded exactly.
+        int8: of the int8 network to the same; `None` without one.
+        fast: of the fp32 network to the picture decoded fast.
+        reduced: whether fast decoding made the picture smaller.
+    """
+
+    label: str | None
+    fp32: int
+    int8: int | None
+    fast: int
+    reduced: bool
+
+
+def load_network(path: Path, crop: int) -> Network:
+    """Return a function from an input (1 x 3 x crop x crop) to the index of the first answer."""
+    core = openvino.Core()
+    network = core.read_model(path)
+    network.reshape([1, 3, crop, crop])
+    # As the server does: in fp32 what is not int8, also on CPUs with bf16 units.
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    request = compiled.create_infer_request()
+
+    def first_answer(image: FloatArray) -> int:
+        logits = request.infer([image])[0]
+        return int(logits.argmax()) if numpy.isfinite(logits).all() else NOT_FINITE
+
+    return first_answer
+
+
+def network_input(picture: Image.Image, settings: Preprocessing) -> FloatArray:
+    """Return an upright RGB picture as the server preprocesses it, 1 x 3 x crop x crop."""
+    image: FloatArray = evaluation_transform(settings)(picture).numpy()[numpy.newaxis]
+    return image
+
+
+def ask(
+    pictures: Sequence[LabelledPicture],
+    settings: Preprocessing,
+    fp32: Network,
+    int8: Network | None,
+) -> list[Answers]:
+    """Let the networks answer each of the pictures; prints how far it is every 10 seconds.
+
+    Raises:
+        DataError: a picture cannot be read.
+    """
+    answers: list[Answers] = []
+    last_line = time.monotonic()
+    for picture in pictures:
+        answers.append(_ask_one(picture, settings, fp32, int8))
+        if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
+            last_line = time.monotonic()
+            print(f"  {len(answers)} of {len(pictures)} pictures", flush=True)
+    return answers
+
+
+def _ask_one(
+    picture: LabelledPicture, settings: Preprocessing, fp32: Network, int8: Network | None
+) -> Answers:
+    exact = read_picture(picture.path)
+    decoded_fast = read_picture(picture.path, reduce_to=settings.resize)
+    reduced = decoded_fast.size != exact.size
+    image = network_input(exact, settings)
+    answer = fp32(image)
+    return Answers(
+        label=picture.label,
+        fp32=answer,
+        int8=int8(image) if int8 else None,
+        fast=fp32(network_input(decoded_fast, settings)) if reduced else answer,
+        reduced=reduced,
+    )

@@ -1,0 +1,207 @@
+"""The REST API that callers see."""
+
+import json
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.components.api.gateway_responses import add_gateway_responses
+from stacks.components.shared.acknowledgement import acknowledge
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.settings.stage import StageSettings
+
+STAGE_NAME = "v1"
+# What an image may be sent as; its bytes decide which format it is. Listed one by one: "*/*" would
+# turn the answer to a CORS preflight into base64.
+BINARY_MEDIA_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "application/octet-stream",
+    "application/x-image",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+)
+_INTEGRATION_TIMEOUT = Duration.seconds(29)
+ACCESS_LOG_FORMAT = {
+    "request_id": "$context.requestId",
+    "extended_request_id": "$context.extendedRequestId",  # the other one a caller may set
+    "request_time": "$context.requestTime",
+    "source_address": "$context.identity.sourceIp",
+    "api_key_id": "$context.identity.apiKeyId",
+    "method": "$context.httpMethod",
+    "resource": "$context.resourcePath",
+    "status": "$context.status",
+    "latency_ms": "$context.responseLatency",
+    "integration_latency_ms": "$context.integrationLatency",
+    "response_bytes": "$context.responseLength",
+    "error_type": "$context.error.responseType",
+    "error_message": "$context.error.message",
+    "trace_id": "$context.xrayTraceId",
+}
+
+
+class ClassifierApi(Construct):
+    """`POST /predict` with a key and a usage plan, `GET /health` with a throttle of its own.
+
+    Attributes:
+        api: the REST API.
+        api_key: the key that is made with it; its value is in no template and no output.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: StageSettings,
+        proxy: lambda_.IFunction,
+        access_logs: logs.ILogGroup,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings.api
+        self.api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=settings.name,  # the dimension of its metrics
+            description="Classifies pictures",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            binary_media_types=list(BINARY_MEDIA_TYPES),
+            policy=_policy(self._settings.allowed_address_ranges),
+            cloud_watch_role=False,  # the account's logging role is not this API's to replace
+            deploy_options=self._stage_options(access_logs),
+        )
+        self.api.node.try_remove_child("Endpoint")  # an output of CDK's; ours is ApiUrl
+        add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
+        integration = apigateway.LambdaIntegration(
+            proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
+        )
+        self._add_predict(integration)
+        self._add_health(integration)
+        self._keep_execution_logs(key, settings.log_retention_days)
+        self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
+        self._add_usage_plan()
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        acknowledge(
+            self.api,
+            "APIG4",
+            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+        )
+        acknowledge(
+            self.api,
+            "COG4",
+            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+        )
+        acknowledge(
+            self.api,
+            "APIG2",
+            reason="The proxy checks every request: API Gateway compares the names of required "
+            "headers case-sensitively, and takes a body without a Content-Type for JSON",
+        )
+        if not self._settings.firewall_enabled:
+            acknowledge(
+                self.api.deployment_stage,
+                "APIG3",
+                reason="The stage's settings leave the firewall out: each prediction needs a key, "
+                "and throttles and quotas bound all requests",
+            )
+
+    def _stage_options(self, access_logs: logs.ILogGroup) -> apigateway.StageOptions:
+        settings = self._settings
+        methods = _method_options(
+            settings.throttle_requests_per_second, settings.throttle_burst_requests
+        )
+        health = _method_options(
+            settings.health_requests_per_second, settings.health_burst_requests
+        )
+        return apigateway.StageOptions(
+            stage_name=STAGE_NAME,
+            access_log_destination=apigateway.LogGroupLogDestination(access_logs),
+            access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG_FORMAT)),
+            tracing_enabled=True,
+            method_options={"/*/*": methods, "/health/GET": health},
+        )
+
+    def _add_predict(self, integration: apigateway.LambdaIntegration) -> None:
+        predict = self.api.root.add_resource("predict")
+        predict.add_method("POST", integration, api_key_required=True)
+        origin = self._settings.cors_allowed_origin
+        if origin is not None:
+            predict.add_cors_preflight(
+                allow_origins=[origin],
+                allow_methods=["POST"],
+                allow_headers=["Content-Type", "X-Api-Key"],
+            )
+
+    def _add_health(self, integration: apigateway.LambdaIntegration) -> None:
+        self.api.root.add_resource("health").add_method("GET", integration, api_key_required=False)
+
+    def _keep_execution_logs(self, key: kms.IKey, retention_days: int) -> None:
+        # API Gateway would make the group by itself: unencrypted, for ever, and left behind.
+        group = encrypted_log_group(
+            self,
+            "ExecutionLogs",
+            key=key,
+            retention_days=retention_days,
+            name=f"API-Gateway-Execution-Logs_{self.api.rest_api_id}/{STAGE_NAME}",
+        )
+        self.api.deployment_stage.node.add_dependency(group)
+
+    def _add_usage_plan(self) -> None:
+        plan = self.api.add_usage_plan(
+            "UsagePlan",
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=self._settings.throttle_requests_per_second,
+                burst_limit=self._settings.throttle_burst_requests,
+            ),
+            quota=apigateway.QuotaSettings(
+                limit=self._settings.quota_requests_per_day, period=apigateway.Period.DAY
+            ),
+        )
+        plan.add_api_stage(stage=self.api.deployment_stage)
+        plan.add_api_key(self.api_key)
+
+
+def _method_options(
+    requests_per_second: float, burst_requests: int
+) -> apigateway.MethodDeploymentOptions:
+    """Return the settings of methods: a method with some of its own takes none of the stage's."""
+    return apigateway.MethodDeploymentOptions(
+        logging_level=apigateway.MethodLoggingLevel.ERROR,
+        data_trace_enabled=False,  # it would log pictures and keys
+        metrics_enabled=True,
+        throttling_rate_limit=requests_per_second,
+        throttling_burst_limit=burst_requests,
+    )
+
+
+def _policy(address_ranges: Sequence[str]) -> iam.PolicyDocument | None:
+    """Return a resource policy that lets in some addresses alone; None where all may call."""
+    if not address_ranges:
+        return None
+    everything, anyone = ["execute-api:/*"], [iam.AnyPrincipal()]
+    invoke = ["execute-api:Invoke"]
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(actions=invoke, resources=everything, principals=anyone),
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=invoke,
+                resources=everything,
+                principals=anyone,
+                conditions={"NotIpAddress": {"aws:SourceIp": list(address_ranges)}},
+            ),
+        ]
+    )

@@ -1,0 +1,57 @@
+"""How many instances of the proxy are kept warm at which time of the day."""
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_applicationautoscaling as autoscaling
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.settings.api import ConcurrencySchedule
+
+_Target = autoscaling.CfnScalableTarget
+
+
+class ProvisionedConcurrencySchedule(Construct):
+    """Scheduled actions on an alias's provisioned concurrency.
+
+    A deployment begins with the stage's own number again, until the next action. The role is
+    Application Auto Scaling's service-linked one.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        alias: lambda_.Alias,
+        provisioned_concurrency: int,
+        schedule: Sequence[ConcurrencySchedule],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        function_name = alias.version.lambda_.function_name
+        target = _Target(
+            self,
+            "Target",
+            service_namespace="lambda",
+            scalable_dimension="lambda:function:ProvisionedConcurrency",
+            resource_id=f"function:{function_name}:{alias.alias_name}",
+            min_capacity=provisioned_concurrency,
+            max_capacity=provisioned_concurrency,
+            scheduled_actions=[
+                _action(index, each) for index, each in enumerate(schedule, start=1)
+            ],
+        )
+        # The resource's name is a text that orders nothing by itself.
+        target.node.add_dependency(alias)
+
+
+def _action(index: int, entry: ConcurrencySchedule) -> _Target.ScheduledActionProperty:
+    count = entry.provisioned_concurrency
+    return _Target.ScheduledActionProperty(
+        scheduled_action_name=f"provisioned-concurrency-{index}",
+        schedule=f"cron({entry.cron})",
+        timezone=entry.time_zone,
+        scalable_target_action=_Target.ScalableTargetActionProperty(
+            min_capacity=count, max_capacity=count
+        ),
+    )

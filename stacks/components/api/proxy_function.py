@@ -1,0 +1,141 @@
+"""The Lambda function between the API and the endpoint."""
+
+from pathlib import Path
+
+from aws_cdk import AssetHashType, Duration, FileSystem, IgnoreMode, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.components.api.concurrency_schedule import ProvisionedConcurrencySchedule
+from stacks.components.shared.acknowledgement import acknowledge
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.settings.api import ApiSettings
+from stacks.settings.stage import StageSettings
+
+ALIAS_NAME = "live"
+METRICS_NAMESPACE = "Whippet"
+# Below API Gateway's 29 seconds, so that the caller gets the proxy's answer and not a cut line.
+_TIMEOUT = Duration.seconds(27)
+_ARCHITECTURES = {
+    "arm64": lambda_.Architecture.ARM_64,
+    "x86_64": lambda_.Architecture.X86_64,
+}
+
+
+class ProxyFunction(Construct):
+    """The proxy, its role and its log group.
+
+    Attributes:
+        function: the function; its metrics count every version.
+        alias: what the API calls, with provisioned concurrency where the stage has it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: StageSettings,
+        code_directory: Path,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = encrypted_log_group(
+            self, "Logs", key=key, retention_days=settings.log_retention_days
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Asks the endpoint {settings.name}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=_ARCHITECTURES[settings.api.architecture],
+            handler="classifier_proxy.handler.handle",
+            code=_code(code_directory),
+            timeout=_TIMEOUT,
+            memory_size=settings.api.memory_mb,
+            reserved_concurrent_executions=settings.api.reserved_concurrency,
+            environment=_environment(settings),
+            role=self._role(settings, log_group.log_group_arn),
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        acknowledge(
+            self.function,
+            "L1",
+            reason="Python 3.13 is what the proxy is tested with; Lambda supports it until 2029",
+        )
+        self.alias = self._alias(settings.api)
+
+    def _alias(self, settings: ApiSettings) -> lambda_.Alias:
+        alias = lambda_.Alias(
+            self,
+            "Alias",
+            alias_name=ALIAS_NAME,
+            version=self.function.current_version,
+            provisioned_concurrent_executions=settings.provisioned_concurrency or None,
+        )
+        if settings.provisioned_concurrency_schedule:
+            ProvisionedConcurrencySchedule(
+                self,
+                "ConcurrencySchedule",
+                alias=alias,
+                provisioned_concurrency=settings.provisioned_concurrency,
+                schedule=settings.provisioned_concurrency_schedule,
+            )
+        return alias
+
+    def _role(self, settings: StageSettings, log_group_arn: str) -> iam.Role:
+        # No account in the trust: Lambda does not send it, and would be locked out.
+        role = iam.Role(
+            self,
+            "Role",
+            description="Asks one endpoint, writes the proxy's own logs and traces",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        )
+        endpoint_arn = Stack.of(self).format_arn(
+            service="sagemaker", resource="endpoint", resource_name=settings.name
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"],
+                resources=[endpoint_arn],
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
+            )
+        )
+        acknowledge(
+            role,
+            "IAM5[Resource::*]",
+            reason="xray:PutTraceSegments and xray:PutTelemetryRecords know no resources",
+        )
+        return role
+
+
+def _code(directory: Path) -> lambda_.Code:
+    # Byte code goes with the asset and not into its hash: a machine that has no interpreter to
+    # make it deploys the same function, only slower to start.
+    sources = FileSystem.fingerprint(
+        str(directory), exclude=["**/__pycache__", "**/*.pyc"], ignore_mode=IgnoreMode.GIT
+    )
+    return lambda_.Code.from_asset(
+        str(directory), asset_hash=sources, asset_hash_type=AssetHashType.CUSTOM
+    )
+
+
+def _environment(settings: StageSettings) -> dict[str, str]:
+    environment = {
+        "ENDPOINT_NAME": settings.name,
+        "LOG_LEVEL": settings.api.log_level,
+        "POWERTOOLS_SERVICE_NAME": settings.name,
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    }
+    if settings.api.cors_allowed_origin is not None:
+        environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin
+    if settings.api.url_hosts:
+        environment["URL_ALLOWED_HOSTS"] = ",".join(settings.api.url_hosts)
+    return environment

@@ -1,0 +1,96 @@
+"""The endpoint, and how an update of it is rolled out."""
+
+from collections.abc import Sequence
+
+from aws_cdk import CfnTag
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.settings.serving import ServingSettings
+from stacks.settings.stage import StageSettings
+
+# What starting the instances and pulling image and model may take beyond the waits that are set.
+_PROVISIONING_SECONDS = 1800
+
+
+class Endpoint(Construct):
+    """A SageMaker endpoint with a literal name, updated blue/green and rolled back by alarms.
+
+    Attributes:
+        attribute_name: the name as the created resource gives it: whoever uses this waits for
+            the endpoint. Alarms, policies and the proxy use the literal name instead.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: StageSettings,
+        model: ModelArtifact,
+        endpoint_configuration_name: str,
+        role: iam.IRole,
+        rollback_alarms: Sequence[cloudwatch.IAlarm],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=settings.name,
+            endpoint_config_name=endpoint_configuration_name,
+            deployment_config=_deployment(settings.serving, rollback_alarms),
+            # Without it an update resets the fleet that scaling has grown to its initial count.
+            # It would keep the old weight and the old data capture as well. The deployment
+            # configuration is not retained: the template always carries it.
+            retain_all_variant_properties=True,
+            exclude_retained_variant_properties=[
+                sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind)
+                for kind in ("DesiredWeight", "DataCaptureConfig")
+            ],
+            tags=[CfnTag(key="whippet:model-version", value=model.version)],
+        )
+        if rollback_alarms:
+            endpoint.node.add_dependency(self._allow_reading(rollback_alarms, role))
+        self.attribute_name = endpoint.attr_endpoint_name
+
+    def _allow_reading(self, alarms: Sequence[cloudwatch.IAlarm], role: iam.IRole) -> iam.Policy:
+        # A policy of its own: the alarms wait for the configuration, that for the Model, and the
+        # Model for the role's main policy.
+        return iam.Policy(
+            self,
+            "ReadRollbackAlarms",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cloudwatch:DescribeAlarms"],
+                    resources=[alarm.alarm_arn for alarm in alarms],
+                )
+            ],
+        )
+
+
+def _deployment(
+    settings: ServingSettings, alarms: Sequence[cloudwatch.IAlarm]
+) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    """All at once, then a bake: a canary takes at most half of the instances, so it needs two."""
+    endpoint = sagemaker.CfnEndpoint
+    baking_seconds = settings.rollback_baking_seconds
+    return endpoint.DeploymentConfigProperty(
+        blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
+            traffic_routing_configuration=endpoint.TrafficRoutingConfigProperty(
+                type="ALL_AT_ONCE", wait_interval_in_seconds=0
+            ),
+            termination_wait_in_seconds=baking_seconds,
+            maximum_execution_timeout_in_seconds=(
+                baking_seconds + settings.container_startup_timeout_seconds + _PROVISIONING_SECONDS
+            ),
+        ),
+        auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
+            alarms=[endpoint.AlarmProperty(alarm_name=alarm.alarm_name) for alarm in alarms]
+        )
+        if alarms
+        else None,
+    )

@@ -1,0 +1,116 @@
+"""The two SageMaker resources that every change replaces: Model and EndpointConfig."""
+
+from collections.abc import Mapping
+
+from aws_cdk import CfnDeletionPolicy, CfnResource, CfnTag
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from stacks.components.serving.endpoint_metrics import VARIANT_NAME
+from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.components.shared.execution_role import ExecutionRole
+from stacks.components.storage.buckets import CAPTURE_PREFIX
+from stacks.settings import instance_types
+from stacks.settings.serving import ServingSettings
+
+# NVIDIA's driver 580. Without it ml.g4dn and ml.g5 get 470, on which CUDA 12 does not start
+# (docs.aws.amazon.com/sagemaker/latest/dg/inference-gpu-drivers.html).
+_GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
+
+
+class EndpointConfiguration(Construct):
+    """A model, and the fleet that serves it. Neither has a name: each property replaces both.
+
+    Attributes:
+        name: the generated name of the EndpointConfig.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: ServingSettings,
+        model: ModelArtifact,
+        artifact: s3_assets.Asset,
+        image_uri: str,
+        environment: Mapping[str, str],
+        execution_role: ExecutionRole,
+        key: kms.IKey,
+        captures: s3.IBucket,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        cfn_model = sagemaker.CfnModel(
+            self,
+            "Model",
+            execution_role_arn=execution_role.role.role_arn,
+            enable_network_isolation=True,  # the container needs nothing that it was not given
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=image_uri,
+                model_data_url=artifact.s3_object_url,
+                environment=environment,
+            ),
+            tags=[
+                CfnTag(key="whippet:model-name", value=model.name),
+                CfnTag(key="whippet:model-identity", value=model.identity),
+                CfnTag(key="whippet:model-sha256", value=model.sha256),
+            ],
+        )
+        cfn_model.node.add_dependency(execution_role.policy)
+        configuration = sagemaker.CfnEndpointConfig(
+            self,
+            "EndpointConfig",
+            production_variants=[_variant(settings, cfn_model.attr_model_name)],
+            data_capture_config=_data_capture(settings, key, captures),
+            kms_key_id=None
+            if instance_types.has_local_storage(settings.instance_type)
+            else key.key_arn,
+        )
+        for resource in (cfn_model, configuration):
+            _keep_when_replaced(resource)
+        self.name = configuration.attr_endpoint_config_name
+
+
+def _variant(
+    settings: ServingSettings, model_name: str
+) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+    return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+        variant_name=VARIANT_NAME,
+        model_name=model_name,
+        instance_type=settings.instance_type,
+        initial_instance_count=settings.minimum_instance_count,
+        initial_variant_weight=1,
+        container_startup_health_check_timeout_in_seconds=(
+            settings.container_startup_timeout_seconds
+        ),
+        inference_ami_version=_GPU_AMI if instance_types.has_gpu(settings.instance_type) else None,
+    )
+
+
+def _data_capture(
+    settings: ServingSettings, key: kms.IKey, captures: s3.IBucket
+) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
+    if settings.data_capture_percent == 0:
+        return None
+    option = sagemaker.CfnEndpointConfig.CaptureOptionProperty
+    return sagemaker.CfnEndpointConfig.DataCaptureConfigProperty(
+        enable_capture=True,
+        initial_sampling_percentage=settings.data_capture_percent,
+        destination_s3_uri=captures.s3_url_for_object(CAPTURE_PREFIX),
+        kms_key_id=key.key_arn,
+        capture_options=[option(capture_mode="Input"), option(capture_mode="Output")],
+    )
+
+
+def _keep_when_replaced(resource: CfnResource) -> None:
+    """Keep the old one when an update replaces it; delete the current one with the stack.
+
+    After a silent rollback the endpoint still serves the old configuration. CloudFormation's
+    clean-up would delete it, and the next update would fail with "Could not find endpoint
+    configuration".
+    """
+    resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+    resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

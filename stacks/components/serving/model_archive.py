@@ -1,0 +1,142 @@
+"""Is `model.tar.gz` what its build wrote? Every byte of it is read, and nothing is unpacked."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from stacks.components.serving.gzip_reader import GzipReader
+from stacks.errors import InputError
+
+MANIFEST_FILE = "manifest.json"
+_MAX_FILE_BYTES = 2 << 30  # protobuf's own limit, and so that of an ONNX file
+_MAX_READ_BYTES = 1 << 20
+_BLOCK_BYTES = 512
+_MIN_END_BYTES = 2 * _BLOCK_BYTES
+_MAX_END_BYTES = 1 << 20  # tar fills its last record, of 10 KiB unless told otherwise
+_PLAIN_FILE = b"0"
+_USTAR = b"ustar\x0000"
+_SIZE = re.compile(rb"([0-7]{11})[ \0]")
+_SHA256_LINE = re.compile(r"([0-9a-f]{64})  model\.tar\.gz\n?")
+
+
+def read_archive_sha256(archive: Path, sha256_file: Path) -> str:
+    """Return the archive's sha256 in hexadecimal.
+
+    Args:
+        archive: `model.tar.gz`.
+        sha256_file: what its build wrote beside it, one line as sha256sum prints it.
+
+    Raises:
+        InputError: the archive has another sha256 than the file states.
+    """
+    try:
+        line = _SHA256_LINE.fullmatch(sha256_file.read_text(encoding="ascii"))
+    except ValueError:
+        line = None
+    if line is None:
+        raise InputError(
+            f"{sha256_file}: expected one line, `<sha256 in hexadecimal>  {archive.name}`"
+        )
+    with archive.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != line[1]:
+        raise InputError(
+            f"{archive} was damaged or replaced after its build: its sha256 is {actual}, expected "
+            f"{line[1]} as {sha256_file.name} states"
+        )
+    return actual
+
+
+def check_members(archive: Path, manifest: bytes, files: Mapping[str, str]) -> None:
+    """Check that the archive holds the manifest and the files that it names, and no more.
+
+    Memory stays small and the time bounded, whatever the archive's headers state. Python's tarfile
+    is left out: it parses extension headers in quadratic time, and takes a damaged header for
+    the end, after which another tar may find more.
+
+    Args:
+        archive: `model.tar.gz`.
+        manifest: content of the file beside the archive.
+        files: sha256 in hexadecimal of each other file, by name.
+
+    Raises:
+        InputError: names the first member that is not as it should be.
+    """
+    expected = {**files, MANIFEST_FILE: hashlib.sha256(manifest).hexdigest()}
+    missing = set(expected)
+    try:
+        with archive.open("rb") as file:
+            stream = GzipReader(file)
+            while any(header := _read_exactly(stream, _BLOCK_BYTES)):
+                _check_checksum(header)
+                name = header[:100].rstrip(b"\0").decode("ascii", "replace")
+                if name not in missing or not _is_plain_file(header):
+                    raise InputError(
+                        f"{archive} holds {name!r}, expected the plain files "
+                        f"{', '.join(sorted(expected))}, each once, in ustar format"
+                    )
+                missing.discard(name)
+                actual = _hash_member(stream, header)
+                if actual != expected[name]:
+                    raise InputError(_difference(archive, name, actual, expected[name]))
+            _check_end(stream)
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        raise InputError(f"{archive} cannot be read ({error})") from error
+    if missing:
+        raise InputError(f"{archive} holds no {', '.join(sorted(missing))}")
+
+
+def _check_checksum(header: bytes) -> None:
+    checksum = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+    if header[148:156] != b"%06o\0 " % checksum:
+        raise ValueError("a header is damaged or not in ustar format")
+
+
+def _is_plain_file(header: bytes) -> bool:
+    """Return False for a link, a folder, a device, and whatever is an extension of ustar."""
+    prefix = header[345:500]
+    return header[156:157] == _PLAIN_FILE and header[257:265] == _USTAR and not any(prefix)
+
+
+def _hash_member(stream: GzipReader, header: bytes) -> str:
+    stated = _SIZE.fullmatch(header[124:136])
+    if stated is None:
+        raise ValueError("a file's size is not in ustar format")
+    size = int(stated[1], 8)
+    if size > _MAX_FILE_BYTES:
+        raise ValueError(f"a file of {size} bytes, expected at most {_MAX_FILE_BYTES}")
+    digest = hashlib.sha256()
+    for start in range(0, size, _MAX_READ_BYTES):
+        digest.update(_read_exactly(stream, min(_MAX_READ_BYTES, size - start)))
+    if any(_read_exactly(stream, -size % _BLOCK_BYTES)):
+        raise ValueError("data follow a file where zeros are expected")
+    return digest.hexdigest()
+
+
+def _check_end(stream: GzipReader) -> None:
+    """Check that zeros alone follow the last member; one block of them was read."""
+    end = stream.read(_MAX_END_BYTES)
+    length = _BLOCK_BYTES + len(end)
+    if any(end) or length % _BLOCK_BYTES or not _MIN_END_BYTES <= length <= _MAX_END_BYTES:
+        raise ValueError(
+            f"expected {_MIN_END_BYTES} to {_MAX_END_BYTES} bytes of zeros after the last file, "
+            "and nothing else"
+        )
+
+
+def _read_exactly(stream: GzipReader, size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError("it ends early")
+    return content
+
+
+def _difference(archive: Path, name: str, actual: str, expected: str) -> str:
+    if name == MANIFEST_FILE:
+        return (
+            f"{archive.parent / MANIFEST_FILE} is not the manifest inside {archive.name}, "
+            "they come from different builds"
+        )
+    return f"{archive}: {name} has the sha256 {actual}, expected {expected} as its manifest states"

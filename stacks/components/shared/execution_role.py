@@ -1,0 +1,74 @@
+"""The role that SageMaker runs a container with."""
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from stacks.components.shared import permissions
+from stacks.components.shared.acknowledgement import acknowledge, acknowledge_resource
+
+
+class ExecutionRole(Construct):
+    """Assets to read, one image repository to pull from, its own logs and metrics.
+
+    Attributes:
+        role: the role; what else a container needs is granted by whoever owns it.
+        policy: the permissions; a Model must wait for them, because SageMaker reads the artifact
+            as this role when the Model is created (aws-cdk issue 10064).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        description: str,
+        asset: s3_assets.Asset,
+        asset_key_arn: str | None,
+        repository_arn: str,
+        log_group_name: str,
+        volume_key: kms.IKey,
+        asset_keys: str | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.role = iam.Role(
+            self,
+            "Role",
+            description=description,
+            assumed_by=permissions.service_of_this_account("sagemaker.amazonaws.com", self),
+        )
+        streams = Stack.of(self).format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{log_group_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        statements = [
+            *permissions.read_asset(asset, asset_key_arn=asset_key_arn, keys=asset_keys),
+            *permissions.pull_image(repository_arn),
+            permissions.write_logs(streams),
+            permissions.put_metrics(),
+            *permissions.encrypt_volumes(volume_key),
+        ]
+        self.policy = iam.Policy(self, "Policy", roles=[self.role], statements=statements)
+        self._acknowledge(streams)
+        if asset_keys is not None:
+            acknowledge_resource(
+                self.policy,
+                f"{asset.bucket.bucket_arn}/{asset_keys}",
+                reason="The archives of this stage's models alone: the endpoint may be put back to "
+                "an earlier one, and an old fleet may start instances while it is replaced",
+            )
+
+    def _acknowledge(self, streams: str) -> None:
+        acknowledge_resource(
+            self.policy, streams, reason="The streams of one log group, which SageMaker names"
+        )
+        acknowledge(
+            self.policy,
+            "IAM5[Resource::*]",
+            reason="ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resources; "
+            "the second is bound to SageMaker's namespaces",
+        )

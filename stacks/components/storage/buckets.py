@@ -1,0 +1,135 @@
+"""The buckets of a stage."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.settings.stage import StorageSettings
+
+MODEL_PREFIX = "training"
+CAPTURE_PREFIX = "endpoint"
+
+_MINIMUM_TLS_VERSION = 1.2
+
+
+class Buckets(Construct):
+    """Four private buckets that answer over TLS only.
+
+    No bucket empties itself when it is deleted: that takes a custom resource with write access
+    to everything; `make destroy` empties the buckets of a removable stage first.
+
+    Attributes:
+        access_logs: who read or wrote the other three.
+        datasets: image folders for training.
+        models: what training jobs write; versioned.
+        captures: requests and answers that the endpoint samples, where that is on.
+        read_datasets, write_models, write_captures: policies for the roles that need them. They
+            stand here whether a role has them or not: this stack is deployed before those of the
+            roles, and a policy that is still attached cannot be deleted.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey,
+        settings: StorageSettings,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._key = key
+        self._removal_policy = removal_policy
+        # S3 can deliver access logs only to a bucket with its own encryption (SSE-S3).
+        self.access_logs = s3.Bucket(
+            self,
+            "AccessLogs",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            lifecycle_rules=[_expire_after(settings.access_log_retention_days)],
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=_MINIMUM_TLS_VERSION,
+            removal_policy=removal_policy,
+        )
+        self.datasets = self._encrypted_bucket("Datasets", lifecycle_rule=_abort_uploads())
+        self.models = self._encrypted_bucket(
+            "Models",
+            versioned=True,
+            lifecycle_rule=s3.LifecycleRule(
+                noncurrent_version_expiration=Duration.days(
+                    settings.noncurrent_version_retention_days
+                ),
+                abort_incomplete_multipart_upload_after=Duration.days(7),
+            ),
+        )
+        self.captures = self._encrypted_bucket(
+            "Captures", lifecycle_rule=_expire_after(settings.capture_retention_days)
+        )
+        self.read_datasets = self._reading("ReadDatasets", self.datasets)
+        self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
+        self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
+
+    def _reading(self, construct_id: str, bucket: s3.Bucket) -> iam.ManagedPolicy:
+        objects = f"{bucket.bucket_arn}/*"
+        return self._policy(
+            construct_id,
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[objects]),
+            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
+            objects=objects,
+        )
+
+    def _writing(self, construct_id: str, bucket: s3.Bucket, prefix: str) -> iam.ManagedPolicy:
+        objects = f"{bucket.bucket_arn}/{prefix}/*"
+        return self._policy(
+            construct_id,
+            iam.PolicyStatement(actions=["s3:PutObject"], resources=[objects]),
+            iam.PolicyStatement(
+                # Decrypt too: the parts of a large upload are read back when they are joined.
+                actions=["kms:GenerateDataKey", "kms:Decrypt"],
+                resources=[self._key.key_arn],
+            ),
+            objects=objects,
+        )
+
+    def _policy(
+        self, construct_id: str, *statements: iam.PolicyStatement, objects: str
+    ) -> iam.ManagedPolicy:
+        policy = iam.ManagedPolicy(self, construct_id, statements=list(statements))
+        acknowledge_resource(policy, objects, reason="Any object of the one bucket or prefix")
+        return policy
+
+    def _encrypted_bucket(
+        self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
+    ) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            construct_id,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self._key,
+            bucket_key_enabled=True,
+            versioned=versioned,
+            lifecycle_rules=[lifecycle_rule],
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=_MINIMUM_TLS_VERSION,
+            server_access_logs_bucket=self.access_logs,
+            server_access_logs_prefix=f"{construct_id.lower()}/",
+            removal_policy=self._removal_policy,
+        )
+
+
+def _abort_uploads() -> s3.LifecycleRule:
+    return s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
+
+
+def _expire_after(days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        expiration=Duration.days(days),
+        abort_incomplete_multipart_upload_after=Duration.days(7),
+    )

@@ -1,0 +1,101 @@
+"""The page's files in its bucket, put there by a custom resource."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from stacks.components.shared.acknowledgement import acknowledge, acknowledge_resource
+from stacks.components.shared.permissions import read_asset
+
+_PUBLISHER = Path(__file__).resolve().parents[3] / "lambda_src" / "page_publisher"
+_TIMEOUT = Duration.minutes(1)
+
+
+class PageContent(Construct):
+    """Copies the page and its settings into a bucket, and empties it when the stack goes.
+
+    A function of ours with boto3 alone: CDK's BucketDeployment brings the AWS CLI as a layer under
+    /opt, where the local cloud has none.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket,
+        page_directory: Path,
+        page_settings: dict[str, Any],
+        log_group: logs.ILogGroup,
+        asset_key_arn: str | None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        asset = s3_assets.Asset(self, "Page", path=str(page_directory))
+        function = lambda_.Function(
+            self,
+            "Publisher",
+            description="Puts the page into its bucket",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler="handler.handle",
+            code=lambda_.Code.from_asset(str(_PUBLISHER), exclude=["__pycache__", "**/*.pyc"]),
+            timeout=_TIMEOUT,
+            memory_size=256,
+            role=self._role(bucket, asset, log_group, asset_key_arn),
+            log_group=log_group,
+        )
+        acknowledge(
+            function,
+            "L1",
+            reason="Python 3.13, as the proxy has it; Lambda supports it until 2029",
+        )
+        CustomResource(
+            self,
+            "Content",
+            service_token=function.function_arn,
+            resource_type="Custom::Page",
+            # Beyond the function's own timeout, and far below CloudFormation's hour.
+            service_timeout=Duration.minutes(3),
+            properties={
+                "AssetBucket": asset.s3_bucket_name,
+                "AssetKey": asset.s3_object_key,
+                "PageBucket": bucket.bucket_name,
+                "Config": json.dumps(page_settings, sort_keys=True),
+            },
+        )
+
+    def _role(
+        self,
+        bucket: s3.IBucket,
+        asset: s3_assets.Asset,
+        log_group: logs.ILogGroup,
+        asset_key_arn: str | None,
+    ) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            description="Reads the page's asset, writes the page's bucket",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        )
+        objects = bucket.arn_for_objects("*")
+        statements = [
+            *read_asset(asset, asset_key_arn=asset_key_arn),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
+            iam.PolicyStatement(actions=["s3:PutObject", "s3:DeleteObject"], resources=[objects]),
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[log_group.log_group_arn],
+            ),
+        ]
+        for statement in statements:
+            role.add_to_policy(statement)
+        acknowledge_resource(role, objects, reason="Any object of the one bucket: the page's files")
+        return role

@@ -1,0 +1,200 @@
+"""The CloudFront distribution that serves the page, and the API beside it."""
+
+from typing import Any
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.components.shared.acknowledgement import acknowledge
+from stacks.settings.web import WebSettings
+
+API_PATH = "/api"
+# The page has no inline script or style, and nothing of another site.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    )
+)
+# RestApiOrigin adds the API's stage before the path and leaves /api in it.
+STRIP_API_PATH = """\
+function handler(event) {
+  var request = event.request;
+  request.uri = request.uri.replace(/^\\/api(?=\\/|$)/, '') || '/';
+  return request;
+}
+"""
+_LOG_PREFIX = "distribution/"
+# Those that CloudFront keeps for 10 seconds by itself, whatever Cache-Control says
+# (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html):
+# one caller's refusal would be answered to all who ask for the health.
+_KEPT_ERROR_STATUSES = (400, 403, 404, 405, 414, 500, 501, 502, 503, 504)
+
+
+class PageDistribution(Construct):
+    """The page from a private bucket, and the API under `/api`, so that both have one origin.
+
+    Errors are passed on as they are, and kept for nobody else: a rewriting of 403 or 404 for the
+    page would hit the API's answers, too.
+
+    Attributes:
+        distribution: the distribution.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: WebSettings,
+        bucket: s3.IBucket,
+        logs_bucket: s3.IBucket,
+        api: apigateway.RestApi,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # Names of these are one account's, whatever the region; CDK's own do not name the region.
+        self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
+        headers = self._headers()
+        self.distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment="Page and API of an image classifier",
+            default_root_object="index.html",
+            default_behavior=self._page(bucket, headers),
+            additional_behaviors={f"{API_PATH}/*": self._api(api, headers)},
+            error_responses=[
+                cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0))
+                for status in _KEPT_ERROR_STATUSES
+            ],
+            price_class=cloudfront.PriceClass[f"PRICE_CLASS_{settings.price_class.upper()}"],
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            **self._domain(settings),
+            enable_logging=True,
+            log_bucket=logs_bucket,
+            log_file_prefix=_LOG_PREFIX,
+        )
+        self._acknowledge_findings(settings)
+
+    def _page(
+        self, bucket: s3.IBucket, headers: cloudfront.ResponseHeadersPolicy
+    ) -> cloudfront.BehaviorOptions:
+        return cloudfront.BehaviorOptions(
+            origin=origins.S3BucketOrigin.with_origin_access_control(
+                bucket,
+                origin_access_control=cloudfront.S3OriginAccessControl(
+                    self, "AccessControl", origin_access_control_name=self._regional_name
+                ),
+            ),
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+            # Takes gzip and Brotli; how long each file is kept is said by the file.
+            cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+            compress=True,
+            response_headers_policy=headers,
+        )
+
+    def _api(
+        self, api: apigateway.RestApi, headers: cloudfront.ResponseHeadersPolicy
+    ) -> cloudfront.BehaviorOptions:
+        strip = cloudfront.Function(
+            self,
+            "StripApiPath",
+            comment="Takes /api off the path",
+            code=cloudfront.FunctionCode.from_inline(STRIP_API_PATH),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
+        return cloudfront.BehaviorOptions(
+            origin=origins.RestApiOrigin(
+                api,
+                # Above API Gateway's 29 seconds, so that the caller gets its answer.
+                read_timeout=Duration.seconds(30),
+            ),
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            # With the viewer's Host, API Gateway would not know which API is meant.
+            origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+            response_headers_policy=headers,
+            function_associations=[
+                cloudfront.FunctionAssociation(
+                    function=strip, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
+                )
+            ],
+        )
+
+    def _headers(self) -> cloudfront.ResponseHeadersPolicy:
+        return cloudfront.ResponseHeadersPolicy(
+            self,
+            "Headers",
+            response_headers_policy_name=self._regional_name,
+            comment="Security headers of the page and the API",
+            security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+                content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+                    content_security_policy=CONTENT_SECURITY_POLICY, override=True
+                ),
+                content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
+                frame_options=cloudfront.ResponseHeadersFrameOptions(
+                    frame_option=cloudfront.HeadersFrameOption.DENY, override=True
+                ),
+                referrer_policy=cloudfront.ResponseHeadersReferrerPolicy(
+                    referrer_policy=cloudfront.HeadersReferrerPolicy.NO_REFERRER, override=True
+                ),
+                strict_transport_security=cloudfront.ResponseHeadersStrictTransportSecurity(
+                    access_control_max_age=Duration.days(365),
+                    include_subdomains=False,  # what lies below a custom domain is not ours
+                    override=True,
+                ),
+            ),
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(header=header, value=value, override=True)
+                    for header, value in (
+                        ("Cross-Origin-Opener-Policy", "same-origin"),
+                        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+                    )
+                ]
+            ),
+        )
+
+    def _domain(self, settings: WebSettings) -> dict[str, Any]:
+        if settings.domain_name is None or settings.certificate_arn is None:
+            return {}  # CloudFront's own name has its own certificate and protocol versions
+        return {
+            "domain_names": [settings.domain_name],
+            "certificate": acm.Certificate.from_certificate_arn(
+                self, "Certificate", settings.certificate_arn
+            ),
+            "minimum_protocol_version": cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        }
+
+    def _acknowledge_findings(self, settings: WebSettings) -> None:
+        acknowledge(
+            self.distribution,
+            "CFR1",
+            reason="Who may ask is said by the API's keys, not by country",
+        )
+        acknowledge(
+            self.distribution,
+            "CFR2",
+            reason="The page is a handful of static files; what costs money is behind the API's "
+            "own keys, throttles and firewall",
+        )
+        if settings.certificate_arn is None:
+            acknowledge(
+                self.distribution,
+                "CFR4",
+                reason="A name of CloudFront's own has its certificate; web.domain_name and "
+                "web.certificate_arn set TLS 1.2 as the least",
+            )

@@ -1,0 +1,265 @@
+import json
+import time
+
+import pytest
+from botocore.session import get_session
+
+from tests.lambda_src.conftest import Proxy
+from tests.lambda_src.events import REQUEST_ID
+from tests.lambda_src.stand_in import (
+    CLASSIFICATION,
+    Behaviour,
+    SageMakerRuntime,
+    answer,
+    drip,
+    model_error,
+    reset,
+    send_half,
+    service_error,
+    silence,
+    silent_in_the_middle,
+)
+
+HTML = b"<html><body>Bad gateway</body></html>"
+LONG_SILENCE_SECONDS = 1.0
+LONG_DRIP_SECONDS = 2.5  # the whole call has 1.8 s here
+
+
+# What SageMaker does, what the caller gets (status, code, Retry-After), how often it is asked.
+FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
+    ("model loading", service_error(429, "ModelNotReadyException"), 503, "model_not_ready", "5", 1),
+    ("throttled", service_error(400, "ThrottlingException"), 429, "throttled", "1", 2),
+    ("429 of a proxy", answer(429, b"slow down", "text/plain"), 429, "throttled", "1", 2),
+    (
+        "unavailable",
+        service_error(503, "ServiceUnavailable"),
+        503,
+        "endpoint_unavailable",
+        "5",
+        2,
+    ),
+    ("failure", service_error(500, "InternalFailure"), 502, "endpoint_failed", None, 2),
+    (
+        "a dependency's failure",
+        service_error(530, "InternalDependencyException"),
+        502,
+        "endpoint_failed",
+        None,
+        1,
+    ),
+    (
+        "no such endpoint",
+        service_error(400, "ValidationError", "Endpoint x of account 1 not found."),
+        503,
+        "endpoint_missing",
+        "30",
+        1,
+    ),
+    (
+        "call refused",
+        service_error(400, "ValidationError", "1 validation error detected"),
+        502,
+        "endpoint_failed",
+        None,
+        1,
+    ),
+    (
+        "not allowed",
+        service_error(403, "AccessDeniedException"),
+        500,
+        "endpoint_access_denied",
+        None,
+        1,
+    ),
+    (
+        "credentials expired",
+        service_error(403, "ExpiredTokenException"),
+        500,
+        "endpoint_access_denied",
+        None,
+        1,
+    ),
+    (
+        "bad signature",
+        service_error(403, "InvalidSignatureException"),
+        500,
+        "endpoint_access_denied",
+        None,
+        1,
+    ),
+    ("model's 500", model_error(500, "boom"), 502, "model_failed", None, 1),
+    ("model overloaded", model_error(503, {"code": "overloaded"}), 503, "overloaded", "1", 1),
+    ("model's 504", model_error(504, "late"), 502, "model_failed", None, 1),
+    ("model's 406", model_error(406, {"code": "not_acceptable"}), 502, "model_failed", None, 1),
+    ("model's 408", model_error(408, {"code": "body_timeout"}), 502, "model_failed", None, 1),
+    ("model's 404", model_error(404, {"code": "not_found"}), 502, "model_failed", None, 1),
+    ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_answer", None, 1),
+    ("reset", reset, 502, "endpoint_unreachable", None, 2),
+    ("half an answer", send_half, 502, "invalid_endpoint_answer", None, 1),
+    ("silence", silence(LONG_SILENCE_SECONDS), 504, "endpoint_timeout", None, 2),
+    (
+        "silence after half",
+        silent_in_the_middle(LONG_SILENCE_SECONDS),
+        504,
+        "endpoint_timeout",
+        None,
+        1,
+    ),
+    ("HTML 502", answer(502, HTML, "text/html"), 502, "endpoint_failed", None, 2),
+    ("HTML 404", answer(404, HTML, "text/html"), 502, "endpoint_failed", None, 1),
+    ("a list for an error", answer(400, []), 502, "invalid_endpoint_answer", None, 1),
+    ("bytes for an error", answer(400, b"\xff\xfe\x00"), 502, "invalid_endpoint_answer", None, 1),
+]
+FAULTS += [
+    (name, behaviour, 502, "invalid_endpoint_answer", None, 1)
+    for name, behaviour in {
+        "HTML 200": answer(200, HTML, "text/html"),
+        "empty 200": answer(200, b""),
+        "a huge answer": answer(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
+        "more than was asked": answer(
+            200, {**CLASSIFICATION, "predictions": CLASSIFICATION["predictions"] * 2}
+        ),
+    }.items()
+]
+FAULTS += [
+    (name, drip(head, part, LONG_DRIP_SECONDS), 504, "endpoint_timeout", None, 1)
+    for name, (head, part) in {
+        "a dripping header": (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x"),
+        "dripping headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
+        "dripping interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "a dripping body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
+        "dripping chunks": (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\n \r\n",
+        ),
+        "a dripping error": (b"HTTP/1.1 400 Bad\r\nContent-Length: 1000\r\n\r\n", b" "),
+    }.items()
+]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "code", "retry_after", "calls"),
+    [pytest.param(*fault[1:], id=fault[0]) for fault in FAULTS],
+)
+def test_a_fault_of_the_endpoint_is_answered_as_documented(
+    impatient_proxy: Proxy,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+    behaviour: Behaviour,
+    status: int,
+    code: str,
+    retry_after: str | None,
+    calls: int,
+) -> None:
+    runtime.script = [behaviour]
+    started = time.monotonic()
+
+    result = impatient_proxy.call(query=[("top_k", "3")])
+
+    assert time.monotonic() - started < 3
+    assert (result.status, result.body["error"]["code"]) == (status, code)
+    assert result.headers.get("Retry-After") == retry_after
+    assert result.body["request_id"] == REQUEST_ID
+    assert len(runtime.requests) == calls
+    for inside in ("Traceback", "SageMaker", "boom", "<html>", "arn:aws"):
+        assert inside not in json.dumps(result.body)
+    log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [line] = [line for line in log if line.get("message") == "request failed"]
+    assert (line["level"], line["error_code"]) == ("ERROR", code)
+    assert "Traceback" in line["exception"]
+    [metrics] = [line for line in log if "_aws" in line]
+    assert metrics["EndpointLatency"] > 0
+    assert ("EndpointAccessDenied" in metrics) == (code == "endpoint_access_denied")
+    assert ("FailedRequests" in metrics) == (status >= 500)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_top_k"),
+        (413, "image_too_large"),
+        (415, "unsupported_media_type"),
+        (422, "unreadable_image"),
+    ],
+)
+def test_what_the_container_refuses_is_refused_in_its_words(
+    proxy: Proxy, runtime: SageMakerRuntime, status: int, code: str
+) -> None:
+    runtime.script = [model_error(status, {"code": code, "message": "It ends early."})]
+
+    result = proxy.call()
+
+    assert result.status == status
+    assert result.body["error"] == {"code": code, "message": "It ends early."}
+    assert len(runtime.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", [reset, service_error(503, "ServiceUnavailable")])
+def test_a_fault_that_passes_is_not_seen_by_the_caller(
+    proxy: Proxy, runtime: SageMakerRuntime, behaviour: Behaviour
+) -> None:
+    runtime.script = [behaviour, answer(200, CLASSIFICATION)]
+
+    assert proxy.call().status == 200
+    assert len(runtime.requests) == 2
+
+
+def test_nobody_listening_is_502(impatient_proxy: Proxy, runtime: SageMakerRuntime) -> None:
+    runtime.close()
+
+    result = impatient_proxy.call()
+
+    assert (result.status, result.body["error"]["code"]) == (502, "endpoint_unreachable")
+
+
+def test_no_credentials_are_as_bad_as_wrong_ones(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    # Another one has found credentials.
+    monkeypatch.setattr("classifier_proxy.endpoint.clients.session", get_session)
+
+    result = proxy.call()
+
+    assert (result.status, result.body["error"]["code"]) == (500, "endpoint_access_denied")
+
+
+@pytest.mark.parametrize(("remaining", "status"), [(19_999, 503), (20_000, 200)])
+def test_with_too_little_time_left_nothing_is_asked(
+    proxy: Proxy, runtime: SageMakerRuntime, remaining: int, status: int
+) -> None:
+    proxy.context.remaining_milliseconds = remaining
+
+    result = proxy.call()
+
+    assert result.status == status
+    assert len(runtime.requests) == (1 if status == 200 else 0)
+    if status == 503:
+        assert result.body["error"]["code"] == "deadline_too_short"
+        assert result.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        (service_error(503, "ServiceUnavailable"), 503),
+        (service_error(500, "InternalFailure"), 502),
+        (service_error(429, "ModelNotReadyException"), 503),
+        (model_error(503, "overloaded"), 503),
+        (model_error(500, "boom"), 502),
+        (reset, 502),
+    ],
+)
+def test_a_model_that_is_down_is_hardly_asked_more_often_than_requests_come(
+    proxy: Proxy,
+    runtime: SageMakerRuntime,
+    behaviour: Behaviour,
+    status: int,
+) -> None:
+    runtime.script = [behaviour]
+
+    for _ in range(300):
+        assert proxy.call().status == status
+
+    assert 300 <= len(runtime.requests) <= 1.2 * 300

@@ -1,0 +1,107 @@
+"""Pictures by their address, through the function and over real TLS connections.
+
+Replaced are the resolver (every name leads to the loopback interface) and, of the fetcher, what its
+constructor takes: the authority, the port, the time, and the check of addresses, for which here the
+loopback address alone is public.
+"""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+import trustme
+
+from classifier_proxy.image_url.fetch import FETCH_SECONDS, PictureFetcher
+from tests.lambda_src.conftest import JPEG, Answer, Proxy
+from tests.lambda_src.image_url.image_server import PictureServer, answer
+
+HOST = "pictures.example.com"
+URL = f"https://{HOST}/cats/1.jpg?token=secret-of-a-caller"
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture
+def server() -> Iterator[PictureServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(HOST).configure_cert(context)
+    server = PictureServer(context, answer(JPEG))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server_without_tls() -> Iterator[PictureServer]:
+    server = PictureServer(None, answer(JPEG))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every name that was looked up; all of them lead here."""
+    names: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, port: int, *rest: Any, **options: Any) -> list[Any]:
+        names.append(host)
+        return real("127.0.0.1", port, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return names
+
+
+def create_fetcher(
+    server: PictureServer, allowed_hosts: tuple[str, ...], seconds: float = FETCH_SECONDS
+) -> PictureFetcher:
+    """A fetcher for which the test's server is on the internet."""
+    tls = ssl.create_default_context()
+    AUTHORITY.configure_trust(tls)
+    return PictureFetcher(
+        allowed_hosts,
+        tls=tls,
+        is_public=lambda address: address == ip_address("127.0.0.1"),
+        port=server.port,
+        seconds=seconds,
+    )
+
+
+class UrlProxy:
+    """The function where pictures may be named by their address."""
+
+    def __init__(self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._proxy = proxy
+        self._monkeypatch = monkeypatch
+        self.fetch_seconds = FETCH_SECONDS
+        monkeypatch.setenv("URL_ALLOWED_HOSTS", f"{HOST},*.example.org")
+
+    def ask(self, server: PictureServer, url: str = URL) -> Answer:
+        """Ask for the picture at an address of a server."""
+        self._fetch_from(server)
+        return self._proxy.call(json.dumps({"url": url}).encode(), content_type="application/json")
+
+    def invoke(self, server: PictureServer, event: dict[str, Any]) -> Answer:
+        """Invoke the function directly, with an event that is not the API's."""
+        self._fetch_from(server)
+        return self._proxy.call_event(event)
+
+    def _fetch_from(self, server: PictureServer) -> None:
+        self._monkeypatch.setattr(
+            "classifier_proxy.image_url.fetch.PictureFetcher",
+            lambda allowed_hosts: create_fetcher(server, allowed_hosts, self.fetch_seconds),
+        )
+
+
+@pytest.fixture
+def url_proxy(proxy: Proxy, looked_up: list[str], monkeypatch: pytest.MonkeyPatch) -> UrlProxy:  # noqa: ARG001 - the resolver is replaced
+    return UrlProxy(proxy, monkeypatch)
+
+
+@pytest.fixture
+def impatient_url_proxy(url_proxy: UrlProxy) -> UrlProxy:
+    """The same with a time that a test can wait for."""
+    url_proxy.fetch_seconds = 0.5
+    return url_proxy

@@ -1,0 +1,56 @@
+"""docs/metrics.md lists what the proxy writes, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.lambda_src.conftest import JPEG, Proxy
+from tests.lambda_src.image_url.conftest import UrlProxy
+from tests.lambda_src.image_url.image_server import PictureServer, answer
+from tests.lambda_src.observability.test_telemetry import metric_lines, units_by_dimensions
+from tests.lambda_src.stand_in import (
+    CLASSIFICATION,
+    MEASUREMENTS,
+    SageMakerRuntime,
+    service_error,
+)
+from tests.lambda_src.stand_in import answer as sagemaker_answer
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+Metric = tuple[str, str, tuple[str, ...]]
+
+
+def documented() -> set[Metric]:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in DOCUMENT.read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    return {
+        (name.strip("`"), unit, tuple(dimensions.split(", "))) for name, unit, dimensions, _ in rows
+    }
+
+
+def test_the_document_has_every_metric(
+    proxy: Proxy,
+    url_proxy: UrlProxy,
+    server: PictureServer,
+    runtime: SageMakerRuntime,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.behaviour = answer(JPEG)
+    runtime.script = [
+        sagemaker_answer(200, {**CLASSIFICATION, "measurements": MEASUREMENTS}),
+        service_error(403, "AccessDeniedException"),
+    ]
+
+    statuses = [url_proxy.ask(server).status, proxy.call().status, proxy.call(b"").status]
+
+    assert statuses == [200, 500, 400]
+    written: set[Metric] = {
+        (name, unit, dimensions)
+        for line in metric_lines(capsys.readouterr().out)
+        for dimensions, metrics in units_by_dimensions(line).items()
+        for name, unit in metrics.items()
+    }
+    assert written == documented()

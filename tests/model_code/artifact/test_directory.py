@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from classifier.artifact import publication
+from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
+from classifier.artifact.manifest import Manifest, Preprocessing
+from classifier.artifact.measurements import Quantization
+from classifier.artifact.packing import pack_artifact, unpack_archive
+from classifier.artifact.publication import publish
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Artifact:
+    """An artifact with a made-up network: reading and packing do not look into it."""
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    network = bytes(range(256)) * 50
+    (folder / "model.onnx").write_bytes(network)
+    manifest = Manifest(
+        name="fruit",
+        architecture="resnet18",
+        labels=("Äpfel", "pear"),
+        preprocessing=Preprocessing(
+            resize=8, crop=8, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
+        ),
+        output="logits",
+        weights_sha256="1" * 64,
+        exporter_version=1,
+        files={"model.onnx": hashlib.sha256(network).hexdigest()},
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return read_artifact(folder)
+
+
+@pytest.fixture
+def artifact_with_int8(artifact: Artifact) -> Artifact:
+    network = b"int8" * 50
+    (artifact.directory / "model.int8.onnx").write_bytes(network)
+    manifest = replace(
+        artifact.manifest,
+        files={**artifact.manifest.files, "model.int8.onnx": hashlib.sha256(network).hexdigest()},
+        quantization=Quantization(
+            tool="nncf 3.4.0",
+            quantizer_version=1,
+            calibration_sha256="3" * 64,
+            calibration_pictures=60,
+            held_back_pictures=60,
+            agreement=1.0,
+            fp32_accuracy=None,
+            int8_accuracy=None,
+            shipped=True,
+        ),
+    )
+    (artifact.directory / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return read_artifact(artifact.directory)
+
+
+def test_auto_is_the_cheapest_precision_that_there_is(
+    artifact: Artifact, artifact_with_int8: Artifact
+) -> None:
+    assert [artifact.resolve_precision(name) for name in ("auto", "fp32")] == ["fp32", "fp32"]
+    resolved = [artifact_with_int8.resolve_precision(name) for name in ("auto", "fp32", "int8")]
+    assert resolved == ["int8", "fp32", "int8"]
+    names = [artifact_with_int8.model_path(precision).name for precision in ("fp32", "int8")]
+    assert names == ["model.onnx", "model.int8.onnx"]
+
+
+def test_a_precision_that_is_not_there_is_refused_with_what_makes_it(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match=r"no int8 network, only fp32: .*build\.py --quantize"):
+        artifact.resolve_precision("int8")
+
+
+def test_an_archive_needs_no_extension_of_ustar(
+    artifact_with_int8: Artifact, tmp_path: Path
+) -> None:
+    """Synthesis reads nothing else."""
+    publish(artifact_with_int8, tmp_path)
+    tar = gzip.decompress((tmp_path / "model.tar.gz").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        offsets = [member.offset for member in opened]
+        ends = [member.offset_data + -(-member.size // 512) * 512 for member in opened]
+    assert offsets == [0, *ends[:-1]]  # no header between them that tarfile reads over
+    for offset in offsets:
+        assert tar[offset + 156 : offset + 157] == b"0"
+        assert tar[offset + 257 : offset + 265] == b"ustar\x0000"
+    assert len(tar) - ends[-1] >= 1024
+    assert not any(tar[ends[-1] :])
+
+
+def test_an_int8_network_travels_and_is_checked_like_the_other(
+    artifact_with_int8: Artifact, tmp_path: Path
+) -> None:
+    publish(artifact_with_int8, tmp_path / "output")
+    unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest == artifact_with_int8.manifest
+    path = tmp_path / "unpacked" / "model.int8.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"9")
+    with pytest.raises(ArtifactError, match=r"model\.int8\.onnx has sha256"):
+        read_artifact(tmp_path / "unpacked")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("model.onnx", b"changed", "has sha256 .* but its manifest says"),
+        ("model.onnx", None, "model.onnx cannot be read: No such file"),
+        ("manifest.json", b"{}", "schema_version None"),
+        ("manifest.json", b"\xff\xfe", "not UTF-8"),
+        ("manifest.json", None, "manifest.json cannot be read: No such file"),
+    ],
+)
+def test_a_damaged_artifact_is_refused_with_the_reason(
+    artifact: Artifact, name: str, content: bytes | None, reason: str
+) -> None:
+    path = artifact.directory / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=reason):
+        read_artifact(artifact.directory)
+
+
+def test_what_is_published_reads_back(artifact: Artifact, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "output"
+    publish(artifact, output)
+    assert sorted(path.name for path in output.iterdir()) == [
+        "manifest.json",
+        "model.tar.gz",
+        "model.tar.gz.sha256",
+    ]
+    digest = hashlib.sha256((output / "model.tar.gz").read_bytes()).hexdigest()
+    assert (output / "model.tar.gz.sha256").read_text() == f"{digest}  model.tar.gz\n"
+    unpack_archive(output / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest == artifact.manifest
+    beside = (output / "manifest.json").read_bytes()
+    assert beside == (tmp_path / "unpacked" / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize("step", ["pack_artifact", "unpack_archive", "file_sha256"])
+def test_an_interrupted_publication_leaves_no_artifact_rather_than_a_wrong_one(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    output = tmp_path / "output"
+    publish(artifact, output)
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publication, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        publish(artifact, output)
+    assert [path.name for path in output.iterdir()] == ["model.tar.gz"]
+
+
+def test_the_manifest_is_the_last_file_to_come(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    replace_file = Path.replace
+
+    def record(source: Path, target: Path) -> Path:
+        seen.append(sorted(path.name for path in tmp_path.glob("output/[!.]*")))
+        return replace_file(source, target)
+
+    monkeypatch.setattr(Path, "replace", record)
+    publish(artifact, tmp_path / "output")
+    assert seen == [[], ["model.tar.gz", "model.tar.gz.sha256"]]
+
+
+def test_the_archive_says_nothing_of_its_making(artifact: Artifact, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"
+    pack_artifact(artifact, first)
+    (artifact.directory / "model.onnx").touch()
+    pack_artifact(artifact, second)
+    assert first.read_bytes() == second.read_bytes()
+    # RFC 1952: flags (a name would be one) and time are bytes 3 to 7.
+    assert first.read_bytes()[3:8] == bytes(5)
+    with tarfile.open(first) as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members] == ["manifest.json", "model.onnx"]
+    assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {
+        (0, 0, 0, "", "", 0o644)
+    }
+
+
+def test_a_failed_publication_leaves_no_manifest_of_another(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    publish(artifact, output)
+    (artifact.directory / "model.onnx").unlink()
+    with pytest.raises(FileNotFoundError):
+        publish(artifact, output)
+    assert [path.name for path in output.iterdir()] == ["model.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute link", "device"])
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, kind: str) -> None:
+    member = tarfile.TarInfo("../evil" if kind == "above" else "model.onnx")
+    if kind == "absolute link":
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    if kind == "device":
+        member.type = tarfile.CHRTYPE
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(member)
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_truncated_archive_is_refused(artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    pack_artifact(artifact, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(io.BytesIO(b"no archive").getvalue())
+    with pytest.raises(ArtifactError, match="not a readable model archive"):
+        unpack_archive(path, tmp_path / "unpacked")

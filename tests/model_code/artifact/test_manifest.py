@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from classifier.artifact.manifest import Manifest, ManifestError, Preprocessing
+from classifier.artifact.manifest_parser import parse_manifest
+from classifier.artifact.measurements import FastDecoding, Quantization
+
+PREPROCESSING = Preprocessing(
+    resize=256, crop=224, interpolation="bilinear", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2)
+)
+MANIFEST = Manifest(
+    name="fruit",
+    architecture="resnet18",
+    labels=("apple", "pear"),
+    preprocessing=PREPROCESSING,
+    output="logits",
+    weights_sha256="1" * 64,
+    exporter_version=1,
+    files={"model.onnx": "2" * 64},
+)
+QUANTIZATION = Quantization(
+    tool="nncf 3.4.0",
+    quantizer_version=1,
+    calibration_sha256="5" * 64,
+    calibration_pictures=90,
+    held_back_pictures=200,
+    agreement=0.995,
+    fp32_accuracy=0.9,
+    int8_accuracy=0.905,
+    shipped=True,
+)
+WITH_INT8 = replace(
+    MANIFEST,
+    files={"model.onnx": "2" * 64, "model.int8.onnx": "6" * 64},
+    quantization=QUANTIZATION,
+    fast_decoding=FastDecoding(
+        pictures=200,
+        reduced_pictures=150,
+        agreement=1.0,
+        exact_accuracy=None,
+        fast_accuracy=None,
+    ),
+)
+
+
+def test_a_manifest_reads_back_as_it_was_written() -> None:
+    assert parse_manifest(MANIFEST.to_json()) == MANIFEST
+    assert parse_manifest(WITH_INT8.to_json()) == WITH_INT8
+
+
+def test_an_int8_network_is_part_of_the_identity_by_what_made_it() -> None:
+    assert WITH_INT8.identity != MANIFEST.identity
+    left_out = replace(MANIFEST, quantization=replace(QUANTIZATION, shipped=False))
+    assert left_out.identity == MANIFEST.identity
+    for change in ({"tool": "nncf 4"}, {"quantizer_version": 2}, {"calibration_sha256": "7" * 64}):
+        other = replace(WITH_INT8, quantization=replace(QUANTIZATION, **change))
+        assert other.identity != WITH_INT8.identity
+    other_bytes = replace(WITH_INT8, files={**WITH_INT8.files, "model.int8.onnx": "8" * 64})
+    other_figures = replace(WITH_INT8, quantization=replace(QUANTIZATION, agreement=1.0))
+    assert {other_bytes.identity, other_figures.identity} == {WITH_INT8.identity}
+
+
+def test_the_files_and_the_quantization_say_the_same() -> None:
+    with pytest.raises(ManifestError, match=r"model\.onnx and model\.int8\.onnx"):
+        replace(WITH_INT8, files=MANIFEST.files)
+    with pytest.raises(ManifestError, match=r"model\.onnx alone"):
+        replace(MANIFEST, files=WITH_INT8.files)
+
+
+def test_the_manifest_has_no_version_which_is_that_of_the_archive() -> None:
+    document = json.loads(MANIFEST.to_json())
+    assert "version" not in document
+    assert document["schema_version"] == 3
+    with pytest.raises(ManifestError, match="has unknown version"):
+        parse_manifest(json.dumps({**document, "version": MANIFEST.identity[:12]}))
+
+
+@pytest.mark.parametrize("class_count", [2, 21_000])
+def test_labels_may_be_few_or_many(class_count: int) -> None:
+    labels = tuple(f"label {number}" for number in range(class_count))
+    manifest = replace(MANIFEST, labels=labels)
+    assert parse_manifest(manifest.to_json()) == manifest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ("pear", "apple")},
+        {"architecture": "resnet34"},
+        {"weights_sha256": "3" * 64},
+        {"exporter_version": 2},
+        {"output": "probabilities"},
+        {"preprocessing": replace(PREPROCESSING, resize=232)},
+    ],
+)
+def test_what_decides_an_answer_changes_the_identity(change: dict[str, Any]) -> None:
+    assert replace(MANIFEST, **change).identity != MANIFEST.identity
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"model.onnx": "4" * 64}},
+        {"metrics": {"test_accuracy": 0.9}},
+        {"libraries": {"torch": "2.14.1"}},
+        {"name": "vegetables"},
+    ],
+)
+def test_what_decides_no_answer_leaves_the_identity(change: dict[str, Any]) -> None:
+    assert replace(MANIFEST, **change).identity == MANIFEST.identity
+
+
+def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        *parents, key = path.split(".")
+        for parent in parents:
+            document = document[parent]
+        document[key] = value
+
+    return change
+
+
+def _drop(key: str) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document.pop(key)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_drop("labels"), "lacks labels"),
+        (_set("extra", 1), "unknown extra"),
+        (_set("schema_version", 2), "schema_version 2; this code reads 3: build the artifact"),
+        (_set("labels", ["apple"]), "at least two"),
+        (_set("labels", ["apple", " "]), "none of them empty"),
+        (_set("labels", ["apple", 1]), "texts only"),
+        (_set("labels", ["apple", "plum"]), "changed after the build"),
+        (_drop("output"), "lacks output"),
+        (_set("output", None), "output must be of type str"),
+        (_set("output", "scores"), "output is 'scores', not one of logits, probabilities"),
+        (_set("output", "probabilities"), "changed after the build"),
+        (_set("exporter_version", True), "of type int"),
+        (_set("weights_sha256", "abc"), "sha256"),
+        (_set("files", {"model.onnx": "2" * 64, "../evil": "2" * 64}), "model.onnx and model"),
+        (_set("precision", "int4"), "unknown precision"),
+        (_set("quantization", {}), r"lacks quantization\.agreement"),
+        (_set("quantization", []), "quantization must be of type dict or NoneType"),
+        (_set("quantization.shipped", 1), r"quantization\.shipped must be of type bool"),
+        (
+            _set("quantization.agreement", 1.5),
+            r"quantization\.agreement is 1\.5; it must be from 0",
+        ),
+        (_set("quantization.calibration_sha256", "x"), r"quantization\.calibration_sha256: 'x'"),
+        (_set("quantization.tool", "other"), "changed after the build"),
+        (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement must be of type float"),
+        (_set("fast_decoding.fast_accuracy", -0.1), r"fast_decoding\.fast_accuracy is -0\.1"),
+        (_set("preprocessing.crop", 300), "crop <= resize"),
+        (_set("preprocessing.crop", 0), "crop <= resize"),
+        (_set("preprocessing.resize", 100_000), "crop <= resize"),
+        (_set("preprocessing.interpolation", "lanczos"), "interpolation"),
+        (_set("preprocessing.std", [0.2, 0, 0.2]), "above 0"),
+        (_set("preprocessing.mean", [0.2, 0.2]), "three numbers"),
+        (_set("preprocessing.mean", [0.2, 0.2, "1"]), "three numbers"),
+        (_set("metrics", float("nan")), "NaN"),
+    ],
+)
+def test_a_field_that_is_wrong_is_refused_with_the_reason(
+    change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    document = json.loads(WITH_INT8.to_json())
+    change(document)
+    with pytest.raises(ManifestError, match=reason):
+        parse_manifest(json.dumps(document))
+
+
+HALF_A_PAIR = "\\ud800"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("0.4,", "1e999,", "1e999 is too large a number"),
+        ("0.4,", "-1e999,", "-1e999 is too large a number"),
+        ("0.4,", "9" * 401 + ",", r"preprocessing\.mean must be finite numbers"),
+        ("0.4,", "9" * 5000 + ",", "is not JSON"),
+        ('"metrics": {', '"metrics": {"test_accuracy": 1e999', "1e999 is too large a number"),
+        ('"pear"', f'"{HALF_A_PAIR}"', "a text that is not valid Unicode"),
+        ('"metrics": {', f'"metrics": {{"{HALF_A_PAIR}": 1', "a text that is not valid Unicode"),
+        ("{", "[" * 100_000 + "{", "nested too deeply"),
+        ('"metrics": {', '"metrics": {"a": ' + '{"a":' * 100_000, "nested too deeply"),
+        (
+            '"schema_version": 3',
+            '"schema_version": ' + "[" * 900 + "]" * 900,
+            "schema_version|deep",
+        ),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_json_can_write_and_no_manifest_holds_is_refused(
+    old: str, new: str, reason: str
+) -> None:
+    text = MANIFEST.to_json()
+    assert old in text
+    with pytest.raises(ManifestError, match=reason) as caught:
+        parse_manifest(text.replace(old, new, 1))
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3"])
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(ManifestError, match="JSON"):
+        parse_manifest(text)

@@ -1,0 +1,303 @@
+"""What the server does when things are slow, gone or broken, on an engine that obeys the test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+import pytest
+from starlette.types import ASGIApp
+
+from classifier.artifact.manifest import Manifest
+from classifier.decode.pool import DecodedPicture
+from classifier.errors import RequestError
+from classifier.image.appearance import Appearance
+from classifier.image.preprocessing import ByteArray, FloatArray
+from classifier.serving.server import InferenceServer
+from classifier.serving.settings import read_settings
+
+GONE = {"type": "http.disconnect"}
+
+
+class _Engine:
+    """Answers when it is let go."""
+
+    capacity = 2
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.running = 0
+        self.computed = 0
+
+    async def infer(self, crop: ByteArray) -> FloatArray:
+        assert crop.dtype == numpy.uint8
+        self.running += 1
+        try:
+            await self.open.wait()
+        finally:
+            self.running -= 1
+        self.computed += 1
+        return numpy.array([1, 2, 3], dtype=numpy.float32)
+
+    def warm_up(self) -> FloatArray:
+        return numpy.zeros(3, dtype=numpy.float32)
+
+    def close(self) -> None: ...
+
+
+class _Decoders:
+    is_alive = True
+
+    def __init__(self, crop: int) -> None:
+        self._crop = crop
+
+    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedPicture:
+        if bytes(data) == b"broken":
+            raise RequestError("unreadable_image", "broken")
+        crop = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
+        return DecodedPicture(crop, Appearance(0, 0) if measured else None)
+
+
+@dataclass
+class _Answer:
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def code(self) -> str:
+        code: str = json.loads(self.body)["code"]
+        return code
+
+
+class _Client:
+    """One request, said message by message."""
+
+    def __init__(self, application: ASGIApp, method: str, path: str, *body: bytes) -> None:
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for part in body:
+            self.say({"type": "http.request", "body": part, "more_body": part is not body[-1]})
+        self._answer = _Answer()
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"image/png")],
+        }
+        self._task = asyncio.ensure_future(application(scope, self._messages.get, self._send))
+
+    def say(self, message: dict[str, Any]) -> None:
+        self._messages.put_nowait(message)
+
+    async def answer(self) -> _Answer:
+        async with asyncio.timeout(5):
+            await self._task
+        return self._answer
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._answer.status = message["status"]
+            self._answer.headers = {n.decode(): v.decode() for n, v in message["headers"]}
+        else:
+            self._answer.body += message["body"]
+
+
+@dataclass
+class _Bench:
+    application: ASGIApp
+    engine: _Engine
+    decoders: _Decoders
+
+    def post(self, *body: bytes) -> _Client:
+        return _Client(self.application, "POST", "/invocations", *(body or (b"picture",)))
+
+    async def ping(self) -> _Answer:
+        return await _Client(self.application, "GET", "/ping").answer()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+Scenario = Callable[[_Bench], Awaitable[None]]
+
+
+@pytest.fixture
+def play(manifest: Manifest) -> Callable[..., None]:
+    """Run a scenario against a server with these environment variables."""
+
+    def run(scenario: Scenario, **environment: str) -> None:
+        async def main() -> None:
+            engine, decoders = _Engine(), _Decoders(manifest.preprocessing.crop)
+            server = InferenceServer(
+                manifest,
+                engine,
+                decoders,  # type: ignore[arg-type]  # what the server asks of them, it has
+                read_settings(environment),
+            )
+            application = server.create_application()
+            await scenario(_Bench(application, engine, decoders))
+
+        asyncio.run(main())
+
+    return run
+
+
+def test_who_finds_every_place_taken_is_sent_away_at_once(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        inside = [bench.post() for _ in range(5)]
+        await bench.wait_until(lambda: bench.engine.running == 5)
+        refused = await bench.post().answer()
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert refused.headers["retry-after"] == "1"
+        assert bench.engine.running == 5
+        bench.engine.open.set()
+        assert {(await client.answer()).status for client in inside} == {200}
+        assert (await bench.post().answer()).status == 200
+
+    play(scenario, WHIPPET_QUEUE_LENGTH="3")
+
+
+def test_whose_answer_comes_too_late_is_told_to_try_again(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        late = await bench.post().answer()
+        assert (late.status, late.code, late.headers["retry-after"]) == (503, "overloaded", "1")
+        await bench.wait_until(lambda: bench.engine.running == 0)
+        bench.engine.open.set()
+        assert (await bench.post().answer()).status == 200
+
+    play(scenario, WHIPPET_DEADLINE_MS="50")
+
+
+def test_a_request_whose_client_has_gone_is_dropped(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def scenario(bench: _Bench) -> None:
+        clients = [bench.post() for _ in range(3)]
+        await bench.wait_until(lambda: bench.engine.running == 3)
+        clients[1].say(GONE)
+        await clients[1].answer()
+        assert bench.engine.running == 2
+        bench.engine.open.set()
+        assert (await clients[0].answer()).status == (await clients[2].answer()).status == 200
+        assert bench.engine.computed == 2
+
+    play(scenario)
+    outcomes = [getattr(record, "fields", {}).get("outcome") for record in caplog.records]
+    assert sorted(filter(None, outcomes)) == ["client_gone", "ok", "ok"]
+
+
+def test_a_client_that_goes_while_it_sends_leaves_its_place(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        bench.engine.open.set()
+        for _ in range(10):
+            client = bench.post(b"half", b"")
+            client.say(GONE)
+            await client.answer()
+        assert (await bench.post().answer()).status == 200
+
+    play(scenario, WHIPPET_QUEUE_LENGTH="0")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifier.serving.server.BODY_SECONDS", 0.05)
+
+    async def scenario(bench: _Bench) -> None:
+        slow = _Client(bench.application, "POST", "/invocations")
+        slow.say({"type": "http.request", "body": b"half", "more_body": True})
+        answer = await slow.answer()
+        assert (answer.status, answer.code) == (408, "body_timeout")
+
+    play(scenario)
+
+
+def test_ping_fails_while_the_network_does_not_answer(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifier.serving.health.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("classifier.serving.health.PROBE_SECONDS", 0.05)
+
+    async def scenario(bench: _Bench) -> None:
+        for _ in range(3):
+            answer = await bench.ping()
+            assert (answer.status, answer.code) == (503, "not_healthy")
+        assert bench.engine.running == 1
+        bench.engine.open.set()
+        assert (await bench.ping()).status == 200
+        assert (await bench.ping()).status == 200
+
+    play(scenario)
+
+
+def test_ping_asks_the_network_nothing_where_it_answered_just_now(
+    play: Callable[..., None],
+) -> None:
+    async def scenario(bench: _Bench) -> None:
+        bench.engine.open.set()
+        await bench.post().answer()
+        assert (await bench.ping()).status == 200
+        assert bench.engine.computed == 1
+
+    play(scenario)
+
+
+def test_ping_fails_without_decode_processes(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        bench.decoders.is_alive = False
+        assert (await bench.ping()).status == 503
+
+    play(scenario)
+
+
+def test_what_was_done_is_counted(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("classifier.serving.counters.INTERVAL_SECONDS", 0.05)
+
+    async def scenario(bench: _Bench) -> None:
+        started, ending = asyncio.Event(), asyncio.Event()
+
+        async def receive() -> dict[str, str]:
+            if not started.is_set():
+                return {"type": "lifespan.startup"}
+            await ending.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                started.set()
+
+        lifespan = asyncio.ensure_future(bench.application({"type": "lifespan"}, receive, send))
+        await started.wait()
+        bench.engine.open.set()
+        for body in (b"picture", b"picture", b"broken", b"picture"):
+            await bench.post(body).answer()
+        await asyncio.sleep(0.12)
+        await bench.post(b"broken").answer()
+        ending.set()
+        await lifespan
+
+    play(scenario)
+    lines = [
+        record.fields  # type: ignore[attr-defined]  # of `extra`
+        for record in caplog.records
+        if record.message == "counters"
+    ]
+    assert [line["requests"] for line in lines] == [
+        {"ok": 3, "unreadable_image": 1},
+        {"unreadable_image": 1},
+    ]
+    assert lines[0]["most_inside"] == 1
+    assert lines[0].keys() >= {"answer_p50_ms", "decode_p99_ms", "network_p50_ms"}

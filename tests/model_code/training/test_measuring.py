@@ -1,0 +1,275 @@
+"""int8 networks: made, judged by pictures held back, and shipped or left out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from PIL import Image
+
+from classifier.artifact.directory import read_artifact
+from classifier.image.preprocessing import FloatArray
+from classifier.training.dataset.selection import Selection, find_pictures, split_folder
+from classifier.training.errors import DataError, QuantizationError
+from classifier.training.measuring import measuring
+from classifier.training.measuring.comparison import NOT_FINITE, load_network
+from classifier.training.measuring.measuring import measure
+from classifier.training.measuring.quantization import check_packages, quantize
+from tests.model_code.conftest import MODEL_CODE
+from tests.model_code.training.measured_networks import (
+    BRIGHTNESS,
+    SIDE_PIXELS,
+    write_brightness_artifact,
+    write_pictures,
+)
+
+LABELS = tuple(BRIGHTNESS)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("pictures"), 120)
+
+
+@pytest.fixture(scope="module")
+def shipped(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact with an int8 network in it."""
+    folder = write_brightness_artifact(tmp_path_factory.mktemp("shipped") / "artifact")
+    measure(folder, split_folder(pictures, LABELS), int8=True)
+    return folder
+
+
+def test_an_int8_network_that_answers_alike_is_in_the_artifact(shipped: Path) -> None:
+    artifact = read_artifact(shipped)
+    assert artifact.resolve_precision("auto") == "int8"
+    quantization = artifact.manifest.quantization
+    assert quantization is not None
+    assert (quantization.calibration_pictures, quantization.held_back_pictures) == (60, 60)
+    assert (quantization.agreement, quantization.shipped) == (1.0, True)
+    assert (quantization.fp32_accuracy, quantization.int8_accuracy) == (1.0, 1.0)
+    assert quantization.tool.startswith("nncf 3.")
+
+
+def test_the_int8_network_is_int8_and_keeps_names_and_batch(shipped: Path) -> None:
+    model = onnx.load(shipped / "model.int8.onnx")
+    assert "QuantizeLinear" in {node.op_type for node in model.graph.node}
+    assert {tensor.data_type for tensor in model.graph.initializer} >= {onnx.TensorProto.INT8}
+    (image,), (logits,) = model.graph.input, model.graph.output
+    assert (image.name, logits.name) == ("image", "logits")
+    assert image.type.tensor_type.shape.dim[0].dim_param
+
+
+def test_openvino_computes_the_int8_network(shipped: Path) -> None:
+    network = load_network(shipped / "model.int8.onnx", SIDE_PIXELS)
+    for brightness, index in ((0.1, 0), (0.8, 1)):
+        image = numpy.full((1, 3, SIDE_PIXELS, SIDE_PIXELS), brightness, numpy.float32)
+        assert network(image) == index
+
+
+def test_an_answer_that_is_no_number_is_no_label(tmp_path: Path) -> None:
+    folder = write_brightness_artifact(tmp_path, outlier=float("inf"))
+    image = numpy.ones((1, 3, SIDE_PIXELS, SIDE_PIXELS), numpy.float32)
+    assert load_network(folder / "model.onnx", SIDE_PIXELS)(image) == NOT_FINITE
+
+
+def test_nothing_of_the_builder_is_in_the_int8_network(shipped: Path) -> None:
+    content = (shipped / "model.int8.onnx").read_bytes()
+    for trace in (sys.prefix, str(MODEL_CODE), str(Path.home()), str(shipped), ".py", "nncf"):
+        assert trace.encode() not in content
+
+
+def test_a_second_builder_makes_the_same_bytes_and_identity(
+    shipped: Path, pictures: Path, tmp_path: Path
+) -> None:
+    again = write_brightness_artifact(tmp_path / "again")
+    fp32_identity = read_artifact(again).manifest.identity
+    measure(again, split_folder(pictures, LABELS), int8=True)
+    for name in ("model.int8.onnx", "manifest.json"):
+        assert (again / name).read_bytes() == (shipped / name).read_bytes()
+    assert read_artifact(again).manifest.identity != fp32_identity
+
+
+def test_an_int8_network_that_answers_otherwise_is_left_out(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact", outlier=100_000)
+    identity = read_artifact(folder).manifest.identity
+    manifest = measure(folder, split_folder(pictures, LABELS), int8=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
+    assert manifest == read_artifact(folder).manifest
+    assert manifest.identity == identity
+    assert manifest.quantization is not None
+    assert not manifest.quantization.shipped
+    assert manifest.quantization.agreement is not None
+    assert manifest.quantization.agreement < 0.8
+    assert manifest.quantization.fp32_accuracy == 1.0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "left out" in line)
+    assert "(needed: 99.00%); accuracy " in line
+    assert "fp32 100.00% (it may lose 0.50%)" in line
+
+
+def test_pictures_without_labels_are_judged_by_agreement(tmp_path: Path) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    unlabelled = write_pictures(tmp_path / "pictures", 100, labelled=False)
+    quantization = measure(folder, split_folder(unlabelled, LABELS), int8=True).quantization
+    assert quantization is not None
+    assert quantization.shipped
+    assert (quantization.fp32_accuracy, quantization.int8_accuracy) == (None, None)
+
+
+def test_too_few_pictures_judge_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    few = write_pictures(tmp_path / "pictures", 98)
+    quantization = measure(folder, split_folder(few, LABELS), int8=True).quantization
+    assert quantization is not None
+    assert (quantization.shipped, quantization.agreement) == (False, None)
+    assert "int8: left out. 49 pictures are held back to judge it by, and 50 are needed" in (
+        capsys.readouterr().out
+    )
+    assert read_artifact(folder).manifest.precisions == ("fp32",)
+
+
+@pytest.mark.parametrize(
+    ("held_back", "different", "labelled", "shipped"),
+    [
+        (100, 1, False, True),
+        (99, 1, False, False),
+        (200, 2, False, True),
+        (200, 1, True, True),
+        (199, 1, True, False),
+        (200, 2, True, False),
+    ],
+)
+def test_the_bounds_are_exact(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held_back: int,
+    different: int,
+    labelled: bool,
+    shipped: bool,
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    made = write_pictures(tmp_path / "pictures", held_back + 1, labelled=labelled)
+    found = tuple(find_pictures(made, LABELS))
+    fp32 = load_network(folder / "model.onnx", SIDE_PIXELS)
+    wrong_answers_left = [different]
+
+    def int8(image: FloatArray) -> int:
+        wrong_answers_left[0] -= 1
+        return 1 - fp32(image) if wrong_answers_left[0] >= 0 else fp32(image)
+
+    def write_anything(_network: Path, output: Path, *_others: object) -> None:
+        output.write_bytes(b"int8")
+
+    monkeypatch.setattr(measuring, "quantize", write_anything)
+    monkeypatch.setattr(
+        measuring, "load_network", lambda path, _crop: int8 if "int8" in path.name else fp32
+    )
+    selection = Selection(calibration=found[:1], held_back=found[1:])
+    quantization = measure(folder, selection, int8=True).quantization
+    assert quantization is not None
+    assert quantization.agreement == pytest.approx(1 - different / held_back, abs=1e-6)
+    assert quantization.shipped is shipped
+
+
+def test_a_network_that_cannot_be_quantized_stays_as_it_is(
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    selection = split_folder(pictures, LABELS)
+    (tmp_path / "damaged.onnx").write_bytes(b"no network")
+    with pytest.raises(QuantizationError, match="NNCF cannot quantize") as caught:
+        quantize(
+            tmp_path / "damaged.onnx",
+            tmp_path / "int8.onnx",
+            selection.calibration,
+            lambda _picture: numpy.zeros((1, 3, 1, 1), numpy.float32),
+        )
+    assert "\n" not in str(caught.value)
+
+    def refuse(*_arguments: object) -> None:
+        raise caught.value
+
+    monkeypatch.setattr(measuring, "quantize", refuse)
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    assert measure(folder, selection, int8=True).precisions == ("fp32",)
+    assert "int8: left out. NNCF cannot quantize" in capsys.readouterr().out
+
+
+def test_a_missing_package_is_named_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_packages()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "nncf" else name)
+    with pytest.raises(QuantizationError, match="--quantize needs nncf: install what"):
+        check_packages()
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    damaged = write_pictures(tmp_path / "pictures", 100)
+    selection = split_folder(damaged, LABELS)
+    for picture in (selection.calibration[0], selection.held_back[0]):
+        content = picture.path.read_bytes()
+        picture.path.write_bytes(content[:60])
+        with pytest.raises(DataError, match=f"{picture.path}: The PNG image is cut off"):
+            measure(folder, selection, int8=True)
+        picture.path.write_bytes(content)
+
+
+def test_what_fast_decoding_changes_is_measured(tmp_path: Path) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    found = write_pictures(tmp_path / "pictures", 8)
+    for number, label in enumerate(LABELS):
+        grey = (40, 220)[number]
+        for side in (SIDE_PIXELS * 3, SIDE_PIXELS * 4, SIDE_PIXELS * 8):
+            Image.new("RGB", (side, side), (grey,) * 3).save(found / label / f"{side}.jpeg")
+    selection = Selection(calibration=(), held_back=tuple(find_pictures(found, LABELS)))
+    manifest = measure(folder, selection, int8=False)
+    assert manifest.quantization is None
+    assert json.loads(manifest.to_json())["fast_decoding"] == {
+        "pictures": 14,
+        "reduced_pictures": 4,
+        "agreement": 1.0,
+        "exact_accuracy": 1.0,
+        "fast_accuracy": 1.0,
+    }
+
+
+def test_quantizing_is_reported_to_no_one(pictures: Path, tmp_path: Path) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    (tmp_path / "home").mkdir()
+    code = f"""
+import sys, threading
+def note(event, arguments):
+    if event.startswith(("socket.connect", "socket.getaddrinfo", "urllib.")):
+        print(event, arguments)
+sys.addaudithook(note)
+sys.path.insert(0, {str(MODEL_CODE)!r})
+from pathlib import Path
+from classifier.training.measuring.measuring import measure
+from classifier.training.dataset.selection import split_folder
+measure(Path({str(folder)!r}), split_folder(Path({str(pictures)!r}), {LABELS}), int8=True)
+for thread in threading.enumerate()[1:]:
+    thread.join(10)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    printed = result.stdout.splitlines()
+    assert [line.partition(".")[0] for line in printed] == [
+        "int8: quantizing with 60 pictures",
+        "int8: in the artifact",
+    ]
+    assert result.stderr == ""
+    assert list((tmp_path / "home").iterdir()) == []

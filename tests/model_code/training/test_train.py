@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from classifier.artifact.directory import read_artifact
+from classifier.engines.openvino_engine import OpenVinoEngine
+from classifier.training.command_line import parse_options
+from classifier.training.weights.network import digest, read_state_dict
+from tests.model_code.conftest import Run
+
+TINY = ("--architecture", "squeezenet1_1", "--from-scratch", "--crop", "32", "--resize", "36",
+        "--epochs", "1", "--batch-size", "5")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training job: what SageMaker keeps under /opt/ml."""
+    return tmp_path_factory.mktemp("job")
+
+
+@pytest.fixture(scope="module")
+def finished(job: Path, picture_folder: Path, run_script: Run) -> subprocess.CompletedProcess[str]:
+    """A training job as AWS's toolkit starts it: hyperparameters as flags, folders in variables."""
+    return run_script(
+        "train.py",
+        *("--architecture", "resnet18", "--augmentation", "none", "--batch_size", "4"),
+        *("--crop", "32", "--epochs", "2", "--from-scratch", "True", "--resize", "32"),
+        SM_CHANNEL_TRAIN=str(picture_folder / "train"),
+        SM_CHANNEL_VALID=str(picture_folder / "valid"),
+        SM_CHANNEL_TEST=str(picture_folder / "test"),
+        SM_MODEL_DIR=str(job / "model"),
+        SM_OUTPUT_DATA_DIR=str(job / "output"),
+        SM_OUTPUT_DIR=str(job),
+        SM_NUM_CPUS="1",
+    )
+
+
+def test_a_job_writes_an_artifact_that_is_its_state_dict(
+    job: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    assert finished.returncode == 0, finished.stderr
+    assert sorted(path.name for path in (job / "model").iterdir()) == [
+        "manifest.json",
+        "model.onnx",
+    ]
+    manifest = read_artifact(job / "model").manifest
+    assert manifest.weights_sha256 == digest(read_state_dict(job / "output" / "weights.pt"))
+    assert manifest.labels == ("dark", "light")
+    assert manifest.training_data == {
+        "classes": 2, "train_pictures": 12, "valid_pictures": 12, "test_pictures": 12,
+    }  # fmt: skip
+    assert manifest.metrics["epochs"] == 2
+
+
+def test_each_epoch_has_a_line_of_metrics_and_the_manifest_the_last(
+    job: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    epochs = re.findall(
+        r"^epoch=(\d+) train_loss=([0-9.]+) valid_loss=([0-9.]+) valid_accuracy=([0-9.]+) ",
+        finished.stdout,
+        re.MULTILINE,
+    )
+    assert [epoch for epoch, *_ in epochs] == ["1", "2"]
+    metrics = read_artifact(job / "model").manifest.metrics
+    assert float(epochs[-1][2]) == pytest.approx(metrics["valid_loss"], abs=1e-4)
+    test_line = re.search(r"^test_loss=\S+ test_accuracy=(\S+)", finished.stdout, re.MULTILINE)
+    assert test_line is not None
+    assert float(test_line[1]) == pytest.approx(metrics["test_accuracy"], abs=1e-4)
+
+
+def test_a_job_names_no_command_to_run_next(
+    finished: subprocess.CompletedProcess[str],
+) -> None:
+    assert "make up" not in finished.stdout
+
+
+def test_what_a_job_wrote_can_be_served(
+    job: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    assert finished.returncode == 0
+    artifact = read_artifact(job / "model")
+    OpenVinoEngine(
+        artifact.model_path("fp32"),
+        preprocessing=artifact.manifest.preprocessing,
+        class_count=2,
+        streams=1,
+    ).warm_up()
+
+
+def test_the_same_seed_gives_the_same_weights(picture_folder: Path, tmp_path: Path) -> None:
+    digests = []
+    for run in ("first", "second"):
+        folders = ("--model-dir", tmp_path / run, "--output-dir", tmp_path / run)
+        arguments = ("--data", picture_folder, "--seed", 1, *folders, *TINY)
+        assert train.main([str(argument) for argument in arguments]) == 0
+        digests.append(digest(read_state_dict(tmp_path / run / "weights.pt")))
+    assert digests[0] == digests[1]
+
+
+def test_a_job_that_quantizes_judges_by_the_test_pictures(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+    folders = ("--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output")
+    arguments = [str(a) for a in ("--data", data, "--quantize", "true", *folders, *TINY)]
+    stale = tmp_path / "model" / "model.int8.onnx"
+    for held_back in (12, 6):
+        stale.parent.mkdir(exist_ok=True)
+        stale.write_bytes(b"of an earlier run")
+        assert train.main(arguments) == 0
+        assert f"int8: left out. {held_back} pictures are held back" in capsys.readouterr().out
+        quantization = read_artifact(tmp_path / "model").manifest.quantization
+        assert quantization is not None
+        assert (quantization.shipped, quantization.calibration_pictures) == (False, held_back)
+        assert not stale.exists()
+        # Without a test split half of the valid pictures are held back.
+        shutil.rmtree(data / "test", ignore_errors=True)
+
+
+def test_training_goes_on_from_a_file_with_a_head_of_its_own(
+    picture_folder: Path, weights_file: Path, tmp_path: Path
+) -> None:
+    arguments = (
+        "--data", picture_folder, "--weights-file", weights_file, "--architecture", "resnet18",
+        "--crop", 32, "--epochs", 1, "--learning-rate", 1e-9, "--weight-decay", 0,
+        "--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output",
+    )  # fmt: skip
+    assert train.main([str(argument) for argument in arguments]) == 0
+    before, after = read_state_dict(weights_file), read_state_dict(tmp_path / "output/weights.pt")
+    assert torch.allclose(before["conv1.weight"], after["conv1.weight"], atol=1e-6)
+    assert (before["fc.weight"].shape[0], after["fc.weight"].shape[0]) == (4, 2)
+    # The published proportion of 256 to 224, as no --resize was given.
+    assert read_artifact(tmp_path / "model").manifest.preprocessing.resize == 37
+
+
+def test_the_demos_preset_can_be_changed_by_flags() -> None:
+    options = parse_options(["--preset", "demo", "--epochs", "1", "--data", "x"], {}, None)
+    assert (options.name, options.from_scratch) == ("digits-resnet", True)
+    assert (options.crop, options.epochs) == (32, 1)
+    job = {"SM_CHANNEL_TRAIN": "a", "SM_CHANNEL_VALID": "b"}
+    options = parse_options(["--preset", "demo", "--crop", "64"], job, None)
+    assert (options.crop, options.resize, options.folders["train"]) == (64, 32, Path("a"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--batch-size", "4", "--weight-decay=-0", "--from-scratch"],
+        ["--batch_size", "4", "--weight_decay=-0", "--from_scratch", "True"],
+        ["--batch_size=4", "--weight_decay", "-0", "--from-scratch=true"],
+    ],
+)
+def test_a_flag_may_have_underscores(flags: list[str]) -> None:
+    options = parse_options(["--data", "a_b", "--name", "c_d", *flags], {}, None)
+    assert (options.batch_size, options.weight_decay, options.from_scratch) == (4, 0, True)
+    # Values stay as they are.
+    assert (options.folders["train"], options.name) == (Path("a_b/train"), "c_d")
+
+
+def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert train.main([str(argument) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("train.py: ")
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "no train pictures: give --data DIR or --train DIR"),
+        (["--data", "nowhere"], "nowhere/train"),
+        (["--data", "x", "--epochs", "0"], "--epochs is 0; it must be above 0"),
+        (["--data", "x", "--batch-size", "-1"], "--batch-size is -1"),
+        (["--data", "x", "--learning-rate", "nan"], "--learning-rate is nan"),
+        (["--data", "x", "--weight-decay", "-1"], "must be 0 or more"),
+        (["--data", "x", "--from-scratch", "--weights-file", "y"], "exclude each other"),
+        (["--data", "x", "--bach-size", "4"], "option --bach-size: did you mean --batch-size?"),
+        (["--data", "x", "--learning_rat=1"], "--learning-rat: did you mean --learning-rate?"),
+        (["--data", "x", "--zzz"], "unknown option --zzz: expected one of --help, --preset,"),
+        (["--data", "x", "--name", "my", "model"], "unexpected argument 'model'"),
+        (["--data", "x", "--epochs", "three"], "argument --epochs: invalid int value: 'three'"),
+        (["--data", "x", "--epochs"], "argument --epochs: expected one argument"),
+        (["--data", "x", "--from-scratch", "perhaps"], "'perhaps' is neither true nor false"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reason in _refusal(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--architecture", "resnet51"], "no classifier named 'resnet51'"),
+        (["--crop", "99999"], "crop <= resize <= 4096"),
+    ],
+)
+def test_what_no_network_can_be_is_refused(
+    picture_folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reason in _refusal(capsys, "--data", picture_folder, *arguments)
+
+
+def test_a_crop_too_small_for_the_architecture_is_refused(
+    picture_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--data", picture_folder, "--from-scratch", "--architecture", "alexnet")
+    assert "try a larger --crop" in _refusal(capsys, *given, "--crop", 16)
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_torch_is_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["--data", str(tmp_path / "nowhere")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"train.py: {tmp_path / 'nowhere' / 'train'}: no such folder;")
+    assert "--data names the folder above" in printed.err
+    assert printed.out == ""
+
+
+def test_pictures_that_cannot_be_used_are_refused_by_name(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_script: Run
+) -> None:
+    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+    given = ("--data", data, "--model-dir", tmp_path / "m", "--output-dir", tmp_path / "o", *TINY)
+    broken = data / "train" / "dark" / "0.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:100])
+    assert f"{broken}: The PNG image is cut off" in _refusal(capsys, *given)
+    # The same from a process that decodes. It is forked, and a fork of this process, which has the
+    # threads of torch's exporter and of OpenVINO by now, would hang or end it.
+    result = run_script("train.py", *given, "--data-workers", 1)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"train.py: {broken}: The PNG image is cut off")
+    assert result.stderr.count("\n") == 1
+    broken.write_bytes(content)
+    (data / "valid" / "light").rename(data / "valid" / "bright")
+    assert "other labels than the training pictures: ['bright', 'light']" in _refusal(
+        capsys, *given
+    )
+    shutil.rmtree(data / "train" / "light")
+    assert "has one label alone (dark)" in _refusal(capsys, *given)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--bach_size", "4"], ["--epochs", "three"], ["--data", "nowhere"], ["--data", "x", *TINY]],
+)
+def test_a_failed_job_says_why_where_sagemaker_looks(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path / "output"))
+    error = _refusal(capsys, *arguments)
+    assert error == f"train.py: {(tmp_path / 'output' / 'failure').read_text()}\n"
+
+
+def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
+    picture_folder: Path, tmp_path: Path, run_script: Run
+) -> None:
+    """The first of them is run as it stands; tests/local does the same with `make up`'s tool."""
+    trained = tmp_path / "my model"
+    folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
+    result = run_script("train.py", "--data", picture_folder, *folders, *TINY)
+    assert result.returncode == 0, result.stderr
+    *_, blank, heading, pack, make = result.stdout.splitlines()
+    assert (blank, heading) == ("", "To deploy it:")
+    python, script, *arguments = shlex.split(pack)
+    assert arguments == ["--trained", str(trained), "--output", os.path.relpath("build/model")]
+    assert make.split() == ["make", "up"]
+    arguments[-1] = str(tmp_path / "packed")
+    subprocess.run([python, script, *arguments], check=True, timeout=120)
+    assert (tmp_path / "packed" / "model.tar.gz").is_file()
+
+
+def test_a_tool_that_goes_on_by_itself_does_without_the_commands(
+    picture_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("classifier.training.finetune.job.train", lambda _: None)
+    given = ["--data", picture_folder, "--model-dir", tmp_path, "--output-dir", tmp_path, *TINY]
+    printed = {}
+    for value in ("1", "0"):
+        monkeypatch.setenv("WHIPPET_NEXT_COMMANDS", value)
+        assert train.main([*map(str, given)]) == 0
+        printed[value] = capsys.readouterr().out
+    assert "To deploy it:" in printed["1"]
+    # What is said at the start is said either way; nothing follows it.
+    assert printed["0"] == "loading torch\n"

@@ -1,0 +1,228 @@
+"""train.py where AWS's training image runs it: its archive unpacked, and few packages installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import shlex
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from classifier.artifact.directory import read_artifact
+from classifier.training import sagemaker_job
+from classifier.training.errors import TrainingError
+from stacks.components.training.source import pack_training_source
+from tests.model_code.conftest import MODEL_CODE
+
+# The image has the first two and what they require; requirements.txt adds the others.
+INSTALLED = ("torch", "torchvision", "pillow", "onnx", "onnxscript")
+# In the environment of these tests, but not in the image.
+ABSENT = {"nncf", "onnxruntime", "openvino", "rich", "scipy", "scikit-learn", "timm", "tqdm"}
+HYPERPARAMETERS = {
+    "architecture": "squeezenet1_1",
+    "batch_size": "5",
+    "crop": "32",
+    "epochs": "1",
+    "from-scratch": "true",
+    "resize": "36",
+    "sagemaker_program": "train.py",
+    "sagemaker_submit_directory": "s3://assets/0a1b.gz",
+}
+RunJob = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def toolkit_flags(hyperparameters: dict[str, str]) -> list[str]:
+    """Return what sagemaker-training's mapping.to_cmd_args makes of hyperparameters.
+
+    Sorted, without its own; a value that is JSON is decoded and written as Python does.
+    """
+    flags = []
+    for name, text in sorted(hyperparameters.items()):
+        if name.startswith("sagemaker_"):
+            continue
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        flags += [f"--{name}", "" if value is None else str(value)]
+    return flags
+
+
+def required(name: str, extras: frozenset[str] = frozenset()) -> dict[str, None]:
+    """Return the names of a distribution and of all that it requires here."""
+    found: dict[str, None] = {canonicalize_name(name): None}
+    for text in importlib.metadata.requires(name) or []:
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if not marker or any(marker.evaluate({"extra": extra}) for extra in (*extras, "")):
+            found |= required(requirement.name, frozenset(requirement.extras))
+    return found
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages: those of INSTALLED, what they require, and no others."""
+    folder = tmp_path_factory.mktemp("packages")
+    names = {name for each in INSTALLED for name in required(each)}
+    assert not names & ABSENT
+    for name in names:
+        distribution = importlib.metadata.distribution(name)
+        for top in {file.parts[0] for file in distribution.files or []} - {"..", "__pycache__"}:
+            link, target = folder / top, Path(str(distribution.locate_file(top)))
+            if not link.exists():
+                link.symlink_to(target)
+    return folder
+
+
+@pytest.fixture
+def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
+    """Run train.py as the image's toolkit does; the folders of /opt/ml are in `tmp_path`."""
+    with tarfile.open(fileobj=io.BytesIO(pack_training_source(MODEL_CODE)), mode="r:gz") as archive:
+        archive.extractall(tmp_path / "code", filter="data")
+    (tmp_path / "input" / "config").mkdir(parents=True)
+    (tmp_path / "output").mkdir()
+
+    def run(
+        splits: Sequence[str] = ("train", "valid", "test"), **changes: str
+    ) -> subprocess.CompletedProcess[str]:
+        hyperparameters = HYPERPARAMETERS | changes
+        config = tmp_path / "input" / "config"
+        (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+        channels = {f"SM_CHANNEL_{split.upper()}": str(picture_folder / split) for split in splits}
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(packages),
+            **channels,
+            "SM_HPS": json.dumps(hyperparameters),
+            "SM_INPUT_CONFIG_DIR": str(config),
+            "SM_MODEL_DIR": str(tmp_path / "model"),
+            "SM_NUM_CPUS": "1",
+            "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
+            "SM_OUTPUT_DIR": str(tmp_path / "output"),
+        }
+        # Without the environment's own packages. As the toolkit's ProcessRunner does: joined with
+        # spaces, without quotes, and run by a shell.
+        python = shlex.quote(sys.executable)
+        return subprocess.run(  # noqa: S602
+            " ".join([python, "-S", "train.py", *toolkit_flags(hyperparameters)]),
+            shell=True,
+            cwd=tmp_path / "code",
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_job_trains_with_what_the_image_and_requirements_txt_have(
+    run_job: RunJob, tmp_path: Path
+) -> None:
+    # Characters that the state machine lets through, and a dataset without test/.
+    result = run_job(splits=("train", "valid"), name="a.b-C_9", learning_rate="1e-3")
+    assert result.returncode == 0, result.stderr
+    manifest = read_artifact(tmp_path / "model").manifest
+    assert (manifest.architecture, manifest.labels) == ("squeezenet1_1", ("dark", "light"))
+    assert manifest.name == "a.b-C_9"
+    assert "epoch=1 train_loss=" in result.stdout
+    assert (tmp_path / "output" / "data" / "weights.pt").is_file()
+    assert not (tmp_path / "output" / "failure").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"bach_size": "5"}, "unknown option --bach-size: did you mean --batch-size?"),
+        ({"epochs": "three"}, "argument --epochs: invalid int value: 'three'"),
+        ({"quantize": "true"}, "--quantize needs requirements-quantize.txt, which pip cannot "),
+    ],
+)
+def test_a_job_that_cannot_start_says_why(
+    run_job: RunJob, tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    result = run_job(**changes)
+    assert result.returncode == 1
+    written = (tmp_path / "output" / "failure").read_text()
+    assert reason in written
+    assert result.stderr == f"train.py: {written}\n"
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the versions that a list of requirements pins, by name."""
+    lines = [line.partition("#")[0] for line in (MODEL_CODE / name).read_text().splitlines()]
+    requirements = [line.partition(";")[0].strip() for line in lines if line.strip()]
+    return dict(requirement.split("==") for requirement in requirements)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-quantize.txt"])
+def test_a_job_installs_the_versions_that_were_tested_and_none_of_torch(name: str) -> None:
+    pinned = pins(name)
+    installed = {each: importlib.metadata.version(each) for each in pinned if each != "scipy"}
+    assert installed == {each: version for each, version in pinned.items() if each != "scipy"}
+    torch_brings = {"torch", "torchvision", "triton", "numpy", "sympy", "networkx"}
+    assert not torch_brings & set(pinned)
+
+
+def test_what_a_job_installs_is_all_that_its_requirements_need() -> None:
+    """Pinned to the last package, so that nothing is resolved anew when a job starts."""
+    from_the_image = {*required("torch"), *required("torchvision")}
+    for name, wanted in (
+        ("requirements.txt", ("onnx", "onnxscript")),
+        ("requirements-quantize.txt", ("nncf", "onnxruntime", "openvino")),
+    ):
+        needed = {each for package in wanted for each in required(package)}
+        assert needed - from_the_image <= set(pins(name)), name
+
+
+FAKE_PIP = """\
+import pathlib, sys
+constraints = pathlib.Path(sys.argv.pop())
+pathlib.Path({log!r}).write_text(" ".join(sys.argv[1:]) + "\\n" + constraints.read_text())
+print({errors!r}, file=sys.stderr)
+sys.exit({status})
+"""
+
+
+@pytest.mark.parametrize(
+    ("errors", "status", "reason"),
+    [
+        ("WARNING: new version", 0, None),
+        ("WARNING: x\nERROR: No matching distribution for nncf\nERROR: y", 1, "No matching"),
+        ("/usr/bin/python: No module named pip", 1, "No module named pip"),
+        ("ERROR: Cannot install nncf==3.4.0 because these", 1, "Cannot install nncf==3.4.0"),
+    ],
+)
+def test_pip_installs_for_quantizing_or_the_job_says_why_not(
+    errors: str, status: int, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for pip: what it installs is tested by --quantize in the tests' environment."""
+    log = tmp_path / "arguments"
+    (tmp_path / "pip.py").write_text(FAKE_PIP.format(log=str(log), errors=errors, status=status))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    requirements = MODEL_CODE / "requirements-quantize.txt"
+    kept = [
+        f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy")
+    ]
+    if reason is None:
+        sagemaker_job.install(requirements)
+    else:
+        with pytest.raises(
+            TrainingError, match=rf"pip cannot install beside .*: .*{reason}"
+        ) as caught:
+            sagemaker_job.install(requirements)
+        assert "\n" not in str(caught.value)
+        assert f"the image's {', '.join(kept)}: " in str(caught.value)
+    command, *constraints = log.read_text().splitlines()
+    assert command == f"install --quiet --requirement {requirements} --constraint"
+    # pip then refuses to install another version of these, with a reason.
+    assert constraints == kept

@@ -1,0 +1,161 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from stacks.errors import SettingsError
+from stacks.settings.serving import ServingSettings
+from stacks.settings.stage import load_stage_settings
+from tests.stacks.assembly import CONFIG
+
+REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+DIGEST = "sha256:" + "0a" * 32
+
+
+def load_with(tmp_path: Path, *, region: str | None = None, **values: object) -> ServingSettings:
+    """Load dev.toml with other values, or more, in [serving]."""
+    before, after = (CONFIG / "dev.toml").read_text().split("[serving]\n")
+    section, rest = after.split("\n\n", 1)
+    for name, value in values.items():
+        line = f"{name} = {json.dumps(value)}"
+        section, count = re.subn(rf"^{name} = .*", line, section, flags=re.MULTILINE)
+        section += "" if count else f"\n{line}"
+    pinned = f'account = "123456789012"\nregion = "{region}"\n' if region else ""
+    content = f"{pinned}{before}[serving]\n{section}\n\n{rest}"
+    (tmp_path / "dev.toml").write_text(content)
+    return load_stage_settings("dev", tmp_path).serving
+
+
+def refusal(tmp_path: Path, *, region: str | None = None, **values: object) -> str:
+    with pytest.raises(SettingsError) as raised:
+        load_with(tmp_path, region=region, **values)
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path.name}/dev.toml: serving.")
+    assert "\n" not in message
+    return message
+
+
+def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
+    message = refusal(tmp_path, minimum_instance_count=4)
+    assert "serving.minimum_instance_count = 4: expected at most" in message
+    assert "serving.maximum_instance_count = 3" in message
+
+
+def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
+    message = refusal(tmp_path, instance_type="ml.t3.medium")
+    assert "serving.instance_type = 'ml.t3.medium': ml.t types cannot scale" in message
+
+
+def test_a_burstable_instance_that_does_not_scale_is_allowed(tmp_path: Path) -> None:
+    serving = load_with(tmp_path, instance_type="ml.t3.medium", maximum_instance_count=1)
+    assert serving.instance_type == "ml.t3.medium"
+
+
+def test_an_arm_instance_cannot_run_the_image(tmp_path: Path) -> None:
+    message = refusal(tmp_path, instance_type="ml.c7g.large")
+    assert "serving.instance_type = 'ml.c7g.large' is an Arm machine" in message
+
+
+@pytest.mark.parametrize(
+    "kind", ["ml.g4dn.xlarge", "ml.g5.2xlarge", "ml.g6.xlarge", "ml.p5.48xlarge"]
+)
+def test_a_gpu_whose_driver_is_current_is_allowed(tmp_path: Path, kind: str) -> None:
+    assert load_with(tmp_path, instance_type=kind).instance_type == kind
+
+
+@pytest.mark.parametrize("kind", ["ml.p2.xlarge", "ml.p3.2xlarge"])
+def test_a_gpu_too_old_for_the_image_is_refused(tmp_path: Path, kind: str) -> None:
+    message = refusal(tmp_path, instance_type=kind)
+    assert f"serving.instance_type = {kind!r}: SageMaker has no driver" in message
+    assert "ml.g4dn.xlarge" in message
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"),
+    [
+        ("auto", "ml.g5.xlarge"),
+        ("fp32", "ml.g5.xlarge"),
+        ("auto", "ml.c6i.large"),
+        ("fp32", "ml.c6i.large"),
+        ("int8", "ml.c6i.large"),
+    ],
+)
+def test_every_precision_that_a_machine_serves_is_allowed(
+    tmp_path: Path, precision: str, kind: str
+) -> None:
+    assert load_with(tmp_path, precision=precision, instance_type=kind).precision == precision
+
+
+def test_int8_on_a_gpu_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, precision="int8", instance_type="ml.g5.xlarge")
+    assert "serving.precision = 'int8' with serving.instance_type = 'ml.g5.xlarge'" in message
+    assert "expected precision auto or fp32" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("precision", "int4", "one of auto, fp32, int8"),
+        ("decode", "fastest", "one of exact, fast"),
+        ("max_batch", 0, "a whole number from 1 to"),
+        ("max_batch_delay_ms", -1, "a whole number from 0 to"),
+    ],
+)
+def test_what_the_model_server_does_not_know_is_refused(
+    tmp_path: Path, name: str, value: object, expected: str
+) -> None:
+    message = refusal(tmp_path, region=None, **{name: value})
+    assert f"serving.{name} = {value!r}: expected {expected}" in message
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"{REGISTRY}/models/whippet:1.4.0",
+        f"{REGISTRY}/whippet@{DIGEST}",
+        "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/whippet:latest-1",
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/whippet:1",
+    ],
+)
+def test_a_prebuilt_image_is_read(tmp_path: Path, uri: str) -> None:
+    assert load_with(tmp_path, image_uri=uri).image_uri == uri
+
+
+def test_without_an_address_the_image_is_built(tmp_path: Path) -> None:
+    assert load_with(tmp_path).image_uri is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "whippet:1",
+        "docker.io/library/python:3.13",
+        "public.ecr.aws/team/whippet:1",
+        f"{REGISTRY}/Whippet:1",
+        f"{REGISTRY}/whippet@sha256:0a",
+        f"{REGISTRY}/whippet:1@{DIGEST}",
+        f"https://{REGISTRY}/whippet:1",
+    ],
+)
+def test_an_address_that_is_not_of_ecr_is_refused(tmp_path: Path, uri: str) -> None:
+    message = refusal(tmp_path, image_uri=uri)
+    assert f"serving.image_uri = {uri!r}: expected an image in ECR" in message
+
+
+@pytest.mark.parametrize("uri", [f"{REGISTRY}/whippet:latest", f"{REGISTRY}/whippet"])
+def test_latest_is_refused_with_the_reason(tmp_path: Path, uri: str) -> None:
+    message = refusal(tmp_path, image_uri=uri)
+    assert f"serving.image_uri = {uri!r}: latest" in message
+    assert "the endpoint would not notice" in message
+    assert "@sha256:<digest>" in message
+
+
+def test_an_image_of_the_stages_region_is_allowed(tmp_path: Path) -> None:
+    assert load_with(tmp_path, region="eu-central-1", image_uri=f"{REGISTRY}/whippet:1").image_uri
+
+
+def test_an_image_of_another_region_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, region="us-east-1", image_uri=f"{REGISTRY}/whippet:1")
+    assert "lies in eu-central-1 and region = 'us-east-1'" in message

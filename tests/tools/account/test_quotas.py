@@ -1,0 +1,213 @@
+"""What is said of an account's quotas before a deployment; the far end is botocore's stub."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from stacks.settings.api import ConcurrencySchedule
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.tools.stubbed_session import ALL_INSTANCES, TRAINING, StubbedSession, add_quota
+from tools.account import quotas
+from tools.account.quotas import quota_problems
+from tools.cdk import ROOT
+from tools.console import ToolError
+
+INSTANCES = "ml.m5.large for endpoint usage"
+EVENING = ConcurrencySchedule(cron="0 18 * * ? *", time_zone="UTC", provisioned_concurrency=40)
+
+
+@pytest.fixture
+def session() -> Iterator[StubbedSession]:
+    with ExitStack() as stack:
+        yield StubbedSession(stack)
+
+
+def stage(**api: Any) -> StageSettings:
+    """Return prod with other settings in [api]."""
+    prod = load_stage_settings("prod", ROOT / "config")
+    return dataclasses.replace(prod, api=dataclasses.replace(prod.api, **api))
+
+
+def add_concurrency(
+    session: StubbedSession, *, limit: int, unreserved: int, own: int | None = None
+) -> None:
+    """Say what Lambda has, and what the deployed proxy has reserved; None: not deployed."""
+    functions, stacks = session.stubs["lambda"], session.stubs["cloudformation"]
+    limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+    functions.add_response("get_account_settings", {"AccountLimit": limits})
+    stack = {"StackName": "whippet-prod-api"}
+    if own is None:
+        stacks.add_client_error(
+            "describe_stack_resources",
+            "ValidationError",
+            "Stack with id whippet-prod-api does not exist",
+            expected_params=stack,
+        )
+        return
+    resources = [
+        {"LogicalResourceId": name, "PhysicalResourceId": f"id-of-{name}", "ResourceType": kind}
+        | {"Timestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+        for name, kind in (("Proxy", "AWS::Lambda::Function"), ("Api", "AWS::ApiGateway::RestApi"))
+    ]
+    stacks.add_response("describe_stack_resources", {"StackResources": resources}, stack)
+    reserved = {"ReservedConcurrentExecutions": own} if own else {}
+    functions.add_response("get_function_concurrency", reserved, {"FunctionName": "id-of-Proxy"})
+
+
+def problems(settings: StageSettings, session: StubbedSession) -> list[str]:
+    found = list(quota_problems(settings, session, "eu-west-1"))  # type: ignore[arg-type] # has what is used of a session
+    for stub in session.stubs.values():
+        stub.assert_no_pending_responses()
+    return found
+
+
+@pytest.mark.parametrize(("value", "suffices"), [(6.0, True), (5.0, False), (0.0, False)])
+def test_an_update_needs_twice_the_largest_fleet(
+    session: StubbedSession, value: float, suffices: bool
+) -> None:
+    add_quota(session, INSTANCES, value)
+    found = problems(stage(provisioned_concurrency=0), session)
+    assert suffices == (found == [])
+    if not suffices:
+        (problem,) = found
+        assert f"{INSTANCES!r} is {value:g} and the stage prod needs 6" in problem
+        assert "serving.maximum_instance_count = 3" in problem
+        assert "serving.instance_type in config/prod.toml" in problem
+
+
+def test_all_types_together_have_a_quota_too(session: StubbedSession) -> None:
+    add_quota(session, INSTANCES, 6, all_instances=5)
+    (problem,) = problems(stage(provisioned_concurrency=0), session)
+    assert f"{ALL_INSTANCES!r} is 5 and the stage prod needs 6" in problem
+
+
+def test_where_an_account_has_no_value_of_its_own_the_default_counts(
+    session: StubbedSession,
+) -> None:
+    stub = session.stubs["service-quotas"]
+    stub.add_response("list_service_quotas", {"Quotas": []})
+    default = [{"QuotaName": INSTANCES, "Value": 2.0}]
+    stub.add_response(
+        "list_aws_default_service_quotas", {"Quotas": default}, {"ServiceCode": "sagemaker"}
+    )
+    (problem,) = problems(stage(provisioned_concurrency=0), session)
+    assert "is 2 and" in problem
+
+
+def test_a_type_that_the_region_does_not_offer_has_a_quota_of_nothing(
+    session: StubbedSession,
+) -> None:
+    stub = session.stubs["service-quotas"]
+    for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
+        stub.add_response(operation, {"Quotas": []})
+    (problem,) = problems(stage(provisioned_concurrency=0), session)
+    assert "is 0 and" in problem
+
+
+@pytest.mark.parametrize(
+    ("limit", "unreserved", "own", "api", "suffices"),
+    [
+        # Three provisioned in an account as AWS gives it first, and in an ordinary one.
+        (10, 10, None, {}, False),
+        (1000, 1000, None, {}, True),
+        # A hundred stay unreserved.
+        (103, 103, None, {}, True),
+        (102, 102, None, {}, False),
+        (1000, 102, None, {}, False),
+        # The schedule's largest number counts.
+        (1000, 140, None, {"provisioned_concurrency_schedule": (EVENING,)}, True),
+        (1000, 139, None, {"provisioned_concurrency_schedule": (EVENING,)}, False),
+        # A reservation holds what is provisioned.
+        (1000, 150, None, {"reserved_concurrency": 50}, True),
+        (1000, 149, None, {"reserved_concurrency": 50}, False),
+        # What the deployed proxy has is its own to take again.
+        (1000, 100, 50, {"reserved_concurrency": 50}, True),
+        (1000, 100, 49, {"reserved_concurrency": 50}, False),
+        (1000, 103, 0, {}, True),
+    ],
+)
+def test_concurrency_leaves_what_lambda_wants_left(
+    session: StubbedSession,
+    limit: int,
+    unreserved: int,
+    own: int | None,
+    api: dict[str, Any],
+    suffices: bool,
+) -> None:
+    add_quota(session, INSTANCES, 6)
+    add_concurrency(session, limit=limit, unreserved=unreserved, own=own)
+    assert (problems(stage(**api), session) == []) == suffices
+
+
+def test_a_shortage_of_concurrency_says_what_to_ask_for_and_what_to_change(
+    session: StubbedSession,
+) -> None:
+    add_quota(session, INSTANCES, 6)
+    add_concurrency(session, limit=200, unreserved=80, own=20)
+    (problem,) = problems(stage(), session)
+    assert "quota 'Concurrent executions' is 200: 100 are reserved elsewhere" in problem
+    assert "100 must stay unreserved, 0 are left, and the stage prod needs 3" in problem
+    assert "at least 203 in Service Quotas" in problem
+    assert "config/prod.toml: api.reserved_concurrency" in problem
+    assert "api.provisioned_concurrency" in problem
+
+
+def test_who_may_not_read_quotas_is_told_what_to_allow(session: StubbedSession) -> None:
+    session.stubs["service-quotas"].add_client_error("list_service_quotas", "AccessDeniedException")
+    (problem,) = problems(stage(), session)
+    assert "servicequotas:ListServiceQuotas" in problem
+    assert "lambda:GetAccountSettings" in problem
+
+
+@pytest.fixture
+def command(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> StubbedSession:
+    """Let `python -m tools.account.quotas --stage prod` reach the stubs."""
+    monkeypatch.setattr(sys, "argv", ["quotas", "--stage", "prod"])
+    monkeypatch.setattr("boto3.session.Session", lambda: session)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    identity = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
+    session.stubs["sts"].add_response("get_caller_identity", identity)
+    return session
+
+
+def test_the_command_shows_each_quota(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8)
+    add_concurrency(command, limit=1000, unreserved=1000)
+    quotas.main()
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available",
+        f"✓ SageMaker: {ALL_INSTANCES}: 6 needed, 20 available",
+        f"✓ SageMaker: {TRAINING}: 1 needed, 1 available",
+        "✓ Lambda: Concurrent executions: 3 needed, 900 available",
+    ]
+
+
+def test_the_command_fails_where_one_does_not_suffice(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8)
+    add_concurrency(command, limit=10, unreserved=10)
+    with pytest.raises(ToolError, match="at least 103 in Service Quotas"):
+        quotas.main()
+    assert "✗ Lambda: Concurrent executions: 3 needed, 0 available" in capsys.readouterr().out
+
+
+def test_the_command_fails_where_no_training_job_can_run(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8, training=0)
+    add_concurrency(command, limit=1000, unreserved=1000)
+    with pytest.raises(ToolError, match=rf"{TRAINING}' is 0 and a training job of the stage prod"):
+        quotas.main()
+    assert f"✗ SageMaker: {TRAINING}: 1 needed, 0 available" in capsys.readouterr().out
+
+
+def test_a_stage_is_deployed_where_no_training_job_can_run(session: StubbedSession) -> None:
+    add_quota(session, INSTANCES, 6, training=0)
+    assert problems(stage(provisioned_concurrency=0), session) == []

@@ -1,0 +1,183 @@
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tools.deployment.deploy
+from stacks.components.serving.model_artifact import load_model_artifact
+from tests.stacks.fake_inputs import write_model
+from tests.tools.stubbed_session import StubbedSession, add_deployed_model
+from tools.cdk import ROOT
+from tools.console import ToolError
+from tools.deployment.deploy import deploy_command
+from tools.deployment.deployed_model import DeployedModel
+
+
+def test_the_cli_is_free_to_ask() -> None:
+    # With --concurrency it refuses to deploy whatever widens access, as each first deployment does.
+    command = deploy_command("dev", Path("/models/fruit"), ask=True)
+    assert "--concurrency" not in command
+    assert command[command.index("--require-approval") + 1] == "broadening"
+    contexts = [command[at + 1] for at, word in enumerate(command) if word == "-c"]
+    assert contexts == ["stage=dev", "model=/models/fruit"], "the model that was checked"
+
+
+class NoSession:
+    """A session whose account must not be reached."""
+
+    region_name = "eu-west-1"
+
+    def client(self, service: str, region_name: str) -> Any:
+        raise AssertionError(f"{service} in {region_name}")
+
+
+def deploy(
+    monkeypatch: pytest.MonkeyPatch, model: Path, session: object, *, cli: str = "raise SystemExit"
+) -> int:
+    """Run the tool in this process, with a line of Python in place of the CDK command line."""
+
+    def command(stage: str, folder: Path, *, ask: bool) -> list[str]:
+        assert (stage, folder, ask) == ("dev", model, True)
+        return [sys.executable, "-c", cli]
+
+    monkeypatch.setattr("boto3.session.Session", lambda: session)
+    monkeypatch.setattr(tools.deployment.deploy, "deploy_command", command)
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage", "dev", "--model", str(model)])
+    return tools.deployment.deploy.main()
+
+
+def test_old_and_new_model_are_printed_before_the_cli_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(tmp_path, name="fruit")
+    account = ("123456789012", StubbedSession.region_name)
+    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_: account)
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_deployed_model(session.stubs["sagemaker"], {"whippet:model-sha256": "0f" * 32})
+        cli = "print('The CLI asks.'); raise SystemExit(7)"
+        status = deploy(monkeypatch, model, session, cli=cli)
+    assert status == 7
+    printed = capfd.readouterr().out
+    places = [
+        printed.index("Model now: m 0f0f0f0f0f0f\n"),
+        printed.index(f"Model new: fruit {load_model_artifact(model).version}\n"),
+        printed.index("The CLI asks."),
+    ]
+    assert places == sorted(places)
+
+
+def test_the_demo_is_refused_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    demo = write_model(tmp_path, training_data={"demo": True})
+    with pytest.raises(ToolError, match="which the stage dev must not serve"):
+        deploy(monkeypatch, demo, NoSession(), cli="print('The CLI asks.')")
+    assert "The CLI asks." not in capfd.readouterr().out
+
+
+def test_a_script_is_not_asked() -> None:
+    command = deploy_command("dev", Path("/models/fruit"), ask=False)
+    assert command[command.index("--require-approval") + 1] == "never"
+
+
+@pytest.mark.parametrize(
+    ("tool", "stage", "reason"),
+    [
+        ("deployment.deploy", "local", "by `make up`"),
+        ("deployment.deploy", "nobody", "expected one of dev, local, prod"),
+        ("deployment.bootstrap", "nobody", "expected one of dev, local, prod"),
+        ("deployment.destroy", "nobody", "expected one of dev, local, prod"),
+        ("deployment.destroy", "prod", "The stage prod is protected"),
+        ("account.quotas", "nobody", "expected one of dev, local, prod"),
+        ("account.quotas", "local", "it goes to this machine"),
+        ("account.api_key", "nobody", "expected one of dev, local, prod"),
+    ],
+)
+def test_a_wrong_stage_is_told_in_one_line(tool: str, stage: str, reason: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", f"tools.{tool}", "--stage", stage],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert reason in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def run(tool: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool where there are neither credentials nor a region."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    none = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    return subprocess.run(
+        [sys.executable, "-m", f"tools.{tool}", *arguments],
+        cwd=ROOT, env=inherited | none | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", ["deployment.deploy", "deployment.bootstrap"])
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_demo_is_refused_with_what_to_do(tool: str, stage: str, tmp_path: Path) -> None:
+    demo = write_model(tmp_path, training_data={"demo": True})
+    ended = run(tool, "--stage", stage, "--model", str(demo))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: the model in {demo} is the demo (digits-resnet ")
+    assert f"which the stage {stage} must not serve" in ended.stderr
+    assert "`make model UPGRADE=1`" in ended.stderr
+    assert "delete" not in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("tool", ["deployment.deploy", "deployment.bootstrap"])
+def test_another_model_comes_as_far_as_the_account(tool: str, tmp_path: Path) -> None:
+    ended = run(tool, "--stage", "dev", "--model", str(write_model(tmp_path)))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("No AWS region: set AWS_REGION")
+
+
+@pytest.mark.parametrize("tool", ["deployment.deploy", "deployment.bootstrap"])
+def test_a_damaged_model_is_refused(tool: str, tmp_path: Path) -> None:
+    archive = write_model(tmp_path) / "model.tar.gz"
+    archive.write_bytes(archive.read_bytes()[:-1])
+    ended = run(tool, "--stage", "dev", "--model", str(tmp_path))
+    assert ended.returncode == 1
+    assert f"{archive} was damaged or replaced after its build" in ended.stderr
+
+
+@pytest.mark.parametrize("tool", ["deployment.deploy", "deployment.bootstrap"])
+def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Path) -> None:
+    ended = run(tool, "--stage", "dev", "--check", "--model", str(tmp_path / "none"))
+    assert ended.stderr.startswith("No AWS region: set AWS_REGION")
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    target = tool.rpartition(".")[2]
+    recipe = lines[next(at for at, line in enumerate(lines) if line.startswith(f"{target}:")) :]
+    steps = [line.strip() for line in recipe[: recipe.index("")]]
+    check = next(at for at, line in enumerate(steps) if f"tools.{tool} --stage" in line)
+    assert "--check" in steps[check]
+    assert check < steps.index("@$(MAKE) $(MODEL)") < len(steps) - 1
+    assert "$(MODEL)" not in steps[0]
+
+
+def test_what_served_before_is_what_pruning_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str | None] = []
+    before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
+    ended = subprocess.CompletedProcess[str]([], 0)
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
+    monkeypatch.setattr(
+        tools.deployment.deploy, "check_account", lambda *_: ("123456789012", "eu-west-1")
+    )
+    monkeypatch.setattr(tools.deployment.deploy, "read_deployed_model", lambda *_: before)
+    monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(
+        tools.deployment.deploy,
+        "prune_superseded",
+        lambda _, **given: kept.append(given["previous"]),
+    )
+    assert tools.deployment.deploy.main() == 0
+    assert kept == ["before"]

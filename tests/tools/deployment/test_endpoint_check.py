@@ -1,0 +1,59 @@
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from tools.console import ToolError
+from tools.deployment.endpoint_check import check_endpoint
+
+WANTED = "Configuration-new"
+
+
+def answers(status: str, configuration: str, **more: str) -> dict[str, Any]:
+    return {
+        "EndpointName": "whippet-dev",
+        "EndpointArn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/whippet-dev",
+        "EndpointConfigName": configuration,
+        "EndpointStatus": status,
+        "CreationTime": 0,
+        "LastModifiedTime": 0,
+        **more,
+    }
+
+
+def check(described: dict[str, Any]) -> None:
+    session = boto3.session.Session("x", "x", region_name="eu-west-1")
+    sagemaker, cloudformation = session.client("sagemaker"), session.client("cloudformation")
+    resources = [
+        {
+            "LogicalResourceId": "Configuration",
+            "PhysicalResourceId": f"arn:aws:sagemaker:eu-west-1:1:endpoint-config/{WANTED}",
+            "ResourceType": "AWS::SageMaker::EndpointConfig",
+            "Timestamp": 0,
+            "ResourceStatus": "UPDATE_COMPLETE",
+        }
+    ]
+    with Stubber(sagemaker) as endpoint_stub, Stubber(cloudformation) as stack_stub:
+        stack_stub.add_response("describe_stack_resources", {"StackResources": resources})
+        endpoint_stub.add_response("describe_endpoint", described)
+        check_endpoint(
+            sagemaker, cloudformation, stack="whippet-dev-serving", endpoint="whippet-dev"
+        )
+
+
+def test_the_deployed_configuration_passes() -> None:
+    check(answers("InService", WANTED))
+
+
+def test_a_silent_rollback_is_told() -> None:
+    described = answers("InService", "Configuration-old", FailureReason="alarm X fired")
+    with pytest.raises(ToolError, match="was rolled back: it serves Configuration-old") as told:
+        check(described)
+    assert WANTED in str(told.value)
+    assert "alarm X fired" in str(told.value)
+
+
+def test_an_endpoint_that_does_not_serve_is_told() -> None:
+    with pytest.raises(ToolError, match="whippet-dev is Failed: no such image"):
+        check(answers("Failed", WANTED, FailureReason="no such image"))

@@ -1,0 +1,164 @@
+"""What `make deploy` says before it begins; the far end is botocore's stub."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from stacks.components.serving.model_artifact import load_model_artifact
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.stacks.fake_inputs import write_model
+from tests.tools.deployment.builders import write_builder
+from tests.tools.stubbed_session import StubbedSession, add_quota
+from tools.cdk import ROOT
+from tools.console import ToolError
+from tools.deployment.preflight import check_account
+
+CONFIGURATION_DELETED = "configuration deleted"
+IDENTITY = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("CDK_DOCKER", str(write_builder(tmp_path / "programs", "podman")))
+
+
+@pytest.fixture
+def dev() -> StageSettings:
+    return load_stage_settings("dev", ROOT / "config")
+
+
+@contextmanager
+def session(
+    *, bootstrapped: bool, served: str | None = None, instances: float = 6
+) -> Iterator[Any]:
+    with ExitStack() as stack:
+        stubbed = StubbedSession(stack)
+        stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
+        if bootstrapped:
+            answer = {"Parameter": {"Name": "n", "Value": "30"}}
+            stubbed.stubs["ssm"].add_response("get_parameter", answer)
+        else:
+            stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+        add_endpoint(stubbed.stubs["sagemaker"], served)
+        add_quota(stubbed, "ml.m5.large for endpoint usage", instances)
+        yield stubbed
+
+
+def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
+    if instance_type is None:
+        sagemaker.add_client_error(
+            "describe_endpoint", "ValidationException", 'Could not find endpoint "arn".'
+        )
+        return
+    common = {"CreationTime": 0, "EndpointConfigName": "c"}
+    endpoint = {"EndpointName": "whippet-dev", "EndpointArn": "arn:aws:sagemaker:::endpoint/a"}
+    state = {"EndpointStatus": "InService", "LastModifiedTime": 0}
+    sagemaker.add_response("describe_endpoint", common | endpoint | state)
+    if instance_type == CONFIGURATION_DELETED:
+        sagemaker.add_client_error(
+            "describe_endpoint_config", "ValidationException", 'Could not find endpoint conf "c".'
+        )
+        return
+    variant = {"VariantName": "primary", "ModelName": "m", "InstanceType": instance_type}
+    arn = {"EndpointConfigArn": "arn:aws:sagemaker:::endpoint-config/a"}
+    sagemaker.add_response(
+        "describe_endpoint_config", common | arn | {"ProductionVariants": [variant]}
+    )
+
+
+def test_all_there(dev: StageSettings) -> None:
+    with session(bootstrapped=True) as ready:
+        assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
+
+
+def test_an_endpoint_on_the_same_instance_type_is_updated(dev: StageSettings) -> None:
+    with session(bootstrapped=True, served=dev.serving.instance_type) as ready:
+        check_account(dev, ready, None)
+
+
+def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSettings) -> None:
+    with (
+        session(bootstrapped=True, served="ml.c4.8xlarge") as other,
+        pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
+    ):
+        check_account(dev, other, None)
+
+
+def test_an_endpoint_whose_configuration_was_deleted_is_of_an_unknown_type(
+    dev: StageSettings,
+) -> None:
+    with session(bootstrapped=True, served=CONFIGURATION_DELETED) as ready:
+        assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_demo_is_refused_before_the_account_is_reached(stage: str, tmp_path: Path) -> None:
+    demo = load_model_artifact(write_model(tmp_path, training_data={"demo": True}))
+    settings = load_stage_settings(stage, ROOT / "config")
+    # Without region or credentials: any call would end in another message.
+    with pytest.raises(ToolError, match=f"is the demo .* the stage {stage} must not serve"):
+        check_account(settings, boto3.session.Session(), demo)
+
+
+def test_a_model_of_ones_own_is_not_refused(dev: StageSettings, tmp_path: Path) -> None:
+    own = load_model_artifact(write_model(tmp_path, name="digits-resnet"))
+    with session(bootstrapped=True) as ready:
+        assert check_account(dev, ready, own) == ("123456789012", "eu-west-1")
+
+
+def test_no_region(dev: StageSettings) -> None:
+    with pytest.raises(ToolError, match="No AWS region: set AWS_REGION"):
+        check_account(dev, boto3.session.Session(), None)
+
+
+def test_credentials_of_another_account(dev: StageSettings) -> None:
+    pinned = dataclasses.replace(dev, account="210987654321", region="eu-west-1")
+    with (
+        session(bootstrapped=True) as other,
+        pytest.raises(ToolError, match="names the account 210987654321; your credentials are of"),
+    ):
+        check_account(pinned, other, None)
+
+
+def test_no_credentials(dev: StageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(ToolError, match="No AWS credentials: sign in"):
+        check_account(dev, boto3.session.Session(), None)
+
+
+def test_all_that_is_missing_is_told_at_once(
+    dev: StageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
+    with session(bootstrapped=False, instances=5) as bare, pytest.raises(ToolError) as told:
+        check_account(dev, bare, None)
+    text = str(told.value)
+    assert "make bootstrap STAGE=dev" in text
+    assert "CDK_DOCKER is 'a-builder-that-is-not-installed'" in text
+    assert "quota 'ml.m5.large for endpoint usage' is 5 and the stage dev needs 6" in text
+
+
+def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
+    dev: StageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/whippet:1"
+    prebuilt = dataclasses.replace(dev, serving=dataclasses.replace(dev.serving, image_uri=image))
+    with session(bootstrapped=True) as ready:
+        ready.stubs["ecr"].add_response("describe_images", {"imageDetails": [{}]})
+        assert check_account(prebuilt, ready, None) == ("123456789012", "eu-west-1")
+    with session(bootstrapped=True) as empty:
+        empty.stubs["ecr"].add_client_error("describe_images", "ImageNotFoundException")
+        with pytest.raises(ToolError, match=r"has no such image: serving\.image_uri = "):
+            check_account(prebuilt, empty, None)

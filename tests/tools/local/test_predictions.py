@@ -1,0 +1,85 @@
+from typing import Any
+
+import pytest
+
+from classifier_proxy import image_checks
+from tools.console import ToolError
+from tools.local import predictions
+from tools.local.api_client import ApiAnswer
+from tools.local.predictions import describe
+
+
+def described(*items: dict[str, Any]) -> str:
+    model = {"name": "resnet50", "version": "0123456789ab"}
+    content = {"predictions": list(items), "model": model, "request_id": "r"}
+    return describe(ApiAnswer(status=200, content=content, milliseconds=41.6))
+
+
+def test_probabilities_in_lines() -> None:
+    text = described({"label": "cat", "index": 0, "probability": 0.912})
+    assert text == "   91.20%  cat\n  resnet50 0123456789ab, 42 ms"
+
+
+def test_logits_in_lines_with_their_signs() -> None:
+    text = described(
+        {"label": "cat", "index": 0, "logit": 12.5}, {"label": "dog", "index": 1, "logit": -0.25}
+    )
+    assert text.splitlines()[:2] == ["   +12.5000  cat", "    -0.2500  dog"]
+
+
+def test_a_blank_label_is_told_by_its_index() -> None:
+    assert "class 7" in described({"label": " ", "index": 7, "probability": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            {"error": {"code": "throttled", "message": "Too many."}},
+            r"429 \(throttled\): Too many\.",
+        ),
+        ({"message": "Request Too Long"}, "429: Request Too Long"),
+        ("<html>Bad", "429: <html>Bad"),
+        ("", "429 and an empty body"),
+        (["odd"], "429: \\['odd'\\]"),
+    ],
+)
+def test_an_error_is_an_error(content: Any, reason: str) -> None:
+    with pytest.raises(ToolError, match=reason):
+        describe(ApiAnswer(status=429, content=content, milliseconds=1.0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"message": "Request Too Long"},
+        "HTTP content length exceeded 10485760 bytes.",
+        {"error": "Request Too Long"},
+    ],
+)
+def test_of_an_image_that_aws_itself_refuses_the_limit_is_said(content: Any) -> None:
+    reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
+    with pytest.raises(ToolError, match=reason):
+        describe(ApiAnswer(status=413, content=content, milliseconds=1.0))
+    assert predictions.MAXIMUM_IMAGE_BYTES == image_checks.MAXIMUM_IMAGE_BYTES
+
+
+def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
+    error = {"error": {"code": "image_too_large", "message": "Too many pixels."}}
+    with pytest.raises(ToolError, match=r"413 \(image_too_large\): Too many pixels."):
+        describe(ApiAnswer(status=413, content=error, milliseconds=1.0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not JSON",
+        {},
+        {"predictions": [], "model": {"name": "a", "version": "b"}},
+        {"predictions": [{"label": "a"}], "model": {"name": "a", "version": "b"}},
+        {"predictions": [{"label": "a", "index": 0, "probability": 1.0}]},
+    ],
+)
+def test_a_body_that_is_not_documented_is_an_error(content: Any) -> None:
+    with pytest.raises(ToolError, match="200 and an invalid body"):
+        describe(ApiAnswer(status=200, content=content, milliseconds=1.0))

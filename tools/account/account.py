@@ -1,0 +1,63 @@
+"""Which account and region a stage goes to."""
+
+import os
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from stacks.errors import UserError
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tools.cdk import ROOT
+from tools.console import ToolError
+
+
+def read_stage(stage: str) -> StageSettings:
+    """Return a stage's settings.
+
+    Raises:
+        ToolError: they are missing or wrong.
+    """
+    try:
+        return load_stage_settings(stage, ROOT / "config")
+    except UserError as error:
+        raise ToolError(str(error)) from error
+
+
+def resolve_region(settings: StageSettings, session: boto3.session.Session) -> str:
+    """Return the region that the settings name, or else the credentials' one.
+
+    Raises:
+        ToolError: there is none.
+    """
+    # boto3 reads AWS_DEFAULT_REGION alone; the CDK command line reads both.
+    region = settings.region or os.environ.get("AWS_REGION") or session.region_name
+    if not region:
+        raise ToolError(
+            f"No AWS region: set AWS_REGION, or account and region in config/{settings.stage}.toml."
+        )
+    return str(region)
+
+
+def resolve_account(settings: StageSettings, session: boto3.session.Session) -> tuple[str, str]:
+    """Return the account id and the region that the stage goes to.
+
+    Raises:
+        ToolError: there is no region, the credentials are missing or refused, or they are
+            another account's than the settings name.
+    """
+    region = resolve_region(settings, session)
+    try:
+        identity = session.client("sts", region_name=region).get_caller_identity()
+    except NoCredentialsError as error:
+        raise ToolError(
+            "No AWS credentials: sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE."
+        ) from error
+    except (BotoCoreError, ClientError) as error:
+        raise ToolError(f"AWS does not accept the credentials: {error}") from error
+    account = str(identity["Account"])
+    if settings.account not in {None, account}:
+        raise ToolError(
+            f"config/{settings.stage}.toml names the account {settings.account}; your credentials "
+            f"are of {account}."
+        )
+    return account, region

@@ -1,0 +1,80 @@
+"""`make api-key STAGE=...`: the API's key, for those whose credentials may read it."""
+
+import argparse
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from tools.account.account import read_stage, resolve_account
+from tools.aws import aws_client
+from tools.console import ToolError, run_tool
+from tools.local.cloud_process import add_state_directory, require_cloud
+
+_OUTPUT = "ApiKeyId"
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+
+
+def main() -> None:
+    """Print the key alone, for a program to take: `$(make api-key STAGE=dev)`."""
+    arguments = _parser().parse_args()
+    settings = read_stage(arguments.stage)
+    if settings.stage == "local":
+        environment = require_cloud(arguments.state_directory.absolute()).environment
+        clients = [aws_client(name, environment) for name in ("cloudformation", "apigateway")]
+    else:
+        session = boto3.session.Session()
+        _, region = resolve_account(settings, session)
+        clients = [
+            session.client(name, region_name=region) for name in ("cloudformation", "apigateway")
+        ]
+    print(read_key(*clients, stage=settings.stage, stack=f"{settings.name}-api"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.account.api_key", description=__doc__)
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    add_state_directory(parser, "of the local cloud, for the stage local")
+    return parser
+
+
+def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) -> str:
+    """Return the value of a deployed stage's API key.
+
+    Args:
+        cloudformation: boto3 client.
+        apigateway: boto3 client.
+        stage: the stage's name, for errors.
+        stack: the API's stack, which names the key and never holds its value.
+
+    Raises:
+        ToolError: the stage is not deployed, or the credentials may not read the key.
+    """
+    try:
+        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
+        raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.") from error
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+    if _OUTPUT not in outputs:
+        raise ToolError(
+            f"The stack {stack} is {described['StackStatus']} and names no key yet: wait for its "
+            "deployment, or look at why it failed."
+        )
+    key_id = outputs[_OUTPUT]
+    try:
+        key = apigateway.get_api_key(apiKey=key_id, includeValue=True)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _DENIED:
+            raise
+        raise ToolError(
+            f"Your credentials may not read the key {key_id}: whoever owns the account allows "
+            f"them apigateway:GET on arn:aws:apigateway:<region>::/apikeys/{key_id}."
+        ) from error
+    return str(key["value"])
+
+
+if __name__ == "__main__":
+    run_tool(main)

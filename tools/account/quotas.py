@@ -1,0 +1,218 @@
+"""`make check-quotas STAGE=...`: whether an account's quotas suffice for a stage."""
+
+import argparse
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from stacks.settings.stage import StageSettings
+from tools.account.account import read_stage, resolve_account
+from tools.console import ToolError, run_tool, step
+
+# Lambda refuses to leave less than this to functions that reserve nothing; an account whose
+# whole quota is lower cannot give any of it away.
+_LEAST_UNRESERVED = 100
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+_BOTH_FLEETS = 2
+# Of all types together; an error of CreateEndpoint names it so.
+_ALL_INSTANCES = "Number of instances across active endpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """One quota of an account, and what a stage asks of it.
+
+    Attributes:
+        name: as Service Quotas calls it, after the service's name.
+        available: what the stage may take.
+        wanted: what it takes at most.
+        shortage: what is wrong where that is too much, and what to do.
+        for_deployment: whether a deployment needs it, not only what is started later.
+    """
+
+    name: str
+    available: int
+    wanted: int
+    shortage: str
+    for_deployment: bool = True
+
+    @property
+    def suffices(self) -> bool:
+        """Tell whether the stage can have what it takes."""
+        return self.wanted <= self.available
+
+
+def main() -> None:
+    """Print each quota; fail when one does not suffice."""
+    parser = argparse.ArgumentParser(prog="python -m tools.account.quotas", description=__doc__)
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    settings = read_stage(parser.parse_args().stage)
+    if settings.stage == "local":
+        raise ToolError("The stage local has no quotas: it goes to this machine.")
+    session = boto3.session.Session()
+    account, region = resolve_account(settings, session)
+    with step(f"Read the quotas of the account {account} in {region}"):
+        quotas = list(read_quotas(settings, session, region))
+    for quota in quotas:
+        mark = "✓" if quota.suffices else "✗"
+        print(f"{mark} {quota.name}: {quota.wanted} needed, {quota.available} available")
+    shortages = [quota.shortage for quota in quotas if not quota.suffices]
+    if shortages:
+        raise ToolError("\n".join(shortages))
+
+
+def quota_problems(
+    settings: StageSettings, session: boto3.session.Session, region: str
+) -> Iterator[str]:
+    """Yield what the account has too little of for a deployment, and what to do.
+
+    Args:
+        settings: the stage's settings.
+        session: makes the clients.
+        region: the region that is deployed to.
+    """
+    try:
+        quotas = list(read_quotas(settings, session, region))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _DENIED:
+            raise
+        yield (
+            f"Your credentials may not read the account's quotas ({error}): allow them "
+            "servicequotas:ListServiceQuotas, servicequotas:ListAWSDefaultServiceQuotas, "
+            "lambda:GetAccountSettings, lambda:GetFunctionConcurrency and "
+            "cloudformation:DescribeStackResources."
+        )
+        return
+    for quota in quotas:
+        if quota.for_deployment and not quota.suffices:
+            yield quota.shortage
+
+
+def read_quotas(
+    settings: StageSettings, session: boto3.session.Session, region: str
+) -> Iterator[Quota]:
+    """Yield the quotas that a stage needs something of.
+
+    Args:
+        settings: the stage's settings.
+        session: makes the clients.
+        region: the region that is deployed to.
+    """
+    yield from _instances(settings, session.client("service-quotas", region_name=region))
+    wanted = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
+    if wanted:
+        yield _concurrency(settings, session, region, wanted)
+
+
+def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
+    of_endpoints = f"{settings.serving.instance_type} for endpoint usage"
+    of_jobs = f"{settings.training.instance_type} for training job usage"
+    names = (of_endpoints, _ALL_INSTANCES, of_jobs)
+    values = _read_values(quotas, "sagemaker", names)
+    # A type that the region does not offer has no quota, and none can be had.
+    yield _endpoint_quota(settings, of_endpoints, values.get(of_endpoints, 0))
+    if _ALL_INSTANCES in values:
+        yield _endpoint_quota(settings, _ALL_INSTANCES, values[_ALL_INSTANCES])
+    yield _training_quota(settings, of_jobs, values.get(of_jobs, 0))
+
+
+def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
+    largest = settings.serving.maximum_instance_count
+    wanted = _BOTH_FLEETS * largest
+    return Quota(
+        name=f"SageMaker: {name}",
+        available=available,
+        wanted=wanted,
+        shortage=(
+            f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
+            f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
+            f"{largest} side by side, and the account's other endpoints "
+            f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
+            "lower serving.maximum_instance_count or another serving.instance_type in "
+            f"config/{settings.stage}.toml."
+        ),
+    )
+
+
+def _training_quota(settings: StageSettings, name: str, available: int) -> Quota:
+    wanted = settings.training.instance_count
+    return Quota(
+        name=f"SageMaker: {name}",
+        available=available,
+        wanted=wanted,
+        shortage=(
+            f"SageMaker's quota {name!r} is {available} and a training job of the stage "
+            f"{settings.stage} needs {wanted}; a deployment needs none. Ask for at least {wanted} "
+            "in Service Quotas, or choose another training.instance_type in "
+            f"config/{settings.stage}.toml."
+        ),
+        for_deployment=False,
+    )
+
+
+def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str, int]:
+    """Return the values of those quotas that there are: by name, since codes differ by type."""
+    values: dict[str, int] = {}
+    # Applied values come first: a quota is listed there once the account has one of its own.
+    for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
+        for page in quotas.get_paginator(operation).paginate(ServiceCode=service):
+            for quota in page["Quotas"]:
+                if quota["QuotaName"] in names:
+                    values.setdefault(quota["QuotaName"], int(quota["Value"]))
+        if len(values) == len(names):
+            break
+    return values
+
+
+def _concurrency(
+    settings: StageSettings, session: boto3.session.Session, region: str, wanted: int
+) -> Quota:
+    functions = session.client("lambda", region_name=region)
+    limits = functions.get_account_settings()["AccountLimit"]
+    limit, unreserved = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
+    own = _reserved_already(
+        session.client("cloudformation", region_name=region), functions, f"{settings.name}-api"
+    )
+    kept = min(_LEAST_UNRESERVED, limit)
+    available = max(unreserved + own - kept, 0)
+    elsewhere = limit - unreserved - own
+    file = f"config/{settings.stage}.toml"
+    return Quota(
+        name="Lambda: Concurrent executions",
+        available=available,
+        wanted=wanted,
+        shortage=(
+            f"Lambda's quota 'Concurrent executions' is {limit}: {elsewhere} are reserved "
+            f"elsewhere, {kept} must stay unreserved, {available} are left, and the stage "
+            f"{settings.stage} needs {wanted}. Ask for at least "
+            f"{wanted + elsewhere + _LEAST_UNRESERVED} in Service Quotas, or set less in {file}: "
+            "api.reserved_concurrency, or without it api.provisioned_concurrency and "
+            "api.provisioned_concurrency_schedule."
+        ),
+    )
+
+
+def _reserved_already(cloudformation: Any, functions: Any, stack: str) -> int:
+    """Return what the deployed proxy has reserved: an update gives that back first."""
+    try:
+        described = cloudformation.describe_stack_resources(StackName=stack)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return 0
+        raise
+    names = [
+        resource["PhysicalResourceId"]
+        for resource in described["StackResources"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    ]
+    return sum(
+        functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)
+        for name in names
+    )
+
+
+if __name__ == "__main__":
+    run_tool(main)

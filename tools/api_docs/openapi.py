@@ -1,0 +1,174 @@
+"""Make the API's OpenAPI document from the proxy's tables and bounds."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES, MAXIMUM_PIXELS
+from classifier_proxy.requests import (
+    FORM_MEDIA_TYPE,
+    IMAGE_MEDIA_TYPES,
+    JSON_MEDIA_TYPE,
+    OTHER_IMAGE_MEDIA_TYPES,
+)
+from tools.api_docs.error_rows import HEALTH, PREDICT, Row, error_rows
+from tools.api_docs.openapi_schemas import (
+    CLASSIFICATION_EXAMPLE,
+    FORM_EXAMPLE,
+    HEALTH_EXAMPLE,
+    PARAMETERS,
+    PICTURE_EXAMPLE,
+    schemas,
+)
+from tools.cdk import ROOT
+from tools.console import run_tool
+
+DEFAULT_FILE = ROOT / "build" / "openapi.json"
+_DESCRIPTION = f"""\
+Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes
+and {MAXIMUM_PIXELS} pixels, a form with one such file, or JSON that holds them. Every error has one
+shape; programs go by its status and code.
+
+A path or method that is not listed here is answered 403 `route_not_found`. Methods that CloudFront
+does not know it refuses itself beside the page, in HTML. `Content-Encoding` is not looked at."""
+
+_HEADERS = {"Cache-Control": {"$ref": "#/components/headers/CacheControl"}}
+
+
+def main() -> None:
+    """Write the file."""
+    parser = argparse.ArgumentParser(prog="python -m tools.api_docs.openapi", description=__doc__)
+    parser.add_argument("--output", type=Path, default=DEFAULT_FILE, help="default: %(default)s")
+    output: Path = parser.parse_args().output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")
+    print(f"Wrote {output}")
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; the same code gives the same document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Whippet", "version": "1", "description": _DESCRIPTION},
+        "servers": [{"url": "/api", "description": "Beside the page"}],
+        "security": [{"ApiKey": []}],
+        "paths": {"/predict": {"post": _predict()}, "/health": {"get": _health()}},
+        "components": {
+            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "headers": {
+                "CacheControl": {
+                    "description": "No answer is to be kept. Those of AWS itself do not say so.",
+                    "schema": {"const": "no-store"},
+                },
+                "RetryAfter": {
+                    "description": "Seconds to wait before another try.",
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+            },
+            "schemas": schemas(),
+        },
+    }
+
+
+def _predict() -> dict[str, Any]:
+    image = {"schema": {"type": "string", "format": "binary"}}
+    in_json = {
+        "schema": {"$ref": "#/components/schemas/Picture"},
+        "examples": {"image": {"value": PICTURE_EXAMPLE}},
+    }
+    others = ", ".join(f"`{media_type}`" for media_type in OTHER_IMAGE_MEDIA_TYPES)
+    return {
+        "operationId": "predict",
+        "summary": "Classify an image",
+        "parameters": [
+            {"name": name, "in": "query", **parameter} for name, parameter in PARAMETERS.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "The bytes decide which format an image has. They may also be sent as"
+            f" {others}. A parameter is in the query or in the body, not in both.",
+            "content": {
+                **dict.fromkeys(IMAGE_MEDIA_TYPES, image),
+                JSON_MEDIA_TYPE: in_json,
+                FORM_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Form"},
+                    "examples": {"form": {"value": FORM_EXAMPLE}},
+                },
+            },
+        },
+        "responses": {
+            "200": _json_answer("The requested classes", "Classification", CLASSIFICATION_EXAMPLE)
+        }
+        | _error_answers(PREDICT),
+    }
+
+
+def _health() -> dict[str, Any]:
+    return {
+        "operationId": "health",
+        "summary": "Say whether the model's endpoint is in service",
+        "description": "Needs no key. The answer may be 30 seconds old.",
+        "security": [],
+        "responses": {"200": _json_answer("It is in service", "Health", HEALTH_EXAMPLE)}
+        | _error_answers(HEALTH),
+    }
+
+
+def _json_answer(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    media = {
+        "schema": {"$ref": f"#/components/schemas/{schema}"},
+        "examples": {schema.lower(): {"value": example}},
+    }
+    return {
+        "description": description,
+        "headers": dict(_HEADERS),
+        "content": {JSON_MEDIA_TYPE: media},
+    }
+
+
+def _error_answers(operation: str) -> dict[str, Any]:
+    rows = [row for row in error_rows() if operation in row.operations]
+    return {
+        str(status): _error_answer([row for row in rows if row.status == status])
+        for status in sorted({row.status for row in rows})
+    }
+
+
+def _error_answer(rows: list[Row]) -> dict[str, Any]:
+    # Of the answerers of one code the last by name is the proxy, whose sentence is the clearest.
+    by_code = {row.code: row for row in rows}
+    schema: dict[str, Any] = {
+        "allOf": [{"$ref": "#/components/schemas/Error"}],
+        "properties": {"error": {"properties": {"code": {"enum": list(by_code)}}}},
+    }
+    answer: dict[str, Any] = {
+        "description": " ".join(f"`{code}`: {row.meaning}" for code, row in by_code.items()),
+        "headers": dict(_HEADERS),
+        "content": {
+            JSON_MEDIA_TYPE: {
+                "schema": schema,
+                "examples": {code: {"value": _example(row)} for code, row in by_code.items()},
+            }
+        },
+    }
+    if any(row.retry_after_seconds for row in rows):
+        answer["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    if rows[0].status == 413:
+        too_long = {"$ref": "#/components/schemas/RequestTooLong"}
+        answer["content"][JSON_MEDIA_TYPE]["schema"] = {"anyOf": [schema, too_long]}
+        answer["content"]["text/plain"] = {"schema": {"type": "string"}}
+    return answer
+
+
+def _example(row: Row) -> dict[str, Any]:
+    error = {"code": row.code, "message": row.meaning}
+    return {
+        **dict(row.members),
+        "error": error,
+        "request_id": CLASSIFICATION_EXAMPLE["request_id"],
+    }
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,156 @@
+"""The JSON schemas of the API's requests and answers, with the proxy's own bounds."""
+
+from typing import Any
+
+from classifier_proxy.health import SERVING_STATUSES
+from classifier_proxy.image_url.url import LONGEST_URL_CHARACTERS
+from classifier_proxy.parameters import ALL, ORDERS, SCORES
+
+REQUEST_ID = {"type": "string", "description": "Names the request, in the logs too."}
+
+CLASSIFICATION_EXAMPLE: dict[str, Any] = {
+    "predictions": [
+        {"label": "tabby cat", "index": 281, "probability": 0.75},
+        {"label": "tiger cat", "index": 282, "probability": 0.125},
+    ],
+    "model": {"name": "resnet50", "version": "0123456789ab"},
+    "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+}
+HEALTH_EXAMPLE = {
+    "status": "ok",
+    "endpoint_status": "InService",
+    "request_id": CLASSIFICATION_EXAMPLE["request_id"],
+}
+_GAP = "[ \\t\\r\\n]*"
+_DIGIT, _PADDING = f"[A-Za-z0-9+/]{_GAP}", f"={_GAP}"
+_BASE64 = (
+    f"^{_GAP}(?:[dD][aA][tT][aA]:[^,]{{0,255}};[bB][aA][sS][eE]64,)?{_GAP}(?:(?:{_DIGIT}){{4}})*"
+    f"(?:(?:{_DIGIT}){{2}}(?:{_PADDING}{_PADDING})?|(?:{_DIGIT}){{3}}(?:{_PADDING})?)?$"
+)
+# The smallest PNG: one pixel.
+PICTURE_EXAMPLE = {
+    "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+}
+
+
+# As curl's --form writes it: the file's bytes go where its name is.
+FORM_EXAMPLE = {"image": "@image.jpg", "top_k": 3}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "top_k": {
+        "description": f"How many classes the response lists, 5 if absent; more than the model has,"
+        f" or `{ALL}`, gives all of them. Not with `order=class`.",
+        "schema": {
+            "oneOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "const": ALL},
+            ]
+        },
+    },
+    "order": {
+        "description": "The best class first, or every class in the order of the model's labels.",
+        "schema": {"type": "string", "enum": list(ORDERS), "default": ORDERS[0]},
+    },
+    "scores": {
+        "description": "Probabilities, which sum to 1 over all classes, or the network's outputs"
+        " before the softmax.",
+        "schema": {"type": "string", "enum": list(SCORES), "default": SCORES[0]},
+    },
+}
+"""The parameters by name: in the query, or beside the image in JSON or a form."""
+
+
+def schemas() -> dict[str, Any]:
+    """Return the document's named schemas."""
+    text = {"type": "string", "minLength": 1}
+    beside = {
+        name: {**parameter["schema"], "description": parameter["description"]}
+        for name, parameter in PARAMETERS.items()
+    }
+    return {
+        "Picture": _closed(
+            {
+                "image": {
+                    **text,
+                    "contentEncoding": "base64",
+                    "pattern": _BASE64,
+                    "description": "A JPEG, PNG or WebP in standard base64. Padding may be left"
+                    " out, line breaks and the prefix of a data: URL are accepted.",
+                },
+                "url": {
+                    **text,
+                    "format": "uri",
+                    "maxLength": LONGEST_URL_CHARACTERS,
+                    "description": "https address of a picture, where the deployment allows its"
+                    " host.",
+                },
+                **beside,
+            },
+            required=[],
+        )
+        | {"oneOf": [{"required": ["image"]}, {"required": ["url"]}]},
+        "Form": _closed(
+            {
+                "image": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "One file, under any name: a JPEG, PNG or WebP.",
+                },
+                **beside,
+            },
+            required=["image"],
+        ),
+        "Prediction": _closed(
+            {
+                "label": text,
+                "index": {"type": "integer", "minimum": 0},
+                "probability": {"type": "number", "minimum": 0, "maximum": 1},
+                "logit": {"type": "number", "description": "Where `scores=logits` was requested."},
+            },
+            required=["label", "index"],
+        )
+        | {"oneOf": [{"required": ["probability"]}, {"required": ["logit"]}]},
+        "Classification": _closed(
+            {
+                "predictions": {
+                    "type": "array",
+                    "description": "The best first, unless `order=class` was requested.",
+                    "items": {"$ref": "#/components/schemas/Prediction"},
+                    "minItems": 1,
+                },
+                "model": _closed({"name": text, "version": text}),
+                "request_id": REQUEST_ID,
+            }
+        ),
+        "Health": _closed(
+            {
+                "status": {"const": "ok"},
+                "endpoint_status": {"enum": sorted(SERVING_STATUSES)},
+                "request_id": REQUEST_ID,
+            }
+        ),
+        "Error": _closed(
+            {
+                "error": _closed({"code": text, "message": text}),
+                "request_id": REQUEST_ID,
+                "status": {
+                    "const": "unavailable",
+                    "description": "Only where the health is asked for.",
+                },
+            },
+            required=["error", "request_id"],
+        ),
+        "RequestTooLong": {
+            "description": "AWS's own answer above 6 MB.",
+            **_closed({"message": text}),
+        },
+    }
+
+
+def _closed(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }

@@ -1,0 +1,133 @@
+"""The model that an endpoint serves now, beside the one that is to be deployed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stacks.components.serving.model_artifact import ModelArtifact
+from tools.console import ToolError
+
+# Tags of stacks/components/serving/endpoint_configuration.py.
+_NAME_TAG, _SHA256_TAG = "whippet:model-name", "whippet:model-sha256"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedModel:
+    """What an endpoint serves.
+
+    Attributes:
+        configuration: name of the endpoint configuration that is in use.
+        status: SageMaker's EndpointStatus.
+        name: the model's name, or None where it cannot be read.
+        sha256: of its archive, or None where it was deployed before archives were named by it.
+        unreadable_because: why the name cannot be read.
+    """
+
+    configuration: str
+    status: str
+    name: str | None
+    sha256: str | None
+    unreadable_because: str = ""
+
+
+def served_variant(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
+    """Return the production variant of the endpoint configuration that is in use.
+
+    Args:
+        sagemaker: boto3 client.
+        endpoint: the endpoint's name.
+
+    Returns:
+        The variant; None where there is no endpoint, or its configuration has been deleted.
+
+    Raises:
+        ToolError: the endpoint or its configuration cannot be described.
+    """
+    described = _describe_endpoint(sagemaker, endpoint)
+    if described is None:
+        return None
+    try:
+        return _variant(sagemaker, described["EndpointConfigName"])
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise ToolError(
+            f"The configuration of the endpoint {endpoint} cannot be described: {error}"
+        ) from error
+
+
+def read_deployed_model(sagemaker: Any, endpoint: str) -> DeployedModel | None:
+    """Return the model that an endpoint serves, or None where there is no endpoint yet.
+
+    The model is only shown, so that what cannot be read of it does not end in an error.
+
+    Args:
+        sagemaker: boto3 client.
+        endpoint: its name.
+
+    Raises:
+        ToolError: the endpoint cannot be described.
+    """
+    described = _describe_endpoint(sagemaker, endpoint)
+    if described is None:
+        return None
+    name = sha256 = None
+    reason = ""
+    try:
+        model = _variant(sagemaker, described["EndpointConfigName"]).get("ModelName")
+        if model is None:
+            reason = "its endpoint configuration names no model"
+        else:
+            arn = sagemaker.describe_model(ModelName=model)["ModelArn"]
+            pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+            tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            name, sha256 = tags.get(_NAME_TAG, model), tags.get(_SHA256_TAG)
+    except ClientError as error:
+        reason = str(error)
+    return DeployedModel(
+        configuration=described["EndpointConfigName"],
+        status=described["EndpointStatus"],
+        name=name,
+        sha256=sha256,
+        unreadable_because=reason,
+    )
+
+
+def describe_change(deployed: DeployedModel | None, model: ModelArtifact) -> str:
+    """Return two lines: the model that is served, and the one that will be.
+
+    Args:
+        deployed: what serves now.
+        model: what is to be deployed.
+    """
+    new = f"{model.name} {model.version}"
+    if deployed is None:
+        old = "none yet"
+    elif deployed.name is None:
+        old = f"cannot be read ({deployed.unreadable_because})"
+    elif deployed.sha256 is None:
+        old = f"{deployed.name}, of an earlier release of Whippet that did not note the archive"
+    else:
+        old = f"{deployed.name} {deployed.sha256[: len(model.version)]}"
+        if deployed.sha256 == model.sha256:
+            new = "the same: the model is unchanged"
+    if deployed is not None and deployed.status != "InService":
+        old += f"; the endpoint is {deployed.status}"
+    return f"Model now: {old}\nModel new: {new}"
+
+
+def _describe_endpoint(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
+    try:
+        described: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise ToolError(f"The endpoint {endpoint} cannot be described: {error}") from error
+    return described
+
+
+def _variant(sagemaker: Any, configuration: str) -> dict[str, Any]:
+    described = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)
+    variant: dict[str, Any] = described["ProductionVariants"][0]
+    return variant

@@ -1,0 +1,85 @@
+"""`make destroy STAGE=...`: delete a stage, with its data where the stage does not retain it."""
+
+import argparse
+import os
+import subprocess
+
+import boto3
+
+from local_cloud.environment import without_aws
+from stacks.settings.stage import StageSettings
+from tools.account.account import read_stage, resolve_account
+from tools.cdk import ROOT, cdk_command, cdk_environment
+from tools.console import ToolError, run_logged, run_tool, step
+from tools.deployment.empty_stage import empty_stage
+from tools.deployment.prune import prune_superseded
+from tools.local.cloud_process import add_state_directory, require_cloud
+
+
+def main() -> int:
+    """Empty what CloudFormation would refuse to delete, then delete the stacks."""
+    arguments = _parser().parse_args()
+    settings = read_stage(arguments.stage)
+    if settings.termination_protection:
+        raise ToolError(
+            f"The stage {settings.stage} is protected: set termination_protection = false in "
+            f"config/{settings.stage}.toml and deploy that first."
+        )
+    application = ["-c", f"stage={settings.stage}"]
+    if settings.stage == "local":
+        state = arguments.state_directory.absolute()
+        environment = without_aws(os.environ) | require_cloud(state).environment
+        # This process and the CLI see the local cloud and nothing else.
+        os.environ.clear()
+        os.environ.update(environment)
+        application = ["--app", str(state / "assembly")]
+    session = boto3.session.Session()
+    account, region = resolve_account(settings, session)
+    environment = cdk_environment(os.environ) | {"AWS_REGION": region}
+    with step("See that the stacks can be named"):
+        # Before anything is deleted: without a model, for one, the app cannot be synthesized.
+        run_logged(
+            cdk_command("list", *application),
+            environment=environment,
+            log_file=ROOT / "build" / "logs" / "cdk-list.log",
+            directory=ROOT,
+        )
+    if settings.stage != "local" and not arguments.yes:
+        _ask(settings, account, region)
+    if not settings.retain_stateful_resources:
+        with step("Empty the buckets and the model package group"):
+            emptied = [
+                name
+                for purpose in ("storage", "web")
+                for name in empty_stage(session, region, f"{settings.name}-{purpose}")
+            ]
+        print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
+    command = cdk_command("destroy", "--all", "--force", *application)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
+    if ended.returncode == 0:
+        sagemaker = session.client("sagemaker", region_name=region)
+        prune_superseded(sagemaker, stack=f"{settings.name}-serving")
+    return ended.returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.deployment.destroy", description=__doc__)
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    add_state_directory(parser, "of the local cloud, for the stage local")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _ask(settings: StageSettings, account: str, region: str) -> None:
+    data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
+    question = f"Delete the stage {settings.stage} in the account {account}, {region}? {data}. "
+    try:
+        typed = input(question + "Type the stage's name: ")
+    except EOFError:
+        typed = ""
+    if typed != settings.stage:
+        raise ToolError("Nothing was deleted. In a script, use --yes.")
+
+
+if __name__ == "__main__":
+    run_tool(main)

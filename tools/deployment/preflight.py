@@ -1,0 +1,88 @@
+"""What an account and this machine must have before a stage can be deployed to AWS."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.settings.stage import StageSettings
+from tools.account.account import resolve_account
+from tools.account.quotas import quota_problems
+from tools.console import ToolError
+from tools.deployment.deployed_model import served_variant
+from tools.deployment.serving_image import image_problem
+from tools.model.folder import refuse_demo
+
+# The version parameter of CDK's default bootstrap stack.
+_BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+
+
+def check_account(
+    settings: StageSettings, session: boto3.session.Session, model: ModelArtifact | None
+) -> tuple[str, str]:
+    """Check everything that a deployment needs.
+
+    Args:
+        settings: of the stage.
+        session: with the credentials.
+        model: what will be deployed; None where that is still to be built.
+
+    Returns:
+        Account id and region that the deployment goes to.
+
+    Raises:
+        ToolError: the model must not be deployed, or names all that is missing, each with what
+            to do.
+    """
+    if model is not None:
+        # First, and before anything reaches the account.
+        refuse_demo(model, settings)
+    account, region = resolve_account(settings, session)
+    missing = list(_missing(settings, session, account, region))
+    if missing:
+        listed = "\n".join(f"  - {line}" for line in missing)
+        raise ToolError(f"The stage {settings.stage} cannot be deployed yet:\n{listed}")
+    return account, region
+
+
+def _missing(
+    settings: StageSettings, session: boto3.session.Session, account: str, region: str
+) -> Iterator[str]:
+    file = f"config/{settings.stage}.toml"
+    if not _has_bootstrap(session.client("ssm", region_name=region)):
+        yield (
+            f"The account is not ready for CDK: run `make bootstrap STAGE={settings.stage}`"
+            f" for aws://{account}/{region}."
+        )
+    if not settings.api.manage_account_logging_role:
+        described = session.client("apigateway", region_name=region).get_account()
+        if not described.get("cloudwatchRoleArn"):
+            yield (
+                "API Gateway has no logging role in this account and region: set "
+                f"api.manage_account_logging_role = true in {file}."
+            )
+    variant = served_variant(session.client("sagemaker", region_name=region), settings.name)
+    served = variant and variant.get("InstanceType")
+    wanted = settings.serving.instance_type
+    if served not in {None, wanted}:
+        yield (
+            f"The endpoint {settings.name} runs on {served} and {file} names {wanted}: SageMaker "
+            "refuses to change the type of a variant that is registered for scaling. Deploy with "
+            "`make destroy` first, or as a new stage beside this one."
+        )
+    problem = image_problem(settings.serving, session, account=account, region=region)
+    if problem is not None:
+        yield problem
+    yield from quota_problems(settings, session, region)
+
+
+def _has_bootstrap(ssm: Any) -> bool:
+    try:
+        ssm.get_parameter(Name=_BOOTSTRAP_PARAMETER)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            return False
+        raise ToolError(f"The bootstrap version cannot be read: {error}") from error
+    return True

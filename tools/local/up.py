@@ -1,0 +1,156 @@
+"""`make up`: deploy the stage `local` to this machine and classify an image."""
+
+import argparse
+import json
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from local_cloud.environment import ACCOUNT_ID, without_aws
+from tools.aws import aws_client
+from tools.cdk import ROOT, CdkCli, cdk_environment
+from tools.console import run_tool, step
+from tools.deployment.deployed_model import read_deployed_model
+from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.prune import prune_superseded
+from tools.local.cloud_process import (
+    RunningCloud,
+    add_state_directory,
+    require_cloud,
+    start_cloud,
+)
+from tools.local.deployment import DEFAULT_FILE, LocalDeployment
+from tools.local.report import report
+from tools.model.default_models import MODEL_FOLDER, DefaultModel, read_summary
+from tools.model.folder import add_model_folder
+
+STAGE = "local"
+TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
+
+
+def main() -> None:
+    """Deploy, ask and tell."""
+    arguments = _parser().parse_args()
+    began = time.monotonic()
+    state = arguments.state_directory.absolute()
+    model = arguments.model.absolute()
+    cli = CdkCli(
+        stage=STAGE,
+        assembly=state / "assembly",
+        environment=cdk_environment(without_aws(os.environ)),
+        logs=state / "logs",
+    )
+    with step("Synthesize the templates"):
+        cli.synthesize(model)
+    with step("Start the local cloud"):
+        start_cloud(
+            state,
+            assembly=cli.assembly,
+            port=arguments.port,
+            public_port=arguments.public_port,
+        )
+        cloud = require_cloud(state)
+    deployment = _deploy(cli, cloud, state, model)
+    deployment.write(arguments.deployment)
+    warn_of_newer_model(model)
+    summary = read_summary(model / "manifest.json")
+    report(
+        deployment,
+        model=summary.name,
+        demo=summary.default is DefaultModel.DEMO,
+        file=arguments.deployment,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.local.up", description=__doc__)
+    add_model_folder(parser)
+    parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
+    parser.add_argument(
+        "--public-port",
+        type=int,
+        default=4580,
+        help="plain-http port of the page and the API; 0: free",
+    )
+    add_state_directory(parser, "the cloud's files; another folder is another cloud")
+    parser.add_argument(
+        "--deployment", type=Path, default=DEFAULT_FILE, help="what to write (%(default)s)"
+    )
+    return parser
+
+
+def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> LocalDeployment:
+    local = CdkCli(
+        stage=cli.stage,
+        assembly=cli.assembly,
+        environment=dict(cli.environment) | cloud.environment,
+        logs=cli.logs,
+    )
+    with step("cdk bootstrap"):
+        local.bootstrap(ACCOUNT_ID, cloud.environment["AWS_REGION"])
+    outputs_file = state / "outputs.json"
+    stack = f"whippet-{STAGE}-serving"
+    sagemaker = aws_client("sagemaker", cloud.environment)
+    deployed = read_deployed_model(sagemaker, f"whippet-{STAGE}")
+    with step("cdk deploy"):
+        local.deploy(outputs_file, approval="never")
+    outputs = _outputs(outputs_file)
+    check_endpoint(
+        sagemaker,
+        aws_client("cloudformation", cloud.environment),
+        stack=stack,
+        endpoint=outputs["EndpointName"],
+    )
+    prune_superseded(sagemaker, stack=stack, previous=deployed.configuration if deployed else None)
+    keys = aws_client("apigateway", cloud.environment)
+    key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    return LocalDeployment(
+        api_url=_local_address(cloud, outputs["ApiUrl"]),
+        api_key=key["value"],
+        page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
+        endpoint_name=outputs["EndpointName"],
+        labels=_labels(model),
+        environment=cloud.environment,
+        logs=cloud.logs,
+    )
+
+
+def _labels(model: Path) -> list[str]:
+    manifest: dict[str, Any] = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    labels: list[str] = manifest["labels"]
+    return labels
+
+
+def _outputs(file: Path) -> dict[str, str]:
+    """Return the outputs of all stacks; their names are unique among the stacks."""
+    stacks: dict[str, dict[str, str]] = json.loads(file.read_text())
+    return {name: value for outputs in stacks.values() for name, value in outputs.items()}
+
+
+def _local_address(cloud: RunningCloud, api_url: str) -> str:
+    """Return where the local cloud answers what AWS would answer at the API's own host."""
+    host, stage = api_url.removeprefix("https://").rstrip("/").split("/")
+    return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
+
+
+def warn_of_newer_model(model: Path) -> None:
+    """Say where a model was trained after the one that is deployed was built."""
+    trained, built = (folder / "manifest.json" for folder in (TRAINED, model))
+    if model != MODEL_FOLDER or not trained.exists():
+        return
+    if trained.stat().st_mtime > built.stat().st_mtime:
+        source, target = (str(path.relative_to(ROOT)) for path in (TRAINED, MODEL_FOLDER))
+        pack = [".venvs/training/bin/python", "model_code/build.py"]
+        pack += ["--trained", source, "--output", target]
+        print(
+            f"\nNote: {source} is newer than {target}, which is deployed. To deploy it instead:\n"
+            f"  cd {shlex.quote(str(ROOT))}\n"
+            f"  {shlex.join(pack)} && make up"
+        )
+
+
+if __name__ == "__main__":
+    run_tool(main)
