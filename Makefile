@@ -153,25 +153,27 @@ destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets
 # ---- checks
 
 .PHONY: test
-test: test-programs environments $(TRAINING_ENVIRONMENT) $(DEMO) ## Run every check: lint, types, tests, the deployment to the local cloud
-	@# Each side keeps one core busy most of the time.
-	@echo "… tests/model_code runs beside lint and the tests of the app; its output follows theirs"
-	@$(TRAINING) -m pytest tests/model_code > build/model_code_tests.log 2>&1 & model_code=$$!; \
-	failed=0; \
-	{ $(MAKE) lint && $(PYTHON) -m pytest tests/lambda_src tests/tools tests/bench tests/contract tests/stacks; } || failed=$$?; \
-	wait $$model_code || failed=$$?; \
-	cat build/model_code_tests.log; \
-	exit $$failed
-	@$(PYTHON) -m pytest tests/local tests/browser
+test: test-programs environments $(TRAINING_ENVIRONMENT) ## Run every check: lint, types, tests, the deployment to the local cloud
+	@$(PYTHON) -m tools.checks
+
+.PHONY: check
+check: environments $(TRAINING_ENVIRONMENT) ## Run the checks of the inner loop: lint, types, unit tests, snapshots
+	@$(PYTHON) -m tools.checks --quick
 
 .PHONY: test-programs
 test-programs: $(APP_ENVIRONMENT) ## Find the system programs of the tests; download a browser where none is installed
 	@$(PYTHON) -m tools.test_programs
 
 .PHONY: lint
-lint: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Check style and types
+lint: style types ## Check style and types
+
+.PHONY: style
+style: $(APP_ENVIRONMENT)
 	@ruff check .
 	@ruff format --check .
+
+.PHONY: types
+types: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT)
 	@mypy
 	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py')
 	@$(TRAINING) -m mypy --config-file pyproject.toml bench/engine_limit.py bench/make_inputs.py

@@ -40,12 +40,13 @@ class Gateway:
             await self._application(scope, receive, send)
         elif distribution := find_distribution():
             # Not by MiniStack's own routing, which has more than distributions at some paths.
-            await _answer(send, *await answer_viewer(distribution, scope, await _body(receive)))
+            await _answer(send, *await answer_viewer(distribution, scope, await read_body(receive)))
         else:
             await _refuse(send)
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body of an ASGI request."""
     parts = []
     more = True
     while more:

@@ -26,6 +26,7 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.service import SageMakerService
+from local_cloud.settled_stacks import SettledStacks
 
 logger = logging.getLogger("local_cloud")
 
@@ -96,7 +97,7 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
     config.graceful_timeout = _GRACE_SECONDS
     config.shutdown_timeout = _GRACE_SECONDS
     config.loglevel = "WARNING"
-    gateway = Gateway(ministack.app.app, public_port=public_port)
+    gateway = Gateway(SettledStacks(ministack.app.app), public_port=public_port)
     server = asyncio.create_task(serve(gateway, config, shutdown_trigger=stopping.wait))
     watch = asyncio.create_task(_stop_without_record(place, stopping))
     stopped = asyncio.create_task(stopping.wait())

@@ -102,6 +102,17 @@ def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None
         time.sleep(0.2)
 
 
+def test_the_description_of_a_stack_waits_until_it_has_settled(cloud: Path) -> None:
+    """The CDK CLI looks again after five seconds, for each stack."""
+    described = json.loads(local_cloud(cloud, "status", "--json").stdout)
+    cloudformation = aws_client("cloudformation", described["environment"])
+    topics = {f"Topic{number}": {"Type": "AWS::SNS::Topic"} for number in range(200)}
+    template = json.dumps({"Resources": topics})
+    cloudformation.create_stack(StackName="settles", TemplateBody=template)
+    [stack] = cloudformation.describe_stacks(StackName="settles")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+
+
 @pytest.mark.parametrize(
     "ports", [(), ("--port", "0"), ("--public-port", "0"), ("--port", "0", "--public-port", "4580")]
 )

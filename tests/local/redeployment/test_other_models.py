@@ -5,15 +5,13 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.local.asking import ask
 from tests.local.conftest import DEMO_MODEL, up
-from tests.local.redeploying import Redeploy, redeploying
+from tests.local.redeployment.conftest import Redeploy
 from tests.local.test_api import GOOD
 from tests.stacks.fake_inputs import write_archive
 from tools.cdk import ROOT
@@ -23,12 +21,6 @@ TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
 CAT = ROOT / "samples" / "cat.jpg"
 # ImageNet's indices of tabby, tiger cat, Persian, Siamese and Egyptian cat.
 CAT_BREEDS = range(281, 286)
-
-
-@pytest.fixture(scope="module")
-def redeploy(state: Path, deployment: LocalDeployment) -> Iterator[Redeploy]:
-    with redeploying(state, deployment) as redeploy:
-        yield redeploy
 
 
 def write_other_archive(folder: Path) -> str:

@@ -15,9 +15,9 @@ from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import choose, enter_key
 from tests.local.asking import ask
 from tests.local.conftest import DEMO, run_tool
-from tests.local.own_model import copy_tree, run_own_model_commands
-from tests.local.redeploying import Redeploy, redeploying
-from tests.local.test_up_and_destroy import check_pasted_curl
+from tests.local.redeployment.conftest import Redeploy
+from tests.local.redeployment.own_model import copy_tree, run_own_model_commands
+from tests.local.redeployment.pasted_curl import check_pasted_curl
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
@@ -59,12 +59,6 @@ def trained_on_three(place: Path) -> Iterator["subprocess.Popen[str]"]:
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         yield process
-
-
-@pytest.fixture(scope="module")
-def redeploy(state: Path, deployment: LocalDeployment) -> Iterator[Redeploy]:
-    with redeploying(state, deployment) as redeploy:
-        yield redeploy
 
 
 @pytest.fixture(scope="module", params=[2, 3])

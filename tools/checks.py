@@ -1,0 +1,181 @@
+"""`make check` and `make test`: the project's checks, as many at a time as there are cores."""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cdk import ROOT
+from tools.console import ToolError, run_tool
+
+_LOGS = ROOT / "build" / "logs" / "checks"
+_TRAINING = str(ROOT / ".venvs" / "training" / "bin" / "python")
+_PYTEST = ("-m", "pytest", "-q")
+_POLL_SECONDS = 0.2
+_SECONDS_BETWEEN_PROGRESS_LINES = 60.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One program that ends with status 0 where all is well.
+
+    Attributes:
+        name: shown, and the name of its log.
+        command: run in the repository's folder.
+        after: the check that must have succeeded before.
+        quick: whether it is one of `make check`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    after: str | None = None
+    quick: bool = True
+
+
+def _suite(name: str, *folders: str, python: str = sys.executable, quick: bool = True) -> Check:
+    return Check(name, (python, *_PYTEST, *folders), quick=quick)
+
+
+def _suite_of_the_demo(name: str, *folders: str) -> Check:
+    return Check(name, (sys.executable, *_PYTEST, *folders), after="demo", quick=False)
+
+
+# The longest first, as far as their order allows.
+CHECKS = (
+    Check("demo", ("make", "demo"), quick=False),
+    Check("types", ("make", "types")),
+    _suite_of_the_demo(
+        "tests/local and tests/browser",
+        "tests/local", "tests/browser", "--ignore=tests/local/redeployment",
+    ),
+    _suite("tests/model_code", "tests/model_code", python=_TRAINING, quick=False),
+    _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
+    _suite("tests/stacks", "tests/stacks"),
+    _suite("tests/lambda_src", "tests/lambda_src"),
+    _suite("tests/tools and tests/bench", "tests/tools", "tests/bench"),
+    _suite("tests/contract", "tests/contract"),
+    Check("style", ("make", "style")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Running:
+    check: Check
+    process: subprocess.Popen[bytes]
+    began: float
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+
+def main() -> int:
+    """Run the checks; return 1 where one failed."""
+    parser = argparse.ArgumentParser(prog="python -m tools.checks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="leave out what needs a model")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="checks at a time (%(default)s)"
+    )
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        raise ToolError(f"--jobs {arguments.jobs}: expected 1 or more")
+    checks = [check for check in CHECKS if check.quick or not arguments.quick]
+    return run_checks(checks, jobs=arguments.jobs, logs=_LOGS)
+
+
+def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
+    """Run checks beside each other; print the output of each when it ends.
+
+    Args:
+        checks: in the order in which they begin, where what they need is there.
+        jobs: how many run at a time.
+        logs: folder for the output of each.
+
+    Returns:
+        0 where all succeeded, else 1. The last line is the result of the suite that ended last.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    waiting, succeeded, failed = list(checks), set[str](), list[str]()
+    running: list[_Running] = []
+    result = ""
+    with _ended_at_exit(running):
+        while waiting or running:
+            for check in [check for check in waiting if check.after in failed]:
+                waiting.remove(check)
+                failed.append(check.name)
+                print(f"✗ {check.name}: not run, because {check.after} failed", flush=True)
+            for check in list(waiting):
+                is_ready = check.after is None or check.after in succeeded
+                if is_ready and len(running) < jobs:
+                    waiting.remove(check)
+                    running.append(_start(check, logs))
+            for each in _ended(running):
+                output = _report(each, logs)
+                if "pytest" in each.check.command:
+                    result = output.rstrip().rpartition("\n")[2]
+                if each.process.returncode == 0:
+                    succeeded.add(each.check.name)
+                else:
+                    failed.append(each.check.name)
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}. The output of each is above, and in {logs}")
+    print(result, flush=True)
+    return 1 if failed else 0
+
+
+def _start(check: Check, logs: Path) -> _Running:
+    print(f"… {check.name}", flush=True)
+    with _log(check, logs).open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - the commands above
+            check.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    return _Running(check, process, time.monotonic())
+
+
+def _ended(running: list[_Running]) -> list[_Running]:
+    """Wait until one has ended or a minute has passed; take what has ended off the list."""
+    deadline = time.monotonic() + _SECONDS_BETWEEN_PROGRESS_LINES
+    while running and time.monotonic() < deadline:
+        if ended := [each for each in running if each.process.poll() is not None]:
+            running[:] = [each for each in running if each not in ended]
+            return ended
+        time.sleep(_POLL_SECONDS)
+    for each in running:
+        print(f"  {each.check.name}: {each.seconds:.0f} s so far", flush=True)
+    return []
+
+
+def _report(ended: _Running, logs: Path) -> str:
+    sign = "✓" if ended.process.returncode == 0 else "✗"
+    print(f"{sign} {ended.check.name}: {ended.seconds:.0f} s", flush=True)
+    output = _log(ended.check, logs).read_text(errors="replace")
+    print(output, flush=True)
+    return output
+
+
+def _log(check: Check, logs: Path) -> Path:
+    return logs / f"{check.name.replace('/', '-').replace(' ', '-')}.log"
+
+
+@contextlib.contextmanager
+def _ended_at_exit(running: Sequence[_Running]) -> Iterator[None]:
+    """End what still runs where the block is left by an error or by Ctrl-C."""
+    try:
+        yield
+    finally:
+        for each in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(each.process.pid, signal.SIGINT)
+        for each in running:
+            each.process.wait()
+
+
+if __name__ == "__main__":
+    run_tool(main)
