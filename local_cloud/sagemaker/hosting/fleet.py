@@ -30,10 +30,6 @@ class Fleet:
         """How many instances there are, healthy or not."""
         return len(self._instances)
 
-    @property
-    def process_ids(self) -> list[int]:
-        """The model servers' process ids."""
-        return [pid for instance in self._instances if (pid := instance.process_id)]
 
     def resize(self, count: int) -> None:
         """Start or stop instances until there are `count`; new ones are healthy on return.

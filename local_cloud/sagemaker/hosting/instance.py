@@ -66,11 +66,6 @@ class Instance:
         self.healthy = False
         self.outstanding = 0
 
-    @property
-    def process_id(self) -> int | None:
-        """The server's process id while it runs."""
-        process = self._process
-        return process.pid if process and process.poll() is None else None
 
     def start(self) -> None:
         """Start the server and wait until it is healthy; from then on it is watched.
