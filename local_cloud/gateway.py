@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from local_cloud.ministack_hooks.distributions import answer_viewer, find_distribution
+from local_cloud.ministack_hooks.distributions import find_distribution, respond_to_viewer
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -13,16 +13,15 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION = 1008  # RFC 6455
-# Where MiniStack answers requests to a deployed REST API.
+# MiniStack's path of a deployed REST API.
 _DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?", re.DOTALL)
 
 
 class Gateway:
-    """Passes requests on to MiniStack; the plain-http port carries what is deployed and no more.
+    """Forwards requests to MiniStack; the plain-http port serves only the deployed page and API.
 
-    That is the page at its root, through the deployed distribution, and the REST API at its own
-    address. A browser and a pasted `curl` need no certificate there, and what must be signed and
-    encrypted cannot be reached over it.
+    The page is at its root, through the deployed distribution, and the REST API at its own
+    path. Browsers and `curl` need no certificate there. The AWS APIs are only on the TLS port.
     """
 
     def __init__(self, application: Application, *, public_port: int) -> None:
@@ -39,8 +38,10 @@ class Gateway:
         elif _DEPLOYED_API.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
         elif distribution := find_distribution():
-            # Not by MiniStack's own routing, which has more than distributions at some paths.
-            await _answer(send, *await answer_viewer(distribution, scope, await _body(receive)))
+            # Not MiniStack's routing: at some paths it has more than distributions.
+            await _respond(
+                send, *await respond_to_viewer(distribution, scope, await _body(receive))
+            )
         else:
             await _refuse(send)
 
@@ -55,7 +56,7 @@ async def _body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _answer(send: Send, status: int, headers: Mapping[str, Any], body: bytes) -> None:
+async def _respond(send: Send, status: int, headers: Mapping[str, Any], body: bytes) -> None:
     pairs = [
         (name.lower().encode("latin-1"), str(value).encode("latin-1"))
         for name, given in headers.items()
@@ -70,4 +71,4 @@ async def _refuse(send: Send) -> None:
         {"message": "Nothing is deployed here; the AWS APIs are on the TLS port."}
     ).encode()
     headers = {"content-type": "application/json", "content-length": len(body)}
-    await _answer(send, 404, headers, body)
+    await _respond(send, 404, headers, body)

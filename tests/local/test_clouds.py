@@ -78,7 +78,7 @@ def test_two_clouds_run_side_by_side_and_end_without_a_trace(clouds: tuple[Path,
 def test_a_second_up_finds_the_first(cloud: Path) -> None:
     first = json.loads(local_cloud(cloud, "status", "--json").stdout)
     again = local_cloud(cloud, "up", "--port", "0", "--public-port", "0")
-    assert "runs already" in again.stdout
+    assert "is already running" in again.stdout
     assert start(cloud)["process_id"] == first["process_id"]
 
 
