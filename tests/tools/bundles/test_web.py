@@ -1,4 +1,4 @@
-"""The page's bundle, made from web/ as it is."""
+"""The page's bundle, built from web/."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_a_bundle_is_written_once(tmp_path: Path) -> None:
 
 def test_what_is_no_bundle_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ToolError, match="no bundle of the page"):
+    with pytest.raises(ToolError, match="not a bundle of the page"):
         write_bundle({"index.html": b""}, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
 
