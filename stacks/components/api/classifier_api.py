@@ -97,12 +97,12 @@ class ClassifierApi(Construct):
         acknowledge(
             self.api,
             "APIG4",
-            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+            reason="Callers are programs: an API key and a usage plan; /health has no secrets",
         )
         acknowledge(
             self.api,
             "COG4",
-            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+            reason="Callers are programs: an API key and a usage plan; /health has no secrets",
         )
         acknowledge(
             self.api,

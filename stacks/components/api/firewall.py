@@ -31,8 +31,8 @@ _Statement = _Acl.StatementProperty
 class Firewall(Construct):
     """AWS's common rules and known bad inputs, and a rate limit for each address.
 
-    Rules that inspect the body only count requests to `POST /predict` and block all others: the
-    bytes of an image can match any pattern. The client's address is the first one in
+    A match of a rule that inspects the body blocks a request, but in `POST /predict` it is only
+    counted: the bytes of an image can match any pattern. The client's address is the first one in
     X-Forwarded-For, if there is one: behind CloudFront the source address is CloudFront's. A
     client that forges this header can evade the limit for its address, but not the usage plan's
     limits.
