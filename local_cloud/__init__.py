@@ -1,1 +1,1 @@
-"""AWS on a laptop: MiniStack, with the SageMaker that it lacks."""
+"""AWS on a laptop: MiniStack, plus an emulation of SageMaker."""

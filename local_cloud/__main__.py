@@ -35,14 +35,14 @@ def _parser() -> argparse.ArgumentParser:
         "--state-directory",
         type=Path,
         default=DEFAULT_STATE_DIRECTORY,
-        help="where this cloud keeps its files; another one is another cloud (%(default)s)",
+        help="where this cloud keeps its files; each directory is a separate cloud (%(default)s)",
     )
     commands = parser.add_subparsers(required=True)
-    up = commands.add_parser("up", help="start it in the background, if it does not run")
+    up = commands.add_parser("up", help="start it in the background, unless it is running")
     up.set_defaults(command=_up)
     up.add_argument(
         "--assembly", type=Path, default=_ROOT / "cdk.out",
-        help="the folder that `cdk synth` writes; says which server an image is (%(default)s)",
+        help="the folder that `cdk synth` writes, with the build contexts of images (%(default)s)",
     )  # fmt: skip
     up.add_argument(
         "--serving-python", type=Path, default=_ROOT / ".venvs/serving/bin/python",
@@ -54,9 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         help="plain http, the deployed page and API; 0: free (%(default)s)",
     )  # fmt: skip
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
-    down = commands.add_parser("down", help="end it and everything that it started")
+    down = commands.add_parser("down", help="stop it and every process that it started")
     down.set_defaults(command=_down)
-    status = commands.add_parser("status", help="say whether it runs, and where; status 3 if not")
+    status = commands.add_parser("status", help="show whether it runs, and where; status 3 if not")
     status.set_defaults(command=_status)
     status.add_argument(
         "--json", action="store_true",
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: expected 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 to 65535")
     return int(text)
 
 
@@ -76,7 +76,7 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
     options = StartOptions(
         place=place,
         assembly=arguments.assembly.absolute(),
-        # Not resolved: the link's own folder is what makes it an environment.
+        # Not resolved: Python finds its environment by the folder of the link, not of its target.
         serving_python=arguments.serving_python.absolute(),
         port=arguments.port,
         public_port=arguments.public_port,
@@ -85,7 +85,7 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
     with place.lock():
         record = running(place)
         if record:
-            print(f"The local cloud runs already. {_where(record)}")
+            print(f"The local cloud is already running. {_where(record)}")
             return 0
         record = start(options)
     print(f"The local cloud is up after {time.monotonic() - began:.1f} s. {_where(record)}")

@@ -1,4 +1,4 @@
-"""The certificate that the cloud's clients are told to trust."""
+"""The TLS certificate of the local cloud."""
 
 import datetime
 import ipaddress

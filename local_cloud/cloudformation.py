@@ -1,4 +1,4 @@
-"""The CloudFormation resource types that MiniStack lacks, as calls of our services."""
+"""Handlers of the CloudFormation resource types that MiniStack lacks."""
 
 import re
 import secrets
@@ -17,12 +17,12 @@ Created = tuple[str, dict[str, str]]
 
 
 class ResourceError(Exception):
-    """A resource could not be made; the text becomes the stack event's reason."""
+    """A resource could not be created; the message becomes the stack event's reason."""
 
 
 @dataclass(frozen=True)
 class ResourceHandler:
-    """How one resource type comes, changes and goes.
+    """Creates, updates and deletes resources of one type.
 
     Attributes:
         create: from logical id and properties to physical id and attributes.
@@ -65,8 +65,8 @@ def _record_handler(
     def create(logical_id: str, properties: Properties) -> Created:
         parameters = request_parameters("sagemaker", f"Create{kind}", properties)
         parameters.setdefault(name_member, _generated_name(logical_id))
-        answer = service.call(current_scope(), f"Create{kind}", parameters)
-        arn = answer[f"{kind}Arn"]
+        response = service.call(current_scope(), f"Create{kind}", parameters)
+        arn = response[f"{kind}Arn"]
         return arn, {name_member: parameters[name_member], f"{kind}Arn": arn}
 
     def update(pid: str, logical_id: str, old: Properties, new: Properties) -> Created:
@@ -90,8 +90,8 @@ def _endpoint_handler(
         if record is None or record.endpoint_status != "InService":
             reason = record.failure_reason if record else "it was deleted meanwhile"
             raise ResourceError(f"Endpoint {name} is not in service: {reason}")
-        # On SageMaker's silent rollback of an update CloudFormation succeeds, too:
-        # whoever deploys must compare the endpoint's configuration afterwards.
+        # When SageMaker rolls an update back, CloudFormation still reports success: the tool that
+        # deploys must compare the endpoint's configuration afterwards.
         return record.arn, {"EndpointName": name, "EndpointArn": record.arn}
 
     def create(logical_id: str, properties: Properties) -> Created:

@@ -1,6 +1,6 @@
-"""The environments of the cloud's own process and of its clients.
+"""Environment variables of the local cloud's process and of its clients.
 
-Both are built, never inherited: a laptop's AWS_PROFILE, AWS_ENDPOINT_URL or
+Both sets are built, never inherited: a laptop's AWS_PROFILE, AWS_ENDPOINT_URL or
 company CA bundle would otherwise reach the Lambda workers and the CDK CLI.
 """
 
@@ -16,12 +16,12 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TZ", "SYSTEMROOT")
 
 
 def kept_environment() -> dict[str, str]:
-    """Return the variables of this process that change nothing about AWS."""
+    """Return the variables of this process that do not affect AWS clients."""
     return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment less every variable that steers an AWS client or its TLS."""
+    """Return the environment without the variables that configure AWS clients or their TLS."""
     return {
         name: value
         for name, value in environment.items()
@@ -46,7 +46,7 @@ def client_environment(*, port: int, certificate: Path, region: str) -> dict[str
         "AWS_CA_BUNDLE": str(certificate),
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Neither the person's own settings nor a company's proxy is on the way to this machine.
+        # The user's AWS settings and a company's proxy must not apply to requests to localhost.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "localhost,127.0.0.1",
@@ -73,16 +73,16 @@ def server_environment(
         # The broker and the file server would open ports of their own.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # Docker must not be looked for: a Lambda runs in a worker of this Python.
+        # Without Docker: a Lambda function runs in a worker process of this Python.
         "DOCKER_HOST": "unix:///nonexistent",
         "MOTO_ACCOUNT_ID": ACCOUNT_ID,
         "MOTO_ALLOW_NONEXISTENT_REGION": "true",
         "LOG_LEVEL": "INFO",
         "TMPDIR": str(temporary),
-        # MiniStack would share these with every other one on the machine.
+        # By default MiniStack shares these between all instances on the machine.
         "STATE_DIR": str(temporary / "state"),
         "S3_DATA_DIR": str(temporary / "s3"),
         "PYTHONUNBUFFERED": "1",
-        # A Lambda asset must stay as it was deployed.
+        # Workers must not write byte code into a deployed Lambda asset.
         "PYTHONDONTWRITEBYTECODE": "1",
     }

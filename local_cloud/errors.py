@@ -1,5 +1,5 @@
-"""Errors that a person can mend; the text is all that is shown."""
+"""Errors that the user can fix; only the message is shown."""
 
 
 class LifecycleError(Exception):
-    """The cloud could not be started or stopped; the text says why and what to do."""
+    """The cloud could not be started or stopped; the message says why and what to do."""

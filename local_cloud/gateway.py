@@ -2,27 +2,22 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
-from local_cloud.ministack_hooks.distributions import answer_viewer, find_distribution
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from local_cloud.asgi import Application, Message, Receive, Send, read_body
+from local_cloud.ministack_hooks.distributions import find_distribution, respond_to_viewer
 
 _POLICY_VIOLATION = 1008  # RFC 6455
-# Where MiniStack answers requests to a deployed REST API.
+# MiniStack's path of a deployed REST API.
 _DEPLOYED_API = re.compile(r"/restapis/[a-z0-9]+/[^/]+/_user_request_(/.*)?", re.DOTALL)
 
 
 class Gateway:
-    """Passes requests on to MiniStack; the plain-http port carries what is deployed and no more.
+    """Forwards requests to MiniStack; the plain-http port serves only the deployed page and API.
 
-    That is the page at its root, through the deployed distribution, and the REST API at its own
-    address. A browser and a pasted `curl` need no certificate there, and what must be signed and
-    encrypted cannot be reached over it.
+    The page is at its root, through the deployed distribution, and the REST API at its own
+    path. Browsers and `curl` need no certificate there. The AWS APIs are only on the TLS port.
     """
 
     def __init__(self, application: Application, *, public_port: int) -> None:
@@ -39,24 +34,15 @@ class Gateway:
         elif _DEPLOYED_API.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
         elif distribution := find_distribution():
-            # Not by MiniStack's own routing, which has more than distributions at some paths.
-            await _answer(send, *await answer_viewer(distribution, scope, await read_body(receive)))
+            # Not MiniStack's routing: at some paths it has more than distributions.
+            await _respond(
+                send, *await respond_to_viewer(distribution, scope, await read_body(receive))
+            )
         else:
             await _refuse(send)
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the whole body of an ASGI request."""
-    parts = []
-    more = True
-    while more:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
-async def _answer(send: Send, status: int, headers: Mapping[str, Any], body: bytes) -> None:
+async def _respond(send: Send, status: int, headers: Mapping[str, Any], body: bytes) -> None:
     pairs = [
         (name.lower().encode("latin-1"), str(value).encode("latin-1"))
         for name, given in headers.items()
@@ -71,4 +57,4 @@ async def _refuse(send: Send) -> None:
         {"message": "Nothing is deployed here; the AWS APIs are on the TLS port."}
     ).encode()
     headers = {"content-type": "application/json", "content-length": len(body)}
-    await _answer(send, 404, headers, body)
+    await _respond(send, 404, headers, body)

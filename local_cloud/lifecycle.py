@@ -1,4 +1,4 @@
-"""Starts, watches and ends the cloud's process."""
+"""Starts and stops the local cloud's process."""
 
 import http.client
 import os
@@ -27,14 +27,14 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
-    """What a new cloud is to be.
+    """Options of a new cloud.
 
     Attributes:
         place: its state directory.
         assembly: the folder that `cdk synth` writes.
         serving_python: interpreter of the environment of the model server.
-        port: TLS port of the AWS APIs; 0 takes a free one.
-        public_port: plain-http port of the deployed API; 0 takes a free one.
+        port: TLS port of the AWS APIs; 0 chooses a free one.
+        public_port: plain-http port of the deployed API; 0 chooses a free one.
         region: the region of the clients' environment.
     """
 
@@ -47,16 +47,16 @@ class StartOptions:
 
 
 def running(place: Place) -> Record | None:
-    """Return the record of the cloud that runs here, or None."""
+    """Return the record of the running cloud of a state directory, or None."""
     record = place.read_record()
     return record if record and is_alive(record) else None
 
 
 def start(options: StartOptions) -> Record:
-    """Start a cloud in the background and wait until it answers.
+    """Start a cloud in the background and wait until it responds.
 
     Raises:
-        LifecycleError: a port is taken, or the server ended or did not answer.
+        LifecycleError: a port is taken, or the server ended or did not respond.
     """
     place = options.place
     port, public_port = usable_ports(options.port, options.public_port)
@@ -65,7 +65,7 @@ def start(options: StartOptions) -> Record:
             f"{options.serving_python} does not exist: the model server needs an environment with "
             "model_code/requirements-serving.txt. Make it with `make environments`."
         )
-    stop(place)  # what a cloud that crashed may have left
+    stop(place)  # a cloud that crashed may have left processes
     place.prepare()
     write_certificate(place.certificate, place.private_key)
     process = _spawn(options, port, public_port)
@@ -82,10 +82,10 @@ def start(options: StartOptions) -> Record:
 
 
 def stop(place: Place) -> bool:
-    """End the cloud and all it started; return whether there was one.
+    """Stop the cloud and every process that it started; return whether one was running.
 
     Raises:
-        LifecycleError: a process would not end.
+        LifecycleError: a process did not end.
     """
     record = place.read_record()
     if record is None:
@@ -123,8 +123,8 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # A group of its own: Ctrl-C in the terminal does not reach it, and
-            # `down` ends the group.
+            # A process group of its own: Ctrl-C in the terminal does not stop it, and
+            # `down` kills the group.
             start_new_session=True,
         )
 
@@ -132,20 +132,20 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
 def _wait_until_ready(process: subprocess.Popen[bytes], place: Place, port: int) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     context = ssl.create_default_context(cafile=str(place.certificate))
-    while not _answers(port, context):
+    while not _responds(port, context):
         ended = process.poll() is not None
         if ended or time.monotonic() > deadline:
             lines = place.server_log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
             kill_group(process.pid, place.directory)
             place.clear()
-            what = "ended" if ended else f"did not answer within {_START_TIMEOUT_SECONDS:.0f} s"
+            what = "ended" if ended else f"did not respond within {_START_TIMEOUT_SECONDS:.0f} s"
             raise LifecycleError(
                 f"The local cloud {what}. The end of {place.server_log}:\n" + "\n".join(lines)
             )
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(port: int, context: ssl.SSLContext) -> bool:
+def _responds(port: int, context: ssl.SSLContext) -> bool:
     connection = http.client.HTTPSConnection("localhost", port, timeout=2, context=context)
     try:
         connection.request("GET", "/_ministack/health")

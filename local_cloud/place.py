@@ -1,4 +1,4 @@
-"""Where one local cloud keeps its files."""
+"""The state directory of a local cloud."""
 
 import fcntl
 import json
@@ -12,15 +12,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A started cloud, as `up` wrote it down for `status` and `down`.
+    """A started cloud: written by `up`, read by `status` and `down`.
 
     Attributes:
-        process_id: the server's process id, which leads its process group.
-        process_started_at: its start in seconds since the epoch; tells it from
-            another process that was given the same id later.
+        process_id: process id of the server, also the id of its process group.
+        process_started_at: start of that process in seconds since the epoch; detects a later
+            process with the same id.
         port: TLS port of the AWS APIs on 127.0.0.1.
         public_port: plain-http port of the deployed API on 127.0.0.1.
-        region: the region that the clients' environment names.
+        region: region of the clients' environment.
     """
 
     process_id: int
@@ -32,28 +32,28 @@ class Record:
 
 @dataclass(frozen=True)
 class Place:
-    """The state directory of one local cloud; two clouds have two places."""
+    """The paths in the state directory of one local cloud; each cloud has its own."""
 
     directory: Path
 
     @property
     def record_file(self) -> Path:
-        """What `up` wrote down; absent while no cloud was started here."""
+        """The record that `up` writes; absent if no cloud was started."""
         return self.directory / "cloud.json"
 
     @property
     def logs(self) -> Path:
-        """All logs; they stay after `down`."""
+        """Folder of all logs; kept after `down`."""
         return self.directory / "logs"
 
     @property
     def server_log(self) -> Path:
-        """The log of the cloud's own process."""
+        """Log of the cloud's own process."""
         return self.logs / "cloud.log"
 
     @property
     def temporary(self) -> Path:
-        """TMPDIR of the server and all that it starts; gone after `down`."""
+        """TMPDIR of the server and its child processes; deleted by `down`."""
         return self.directory / "tmp"
 
     @property
@@ -67,15 +67,15 @@ class Place:
         return self.directory / "tls" / "server.key"
 
     def prepare(self) -> None:
-        """Make the folders, readable by their owner only: they hold keys and requests."""
+        """Create the folders, readable by their owner only: they hold keys and requests."""
         folders = (self.directory, self.logs, self.temporary, self.certificate.parent)
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)  # a tool may have made it before, more open
+            folder.chmod(0o700)  # it may exist already, with wider permissions
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Let one `up` or `down` at a time work here; another one waits."""
+        """Hold the lock of the directory: one `up` or `down` at a time, others wait."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.directory, os.O_RDONLY)
         try:
@@ -85,13 +85,13 @@ class Place:
             os.close(descriptor)
 
     def write_record(self, record: Record) -> None:
-        """Write the record in one step, so that no reader sees half of it."""
+        """Write the record atomically."""
         partial = self.record_file.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(record), indent=2) + "\n")
         partial.replace(self.record_file)
 
     def read_record(self) -> Record | None:
-        """Return what `up` wrote, or None where no cloud was started here."""
+        """Return the record that `up` wrote, or None if no cloud was started."""
         try:
             return Record(**json.loads(self.record_file.read_text()))
         except (FileNotFoundError, ValueError, TypeError):

@@ -12,13 +12,13 @@ _STATE_OPTION = "--state-directory"
 
 
 def usable_ports(*wanted: int) -> list[int]:
-    """Return ports that can be bound now, all different; 0 takes a free one.
+    """Return ports that can be bound now, all different; 0 chooses a free one.
 
     Raises:
-        LifecycleError: a port cannot be bound; the text names the process that listens on it.
+        LifecycleError: a port cannot be bound; the message names the process that listens on it.
     """
     with ExitStack() as probes:
-        # All held until the last is found, else a free one could be found twice.
+        # All stay bound until the last is found, so that no free port is chosen twice.
         return [_bind(probes.enter_context(socket.socket()), port) for port in wanted]
 
 
@@ -29,13 +29,13 @@ def _bind(probe: socket.socket, port: int) -> int:
     except OSError as error:
         raise LifecycleError(
             f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}){_user_of(port)}. "
-            "Choose other ports with `make up PORT=4567 PUBLIC_PORT=4581`; 0 takes a free one."
+            "Choose other ports with `make up PORT=4567 PUBLIC_PORT=4581`; 0 chooses a free one."
         ) from error
     return int(probe.getsockname()[1])
 
 
 def _user_of(port: int) -> str:
-    """Return what listens on a port, as the rest of a sentence; empty where it is not known."""
+    """Return which process listens on a port, as the end of a sentence; empty if unknown."""
     process = _listening_process(port)
     if process is None:
         return ""
@@ -52,7 +52,7 @@ def _user_of(port: int) -> str:
 
 
 def _listening_process(port: int) -> psutil.Process | None:
-    # Of another user's processes, and on macOS of any, the system may not tell.
+    # The system may hide the ports of other users' processes, and on macOS of all processes.
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status != psutil.CONN_LISTEN or not connection.laddr:

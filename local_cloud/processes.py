@@ -1,4 +1,4 @@
-"""Processes of a cloud: told apart from others, whatever became of their ids."""
+"""Finds and kills the processes of a local cloud, also after process ids were reused."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ _KILL_TIMEOUT_SECONDS = 8.0
 
 
 def is_alive(record: Record) -> bool:
-    """Return whether the recorded process still runs, and is the same one."""
+    """Return whether the recorded process still runs (and not another one with its id)."""
     try:
         process = psutil.Process(record.process_id)
         same = abs(process.create_time() - record.process_started_at) < 1.0
@@ -22,14 +22,14 @@ def is_alive(record: Record) -> bool:
 
 
 def kill_group(process_group: int, directory: Path) -> None:
-    """Kill what is left of a cloud's process group; most often nothing is.
+    """Kill the processes that are left in a cloud's process group; usually there are none.
 
     Args:
-        process_group: the id of the group, which is the server's process id.
+        process_group: id of the group, which is the server's process id.
         directory: the cloud's state directory.
 
     Raises:
-        LifecycleError: a process would not end.
+        LifecycleError: a process did not end.
     """
     members = [
         process
@@ -40,11 +40,11 @@ def kill_group(process_group: int, directory: Path) -> None:
         process.kill()
     _, alive = psutil.wait_procs(members, timeout=_KILL_TIMEOUT_SECONDS)
     if alive:
-        raise LifecycleError(f"These processes would not end: {[p.pid for p in alive]}")
+        raise LifecycleError(f"These processes did not end: {[p.pid for p in alive]}")
 
 
 def _belongs_to(process: psutil.Process, process_group: int, directory: Path) -> bool:
-    """Whether a process is of this cloud: the group's number alone may be another's by now."""
+    """Check that a process belongs to this cloud: the id of the group may have been reused."""
     try:
         if os.getpgid(process.pid) != process_group:
             return False

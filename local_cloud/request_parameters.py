@@ -1,4 +1,4 @@
-"""From the properties of a template to the parameters of an API operation."""
+"""Converts the properties of a template to the parameters of an API operation."""
 
 import re
 from typing import Any
@@ -9,9 +9,9 @@ from local_cloud.sagemaker.validation import service_model
 
 
 def request_parameters(service: str, operation: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the properties that the operation takes, with the types of its model.
+    """Return the properties that the operation accepts, converted to the types of its model.
 
-    CloudFormation passes numbers and booleans as text where a template does.
+    A template may hold numbers and booleans as strings, and CloudFormation passes them on so.
     """
     shape = service_model(service).operation_model(operation).input_shape
     known = shape.members if isinstance(shape, StructureShape) else {}

@@ -1,7 +1,7 @@
-"""The local cloud's own process: `python -m local_cloud.server`, started by `up`.
+"""The local cloud's process: `python -m local_cloud.server`, started by `up`.
 
-Its environment must be the one of `environment.server_environment`: MiniStack
-reads its settings when it is imported.
+It must be started with `environment.server_environment`: MiniStack reads its
+settings from the environment when it is imported.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _RECORD_POLL_SECONDS = 2.0
 
 
 def main() -> None:
-    """Serve until SIGTERM, then end every process that was started here."""
+    """Serve until SIGTERM, then stop every child process."""
     parser = argparse.ArgumentParser(description="The local cloud's server; use `up` instead.")
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--assembly", type=Path, required=True)
@@ -48,7 +48,7 @@ def main() -> None:
         place, assembly=arguments.assembly, python=arguments.serving_python, port=arguments.port
     )
     try:
-        # Not asyncio.run, which would wait for what is still under way at the end.
+        # Not asyncio.run, which would wait for unfinished tasks at the end.
         asyncio.new_event_loop().run_until_complete(
             _serve(place, port=arguments.port, public_port=arguments.public_port)
         )
@@ -103,14 +103,14 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
     watch.cancel()
-    # A client that keeps its connection open would be waited for, for half a minute.
+    # Otherwise a client's idle connection would delay the shutdown by half a minute.
     ended, _ = await asyncio.wait({server}, timeout=_GRACE_SECONDS)
     for task in ended:
-        task.result()  # raises what ended the server before it was asked to
+        task.result()  # raises the error that ended the server early
 
 
 async def _stop_without_record(place: Place, stopping: asyncio.Event) -> None:
-    """End the cloud when its state directory was deleted: `down` could not find it any more."""
+    """Stop the cloud when its state directory is deleted: `down` could not find it any more."""
     while place.certificate.exists():
         await asyncio.sleep(_RECORD_POLL_SECONDS)
     logger.warning("%s is gone; ending", place.directory)

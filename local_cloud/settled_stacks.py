@@ -6,7 +6,7 @@ import time
 from typing import Final
 from urllib.parse import parse_qs
 
-from local_cloud.gateway import Application, Message, Receive, Send, read_body
+from local_cloud.asgi import Application, Message, Receive, Send, read_body
 
 MAX_WAIT_SECONDS: Final = 4.0
 _POLL_SECONDS = 0.1

@@ -1,4 +1,4 @@
-"""What callers reach: the proxy function and the REST API before it."""
+"""The REST API and the proxy function that it invokes."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -16,7 +16,7 @@ from stacks.storage_stack import StorageStack
 
 
 class ApiStack(StageStack):
-    """The API.
+    """The REST API, its proxy function and its firewall.
 
     Attributes:
         proxy: the function and its alias.
@@ -38,7 +38,7 @@ class ApiStack(StageStack):
             purpose="api",
             description="Whippet: REST API and Lambda proxy",
         )
-        # The proxy knows the endpoint by its literal name, which orders nothing by itself.
+        # Explicit, because the proxy uses the endpoint's literal name, not a reference.
         self.add_stack_dependency(serving)
         self.proxy = ProxyFunction(
             self,
@@ -74,5 +74,5 @@ class ApiStack(StageStack):
                 ),
             )
         CfnOutput(self, "ApiUrl", value=self.api.api.url)
-        # The key's identifier, never its value: outputs are readable by whoever sees the stack.
+        # The key's identifier, never its value: everyone who may describe the stack sees outputs.
         CfnOutput(self, "ApiKeyId", value=self.api.api_key.key_id)

@@ -1,4 +1,4 @@
-"""The stacks of a stage, wired by objects from what holds state to what does not."""
+"""Creates the stacks of a stage and passes the stateful ones to those that use them."""
 
 from aws_cdk import App
 from constructs import Construct
@@ -13,14 +13,14 @@ from stacks.storage_stack import StorageStack
 from stacks.training_stack import TrainingStack
 from stacks.web_stack import WebStack
 
-_FAILED = "ValidationFailed: "  # how CDK's own error begins
+_FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
 def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
     """Add every stack of a stage to an app (or to a stage of a pipeline).
 
     Raises:
-        SettingsError: a setting does not fit what AWS offers in the stage's region, or the model.
+        SettingsError: a setting is not possible in the stage's region, or not with the model.
     """
     storage = StorageStack(scope, settings=settings)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
@@ -32,10 +32,10 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
 
 
 def synthesize(app: App) -> None:
-    """Write the templates, and let the checks that were added to the app judge them.
+    """Write the templates and run the checks that were added to the app.
 
     Raises:
-        CheckError: a check found something; its report is the message.
+        CheckError: a check failed; the message is its report.
     """
     try:
         app.synth()

@@ -1,17 +1,17 @@
-"""Errors that a person who runs this app can mend; their text is all that is shown."""
+"""Errors that the user of this app can fix; only the message is shown."""
 
 
 class UserError(Exception):
-    """Something given to the app is wrong: the message says what, what is expected, what to do."""
+    """Base class; the message says what is wrong, what was expected and what to do."""
 
 
 class SettingsError(UserError):
-    """A stage's settings are missing, unknown, out of bounds or contradict each other."""
+    """A stage's settings are missing, unknown, out of bounds or contradictory."""
 
 
 class CheckError(UserError):
-    """A template does not pass a check such as cdk-nag."""
+    """A template failed a check, for example cdk-nag."""
 
 
 class InputError(UserError):
-    """A built input (the model's artifact, the proxy's code) is missing or not usable."""
+    """A built input (the model's artifact, the proxy's code) is missing or invalid."""

@@ -1,4 +1,4 @@
-"""What a deployment is made of besides its settings: the model, the code, the page."""
+"""The inputs of a deployment besides its settings: the model, the code, the page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,12 @@ from stacks.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The folders and the model that the stacks deploy.
+    """The model and the folders that the stacks deploy.
 
     Attributes:
         model: the model's artifact.
         proxy_directory: the proxy's code with its dependencies.
-        page_directory: the web page, as it is served.
+        page_directory: the bundle of the web page.
         model_code_directory: the serving image's build context and the training job's source.
     """
 
@@ -31,10 +31,10 @@ def load_inputs(
     page_directory: Path,
     model_code_directory: Path,
 ) -> Inputs:
-    """Find what will be deployed.
+    """Load the model and check the folders.
 
     Raises:
-        InputError: something is missing or unusable; the message names what builds it.
+        InputError: an input is missing or invalid; the message names the command that builds it.
     """
     if not (proxy_directory / "classifier_proxy").is_dir():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Who hears of what goes wrong, and where it can be seen."""
+"""Alarms, their topic and a dashboard."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -14,7 +14,7 @@ from stacks.storage_stack import StorageStack
 
 
 class MonitoringStack(StageStack):
-    """Alarms, the topic that they tell, and a dashboard."""
+    """Alarms, the SNS topic that they notify, and a dashboard."""
 
     def __init__(
         self, scope: Construct, *, settings: StageSettings, storage: StorageStack, api: ApiStack

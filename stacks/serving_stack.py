@@ -1,4 +1,4 @@
-"""The endpoint: model, configuration, rollout, scaling."""
+"""The endpoint: model, configuration, rollback alarms, scaling."""
 
 from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
 from aws_cdk import aws_s3_assets as s3_assets
@@ -18,13 +18,13 @@ from stacks.storage_stack import StorageStack
 
 
 class ServingStack(StageStack):
-    """A model served by instances.
+    """The SageMaker endpoint with everything that it needs.
 
-    The model is an asset whose hash is the sha256 of its archive: other bytes have another S3 key,
-    which replaces Model and EndpointConfig, and a damaged object is never taken for a whole one.
+    The model is an asset whose hash is the sha256 of its archive: a different archive has another
+    S3 key, which replaces Model and EndpointConfig.
 
     Raises:
-        SettingsError: the settings ask for what the model does not have.
+        SettingsError: the settings require something that the model does not have.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ServingStack(StageStack):
             settings=settings,
             purpose="serving",
             description="Whippet: the endpoint that serves the model",
-            # The models of a stage have keys of their own, which its role may read.
+            # The execution role may read the S3 keys with this prefix: the stage's models.
             synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{settings.name}/"),
         )
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What every stack of a stage has in common."""
+"""The base class of all stacks."""
 
 from aws_cdk import Environment, IStackSynthesizer, RemovalPolicy, Stack
 from constructs import Construct
@@ -9,8 +9,8 @@ from stacks.settings.stage import StageSettings
 class StageStack(Stack):
     """A stack of one stage, named `whippet-<stage>-<purpose>`.
 
-    Account and region come from the stage's settings and never from the shell's environment, so
-    that a template does not depend on who synthesizes it.
+    Account and region come from the stage's settings, not from environment variables, so that
+    the templates are the same on every machine.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class StageStack(Stack):
 
 
 def removal_policy(settings: StageSettings) -> RemovalPolicy:
-    """Return what happens to a stateful resource when its stack goes."""
+    """Return the removal policy of a stage's stateful resources."""
     if settings.retain_stateful_resources:
         return RemovalPolicy.RETAIN
     return RemovalPolicy.DESTROY

@@ -1,4 +1,4 @@
-"""Everything with state: the key, the buckets, the model registry."""
+"""The stateful resources: the KMS key, the buckets, the model registry."""
 
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -10,7 +10,7 @@ from stacks.stage_stack import StageStack, removal_policy
 
 
 class StorageStack(StageStack):
-    """What outlives every other stack of the stage.
+    """The resources that are kept when the other stacks of the stage are deleted.
 
     Attributes:
         key: encrypts buckets, log groups and the alarm topic.

@@ -1,4 +1,4 @@
-"""How models are trained: the job's role and the workflow that runs it."""
+"""The workflow that trains models and the role of its jobs."""
 
 import tempfile
 from pathlib import Path
@@ -22,7 +22,7 @@ from stacks.storage_stack import StorageStack
 
 
 class TrainingStack(StageStack):
-    """A state machine that trains a model; nothing in it costs anything while it is idle."""
+    """A state machine that trains a model; it costs nothing while it is idle."""
 
     def __init__(
         self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
@@ -57,11 +57,11 @@ class TrainingStack(StageStack):
         CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
 
     def _source(self, directory: Path) -> s3_assets.Asset:
-        # A folder's asset would be a .zip, which the training image does not unpack.
+        # Not a folder asset: that would be a .zip, which the training image cannot unpack.
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder, "source.tar.gz")
             archive.write_bytes(pack_training_source(directory))
-            # Copied into the cloud assembly here and now.
+            # CDK copies it into the cloud assembly immediately.
             return s3_assets.Asset(self, "Source", path=str(archive))
 
     def _role(
@@ -92,9 +92,9 @@ class TrainingStack(StageStack):
         return role
 
     def _image_account(self) -> str:
-        """Return the account of AWS's training images, which differs by region.
+        """Return the account of AWS's training images, which depends on the region.
 
-        Where the stage names no region it is looked up in a mapping of the template.
+        If the stage sets no region, the template looks it up in a mapping.
 
         Raises:
             SettingsError: AWS publishes no such images in the stage's region.

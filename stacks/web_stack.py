@@ -1,4 +1,4 @@
-"""What a person sees: the page, from a private bucket through CloudFront."""
+"""The web page: a private bucket behind CloudFront."""
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -13,13 +13,13 @@ from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 from stacks.storage_stack import StorageStack
 
-# As the proxy has it: in base64 it still fits the 6 MB that Lambda takes.
-MAXIMUM_PICTURE_BYTES = 4 * 1024 * 1024
+# Same as the proxy's limit; as base64 it fits Lambda's 6 MB.
+MAX_IMAGE_BYTES = 4 * 1024 * 1024
 _TOP_K = 5
 
 
 class WebStack(StageStack):
-    """The page.
+    """The web page with its bucket, distribution and logs.
 
     Attributes:
         distribution: serves the page, and the API under /api.
@@ -50,7 +50,7 @@ class WebStack(StageStack):
             page_settings={
                 "apiBase": API_PATH,
                 "openapi": "openapi.json",
-                "maxBytes": MAXIMUM_PICTURE_BYTES,
+                "maxBytes": MAX_IMAGE_BYTES,
                 "inputPixels": inputs.model.resize_pixels,
                 "model": {"name": inputs.model.name, "version": inputs.model.version},
                 "topK": _TOP_K,
@@ -77,7 +77,7 @@ class WebStack(StageStack):
             "Logs",
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            # CloudFront delivers its logs by an access control list.
+            # CloudFront needs an ACL to deliver its logs.
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
@@ -94,7 +94,7 @@ class WebStack(StageStack):
         return s3.Bucket(
             self,
             "PageBucket",
-            # Not the stage's KMS key: its policy would have to name the distribution, a cycle.
+            # Not the stage's KMS key: its policy would need the distribution's ARN, a cycle.
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
@@ -102,6 +102,6 @@ class WebStack(StageStack):
             minimum_tls_version=1.2,
             server_access_logs_bucket=logs,
             server_access_logs_prefix="bucket/",
-            # It holds nothing that is not in the repository, and is emptied before it goes.
+            # All content is in the repository, and `PageContent` empties it before its deletion.
             removal_policy=RemovalPolicy.DESTROY,
         )

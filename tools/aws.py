@@ -1,4 +1,4 @@
-"""boto3 clients made from an explicit environment, not from this process's."""
+"""boto3 clients from explicit environment variables, not those of this process."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-# A profile named in the shell and the person's own settings must not be looked for.
+# Ignores AWS_PROFILE and the user's AWS configuration files.
 _NO_PROFILE = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -17,7 +17,7 @@ _NO_PROFILE = {
 
 
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:
-    """Return a boto3 client for what the environment's variables point at.
+    """Return a boto3 client that is configured by the given variables.
 
     Args:
         service: boto3's name of the service.
@@ -33,6 +33,6 @@ def aws_client(service: str, environment: Mapping[str, str]) -> Any:
         service,
         endpoint_url=environment["AWS_ENDPOINT_URL"],
         verify=environment["AWS_CA_BUNDLE"],
-        # The endpoint is on this machine: a proxy named in the shell is not on the way.
+        # The endpoint is on this machine: no proxy.
         config=Config(proxies={}),
     )

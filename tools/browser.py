@@ -1,4 +1,4 @@
-"""Find the browser of the tests: Chromium or Chrome under any usual name, or a downloaded one."""
+"""Finds a Chromium or Chrome for the tests, or downloads one."""
 
 import contextlib
 import os
@@ -36,22 +36,22 @@ _INSTALL = (
 
 
 def find_browser() -> Path | None:
-    """Return a Chromium or Chrome that starts, or None where there is none.
+    """Return a Chromium or Chrome that starts, or None.
 
     Raises:
-        ToolError: the environment variable `WHIPPET_CHROMIUM` names a program that does not start.
+        ToolError: the program in the environment variable `WHIPPET_CHROMIUM` does not start.
     """
     if named := os.environ.get(VARIABLE):
         program = shutil.which(named)
         if program is None or not _starts(Path(program)):
             raise ToolError(f"{VARIABLE} is {named}, which does not start. {_INSTALL}")
         return Path(program)
-    # Ubuntu's chromium-browser may be a script that only says to install the snap.
+    # Ubuntu's chromium-browser may be a script that only recommends the snap.
     return next((program for program in _candidates() if _starts(program)), None)
 
 
 def require_browser() -> Path:
-    """Return a browser that starts, downloaded where none is installed.
+    """Return a browser that starts; download one if none is installed.
 
     Raises:
         ToolError: none was found and none could be downloaded.
@@ -64,8 +64,8 @@ def require_browser() -> Path:
     found = find_browser()
     if found is None:
         raise ToolError(
-            "The downloaded Chromium does not start, most likely for want of system libraries. "
-            + _INSTALL
+            "The downloaded Chromium does not start, probably because system libraries are "
+            "missing. " + _INSTALL
         )
     return found
 
@@ -96,12 +96,12 @@ def _starts(program: Path) -> bool:
 
 
 def _download() -> None:
-    """Let playwright download its Chromium; its own output is shown.
+    """Download Chromium with playwright, and show playwright's output.
 
     Raises:
         ToolError: it failed or took too long.
     """
-    # Without the separate headless shell, which is not needed beside the browser.
+    # Without the separate headless shell: the browser has a headless mode.
     command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
     try:
         status = _run_with_children(command, _DOWNLOAD_TIMEOUT_SECONDS)
@@ -114,12 +114,12 @@ def _download() -> None:
 
 
 def _run_with_children(command: list[str], timeout_seconds: float) -> int:
-    """Return the exit status of a program; end its children with it where it takes too long.
+    """Return the exit status of a program; after the timeout kill it and its child processes.
 
     Raises:
-        subprocess.TimeoutExpired: it did.
+        subprocess.TimeoutExpired: it took too long.
     """
-    # A process group of its own, which Ctrl-C at the terminal does not reach either.
+    # A process group of its own; Ctrl-C in the terminal does not stop it.
     with subprocess.Popen(  # noqa: S603 - the command is built here
         command, stdin=subprocess.DEVNULL, start_new_session=True
     ) as program:

@@ -1,4 +1,4 @@
-"""Calls of the CDK CLI that package-lock.json pins."""
+"""Runs the CDK CLI that package-lock.json pins."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ class CdkCli:
     """The CLI for one stage.
 
     Attributes:
-        stage: names the settings, `config/<stage>.toml`.
-        assembly: where the synthesized templates lie.
-        environment: of the CLI's process; decides which account it reaches.
-        logs: folder for the output of each call.
+        stage: the stage's name; its settings are in `config/<stage>.toml`.
+        assembly: folder of the synthesized templates.
+        environment: environment variables of the CLI, which select the account.
+        logs: folder for the output of each command.
     """
 
     stage: str
@@ -40,15 +40,15 @@ class CdkCli:
         )  # fmt: skip
 
     def bootstrap(self, account_id: str, region: str) -> None:
-        """Make the account ready for CDK; changes nothing where it is."""
+        """Bootstrap the account for CDK; does nothing if it is already bootstrapped."""
         self._run("bootstrap", f"aws://{account_id}/{region}", "--app", str(self.assembly))
 
     def deploy(self, outputs_file: Path, *, approval: str) -> None:
         """Deploy all stacks of the assembly.
 
         Args:
-            outputs_file: receives the stacks' outputs as JSON.
-            approval: `never`, or `broadening` to be asked about wider permissions.
+            outputs_file: the CLI writes the stacks' outputs to it, as JSON.
+            approval: `never`, or `broadening` to confirm wider permissions.
         """
         self._run(
             "deploy", "--all", "--app", str(self.assembly), "--concurrency", "4",
@@ -65,7 +65,7 @@ class CdkCli:
 
 
 def cdk_command(command: str, *arguments: str) -> list[str]:
-    """Return the command line of a call of the CLI.
+    """Return a command line of the CLI.
 
     Raises:
         ToolError: the CLI or Node is not installed.
@@ -78,7 +78,7 @@ def cdk_command(command: str, *arguments: str) -> list[str]:
 
 
 def cdk_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which the CLI finds this project's Node and Python."""
+    """Return environment variables with which the CLI finds this project's Node and Python."""
     tools = str(Path(sys.executable).parent)
     return dict(base) | {
         "PATH": tools + os.pathsep + base.get("PATH", ""),

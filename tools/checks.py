@@ -58,7 +58,7 @@ CHECKS = (
     _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
     _suite("tests/stacks", "tests/stacks"),
     _suite("tests/lambda_src", "tests/lambda_src"),
-    _suite("tests/tools and tests/bench", "tests/tools", "tests/bench"),
+    _suite("tests/tools", "tests/tools", "tests/bench", "tests/local_cloud"),
     _suite("tests/contract", "tests/contract"),
     Check("style", ("make", "style")),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How the tools talk: one line a step, with its time, and the end of the log where one fails."""
+"""Console output of the tools: one line for each step, and the end of the log if one fails."""
 
 import subprocess
 import sys
@@ -13,17 +13,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _TICK_SECONDS = 1.0
 _QUIET_TICK_SECONDS = 10.0
-_PATIENCE_SECONDS = 2.0
+_SLOW_SECONDS = 2.0
 _LAST_LINES = 25
 
 
 class ToolError(Exception):
-    """A tool cannot go on; the text says what was wrong and what to do."""
+    """A tool cannot continue; the message says what was wrong and what to do."""
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Show a step while it runs, then how long it took."""
+    """Print a step while it runs, then how long it took."""
     started = time.monotonic()
     ended = threading.Event()
     ticker = threading.Thread(target=_tick, args=(title, started, ended), daemon=True)
@@ -39,10 +39,10 @@ def step(title: str) -> Iterator[None]:
 
 
 @contextmanager
-def patience(title: str) -> Iterator[None]:
-    """Say on standard error what is waited for, only where it takes longer than two seconds."""
+def slow_step(title: str) -> Iterator[None]:
+    """Print a step to standard error, but only if it takes longer than two seconds."""
     ended = threading.Event()
-    waiter = threading.Thread(target=_wait_aloud, args=(title, ended), daemon=True)
+    waiter = threading.Thread(target=_print_if_slow, args=(title, ended), daemon=True)
     waiter.start()
     try:
         yield
@@ -54,10 +54,10 @@ def patience(title: str) -> Iterator[None]:
 def run_logged(
     command: Sequence[str], *, environment: Mapping[str, str], log_file: Path, directory: Path
 ) -> None:
-    """Run a program with its output in a log.
+    """Run a program and write its output to a log.
 
     Raises:
-        ToolError: it failed; the text has the log's end and its path.
+        ToolError: the program failed; the message has the end of the log and its path.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
@@ -72,10 +72,10 @@ def run_logged(
 
 
 def run_tool(main: object) -> None:
-    """Run a tool's `main()` and end the process; what a person can mend ends in one line.
+    """Run a tool's `main()` and exit; an error that the user can fix prints only its message.
 
-    That is a ToolError, and whatever AWS or its SDK refuses: an unknown profile, an expired
-    session, a missing permission.
+    These are ToolErrors and errors of AWS and its SDK: an unknown profile, an expired session,
+    a missing permission.
     """
     if not callable(main):
         raise TypeError(f"main must be callable, got {main!r}")
@@ -104,9 +104,9 @@ def _tick(title: str, started: float, ended: threading.Event) -> None:
             _line(f"  {title}: {seconds:.0f} s so far")
 
 
-def _wait_aloud(title: str, ended: threading.Event) -> None:
+def _print_if_slow(title: str, ended: threading.Event) -> None:
     started = time.monotonic()
-    wait = _PATIENCE_SECONDS
+    wait = _SLOW_SECONDS
     while not ended.wait(wait):
         print(f"… {title}: {time.monotonic() - started:.0f} s so far", file=sys.stderr, flush=True)
         wait = _QUIET_TICK_SECONDS

@@ -1,4 +1,4 @@
-"""Check, before anything takes minutes, that the system programs of `make test` are there."""
+"""Checks that the system programs of `make test` are installed, before the long steps."""
 
 import argparse
 import shutil
@@ -6,15 +6,15 @@ import shutil
 from tools.browser import require_browser
 from tools.console import ToolError, run_tool
 
-# By program: its Debian package, and what the tests need it for.
+# By program: its Debian package and its purpose.
 _PROGRAMS = {
     "curl": ("curl", "to run the command that `make up` prints"),
-    "ps": ("procps", "to see that no process is left behind"),
+    "ps": ("procps", "to check that no process is left behind"),
 }
 
 
 def main() -> None:
-    """Name every missing program; find a browser or download one."""
+    """Report all missing programs; find or download a browser."""
     argparse.ArgumentParser(prog="python -m tools.test_programs", description=__doc__).parse_args()
     check_programs()
     print(f"Browser of the tests: {require_browser()}")
@@ -24,7 +24,7 @@ def check_programs() -> None:
     """Check the programs other than the browser.
 
     Raises:
-        ToolError: programs are missing; the text names all of them with their packages.
+        ToolError: programs are missing; the message lists all of them with their packages.
     """
     missing = {name: what for name, what in _PROGRAMS.items() if shutil.which(name) is None}
     if missing:

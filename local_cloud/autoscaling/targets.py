@@ -8,13 +8,13 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import validation_error
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.validation import check_request
-from local_cloud.sagemaker.wire import Answer, answer_request
+from local_cloud.sagemaker.wire import Response, respond
 
 _VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 
 class ScalingService:
-    """Registers scaling targets against endpoints that really serve; records are moto's."""
+    """Registers scaling targets for variants that are in service; moto keeps the records."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
@@ -30,9 +30,9 @@ class ScalingService:
             self._check_target(scope, parameters["ResourceId"])
         return call_moto(scope, "application-autoscaling", operation, parameters)
 
-    def handle(self, scope: Scope, _path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one HTTP request."""
-        return answer_request(
+    def handle(self, scope: Scope, _path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response to one HTTP request."""
+        return respond(
             lambda operation, parameters: self.call(scope, operation, parameters), headers, body
         )
 

@@ -1,8 +1,8 @@
-"""The one place that depends on MiniStack's inside.
+"""Everything that depends on MiniStack's internals.
 
-MiniStack has no public way to add a service or a resource type. Its version is
-pinned in requirements/local-cloud.in; `install` fails with the name of whatever
-has moved when that pin is raised.
+MiniStack has no public API to add a service or a resource type. Its version is
+pinned in requirements/local-cloud.in; after an upgrade `install` fails with the
+names that MiniStack no longer has.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
 from local_cloud.sagemaker.moto_backend import Scope
-from local_cloud.sagemaker.wire import Answer
+from local_cloud.sagemaker.wire import Response
 
-ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Answer]
+ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Response]
 
-# Everything that is used here and is not MiniStack's public interface.
+# Names used here that are not part of MiniStack's public interface.
 _TOUCHED = {
     ministack.app: ("SERVICE_HANDLERS", "app"),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
@@ -52,11 +52,11 @@ _TOUCHED = {
 
 
 class MiniStackChangedError(Exception):
-    """This version of MiniStack is not the one that the hooks were written for."""
+    """The installed version of MiniStack lacks a name that the hooks need."""
 
 
 def check_hooks() -> None:
-    """Raise MiniStackChangedError naming what the installed MiniStack no longer has."""
+    """Raise MiniStackChangedError with the names that the installed MiniStack lacks."""
     missing = [
         f"{owner.__name__}.{name}"
         for owner, names in _TOUCHED.items()
@@ -76,21 +76,21 @@ def install(
     *,
     port: int,
 ) -> None:
-    """Add services and CloudFormation resource types to MiniStack, IAM enforcement included.
+    """Add services and CloudFormation resource types to MiniStack, with IAM enforcement.
 
     Args:
-        services: handlers by the service name of the request's signature.
+        services: handlers by the service name in the request's signature.
         resources: handlers by resource type.
         port: the TLS port that MiniStack is served on.
 
     Raises:
-        MiniStackChangedError: this version is not the one that the hooks were written for.
+        MiniStackChangedError: the installed version lacks a name that the hooks need.
     """
     check_hooks()
     for name, handler in services.items():
         ministack.app.SERVICE_HANDLERS[name] = _service_handler(handler)
         iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
-    # InvokeEndpoint is a REST operation of another model that signs as sagemaker.
+    # InvokeEndpoint is a REST operation of another API model, but is signed as sagemaker.
     iam_actions._BOTOCORE_SERVICE_MAP["sagemaker"] = ["sagemaker-runtime"]
     iam_actions.extract_resource_arn = resource_arn_extractor(iam_actions.extract_resource_arn)
     for resource_type, resource in resources.items():
@@ -100,15 +100,15 @@ def install(
     install_method_settings()
     install_reserved_concurrency()
     install_api_origins(port)
-    # A silent handler would wait 50 ms for its log lines at each invocation.
+    # MiniStack waits 50 ms at each invocation for the log lines of a handler without any.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
 
 
 def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
     async def handle(
         _method: str, path: str, headers: dict[str, str], body: bytes, _query: dict[str, Any]
-    ) -> Answer:
-        # A request may wait for a model; the event loop serves the model's S3 download.
+    ) -> Response:
+        # In a thread: a request may wait for a model, whose download the event loop serves.
         return await asyncio.to_thread(handler, current_scope(), path, headers, body)
 
     return handle
@@ -129,6 +129,6 @@ def _resource_functions(handler: ResourceHandler) -> dict[str, Any]:
 
 
 def _run_on_worker_thread(resource_types: frozenset[str]) -> None:
-    """Keep resources that wait off the event loop, which they themselves call."""
+    """Run handlers that block in a thread: they send requests to the event loop themselves."""
     original = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind in resource_types or original(kind)

@@ -1,4 +1,4 @@
-"""Which resource a request is authorised against, where MiniStack does not know."""
+"""The resource ARN that IAM authorises a request against, where MiniStack's is missing or wrong."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from local_cloud.sagemaker.service import RECORD_NAMES
 
 
 def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
-    """Return MiniStack's function from request to ARN, with ours added and some mended."""
+    """Extend MiniStack's function from request to ARN."""
 
     def extract(
         service: str, method: str, path: str, headers: dict[str, str], body: bytes,
@@ -19,14 +19,14 @@ def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
         if service == "sagemaker":
             return _sagemaker_arn(scope, path, body)
         if service == "ecr":
-            # The CDK CLI asks for images by a list of names that MiniStack overlooks.
+            # The CDK CLI names repositories in a list, which MiniStack does not read.
             names = _body_members(body).get("repositoryNames") or []
             if len(names) == 1:
                 return scope.arn("ecr", f"repository/{names[0]}")
         arn = original(service, method, path, headers, body, query, region, account_id)
         if service == "logs" and _body_members(body).get("logGroupName"):
-            # Policies name a group with ":*" at the end, but for the actions on tags, which name
-            # it by its ARN ("arn" of LogGroup in the API reference of CloudWatch Logs).
+            # Policies name a log group with ":*" at the end, except for the actions on tags, which
+            # use its ARN ("arn" of LogGroup in the API reference of CloudWatch Logs).
             return f"{arn}:*"
         return arn
 
@@ -39,7 +39,7 @@ def _sagemaker_arn(scope: Scope, path: str, body: bytes) -> str:
     if len(parts) == 4 and parts[1] == "endpoints" and parts[3] == "invocations":
         return scope.arn("sagemaker", f"endpoint/{parts[2].lower()}")
     members = _body_members(body)
-    # An endpoint's own name counts before the configuration that it names.
+    # The endpoint's name first: its requests also name a configuration.
     for kind in ("endpoint", *RECORD_NAMES):
         name = members.get(RECORD_NAMES[kind])
         if isinstance(name, str):

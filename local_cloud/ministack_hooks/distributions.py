@@ -1,4 +1,4 @@
-"""CloudFront on the plain-http port: the page, and the API that lies under it."""
+"""CloudFront on the plain-http port: the page, and the API under `/api`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ from ministack.services import cloudfront
 
 _API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 
-Answer = tuple[int, dict[str, Any], bytes]
+Response = tuple[int, dict[str, Any], bytes]
 
 
 def install_api_origins(port: int) -> None:
-    """Let distributions reach the REST APIs deployed here.
+    """Forward a distribution's requests for a REST API to the one deployed here.
 
-    MiniStack refuses origins under amazonaws.com, lest a request leaves the machine.
+    MiniStack rejects origins under amazonaws.com, so that no request leaves the machine.
 
     Args:
-        port: the TLS port that this process serves.
+        port: the TLS port of this process.
     """
     cloudfront._forward_to_origin = _to_deployed_api(cloudfront._forward_to_origin, port)
 
@@ -37,17 +37,17 @@ def _to_deployed_api(original: Callable[..., Any], port: int) -> Callable[..., A
 
 
 def find_distribution() -> dict[str, Any] | None:
-    """Return the deployed distribution, or None; a stage has one."""
+    """Return the deployed distribution, or None; a stage has at most one."""
     return next(iter(cloudfront._distributions.values()), None)
 
 
-async def answer_viewer(
+async def respond_to_viewer(
     distribution: dict[str, Any], scope: Mapping[str, Any], body: bytes
-) -> Answer:
-    """Answer a request as CloudFront does.
+) -> Response:
+    """Return the response of a distribution to a viewer's request.
 
     Args:
-        distribution: of `find_distribution`.
+        distribution: from `find_distribution`.
         scope: the request's ASGI scope.
         body: the request's whole body.
 
@@ -56,11 +56,11 @@ async def answer_viewer(
     """
     query = scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    # What is encrypted on AWS does not leave this machine here: the plain port stands for TLS, to
-    # the viewer (who would be redirected) and to the bucket (whose policy asks for it).
+    # The request counts as sent over TLS, because it does not leave this machine: otherwise the
+    # distribution would redirect it, and the bucket's policy would deny it.
     headers["x-forwarded-proto"] = "https"
     iam_evaluator.pin_request_origin(scope["client"][0], secure_transport=True)
-    answer: Answer = await cloudfront.handle_viewer_request(
+    response: Response = await cloudfront.handle_viewer_request(
         distribution,
         scope["method"],
         scope["path"],
@@ -71,4 +71,4 @@ async def answer_viewer(
         parse_qs(query, keep_blank_values=True),
         scope["client"][0],
     )
-    return answer
+    return response

@@ -1,7 +1,7 @@
-"""What API Gateway answers where a function takes no request, fails or is too slow.
+"""API Gateway's errors for a request that is too large and a function that fails or times out.
 
-MiniStack passes requests of any size on, waits for ever, and answers a function's failure in words
-of its own, past the API's gateway responses.
+MiniStack forwards requests of any size, waits without a limit, and responds to a function's
+failure with its own message instead of the API's gateway responses.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import Any
 from ministack.services import apigateway_v1
 
 # "Amazon API Gateway endpoints and quotas": payload size; "Lambda quotas": synchronous invocation.
-_LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
-_LARGEST_EVENT_BYTES = 6 * 1024 * 1024
+_MAX_REQUEST_BYTES = 10 * 1024 * 1024
+_MAX_EVENT_BYTES = 6 * 1024 * 1024
 
-Answer = tuple[int, dict[str, Any], bytes]
+Response = tuple[int, dict[str, Any], bytes]
 Execute = Callable[..., Any]
 
 
 class _FunctionError(Exception):
-    """Carries the answer, or the gateway's error, past code that would make another of it."""
+    """Carries a response or a gateway error through MiniStack code that would replace it."""
 
     def __init__(self, outcome: Any) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _FunctionError(Exception):
 
 
 def install_function_integration() -> None:
-    """Make functions behind REST APIs fail as they do on AWS."""
+    """Apply API Gateway's and Lambda's limits and errors to functions behind REST APIs."""
     apigateway_v1._execute_in_scope = _refusing_long_requests(apigateway_v1._execute_in_scope)
     apigateway_v1._call_lambda_raw = _refusing_long_events(apigateway_v1._call_lambda_raw)
     apigateway_v1._lambda_proxy_response = _naming_failures(apigateway_v1._lambda_proxy_response)
@@ -41,8 +41,8 @@ def _refusing_long_requests(original: Execute) -> Execute:
         request: Any, api_id: str, stage: str, method: str, path: str, headers: Any, body: bytes,
         *rest: Any,
     ) -> Any:  # fmt: skip
-        if len(body) > _LARGEST_REQUEST_BYTES:
-            text = f"HTTP content length exceeded {_LARGEST_REQUEST_BYTES} bytes."
+        if len(body) > _MAX_REQUEST_BYTES:
+            text = f"HTTP content length exceeded {_MAX_REQUEST_BYTES} bytes."
             return 413, {"Content-Type": "text/plain"}, text.encode()
         return await original(request, api_id, stage, method, path, headers, body, *rest)
 
@@ -51,7 +51,7 @@ def _refusing_long_requests(original: Execute) -> Execute:
 
 def _refusing_long_events(original: Execute) -> Execute:
     async def call(function: str, event: dict[str, Any], **options: Any) -> Any:
-        if len(json.dumps(event)) > _LARGEST_EVENT_BYTES:
+        if len(json.dumps(event)) > _MAX_EVENT_BYTES:
             body = json.dumps({"message": "Request Too Long"}).encode()
             raise _FunctionError((413, {"Content-Type": "application/json"}, body))
         return await original(function, event, **options)
@@ -63,7 +63,7 @@ def _naming_failures(original: Callable[[dict[str, Any]], Any]) -> Callable[[dic
     def read(result: dict[str, Any]) -> Any:
         error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
         if result.get("throttle"):
-            # Lambda's 429 does not reach the caller: to API Gateway it is an error of its own.
+            # The caller does not see Lambda's 429: API Gateway responds with a 5XX of its own.
             raise _FunctionError(error)
         if result.get("error"):
             error.status = 502
@@ -77,7 +77,7 @@ def _in_time(original: Execute) -> Execute:
     async def invoke(integration: dict[str, Any], *arguments: Any, **options: Any) -> Any:
         invocation = asyncio.ensure_future(original(integration, *arguments, **options))
         seconds = int(integration["timeoutInMillis"]) / 1000
-        # Not cancelled when it is late: the function works on, as it does on AWS.
+        # Not cancelled after the timeout: the function continues, as on AWS.
         ended, _ = await asyncio.wait({invocation}, timeout=seconds)
         if not ended:
             return apigateway_v1._GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")
@@ -89,10 +89,10 @@ def _in_time(original: Execute) -> Execute:
     return invoke
 
 
-def _with_own_status(original: Callable[..., Answer]) -> Callable[..., Answer]:
-    def answer(error: Any, request: dict[str, Any]) -> Answer:
+def _with_own_status(original: Callable[..., Response]) -> Callable[..., Response]:
+    def response(error: Any, request: dict[str, Any]) -> Response:
         status, headers, body = original(error, request)
-        # A gateway response gives all its errors one status, where AWS leaves each its own.
+        # MiniStack gives all errors of a gateway response one status; on AWS each keeps its own.
         return getattr(error, "status", status), headers, body
 
-    return answer
+    return response

@@ -1,6 +1,7 @@
-"""A stage's settings of single methods, whose paths MiniStack's CloudFormation takes as written.
+"""Decodes the resource paths in an API stage's method settings.
 
-Templates write `/health` as `/~1health`; the data plane looks it up as `/health`.
+Templates write `/health` as `/~1health`. MiniStack's CloudFormation stores that as it is, but its
+API Gateway looks up `/health`.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ _ROOT = "/~1"
 
 
 def install_method_settings() -> None:
-    """Make a method's own throttle act, which would else be that of the whole stage."""
+    """Apply the throttle of a single method; without this the stage's throttle applies."""
     original = provisioners._apigw_method_settings
 
     def read(settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Hosting's view of MiniStack: IAM, STS and CloudWatch."""
+"""The `Platform` of the emulated SageMaker: MiniStack's IAM, STS and CloudWatch."""
 
 import hashlib
 import json
@@ -18,19 +18,19 @@ _SAGEMAKER = "sagemaker.amazonaws.com"
 
 
 def current_scope() -> Scope:
-    """Return the account and region of the request under way."""
+    """Return the account and region of the current request."""
     return Scope(get_account_id(), get_region())
 
 
 class MiniStackPlatform:
-    """Platform of the hosting: MiniStack's IAM, STS and CloudWatch."""
+    """Implements `Platform` with MiniStack's IAM, STS and CloudWatch."""
 
     def __init__(self, *, endpoint_url: str, certificate: Path) -> None:
         self.endpoint_url = endpoint_url
         self.certificate = certificate
 
     def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
-        """Return credentials of the role, as SageMaker assumes it.
+        """Return temporary credentials of a role that SageMaker assumes.
 
         Raises:
             HostingError: the role does not exist or does not trust SageMaker.
@@ -54,8 +54,8 @@ class MiniStackPlatform:
 
 def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any]) -> bool:
     policy = json.loads(document) if isinstance(document, str) else document
-    # Evaluated as a resource's policy: MiniStack's own reading of trust policies
-    # lets any service in for which the policy names another.
+    # Evaluated as a resource policy: MiniStack's own evaluation of a trust policy that names
+    # one service allows every service.
     statements = [{**statement, "Resource": role_arn} for statement in policy["Statement"]]
     context = iam_evaluator.EvalContext(
         principal_arn=_SAGEMAKER,

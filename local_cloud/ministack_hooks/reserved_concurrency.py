@@ -1,4 +1,4 @@
-"""Reserved concurrency, by which MiniStack bounds calls of the unpublished version alone."""
+"""Reserved concurrency of all versions; MiniStack applies it only to the unpublished version."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from ministack.services import lambda_svc
 
 
 def install_reserved_concurrency() -> None:
-    """Make a function's reserved concurrency bound the calls of all its versions."""
+    """Apply a function's reserved concurrency to invocations of all its versions."""
     original = lambda_svc._reserved_concurrency
 
     def read(called: dict[str, Any], configuration: dict[str, Any]) -> Any:
-        # What is called is the record of one version; the function's own has the setting.
+        # The invoked version's record lacks the setting; the function's record has it.
         function = lambda_svc._functions.get(configuration["FunctionName"], called)
         return original(function, configuration)
 

@@ -1,1 +1,1 @@
-"""SageMaker's control plane and hosting, on processes of this machine."""
+"""SageMaker's control plane and hosting; instances are processes of this machine."""

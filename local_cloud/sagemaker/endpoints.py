@@ -1,4 +1,4 @@
-"""Endpoints: SageMaker's states around running deployments."""
+"""Endpoints: SageMaker's states, and the deployment that serves each endpoint."""
 
 import contextvars
 import logging
@@ -19,17 +19,17 @@ _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack
 
 
 class Endpoints:
-    """Creates, updates and deletes endpoints; each change runs in a thread of its own."""
+    """Creates, updates and deletes endpoints; each change runs in its own thread."""
 
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
         self._deployments: dict[tuple[Scope, str], Deployment] = {}
         self._changes: dict[tuple[Scope, str], threading.Thread] = {}
-        # From looking at an endpoint's status to changing it, one request at a time.
+        # Held while a request checks an endpoint's status and changes it.
         self._lock = threading.Lock()
 
     def create(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Answer CreateEndpoint and begin to start its instances."""
+        """Handle CreateEndpoint: start the endpoint's instances in the background."""
         name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
         with self._lock:
             if endpoint_record(scope, name):
@@ -37,12 +37,12 @@ class Endpoints:
                     f'Cannot create already existing endpoint "{_arn(scope, name)}".'
                 )
             _check_configuration(scope, configuration)
-            answer = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
+            response = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
             self._begin(scope, name, "Creating", lambda: self._start(scope, name, configuration))
-        return answer
+        return response
 
     def update(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Answer UpdateEndpoint and begin to replace the fleet, blue/green."""
+        """Handle UpdateEndpoint: replace the fleet (blue/green) in the background."""
         name, configuration = parameters["EndpointName"], parameters["EndpointConfigName"]
         retained = bool(parameters.get("RetainAllVariantProperties"))
         with self._lock:
@@ -54,7 +54,7 @@ class Endpoints:
         return {"EndpointArn": _arn(scope, name)}
 
     def delete(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Answer DeleteEndpoint and begin to stop its instances."""
+        """Handle DeleteEndpoint: stop the endpoint's instances in the background."""
         name = parameters["EndpointName"]
         with self._lock:
             self._check_changeable(scope, name)
@@ -62,7 +62,7 @@ class Endpoints:
         return {}
 
     def resize(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Answer UpdateEndpointWeightsAndCapacities for instance counts."""
+        """Handle UpdateEndpointWeightsAndCapacities; weights are ignored."""
         name = parameters["EndpointName"]
         wanted = {
             change["VariantName"]: int(change["DesiredInstanceCount"])
@@ -78,10 +78,10 @@ class Endpoints:
         return {"EndpointArn": _arn(scope, name)}
 
     def deployment(self, scope: Scope, name: str) -> Deployment:
-        """Return what serves an endpoint's requests now.
+        """Return the deployment that serves an endpoint's requests now.
 
         Raises:
-            AwsError: there is no such endpoint, or nothing serves it yet.
+            AwsError: the endpoint does not exist or is not in service yet.
         """
         record = endpoint_record(scope, name)
         if record is None:
@@ -95,7 +95,7 @@ class Endpoints:
         return deployment
 
     def wait(self, scope: Scope, name: str) -> FakeEndpoint | None:
-        """Wait for the change under way, if any; return the endpoint's record or None."""
+        """Wait until no change is in progress; return the endpoint's record or None."""
         change = self._changes.get((scope, name))
         if change:
             change.join()
@@ -115,7 +115,7 @@ class Endpoints:
 
     def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
         _set_status(scope, name, status)
-        # The request's account goes along: the emulator keeps it in a context variable.
+        # With the request's context: the emulator keeps the account in a context variable.
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(change,), daemon=True)
         self._changes[scope, name] = thread
@@ -132,7 +132,7 @@ class Endpoints:
             _set_status(scope, name, "InService")
 
     def _replace(self, scope: Scope, name: str, configuration: str, retained: bool) -> None:
-        """Start the new fleet beside the old one; keep the old one if that fails."""
+        """Start the new fleet, then stop the old one; keep the old one if the start fails."""
         old = self._deployments.get((scope, name))
         counts = {v.name: v.fleet.size for v in old.variants} if old and retained else {}
         try:
@@ -166,7 +166,7 @@ class Endpoints:
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Return the FailureReason; an error that is no fault of the model goes to the log too."""
+    """Return the FailureReason; log errors that the model did not cause."""
     if isinstance(error, HostingError):
         return str(error)
     logger.error("endpoint %s could not be changed", name, exc_info=error)
@@ -195,7 +195,7 @@ def _set_status(scope: Scope, name: str, status: str, reason: str | None = None)
 
 
 def _show(scope: Scope, name: str, deployment: Deployment) -> None:
-    """Make DescribeEndpoint tell what really runs."""
+    """Set the variants that DescribeEndpoint returns to those that run."""
     record = endpoint_record(scope, name)
     if record is None:
         return

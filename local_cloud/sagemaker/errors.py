@@ -1,14 +1,14 @@
-"""Errors as SageMaker's clients see them."""
+"""Errors of the emulated services."""
 
 from typing import Any
 
 
 class AwsError(Exception):
-    """An answer with an error code, as an AWS SDK raises it.
+    """An error response, which AWS SDKs raise as a ClientError.
 
     Args:
         code: the error code, for example `ValidationException`.
-        message: the text for the caller.
+        message: the error message.
         status: the HTTP status.
         fields: further members of the error's body, for example `OriginalStatusCode`.
     """
@@ -22,9 +22,9 @@ class AwsError(Exception):
 
 
 def validation_error(message: str) -> AwsError:
-    """Return SageMaker's answer to a request that cannot be carried out as it stands."""
+    """Return SageMaker's error for an invalid request."""
     return AwsError("ValidationException", message)
 
 
 class HostingError(Exception):
-    """An instance or its model could not be started; the text becomes the FailureReason."""
+    """An instance or its model could not be started; the message becomes the FailureReason."""

@@ -1,7 +1,7 @@
 """moto's SageMaker and Application Auto Scaling, called in this process.
 
-moto keeps the records (models, configurations, groups, tags, scaling targets)
-and pages through them; what runs is ours.
+moto stores the records (models, configurations, groups, tags, scaling targets)
+and lists them in pages; `hosting` runs the instances.
 """
 
 import json
@@ -17,8 +17,8 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from local_cloud.sagemaker.errors import AwsError
 
-# moto's own lists of instance types stop at older generations; the requests
-# are checked against botocore's model before they come here.
+# moto does not know newer instance types; requests are checked against botocore's model
+# before they get here.
 for _record in ("FakeEndpointConfig", "FakeSagemakerNotebookInstance"):
     getattr(moto_models, _record).validate_instance_type = lambda _self, _instance_type: None
 
@@ -30,7 +30,7 @@ _SERVICES = {
 
 @dataclass(frozen=True)
 class Scope:
-    """The account and region that a request is for."""
+    """The account and region of a request."""
 
     account_id: str
     region: str
@@ -43,10 +43,10 @@ class Scope:
 def call_moto(
     scope: Scope, service: str, operation: str, parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    """Carry out one operation on moto's records.
+    """Call one operation of moto.
 
     Raises:
-        AwsError: moto refused it, or does not know the operation.
+        AwsError: moto returned an error, or does not implement the operation.
     """
     prefix, response_class = _SERVICES[service]
     url = f"https://{service}.{scope.region}.amazonaws.com/"
@@ -66,11 +66,11 @@ def call_moto(
         raise AwsError(
             "UnknownOperationException", f"The local cloud does not emulate {service}:{operation}."
         ) from error
-    answer: dict[str, Any] = json.loads(body or "{}")
+    response: dict[str, Any] = json.loads(body or "{}")
     if status >= 400:
-        message = answer.get("message") or answer.get("Message") or ""
-        raise AwsError(answer.get("__type", "InternalFailure"), message, status=status)
-    return answer
+        message = response.get("message") or response.get("Message") or ""
+        raise AwsError(response.get("__type", "InternalFailure"), message, status=status)
+    return response
 
 
 def records(scope: Scope) -> SageMakerModelBackend:
@@ -79,5 +79,5 @@ def records(scope: Scope) -> SageMakerModelBackend:
 
 
 def endpoint_record(scope: Scope, name: str) -> FakeEndpoint | None:
-    """Return moto's record of an endpoint, whose state is ours to set."""
+    """Return moto's record of an endpoint, or None. Its status is set by `Endpoints`."""
     return records(scope).endpoints.get(name)

@@ -1,4 +1,4 @@
-"""What hosting needs from the rest of the cloud."""
+"""The services that the emulated SageMaker needs: IAM, STS and CloudWatch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class RoleCredentials:
 
 
 class Platform(Protocol):
-    """The emulator around SageMaker: IAM, S3, CloudWatch."""
+    """The services of the emulator that runs SageMaker."""
 
     endpoint_url: str
     certificate: Path
 
     def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
-        """Return credentials of the role, as SageMaker assumes it.
+        """Return temporary credentials of a role that SageMaker assumes.
 
         Raises:
             HostingError: the role does not exist or does not trust SageMaker.

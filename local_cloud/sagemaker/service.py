@@ -1,4 +1,4 @@
-"""SageMaker as the rest of the cloud calls it."""
+"""SageMaker's control plane and runtime API."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ from local_cloud.sagemaker.hosting.invocations import Invocation, invoke_endpoin
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, records
 from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.validation import check_request
-from local_cloud.sagemaker.wire import Answer, answer_request, error_answer
+from local_cloud.sagemaker.wire import Response, error_response, respond
 
 Operation = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 _INVOCATIONS_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 
-# A record's kind in ARNs, and the member that names it.
+# By kind of record in an ARN: the request member with its name.
 RECORD_NAMES = {
     "model": "ModelName",
     "endpoint-config": "EndpointConfigName",
@@ -29,7 +29,7 @@ RECORD_NAMES = {
 
 
 class SageMakerService:
-    """Validates requests, runs endpoints and leaves the other records to moto."""
+    """Validates requests, runs endpoints, and stores all other records with moto."""
 
     def __init__(self, *, platform: Platform, images: Images, endpoints: Endpoints) -> None:
         self._platform = platform
@@ -46,10 +46,10 @@ class SageMakerService:
         }
 
     def call(self, scope: Scope, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one operation of the control plane.
+        """Run one operation of the control plane.
 
         Raises:
-            AwsError: with SageMaker's own code.
+            AwsError: with SageMaker's error code.
         """
         check_request("sagemaker", operation, parameters)
         own = self._operations.get(operation)
@@ -57,24 +57,24 @@ class SageMakerService:
             return own(scope, parameters)
         return call_moto(scope, "sagemaker", operation, parameters)
 
-    def handle(self, scope: Scope, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one HTTP request of the control plane or of the runtime API."""
+    def handle(self, scope: Scope, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response to one HTTP request of the control plane or the runtime API."""
         invocation = _INVOCATIONS_PATH.fullmatch(path)
         if not invocation:
-            return answer_request(
+            return respond(
                 lambda operation, parameters: self.call(scope, operation, parameters), headers, body
             )
         request = Invocation(scope, unquote(invocation[1]), headers, body)
         try:
             return invoke_endpoint(self.endpoints, self._platform, request)
         except AwsError as error:
-            # The runtime API's own name for it.
+            # The runtime API has another code for the same error.
             runtime_code = "ValidationError" if error.code == "ValidationException" else error.code
-            return error_answer(error, code=runtime_code)
+            return error_response(error, code=runtime_code)
 
     def _create_model(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         _refuse_existing(scope, "model", parameters)
-        # As SageMaker does, see now that the role can be assumed.
+        # SageMaker also checks here that it can assume the role.
         if "ExecutionRoleArn" not in parameters:
             raise validation_error("CreateModel needs an ExecutionRoleArn.")
         try:
@@ -87,7 +87,7 @@ class SageMakerService:
         return call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
 
     def _keep_image(self, image: str) -> None:
-        """Copy what runs for an image, or refuse it here and not minutes later at the endpoint."""
+        """Copy an image's build context; fail here, not minutes later at the endpoint."""
         try:
             self._images.keep(image)
         except HostingError as error:
@@ -122,7 +122,7 @@ def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> Non
 
 
 def _delete_model_package_group(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Delete a group, which moto cannot; refuse while it holds packages, as SageMaker does."""
+    """Delete an empty group (moto lacks this); SageMaker rejects a group with packages."""
     name = parameters["ModelPackageGroupName"]
     groups = records(scope).model_package_groups
     if name not in groups:

@@ -1,7 +1,7 @@
-"""Checks a request against botocore's own model of the service.
+"""Validates requests against botocore's model of the service.
 
-SageMaker refuses a wrong type, an unknown enum value or a name that breaks its
-pattern; botocore checks only part of that before it sends a request, and
+SageMaker rejects wrong types, unknown enum values and names that do not match
+their pattern. botocore checks only part of that before it sends a request, and
 CloudFormation's requests do not pass through botocore here at all.
 """
 
@@ -35,10 +35,11 @@ def service_model(service: str) -> ServiceModel:
 
 
 def check_request(service: str, operation: str, parameters: dict[str, Any]) -> None:
-    """Raise ValidationException with every fault of the request, as SageMaker words them.
+    """Validate the parameters of an operation.
 
     Raises:
-        AwsError: the operation does not exist, or the parameters break its model.
+        AwsError: UnknownOperationException: the operation does not exist; ValidationException: the
+            parameters are invalid; the message lists every error in SageMaker's words.
     """
     model = service_model(service)
     if operation not in model.operation_names:
@@ -103,11 +104,11 @@ def _matches(pattern: str, value: str) -> bool:
     try:
         return re.fullmatch(pattern, value) is not None
     except re.error:
-        # The models' patterns are Java's; a few of them Python cannot read.
+        # The patterns are written for Java; Python cannot compile a few of them.
         return True
 
 
 def _join(path: str, name: str) -> str:
-    # SageMaker names members in its messages with a small first letter.
+    # In its messages SageMaker writes members with a lower-case first letter.
     member = name[:1].lower() + name[1:]
     return f"{path}.{member}" if path else member

@@ -1,4 +1,4 @@
-"""The JSON 1.1 protocol of both services."""
+"""The AWS JSON 1.1 protocol, used by SageMaker and Application Auto Scaling."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,27 +6,30 @@ from typing import Any
 
 from local_cloud.sagemaker.errors import AwsError
 
-Answer = tuple[int, dict[str, str], bytes]
+Response = tuple[int, dict[str, str], bytes]
 
 
-def answer_request(
+def respond(
     call: Callable[[str, dict[str, Any]], dict[str, Any]], headers: Mapping[str, str], body: bytes
-) -> Answer:
-    """Answer a request of the JSON 1.1 protocol with what `call(operation, parameters)` gives."""
+) -> Response:
+    """Return the response to a JSON 1.1 request, with the result of `call(operation, parameters)`.
+
+    An AwsError that `call` raises becomes an error response.
+    """
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
     try:
-        answer = call(operation, _parameters(body))
+        response = call(operation, _parameters(body))
     except AwsError as error:
-        return error_answer(error)
-    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+        return error_response(error)
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(response).encode()
 
 
-def error_answer(error: AwsError, *, code: str | None = None) -> Answer:
-    """Return an error in the form that both JSON protocols of the SDKs read.
+def error_response(error: AwsError, *, code: str | None = None) -> Response:
+    """Return an error response that SDKs understand in both JSON protocols.
 
     Args:
-        error: what to tell.
-        code: instead of the error's own, where an API has another name for it.
+        error: the error.
+        code: replaces the error's own code; None keeps it.
     """
     named = code or error.code
     headers = {"Content-Type": "application/json", "x-amzn-errortype": named}
@@ -38,7 +41,7 @@ def _parameters(body: bytes) -> dict[str, Any]:
     try:
         parameters = json.loads(body or b"{}")
     except ValueError as error:
-        raise AwsError("SerializationException", f"The body is no JSON: {error}") from error
+        raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
     if not isinstance(parameters, dict):
         raise AwsError("SerializationException", "The body must be a JSON object.")
     return parameters

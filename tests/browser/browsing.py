@@ -1,11 +1,11 @@
-"""The browser of a run of the tests, and the page in it."""
+"""Fixtures: the browser and the page."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from tests.browser.pictures import Photographer
+from tests.browser.photos import Photographer
 from tools.browser import require_browser
 from tools.local.deployment import LocalDeployment
 
@@ -39,12 +39,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]:
-    """The page as a first visitor finds it; what the browser complains of fails the test."""
+    """The page in a new context; errors in the browser's console fail the test."""
     page = context.new_page()
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # A refused request is noted by the browser, too; the page's own words tell of it.
+        # The console also reports error responses, which the page shows itself.
         if message.type == "error" and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 

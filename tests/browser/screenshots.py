@@ -1,4 +1,4 @@
-"""Keeps what a test sees for the documents, where it is asked to (`make screenshots`)."""
+"""Keeps screenshots of the tests for the documents (`make screenshots`)."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 FOLDER_VARIABLE = "WHIPPET_SCREENSHOTS"
 # Enough for the page on a phone; of the API's long page it is the beginning.
-LARGEST_HEIGHT_PIXELS = 1300
+MAX_HEIGHT_PIXELS = 1300
 
 
 def keep_screenshot(page: Page, name: str) -> None:
@@ -19,6 +19,6 @@ def keep_screenshot(page: Page, name: str) -> None:
         page.screenshot(
             path=Path(folder) / f"page-{name}.png",
             full_page=True,
-            clip={"x": 0, "y": 0, "width": width, "height": min(height, LARGEST_HEIGHT_PIXELS)},
+            clip={"x": 0, "y": 0, "width": width, "height": min(height, MAX_HEIGHT_PIXELS)},
             animations="disabled",
         )

@@ -1,4 +1,4 @@
-"""axe finds nothing, in every state, on a phone and a desktop, light and dark."""
+"""axe finds no violations in any state, on phone and desktop, light and dark."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.browser.screenshots import keep_screenshot
-from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
+from tests.browser.test_page import DIGITS, choose, enter_key, expect_problem, expect_result
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
@@ -15,11 +15,11 @@ PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1100, "height": 720}
 
 
-def with_answer(page: Page, key: str) -> None:
+def with_result(page: Page, key: str) -> None:
     enter_key(page, key)
     for digit in (3, 8, 5):
         choose(page, DIGITS[digit])
-        expect_answer(page, str(digit))
+        expect_result(page, str(digit))
 
 
 def with_wrong_key(page: Page, _key: str) -> None:
@@ -28,10 +28,10 @@ def with_wrong_key(page: Page, _key: str) -> None:
     expect_problem(page, "The API key is not right")
 
 
-def without_picture(page: Page, key: str) -> None:
+def without_image(page: Page, key: str) -> None:
     enter_key(page, key)
     choose(page, ROOT / "README.md")
-    expect_problem(page, "That is not a picture that this browser can read")
+    expect_problem(page, "This browser cannot read the file as an image")
 
 
 def with_the_api(page: Page, _key: str) -> None:
@@ -41,14 +41,14 @@ def with_the_api(page: Page, _key: str) -> None:
 
 STATES: dict[str, Callable[[Page, str], None]] = {
     "empty": lambda _page, _key: None,
-    "answer": with_answer,
+    "result": with_result,
     "wrong-key": with_wrong_key,
-    "not-a-picture": without_picture,
+    "not-an-image": without_image,
     "api": with_the_api,
 }
 VIEWPORTS = {"phone": PHONE, "desktop": DESKTOP}
-# Of the answer, what else the documents show.
-KEPT_VARIANTS = {("answer", "dark", "desktop"): "dark", ("answer", "light", "phone"): "phone"}
+# Further variants of the result that the documents show.
+KEPT_VARIANTS = {("result", "dark", "desktop"): "dark", ("result", "light", "phone"): "phone"}
 
 
 @pytest.mark.parametrize("state_name", STATES)

@@ -1,4 +1,4 @@
-"""The page in a real browser, from the local deployment's CloudFront to a real model."""
+"""The page in a real browser, with the local deployment's CloudFront, API and model."""
 
 import re
 import time
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pictures import Photographer
+from tests.browser.photos import Photographer
 from tests.browser.screenshots import keep_screenshot
 from tests.local.conftest import DEMO
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
-TEST_PICTURES = DEMO / "data" / "test"
-DIGITS = [min(folder.glob("*.png")) for folder in sorted(TEST_PICTURES.glob("?"))]
+TEST_IMAGES = DEMO / "data" / "test"
+DIGITS = [min(folder.glob("*.png")) for folder in sorted(TEST_IMAGES.glob("?"))]
 MEBIBYTE = 1024 * 1024
 
 
@@ -25,12 +25,12 @@ def enter_key(page: Page, key: str) -> None:
     page.get_by_label("API key").press("Enter")
 
 
-def choose(page: Page, picture: Path) -> None:
-    page.get_by_label("Choose a picture").set_input_files(picture)
+def choose(page: Page, image: Path) -> None:
+    page.get_by_label("Choose an image").set_input_files(image)
 
 
-def drop(page: Page, picture: Path) -> None:
-    """Drop a file as the browser itself does it, not as a script would."""
+def drop(page: Page, image: Path) -> None:
+    """Drop a file with browser events, not with a script."""
     box = page.locator("#drop").bounding_box()
     assert box
     devtools = page.context.new_cdp_session(page)
@@ -41,16 +41,16 @@ def drop(page: Page, picture: Path) -> None:
                 "type": kind,
                 "x": box["x"] + box["width"] / 2,
                 "y": box["y"] + box["height"] / 2,
-                "data": {"items": [], "files": [str(picture)], "dragOperationsMask": 1},
+                "data": {"items": [], "files": [str(image)], "dragOperationsMask": 1},
             },
         )
 
 
-def expect_answer(page: Page, label: str) -> None:
+def expect_result(page: Page, label: str) -> None:
     bars = page.locator("#predictions li")
     expect(bars).to_have_count(5)
     expect(bars.first.locator(".label")).to_have_text(label)
-    expect(page.locator("#measurements")).to_have_text(re.compile(r"Answered in \d+ ms|\d\.\d s"))
+    expect(page.locator("#measurements")).to_have_text(re.compile(r"Response in \d+ ms|\d\.\d s"))
 
 
 def expect_problem(page: Page, title: str, *details: str) -> None:
@@ -60,19 +60,19 @@ def expect_problem(page: Page, title: str, *details: str) -> None:
         expect(problem).to_contain_text(detail)
 
 
-@pytest.mark.parametrize("picture", DIGITS, ids=lambda picture: str(picture.parent.name))
+@pytest.mark.parametrize("image", DIGITS, ids=lambda image: str(image.parent.name))
 def test_a_dropped_digit_is_recognised(
-    page: Page, deployment: LocalDeployment, picture: Path
+    page: Page, deployment: LocalDeployment, image: Path
 ) -> None:
     enter_key(page, deployment.api_key)
-    drop(page, picture)
-    expect_answer(page, picture.parent.name)
+    drop(page, image)
+    expect_result(page, image.parent.name)
 
 
 def test_bars_are_as_long_as_their_percentages(page: Page, deployment: LocalDeployment) -> None:
     enter_key(page, deployment.api_key)
     choose(page, DIGITS[3])
-    expect_answer(page, "3")
+    expect_result(page, "3")
     track = page.locator("#predictions .track").first.bounding_box()
     filled = page.locator("#predictions .filled").first.bounding_box()
     assert track
@@ -91,7 +91,7 @@ def test_a_photo_of_12_megapixels_is_made_small_and_upright(
     enter_key(page, deployment.api_key)
     with page.expect_request("**/api/predict**") as sent:
         choose(page, photo)
-    expect_answer(page, "4")
+    expect_result(page, "4")
     expect(page.locator("#measurements")).to_contain_text(
         re.compile(r"sent 256 . 341, \d+ kB \(from \d\.\d MB\)")
     )
@@ -99,13 +99,13 @@ def test_a_photo_of_12_megapixels_is_made_small_and_upright(
     keep_screenshot(page, "photo")
 
 
-def test_the_key_is_asked_for_and_the_picture_then_sent(
+def test_the_key_is_required_and_the_image_then_sent(
     page: Page, deployment: LocalDeployment
 ) -> None:
     choose(page, DIGITS[5])
     expect_problem(page, "The API key is missing")
     enter_key(page, deployment.api_key)
-    expect_answer(page, "5")
+    expect_result(page, "5")
 
 
 def test_the_key_stays_in_the_tab_alone(page: Page, deployment: LocalDeployment) -> None:
@@ -127,25 +127,25 @@ def test_a_wrong_key_is_said(page: Page, key: str) -> None:
     expect(page.get_by_label("API key")).to_have_attribute("aria-invalid", "true")
 
 
-def test_a_file_that_is_no_picture_is_said(page: Page, deployment: LocalDeployment) -> None:
+def test_a_file_that_is_not_an_image_is_said(page: Page, deployment: LocalDeployment) -> None:
     enter_key(page, deployment.api_key)
     choose(page, DIGITS[0])
     expect(page.locator("#preview")).to_be_visible()
     choose(page, ROOT / "README.md")
-    expect_problem(page, "That is not a picture that this browser can read", "JPEG, PNG or WebP")
+    expect_problem(page, "This browser cannot read the file as an image", "JPEG, PNG or WebP")
     expect(page.locator("#preview")).to_be_hidden()
 
 
-def test_earlier_pictures_can_be_looked_at_again(page: Page, deployment: LocalDeployment) -> None:
+def test_earlier_images_can_be_looked_at_again(page: Page, deployment: LocalDeployment) -> None:
     enter_key(page, deployment.api_key)
     for digit in (1, 2):
         choose(page, DIGITS[digit])
-        expect_answer(page, str(digit))
+        expect_result(page, str(digit))
     entries = page.get_by_role("list").last.get_by_role("button")
     expect(entries).to_have_count(2)
     expect(entries.first).to_contain_text("2")
     entries.last.click()
-    expect_answer(page, "1")
+    expect_result(page, "1")
     page.reload()
     expect(page.locator("#history-section")).to_be_hidden()
 
@@ -157,17 +157,17 @@ def test_everything_is_reached_by_keyboard(page: Page, deployment: LocalDeployme
         focused = page.locator(":focus")
         reached.append(focused.get_attribute("aria-label") or focused.inner_text() or "API key")
     assert reached == [
-        "Skip to the picture", "Whippet", "API", "Choose a picture", "API key", "Show",
+        "Skip to the image", "Whippet", "API", "Choose an image", "API key", "Show",
     ]  # fmt: skip
     enter_key(page, deployment.api_key)
     with page.expect_file_chooser() as chooser:
-        page.get_by_label("Choose a picture").press("Enter")
+        page.get_by_label("Choose an image").press("Enter")
     chooser.value.set_files(DIGITS[6])
-    expect_answer(page, "6")
+    expect_result(page, "6")
     expect(page.get_by_role("status")).to_have_text(re.compile(r"6, .*%"))
 
 
-def test_a_lost_connection_is_said_and_the_picture_sent_again(
+def test_a_lost_connection_is_said_and_the_image_sent_again(
     page: Page, deployment: LocalDeployment
 ) -> None:
     enter_key(page, deployment.api_key)
@@ -176,7 +176,7 @@ def test_a_lost_connection_is_said_and_the_picture_sent_again(
     expect_problem(page, "The site cannot be reached", "Check your connection")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
-    expect_answer(page, "7")
+    expect_result(page, "7")
 
 
 def test_the_api_page_shows_the_published_document(page: Page, deployment: LocalDeployment) -> None:

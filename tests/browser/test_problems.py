@@ -1,4 +1,4 @@
-"""The page's words for errors: every error that the API documents has some of its own."""
+"""The page's error messages: every documented error of the API has one."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from tools.cdk import ROOT
 
 DOCUMENTED = {
-    *((answer.status, answer.code) for answer in (*ERROR_TABLE.values(), INTERNAL_ERROR)),
+    *((error.status, error.code) for error in (*ERROR_TABLE.values(), INTERNAL_ERROR)),
     *((error.status, error.code) for error in GATEWAY_ERRORS if error.status is not None),
     *((status, "any_code_of_the_model_server") for status in MODEL_REJECTIONS),
 }
@@ -50,25 +50,29 @@ def test_every_documented_error_has_words_and_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("error", "title", "advice"),
     [
-        ({"status": 413}, "The picture is too large", "Choose a smaller picture."),
+        ({"status": 413}, "The image is too large", "Choose a smaller image."),
         ({"status": 403, "code": "invalid_api_key"}, "The API key is not right", "Check the key"),
         ({"status": 403}, "The API refused the request", "Check the API key."),
-        ({"status": 403, "code": "address_not_allowed"}, "The API does not answer", "Ask whoever"),
+        (
+            {"status": 403, "code": "address_not_allowed"},
+            "The API does not accept",
+            "Contact the operator",
+        ),
         ({"status": 403, "code": "blocked_by_firewall"}, "The site's firewall", "Wait a minute"),
         (
             {"status": 200, "code": "invalid_endpoint_answer"},
-            "The model gave no usable",
+            "The model returned an invalid",
             "Try again",
         ),
         (
             {"status": 429, "code": "throttled", "retryAfterSeconds": 7},
-            "Too many pictures at once",
+            "Too many images at once",
             "Wait 7 seconds, then try again.",
         ),
         (
             {"status": 429, "code": "quota_exceeded", "retryAfterSeconds": 3600},
             "Today's requests of this key are used up",
-            "Come back tomorrow",
+            "Try again tomorrow",
         ),
         ({"status": 503, "retryAfterSeconds": 1}, "The model is not available", "Wait a second"),
         ({"code": "unreachable"}, "The site cannot be reached", "Check your connection"),

@@ -1,4 +1,4 @@
-"""The page under what people bring along: other browsers, odd pictures, bad networks."""
+"""The page with other browsers, unusual images and bad networks."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.browser.test_page import DIGITS, choose, enter_key, expect_answer, expect_problem
+from tests.browser.test_page import DIGITS, choose, enter_key, expect_problem, expect_result
 from tools.local.deployment import LocalDeployment
 
 PREDICT = "**/api/predict**"
@@ -19,8 +19,8 @@ OLDER_BROWSER = """
   delete AbortSignal.any;
   delete AbortSignal.timeout;
   const decode = window.createImageBitmap;
-  window.createImageBitmap = (picture, ...options) =>
-    options.length ? Promise.reject(new TypeError("no such option")) : decode(picture);
+  window.createImageBitmap = (image, ...options) =>
+    options.length ? Promise.reject(new TypeError("no such option")) : decode(image);
 """
 REFUSED_STORAGE = """
   Object.defineProperty(window, "sessionStorage", {
@@ -28,12 +28,12 @@ REFUSED_STORAGE = """
   });
 """
 BROKEN_CANVAS = "HTMLCanvasElement.prototype.getContext = () => null;"
-HALF_AN_ANSWER = """
+HALF_A_RESPONSE = """
   window.fetch = async () => new Response(new ReadableStream({
     start(controller) { controller.error(new TypeError("network error")); },
   }));
 """
-# What a spreadsheet puts onto the clipboard for one cell: its text, and a picture of it.
+# What a spreadsheet puts onto the clipboard for one cell: its text, and an image of it.
 TRANSFER = """([kind, text]) => {
   const data = new DataTransfer();
   if (text) data.setData("text/plain", text);
@@ -52,16 +52,16 @@ def restart(page: Page, script: str) -> None:
     page.reload()
 
 
-def answer(page: Page, status: int, content: dict[str, Any]) -> None:
+def respond(page: Page, status: int, content: dict[str, Any]) -> None:
     page.route(PREDICT, lambda route: route.fulfill(status=status, body=json.dumps(content)))
 
 
 def refuse(page: Page, status: int, code: str) -> None:
-    answer(page, status, {"error": {"code": code, "message": ""}, "request_id": "r"})
+    respond(page, status, {"error": {"code": code, "message": ""}, "request_id": "r"})
 
 
 def png(width: int, height: int) -> bytes:
-    """Return a black picture of one bit a pixel."""
+    """Return a black image of one bit a pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -76,15 +76,15 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("script", [OLDER_BROWSER, REFUSED_STORAGE], ids=["older", "no-storage"])
-def test_other_browsers_get_an_answer(page: Page, deployment: LocalDeployment, script: str) -> None:
+def test_other_browsers_get_a_result(page: Page, deployment: LocalDeployment, script: str) -> None:
     restart(page, script)
     enter_key(page, deployment.api_key)
     choose(page, DIGITS[3])
-    expect_answer(page, "3")
+    expect_result(page, "3")
 
 
 @pytest.mark.parametrize(
-    ("picture", "sent"),
+    ("image", "sent"),
     [
         (FilePayload(name="a.png", mimeType="image/png", buffer=GIF), "sent 1 . 1,"),
         (
@@ -95,10 +95,10 @@ def test_other_browsers_get_an_answer(page: Page, deployment: LocalDeployment, s
     ids=["gif-by-another-name", "scroll"],
 )
 def test_what_the_api_would_refuse_is_drawn_anew(
-    page: Page, deployment: LocalDeployment, picture: FilePayload, sent: str
+    page: Page, deployment: LocalDeployment, image: FilePayload, sent: str
 ) -> None:
     enter_key(page, deployment.api_key)
-    page.get_by_label("Choose a picture").set_input_files(picture)
+    page.get_by_label("Choose an image").set_input_files(image)
     expect(page.locator("#measurements")).to_contain_text(re.compile(sent))
 
 
@@ -109,30 +109,30 @@ def test_a_fault_of_the_page_ends_the_waiting(
     page = browser.new_page()  # not the fixture: it takes the fault for the failure that it is
     page.add_init_script(BROKEN_CANVAS)
     page.goto(deployment.page_url)
-    page.get_by_label("Choose a picture").set_input_files(
+    page.get_by_label("Choose an image").set_input_files(
         FilePayload(name="a.gif", mimeType="image/gif", buffer=GIF)
     )
     expect_problem(page, "Something unexpected happened", "TypeError")
     page.close()
 
 
-def test_a_connection_lost_within_the_answer_is_said(page: Page) -> None:
-    restart(page, HALF_AN_ANSWER)
+def test_a_connection_lost_within_the_response_is_said(page: Page) -> None:
+    restart(page, HALF_A_RESPONSE)
     enter_key(page, "any")
     choose(page, DIGITS[0])
     expect_problem(page, "The site cannot be reached", "Check your connection")
 
 
-def test_no_answer_is_said_in_time(page: Page) -> None:
+def test_no_response_is_said_in_time(page: Page) -> None:
     page.clock.install()
     page.reload()
     page.route(PREDICT, lambda _route: None)
     enter_key(page, "any")
     with page.expect_request(PREDICT):
         choose(page, DIGITS[0])
-    expect(page.get_by_role("status")).to_have_text("Looking at the picture")
+    expect(page.get_by_role("status")).to_have_text("Classifying the image")
     page.clock.fast_forward(33_000)
-    expect_problem(page, "No answer came in time", "timeout")
+    expect_problem(page, "The API did not respond in time", "timeout")
 
 
 def test_a_firewall_does_not_put_the_blame_on_the_key(page: Page) -> None:
@@ -143,7 +143,7 @@ def test_a_firewall_does_not_put_the_blame_on_the_key(page: Page) -> None:
     expect(page.get_by_label("API key")).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_the_focus_stays_at_the_answer_when_it_is_asked_for_again(
+def test_the_focus_stays_at_the_result_when_it_is_requested_again(
     page: Page, deployment: LocalDeployment
 ) -> None:
     refuse(page, 503, "overloaded")
@@ -152,18 +152,18 @@ def test_the_focus_stays_at_the_answer_when_it_is_asked_for_again(
     expect_problem(page, "The model is busy")
     page.unroute(PREDICT)
     page.get_by_role("button", name="Try again").press("Enter")
-    expect_answer(page, "4")
+    expect_result(page, "4")
     expect(page.get_by_role("heading", name="The model says")).to_be_focused()
 
 
-def test_another_key_asks_nothing_again_that_is_answered(
+def test_another_key_sends_nothing_again_that_has_a_result(
     page: Page, deployment: LocalDeployment
 ) -> None:
     enter_key(page, deployment.api_key)
     choose(page, DIGITS[5])
-    expect_answer(page, "5")
+    expect_result(page, "5")
     enter_key(page, "")
-    expect(page.locator("#answer")).to_be_visible()
+    expect(page.locator("#result")).to_be_visible()
     choose(page, DIGITS[6])
     expect_problem(page, "The API key is missing")
 
@@ -176,7 +176,7 @@ def test_text_for_the_key_is_left_to_the_browser(page: Page, kind: str, text: st
         assert taken_by_the_browser
         expect(page.locator("#waiting")).to_be_visible()
     else:
-        expect_problem(page, "That is not a picture that this browser can read")
+        expect_problem(page, "This browser cannot read the file as an image")
 
 
 def test_labels_of_any_kind_fit(page: Page) -> None:
@@ -184,7 +184,7 @@ def test_labels_of_any_kind_fit(page: Page) -> None:
     predictions = [
         {"label": label, "index": index, "probability": 0.3} for index, label in enumerate(labels)
     ]
-    answer(page, 200, {"predictions": predictions})
+    respond(page, 200, {"predictions": predictions})
     page.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 at 400 %
     enter_key(page, "any")
     choose(page, DIGITS[0])
@@ -202,7 +202,7 @@ def test_a_model_of_any_number_of_classes_is_drawn(page: Page, count: int) -> No
         {"label": f"class of index {index}", "index": index, "probability": 1 / (index + 2)}
         for index in range(count)
     ]
-    answer(page, 200, {"predictions": predictions})
+    respond(page, 200, {"predictions": predictions})
     enter_key(page, "any")
     choose(page, DIGITS[0])
     bars = page.locator("#predictions li")
@@ -225,10 +225,10 @@ def test_a_model_of_any_number_of_classes_is_drawn(page: Page, count: int) -> No
 )
 def test_a_prediction_that_cannot_be_drawn_is_said(page: Page, prediction: Any) -> None:
     good = {"label": "b", "index": 1, "probability": 0.5}
-    answer(page, 200, {"predictions": [good, prediction]})
+    respond(page, 200, {"predictions": [good, prediction]})
     enter_key(page, "any")
     choose(page, DIGITS[0])
-    expect_problem(page, "The model gave no usable answer", "invalid_endpoint_answer")
+    expect_problem(page, "The model returned an invalid response", "invalid_endpoint_answer")
 
 
 def test_the_api_page_tells_the_values_of_a_parameter(page: Page) -> None:
@@ -278,7 +278,7 @@ def test_bars_are_seen_where_the_system_forces_colours(
     page.goto(deployment.page_url)
     enter_key(page, deployment.api_key)
     choose(page, DIGITS[7])
-    expect_answer(page, "7")
+    expect_result(page, "7")
     track, filled = (
         page.locator(f"#predictions .{part}").first.evaluate(
             "part => getComputedStyle(part).backgroundColor"

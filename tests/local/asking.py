@@ -1,4 +1,4 @@
-"""One way to ask the deployed API, which lets no answer pass that is not documented."""
+"""Sends requests to the deployed API and checks that each response is documented."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from tools.local.deployment import LocalDeployment
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; the key goes with it unless `key` is another text."""
+    """A request; None as `key` sends the deployment's API key."""
 
     body: bytes = b""
     content_type: str | None = "image/png"
@@ -26,16 +26,16 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came: header names in lower case, the body read where it is JSON."""
+class Response:
+    """A response; header names are in lower case, a JSON body is parsed."""
 
     status: int
     headers: dict[str, str]
     body: Any
 
 
-def send(deployment: LocalDeployment, request: Request) -> Answer:
-    """Ask the API; fail where the OpenAPI document has no such answer."""
+def send(deployment: LocalDeployment, request: Request) -> Response:
+    """Send a request; fail if the OpenAPI document has no such response."""
     address = urlsplit(deployment.api_url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=35)
     headers = {
@@ -45,16 +45,17 @@ def send(deployment: LocalDeployment, request: Request) -> Answer:
     }
     path = f"{address.path}{request.path}{request.query}"
     connection.request(request.method, path, request.body, headers)
-    response = connection.getresponse()
-    content = response.read()
+    received = connection.getresponse()
+    content = received.read()
     connection.close()
-    received = {name.lower(): value for name, value in response.getheaders()}
-    is_json = received["content-type"].startswith("application/json")
-    answer = Answer(response.status, received, json.loads(content) if is_json else content.decode())
-    # Whoever asks for what there is not gets the answers of an operation, too.
+    received_headers = {name.lower(): value for name, value in received.getheaders()}
+    is_json = received_headers["content-type"].startswith("application/json")
+    parsed = json.loads(content) if is_json else content.decode()
+    response = Response(received.status, received_headers, parsed)
+    # Other paths have the error responses of the operations too.
     operation = HEALTH if request.path == HEALTH else PREDICT
-    check_documented(operation, answer.status, received["content-type"], answer.body)
-    return answer
+    check_documented(operation, response.status, received_headers["content-type"], response.body)
+    return response
 
 
 def ask(
@@ -65,6 +66,6 @@ def ask(
     query: str = "",
     key: str | None = None,
 ) -> tuple[int, Any]:
-    """Ask for a prediction; return status and body."""
-    answer = send(deployment, Request(body, content_type, query=query, key=key))
-    return answer.status, answer.body
+    """Send an image to be classified; return status and body."""
+    response = send(deployment, Request(body, content_type, query=query, key=key))
+    return response.status, response.body

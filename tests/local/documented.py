@@ -1,4 +1,4 @@
-"""The published OpenAPI document, as a judge of answers."""
+"""Checks responses against the published OpenAPI document."""
 
 from typing import Any
 
@@ -20,25 +20,26 @@ REGISTRY: Registry[Any] = Registry().with_resource(
 
 
 def check_documented(operation: str, status: int, content_type: str, body: Any) -> None:
-    """Fail where an operation has no such answer.
+    """Fail if an operation has no such response.
 
-    A schema of errors lists the codes of its status, so that an answer of another pair than the
-    error table's does not pass.
+    The schema of a status lists its error codes, so that a code with another status fails.
 
     Args:
         operation: its operationId.
-        status: HTTP status of the answer.
-        content_type: its header.
-        body: the body, read where it is JSON.
+        status: HTTP status of the response.
+        content_type: the Content-Type header.
+        body: the body, parsed if it is JSON.
 
     Raises:
         AssertionError: the document has no such status, media type or body.
     """
     path, method = _OPERATIONS[operation]
-    answers = DOCUMENT["paths"][path][method]["responses"]
-    assert str(status) in answers, f"{operation} has no answer {status}: {body}"
+    responses = DOCUMENT["paths"][path][method]["responses"]
+    assert str(status) in responses, f"{operation} has no response {status}: {body}"
     media_type = content_type.partition(";")[0]
-    assert media_type in answers[str(status)]["content"], f"{status} is never {media_type}: {body}"
+    assert media_type in responses[str(status)]["content"], (
+        f"{status} is never {media_type}: {body}"
+    )
     place = ("paths", path, method, "responses", str(status), "content", media_type, "schema")
     pointer = "/".join(part.replace("/", "~1") for part in place)
     validator = OAS31Validator({"$ref": f"urn:document#/{pointer}"}, registry=REGISTRY)

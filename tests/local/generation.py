@@ -1,4 +1,4 @@
-"""How requests are generated: the same ones each time."""
+"""Settings of generated requests: the same requests in each run."""
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -6,7 +6,7 @@ REPRODUCIBLE = settings(
     derandomize=True,
     database=None,
     deadline=None,  # other work on the machine would fail a test by its time
-    # A failing request is shown as it was found: each smaller one would be asked of the deployment.
+    # No shrinking: each smaller request would be sent to the deployment.
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,8 +1,8 @@
-"""Parts of requests that a parser may stumble over, as Hypothesis strategies.
+"""Hypothesis strategies for parts of requests that parsers may not handle.
 
 All of them are valid HTTP: control characters, other than ASCII in the first line, a second Host or
-Content-Length, an unknown Transfer-Encoding and an Upgrade end at any server before it asks the
-API, here at hypercorn and on AWS at its own front. So does a Host that is not the API's.
+Content-Length, an unknown Transfer-Encoding and an Upgrade are rejected before the API, here by
+hypercorn and on AWS by its front end. So is a Host that is not the API's.
 """
 
 import base64
@@ -11,9 +11,9 @@ import string
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 
-from tests.local.pictures import PICTURES, pictures
+from tests.local.images import IMAGES, images
 
-_ENCODED = base64.b64encode(PICTURES["image/png"]).decode()
+_ENCODED = base64.b64encode(IMAGES["image/png"]).decode()
 _STRINGS = strategies.one_of(
     strategies.sampled_from(
         (f'"{_ENCODED}"', f'"{_ENCODED[:-1]}"', f'"{_ENCODED[:9]}\\n"', '"\0"')
@@ -67,13 +67,13 @@ JSON_BODIES = _DECORATED | (_GOOD_OR_NEARLY | _DOCUMENTS).map(
 )
 """JSON, nearly JSON, and JSON that no parser should follow to its end."""
 
-BODIES = strategies.one_of(JSON_BODIES, *map(pictures, PICTURES))
+BODIES = strategies.one_of(JSON_BODIES, *map(images, IMAGES))
 
 # What a header's value may hold, but no blank at its ends.
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _HEADER_TEXT = strategies.text(_VISIBLE + "\xa0\xe9\xff", max_size=30)
 _MEDIA_TYPES = strategies.sampled_from(
-    (*PICTURES, "application/json", "IMAGE/PNG", "Application/JSON", "image/*", "*/*", "image/png,",
+    (*IMAGES, "application/json", "IMAGE/PNG", "Application/JSON", "image/*", "*/*", "image/png,",
      "image", "image/gif", "text/plain", "multipart/form-data", "application/problem+json", "",
      "application/octet-stream", "application/x-www-form-urlencoded", "image/jpg")
 )  # fmt: skip

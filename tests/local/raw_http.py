@@ -1,4 +1,4 @@
-"""Requests as they go over the wire, with what no client library would send."""
+"""Sends raw HTTP requests that no client library would send."""
 
 import http.client
 import socket
@@ -14,14 +14,14 @@ _CHUNK_BYTES = 1000
 
 @dataclass(frozen=True)
 class RawRequest:
-    """A request that is HTTP/1.1, whatever else it is.
+    """A valid HTTP/1.1 request with arbitrary content.
 
     Attributes:
         method: any token.
         target: what follows the API's base address, percent-encoded or not.
         headers: names and values in their order; Host and the body's length are added.
         body: sent as it is.
-        chunked: whether the body's length is told by chunks and not by Content-Length.
+        chunked: whether the body is sent in chunks, without Content-Length.
     """
 
     method: str = "POST"
@@ -32,16 +32,16 @@ class RawRequest:
 
 
 @dataclass(frozen=True)
-class RawAnswer:
-    """An answer with its headers by lower-case name."""
+class RawResponse:
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-def exchange(deployment: LocalDeployment, request: RawRequest) -> RawAnswer:
-    """Send a request on a connection of its own and read the answer."""
+def exchange(deployment: LocalDeployment, request: RawRequest) -> RawResponse:
+    """Send a request on a new connection and read the response."""
     address = urlsplit(deployment.api_url)
     lines = [
         f"{request.method} {address.path}{request.target} HTTP/1.1",
@@ -55,12 +55,12 @@ def exchange(deployment: LocalDeployment, request: RawRequest) -> RawAnswer:
     endpoint = (address.hostname or "", address.port or 0)
     with socket.create_connection(endpoint, timeout=_TIMEOUT_SECONDS) as connection:
         connection.sendall(head + body)
-        response = http.client.HTTPResponse(connection, method=request.method)
-        response.begin()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        answer = RawAnswer(response.status, headers, response.read())
-        response.close()
-    return answer
+        received = http.client.HTTPResponse(connection, method=request.method)
+        received.begin()
+        headers = {name.lower(): value for name, value in received.getheaders()}
+        response = RawResponse(received.status, headers, received.read())
+        received.close()
+    return response
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:

@@ -15,29 +15,29 @@ from tests.local.asking import ask
 from tests.local.conftest import DEMO
 from tools.local.deployment import LocalDeployment
 
-PICTURES = sorted((DEMO / "data" / "test").glob("*/*.png"))
+IMAGES = sorted((DEMO / "data" / "test").glob("*/*.png"))
 
 
 def test_held_back_digits_are_recognised(deployment: LocalDeployment) -> None:
-    def recognised(picture: Path) -> bool:
-        status, answer = ask(deployment, picture.read_bytes(), query="?top_k=1")
-        assert status == 200, answer
-        return bool(answer["predictions"][0]["label"] == picture.parent.name)
+    def recognised(image: Path) -> bool:
+        status, response = ask(deployment, image.read_bytes(), query="?top_k=1")
+        assert status == 200, response
+        return bool(response["predictions"][0]["label"] == image.parent.name)
 
     with ThreadPoolExecutor(4) as pool:
-        right = list(pool.map(recognised, PICTURES))
+        right = list(pool.map(recognised, IMAGES))
     assert len(right) >= 100
     assert sum(right) / len(right) >= 0.97
 
 
-def test_an_answer_has_every_documented_member(
+def test_a_response_has_every_documented_member(
     deployment: LocalDeployment, manifest: dict[str, Any], model_version: str
 ) -> None:
-    status, answer = ask(deployment, PICTURES[0].read_bytes(), query="?top_k=10")
+    status, response = ask(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
     assert status == 200
-    assert answer.keys() == {"predictions", "model", "request_id"}
-    assert answer["model"] == {"name": manifest["name"], "version": model_version}
-    predictions = answer["predictions"]
+    assert response.keys() == {"predictions", "model", "request_id"}
+    assert response["model"] == {"name": manifest["name"], "version": model_version}
+    predictions = response["predictions"]
     assert [item["label"] for item in predictions] != []
     assert {item["label"] for item in predictions} == set(manifest["labels"])
     assert all(manifest["labels"][item["index"]] == item["label"] for item in predictions)
@@ -47,15 +47,15 @@ def test_an_answer_has_every_documented_member(
 
 
 def test_five_classes_by_default(deployment: LocalDeployment) -> None:
-    _, answer = ask(deployment, PICTURES[0].read_bytes())
-    assert len(answer["predictions"]) == 5
+    _, response = ask(deployment, IMAGES[0].read_bytes())
+    assert len(response["predictions"]) == 5
 
 
-def test_a_picture_in_json_gets_the_same_answer(deployment: LocalDeployment) -> None:
-    picture = PICTURES[0].read_bytes()
-    body = json.dumps({"image": base64.b64encode(picture).decode()}).encode()
+def test_an_image_in_json_gets_the_same_response(deployment: LocalDeployment) -> None:
+    image = IMAGES[0].read_bytes()
+    body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
     status, in_json = ask(deployment, body, "application/json")
-    _, raw = ask(deployment, picture)
+    _, raw = ask(deployment, image)
     assert status == 200, in_json
     assert in_json["predictions"] == raw["predictions"]
 
@@ -66,7 +66,7 @@ def test_what_the_model_server_measures_is_in_the_functions_metrics(
     stack_resources: Callable[[str, str], list[str]],
 ) -> None:
     started_ms = int(time.time() * 1000)
-    status, answer = ask(deployment, PICTURES[0].read_bytes(), query="?top_k=10")
+    status, response = ask(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
     assert status == 200
 
     [function] = stack_resources("whippet-local-api", "AWS::Lambda::Function")
@@ -79,8 +79,8 @@ def test_what_the_model_server_measures_is_in_the_functions_metrics(
         for event in written["events"]
         if event["message"].startswith("{")
     ]
-    [log] = [line for line in lines if line.get("correlation_id") == answer["request_id"]]
-    probabilities = [prediction["probability"] for prediction in answer["predictions"]]
+    [log] = [line for line in lines if line.get("correlation_id") == response["request_id"]]
+    probabilities = [prediction["probability"] for prediction in response["predictions"]]
     entropy = -sum(p * math.log(p) for p in probabilities if p)
     assert log["entropy"] == pytest.approx(entropy)
     # A digit, light on dark: 0.34 and 0.06 where this was written.
@@ -97,10 +97,10 @@ def test_what_the_model_server_measures_is_in_the_functions_metrics(
     assert {"PredictionEntropy", "PictureBrightness", "PictureSharpness"} <= {
         metric["Name"] for metric in by_model
     }
-    assert metrics["model"] == answer["model"]["name"]
+    assert metrics["model"] == response["model"]["name"]
 
 
-GOOD = PICTURES[0].read_bytes() if PICTURES else b""
+GOOD = IMAGES[0].read_bytes() if IMAGES else b""
 BAD_INPUT = {
     "empty body": (b"", "image/png", 400, "empty_body"),
     "not an image": (b"hello, I am text" * 10, "image/jpeg", 415, "unsupported_image"),
@@ -108,7 +108,7 @@ BAD_INPUT = {
     "wrong content type": (GOOD, "text/plain", 415, "unsupported_media_type"),
     "no content type": (GOOD, None, 415, "unsupported_media_type"),
     "broken JSON": (b'{"image": ', "application/json", 400, "invalid_json"),
-    "JSON without image": (b'{"picture": "aGk="}', "application/json", 400, "invalid_request"),
+    "JSON without image": (b'{"photo": "aGk="}', "application/json", 400, "invalid_request"),
     "broken base64": (b'{"image": "%%%"}', "application/json", 400, "invalid_base64"),
     "more than 4 MiB": (
         GOOD[:64] + b"\0" * (4 * 1024 * 1024), "image/png", 413, "payload_too_large",
@@ -119,49 +119,49 @@ BAD_INPUT = {
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_gets_its_status_in_the_one_shape(deployment: LocalDeployment, case: str) -> None:
     body, content_type, expected_status, expected_code = BAD_INPUT[case]
-    status, answer = ask(deployment, body, content_type)
-    assert answer.keys() == {"error", "request_id"}, answer
-    assert (status, answer["error"]["code"]) == (expected_status, expected_code), answer
-    assert answer["error"].keys() == {"code", "message"}
-    assert answer["error"]["message"]
-    assert answer["request_id"]
+    status, response = ask(deployment, body, content_type)
+    assert response.keys() == {"error", "request_id"}, response
+    assert (status, response["error"]["code"]) == (expected_status, expected_code), response
+    assert response["error"].keys() == {"code", "message"}
+    assert response["error"]["message"]
+    assert response["request_id"]
 
 
 @pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "ALL", "1e9"])
 def test_a_wrong_top_k_is_refused(deployment: LocalDeployment, top_k: str) -> None:
-    status, answer = ask(deployment, GOOD, query=f"?top_k={top_k}")
-    assert (status, answer["error"]["code"]) == (400, "invalid_top_k"), answer
+    status, response = ask(deployment, GOOD, query=f"?top_k={top_k}")
+    assert (status, response["error"]["code"]) == (400, "invalid_top_k"), response
 
 
 @pytest.mark.parametrize("top_k", ["11", "1000", "999999999", "all"])
 def test_more_than_there_are_gives_all_classes(deployment: LocalDeployment, top_k: str) -> None:
     _, ten = ask(deployment, GOOD, query="?top_k=10")
-    status, answer = ask(deployment, GOOD, query=f"?top_k={top_k}")
-    assert status == 200, answer
-    assert len(answer["predictions"]) == 10
-    assert answer["predictions"] == ten["predictions"]
+    status, response = ask(deployment, GOOD, query=f"?top_k={top_k}")
+    assert status == 200, response
+    assert len(response["predictions"]) == 10
+    assert response["predictions"] == ten["predictions"]
 
 
 def test_every_class_in_the_order_of_the_labels(
     deployment: LocalDeployment, manifest: dict[str, Any]
 ) -> None:
     _, by_score = ask(deployment, GOOD, query="?top_k=all")
-    status, answer = ask(deployment, GOOD, query="?order=class")
-    assert status == 200, answer
-    predictions = answer["predictions"]
+    status, response = ask(deployment, GOOD, query="?order=class")
+    assert status == 200, response
+    predictions = response["predictions"]
     assert [item["label"] for item in predictions] == manifest["labels"]
     assert [item["index"] for item in predictions] == list(range(len(predictions)))
     assert sorted(predictions, key=lambda item: -item["probability"]) == by_score["predictions"]
 
 
 def test_logits_are_what_the_probabilities_are_made_of(deployment: LocalDeployment) -> None:
-    _, answer = ask(deployment, GOOD, query="?order=class")
+    _, response = ask(deployment, GOOD, query="?order=class")
     status, raw = ask(deployment, GOOD, query="?order=class&scores=logits")
     assert status == 200, raw
     logits = [item["logit"] for item in raw["predictions"]]
     assert all(item.keys() == {"label", "index", "logit"} for item in raw["predictions"])
     powers = [math.exp(logit - max(logits)) for logit in logits]
-    assert [item["probability"] for item in answer["predictions"]] == pytest.approx(
+    assert [item["probability"] for item in response["predictions"]] == pytest.approx(
         [power / sum(powers) for power in powers], abs=1e-6
     )
 
@@ -178,12 +178,12 @@ def test_logits_are_what_the_probabilities_are_made_of(deployment: LocalDeployme
     ],
 )
 def test_a_wrong_parameter_is_refused(deployment: LocalDeployment, query: str, code: str) -> None:
-    status, answer = ask(deployment, GOOD, query=query)
-    assert (status, answer["error"]["code"]) == (400, code), answer
+    status, response = ask(deployment, GOOD, query=query)
+    assert (status, response["error"]["code"]) == (400, code), response
 
 
 @pytest.mark.parametrize("key", ["", "not-the-key"])
-def test_without_the_key_nothing_is_answered(deployment: LocalDeployment, key: str) -> None:
-    status, answer = ask(deployment, GOOD, key=key)
+def test_without_the_key_nothing_is_classified(deployment: LocalDeployment, key: str) -> None:
+    status, response = ask(deployment, GOOD, key=key)
     assert status == 403
-    assert answer.keys() == {"error", "request_id"}
+    assert response.keys() == {"error", "request_id"}

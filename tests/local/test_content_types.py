@@ -13,7 +13,7 @@ from classifier_proxy.requests import IMAGE_MEDIA_TYPES, OTHER_IMAGE_MEDIA_TYPES
 from tests.lambda_src.forms import CONTENT_TYPE, file, form, joined
 from tests.lambda_src.test_content_types import FOREIGN
 from tests.local.asking import ask
-from tests.local.pictures import PICTURES
+from tests.local.images import IMAGES
 from tests.local.test_api import GOOD
 from tools.local.deployment import LocalDeployment
 
@@ -24,26 +24,26 @@ JSON = "application/json"
 def expected(deployment: LocalDeployment) -> dict[str, Any]:
     """The predictions of each image where it is called what it is."""
     predictions = {}
-    for media_type, image in PICTURES.items():
-        status, answer = ask(deployment, image, media_type)
-        assert status == 200, answer
-        predictions[media_type] = answer["predictions"]
+    for media_type, image in IMAGES.items():
+        status, response = ask(deployment, image, media_type)
+        assert status == 200, response
+        predictions[media_type] = response["predictions"]
     return predictions
 
 
-@pytest.mark.parametrize("media_type", PICTURES)
+@pytest.mark.parametrize("media_type", IMAGES)
 @pytest.mark.parametrize(
     "content_type", [*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, "image/jpg; charset=binary"]
 )
 def test_the_bytes_decide_whatever_they_are_called(
     deployment: LocalDeployment, expected: dict[str, Any], media_type: str, content_type: str
 ) -> None:
-    status, answer = ask(deployment, PICTURES[media_type], content_type)
-    assert status == 200, answer
-    assert answer["predictions"] == expected[media_type]
+    status, response = ask(deployment, IMAGES[media_type], content_type)
+    assert status == 200, response
+    assert response["predictions"] == expected[media_type]
 
 
-@pytest.mark.parametrize("media_type", PICTURES)
+@pytest.mark.parametrize("media_type", IMAGES)
 def test_a_form_of_one_file_as_a_client_writes_it(
     deployment: LocalDeployment, expected: dict[str, Any], media_type: str
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_form_of_one_file_as_a_client_writes_it(
         response = session.post(
             f"{deployment.api_url.rstrip('/')}/predict",
             headers={"x-api-key": deployment.api_key},
-            files={"photo": ("a photo.bin", PICTURES[media_type])},
+            files={"photo": ("a photo.bin", IMAGES[media_type])},
             data={"top_k": "2"},
             timeout=35,
         )
@@ -71,12 +71,12 @@ def test_a_form_of_one_file_as_a_client_writes_it(
     ],
 )
 def test_another_form_is_refused(deployment: LocalDeployment, body: bytes, reason: str) -> None:
-    status, answer = ask(deployment, body, CONTENT_TYPE)
-    assert (status, answer["error"]["code"]) == (400, "invalid_request"), answer
-    assert reason in answer["error"]["message"]
+    status, response = ask(deployment, body, CONTENT_TYPE)
+    assert (status, response["error"]["code"]) == (400, "invalid_request"), response
+    assert reason in response["error"]["message"]
 
 
-ENCODED = base64.b64encode(PICTURES["image/png"]).decode()
+ENCODED = base64.b64encode(IMAGES["image/png"]).decode()
 
 
 @pytest.mark.parametrize(
@@ -93,21 +93,21 @@ ENCODED = base64.b64encode(PICTURES["image/png"]).decode()
 def test_base64_as_clients_write_it(
     deployment: LocalDeployment, expected: dict[str, Any], text: str
 ) -> None:
-    status, answer = ask(deployment, json.dumps({"image": text}).encode(), JSON)
-    assert status == 200, answer
-    assert answer["predictions"] == expected["image/png"]
+    status, response = ask(deployment, json.dumps({"image": text}).encode(), JSON)
+    assert status == 200, response
+    assert response["predictions"] == expected["image/png"]
 
 
 def test_parameters_beside_the_image_in_json(
     deployment: LocalDeployment, expected: dict[str, Any]
 ) -> None:
     body = json.dumps({"image": ENCODED, "top_k": 3, "order": "score"}).encode()
-    status, answer = ask(deployment, body, JSON)
-    assert status == 200, answer
-    assert answer["predictions"] == expected["image/png"][:3]
+    status, response = ask(deployment, body, JSON)
+    assert status == 200, response
+    assert response["predictions"] == expected["image/png"][:3]
 
-    status, answer = ask(deployment, body, JSON, query="?top_k=3")
-    assert (status, answer["error"]["code"]) == (400, "invalid_top_k"), answer
+    status, response = ask(deployment, body, JSON, query="?top_k=3")
+    assert (status, response["error"]["code"]) == (400, "invalid_top_k"), response
 
 
 @pytest.mark.parametrize("case", FOREIGN)
@@ -115,17 +115,17 @@ def test_what_is_no_image_of_ours_is_named_with_what_to_do(
     deployment: LocalDeployment, case: str
 ) -> None:
     content, name, advice = FOREIGN[case]
-    status, answer = ask(deployment, content, "application/octet-stream")
-    assert (status, answer["error"]["code"]) == (415, "unsupported_image"), answer
-    assert name in answer["error"]["message"]
-    assert advice in answer["error"]["message"]
+    status, response = ask(deployment, content, "application/octet-stream")
+    assert (status, response["error"]["code"]) == (415, "unsupported_image"), response
+    assert name in response["error"]["message"]
+    assert advice in response["error"]["message"]
 
 
 def test_a_missing_content_type_is_named(deployment: LocalDeployment) -> None:
     for body in (GOOD, json.dumps({"image": ENCODED}).encode(), b""):
-        status, answer = ask(deployment, body, None)
-        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type"), answer
-        assert "Content-Type header is missing" in answer["error"]["message"]
+        status, response = ask(deployment, body, None)
+        assert (status, response["error"]["code"]) == (415, "unsupported_media_type"), response
+        assert "Content-Type header is missing" in response["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_missing_content_type_is_named(deployment: LocalDeployment) -> None:
         (b"", "application/x-www-form-urlencoded"),
         (form(b"")[0], CONTENT_TYPE),
         (b"{}", JSON),
-        (b'{"picture": "aGk="}', JSON),
+        (b'{"photo": "aGk="}', JSON),
         (b"", JSON),
         (GOOD, JSON),
         (gzip.compress(b'{"image": ""}'), JSON),
@@ -149,6 +149,6 @@ def test_no_refusal_recommends_an_address_that_this_stage_refuses(
     url = json.dumps({"url": "https://images.example.com/cat.jpg"}).encode()
     assert ask(deployment, url, JSON)[1]["error"]["code"] == "url_disabled"
 
-    status, answer = ask(deployment, body, content_type)
-    assert 400 <= status < 500, answer
-    assert "url" not in answer["error"]["message"].lower()
+    status, response = ask(deployment, body, content_type)
+    assert 400 <= status < 500, response
+    assert "url" not in response["error"]["message"].lower()

@@ -74,8 +74,8 @@ def test_every_class_by_a_direct_invocation(invoke: Invoke, manifest: dict[str, 
 def test_a_wrong_member_is_refused_as_by_the_api(
     invoke: Invoke, event: Any, status: int, code: str
 ) -> None:
-    answered, body = invoke(event)
-    assert (answered, body["error"]["code"]) == (status, code), body
+    received, body = invoke(event)
+    assert (received, body["error"]["code"]) == (status, code), body
 
 
 @pytest.mark.parametrize("event", OTHER_EVENTS, ids=lambda event: str(event)[:60])

@@ -187,7 +187,7 @@ def test_an_update_replaces_the_fleet(
 @pytest.mark.parametrize(
     "image",
     [
-        "registry/nobody:knows",
+        "registry/missing:tag",
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/whippet:1.4.0",
         f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/whippet@sha256:{'0a' * 32}",
     ],
@@ -235,10 +235,10 @@ def test_an_endpoint_on_a_gpu_type_computes_with_the_cpus_engine(
         environment = environment_of(server)
         assert environment["WHIPPET_ENGINE"] == "openvino"
         assert environment["WHIPPET_MAX_BATCH"] == "8"
-        answer = client("sagemaker-runtime").invoke_endpoint(
+        response = client("sagemaker-runtime").invoke_endpoint(
             EndpointName="on-gpu", Body=GOOD, ContentType="image/png"
         )
-        assert json.load(answer["Body"])["predictions"]
+        assert json.load(response["Body"])["predictions"]
     finally:
         sagemaker.delete_endpoint(EndpointName="on-gpu")
         wait_until_gone(sagemaker, "on-gpu")
@@ -246,14 +246,14 @@ def test_an_endpoint_on_a_gpu_type_computes_with_the_cpus_engine(
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "missing endpoint": (
-        "describe_endpoint", {"EndpointName": "nobody"}, "Could not find endpoint",
+        "describe_endpoint", {"EndpointName": "missing"}, "Could not find endpoint",
     ),
     "missing configuration": (
-        "create_endpoint", {"EndpointName": "e", "EndpointConfigName": "nobody"},
+        "create_endpoint", {"EndpointName": "e", "EndpointConfigName": "missing"},
         "Could not find endpoint configuration",
     ),
     "existing endpoint": (
-        "create_endpoint", {"EndpointName": "whippet-local", "EndpointConfigName": "nobody"},
+        "create_endpoint", {"EndpointName": "whippet-local", "EndpointConfigName": "missing"},
         "Cannot create already existing endpoint",
     ),
     "model without a role": (
@@ -261,19 +261,19 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "variant without a model": (
         "create_endpoint_config",
-        {"EndpointConfigName": "c", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody",
+        {"EndpointConfigName": "c", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/missing",
          "ProductionVariants": [{"VariantName": "v", "InstanceType": "ml.m5.large"}]},
         "names no model",
     ),
     "missing role": (
         "create_model",
-        {"ModelName": "m", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"},
+        {"ModelName": "m", "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/missing"},
         "Could not assume role",
     ),
     "missing model": (
         "create_endpoint_config",
         {"EndpointConfigName": "c", "ProductionVariants": [
-            {"VariantName": "v", "ModelName": "nobody", "InstanceType": "ml.m5.large"}]},
+            {"VariantName": "v", "ModelName": "missing", "InstanceType": "ml.m5.large"}]},
         "Could not find model",
     ),
     "unknown instance type": (
@@ -317,10 +317,10 @@ def test_a_scaling_target_needs_a_variant_that_serves(
     assert [
         (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) for target in targets
     ] == [(f"endpoint/{deployment.endpoint_name}/variant/primary", 1, 3)]
-    with pytest.raises(ClientError, match="Variant nobody is not found"):
+    with pytest.raises(ClientError, match="Variant missing is not found"):
         scaling.register_scalable_target(
             ServiceNamespace="sagemaker",
-            ResourceId=f"endpoint/{deployment.endpoint_name}/variant/nobody",
+            ResourceId=f"endpoint/{deployment.endpoint_name}/variant/missing",
             ScalableDimension="sagemaker:variant:DesiredInstanceCount",
             MinCapacity=1,
             MaxCapacity=3,
@@ -341,9 +341,9 @@ def test_two_updates_at_once_are_one(sagemaker: Any, deployment: LocalDeployment
         return "accepted"
 
     with ThreadPoolExecutor(4) as pool:
-        answers = sorted(pool.map(update, range(4)))
-    assert answers.count("accepted") == 1
-    assert all("Cannot update in-progress endpoint" in text for text in answers[:3])
+        responses = sorted(pool.map(update, range(4)))
+    assert responses.count("accepted") == 1
+    assert all("Cannot update in-progress endpoint" in text for text in responses[:3])
     wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
 
 
@@ -377,4 +377,4 @@ def test_what_no_endpoint_uses_any_more_is_deleted(
 
 def test_an_endpoint_that_there_is_not_cannot_be_invoked(client: Client) -> None:
     with pytest.raises(ClientError, match="ValidationError"):
-        client("sagemaker-runtime").invoke_endpoint(EndpointName="nobody", Body=GOOD)
+        client("sagemaker-runtime").invoke_endpoint(EndpointName="missing", Body=GOOD)

@@ -1,4 +1,4 @@
-"""schemathesis asks the deployed API what its own document allows, and what it does not.
+"""schemathesis sends requests that the API's document allows, and others.
 
 The document is the one that the deployment publishes (tests/local/test_page.py compares them).
 """
@@ -12,34 +12,34 @@ import schemathesis
 from hypothesis import settings
 from schemathesis.config import SchemathesisConfig
 
-from tests.local.any_request import check_answer_of_any_request
+from tests.local.any_request import check_response_to_any_request
 from tests.local.documented import DOCUMENT
 from tests.local.generation import REPRODUCIBLE
-from tests.local.pictures import PICTURES, pictures
+from tests.local.images import IMAGES, images
 from tools.local.deployment import LocalDeployment
 
 GENERATED_REQUESTS = 2_000
 CONFIGURATION = {
     "seed": 1,
-    # The key is given below; who has none is asked for in tests/local/test_api.py.
+    # The key is set below; tests/local/test_api.py sends requests without one.
     "generation": {"with-security-parameters": False},
     "checks": {
-        # No schema says which bytes are a picture, nor how many classes the deployed model has.
+        # No schema says which bytes are an image, nor how many classes the deployed model has.
         "positive_data_acceptance": {"enabled": False},
     },
-    # Asks twice more for each good answer; those of the coverage phase are enough.
+    # Sends two more requests for each 200; the coverage phase is enough.
     "phases": {"fuzzing": {"checks": {"ignored_auth": {"enabled": False}}}},
     "operations": [
         {
-            # API Gateway has no 405: a method that there is not is 403, as the document says.
+            # API Gateway has no 405: an unknown method is 403, as the document says.
             "include-operation-id": "health",
             "checks": {"unsupported_method": {"enabled": False}},
         }
     ],
 }
 
-for _media_type in PICTURES:
-    schemathesis.openapi.media_type(_media_type, pictures(_media_type))
+for _media_type in IMAGES:
+    schemathesis.openapi.media_type(_media_type, images(_media_type))
 schema = schemathesis.openapi.from_dict(
     DOCUMENT, config=SchemathesisConfig.from_dict(CONFIGURATION)
 )
@@ -54,11 +54,11 @@ def session() -> Iterator[requests.Session]:
 
 @schema.parametrize()
 @settings(REPRODUCIBLE, max_examples=GENERATED_REQUESTS)
-def test_no_request_gets_an_undocumented_answer(
+def test_no_request_gets_an_undocumented_response(
     case: schemathesis.Case[Any], deployment: LocalDeployment, session: requests.Session
 ) -> None:
     headers = {"x-api-key": deployment.api_key}
     response = case.call(base_url=deployment.api_url, session=session, headers=headers)
     case.validate_response(response, headers=headers, transport_kwargs={"session": session})
     sent_headers = {name: values[0] for name, values in response.headers.items()}
-    check_answer_of_any_request(response.status_code, sent_headers, response.content)
+    check_response_to_any_request(response.status_code, sent_headers, response.content)

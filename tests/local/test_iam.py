@@ -20,7 +20,7 @@ Resources = Callable[[str, str], list[str]]
 
 @contextmanager
 def without_policies(iam: Any, role: str) -> Iterator[None]:
-    """Take a role's inline policies away, and give them back."""
+    """Remove a role's inline policies, then restore them."""
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -128,10 +128,10 @@ def test_a_role_without_a_grant_cannot_invoke(deployment: LocalDeployment, clien
     )
 
     def invoke() -> int:
-        answer = stranger.invoke_endpoint(
+        response = stranger.invoke_endpoint(
             EndpointName=deployment.endpoint_name, ContentType="image/png", Body=GOOD
         )
-        return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+        return int(response["ResponseMetadata"]["HTTPStatusCode"])
 
     with pytest.raises(ClientError, match="AccessDenied") as refused:
         invoke()
@@ -149,10 +149,10 @@ def test_a_role_without_a_grant_cannot_invoke(deployment: LocalDeployment, clien
     assert invoke() == 200
 
 
-PICTURE = {"ContentType": "image/png", "Body": GOOD}
+IMAGE = {"ContentType": "image/png", "Body": GOOD}
 
 
-def test_the_proxy_may_ask_its_endpoint_and_write_its_own_logs(
+def test_the_proxy_may_invoke_its_endpoint_and_write_its_own_logs(
     deployment: LocalDeployment, client: Client, stack_resources: Resources
 ) -> None:
     name = deployment.endpoint_name
@@ -160,8 +160,8 @@ def test_the_proxy_may_ask_its_endpoint_and_write_its_own_logs(
     configuration = client("lambda").get_function_configuration(FunctionName=function)
     stream = {"logGroupName": configuration["LoggingConfig"]["LogGroup"], "logStreamName": "test"}
     with acting_as(proxy_role(client, stack_resources), client, deployment) as proxy:
-        answer = proxy("sagemaker-runtime").invoke_endpoint(EndpointName=name, **PICTURE)
-        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+        response = proxy("sagemaker-runtime").invoke_endpoint(EndpointName=name, **IMAGE)
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
         described = proxy("sagemaker").describe_endpoint(EndpointName=name)
         assert described["EndpointStatus"] == "InService"
         proxy("logs").create_log_stream(**stream)
@@ -170,11 +170,11 @@ def test_the_proxy_may_ask_its_endpoint_and_write_its_own_logs(
 
 
 ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"  # where the model and the code lie
-# How IAM's refusal is called: SNS and EC2 have words of their own.
+# IAM's error codes: SNS and EC2 have their own.
 REFUSED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 # One operation or more of every service that the account has something of.
 FORBIDDEN: list[tuple[str, str, dict[str, Any]]] = [
-    ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "another", **PICTURE}),
+    ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "another", **IMAGE}),
     ("sagemaker", "describe_endpoint", {"EndpointName": "another"}),
     ("sagemaker", "list_endpoints", {}),
     ("sagemaker", "describe_endpoint_config", {"EndpointConfigName": "any"}),

@@ -1,4 +1,4 @@
-"""What depends on MiniStack's inside says so when that has moved."""
+"""The hooks name what a different version of MiniStack lacks."""
 
 import subprocess
 

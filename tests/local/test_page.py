@@ -14,7 +14,7 @@ from tools.api_docs.error_rows import PREDICT
 from tools.api_docs.openapi import document
 from tools.local.deployment import LocalDeployment
 
-PICTURE = DEMO / "data" / "test" / "3" / "0023.png"
+IMAGE = DEMO / "data" / "test" / "3" / "0023.png"
 
 
 def request(
@@ -36,7 +36,7 @@ def request(
     return response.status, received, content
 
 
-def test_the_root_is_the_page_and_is_asked_for_again(deployment: LocalDeployment) -> None:
+def test_the_root_is_the_page_and_is_not_cached(deployment: LocalDeployment) -> None:
     status, headers, body = request(deployment, "/")
     assert status == 200
     assert b"<title>Whippet" in body
@@ -79,22 +79,22 @@ def test_everything_has_the_security_headers(deployment: LocalDeployment, path: 
     assert "max-age=31536000" in headers["strict-transport-security"]
 
 
-def test_the_api_answers_beside_the_page(deployment: LocalDeployment) -> None:
+def test_the_api_responds_beside_the_page(deployment: LocalDeployment) -> None:
     status, headers, body = request(
-        deployment, "/api/predict?top_k=2", "POST", PICTURE.read_bytes(),
+        deployment, "/api/predict?top_k=2", "POST", IMAGE.read_bytes(),
         content_type="image/png", x_api_key=deployment.api_key,
     )  # fmt: skip
-    answer = json.loads(body)
-    assert status == 200, answer
-    assert answer["predictions"][0]["label"] == "3"
-    assert len(answer["predictions"]) == 2, "the query is passed on"
+    response = json.loads(body)
+    assert status == 200, response
+    assert response["predictions"][0]["label"] == "3"
+    assert len(response["predictions"]) == 2, "the query is passed on"
     assert "cloudfront" in headers["via"].lower()
     assert headers["cache-control"] == "no-store"
 
 
 def test_the_apis_errors_are_passed_on_as_they_are(deployment: LocalDeployment) -> None:
     status, _, body = request(
-        deployment, "/api/predict", "POST", PICTURE.read_bytes(), content_type="image/png"
+        deployment, "/api/predict", "POST", IMAGE.read_bytes(), content_type="image/png"
     )
     assert (status, json.loads(body)["error"]["code"]) == (403, "invalid_api_key")
 
@@ -112,7 +112,7 @@ def test_the_emulators_own_interfaces_are_not_on_the_plain_port(
     deployment: LocalDeployment, path: str
 ) -> None:
     _, headers, body = request(deployment, path)
-    assert "x-cache" in headers, "CloudFront answered"
+    assert "x-cache" in headers, "CloudFront responded"
     assert b"AccessDenied" in body or b"<title>Whippet" in body
 
 

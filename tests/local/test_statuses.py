@@ -1,4 +1,4 @@
-"""Every documented error is produced by a real request, and no other answer by any."""
+"""Every documented error is the response to a real request."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ KEYS: list[Key] = sorted(WAYS, key=lambda key: _SITUATIONS.index(WAYS[key].situa
 
 
 def test_every_row_has_a_request_or_a_reason() -> None:
-    assert len(ROWS) == len(error_rows()), "status, code and answerer name a row"
+    assert len(ROWS) == len(error_rows()), "status, code and source name a row"
     assert WAYS.keys() | OUT_OF_REACH.keys() == ROWS.keys()
     assert WAYS.keys().isdisjoint(OUT_OF_REACH)
 
@@ -41,7 +41,7 @@ def cloud(
 
 @pytest.fixture(scope="module")
 def bring_about(cloud: Cloud) -> Iterator[Callable[[Situation], SageMakerRuntime | None]]:
-    """Bring the cloud into a situation, which lasts until the turn of another."""
+    """Return a function that puts the cloud into a situation until the next call."""
     lasting: tuple[Situation, SageMakerRuntime | None] | None = None
 
     def bring(situation: Situation) -> SageMakerRuntime | None:
@@ -67,35 +67,35 @@ def test_a_row_is_what_a_real_request_gets(
         stand_in.requests.clear()
         stand_in.script = [way.sagemaker] if way.sagemaker else []
 
-    answer = send(cloud.deployment, way.request)
+    response = send(cloud.deployment, way.request)
 
-    assert answer.status == row.status, answer.body
-    assert answer.body.pop("request_id")
+    assert response.status == row.status, response.body
+    assert response.body.pop("request_id")
     error = {"code": row.code, "message": way.message or row.meaning}
-    assert answer.body == {"error": error, **dict(row.members)}
-    assert answer.headers["content-type"] == JSON_MEDIA_TYPE
+    assert response.body == {"error": error, **dict(row.members)}
+    assert response.headers["content-type"] == JSON_MEDIA_TYPE
     seconds = row.retry_after_seconds
-    assert answer.headers.get("retry-after") == (None if seconds is None else str(seconds))
+    assert response.headers.get("retry-after") == (None if seconds is None else str(seconds))
     if stand_in is not None:
-        assert bool(stand_in.requests) == bool(way.sagemaker), "who answered"
+        assert bool(stand_in.requests) == bool(way.sagemaker), "which server responded"
 
 
 def test_above_6_mb_lambda_takes_no_request(deployment: LocalDeployment) -> None:
-    answer = send(deployment, Request(bytes(5_000_000)))
-    assert (answer.status, answer.body) == (413, {"message": "Request Too Long"})
+    response = send(deployment, Request(bytes(5_000_000)))
+    assert (response.status, response.body) == (413, {"message": "Request Too Long"})
 
 
 def test_above_10_mb_api_gateway_takes_no_request(deployment: LocalDeployment) -> None:
-    answer = send(deployment, Request(bytes(10 * 1024 * 1024 + 1)))
-    assert (answer.status, answer.headers["content-type"]) == (413, "text/plain")
-    assert answer.body == "HTTP content length exceeded 10485760 bytes."
+    response = send(deployment, Request(bytes(10 * 1024 * 1024 + 1)))
+    assert (response.status, response.headers["content-type"]) == (413, "text/plain")
+    assert response.body == "HTTP content length exceeded 10485760 bytes."
 
 
 def error(code: str, **more: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": "Text."}, "request_id": "1", **more}
 
 
-def test_a_documented_answer_passes() -> None:
+def test_a_documented_response_passes() -> None:
     check_documented("predict", 400, "application/json", error("empty_body"))
     check_documented("health", 429, "application/json; charset=utf-8", error("throttled"))
 
@@ -112,7 +112,7 @@ def test_a_documented_answer_passes() -> None:
         ("predict", 200, "application/json", {"predictions": []}),
     ],
 )
-def test_an_answer_that_is_not_documented_fails_whatever_asked(
+def test_a_response_that_is_not_documented_fails_whatever_was_sent(
     operation: str, status: int, content_type: str, body: Any
 ) -> None:
     with pytest.raises(AssertionError):

@@ -7,7 +7,7 @@ _TIMEOUT_SECONDS = 60.0
 
 
 def wait_for_endpoint(sagemaker: Any, name: str, *, until: str) -> Any:
-    """Return DescribeEndpoint's answer once the endpoint has a status; fail on another end."""
+    """Return DescribeEndpoint's response once the endpoint has a status; fail on another."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         found = sagemaker.describe_endpoint(EndpointName=name)
@@ -20,7 +20,7 @@ def wait_for_endpoint(sagemaker: Any, name: str, *, until: str) -> Any:
 
 
 def wait_until_gone(sagemaker: Any, name: str) -> None:
-    """Return once there is no endpoint of that name."""
+    """Wait until there is no endpoint with that name."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:

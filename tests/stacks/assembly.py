@@ -1,4 +1,4 @@
-"""Synthesize in this process, and find things in the result."""
+"""Synthesizes in this process, and finds resources in the result."""
 
 import dataclasses
 import json
@@ -80,7 +80,7 @@ def new_app(directory: Path) -> App:
 
 
 def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Assembly:
-    """Synthesize where the shell has an account and a region that must not matter."""
+    """Synthesize; the environment's account and region must not affect the result."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CDK_DEFAULT_ACCOUNT", WRONG_ACCOUNT)
         environment.setenv("CDK_DEFAULT_REGION", WRONG_REGION)
@@ -91,12 +91,12 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
 
 
 def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
-    """Return a stage's settings with others in [serving]."""
+    """Return a stage's settings with changes in [serving]."""
     return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
 
 
 def with_every_api_setting(api: ApiSettings) -> ApiSettings:
-    """Return the settings with all that they can add to the API."""
+    """Return the settings with every option that adds a resource to the API."""
     entry = ConcurrencySchedule(cron="0 7 * * ? *", time_zone="UTC", provisioned_concurrency=4)
     return dataclasses.replace(
         api,
@@ -155,7 +155,7 @@ def statement_allowing(statements: list[Json], action: str) -> Json:
 
 
 def flatten(value: Any) -> str:
-    """Return an intrinsic value as one readable text: `<Ref>`, `<Resource.Attribute>`."""
+    """Return an intrinsic value as a readable string: `<Ref>`, `<Resource.Attribute>`."""
     if isinstance(value, str):
         return value
     if "Fn::Join" in value:

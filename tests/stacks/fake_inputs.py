@@ -1,4 +1,4 @@
-"""The smallest things that can be deployed: what they hold is never run."""
+"""Minimal inputs of a deployment; their code never runs."""
 
 import gzip
 import hashlib

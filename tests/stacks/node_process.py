@@ -1,9 +1,9 @@
-"""Start the process that CDK runs in, in an environment of our own.
+"""Starts the Node process of CDK with controlled environment variables.
 
-jsii starts the first `node` of PATH when aws_cdk is imported, and that process keeps the
-environment of the moment. Node 24 stands beside this Python. CDK's built-in validation takes
-seconds an app and has its own test. A shell's account and region must not matter, so they are
-wrong here. Other tests of the session see nothing of it.
+jsii starts the first `node` of PATH when aws_cdk is imported, with the environment at that time.
+Node 24 is installed next to this Python. CDK's built-in validation takes seconds for each app and
+has its own test. The environment's account and region must not affect the templates, so they are
+wrong here. The environment of other tests is not changed.
 """
 
 import os

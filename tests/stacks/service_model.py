@@ -1,4 +1,4 @@
-"""Requests held against the bounds in botocore's service model.
+"""Checks requests against the bounds in botocore's service model.
 
 botocore's own validator checks types, required members and a few minimums. The service checks
 more: `max`, `pattern` and `enum` are in the same model, and a request that breaks one of them
@@ -28,7 +28,7 @@ _NUMBERS = {"double", "float", "integer", "long"}
 
 
 def request_problems(service: str, operation: str, request: Any) -> list[str]:
-    """Return what the service would refuse in a request, each with its path; empty if nothing.
+    """Return the errors of a request, each with its path; empty if it is valid.
 
     Args:
         service: botocore's name of the service, such as "sagemaker".
@@ -80,7 +80,7 @@ def _bound_problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield f"{path}: {what} {size}, expected at least {bounds['min']}"
     if size is not None and "max" in bounds and size > bounds["max"]:
         yield f"{path}: {what} {size}, expected at most {bounds['max']}"
-    # The whole text must match, and a dot stands for no line break. The classes `\p{...}` of
+    # The whole string must match, and a dot does not match a line break. The classes `\p{...}` of
     # AWS's patterns are not in Python's own `re`.
     if "pattern" in bounds and not regex.fullmatch(bounds["pattern"], value):
         yield f"{path}: {value!r} does not match {bounds['pattern']}"

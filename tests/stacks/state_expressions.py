@@ -1,4 +1,4 @@
-"""Computes the JSONata expressions of a state machine, as Step Functions does."""
+"""Evaluates the JSONata expressions of a state machine, like Step Functions."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def evaluate(
     variables: dict[str, Any] | None = None,
     states: dict[str, Any] | None = None,
 ) -> Any:
-    """Return a JSON value with each `{% expression %}` computed.
+    """Return a JSON value with each `{% expression %}` evaluated.
 
     Args:
         value: such as the Arguments of a state.
@@ -32,7 +32,7 @@ def evaluate(
         states: other members of `$states`.
 
     Raises:
-        ValueError: an expression has no result, which Step Functions refuses.
+        ValueError: an expression has no result, which Step Functions rejects.
     """
     if isinstance(value, dict):
         return {
@@ -44,7 +44,7 @@ def evaluate(
         return value
     assert value.endswith("%}")
     expression = jsonata.Jsonata(value[2:-2].strip())
-    # What Step Functions adds to the language.
+    # Step Functions' additions to the language.
     expression.register_lambda("hash", _hash)
     expression.register_lambda("parse", json.loads)
     bindings = {"states": {"input": given, "context": context, **(states or {})}}

@@ -10,7 +10,7 @@ from tests.stacks.state_expressions import CONTEXT, evaluate
 
 @dataclass
 class Execution:
-    """What an execution did: its requests, the seconds that it waited, its end."""
+    """The requests of an execution, the seconds that it waited, and its end."""
 
     requests: list[Json] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)

@@ -176,7 +176,7 @@ def test_the_api_calls_the_alias_and_no_one_else_may(assembly: Assembly) -> None
     assert sources == {"POST/predict", "GET/health"}
 
 
-def test_the_function_may_ask_one_endpoint_log_and_trace(assembly: Assembly) -> None:
+def test_the_function_may_invoke_one_endpoint_log_and_trace(assembly: Assembly) -> None:
     statements = proxy_statements(assembly)
     assert allowed_actions(statements) == {
         "sagemaker:InvokeEndpoint",
@@ -238,7 +238,7 @@ def test_the_api_is_regional_and_named_after_the_stage(assembly: Assembly) -> No
 
 
 def test_what_an_image_may_be_sent_as_is_binary_and_nothing_else_is(assembly: Assembly) -> None:
-    # "*/*" would break the answer to a CORS preflight.
+    # "*/*" would break the response to a CORS preflight.
     api = assembly.resource("api", REST_API).properties
     accepted = (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE)
     assert api["BinaryMediaTypes"] == list(accepted)
@@ -370,7 +370,7 @@ def test_none_of_api_gateways_own_errors_is_kept(assembly: Assembly) -> None:
         )
 
 
-def test_no_other_origin_may_read_answers_by_default(assembly: Assembly) -> None:
+def test_no_other_origin_may_read_responses_by_default(assembly: Assembly) -> None:
     assert "Access-Control" not in json.dumps(assembly.template("api"))
     assert {name.split()[0] for name in methods(assembly)} == {"POST", "GET"}
 

@@ -1,4 +1,4 @@
-"""app.py as the CDK command line runs it."""
+"""app.py, run like by the CDK CLI."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.stacks.fake_inputs import write_model
 def run_app(
     outdir: Path, context: dict[str, str], **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run app.py with what the command line passes: context, output folder, no account."""
+    """Run app.py like the CDK CLI: with context and output folder, without an account."""
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))
     }

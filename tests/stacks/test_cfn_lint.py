@@ -23,14 +23,14 @@ from tests.stacks.conftest import Synthesize
 
 @pytest.fixture(scope="module")
 def in_repository() -> Iterator[None]:
-    """Where cfn-lint finds .cfnlintrc."""
+    """Change to the repository, where cfn-lint finds .cfnlintrc."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(REPOSITORY)
         yield
 
 
 def lint(templates: list[Path]) -> dict[str, list[str]]:
-    """Return what cfn-lint says, by template."""
+    """Return cfn-lint's findings by template."""
     arguments: Any = ManualArgs(templates=[str(template) for template in templates])
     found = defaultdict(list)
     for match in Runner(ConfigMixIn(**arguments)).run():
@@ -82,7 +82,7 @@ def test_all_that_the_api_can_have_is_clean(
 
 @pytest.mark.usefixtures("in_repository")
 def test_a_cycle_is_found(dev: Assembly, tmp_path: Path) -> None:
-    """What would happen if a rollback alarm named its endpoint by the endpoint's attribute."""
+    """A rollback alarm that references its endpoint's name attribute."""
     template = dev.template("serving")
     endpoint = dev.resource("serving", "AWS::SageMaker::Endpoint").logical_id
     for resource in template["Resources"].values():

@@ -96,7 +96,7 @@ def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None
 
 
 def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:
-    """Walk alarm -> topic -> key: what is missing on the way is dropped silently."""
+    """Follow alarm -> topic -> key: without a permission the message is dropped silently."""
     topic = assembly.resource("monitoring", TOPIC)
     for each in assembly.resources("monitoring", ALARM):
         assert each.properties["AlarmActions"] == [{"Ref": topic.logical_id}]
@@ -124,7 +124,7 @@ def topic_statements(assembly: Assembly) -> list[Json]:
 
 
 def test_cloudwatch_of_this_account_may_publish(assembly: Assembly) -> None:
-    # A policy of one's own replaces SNS's default, which would have let the alarms in.
+    # The topic's policy replaces SNS's default, which would allow the alarms.
     (allowed,) = (each for each in topic_statements(assembly) if each["Effect"] == "Allow")
     assert allowed["Action"] == ["sns:Publish"]
     assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
@@ -143,7 +143,7 @@ def with_email(settings: StageSettings, **changes: Any) -> StageSettings:
     return dataclasses.replace(settings, monitoring=monitoring)
 
 
-def test_nobody_is_written_to_unless_an_address_is_set(
+def test_no_email_is_sent_unless_an_address_is_set(
     dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     assert not dev.resources("monitoring", "AWS::SNS::Subscription")
@@ -159,7 +159,7 @@ def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
 
 
 def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> None:
-    # CDK's default is the Average, which says nothing of a count.
+    # CDK's default is Average, which is meaningless for a count.
     (metric,) = (
         metric
         for widget in dashboard(assembly)["widgets"]

@@ -1,4 +1,4 @@
-"""AwsSolutionsChecks: clean for every stage, really run, and no acknowledgement too many."""
+"""AwsSolutionsChecks: no findings in any stage, and no unused acknowledgement."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ STAGES = ("local", "dev", "prod")
 
 
 def variants() -> dict[str, StageSettings]:
-    """Every stage, and what the settings can add to one."""
+    """Every stage, and settings that add resources to one."""
     settings = {stage: load_stage_settings(stage, CONFIG) for stage in STAGES}
     dev = settings["dev"]
     settings["pinned"] = dataclasses.replace(dev, account="123456789012", region="eu-central-1")
@@ -38,7 +38,7 @@ def variants() -> dict[str, StageSettings]:
         api=with_every_api_setting(dev.api),
         web=dataclasses.replace(
             dev.web,
-            domain_name="pictures.example.com",
+            domain_name="images.example.com",
             certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
         ),
         monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
@@ -53,7 +53,7 @@ def check(settings: StageSettings, inputs: Inputs, directory: Path) -> list[tupl
     app = new_app(directory)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    with contextlib.suppress(CheckError):  # the report has it too
+    with contextlib.suppress(CheckError):  # the report file has the findings too
         synthesize(app)
     return findings(directory)
 
@@ -69,7 +69,7 @@ def findings(directory: Path) -> list[tuple[str, str]]:
 
 
 class Recorder:
-    """Stands in for Validations: notes what would have been acknowledged."""
+    """Replaces Validations and records the acknowledgements."""
 
     def __init__(self) -> None:
         self.acknowledged: set[tuple[str, str]] = set()

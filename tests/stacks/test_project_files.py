@@ -1,4 +1,4 @@
-"""The files beside the stacks: cdk.json, the pinned CLI."""
+"""cdk.json and the pinned CLI."""
 
 import json
 import re
@@ -15,7 +15,7 @@ CLI_VERSION = "2.1148.1"  # the registry's "latest" is 3.0.0, by accident
 
 @pytest.fixture(scope="module")
 def recommended_flags() -> dict[str, object]:
-    """Read what the installed aws-cdk-lib itself recommends."""
+    """Read the flags that the installed aws-cdk-lib recommends."""
     (archive,) = (
         each for each in files("aws_cdk._jsii").iterdir() if each.name.startswith("aws-cdk-lib@")
     )

@@ -1,4 +1,4 @@
-"""Every request that the templates send to SageMaker, at its longest, within the API's bounds."""
+"""The longest requests that the templates can send to SageMaker are within the API's bounds."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ from tests.stacks.assembly import (
 )
 from tests.stacks.service_model import request_problems
 from tests.stacks.state_expressions import evaluate
-from tests.stacks.worst_case import EXECUTION_CONTEXT, LONGEST_STAGE, resolve
+from tests.stacks.worst_case import EXECUTION_CONTEXT, MAX_STAGE_NAME, resolve
 
 # The type of a resource, the operations that CloudFormation calls with its properties, and the
 # name that it makes where the template has none.
@@ -37,7 +37,7 @@ CREATE_ONLY = {"Tags"}
 
 
 def variants() -> dict[str, StageSettings]:
-    dev = dataclasses.replace(load_stage_settings("dev", CONFIG), stage=LONGEST_STAGE)
+    dev = dataclasses.replace(load_stage_settings("dev", CONFIG), stage=MAX_STAGE_NAME)
     gpu = with_serving(dev, instance_type="ml.g5.xlarge")
     training = dataclasses.replace(dev.training, instance_type="ml.g5.xlarge")
     return {
@@ -96,5 +96,5 @@ def test_every_resource_of_sagemaker_is_within_its_bounds(longest: Assembly) -> 
 def test_every_training_job_is_within_its_bounds(longest: Assembly, hyperparameters: Any) -> None:
     request = sent(longest, {"dataset_prefix": "x" * 200, "hyperparameters": hyperparameters})
     assert request_problems("sagemaker", "CreateTrainingJob", request) == []
-    # The bound that is closest, so that the above had the longest of all before it.
-    assert len(request["TrainingJobName"]) == len(f"whippet-{LONGEST_STAGE}-") + 32 + len("-3-99")
+    # The tightest bound: proves that the request above had the maximum length.
+    assert len(request["TrainingJobName"]) == len(f"whippet-{MAX_STAGE_NAME}-") + 32 + len("-3-99")

@@ -1,4 +1,4 @@
-"""The checker of requests: what it must find, beside the same request as it should be."""
+"""The checker of requests: a valid request, and invalid variants of it."""
 
 from typing import Any
 

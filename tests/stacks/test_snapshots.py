@@ -1,4 +1,4 @@
-"""Every template as it is reviewed. After a change that is meant: pytest --snapshot-update."""
+"""Snapshots of every template. After an intended change: pytest --snapshot-update."""
 
 import json
 import re
@@ -21,6 +21,6 @@ def test_template(
 ) -> None:
     text = json.dumps(assembly.template(purpose))
     masked = _VERSION_HASH.sub(r"\1<version>", _ASSET_HASH.sub("<asset>", text))
-    # Of the archive's bytes, which differ from one version of zlib to another.
+    # Depends on the archive's bytes, which differ between versions of zlib.
     masked = masked.replace(inputs.model.version, "<model version>")
     assert json.loads(masked) == snapshot(extension_class=JSONSnapshotExtension)

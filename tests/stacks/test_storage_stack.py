@@ -15,7 +15,7 @@ def bucket(assembly: Assembly, name: str) -> Resource:
 
 
 def key_statement(assembly: Assembly, service: str) -> Json:
-    """Find what the key's policy lets a service do; the service as text."""
+    """Return the statement of the key's policy for a service."""
     key = assembly.resource("storage", "AWS::KMS::Key")
     (found,) = (
         statement
@@ -126,7 +126,7 @@ def test_models_are_versioned_and_old_versions_expire(assembly: Assembly) -> Non
 
 
 @pytest.mark.parametrize("name", ["Captures", "AccessLogs"])
-def test_what_nobody_deletes_expires(assembly: Assembly, name: str) -> None:
+def test_objects_expire_where_nothing_deletes_them(assembly: Assembly, name: str) -> None:
     (rule,) = bucket(assembly, name).properties["LifecycleConfiguration"]["Rules"]
     storage = assembly.settings.storage
     expected = {

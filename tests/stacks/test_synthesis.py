@@ -1,4 +1,4 @@
-"""Synthesis is pure: the same input gives the same bytes, wherever and whenever."""
+"""Synthesis is pure: the same input always gives the same bytes."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ def task(assembly: Assembly) -> Json:
 
 
 def request(assembly: Assembly, given: Json = INPUT) -> Json:
-    """Return what an execution with this input sends to CreateTrainingJob."""
+    """Return the CreateTrainingJob request of an execution with this input."""
     (sent,) = run(assembly, given, [SUCCESS]).requests
     return sent
 
@@ -130,7 +130,7 @@ def test_an_execution_without_a_usable_input_says_what_is_expected(
         ("name", "a\nb"),
         ("name", "ä"),
         ("name", ""),
-        # The toolkit makes an empty text of it.
+        # The toolkit turns it into an empty string.
         ("name", "null"),
         ("name", None),
         ("name", [1, 2]),
@@ -181,7 +181,7 @@ def test_each_allowed_character_passes_a_shell_unchanged(dev: Assembly) -> None:
     ],
 )
 def test_the_splits_of_the_input_are_the_channels(dev: Assembly, splits: list[str]) -> None:
-    """SageMaker refuses a channel without objects, and train.py does without test."""
+    """SageMaker rejects a channel without objects, and train.py does not need test."""
     channels = request(dev, {**INPUT, "splits": splits})["InputDataConfig"]
     assert [each["ChannelName"] for each in channels] == splits
     addresses = [each["DataSource"]["S3DataSource"]["S3Uri"] for each in channels]
@@ -311,9 +311,9 @@ def test_what_passes_is_retried(dev: Assembly) -> None:
     assert delays == {
         "SageMaker.ThrottlingException": throttling,
         "ThrottlingException": throttling,
-        # A wrong request among others.
+        # Includes invalid requests.
         "SageMaker.AmazonSageMakerException": [20, 40],
-        # In a new account the quota is 0, and no waiting helps.
+        # In a new account the quota is 0, and waiting does not help.
         "SageMaker.ResourceLimitExceededException": [120, 120, 120],
     }
 
@@ -512,7 +512,7 @@ def test_the_workflow_may_run_jobs_of_its_stage(
     assert flatten(jobs).endswith(f":training-job/{assembly.settings.name}-*")
 
 
-def test_the_workflow_hears_of_the_end_by_step_functions_own_rule(
+def test_the_workflow_is_notified_of_the_end_by_step_functions_own_rule(
     workflow_statements: list[Json],
 ) -> None:
     statement = statement_allowing(workflow_statements, "events:PutRule")

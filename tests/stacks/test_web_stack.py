@@ -1,4 +1,4 @@
-"""The page's stack: what the local cloud cannot show is asserted on the template."""
+"""The template of the page's stack, for everything that the local cloud cannot show."""
 
 import dataclasses
 import json
@@ -52,7 +52,7 @@ def origin(assembly: Assembly, behavior: Json) -> Json:
 
 
 def part(value: Json) -> str:
-    """Return what Fn::Select takes of an address that Fn::Split cuts."""
+    """Return the part of an address that Fn::Select takes from Fn::Split."""
     index, split = value["Fn::Select"]
     separator, address = split["Fn::Split"]
     return flatten(address).split(str(separator))[int(index)]
@@ -124,13 +124,13 @@ def test_the_function_itself(path: str, expected: str) -> None:
 
 
 def test_no_error_is_rewritten(assembly: Assembly) -> None:
-    """A page for 403 and 404 would be answered to callers of the API, too."""
+    """A page for 403 and 404 would replace responses of the API too."""
     for response in configuration(assembly)["CustomErrorResponses"]:
         assert response.keys() == {"ErrorCode", "ErrorCachingMinTTL"}
 
 
 def test_no_error_is_kept_for_another_caller(assembly: Assembly) -> None:
-    """CloudFront keeps these for 10 s otherwise, and does not look at their Cache-Control."""
+    """CloudFront caches these for 10 s by default, whatever their Cache-Control is."""
     kept = configuration(assembly)["CustomErrorResponses"]
     assert {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in kept} == dict.fromkeys(
         (400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0
@@ -138,7 +138,7 @@ def test_no_error_is_kept_for_another_caller(assembly: Assembly) -> None:
 
 
 def test_a_stage_may_stand_in_two_regions_of_an_account(assembly: Assembly) -> None:
-    """The names of these two are an account's, not a region's."""
+    """These two names must be unique in the account, not only in the region."""
     access = assembly.resource("web", "AWS::CloudFront::OriginAccessControl").properties
     headers = assembly.resource("web", "AWS::CloudFront::ResponseHeadersPolicy").properties
     expected = {"Fn::Join": ["", [f"{assembly.settings.name}-web-", {"Ref": "AWS::Region"}]]}
@@ -176,7 +176,7 @@ def test_only_this_distribution_reads_the_private_bucket(assembly: Assembly) -> 
 
 @pytest.mark.parametrize("name", ["PageBucket", "Logs"])
 def test_buckets_use_s3s_own_encryption(assembly: Assembly, name: str) -> None:
-    """With a KMS key, origin access control is a cycle, and logs are not delivered."""
+    """With a KMS key, origin access control is a cycle, and logs cannot be delivered."""
     (rule,) = bucket(assembly, name).properties["BucketEncryption"][
         "ServerSideEncryptionConfiguration"
     ]
@@ -216,17 +216,17 @@ def test_a_domain_of_ones_own_has_its_certificate_and_tls_1_2(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     web = dataclasses.replace(
-        dev_settings.web, domain_name="pictures.example.com", certificate_arn=CERTIFICATE
+        dev_settings.web, domain_name="images.example.com", certificate_arn=CERTIFICATE
     )
     assembly = synthesize_with(dataclasses.replace(dev_settings, web=web))
     found = configuration(assembly)
-    assert found["Aliases"] == ["pictures.example.com"]
+    assert found["Aliases"] == ["images.example.com"]
     certificate = found["ViewerCertificate"]
     assert certificate["AcmCertificateArn"] == CERTIFICATE
     assert certificate["MinimumProtocolVersion"] == "TLSv1.2_2021"
     assert certificate["SslSupportMethod"] == "sni-only"
     outputs = assembly.template("web")["Outputs"]
-    assert outputs["PageUrl"]["Value"] == "https://pictures.example.com/"
+    assert outputs["PageUrl"]["Value"] == "https://images.example.com/"
     assert "PageDomainTarget" in outputs
 
 
@@ -277,7 +277,7 @@ def test_the_publisher_may_do_nothing_else(assembly: Assembly) -> None:
                 assert resource == f"<{page}.Arn>/*"
 
 
-def test_a_publisher_that_never_answers_fails_the_stack_soon(assembly: Assembly) -> None:
+def test_a_publisher_that_never_responds_fails_the_stack_soon(assembly: Assembly) -> None:
     assert int(content(assembly)["ServiceTimeout"]) <= 300
     function = assembly.resource("web", "AWS::Lambda::Function")
     assert function.properties["Timeout"] < int(content(assembly)["ServiceTimeout"])

@@ -1,4 +1,4 @@
-"""What holds for the stages as a whole."""
+"""Dependencies, names and permissions of all stacks."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 from tests.stacks.assembly import PURPOSES, Assembly, walk
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
-# Resource types whose name is set, and the property; nothing else is named.
+# Resource types with a set name, and the property; no other resource is named.
 NAMED = {
     "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
@@ -46,7 +46,7 @@ def dependencies(assembly: Assembly, purpose: str) -> set[str]:
         ("storage", set()),
         ("training", {"storage"}),
         ("serving", {"storage"}),
-        # The endpoint is known by a literal name, which orders nothing: the order is explicit.
+        # The endpoint is used by its literal name, so that the dependency is explicit.
         ("api", {"storage", "serving"}),
         ("monitoring", {"storage", "api"}),
     ],
@@ -129,14 +129,14 @@ def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_only_sagemaker_and_step_functions_are_asked_for_their_account(
+def test_only_sagemaker_and_step_functions_must_send_their_account(
     assembly: Assembly, purpose: str
 ) -> None:
     for role in assembly.resources(purpose, "AWS::IAM::Role"):
         (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
-        asked = "aws:SourceAccount" in json.dumps(statement.get("Condition", {}))
+        required = "aws:SourceAccount" in json.dumps(statement.get("Condition", {}))
         service = statement["Principal"]["Service"]
-        assert asked is (service in {"sagemaker.amazonaws.com", "states.amazonaws.com"})
+        assert required is (service in {"sagemaker.amazonaws.com", "states.amazonaws.com"})
 
 
 def test_no_policy_allows_everything(assembly: Assembly) -> None:

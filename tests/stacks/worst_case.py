@@ -1,4 +1,4 @@
-"""Templates with their intrinsics resolved to the longest values that AWS can give them."""
+"""Resolves intrinsics of a template to the longest values that AWS can return."""
 
 import re
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from tests.stacks.assembly import Assembly, Json
 PARTITION = "aws-us-gov"
 REGION = "ap-southeast-7"
 ACCOUNT = "123456789012"
-LONGEST_STAGE = "a" * 16
-LONGEST_BUCKET = "b" * 63
+MAX_STAGE_NAME = "a" * 16
+MAX_BUCKET_NAME = "b" * 63
 KEY_ARN = f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/mrk-{'0' * 32}"
 # The name of a state machine and that of an execution have up to 80 characters.
 EXECUTION_CONTEXT: Json = {
@@ -27,10 +27,10 @@ _PSEUDO_PARAMETERS = {
     "AWS::Region": REGION,
     "AWS::URLSuffix": "amazonaws.com.cn",
 }
-# What Ref gives for a resource without a name, and the longest name that CloudFormation makes.
+# Ref of a resource without a name: the longest name that CloudFormation generates.
 _REFERENCES = {
     "AWS::CloudWatch::Alarm": "c" * 255,
-    "AWS::S3::Bucket": LONGEST_BUCKET,
+    "AWS::S3::Bucket": MAX_BUCKET_NAME,
 }
 _ATTRIBUTES = {
     ("AWS::IAM::Role", "Arn"): f"arn:{PARTITION}:iam::{ACCOUNT}:role/{'r' * 64}",
@@ -44,7 +44,7 @@ def resolve(assembly: Assembly, purpose: str, value: Any) -> Any:
     """Return a value of a stack's template without intrinsics.
 
     Raises:
-        KeyError: an intrinsic or a reference that nothing here knows the longest value of.
+        KeyError: an intrinsic or a reference without a longest value here.
     """
     if isinstance(value, list):
         return [resolve(assembly, purpose, item) for item in value]

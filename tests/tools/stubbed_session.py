@@ -20,7 +20,7 @@ MODEL_ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
 
 
 class StubbedSession:
-    """A session whose clients answer what was put in."""
+    """A session whose clients return prepared responses."""
 
     region_name = "eu-west-1"
 
@@ -54,7 +54,7 @@ def add_quota(
     all_instances: float = 20,
     training: float = 1,
 ) -> None:
-    """Let SageMaker's applied quotas be two pages: that of all instances, then the others."""
+    """Stub SageMaker's applied quotas as two pages: all instances, then the others."""
     other = {"QuotaName": ALL_INSTANCES, "Value": all_instances}
     quotas = session.stubs["service-quotas"]
     quotas.add_response(
@@ -76,7 +76,7 @@ def add_quota(
 
 
 def add_endpoint(sagemaker: Stubber, status: str = "InService") -> None:
-    """Let there be an endpoint with the configuration `c`."""
+    """Stub an endpoint with the configuration `c`."""
     sagemaker.add_response(
         "describe_endpoint",
         {"EndpointName": "whippet-dev", "EndpointArn": MODEL_ARN, "EndpointConfigName": "c"}
@@ -86,7 +86,7 @@ def add_endpoint(sagemaker: Stubber, status: str = "InService") -> None:
 
 
 def add_configuration(sagemaker: Stubber, **variant: str) -> None:
-    """Let there be the configuration `c` with one variant."""
+    """Stub the configuration `c` with one variant."""
     common = {"EndpointConfigName": "c", "EndpointConfigArn": MODEL_ARN, "CreationTime": 0}
     sagemaker.add_response(
         "describe_endpoint_config",
@@ -96,13 +96,13 @@ def add_configuration(sagemaker: Stubber, **variant: str) -> None:
 
 
 def add_model(sagemaker: Stubber) -> None:
-    """Let there be the model `m`."""
+    """Stub the model `m`."""
     described = {"ModelName": "m", "ModelArn": MODEL_ARN, "CreationTime": 0}
     sagemaker.add_response("describe_model", described, {"ModelName": "m"})
 
 
 def add_deployed_model(sagemaker: Stubber, tags: dict[str, str], status: str = "InService") -> None:
-    """Let an endpoint serve the model `m`, which has some tags."""
+    """Stub an endpoint that serves the model `m` with some tags."""
     add_endpoint(sagemaker, status)
     add_configuration(sagemaker, ModelName="m")
     add_model(sagemaker)

@@ -72,14 +72,14 @@ def test_a_browser_may_be_named(folder: Path) -> None:
 
 
 def test_a_browser_that_playwright_downloaded_is_found(folder: Path) -> None:
-    ask = (
+    code = (
         "from playwright.sync_api import sync_playwright\n"
         "with sync_playwright() as it: print(it.chromium.executable_path)"
     )
     environment = os.environ | {"PLAYWRIGHT_BROWSERS_PATH": str(folder / "browsers")}
-    command = [sys.executable, "-c", ask]
-    asked = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    program = Path(asked.stdout.strip())
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    program = Path(printed.stdout.strip())
     program.parent.mkdir(parents=True)
     add_program(program.parent, program.name)
     assert check(folder).stdout == f"Browser of the tests: {program}\n"

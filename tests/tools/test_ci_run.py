@@ -1,4 +1,4 @@
-"""`.ci/run` on a machine with bash, apt-get and little else: the programs are stand-ins."""
+"""`.ci/run` on a machine with bash and apt-get; the programs are stand-ins."""
 
 import re
 import shutil

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ProfileNotFound
 
-from tools.console import ToolError, patience, run_logged, run_tool, step
+from tools.console import ToolError, run_logged, run_tool, slow_step, step
 
 
 def run(code: str, log_file: Path) -> None:
@@ -42,11 +42,11 @@ def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
 def test_waiting_is_told_only_where_it_is_long(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with patience("Waiting"):
+    with slow_step("Waiting"):
         pass
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("tools.console._PATIENCE_SECONDS", 0.05)
-    with patience("Waiting"):
+    monkeypatch.setattr("tools.console._SLOW_SECONDS", 0.05)
+    with slow_step("Waiting"):
         time.sleep(0.3)
     assert capsys.readouterr().err == "… Waiting: 0 s so far\n"
 
@@ -63,12 +63,12 @@ def test_a_tool_ends_with_its_error_and_no_traceback(capsys: pytest.CaptureFixtu
 
 def test_what_aws_refuses_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
-        raise ProfileNotFound(profile="nobody")
+        raise ProfileNotFound(profile="missing")
 
     with pytest.raises(SystemExit) as ended:
         run_tool(main)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "AWS: The config profile (nobody) could not be found\n"
+    assert capsys.readouterr().err == "AWS: The config profile (missing) could not be found\n"
 
 
 @pytest.mark.parametrize(("status", "expected"), [(None, None), (0, 0), (3, 3)])

@@ -1,4 +1,4 @@
-"""Which account and region a stage goes to."""
+"""The account and region of a stage."""
 
 import os
 
@@ -15,7 +15,7 @@ def read_stage(stage: str) -> StageSettings:
     """Return a stage's settings.
 
     Raises:
-        ToolError: they are missing or wrong.
+        ToolError: they are missing or invalid.
     """
     try:
         return load_stage_settings(stage, ROOT / "config")
@@ -24,12 +24,12 @@ def read_stage(stage: str) -> StageSettings:
 
 
 def resolve_region(settings: StageSettings, session: boto3.session.Session) -> str:
-    """Return the region that the settings name, or else the credentials' one.
+    """Return the region of the settings, or else of the credentials.
 
     Raises:
-        ToolError: there is none.
+        ToolError: neither has a region.
     """
-    # boto3 reads AWS_DEFAULT_REGION alone; the CDK command line reads both.
+    # boto3 reads only AWS_DEFAULT_REGION; the CDK CLI reads AWS_REGION too.
     region = settings.region or os.environ.get("AWS_REGION") or session.region_name
     if not region:
         raise ToolError(
@@ -39,11 +39,11 @@ def resolve_region(settings: StageSettings, session: boto3.session.Session) -> s
 
 
 def resolve_account(settings: StageSettings, session: boto3.session.Session) -> tuple[str, str]:
-    """Return the account id and the region that the stage goes to.
+    """Return the account id and the region of a stage.
 
     Raises:
-        ToolError: there is no region, the credentials are missing or refused, or they are
-            another account's than the settings name.
+        ToolError: there is no region, the credentials are missing or invalid, or they belong to
+            another account than the one in the settings.
     """
     region = resolve_region(settings, session)
     try:
@@ -57,7 +57,7 @@ def resolve_account(settings: StageSettings, session: boto3.session.Session) -> 
     account = str(identity["Account"])
     if settings.account not in {None, account}:
         raise ToolError(
-            f"config/{settings.stage}.toml names the account {settings.account}; your credentials "
-            f"are of {account}."
+            f"config/{settings.stage}.toml sets the account {settings.account}; your credentials "
+            f"belong to {account}."
         )
     return account, region

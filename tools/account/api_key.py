@@ -1,4 +1,4 @@
-"""`make api-key STAGE=...`: the API's key, for those whose credentials may read it."""
+"""`make api-key STAGE=...`: print the API key of a stage."""
 
 import argparse
 from typing import Any
@@ -16,7 +16,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException"}
 
 
 def main() -> None:
-    """Print the key alone, for a program to take: `$(make api-key STAGE=dev)`."""
+    """Print only the key, for use in a shell: `$(make api-key STAGE=dev)`."""
     arguments = _parser().parse_args()
     settings = read_stage(arguments.stage)
     if settings.stage == "local":
@@ -45,7 +45,7 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
         cloudformation: boto3 client.
         apigateway: boto3 client.
         stage: the stage's name, for errors.
-        stack: the API's stack, which names the key and never holds its value.
+        stack: the API's stack, whose output is the key's identifier.
 
     Raises:
         ToolError: the stage is not deployed, or the credentials may not read the key.
@@ -60,8 +60,8 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
     if _OUTPUT not in outputs:
         raise ToolError(
-            f"The stack {stack} is {described['StackStatus']} and names no key yet: wait for its "
-            "deployment, or look at why it failed."
+            f"The stack {stack} is {described['StackStatus']} and has no API key yet: wait for its "
+            "deployment, or check why it failed."
         )
     key_id = outputs[_OUTPUT]
     try:
@@ -70,8 +70,8 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
         if error.response["Error"]["Code"] not in _DENIED:
             raise
         raise ToolError(
-            f"Your credentials may not read the key {key_id}: whoever owns the account allows "
-            f"them apigateway:GET on arn:aws:apigateway:<region>::/apikeys/{key_id}."
+            f"Your credentials may not read the key {key_id}: an administrator must allow them "
+            f"apigateway:GET on arn:aws:apigateway:<region>::/apikeys/{key_id}."
         ) from error
     return str(key["value"])
 

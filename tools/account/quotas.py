@@ -1,4 +1,4 @@
-"""`make check-quotas STAGE=...`: whether an account's quotas suffice for a stage."""
+"""`make check-quotas STAGE=...`: check that the account's quotas are sufficient for a stage."""
 
 import argparse
 from collections.abc import Collection, Iterator
@@ -12,53 +12,53 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.console import ToolError, run_tool, step
 
-# Lambda refuses to leave less than this to functions that reserve nothing; an account whose
-# whole quota is lower cannot give any of it away.
-_LEAST_UNRESERVED = 100
+# Lambda keeps this much for functions without reserved concurrency; an account whose whole quota
+# is lower cannot reserve any.
+_MIN_UNRESERVED = 100
 _DENIED = {"AccessDenied", "AccessDeniedException"}
 _BOTH_FLEETS = 2
-# Of all types together; an error of CreateEndpoint names it so.
+# For all instance types together; the name is from an error of CreateEndpoint.
 _ALL_INSTANCES = "Number of instances across active endpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """One quota of an account, and what a stage asks of it.
+    """A quota of the account and how much of it a stage needs.
 
     Attributes:
-        name: as Service Quotas calls it, after the service's name.
-        available: what the stage may take.
-        wanted: what it takes at most.
-        shortage: what is wrong where that is too much, and what to do.
-        for_deployment: whether a deployment needs it, not only what is started later.
+        name: the service, then the quota's name in Service Quotas.
+        available: how much the stage can use.
+        needed: how much the stage uses at most.
+        shortage: message for an insufficient quota: what is wrong and what to do.
+        for_deployment: False if only later actions need it, such as training jobs.
     """
 
     name: str
     available: int
-    wanted: int
+    needed: int
     shortage: str
     for_deployment: bool = True
 
     @property
     def suffices(self) -> bool:
-        """Tell whether the stage can have what it takes."""
-        return self.wanted <= self.available
+        """Whether the quota is sufficient for the stage."""
+        return self.needed <= self.available
 
 
 def main() -> None:
-    """Print each quota; fail when one does not suffice."""
+    """Print each quota; fail if one is insufficient."""
     parser = argparse.ArgumentParser(prog="python -m tools.account.quotas", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     settings = read_stage(parser.parse_args().stage)
     if settings.stage == "local":
-        raise ToolError("The stage local has no quotas: it goes to this machine.")
+        raise ToolError("The stage local has no quotas: it is deployed to this machine.")
     session = boto3.session.Session()
     account, region = resolve_account(settings, session)
     with step(f"Read the quotas of the account {account} in {region}"):
         quotas = list(read_quotas(settings, session, region))
     for quota in quotas:
         mark = "✓" if quota.suffices else "✗"
-        print(f"{mark} {quota.name}: {quota.wanted} needed, {quota.available} available")
+        print(f"{mark} {quota.name}: {quota.needed} needed, {quota.available} available")
     shortages = [quota.shortage for quota in quotas if not quota.suffices]
     if shortages:
         raise ToolError("\n".join(shortages))
@@ -67,7 +67,7 @@ def main() -> None:
 def quota_problems(
     settings: StageSettings, session: boto3.session.Session, region: str
 ) -> Iterator[str]:
-    """Yield what the account has too little of for a deployment, and what to do.
+    """Yield a message for each quota that is insufficient for a deployment.
 
     Args:
         settings: the stage's settings.
@@ -94,7 +94,7 @@ def quota_problems(
 def read_quotas(
     settings: StageSettings, session: boto3.session.Session, region: str
 ) -> Iterator[Quota]:
-    """Yield the quotas that a stage needs something of.
+    """Yield the quotas that a stage needs.
 
     Args:
         settings: the stage's settings.
@@ -102,9 +102,9 @@ def read_quotas(
         region: the region that is deployed to.
     """
     yield from _instances(settings, session.client("service-quotas", region_name=region))
-    wanted = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
-    if wanted:
-        yield _concurrency(settings, session, region, wanted)
+    needed = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
+    if needed:
+        yield _concurrency(settings, session, region, needed)
 
 
 def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
@@ -112,7 +112,7 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     of_jobs = f"{settings.training.instance_type} for training job usage"
     names = (of_endpoints, _ALL_INSTANCES, of_jobs)
     values = _read_values(quotas, "sagemaker", names)
-    # A type that the region does not offer has no quota, and none can be had.
+    # An instance type that the region does not offer has no quota, which counts as 0.
     yield _endpoint_quota(settings, of_endpoints, values.get(of_endpoints, 0))
     if _ALL_INSTANCES in values:
         yield _endpoint_quota(settings, _ALL_INSTANCES, values[_ALL_INSTANCES])
@@ -120,17 +120,17 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
 
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
-    largest = settings.serving.maximum_instance_count
-    wanted = _BOTH_FLEETS * largest
+    max_instances = settings.serving.maximum_instance_count
+    needed = _BOTH_FLEETS * max_instances
     return Quota(
         name=f"SageMaker: {name}",
         available=available,
-        wanted=wanted,
+        needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
-            f"{largest} side by side, and the account's other endpoints "
-            f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
+            f"{needed}: an update runs two fleets of serving.maximum_instance_count = "
+            f"{max_instances} at the same time, and the account's other endpoints "
+            f"count too. Request at least {needed} in Service Quotas, or choose a "
             "lower serving.maximum_instance_count or another serving.instance_type in "
             f"config/{settings.stage}.toml."
         ),
@@ -138,14 +138,14 @@ def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota
 
 
 def _training_quota(settings: StageSettings, name: str, available: int) -> Quota:
-    wanted = settings.training.instance_count
+    needed = settings.training.instance_count
     return Quota(
         name=f"SageMaker: {name}",
         available=available,
-        wanted=wanted,
+        needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and a training job of the stage "
-            f"{settings.stage} needs {wanted}; a deployment needs none. Ask for at least {wanted} "
+            f"{settings.stage} needs {needed}; a deployment needs none. Request at least {needed} "
             "in Service Quotas, or choose another training.instance_type in "
             f"config/{settings.stage}.toml."
         ),
@@ -154,9 +154,9 @@ def _training_quota(settings: StageSettings, name: str, available: int) -> Quota
 
 
 def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str, int]:
-    """Return the values of those quotas that there are: by name, since codes differ by type."""
+    """Return the values of existing quotas by name; quota codes differ by instance type."""
     values: dict[str, int] = {}
-    # Applied values come first: a quota is listed there once the account has one of its own.
+    # Applied quotas override defaults, but are only listed once the account has such a value.
     for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
         for page in quotas.get_paginator(operation).paginate(ServiceCode=service):
             for quota in page["Quotas"]:
@@ -168,7 +168,7 @@ def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str,
 
 
 def _concurrency(
-    settings: StageSettings, session: boto3.session.Session, region: str, wanted: int
+    settings: StageSettings, session: boto3.session.Session, region: str, needed: int
 ) -> Quota:
     functions = session.client("lambda", region_name=region)
     limits = functions.get_account_settings()["AccountLimit"]
@@ -176,19 +176,19 @@ def _concurrency(
     own = _reserved_already(
         session.client("cloudformation", region_name=region), functions, f"{settings.name}-api"
     )
-    kept = min(_LEAST_UNRESERVED, limit)
+    kept = min(_MIN_UNRESERVED, limit)
     available = max(unreserved + own - kept, 0)
     elsewhere = limit - unreserved - own
     file = f"config/{settings.stage}.toml"
     return Quota(
         name="Lambda: Concurrent executions",
         available=available,
-        wanted=wanted,
+        needed=needed,
         shortage=(
             f"Lambda's quota 'Concurrent executions' is {limit}: {elsewhere} are reserved "
             f"elsewhere, {kept} must stay unreserved, {available} are left, and the stage "
-            f"{settings.stage} needs {wanted}. Ask for at least "
-            f"{wanted + elsewhere + _LEAST_UNRESERVED} in Service Quotas, or set less in {file}: "
+            f"{settings.stage} needs {needed}. Request at least "
+            f"{needed + elsewhere + _MIN_UNRESERVED} in Service Quotas, or set less in {file}: "
             "api.reserved_concurrency, or without it api.provisioned_concurrency and "
             "api.provisioned_concurrency_schedule."
         ),
@@ -196,7 +196,7 @@ def _concurrency(
 
 
 def _reserved_already(cloudformation: Any, functions: Any, stack: str) -> int:
-    """Return what the deployed proxy has reserved: an update gives that back first."""
+    """Return the deployed proxy's reserved concurrency, which an update can reuse."""
     try:
         described = cloudformation.describe_stack_resources(StackName=stack)
     except ClientError as error:

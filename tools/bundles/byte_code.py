@@ -1,6 +1,6 @@
-"""Byte code for the function's asset, from an interpreter of the Lambda runtime's own version.
+"""Byte code for the proxy's asset, compiled by the Lambda runtime's Python version.
 
-Lambda's file system is read-only: without it every cold start compiles every module again.
+Lambda's file system is read-only: without byte code every cold start compiles every module.
 """
 
 import os
@@ -16,13 +16,13 @@ _TIMEOUT_SECONDS = 120.0
 
 
 def find_interpreter(version: tuple[int, int] = RUNTIME_VERSION) -> Path | None:
-    """Look for a CPython of a version, on PATH and among those that pyenv and uv installed.
+    """Find a CPython of a version, on PATH or installed by pyenv or uv.
 
     Args:
         version: major and minor version.
 
     Returns:
-        An interpreter that runs and is of that version; None where there is none.
+        An interpreter of that version that runs; None if there is none.
     """
     name = f"python{version[0]}.{version[1]}"
     home = Path.home()
@@ -32,7 +32,7 @@ def find_interpreter(version: tuple[int, int] = RUNTIME_VERSION) -> Path | None:
     ]
     folders = os.environ.get("PATH", "").split(os.pathsep)
     found = [shutil.which(name, path=folder) for folder in folders if folder]
-    # A name on PATH may be a shim of pyenv's that stands for nothing.
+    # A name on PATH may be a pyenv shim without an installed version.
     for candidate in (*(Path(path) for path in found if path), *installed):
         if _is_cpython(candidate, version):
             return candidate
@@ -42,18 +42,18 @@ def find_interpreter(version: tuple[int, int] = RUNTIME_VERSION) -> Path | None:
 def compile_files(files: Mapping[str, bytes], interpreter: Path) -> dict[str, bytes]:
     """Compile the Python modules of a bundle.
 
-    The byte code carries its source's hash and is not checked against it (`unchecked-hash`, PEP
-    552): the asset's zip does not keep the times that the usual kind is checked by.
+    The byte code holds its source's hash, which is not checked (`unchecked-hash`, PEP 552): the
+    default kind is invalid in the asset, whose zip does not keep modification times.
 
     Args:
         files: content by path in the bundle.
-        interpreter: the Python whose byte code it is to be.
+        interpreter: the Python that compiles.
 
     Returns:
         The byte code by path in the bundle.
 
     Raises:
-        subprocess.SubprocessError: the interpreter could not compile them.
+        subprocess.SubprocessError: a module could not be compiled.
     """
     with tempfile.TemporaryDirectory(prefix="whippet-byte-code-") as temporary:
         folder = Path(temporary)
@@ -63,7 +63,7 @@ def compile_files(files: Mapping[str, bytes], interpreter: Path) -> dict[str, by
                 (folder / name).write_bytes(content)
         command = [str(interpreter), "-I", "-m", "compileall", "-q"]
         command += ["--invalidation-mode", "unchecked-hash", "-s", temporary, "-p", _TASK_ROOT]
-        subprocess.run(  # noqa: S603 - an interpreter that was asked for its version
+        subprocess.run(  # noqa: S603 - an interpreter that `find_interpreter` has run
             [*command, temporary],
             check=True,
             capture_output=True,
@@ -77,7 +77,7 @@ def compile_files(files: Mapping[str, bytes], interpreter: Path) -> dict[str, by
 
 
 def is_byte_code(name: str) -> bool:
-    """Say whether a path in a bundle is byte code's.
+    """Return whether a path in a bundle is a byte code file.
 
     Args:
         name: the path.
@@ -88,7 +88,7 @@ def is_byte_code(name: str) -> bool:
 def _is_cpython(candidate: Path, version: tuple[int, int]) -> bool:
     program = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
     try:
-        answer = subprocess.run(  # noqa: S603 - what was found under Python's own name
+        ended = subprocess.run(  # noqa: S603 - what was found under Python's own name
             [str(candidate), "-I", "-c", program],
             capture_output=True,
             text=True,
@@ -97,4 +97,4 @@ def _is_cpython(candidate: Path, version: tuple[int, int]) -> bool:
         )
     except (OSError, subprocess.SubprocessError):
         return False
-    return answer.stdout.split() == ["cpython", str(version[0]), str(version[1])]
+    return ended.stdout.split() == ["cpython", str(version[0]), str(version[1])]

@@ -1,7 +1,7 @@
-"""Make the proxy's Lambda asset from its sources and the pinned packages installed here.
+"""Build the proxy's Lambda asset from its sources and the pinned packages installed here.
 
-No network and no Docker: everything bundled is pure Python, so any machine makes the same sources.
-Where an interpreter of the Lambda runtime's version is at hand its byte code goes with them.
+Needs no network and no Docker: all packages are pure Python, so every machine builds the same
+files. If Python of the Lambda runtime's version is installed, byte code is added.
 """
 
 import argparse
@@ -19,20 +19,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "lambda_src"
 PACKAGE = "classifier_proxy"
 INVENTORY = "bundle.json"
-"""Lists what is in a bundle and marks a directory as one, which may be replaced."""
+"""File in a bundle that lists its content; only a directory with it may be replaced."""
 
 _LICENCE_PREFIXES = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
 
 
 class BundleError(Exception):
-    """The bundle cannot be made; the text says why and what to do."""
+    """The bundle cannot be built; the message says why and what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; see --help.
 
     Args:
-        arguments: the command's arguments; None: those of the process.
+        arguments: the command's arguments; None: `sys.argv`.
 
     Returns:
         The exit status: 0, or 1 after one line on stderr.
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output",
         type=Path,
         default=REPOSITORY / "build" / "lambda",
-        help="directory to make; it is left untouched when nothing changed (default: build/lambda)",
+        help="directory to write; not touched if nothing has changed (default: build/lambda)",
     )
     output: Path = parser.parse_args(arguments).output
     interpreter = find_interpreter()
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def collect_files(sources: Path) -> dict[str, bytes]:
-    """Read what the bundle is made of.
+    """Read the files of the bundle.
 
     Args:
         sources: directory with `classifier_proxy` and `requirements.txt`.
@@ -74,7 +74,7 @@ def collect_files(sources: Path) -> dict[str, bytes]:
         The content of each file by its path in the bundle, sorted by path.
 
     Raises:
-        BundleError: a pinned package is missing here or has another version.
+        BundleError: a pinned package is not installed or has another version.
     """
     pins = read_pins(sources / "requirements.txt")
     files = {
@@ -89,16 +89,16 @@ def collect_files(sources: Path) -> dict[str, bytes]:
 
 
 def read_pins(requirements: Path) -> dict[str, str]:
-    """Read a requirements file that holds nothing but exact pins.
+    """Read a requirements file that has only exact pins.
 
     Args:
-        requirements: file of lines `name==version`, comments and empty lines.
+        requirements: file with lines `name==version`, comments and empty lines.
 
     Returns:
         Version by name.
 
     Raises:
-        BundleError: a line is anything else.
+        BundleError: another kind of line.
     """
     pins = {}
     for number, line in enumerate(requirements.read_text().splitlines(), start=1):
@@ -115,30 +115,30 @@ def read_pins(requirements: Path) -> dict[str, str]:
 
 
 def write_bundle(files: Mapping[str, bytes], output: Path, interpreter: Path | None) -> bool:
-    """Make a directory hold exactly these files, replacing a bundle that was there as a whole.
+    """Write the files to a directory, replacing an existing bundle.
 
     Args:
         files: content by path relative to the directory.
-        output: the directory to make.
-        interpreter: the Python that makes the byte code; None: there is none.
+        output: the directory to write.
+        interpreter: the Python that compiles byte code; None: no byte code.
 
     Returns:
-        Whether anything was written; False when the directory already held just this.
+        Whether anything was written; False if the directory already had exactly these files.
 
     Raises:
-        BundleError: there is something at `output` that is no bundle, or a file does not compile.
+        BundleError: `output` exists and is not a bundle, or a file does not compile.
     """
     if output.exists():
         if not output.is_dir() or (any(output.iterdir()) and not (output / INVENTORY).is_file()):
             raise BundleError(
-                f"{output} exists and is no bundle of the proxy (it has no {INVENTORY});"
-                " remove it or give another --output"
+                f"{output} exists and is not a bundle of the proxy (it has no {INVENTORY});"
+                " remove it or choose another --output"
             )
         if _holds(output, files, with_byte_code=interpreter is not None):
             return False
     byte_code = _compile(files, interpreter) if interpreter else {}
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output, so that the renames stay within one file system.
+    # Next to the output, so that the renames stay within one file system.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
         for name, content in {**files, **byte_code}.items():
@@ -160,7 +160,7 @@ def _distribution_files(name: str, version: str) -> dict[str, bytes]:
     if distribution.version != version:
         raise BundleError(
             f"{name} {distribution.version} is installed, lambda_src/requirements.txt pins"
-            f" {version}; make it agree with requirements.txt and install that"
+            f" {version}; pin the version of requirements.txt there and install requirements.txt"
         )
     listed = distribution.files or []
     files = {
@@ -172,7 +172,7 @@ def _distribution_files(name: str, version: str) -> dict[str, bytes]:
 
 
 def _kept(path: PurePosixPath) -> bool:
-    """Keep what runs and what licences ask for: no scripts, byte code, C, tests, install notes."""
+    """Keep code and licences; leave out scripts, byte code, C, tests and install records."""
     folder = path.parts[0]
     if folder.endswith(".dist-info"):
         return path.name == "METADATA" or path.name.upper().startswith(_LICENCE_PREFIXES)
@@ -197,7 +197,7 @@ def _holds(directory: Path, files: Mapping[str, bytes], *, with_byte_code: bool)
     found = _read_tree(directory)
     major, minor = RUNTIME_VERSION
     modules = [PurePosixPath(name) for name in files if name.endswith(".py")] * with_byte_code
-    # Byte code that a run in place left behind is not of these names, or would be used.
+    # Python may have written other byte code into the directory.
     expected = {
         (path.parent / "__pycache__" / f"{path.stem}.cpython-{major}{minor}.pyc").as_posix()
         for path in modules

@@ -1,4 +1,4 @@
-"""Make the page's bundle: web/ with its assets in a folder named by their content, openapi.json."""
+"""Build the page's bundle: web/ with its assets in a folder named by hash, and openapi.json."""
 
 import argparse
 import hashlib
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.bundles.web", description=__doc__)
     parser.add_argument(
         "--output", type=Path, default=ROOT / "build" / "web",
-        help="directory to make; it is left untouched when nothing changed (%(default)s)",
+        help="directory to write; not touched if nothing has changed (%(default)s)",
     )  # fmt: skip
     output: Path = parser.parse_args().output
     files = collect_files(SOURCES, document())
@@ -31,10 +31,10 @@ def main() -> None:
 
 
 def collect_files(sources: Path, openapi: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the page as it is served.
+    """Return the files of the page's bundle.
 
-    The assets move from `assets/` to `assets/<hash>/`, so that a browser may keep them for ever;
-    they name each other by relative addresses, so only the HTML files change.
+    The assets move from `assets/` to `assets/<hash>/`, so that browsers may cache them forever;
+    they refer to each other by relative paths, so only the HTML files change.
 
     Args:
         sources: folder with the HTML files and `assets`.
@@ -52,26 +52,26 @@ def collect_files(sources: Path, openapi: Mapping[str, Any]) -> dict[str, bytes]
     folder = f"{_ASSETS}{_digest(assets)}/"
     files = {name.replace(_ASSETS, folder, 1): content for name, content in assets.items()}
     for name in found.keys() - assets.keys():
-        # In HTML an address follows a quotation mark.
+        # In HTML a path follows a quotation mark.
         files[name] = found[name].replace(f'"{_ASSETS}'.encode(), f'"{folder}'.encode())
     files["openapi.json"] = (json.dumps(openapi, indent=2) + "\n").encode()
     return dict(sorted(files.items()))
 
 
 def write_bundle(files: Mapping[str, bytes], output: Path) -> bool:
-    """Make a directory hold exactly these files.
+    """Write the files to a directory, replacing an existing bundle.
 
     Returns:
-        Whether anything was written; False when the directory already held just this.
+        Whether anything was written; False if the directory already had exactly these files.
 
     Raises:
-        ToolError: there is something at `output` that is no bundle of the page.
+        ToolError: `output` exists and is not a bundle of the page.
     """
     if output.exists():
         if not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").exists()):
             raise ToolError(
-                f"{output} exists and is no bundle of the page (it has no index.html): "
-                "remove it, or give another --output"
+                f"{output} exists and is not a bundle of the page (it has no index.html): "
+                "remove it, or choose another --output"
             )
         present = {
             path.relative_to(output).as_posix(): path.read_bytes()

@@ -1,4 +1,4 @@
-"""`make bootstrap STAGE=...`: make the stage's account and region ready for CDK, once."""
+"""`make bootstrap STAGE=...`: bootstrap the stage's account and region for CDK, once."""
 
 import argparse
 import os
@@ -13,20 +13,20 @@ from tools.model.folder import add_model_folder, read_model, refuse_demo
 
 
 def main() -> int:
-    """Bootstrap; the terminal is the CLI's."""
+    """Run `cdk bootstrap`; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.deployment.bootstrap", description=__doc__
     )
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     parser.add_argument(
-        "--check", action="store_true", help="check the account alone, before a model is built"
+        "--check", action="store_true", help="only check the account, before a model is built"
     )
     add_model_folder(parser)
     arguments = parser.parse_args()
     settings = read_stage(arguments.stage)
     context = ["-c", f"stage={settings.stage}"]
     if not arguments.check:
-        # The command line synthesizes the app, though it needs nothing of it here.
+        # The CLI synthesizes the app, although it does not need it here.
         model = read_model(arguments.model)
         refuse_demo(model, settings)
         context += ["-c", f"model={model.archive.parent}"]

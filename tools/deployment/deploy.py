@@ -1,4 +1,4 @@
-"""`make deploy STAGE=...`: the real one, into the AWS account of your credentials."""
+"""`make deploy STAGE=...`: deploy a stage to the AWS account of your credentials."""
 
 import argparse
 import os
@@ -19,12 +19,12 @@ from tools.model.folder import add_model_folder, read_model
 
 
 def main() -> int:
-    """Check what is needed, say all that is missing, deploy, then look at the endpoint."""
+    """Check the requirements, deploy, and check the endpoint; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.deployment.deploy", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
-    parser.add_argument("--yes", action="store_true", help="do not ask before access is widened")
+    parser.add_argument("--yes", action="store_true", help="do not confirm wider permissions")
     parser.add_argument(
-        "--check", action="store_true", help="check the account alone, before a model is built"
+        "--check", action="store_true", help="only check the account, before a model is built"
     )
     add_model_folder(parser)
     arguments = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> int:
     print(f"Deploying {settings.name} to the account {account} in {region}.")
     print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
     ended = subprocess.run(  # noqa: S603 - the command is built here
-        deploy_command(settings.stage, model.archive.parent, ask=not arguments.yes),
+        deploy_command(settings.stage, model.archive.parent, confirm=not arguments.yes),
         cwd=ROOT,
         env=cdk_environment(os.environ) | {"AWS_REGION": region},
         check=False,
@@ -65,13 +65,13 @@ def main() -> int:
     return 0
 
 
-def deploy_command(stage: str, model: Path, *, ask: bool) -> list[str]:
-    """Return the CLI's command line: it deploys the model that was checked and no other.
+def deploy_command(stage: str, model: Path, *, confirm: bool) -> list[str]:
+    """Return the CLI's command line, with the model that was checked.
 
-    The terminal stays the CLI's: it shows its own progress and asks before it widens access. It
-    cannot ask while it deploys stacks side by side, so they go one after the other.
+    The CLI runs in the terminal: it shows its progress and prompts before it widens permissions.
+    It cannot prompt while it deploys stacks in parallel, so it deploys them one after the other.
     """
-    approval = "broadening" if ask else "never"
+    approval = "broadening" if confirm else "never"
     context = ("-c", f"stage={stage}", "-c", f"model={model}")
     return cdk_command("deploy", "--all", *context, "--require-approval", approval)
 

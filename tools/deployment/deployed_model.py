@@ -1,4 +1,4 @@
-"""The model that an endpoint serves now, beside the one that is to be deployed."""
+"""The model that an endpoint serves now, compared with the one to deploy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,13 @@ _NAME_TAG, _SHA256_TAG = "whippet:model-name", "whippet:model-sha256"
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedModel:
-    """What an endpoint serves.
+    """The model that an endpoint serves.
 
     Attributes:
-        configuration: name of the endpoint configuration that is in use.
+        configuration: name of the endpoint configuration in use.
         status: SageMaker's EndpointStatus.
-        name: the model's name, or None where it cannot be read.
-        sha256: of its archive, or None where it was deployed before archives were named by it.
+        name: the model's name; None if it cannot be read.
+        sha256: sha256 of the model's archive; None if an earlier release deployed it without.
         unreadable_because: why the name cannot be read.
     """
 
@@ -32,14 +32,14 @@ class DeployedModel:
 
 
 def served_variant(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
-    """Return the production variant of the endpoint configuration that is in use.
+    """Return the production variant of the endpoint configuration in use.
 
     Args:
         sagemaker: boto3 client.
         endpoint: the endpoint's name.
 
     Returns:
-        The variant; None where there is no endpoint, or its configuration has been deleted.
+        The variant; None if there is no endpoint, or its configuration was deleted.
 
     Raises:
         ToolError: the endpoint or its configuration cannot be described.
@@ -58,13 +58,13 @@ def served_variant(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
 
 
 def read_deployed_model(sagemaker: Any, endpoint: str) -> DeployedModel | None:
-    """Return the model that an endpoint serves, or None where there is no endpoint yet.
+    """Return the model that an endpoint serves, or None if there is no endpoint yet.
 
-    The model is only shown, so that what cannot be read of it does not end in an error.
+    The model is only displayed, so that a name that cannot be read is not an error.
 
     Args:
         sagemaker: boto3 client.
-        endpoint: its name.
+        endpoint: the endpoint's name.
 
     Raises:
         ToolError: the endpoint cannot be described.
@@ -77,7 +77,7 @@ def read_deployed_model(sagemaker: Any, endpoint: str) -> DeployedModel | None:
     try:
         model = _variant(sagemaker, described["EndpointConfigName"]).get("ModelName")
         if model is None:
-            reason = "its endpoint configuration names no model"
+            reason = "its endpoint configuration has no model"
         else:
             arn = sagemaker.describe_model(ModelName=model)["ModelArn"]
             pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
@@ -95,11 +95,11 @@ def read_deployed_model(sagemaker: Any, endpoint: str) -> DeployedModel | None:
 
 
 def describe_change(deployed: DeployedModel | None, model: ModelArtifact) -> str:
-    """Return two lines: the model that is served, and the one that will be.
+    """Return two lines: the model that is served now, and the one to deploy.
 
     Args:
-        deployed: what serves now.
-        model: what is to be deployed.
+        deployed: the model that is served now.
+        model: the model to deploy.
     """
     new = f"{model.name} {model.version}"
     if deployed is None:
@@ -107,7 +107,7 @@ def describe_change(deployed: DeployedModel | None, model: ModelArtifact) -> str
     elif deployed.name is None:
         old = f"cannot be read ({deployed.unreadable_because})"
     elif deployed.sha256 is None:
-        old = f"{deployed.name}, of an earlier release of Whippet that did not note the archive"
+        old = f"{deployed.name}, deployed by a release of Whippet that did not record the archive"
     else:
         old = f"{deployed.name} {deployed.sha256[: len(model.version)]}"
         if deployed.sha256 == model.sha256:

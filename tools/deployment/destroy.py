@@ -1,4 +1,4 @@
-"""`make destroy STAGE=...`: delete a stage, with its data where the stage does not retain it."""
+"""`make destroy STAGE=...`: delete a stage, with its data unless the stage retains it."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from tools.local.cloud_process import add_state_directory, require_cloud
 
 
 def main() -> int:
-    """Empty what CloudFormation would refuse to delete, then delete the stacks."""
+    """Empty the buckets and the model registry, then delete the stacks."""
     arguments = _parser().parse_args()
     settings = read_stage(arguments.stage)
     if settings.termination_protection:
@@ -29,15 +29,15 @@ def main() -> int:
     if settings.stage == "local":
         state = arguments.state_directory.absolute()
         environment = without_aws(os.environ) | require_cloud(state).environment
-        # This process and the CLI see the local cloud and nothing else.
+        # This process and the CLI use only the local cloud.
         os.environ.clear()
         os.environ.update(environment)
         application = ["--app", str(state / "assembly")]
     session = boto3.session.Session()
     account, region = resolve_account(settings, session)
     environment = cdk_environment(os.environ) | {"AWS_REGION": region}
-    with step("See that the stacks can be named"):
-        # Before anything is deleted: without a model, for one, the app cannot be synthesized.
+    with step("List the stacks"):
+        # Before anything is deleted: without a model, for example, synthesis fails.
         run_logged(
             cdk_command("list", *application),
             environment=environment,
@@ -45,7 +45,7 @@ def main() -> int:
             directory=ROOT,
         )
     if settings.stage != "local" and not arguments.yes:
-        _ask(settings, account, region)
+        _confirm(settings, account, region)
     if not settings.retain_stateful_resources:
         with step("Empty the buckets and the model package group"):
             emptied = [
@@ -66,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.deployment.destroy", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     add_state_directory(parser, "of the local cloud, for the stage local")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
 
-def _ask(settings: StageSettings, account: str, region: str) -> None:
+def _confirm(settings: StageSettings, account: str, region: str) -> None:
     data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
     question = f"Delete the stage {settings.stage} in the account {account}, {region}? {data}. "
     try:

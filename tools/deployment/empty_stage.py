@@ -1,4 +1,4 @@
-"""Deletes the data that CloudFormation refuses to delete with a stack."""
+"""Deletes the data with which CloudFormation cannot delete a stack."""
 
 import json
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     """Empty the buckets and the model package groups of a stage.
 
     Args:
-        session: of the account that holds the stack.
-        region: the stack's.
-        stack: name of a stack with such; nothing is done where it does not exist.
+        session: with credentials for the stack's account.
+        region: the stack's region.
+        stack: name of the stack; nothing is done if it does not exist.
 
     Returns:
-        The names of what was emptied.
+        The names of the emptied buckets and groups.
 
     Raises:
         ToolError: an object could not be deleted.
@@ -36,8 +36,8 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     s3 = session.client("s3", region_name=region)
     partition = session.get_partition_for_region(region)
     for bucket in buckets:
-        # Else the deletions below are logged into a bucket that is already empty, and CloudFront
-        # goes on to deliver logs for a day.
+        # Otherwise the deletions below are logged to a bucket that is already empty, and CloudFront
+        # delivers logs for another day.
         s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
         _refuse_writes(s3, bucket, f"arn:{partition}:s3:::{bucket}/*")
     for bucket in buckets:
@@ -82,8 +82,8 @@ def _empty_bucket(s3: Any, bucket: str) -> None:
         if not found:
             continue
         objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
-        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-        for fault in answer.get("Errors", []):
+        response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        for fault in response.get("Errors", []):
             raise ToolError(f"{bucket}/{fault['Key']} cannot be deleted: {fault['Message']}")
 
 

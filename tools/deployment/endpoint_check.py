@@ -1,6 +1,6 @@
-"""Does the endpoint run what the templates say?
+"""Checks that the endpoint serves the configuration of the deployed stack.
 
-SageMaker rolls an update back silently: the endpoint is InService on the old
+SageMaker rolls an update back silently: the endpoint is InService with the old
 configuration while CloudFormation reports success.
 """
 
@@ -10,7 +10,7 @@ from tools.console import ToolError
 
 
 def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint: str) -> None:
-    """Compare the endpoint's configuration with the one that the stack holds.
+    """Compare the endpoint's configuration with the stack's.
 
     Args:
         sagemaker: boto3 client.
@@ -19,7 +19,7 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
         endpoint: name of the endpoint.
 
     Raises:
-        ToolError: the endpoint is not in service, or serves another configuration.
+        ToolError: the endpoint is not in service, or has another configuration.
     """
     resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     configurations = [
@@ -37,6 +37,6 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
     if found["EndpointConfigName"] != wanted:
         raise ToolError(
             f"Endpoint {endpoint} was rolled back: it serves {found['EndpointConfigName']}, the "
-            f"stack {stack} holds {wanted}. {reason}. Mend the model or the settings and deploy "
+            f"stack {stack} holds {wanted}. {reason}. Fix the model or the settings and deploy "
             "again."
         )

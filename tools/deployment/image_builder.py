@@ -1,11 +1,11 @@
-"""The program that builds images on this machine: docker, or what CDK_DOCKER names."""
+"""The program that builds container images on this machine: docker, or CDK_DOCKER."""
 
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
-# What the CDK command line passes besides the folder.
+# The options that the CDK CLI passes.
 _NEEDED_OPTIONS = ("--build-arg", "--platform", "--tag")
 _START = {
     "docker": "start Docker (Docker Desktop, or `systemctl start docker`)",
@@ -13,21 +13,21 @@ _START = {
     "podman": "start it with `podman machine start` (once before: `podman machine init`)",
 }
 _OTHERS = (
-    "Or name another builder with CDK_DOCKER (docker, finch, podman), or set serving.image_uri to "
-    "an image that is built already."
+    "Or set CDK_DOCKER to another builder (docker, finch, podman), or serving.image_uri to a "
+    "prebuilt image."
 )
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 def builder_name() -> str:
-    """Return the program that the CDK command line will call."""
+    """Return the program that the CDK CLI will run."""
     return os.environ.get("CDK_DOCKER", "docker")
 
 
 def builder_problem() -> str | None:
-    """Return what keeps this machine from building images, and what to do; None when nothing does.
+    """Return why this machine cannot build images, and what to do; None if it can.
 
-    The Dockerfile needs no BuildKit: the legacy builder of Docker will do.
+    BuildKit is not needed: Docker's legacy builder can build the Dockerfile.
     """
     builder = builder_name()
     program = shutil.which(builder)
@@ -35,18 +35,18 @@ def builder_problem() -> str | None:
         return _missing_program(builder)
     ended = _call(program, "info")
     if ended.returncode != 0:
-        start = _START.get(Path(builder).stem, f"start what `{builder}` needs")
+        start = _START.get(Path(builder).stem, f"start the engine of `{builder}`")
         return (
-            f"{builder} is installed but its engine does not answer: `{builder} info` fails"
+            f"{builder} is installed but its engine does not respond: `{builder} info` fails"
             f"{_last_line(ended)}. To build the serving image, {start}. {_OTHERS}"
         )
     helped = _call(program, "build", "--help")
     lacking = [option for option in _NEEDED_OPTIONS if option not in helped.stdout + helped.stderr]
     if lacking:
         return (
-            f"CDK_DOCKER names {builder}, which is not known as a builder of images: "
-            f"`{builder} build --help` does not offer {', '.join(lacking)}. Expected docker, "
-            "finch, podman, or a program that takes the same options."
+            f"CDK_DOCKER is {builder}, which cannot build images: "
+            f"`{builder} build --help` does not list {', '.join(lacking)}. Expected docker, "
+            "finch, podman, or a program with the same options."
         )
     return None
 
@@ -55,8 +55,8 @@ def _missing_program(builder: str) -> str:
     if "CDK_DOCKER" in os.environ:
         return (
             f"CDK_DOCKER is {builder!r}, and there is no such program on PATH: expected docker, "
-            "finch or podman, or the path of one that takes the same options. Without CDK_DOCKER "
-            "it is docker."
+            "finch or podman, or the path of a program with the same options. Without CDK_DOCKER "
+            "docker is used."
         )
     found = [name for name in ("finch", "podman") if shutil.which(name)]
     hint = f" {found[0]} is: set CDK_DOCKER={found[0]}." if found else f" Install it. {_OTHERS}"
@@ -66,17 +66,17 @@ def _missing_program(builder: str) -> str:
 def _call(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [program, *arguments]
     try:
-        return subprocess.run(  # noqa: S603 - the person's own builder
+        return subprocess.run(  # noqa: S603 - the user's own builder
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        reason = f"no answer within {_PATIENCE_SECONDS} s"
+        reason = f"no response within {_TIMEOUT_SECONDS} s"
         return subprocess.CompletedProcess(command, returncode=1, stdout="", stderr=reason)
     except OSError as error:
         return subprocess.CompletedProcess(command, returncode=1, stdout="", stderr=str(error))

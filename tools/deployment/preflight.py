@@ -1,4 +1,4 @@
-"""What an account and this machine must have before a stage can be deployed to AWS."""
+"""Checks the account and this machine before a stage is deployed to AWS."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,19 +25,19 @@ def check_account(
     """Check everything that a deployment needs.
 
     Args:
-        settings: of the stage.
-        session: with the credentials.
-        model: what will be deployed; None where that is still to be built.
+        settings: the stage's settings.
+        session: with the user's credentials.
+        model: the model to deploy; None if it is not built yet.
 
     Returns:
-        Account id and region that the deployment goes to.
+        Account id and region of the deployment.
 
     Raises:
-        ToolError: the model must not be deployed, or names all that is missing, each with what
-            to do.
+        ToolError: the model must not be deployed, or requirements are missing; the message lists
+            all of them with what to do.
     """
     if model is not None:
-        # First, and before anything reaches the account.
+        # First, before any call to the account.
         refuse_demo(model, settings)
     account, region = resolve_account(settings, session)
     missing = list(_missing(settings, session, account, region))
@@ -53,7 +53,7 @@ def _missing(
     file = f"config/{settings.stage}.toml"
     if not _has_bootstrap(session.client("ssm", region_name=region)):
         yield (
-            f"The account is not ready for CDK: run `make bootstrap STAGE={settings.stage}`"
+            f"The account is not bootstrapped for CDK: run `make bootstrap STAGE={settings.stage}`"
             f" for aws://{account}/{region}."
         )
     if not settings.api.manage_account_logging_role:
@@ -68,9 +68,9 @@ def _missing(
     wanted = settings.serving.instance_type
     if served not in {None, wanted}:
         yield (
-            f"The endpoint {settings.name} runs on {served} and {file} names {wanted}: SageMaker "
-            "refuses to change the type of a variant that is registered for scaling. Deploy with "
-            "`make destroy` first, or as a new stage beside this one."
+            f"The endpoint {settings.name} runs on {served} and {file} sets {wanted}: SageMaker "
+            "cannot change the type of a variant that is registered for scaling. Deploy with "
+            "`make destroy` first, or as a new stage."
         )
     problem = image_problem(settings.serving, session, account=account, region=region)
     if problem is not None:

@@ -1,8 +1,8 @@
-"""Deletes what earlier deployments of a stage left behind, but for the last two generations.
+"""Deletes the models and endpoint configurations of earlier deployments, except the last two.
 
-The templates retain each replaced model and endpoint configuration: after a silent rollback they
-are what still serves. Once the endpoint is seen to serve the new ones, the old ones can go. The
-generation before the one that serves stays, so that an endpoint can be put back to it at once.
+The templates retain each replaced model and endpoint configuration, because after a silent
+rollback the endpoint still uses them. Once the endpoint uses the new ones, the old ones can be
+deleted. The previous generation is kept, so that the endpoint can be switched back at once.
 """
 
 from collections.abc import Callable, Collection
@@ -21,19 +21,20 @@ class _Configuration:
 
 
 def prune_superseded(sagemaker: Any, *, stack: str, previous: str | None = None) -> list[str]:
-    """Delete a stage's models and endpoint configurations that are of no use any more.
+    """Delete a stage's superseded models and endpoint configurations.
 
-    What an endpoint uses is kept, and of the others one configuration with its models: the one
-    that served before, or else the newest that is older than the stage's one in use.
+    Kept are those that an endpoint uses, and one other configuration with its models: the previous
+    one, or else the newest one that is older than the configuration in use.
 
     Args:
         sagemaker: boto3 client.
-        stack: name of the serving stack; the models whose execution role it made are the stage's.
+        stack: name of the serving stack; a model belongs to the stage if the stack created its
+            execution role.
         previous: the configuration that the endpoint used before the deployment. After a silent
-            rollback that is not the newest one: the newest is the one that did not work.
+            rollback that is not the newest one: the newest is the one that failed.
 
     Returns:
-        The names of what was deleted.
+        The names of the deleted models and configurations.
     """
     models = set(_models_of(sagemaker, stack))
     in_use = {
@@ -42,7 +43,7 @@ def prune_superseded(sagemaker: Any, *, stack: str, previous: str | None = None)
         if (found := _found(sagemaker.describe_endpoint, EndpointName=each["EndpointName"]))
     }
     configurations = _configurations(sagemaker)
-    # A configuration without models serves inference components, which are never a stage's.
+    # A configuration without models is for inference components, which no stage has.
     own = [each for each in configurations if each.models and each.models <= models]
     before = _before(own, in_use, previous)
     kept: set[str] = set()
@@ -62,7 +63,7 @@ def prune_superseded(sagemaker: Any, *, stack: str, previous: str | None = None)
 def _before(
     own: list[_Configuration], in_use: Collection[str], previous: str | None
 ) -> _Configuration | None:
-    """Return the configuration to put the endpoint back to; None where none serves, or is older."""
+    """Return the configuration to keep for a rollback; None if none is in use, or none is older."""
     others = [each for each in own if each.name not in in_use]
     served_before = [each for each in others if each.name == previous]
     serving = [each.created for each in own if each.name in in_use]
@@ -91,7 +92,7 @@ def _configurations(sagemaker: Any) -> list[_Configuration]:
 
 
 def _models_of(sagemaker: Any, stack: str) -> list[str]:
-    # CloudFormation puts the stack's name before each name that it makes.
+    # CloudFormation starts generated names with the stack's name.
     names = [str(each["ModelName"]) for each in _listed(sagemaker, "list_models", "Models")]
     return [
         name
@@ -102,7 +103,7 @@ def _models_of(sagemaker: Any, stack: str) -> list[str]:
 
 
 def _found(describe: Callable[..., dict[str, Any]], **name: str) -> dict[str, Any] | None:
-    """Describe what was listed a moment ago; None where it has been deleted since."""
+    """Describe a listed resource; None if it was deleted in the meantime."""
     try:
         return describe(**name)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Which image an endpoint will run, and what is missing for it."""
+"""Describes and checks the serving image of a stage."""
 
 import boto3
 from botocore.exceptions import ClientError
@@ -20,17 +20,17 @@ _PULLING = (
 
 
 def describe_image(serving: ServingSettings, *, account: str) -> str:
-    """Return the image in words, to follow "Serving with".
+    """Return a description of the image, to follow "Serving with".
 
     Args:
         serving: the stage's settings.
-        account: the account that is deployed to.
+        account: the account of the deployment.
     """
     machine = "GPU" if instance_types.has_gpu(serving.instance_type) else "CPU"
     if serving.image_uri is None:
         return (
             f"an image for {machine} types that {builder_name()} builds from model_code/, unless "
-            "the account has it already"
+            "it is already in the account"
         )
     owner = parse_image_uri(serving.image_uri).account
     whose = (
@@ -45,13 +45,13 @@ def describe_image(serving: ServingSettings, *, account: str) -> str:
 def image_problem(
     serving: ServingSettings, session: boto3.session.Session, *, account: str, region: str
 ) -> str | None:
-    """Return what keeps a deployment from having its image, and what to do; None when nothing does.
+    """Return why the image is not available, and what to do; None if it is or can be built.
 
     Args:
         serving: the stage's settings.
-        session: makes the client of ECR.
-        account: the account that is deployed to.
-        region: the region that is deployed to.
+        session: creates the ECR client.
+        account: the account of the deployment.
+        region: the region of the deployment.
     """
     if serving.image_uri is None:
         return builder_problem()
@@ -64,8 +64,8 @@ def _prebuilt_problem(
     image = parse_image_uri(uri)
     if image.region != region:
         return (
-            f"serving.image_uri lies in {image.region} and the stage goes to {region}: SageMaker "
-            f"pulls images of its own region only. Copy {uri} to a repository in {region}."
+            f"serving.image_uri is in {image.region} and the stage in {region}: SageMaker pulls "
+            f"images only from its own region. Copy {uri} to a repository in {region}."
         )
     wanted = {"imageDigest": image.digest} if image.digest else {"imageTag": str(image.tag)}
     try:
@@ -88,9 +88,9 @@ def _refusal(error: ClientError, image: EcrImage, uri: str, account: str) -> str
     if code != "AccessDeniedException":
         raise error
     if image.account != account:
-        # Whom another account lets pull, it need not let look.
+        # Another account may allow pulling but not ecr:DescribeImages.
         return None
     return (
-        f"Your credentials may not look for serving.image_uri = {uri}: allow them "
+        f"Your credentials may not describe serving.image_uri = {uri}: allow them "
         f"ecr:DescribeImages on the repository {image.repository}."
     )

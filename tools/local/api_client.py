@@ -1,4 +1,4 @@
-"""Sends one image to the deployed API."""
+"""Sends an image to the deployed API."""
 
 import http.client
 import json
@@ -13,18 +13,18 @@ from tools.console import ToolError
 _TIMEOUT_SECONDS = 35.0
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# What is none of the three is left to the API, whose refusal names the format.
+# For other formats: the API responds with an error that names the format.
 _UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiAnswer:
+class ApiResponse:
     """A response of `POST /predict`.
 
     Attributes:
         status: HTTP status.
-        content: the JSON body, or the body's text where it is no JSON.
-        milliseconds: from the request to the whole response.
+        content: the parsed JSON body, or the body's text if it is not JSON.
+        milliseconds: time from the request to the end of the response.
     """
 
     status: int
@@ -35,29 +35,29 @@ class ApiAnswer:
 def predict(
     api_url: str,
     api_key: str,
-    picture: Path,
+    image_file: Path,
     *,
     top_k: str | None = None,
     order: str | None = None,
     scores: str | None = None,
-) -> ApiAnswer:
-    """Send one image to the API.
+) -> ApiResponse:
+    """Send an image to the API.
 
     Args:
         api_url: the API's base address, ending in a slash.
         api_key: value of the header `x-api-key`.
-        picture: file with the image; its first bytes decide its media type.
-        top_k: how many classes, a number or `all`; the API has a default for it and for the others.
-        order: `score` or `class`.
-        scores: `probabilities` or `logits`.
+        image_file: file with the image; its media type is detected from its first bytes.
+        top_k: number of classes, or `all`; None: the API's default.
+        order: `score` or `class`; None: the API's default.
+        scores: `probabilities` or `logits`; None: the API's default.
 
     Raises:
         ToolError: the file cannot be read, or the API cannot be reached.
     """
     try:
-        body = picture.read_bytes()
+        body = image_file.read_bytes()
     except OSError as error:
-        raise ToolError(f"{picture} cannot be read: {error.strerror}.") from error
+        raise ToolError(f"{image_file} cannot be read: {error.strerror}.") from error
     given = {"top_k": top_k, "order": order, "scores": scores}
     query = urlencode({name: value for name, value in given.items() if value is not None})
     address = urlsplit(api_url)
@@ -66,7 +66,7 @@ def predict(
     headers = {
         "Content-Type": media_type(body),
         "x-api-key": api_key,
-        # AWS's common firewall rules block who does not say what it is.
+        # AWS's common firewall rules block requests without a User-Agent.
         "User-Agent": "whippet",
     }
     path = f"{address.path}predict" + (f"?{query}" if query else "")
@@ -82,7 +82,9 @@ def predict(
     finally:
         connection.close()
     milliseconds = (time.perf_counter() - started) * 1000
-    return ApiAnswer(status=response.status, content=_content(received), milliseconds=milliseconds)
+    return ApiResponse(
+        status=response.status, content=_content(received), milliseconds=milliseconds
+    )
 
 
 def media_type(image: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Starts and asks the local cloud, which lives in an environment of its own."""
+"""Starts and finds the local cloud, which has its own Python environment."""
 
 import argparse
 import json
@@ -17,11 +17,11 @@ _NOT_RUNNING = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RunningCloud:
-    """A local cloud that runs.
+    """A running local cloud.
 
     Attributes:
         public_url: plain-http base address of the deployed API.
-        environment: variables that point any AWS SDK or CLI at it.
+        environment: environment variables that point any AWS SDK or CLI at it.
         logs: folder with the logs of the cloud and of the model servers.
     """
 
@@ -31,11 +31,11 @@ class RunningCloud:
 
 
 def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
-    """Let a tool's caller name the local cloud by where its files are.
+    """Add the option `--state-directory`, which selects a local cloud.
 
     Args:
-        parser: of the tool's arguments.
-        meaning: what the help says of it.
+        parser: the tool's argument parser.
+        meaning: the option's help text.
     """
     parser.add_argument(
         "--state-directory",
@@ -46,7 +46,7 @@ def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
 
 
 def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port: int) -> None:
-    """Start the local cloud, unless it runs.
+    """Start the local cloud unless it is running.
 
     Raises:
         ToolError: it could not be started.
@@ -58,7 +58,7 @@ def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port
 
 
 def find_cloud(state_directory: Path) -> RunningCloud | None:
-    """Return the cloud of a state directory, or None where none runs."""
+    """Return the running cloud of a state directory, or None."""
     ended = _run(state_directory, "status", "--json")
     if ended.returncode == _NOT_RUNNING:
         return None
@@ -71,14 +71,14 @@ def find_cloud(state_directory: Path) -> RunningCloud | None:
 
 
 def require_cloud(state_directory: Path) -> RunningCloud:
-    """Return the cloud of a state directory.
+    """Return the running cloud of a state directory.
 
     Raises:
-        ToolError: none runs there.
+        ToolError: no cloud is running there.
     """
     cloud = find_cloud(state_directory)
     if cloud is None:
-        raise ToolError("No local cloud runs. Start it with `make up`.")
+        raise ToolError("No local cloud is running. Start it with `make up`.")
     return cloud
 
 

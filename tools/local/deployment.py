@@ -1,4 +1,4 @@
-"""`build/local.json`: how tools, tests and people reach the local deployment."""
+"""`build/local.json`: addresses and credentials of the local deployment."""
 
 import json
 import os
@@ -13,15 +13,15 @@ DEFAULT_FILE = ROOT / "build" / "local.json"
 
 @dataclass(frozen=True, kw_only=True)
 class LocalDeployment:
-    """What `make up` deployed.
+    """The deployment of `make up`.
 
     Attributes:
         api_url: base address of the API, ending in a slash.
-        api_key: the value for the header `x-api-key`.
-        page_url: address of the web page, None where the stage has none.
-        endpoint_name: the SageMaker endpoint.
-        labels: the model's classes by index.
-        environment: variables that point any AWS SDK or CLI at the local cloud.
+        api_key: value of the header `x-api-key`.
+        page_url: address of the web page; None if the stage has none.
+        endpoint_name: name of the SageMaker endpoint.
+        labels: the model's labels by class index.
+        environment: environment variables that point any AWS SDK or CLI at the local cloud.
         logs: folder with all logs.
     """
 
@@ -34,7 +34,7 @@ class LocalDeployment:
     logs: str
 
     def write(self, file: Path) -> None:
-        """Write the file, readable by its owner only since it holds the API key."""
+        """Write the file, readable only by its owner because it contains the API key."""
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial")
         partial.unlink(missing_ok=True)
@@ -46,10 +46,10 @@ class LocalDeployment:
 
 
 def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
-    """Return what `make up` wrote.
+    """Read the file that `make up` wrote.
 
     Raises:
-        ToolError: nothing is deployed, or the file is not one of `make up`.
+        ToolError: nothing is deployed, or the file is invalid.
     """
     try:
         return LocalDeployment(**json.loads(file.read_text()))

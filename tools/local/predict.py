@@ -1,23 +1,23 @@
-"""`make predict IMAGE=path`: what the local deployment sees in an image."""
+"""`make predict IMAGE=path`: classify an image with the local deployment."""
 
 import argparse
 import re
 from pathlib import Path
 
-from tools.console import patience, run_tool
+from tools.console import run_tool, slow_step
 from tools.local.api_client import predict
 from tools.local.deployment import DEFAULT_FILE, read_local_deployment
 from tools.local.predictions import describe
 
 
 def main() -> None:
-    """Print the predictions; fail where the response is an error."""
+    """Print the predictions; fail if the response is an error."""
     parser = argparse.ArgumentParser(prog="python -m tools.local.predict", description=__doc__)
     parser.add_argument("image", type=Path, help="a JPEG, PNG or WebP file")
     parser.add_argument(
         "--top-k", type=_top_k, metavar="N|all",
-        help="how many classes, the most probable first; more than there are gives all of them "
-        "(default: 5, as the API)",
+        help="number of classes, the most probable first; if the model has fewer, all of them "
+        "(default: 5, as in the API)",
     )  # fmt: skip
     parser.add_argument(
         "--order", choices=("score", "class"),
@@ -29,14 +29,14 @@ def main() -> None:
         help="logits: what the network computes before the softmax (default: probabilities)",
     )  # fmt: skip
     parser.add_argument(
-        "--deployment", type=Path, default=DEFAULT_FILE, help="what `make up` wrote (%(default)s)"
+        "--deployment", type=Path, default=DEFAULT_FILE, help="file of `make up` (%(default)s)"
     )
     arguments = parser.parse_args()
     if arguments.order == "class" and arguments.top_k is not None:
-        parser.error("--order class gives every class; leave --top-k out")
+        parser.error("--order class returns every class; remove --top-k")
     deployment = read_local_deployment(arguments.deployment)
-    with patience("Waiting for the API"):
-        answer = predict(
+    with slow_step("Waiting for the API"):
+        response = predict(
             deployment.api_url,
             deployment.api_key,
             arguments.image,
@@ -44,7 +44,7 @@ def main() -> None:
             order=arguments.order,
             scores=arguments.scores,
         )
-    print(describe(answer))
+    print(describe(response))
 
 
 def _top_k(text: str) -> str:

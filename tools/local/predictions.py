@@ -1,45 +1,45 @@
-"""The API's response as lines for a person."""
+"""Formats the API's response for the console."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from tools.console import ToolError
-from tools.local.api_client import ApiAnswer
+from tools.local.api_client import ApiResponse
 
-# As in lambda_src/classifier_proxy/image_checks.py, which the tools do not import.
-MAXIMUM_IMAGE_BYTES: Final = 4 * 2**20
+# Same as in lambda_src/classifier_proxy/image_checks.py, which this module does not import.
+MAX_IMAGE_BYTES: Final = 4 * 2**20
 
 
-def describe(answer: ApiAnswer) -> str:
-    """Return the predictions, one a line, and the model's line.
+def describe(response: ApiResponse) -> str:
+    """Return one line for each prediction, and one for the model.
 
     Raises:
-        ToolError: the response is an error, or none that the API documents.
+        ToolError: the response is an error or invalid.
     """
-    if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _has_code(answer.content):
-        # Above 6 MB it is Lambda that responds, above 10 MB API Gateway, each in its own form.
+    if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _has_code(response.content):
+        # Above 6 MB Lambda responds, above 10 MB API Gateway, each with its own body.
         raise ToolError(
             "The API responded with 413 (payload_too_large): the image has too many bytes. "
-            f"Send one of at most {MAXIMUM_IMAGE_BYTES // 2**20} MiB."
+            f"Send one of at most {MAX_IMAGE_BYTES // 2**20} MiB."
         )
-    if answer.status != HTTPStatus.OK:
-        raise ToolError(f"The API responded with {answer.status}{_reason(answer.content)}")
+    if response.status != HTTPStatus.OK:
+        raise ToolError(f"The API responded with {response.status}{_reason(response.content)}")
     try:
-        model = answer.content["model"]
-        lines = [f"  {_score(item)}  {label_of(item)}" for item in answer.content["predictions"]]
+        model = response.content["model"]
+        lines = [f"  {_score(item)}  {label_of(item)}" for item in response.content["predictions"]]
         if not lines:
             raise ValueError("no predictions")
-        lines.append(f"  {model['name']} {model['version']}, {answer.milliseconds:.0f} ms")
+        lines.append(f"  {model['name']} {model['version']}, {response.milliseconds:.0f} ms")
     except (KeyError, TypeError, ValueError) as error:
         raise ToolError(
-            f"The API responded with 200 and an invalid body: {str(answer.content)[:200]}"
+            f"The API responded with 200 and an invalid body: {str(response.content)[:200]}"
         ) from error
     return "\n".join(lines)
 
 
 def label_of(prediction: Mapping[str, Any]) -> str:
-    """Return a class by its label, or by its index where the label is blank."""
+    """Return the label of a class, or its index if the label is blank."""
     return str(prediction["label"]).strip() or f"class {prediction['index']}"
 
 
@@ -55,7 +55,7 @@ def _has_code(content: Any) -> bool:
 
 
 def _reason(content: Any) -> str:
-    """Return what the body says of an error, as the rest of a sentence."""
+    """Return the body's error as the end of a sentence."""
     if not isinstance(content, dict):
         text = str(content).strip()
         return f": {text[:200]}" if text else " and an empty body."

@@ -1,4 +1,4 @@
-"""What `make up` prints in the end: where everything is, then what the model makes of an image."""
+"""The last output of `make up`: addresses and commands, then the classification of an image."""
 
 import json
 import shlex
@@ -12,14 +12,14 @@ from tools.paths import short_path
 def report(
     deployment: LocalDeployment, *, model: str, demo: bool, file: Path, seconds: float
 ) -> None:
-    """Print the summary, then try the model: whatever the model does, the summary is there.
+    """Print the summary, then classify an image; an error does not prevent the summary.
 
     Args:
-        deployment: what was deployed.
+        deployment: the deployment.
         model: the model's name.
-        demo: whether it is the demo.
-        file: where the deployment is written, with the API key.
-        seconds: what the deployment took.
+        demo: whether the model is the demo.
+        file: the file with the deployment's API key.
+        seconds: duration of the deployment.
 
     Raises:
         ToolError: the API cannot be reached, or responds with an error.
@@ -32,16 +32,16 @@ def report(
 def summary(
     deployment: LocalDeployment, *, model: str, sample: Sample, file: Path, seconds: float
 ) -> str:
-    """Return where everything is, and commands that work when they are pasted.
+    """Return the deployment's addresses, and commands to paste into a shell.
 
     Args:
-        deployment: what was deployed.
+        deployment: the deployment.
         model: the model's name.
-        sample: the image of the printed commands.
-        file: where the deployment is written, with the API key.
-        seconds: what the deployment took.
+        sample: the image in the commands.
+        file: the file with the deployment's API key.
+        seconds: duration of the deployment.
     """
-    image = shlex.quote(short_path(sample.picture))
+    image = shlex.quote(short_path(sample.image))
     opened = json.dumps(short_path(file), ensure_ascii=False)
     key = shlex.quote(f'import json; print(json.load(open({opened}))["api_key"])')
     return f"""

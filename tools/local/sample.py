@@ -1,4 +1,4 @@
-"""The image that `make up` sends to the deployed model, and what the model says of it."""
+"""Sends a sample image to the deployed model and prints the predictions."""
 
 import sys
 from dataclasses import dataclass
@@ -6,37 +6,37 @@ from pathlib import Path
 
 from tools.cdk import ROOT
 from tools.console import ToolError, step
-from tools.local.api_client import ApiAnswer, media_type, predict
+from tools.local.api_client import ApiResponse, media_type, predict
 from tools.local.deployment import LocalDeployment
 from tools.local.predictions import describe, label_of
 from tools.paths import short_path
 
-_DEMO_TEST_PICTURES = ROOT / "build" / "demo" / "data" / "test"
+_DEMO_TEST_IMAGES = ROOT / "build" / "demo" / "data" / "test"
 _PHOTO = ROOT / "samples" / "cat.jpg"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image, and what it shows where that is one of the model's labels."""
+    """An image file, and its label if that is one of the model's labels."""
 
-    picture: Path
+    image: Path
     label: str | None
 
     @property
     def content_type(self) -> str:
-        """Return the media type of the image's file."""
-        return media_type(self.picture.read_bytes())
+        """Return the image's media type."""
+        return media_type(self.image.read_bytes())
 
 
 def choose_sample(*, demo: bool) -> Sample:
-    """Return an image to send.
+    """Return a sample image for a model.
 
     Args:
-        demo: whether the model is the demo: its sample is one of the demo's held-back images,
-            whose label is known. Every other model is sent a photo.
+        demo: whether the model is the demo: its sample is a test image of the demo's data, with
+            its label. The sample of every other model is a photo without a label.
     """
-    if demo and _DEMO_TEST_PICTURES.is_dir():
-        folders = sorted(folder for folder in _DEMO_TEST_PICTURES.iterdir() if folder.is_dir())
+    if demo and _DEMO_TEST_IMAGES.is_dir():
+        folders = sorted(folder for folder in _DEMO_TEST_IMAGES.iterdir() if folder.is_dir())
         folder = folders[len(folders) // 2]
         return Sample(sorted(folder.iterdir())[0], folder.name)
     return Sample(_PHOTO, None)
@@ -49,29 +49,29 @@ def classify_sample(deployment: LocalDeployment, sample: Sample) -> None:
         ToolError: the API cannot be reached, or responds with an error.
     """
     try:
-        with step(f"Classify {short_path(sample.picture)}"):
-            # The first request starts a function; the latency that is shown is that of the second.
+        with step(f"Classify {short_path(sample.image)}"):
+            # The first request includes a cold start; the latency of the second is printed.
             _invoke(deployment, sample)
-            answer = _invoke(deployment, sample)
-        print(describe(answer))
+            response = _invoke(deployment, sample)
+        print(describe(response))
     except ToolError as error:
         logs = short_path(Path(deployment.logs))
         raise ToolError(
             f"{error}\nEverything is deployed, but the API does not classify "
-            f"{short_path(sample.picture)}. The logs of the function and the model server: {logs}"
+            f"{short_path(sample.image)}. The logs of the function and the model server: {logs}"
         ) from error
-    best = label_of(answer.content["predictions"][0])
+    best = label_of(response.content["predictions"][0])
     if sample.label is None:
-        print(f"  In {short_path(sample.picture)} the model sees: {best}.")
+        print(f"  In {short_path(sample.image)} the model sees: {best}.")
         return
     print(f"  The image shows: {sample.label}. The model says: {best}.", flush=True)
     if best != sample.label:
         print(
-            "Warning: the model is wrong about an image that is like those it was trained on. "
-            "The deployment works; look at the model's accuracy in its manifest.json.",
+            "Warning: the model misclassified an image similar to its training data. "
+            "The deployment works; check the model's accuracy in its manifest.json.",
             file=sys.stderr,
         )
 
 
-def _invoke(deployment: LocalDeployment, sample: Sample) -> ApiAnswer:
-    return predict(deployment.api_url, deployment.api_key, sample.picture)
+def _invoke(deployment: LocalDeployment, sample: Sample) -> ApiResponse:
+    return predict(deployment.api_url, deployment.api_key, sample.image)

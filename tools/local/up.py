@@ -31,7 +31,7 @@ TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by defau
 
 
 def main() -> None:
-    """Deploy, ask and tell."""
+    """Deploy the stage, classify an image and print a summary."""
     arguments = _parser().parse_args()
     began = time.monotonic()
     state = arguments.state_directory.absolute()
@@ -75,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         default=4580,
         help="plain-http port of the page and the API; 0: free",
     )
-    add_state_directory(parser, "the cloud's files; another folder is another cloud")
+    add_state_directory(parser, "the cloud's files; each folder is a separate cloud")
     parser.add_argument(
-        "--deployment", type=Path, default=DEFAULT_FILE, help="what to write (%(default)s)"
+        "--deployment", type=Path, default=DEFAULT_FILE, help="file to write (%(default)s)"
     )
     return parser
 
@@ -125,19 +125,19 @@ def _labels(model: Path) -> list[str]:
 
 
 def _outputs(file: Path) -> dict[str, str]:
-    """Return the outputs of all stacks; their names are unique among the stacks."""
+    """Return the outputs of all stacks; their names are unique."""
     stacks: dict[str, dict[str, str]] = json.loads(file.read_text())
     return {name: value for outputs in stacks.values() for name, value in outputs.items()}
 
 
 def _local_address(cloud: RunningCloud, api_url: str) -> str:
-    """Return where the local cloud answers what AWS would answer at the API's own host."""
+    """Return the API's address on the local cloud, for its address on AWS."""
     host, stage = api_url.removeprefix("https://").rstrip("/").split("/")
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
 
 
 def warn_of_newer_model(model: Path) -> None:
-    """Say where a model was trained after the one that is deployed was built."""
+    """Print a note if a model was trained after the deployed one was built."""
     trained, built = (folder / "manifest.json" for folder in (TRAINED, model))
     if model != MODEL_FOLDER or not trained.exists():
         return

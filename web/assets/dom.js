@@ -1,5 +1,5 @@
 /**
- * Make an element. Text is always text: nothing here is ever read as HTML.
+ * Create an element. Strings are added as text, never parsed as HTML.
  *
  * @param {string} tag
  * @param {Object<string, string>} attributes
@@ -12,7 +12,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Find an element of the page that must be there. */
+/** Return the element with an id; throw if there is none. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`no element with the id ${id}`);

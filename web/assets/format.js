@@ -1,30 +1,30 @@
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-/** A probability in words: never 100 % or 0 % where it is not quite that. */
+/** A probability as text; 100 % and 0 % only if it is exactly 1 or 0. */
 export function percentage(probability) {
   if (probability > 0.999 && probability < 1) return "> 99.9%";
   if (probability < 0.001 && probability > 0) return "< 0.1%";
   return percent.format(probability);
 }
 
-/** A class in words: a model may have some without a name. */
+/** The label of a class, or its index if the label is blank. */
 export function className(prediction) {
   return prediction.label.trim() || `class ${prediction.index}`;
 }
 
-/** A number of bytes in words. */
+/** A number of bytes as text. */
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;
   if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** A duration in words. */
+/** A duration as text. */
 export function duration(milliseconds) {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** A whole number of seconds in words. */
+/** A whole number of seconds as text. */
 export function wait(seconds) {
   if (seconds === 1) return "a second";
   if (seconds < 120) return `${seconds} seconds`;

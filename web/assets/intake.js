@@ -1,11 +1,11 @@
 import { byId } from "./dom.js";
 
 /**
- * Call back with each picture that is chosen, photographed, dropped or pasted.
+ * Call back with each file that is chosen, photographed, dropped or pasted.
  *
- * A file that is no picture is handed over too: who is called back can say so.
+ * Files that are not images are passed on too, so that the callback can report them.
  */
-export function onPicture(callback) {
+export function onImage(callback) {
   const take = (files) => {
     const [first] = files;
     if (first) callback(first);
@@ -23,7 +23,7 @@ export function onPicture(callback) {
   acceptDrops(take);
 }
 
-/** Text for a field is the browser's; a spreadsheet's cell comes with a picture of itself beside. */
+/** Leave text for an input to the browser. A spreadsheet's cell has text and an image of it. */
 function isTextForField(event, data) {
   return data?.types.includes("text/plain") && event.target.matches?.("input:not([type=file])");
 }
@@ -31,7 +31,7 @@ function isTextForField(event, data) {
 function acceptDrops(take) {
   const zone = byId("drop");
   const highlight = (on) => zone.classList.toggle("over", on);
-  // The whole page takes a drop: beside the zone the browser would leave the page for the file.
+  // On the whole page: outside the zone the browser would open the file instead of the page.
   document.addEventListener("dragover", (event) => {
     if (isTextForField(event, event.dataTransfer)) return;
     event.preventDefault();

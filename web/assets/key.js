@@ -1,27 +1,27 @@
 import { byId } from "./dom.js";
 
-// Of this tab only, and gone with it: a key in localStorage would stay on a shared machine.
+// In sessionStorage, only for this tab: a key in localStorage would stay on a shared machine.
 const STORED_AS = "whippet.api-key";
 
 const field = byId("key");
 const toggle = byId("key-show");
 
-/** Do something with the tab's storage, or nothing where the browser's settings refuse it. */
+/** Run an action with the session storage; return null if the browser denies access. */
 function withStorage(action) {
   try {
     return action(window.sessionStorage);
   } catch {
-    return null; // the key then lasts until the page is left
+    return null; // the key is then lost when the page is closed
   }
 }
 
-/** The API key as it was entered in this tab. */
+/** The API key that was entered in this tab. */
 export const key = {
   get value() {
     return field.value.trim();
   },
 
-  /** Call back when another key was entered. */
+  /** Call back when the key changes. */
   onChange(callback) {
     let last = this.value;
     const changed = () => {
@@ -37,7 +37,7 @@ export const key = {
     });
   },
 
-  /** Mark the field for eyes and screen readers, or unmark it. */
+  /** Mark the field as invalid, also for screen readers, or remove the mark. */
   markAsWrong(wrong) {
     if (wrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");

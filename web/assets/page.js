@@ -2,21 +2,21 @@ import { predict, ApiError } from "./client.js";
 import { byId, element, showModel } from "./dom.js";
 import { className, duration, percentage, size } from "./format.js";
 import { addToHistory } from "./history.js";
-import { onPicture } from "./intake.js";
+import { onImage } from "./intake.js";
 import { key } from "./key.js";
-import { prepare, UnreadablePictureError } from "./picture.js";
+import { prepare, UnreadableImageError } from "./image.js";
 import { explain } from "./problems.js";
 
 const settings = window.WHIPPET;
-const panes = ["waiting", "working", "answer", "problem"];
+const panes = ["waiting", "working", "result", "problem"];
 
-/** The picture at hand, and the request that is under way for it. */
+/** The current image, and the request in progress for it. */
 let file = null;
 let request = new AbortController();
 
 function show(pane) {
   for (const id of panes) byId(id).hidden = id !== pane;
-  // On a phone the answer lies below the picture; where it is in sight nothing moves.
+  // On a phone the result is below the image; if it is visible nothing scrolls.
   if (pane !== "waiting") byId(pane).scrollIntoView({ block: "nearest" });
 }
 
@@ -25,15 +25,15 @@ function showProblem(error) {
   byId("problem-title").textContent = title;
   byId("problem-advice").textContent = advice;
   byId("problem-details").textContent = details;
-  byId("announcement").textContent = ""; // the problem is an alert by itself
-  byId("again").hidden = error.code === "no_key" || error.code === "not_a_picture";
+  byId("announcement").textContent = ""; // the problem has the role alert
+  byId("again").hidden = error.code === "no_key" || error.code === "not_an_image";
   key.markAsWrong(error.code === "no_key" || error.code === "invalid_api_key");
   show("problem");
 }
 
 function bar(prediction) {
   const filled = element("div", { class: "filled" });
-  // Not a style attribute: the content security policy knows no inline styles.
+  // Not a style attribute: the content security policy blocks inline styles.
   filled.style.width = `${prediction.probability * 100}%`;
   return element(
     "li",
@@ -44,18 +44,18 @@ function bar(prediction) {
   );
 }
 
-function showAnswer({ answer, measurements }) {
-  byId("predictions").replaceChildren(...answer.predictions.map(bar));
+function showResult({ content, measurements }) {
+  byId("predictions").replaceChildren(...content.predictions.map(bar));
   byId("measurements").textContent = measurements;
-  const [best] = answer.predictions;
+  const [best] = content.predictions;
   byId("announcement").textContent = `${className(best)}, ${percentage(best.probability)}`;
-  show("answer");
+  show("result");
 }
 
-function showPreview(picture) {
+function showPreview(image) {
   const preview = byId("preview");
   URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(picture);
+  preview.src = URL.createObjectURL(image);
   preview.hidden = false;
   byId("invitation").hidden = true;
 }
@@ -69,52 +69,52 @@ async function classify() {
   request.abort();
   request = new AbortController();
   const { signal } = request;
-  byId("announcement").textContent = "Looking at the picture";
+  byId("announcement").textContent = "Classifying the image";
   show("working");
   try {
-    const picture = await prepare(file, settings.inputPixels, settings.maxBytes);
+    const image = await prepare(file, settings.inputPixels, settings.maxBytes);
     if (signal.aborted) return;
-    showPreview(picture.blob);
+    showPreview(image.blob);
     if (!key.value) throw new ApiError({ code: "no_key" });
-    const { answer, milliseconds } = await predict(settings, key.value, picture.blob, signal);
-    const sent = `${picture.width} × ${picture.height}, ${size(picture.blob.size)}`;
-    const before = picture.blob === file ? "" : ` (from ${size(file.size)})`;
+    const { content, milliseconds } = await predict(settings, key.value, image.blob, signal);
+    const sent = `${image.width} × ${image.height}, ${size(image.blob.size)}`;
+    const before = image.blob === file ? "" : ` (from ${size(file.size)})`;
     const result = {
-      answer,
-      measurements: `Answered in ${duration(milliseconds)} · sent ${sent}${before}`,
+      content,
+      measurements: `Response in ${duration(milliseconds)} · sent ${sent}${before}`,
     };
     key.markAsWrong(false);
-    showAnswer(result);
-    addToHistory(picture.blob, result, (blob, earlier) => {
+    showResult(result);
+    addToHistory(image.blob, result, (blob, earlier) => {
       request.abort();
       file = blob;
       showPreview(blob);
-      showAnswer(earlier);
+      showResult(earlier);
     });
   } catch (error) {
-    if (signal.aborted) return; // another picture was chosen meanwhile
-    if (error instanceof UnreadablePictureError) {
-      showInvitation(); // not the picture before this file
-      showProblem(new ApiError({ code: "not_a_picture" }));
+    if (signal.aborted) return; // another image was chosen
+    if (error instanceof UnreadableImageError) {
+      showInvitation(); // hide the previous image
+      showProblem(new ApiError({ code: "not_an_image" }));
     } else if (error instanceof ApiError) {
       showProblem(error);
     } else {
-      showProblem(new ApiError({ message: String(error) })); // a wheel would turn for ever
+      showProblem(new ApiError({ message: String(error) })); // otherwise the spinner would not stop
       throw error;
     }
   }
 }
 
 showModel(settings);
-onPicture((chosen) => {
+onImage((chosen) => {
   file = chosen;
   classify();
 });
 key.onChange(() => {
-  // An answer that stands needs no other key: asking again would cost another request.
-  if (file !== null && byId("answer").hidden) classify();
+  // With a result a new key needs no new request.
+  if (file !== null && byId("result").hidden) classify();
 });
 byId("again").addEventListener("click", () => {
-  byId("answer-heading").focus(); // the button goes, and would take the focus with it
+  byId("result-heading").focus(); // the button is hidden and would lose the focus
   classify();
 });

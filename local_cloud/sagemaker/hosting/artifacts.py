@@ -1,4 +1,4 @@
-"""Brings a model's artifact from the local S3 to an instance, as its role."""
+"""Downloads a model's artifact from the local S3, with the execution role's credentials."""
 
 import shutil
 import tarfile
@@ -28,7 +28,7 @@ def artifact_url(container: dict[str, Any]) -> str | None:
     """Return the S3 address of a container's gzip-compressed model artifact, if it has one.
 
     Raises:
-        HostingError: the model source is of a kind that is not emulated.
+        HostingError: the kind of model source is not emulated.
     """
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source is None:
@@ -47,7 +47,7 @@ def fetch_artifact(
     """Download and unpack an artifact into a new folder.
 
     Raises:
-        HostingError: the role may not read it, or it is no archive.
+        HostingError: the role may not read it, or it is not a gzip-compressed tar.
     """
     bucket, key = urlsplit(url).netloc, urlsplit(url).path.lstrip("/")
     credentials = platform.role_credentials(scope, role_arn, "SageMaker")
@@ -82,18 +82,22 @@ def _unpack(archive: Path, destination: Path, url: str) -> None:
             for member in members:
                 _write_member(members, member, partial)
     except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
-        raise HostingError(f"The model data of {url} is no gzip-compressed tar: {error}") from error
+        raise HostingError(
+            f"The model data of {url} is not a gzip-compressed tar: {error}"
+        ) from error
     partial.replace(destination)
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write a file of the archive; extraction filters need Python 3.11.4, Debian 12 has 3.11.2."""
+    """Write one file. Not `extract`: its filters need Python 3.11.4, and Debian 12 has 3.11.2."""
     if member.isdir():
         return
     target = (folder / member.name).resolve()
     content = archive.extractfile(member) if member.isreg() else None
     if content is None or not target.is_relative_to(folder.resolve()):
-        raise HostingError(f"The model data holds {member.name}, which is no file inside of it.")
+        raise HostingError(
+            f"The model data holds {member.name}, which is not a file inside the archive."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
         shutil.copyfileobj(content, file)

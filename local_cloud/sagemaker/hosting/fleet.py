@@ -9,14 +9,14 @@ from local_cloud.sagemaker.hosting.instance import Instance
 
 
 class NoHealthyInstanceError(Exception):
-    """Every instance of the variant is down; they are being started again."""
+    """No instance of the variant is healthy."""
 
 
 class Fleet:
-    """Starts, stops and chooses among instances that are alike.
+    """Identical instances: starts and stops them, and routes requests to them.
 
     Args:
-        make_instance: makes the instance of a given number, counted from 1.
+        make_instance: creates the instance with the given number, counted from 1.
     """
 
     def __init__(self, make_instance: Callable[[int], Instance]) -> None:
@@ -27,19 +27,14 @@ class Fleet:
 
     @property
     def size(self) -> int:
-        """How many instances there are, healthy or not."""
+        """Number of instances, healthy or not."""
         return len(self._instances)
 
-    @property
-    def process_ids(self) -> list[int]:
-        """The model servers' process ids."""
-        return [pid for instance in self._instances if (pid := instance.process_id)]
-
     def resize(self, count: int) -> None:
-        """Start or stop instances until there are `count`; new ones are healthy on return.
+        """Start or stop instances until there are `count`; all new ones are healthy on return.
 
         Raises:
-            HostingError: a new instance could not be started; none of the new ones is kept.
+            HostingError: a new instance could not be started; the other new ones were stopped.
         """
         missing = count - self.size
         if missing > 0:
@@ -51,10 +46,10 @@ class Fleet:
 
     @contextmanager
     def lease(self) -> Iterator[Instance]:
-        """Lend the healthy instance with the fewest requests under way.
+        """Yield the healthy instance with the fewest in-flight requests.
 
         Raises:
-            NoHealthyInstanceError: there is none.
+            NoHealthyInstanceError: no instance is healthy.
         """
         with self._lock:
             healthy = [instance for instance in self._instances if instance.healthy]
@@ -82,7 +77,7 @@ class Fleet:
 
 
 def _each(action: Callable[[Instance], None], instances: list[Instance]) -> None:
-    """Do one thing to all instances at once; raise the first error after all are done."""
+    """Run an action for all instances in parallel; raise the first error when all are done."""
     if not instances:
         return
     with ThreadPoolExecutor(max_workers=len(instances)) as pool:

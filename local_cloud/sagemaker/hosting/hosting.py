@@ -1,4 +1,4 @@
-"""Makes running fleets from what an endpoint configuration asks for."""
+"""Starts the fleets of an endpoint configuration."""
 
 import random
 import shutil
@@ -22,7 +22,7 @@ _ENGINE = "WHIPPET_ENGINE"
 
 @dataclass(frozen=True, kw_only=True)
 class HostedVariant:
-    """A production variant that serves."""
+    """A running production variant."""
 
     name: str
     weight: float
@@ -32,16 +32,16 @@ class HostedVariant:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """All variants of one endpoint configuration, running."""
+    """The running variants of one endpoint configuration."""
 
     configuration_name: str
     variants: tuple[HostedVariant, ...]
 
     def choose(self, target: str | None) -> HostedVariant:
-        """Return the variant that a request goes to: the named one, or by weight.
+        """Return the target variant, or without a target one chosen at random by weight.
 
         Raises:
-            AwsError: there is no variant of that name.
+            AwsError: there is no variant with that name.
         """
         if target is None:
             weights = [variant.weight for variant in self.variants]
@@ -52,18 +52,18 @@ class Deployment:
         raise validation_error(f"Variant {target} is not found.")
 
     def stop(self) -> None:
-        """Stop every instance and remove what it served from."""
+        """Stop every instance and delete the unpacked artifacts."""
         for variant in self.variants:
             variant.fleet.resize(0)
             shutil.rmtree(variant.model_directory, ignore_errors=True)
 
 
 class Hosting:
-    """Builds deployments on this machine.
+    """Starts deployments as processes of this machine.
 
     Args:
-        platform: the rest of the cloud.
-        images: which server an image stands for.
+        platform: IAM, S3 and CloudWatch.
+        images: the model servers by image.
         python: interpreter of the serving environment.
         models: folder for unpacked artifacts.
         logs: folder for the instances' logs.
@@ -89,12 +89,12 @@ class Hosting:
 
         Args:
             scope: account and region.
-            endpoint_name: names the logs.
+            endpoint_name: the name of the log folder.
             configuration_name: the endpoint configuration.
-            counts: instances by variant, where they differ from the initial ones.
+            counts: number of instances by variant, if not the configuration's initial ones.
 
         Raises:
-            HostingError: a model could not be fetched or a server not started.
+            HostingError: a model could not be downloaded or a server not started.
         """
         configuration = call_moto(
             scope, "sagemaker", "DescribeEndpointConfig",
@@ -124,7 +124,7 @@ class Hosting:
             )
         except AwsError as error:
             raise HostingError(error.message) from error
-        # Apart from those of an earlier deployment, which serves until this one is healthy.
+        # A new folder: an earlier deployment serves from its own until this one is healthy.
         deployment_id = uuid.uuid4().hex[:8]
         specification = self._specification(scope, model, wanted, f"{name}-{deployment_id}")
 
@@ -166,9 +166,9 @@ class Hosting:
 
 
 def _on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a container's variables with the engine that the serving environment has.
+    """Return a container's variables, with the engine replaced by OpenVINO.
 
-    It is the one for CPU types, and there is no GPU: an endpoint on a GPU type computes with
-    OpenVINO here. Its other variables, those of batches among them, stay as they are.
+    The local serving environment has only the engine for CPU types, also for an endpoint on a GPU
+    type. The other variables (those of batching too) stay.
     """
     return {name: "openvino" if name == _ENGINE else text for name, text in environment.items()}

@@ -1,8 +1,8 @@
-"""Which server a container image stands for.
+"""Finds the model server of a container image, without Docker.
 
-There is no Docker here. The tag of an image that CDK builds is an asset's hash,
-and the assembly holds that asset's build context: the very files that the image
-would be made from, whose serve.py is run instead.
+The tag of an image that CDK builds is an asset's hash, and the assembly holds
+that asset's build context: the files that the image is built from. The serve.py
+in that folder runs instead of the container.
 """
 
 import shutil
@@ -18,8 +18,8 @@ class Images:
 
     Args:
         assembly: the folder that `cdk synth` writes (`cdk.out`).
-        copies: where the build contexts of deployed models are kept, since the
-            next synthesis may remove them from the assembly.
+        copies: folder for the build contexts of deployed models; the next synthesis may
+            remove them from the assembly.
     """
 
     def __init__(self, assembly: Path, copies: Path) -> None:
@@ -30,7 +30,8 @@ class Images:
         """Copy the image's build context.
 
         Raises:
-            HostingError: this assembly has none for the image, and none was copied before.
+            HostingError: the assembly has no build context for the image, and none was copied
+                before.
         """
         tag = image.rpartition(":")[2]
         source = self._assembly / f"asset.{tag}"
@@ -46,16 +47,16 @@ class Images:
         """Return the serve.py of an image.
 
         Raises:
-            HostingError: no build context is known for the image.
+            HostingError: there is no build context for the image.
         """
         tag = image.rpartition(":")[2]
         entry = self._copies / tag / _ENTRY
         if not entry.is_file():
             raise HostingError(
-                f"The local cloud has no server for the image {image}: it pulls no images, and "
-                f"runs {_ENTRY} of the build context that CDK writes for an image of its own; "
+                f"The local cloud has no server for the image {image}: it does not pull images, "
+                f"but runs {_ENTRY} from the build context of an image that CDK builds; "
                 f"there is no asset.{tag} in {self._assembly}. For a prebuilt image, remove "
-                "serving.image_uri from the stage's settings; else deploy from that assembly, or "
-                "start the cloud with --assembly."
+                "serving.image_uri from the stage's settings; otherwise deploy from that assembly, "
+                "or start the cloud with --assembly."
             )
         return entry

@@ -1,4 +1,4 @@
-"""One instance of an endpoint: a process of the real model server."""
+"""An instance of an endpoint: a process of the model server."""
 
 import logging
 import os
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 TERMINATION_GRACE_SECONDS = 30.0
 _START_POLL_SECONDS = 0.1
 _PORT_ATTEMPTS = 3
-_PORT_TAKEN = "cannot listen on"  # serve.py's own words
+_PORT_TAKEN = "cannot listen on"  # in serve.py's message
 _WATCH_POLL_SECONDS = 0.25
 _PING_EVERY_SECONDS = 5.0
 _FAILED_PINGS_UNTIL_RESTART = 3
-_LONGEST_RESTART_DELAY_SECONDS = 10.0
+_MAX_RESTART_DELAY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class InstanceSpecification:
         server: the serve.py to run.
         model_directory: the unpacked artifact.
         environment: the model container's own variables.
-        startup_timeout_seconds: until the first good answer to `/ping`.
+        startup_timeout_seconds: until the first 200 response to `/ping`.
     """
 
     python: Path
@@ -49,11 +49,11 @@ class InstanceSpecification:
 
 
 class Instance:
-    """Keeps one model server alive and carries requests to it.
+    """Runs one model server, and restarts it when it ends or is unhealthy.
 
     Args:
         specification: how to start it.
-        log_file: where its output goes; appended to.
+        log_file: its output is appended to this file.
     """
 
     def __init__(self, specification: InstanceSpecification, log_file: Path) -> None:
@@ -66,17 +66,11 @@ class Instance:
         self.healthy = False
         self.outstanding = 0
 
-    @property
-    def process_id(self) -> int | None:
-        """The server's process id while it runs."""
-        process = self._process
-        return process.pid if process and process.poll() is None else None
-
     def start(self) -> None:
-        """Start the server and wait until it is healthy; from then on it is watched.
+        """Start the server, wait until it is healthy, and start to watch it.
 
         Raises:
-            HostingError: it ended or did not answer in time; the message has its last words.
+            HostingError: it ended or was not healthy in time; the message has its last log line.
         """
         for attempts_left in reversed(range(_PORT_ATTEMPTS)):
             self._start_process()
@@ -84,14 +78,14 @@ class Instance:
                 self._wait_until_healthy()
                 break
             except HostingError as error:
-                # Another process took the port between the choice and the server's bind.
+                # Another process took the port before the server did.
                 if _PORT_TAKEN not in str(error) or not attempts_left:
                     raise
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     def stop(self) -> None:
-        """End the server: SIGTERM, then SIGKILL after SageMaker's grace period."""
+        """Stop the server: SIGTERM, then SIGKILL after SageMaker's grace period."""
         self._stopping.set()
         self.healthy = False
         process = self._process
@@ -172,7 +166,7 @@ class Instance:
             self._process.wait()
         logger.warning("an instance ended; starting it again: %s", self._log_file)
         if earlier_restarts:
-            self._stopping.wait(min(2.0**earlier_restarts, _LONGEST_RESTART_DELAY_SECONDS))
+            self._stopping.wait(min(2.0**earlier_restarts, _MAX_RESTART_DELAY_SECONDS))
         try:
             if not self._stopping.is_set():
                 self._start_process()
@@ -180,7 +174,7 @@ class Instance:
         except HostingError as error:
             logger.warning("%s", error)
         if self._stopping.is_set() and self._process and self._process.poll() is None:
-            self._process.kill()  # stop() may have looked before the new process was there
+            self._process.kill()  # stop() may have run before the new process was started
 
     def _last_words(self) -> str:
         lines = self._log_file.read_text(errors="replace").strip().splitlines()
@@ -188,7 +182,7 @@ class Instance:
 
 
 def _base_environment() -> dict[str, str]:
-    """Return what a container has besides its own variables."""
+    """Return the variables that every container has besides those of its model."""
     return kept_environment() | {
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the cloud's own, gone with it

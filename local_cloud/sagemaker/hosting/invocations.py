@@ -1,4 +1,4 @@
-"""InvokeEndpoint: from the runtime API's wire to an instance and back."""
+"""InvokeEndpoint: sends a request to an instance and records its metrics."""
 
 import http.client
 import time
@@ -10,13 +10,13 @@ from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.hosting.fleet import Fleet, NoHealthyInstanceError
 from local_cloud.sagemaker.hosting.model_server_client import (
     INVOCATION_TIMEOUT_SECONDS,
-    InstanceAnswer,
+    InstanceResponse,
 )
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
 
 # docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html
-_LARGEST_PAYLOAD_BYTES = 25 * 1024 * 1024
+_MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 
@@ -34,44 +34,44 @@ class Invocation:
 def invoke_endpoint(
     endpoints: Endpoints, platform: Platform, invocation: Invocation
 ) -> tuple[int, dict[str, str], bytes]:
-    """Carry one request to a model server and record SageMaker's metrics of it.
+    """Send one request to a model server and record SageMaker's metrics of it.
 
     Returns:
-        Status, headers and body of the answer.
+        Status, headers and body of the response.
 
     Raises:
-        AwsError: with the runtime API's codes, ModelError among them.
+        AwsError: with a code of the runtime API, for example ModelError.
     """
-    if len(invocation.body) > _LARGEST_PAYLOAD_BYTES:
+    if len(invocation.body) > _MAX_PAYLOAD_BYTES:
         raise AwsError(
             "ValidationError",
             f"Request {len(invocation.body)} bytes has exceeded the maximum of "
-            f"{_LARGEST_PAYLOAD_BYTES} bytes",
+            f"{_MAX_PAYLOAD_BYTES} bytes",
         )
     deployment = endpoints.deployment(invocation.scope, invocation.endpoint_name)
     variant = deployment.choose(invocation.headers.get(_TARGET_VARIANT))
     started = time.perf_counter()
-    answer = None
+    response = None
     try:
-        answer = _ask(variant.fleet, variant.name, invocation)
+        response = _invoke(variant.fleet, variant.name, invocation)
     finally:
         _record_metrics(
             platform,
-            status=answer.status if answer else None,
+            status=response.status if response else None,
             seconds=time.perf_counter() - started,
             fleet_size=variant.fleet.size,
             names=(invocation.endpoint_name, variant.name, deployment.configuration_name),
         )
-    if answer.status >= 400:
-        raise _model_error(answer, variant.name)
+    if response.status >= 400:
+        raise _model_error(response, variant.name)
     headers = {"x-Amzn-Invoked-Production-Variant": variant.name}
-    for name, value in answer.headers.items():
+    for name, value in response.headers.items():
         if name.lower() in {"content-type", _CUSTOM_ATTRIBUTES}:
             headers[name] = value
-    return 200, headers, answer.body
+    return 200, headers, response.body
 
 
-def _ask(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceAnswer:
+def _invoke(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceResponse:
     headers = {
         name: value
         for name, value in invocation.headers.items()
@@ -83,30 +83,30 @@ def _ask(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceAns
     except NoHealthyInstanceError:
         raise AwsError(
             "ServiceUnavailable",
-            f"No instance of variant {variant_name} is healthy; they are being started again.",
+            f"No instance of variant {variant_name} is healthy; they are being restarted.",
             status=503,
         ) from None
     except TimeoutError as error:
-        raise _no_answer(
+        raise _no_response(
             variant_name, f"Your invocation timed out after {INVOCATION_TIMEOUT_SECONDS:.0f} s"
         ) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _no_answer(variant_name, "The container went away while it worked") from error
+        raise _no_response(variant_name, "The container stopped during the request") from error
 
 
-def _model_error(answer: InstanceAnswer, variant_name: str) -> AwsError:
-    text = answer.body.decode("utf-8", "replace")
-    side = "client" if answer.status < 500 else "server"
+def _model_error(response: InstanceResponse, variant_name: str) -> AwsError:
+    text = response.body.decode("utf-8", "replace")
+    side = "client" if response.status < 500 else "server"
     return AwsError(
         "ModelError",
-        f'Received {side} error ({answer.status}) from {variant_name} with message "{text}".',
+        f'Received {side} error ({response.status}) from {variant_name} with message "{text}".',
         status=424,
-        OriginalStatusCode=answer.status,
+        OriginalStatusCode=response.status,
         OriginalMessage=text,
     )
 
 
-def _no_answer(variant_name: str, what: str) -> AwsError:
+def _no_response(variant_name: str, what: str) -> AwsError:
     return AwsError(
         "ModelError",
         f'Received server error (0) from {variant_name} with message "{what}".',
@@ -124,8 +124,8 @@ def _record_metrics(
     fleet_size: int,
     names: tuple[str, str, str],
 ) -> None:
-    """Record what SageMaker does for each invocation; latencies are microseconds."""
-    # No answer at all counts as the server's fault.
+    """Record SageMaker's metrics of an invocation; latencies are in microseconds."""
+    # No response counts as a server error.
     status = 500 if status is None else status
     values = [
         ("Invocations", 1.0, "None"),
@@ -139,7 +139,7 @@ def _record_metrics(
     by_variant = {"EndpointName": endpoint, "VariantName": variant}
     for name, value, unit in values:
         platform.put_metric(name, value, unit=unit, dimensions=by_variant)
-        # Rollback alarms look at one configuration's fleet alone.
+        # Rollback alarms use the metrics of one configuration.
         platform.put_metric(
             name, value, unit=unit, dimensions=by_variant | {"EndpointConfigName": configuration}
         )

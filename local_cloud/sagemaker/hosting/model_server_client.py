@@ -1,18 +1,17 @@
-"""Speaks SageMaker's container contract to one model server of this machine."""
+"""An HTTP client of one model server, with SageMaker's timeouts."""
 
 import http.client
 from collections import deque
 from dataclasses import dataclass
 
-# SageMaker's own numbers:
 # docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 PING_TIMEOUT_SECONDS = 2.0
 INVOCATION_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class InstanceAnswer:
-    """What a container said to `/invocations`."""
+class InstanceResponse:
+    """A response of the model server to `/invocations`."""
 
     status: int
     headers: dict[str, str]
@@ -20,19 +19,19 @@ class InstanceAnswer:
 
 
 class ModelServerClient:
-    """Keeps connections to a server, whose port changes when it is started again."""
+    """Keeps connections to a server, whose port changes when it is restarted."""
 
     def __init__(self) -> None:
         self._port = 0
         self._connections: deque[http.client.HTTPConnection] = deque()
 
     def move_to(self, port: int) -> None:
-        """Send what follows to another port of 127.0.0.1."""
+        """Send the next requests to another port of 127.0.0.1."""
         self.close()
         self._port = port
 
     def ping(self) -> bool:
-        """Return whether the server says in time that it is healthy."""
+        """Return whether the server responds to `/ping` with 200 within 2 seconds."""
         connection = self._connection(PING_TIMEOUT_SECONDS)
         try:
             connection.request("GET", "/ping")
@@ -42,18 +41,18 @@ class ModelServerClient:
         finally:
             connection.close()
 
-    def invoke(self, body: bytes, headers: dict[str, str]) -> InstanceAnswer:
+    def invoke(self, body: bytes, headers: dict[str, str]) -> InstanceResponse:
         """Send one request to the model server.
 
         Raises:
-            OSError: the server cannot be reached, or went away.
-            http.client.HTTPException: its answer is no HTTP.
-            TimeoutError: it took longer than SageMaker waits.
+            OSError: the server cannot be reached, or closed the connection.
+            http.client.HTTPException: the response is not valid HTTP.
+            TimeoutError: no response within SageMaker's 60 seconds.
         """
         try:
             return self._exchange(self._connections.pop(), body, headers)
         except (IndexError, http.client.RemoteDisconnected, ConnectionError):
-            # No idle connection, or the server had closed it meanwhile.
+            # No idle connection, or the server has closed it.
             fresh = self._connection(INVOCATION_TIMEOUT_SECONDS)
             return self._exchange(fresh, body, headers)
 
@@ -67,11 +66,12 @@ class ModelServerClient:
 
     def _exchange(
         self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
-    ) -> InstanceAnswer:
+    ) -> InstanceResponse:
         try:
             connection.request("POST", "/invocations", body, headers)
             response = connection.getresponse()
-            answer = InstanceAnswer(response.status, dict(response.getheaders()), response.read())
+            headers = dict(response.getheaders())
+            received = InstanceResponse(response.status, headers, response.read())
         except BaseException:
             connection.close()
             raise
@@ -79,4 +79,4 @@ class ModelServerClient:
             connection.close()
         else:
             self._connections.append(connection)
-        return answer
+        return received

@@ -1,4 +1,4 @@
-"""The account's permission for API Gateway to write logs: one an account and region."""
+"""The role that lets API Gateway write logs: one for each account and region."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
@@ -9,17 +9,17 @@ from stacks.components.shared.acknowledgement import acknowledge, as_reported
 
 
 class ApiAccountLogging(Construct):
-    """The logging role without which no stage with access logs can be deployed.
+    """API Gateway's logging role in this account and region; API stages with logs need it.
 
-    Both resources stay when the stack goes: other APIs of the account may rely on them.
+    Both resources are retained when the stack is deleted: other APIs of the account may use them.
 
     Attributes:
-        account: what a stage with logs must wait for.
+        account: the account setting; API stages with logs must depend on it.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        # No account in the trust: only sagemaker, states and codebuild are known to send it.
+        # No aws:SourceAccount condition: only sagemaker, states and codebuild are known to send it.
         policy = iam.ManagedPolicy.from_aws_managed_policy_name(
             "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         )
@@ -34,8 +34,8 @@ class ApiAccountLogging(Construct):
         acknowledge(
             role,
             f"IAM4[Policy::{as_reported(role, policy.managed_policy_arn)}]",
-            reason="The account's singleton serves every API in it; API Gateway checks the role "
-            "against just these permissions",
+            reason="One role serves every API of the account, and API Gateway checks that the role "
+            "has exactly these permissions",
         )
         self.account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         self.account.apply_removal_policy(RemovalPolicy.RETAIN)

@@ -1,4 +1,4 @@
-"""The REST API that callers see."""
+"""The REST API: methods, throttles, keys and logs."""
 
 import json
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.settings.stage import StageSettings
 
 STAGE_NAME = "v1"
-# What an image may be sent as; its bytes decide which format it is. Listed one by one: "*/*" would
-# turn the answer to a CORS preflight into base64.
+# Content types of a binary image; the proxy detects the format from the bytes. Listed one by one:
+# "*/*" would turn the response to a CORS preflight into base64.
 BINARY_MEDIA_TYPES = (
     "image/jpeg",
     "image/png",
@@ -34,7 +34,7 @@ BINARY_MEDIA_TYPES = (
 _INTEGRATION_TIMEOUT = Duration.seconds(29)
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
-    "extended_request_id": "$context.extendedRequestId",  # the other one a caller may set
+    "extended_request_id": "$context.extendedRequestId",  # the caller can set request_id
     "request_time": "$context.requestTime",
     "source_address": "$context.identity.sourceIp",
     "api_key_id": "$context.identity.apiKeyId",
@@ -51,11 +51,11 @@ ACCESS_LOG_FORMAT = {
 
 
 class ClassifierApi(Construct):
-    """`POST /predict` with a key and a usage plan, `GET /health` with a throttle of its own.
+    """`POST /predict` with an API key and a usage plan, `GET /health` with its own throttle.
 
     Attributes:
         api: the REST API.
-        api_key: the key that is made with it; its value is in no template and no output.
+        api_key: the first API key; its value is in no template and no output.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class ClassifierApi(Construct):
             self,
             "Api",
             rest_api_name=settings.name,  # the dimension of its metrics
-            description="Classifies pictures",
+            description="Classifies images",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             binary_media_types=list(BINARY_MEDIA_TYPES),
             policy=_policy(self._settings.allowed_address_ranges),
-            cloud_watch_role=False,  # the account's logging role is not this API's to replace
+            cloud_watch_role=False,  # would replace the logging role of the whole account
             deploy_options=self._stage_options(access_logs),
         )
-        self.api.node.try_remove_child("Endpoint")  # an output of CDK's; ours is ApiUrl
+        self.api.node.try_remove_child("Endpoint")  # CDK's output; the stack has ApiUrl
         add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
         integration = apigateway.LambdaIntegration(
             proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
@@ -97,25 +97,25 @@ class ClassifierApi(Construct):
         acknowledge(
             self.api,
             "APIG4",
-            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+            reason="Callers are programs: an API key and a usage plan; /health has no secrets",
         )
         acknowledge(
             self.api,
             "COG4",
-            reason="Callers are programs: an API key and a usage plan; health says no secrets",
+            reason="Callers are programs: an API key and a usage plan; /health has no secrets",
         )
         acknowledge(
             self.api,
             "APIG2",
-            reason="The proxy checks every request: API Gateway compares the names of required "
-            "headers case-sensitively, and takes a body without a Content-Type for JSON",
+            reason="The proxy validates every request: API Gateway compares the names of required "
+            "headers case-sensitively, and treats a body without a Content-Type as JSON",
         )
         if not self._settings.firewall_enabled:
             acknowledge(
                 self.api.deployment_stage,
                 "APIG3",
-                reason="The stage's settings leave the firewall out: each prediction needs a key, "
-                "and throttles and quotas bound all requests",
+                reason="The stage's settings disable the firewall: each prediction needs an API "
+                "key, and throttles and quotas limit all requests",
             )
 
     def _stage_options(self, access_logs: logs.ILogGroup) -> apigateway.StageOptions:
@@ -149,7 +149,7 @@ class ClassifierApi(Construct):
         self.api.root.add_resource("health").add_method("GET", integration, api_key_required=False)
 
     def _keep_execution_logs(self, key: kms.IKey, retention_days: int) -> None:
-        # API Gateway would make the group by itself: unencrypted, for ever, and left behind.
+        # API Gateway would create it unencrypted and without an expiry, and never delete it.
         group = encrypted_log_group(
             self,
             "ExecutionLogs",
@@ -177,10 +177,10 @@ class ClassifierApi(Construct):
 def _method_options(
     requests_per_second: float, burst_requests: int
 ) -> apigateway.MethodDeploymentOptions:
-    """Return the settings of methods: a method with some of its own takes none of the stage's."""
+    """Return all method settings: a method with its own settings ignores the stage's."""
     return apigateway.MethodDeploymentOptions(
         logging_level=apigateway.MethodLoggingLevel.ERROR,
-        data_trace_enabled=False,  # it would log pictures and keys
+        data_trace_enabled=False,  # it would log images and API keys
         metrics_enabled=True,
         throttling_rate_limit=requests_per_second,
         throttling_burst_limit=burst_requests,
@@ -188,7 +188,7 @@ def _method_options(
 
 
 def _policy(address_ranges: Sequence[str]) -> iam.PolicyDocument | None:
-    """Return a resource policy that lets in some addresses alone; None where all may call."""
+    """Return a resource policy that allows only these addresses; None without a restriction."""
     if not address_ranges:
         return None
     everything, anyone = ["execute-api:/*"], [iam.AnyPrincipal()]

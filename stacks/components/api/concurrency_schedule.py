@@ -1,4 +1,4 @@
-"""How many instances of the proxy are kept warm at which time of the day."""
+"""The schedule of the proxy's provisioned concurrency."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _Target = autoscaling.CfnScalableTarget
 class ProvisionedConcurrencySchedule(Construct):
     """Scheduled actions on an alias's provisioned concurrency.
 
-    A deployment begins with the stage's own number again, until the next action. The role is
+    A deployment resets it to the stage's own value until the next action. The role is
     Application Auto Scaling's service-linked one.
     """
 
@@ -41,7 +41,7 @@ class ProvisionedConcurrencySchedule(Construct):
                 _action(index, each) for index, each in enumerate(schedule, start=1)
             ],
         )
-        # The resource's name is a text that orders nothing by itself.
+        # Explicit, because the resource id is a string, not a reference.
         target.node.add_dependency(alias)
 
 

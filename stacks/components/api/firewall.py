@@ -1,11 +1,11 @@
-"""The web ACL before the API's stage."""
+"""The web ACL of the API's stage."""
 
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-# AWS's groups of rules: the namespace of the labels that they leave, and their rules about
-# bodies (docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html).
-# A name that a group does not have is ignored by WAF.
+# AWS managed rule groups: the namespace of their labels, and their rules that inspect the body
+# (docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html).
+# WAF ignores a rule name that a group does not have.
 MANAGED_GROUPS = {
     "AWSManagedRulesCommonRuleSet": (
         "core-rule-set",
@@ -29,12 +29,13 @@ _Statement = _Acl.StatementProperty
 
 
 class Firewall(Construct):
-    """AWS's common rules and known bad inputs, and a limit on what one address may ask.
+    """AWS's common rules and known bad inputs, and a rate limit for each address.
 
-    Photos hold bytes that look like anything: what the rules about bodies find blocks everywhere
-    but in `POST /predict`, where it is only counted. An address is the first of X-Forwarded-For
-    where there is one, since behind CloudFront everybody's own is CloudFront's. Whoever writes
-    that header can pretend to be many, or another; the usage plan's limits hold for them too.
+    A match of a rule that inspects the body blocks a request, but in `POST /predict` it is only
+    counted: the bytes of an image can match any pattern. The client's address is the first one in
+    X-Forwarded-For, if there is one: behind CloudFront the source address is CloudFront's. A
+    client that forges this header can evade the limit for its address, but not the usage plan's
+    limits.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Firewall(Construct):
         acl = _Acl(
             self,
             "WebAcl",
-            description="Before the stage of the API",
+            description="Protects the stage of the API",
             scope="REGIONAL",
             default_action=_Acl.DefaultActionProperty(allow={}),
             rules=[
@@ -71,7 +72,7 @@ class Firewall(Construct):
 def _rule(priority: int, name: str, statement: _Acl.StatementProperty) -> _Acl.RuleProperty:
     visibility = _visibility(name)
     if name in MANAGED_GROUPS:
-        # A group's rules have actions of their own, which "none" leaves alone.
+        # "none" keeps the actions of a group's own rules.
         keep = _Acl.OverrideActionProperty(none={})
         return _Acl.RuleProperty(
             name=name,
@@ -93,12 +94,12 @@ def _visibility(name: str) -> _Acl.VisibilityConfigProperty:
     return _Acl.VisibilityConfigProperty(
         cloud_watch_metrics_enabled=True,
         metric_name=name,
-        sampled_requests_enabled=False,  # samples show whole headers, and so the callers' keys
+        sampled_requests_enabled=False,  # samples hold all headers, so also API keys
     )
 
 
 def _address_limits(requests_per_minute: int) -> dict[str, _Acl.StatementProperty]:
-    """Return the limit by forwarded address, and that by own address for those without one."""
+    """Return two limits: by forwarded address, and by source address for requests without one."""
     forwarded = _Acl.RateBasedStatementProperty(
         limit=requests_per_minute,
         evaluation_window_sec=_WINDOW_SECONDS,
@@ -148,7 +149,7 @@ def _body_labels() -> _Acl.StatementProperty:
 
 
 def _is_predict() -> _Acl.StatementProperty:
-    # The path begins with the stage's name at API Gateway's own host, and not at a custom domain.
+    # At API Gateway's own host the path starts with the stage's name, at a custom domain not.
     path = _Acl.FieldToMatchProperty(uri_path={})
     method = _Acl.FieldToMatchProperty(method={})
     return _and(_text(path, "ENDS_WITH", "/predict"), _text(method, "EXACTLY", "POST"))

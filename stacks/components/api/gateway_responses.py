@@ -1,4 +1,4 @@
-"""The errors that API Gateway answers by itself, in the API's one error shape."""
+"""The errors that API Gateway returns itself, in the same JSON as the proxy's errors."""
 
 import json
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from aws_cdk import aws_apigateway as apigateway
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayError:
-    """One kind of error and how it is answered.
+    """The response to one kind of API Gateway error.
 
     Attributes:
-        kind: API Gateway's name of the response type.
-        code: snake_case name of the error, for programs; the proxy's own where it has one.
+        kind: API Gateway's response type.
+        code: error code in snake_case; the proxy's code for the same error, if it has one.
         message: sentence for people.
-        status: HTTP status; None leaves each of the kind's own.
+        status: HTTP status; None keeps API Gateway's.
         retry_after_seconds: value of the Retry-After header; None: no such header.
     """
 
@@ -26,7 +26,7 @@ class GatewayError:
 
 
 GATEWAY_ERRORS = (
-    # A status here would become the status of every other error of the class.
+    # A status here would replace the status of every error that has no row of its own.
     GatewayError(
         kind="DEFAULT_4XX",
         status=None,
@@ -43,7 +43,7 @@ GATEWAY_ERRORS = (
         kind="ACCESS_DENIED",
         status=403,
         code="address_not_allowed",
-        message="This API does not answer requests from your address.",
+        message="This API does not accept requests from your address.",
     ),
     GatewayError(
         kind="INVALID_API_KEY",
@@ -94,26 +94,26 @@ GATEWAY_ERRORS = (
         kind="INTEGRATION_TIMEOUT",
         status=504,
         code="integration_timeout",
-        message="The API did not answer in time.",
+        message="The API did not respond in time.",
     ),
 )
-"""One row an error. API Gateway's own 413 above 10 MB is plain text and no setting changes that."""
+"""One row for each error. API Gateway's 413 above 10 MB is plain text and cannot be changed."""
 
 
 def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str | None) -> None:
-    """Answer API Gateway's own errors as `GATEWAY_ERRORS` says.
+    """Set the responses of an API to the errors in `GATEWAY_ERRORS`.
 
     Args:
         api: the API.
-        cors_allowed_origin: the origin whose pages may read the errors; None: only the API's own.
+        cors_allowed_origin: the origin whose pages may read the errors; None: no other origin.
     """
     for error in GATEWAY_ERRORS:
-        headers = {"Cache-Control": "'no-store'"}  # as the proxy's own answers say
+        headers = {"Cache-Control": "'no-store'"}  # as in the proxy's responses
         if error.retry_after_seconds is not None:
             headers["Retry-After"] = f"'{error.retry_after_seconds}'"
         if cors_allowed_origin is not None:
             headers["Access-Control-Allow-Origin"] = f"'{cors_allowed_origin}'"
-            # Without it a page of that origin cannot read when to try again.
+            # Without it a page of that origin cannot read Retry-After.
             headers["Access-Control-Expose-Headers"] = "'Retry-After'"
         api.add_gateway_response(
             f"Error{error.kind.title().replace('_', '')}",

@@ -16,7 +16,7 @@ from stacks.settings.stage import StageSettings
 
 ALIAS_NAME = "live"
 METRICS_NAMESPACE = "Whippet"
-# Below API Gateway's 29 seconds, so that the caller gets the proxy's answer and not a cut line.
+# Below API Gateway's 29 seconds, so that the caller gets the proxy's own error response.
 _TIMEOUT = Duration.seconds(27)
 _ARCHITECTURES = {
     "arm64": lambda_.Architecture.ARM_64,
@@ -25,11 +25,11 @@ _ARCHITECTURES = {
 
 
 class ProxyFunction(Construct):
-    """The proxy, its role and its log group.
+    """The proxy function with its role, log group and alias.
 
     Attributes:
-        function: the function; its metrics count every version.
-        alias: what the API calls, with provisioned concurrency where the stage has it.
+        function: the function; its metrics include all versions.
+        alias: invoked by the API; has provisioned concurrency if the stage sets it.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ProxyFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            description=f"Asks the endpoint {settings.name}",
+            description=f"Invokes the endpoint {settings.name}",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=_ARCHITECTURES[settings.api.architecture],
             handler="classifier_proxy.handler.handle",
@@ -64,7 +64,7 @@ class ProxyFunction(Construct):
         acknowledge(
             self.function,
             "L1",
-            reason="Python 3.13 is what the proxy is tested with; Lambda supports it until 2029",
+            reason="The proxy is tested with Python 3.13, which Lambda supports until 2029",
         )
         self.alias = self._alias(settings.api)
 
@@ -87,11 +87,11 @@ class ProxyFunction(Construct):
         return alias
 
     def _role(self, settings: StageSettings, log_group_arn: str) -> iam.Role:
-        # No account in the trust: Lambda does not send it, and would be locked out.
+        # No aws:SourceAccount condition: Lambda does not send it and could not assume the role.
         role = iam.Role(
             self,
             "Role",
-            description="Asks one endpoint, writes the proxy's own logs and traces",
+            description="Invokes one endpoint, writes the proxy's logs and traces",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         endpoint_arn = Stack.of(self).format_arn(
@@ -111,14 +111,15 @@ class ProxyFunction(Construct):
         acknowledge(
             role,
             "IAM5[Resource::*]",
-            reason="xray:PutTraceSegments and xray:PutTelemetryRecords know no resources",
+            reason="xray:PutTraceSegments and xray:PutTelemetryRecords do not support "
+            "resource-level permissions",
         )
         return role
 
 
 def _code(directory: Path) -> lambda_.Code:
-    # Byte code goes with the asset and not into its hash: a machine that has no interpreter to
-    # make it deploys the same function, only slower to start.
+    # The asset's hash leaves byte code out: a machine without an interpreter to make it deploys
+    # the same version of the function, which only starts more slowly.
     sources = FileSystem.fingerprint(
         str(directory), exclude=["**/__pycache__", "**/*.pyc"], ignore_mode=IgnoreMode.GIT
     )

@@ -1,4 +1,4 @@
-"""Where alarms go."""
+"""The SNS topic of the alarms."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -9,7 +9,7 @@ from constructs import Construct
 
 
 class AlarmTopic(Construct):
-    """An encrypted topic that CloudWatch may publish to, and an address that hears of it.
+    """An encrypted topic that CloudWatch may publish to, with an optional email subscription.
 
     Attributes:
         topic: the topic.
@@ -20,8 +20,8 @@ class AlarmTopic(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
-        # A topic policy of one's own (enforce_ssl makes one) replaces SNS's default, which would
-        # let the account's alarms in. CDK's alarm action adds nothing to it.
+        # enforce_ssl creates a topic policy, which replaces SNS's default one, and only that allows
+        # the account's alarms to publish. CDK's alarm action does not add this permission.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AllowAlarmsOfThisAccount",

@@ -1,4 +1,4 @@
-"""What an operator looks at."""
+"""The CloudWatch dashboard of a stage."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -10,7 +10,7 @@ _WIDTH = 8
 
 
 class Dashboard(Construct):
-    """Alarms on top, then the way of a request: API, proxy, endpoint."""
+    """A dashboard with the alarms, then one row each for API, proxy and endpoint."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, metrics: StageMetrics, alarms: OperatorAlarms

@@ -1,4 +1,4 @@
-"""The alarms that call an operator."""
+"""The alarms that notify the operators."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from stacks.components.monitoring.stage_metrics import StageMetrics
 from stacks.components.serving.endpoint_metrics import microseconds
 from stacks.settings.stage import MonitoringSettings
 
-# One slow minute calls nobody.
+# A single slow minute does not raise an alarm.
 _LATENCY_MINUTES = 3
 
 
 @dataclass(frozen=True)
 class AlarmSpecification:
-    """One alarm.
+    """The properties of one alarm.
 
     Attributes:
-        name: the construct's name.
-        meaning: what an operator reads first.
-        metric: what is watched, a minute at a time.
-        threshold: in the metric's own unit; reaching it is enough.
-        minutes: how many minutes in a row it takes.
+        name: the construct's id.
+        meaning: the alarm's description.
+        metric: the metric, with a period of one minute.
+        threshold: in the metric's unit; the alarm is raised at or above it.
+        minutes: number of consecutive minutes at or above the threshold.
     """
 
     name: str
@@ -35,10 +35,10 @@ class AlarmSpecification:
 
 
 class OperatorAlarms(Construct):
-    """Alarms on the API, the endpoint and the proxy that tell a topic when they go and come.
+    """Alarms on the API, the endpoint and the proxy; a topic is notified of ALARM and OK.
 
     Attributes:
-        alarms: all of them.
+        alarms: all alarms.
     """
 
     def __init__(
@@ -68,25 +68,25 @@ class OperatorAlarms(Construct):
             threshold=specification.threshold,
             evaluation_periods=specification.minutes,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            # No requests, no data, no fault.
+            # Without requests there is no data, which is not an error.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
 
 def latency_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[AlarmSpecification]:
-    """Return what watches slowness: the API in milliseconds, the model in microseconds."""
+    """Return the alarms on latency: of the API in milliseconds, of the model in microseconds."""
     api_ms, model_ms = settings.api_latency_p99_ms, settings.model_latency_p99_ms
     return [
         AlarmSpecification(
             "ApiLatency",
-            f"The slowest 1 % of the API's answers take {api_ms} ms or more",
+            f"The API's p99 latency is {api_ms} ms or more",
             metrics.api_latency,
             api_ms,
             _LATENCY_MINUTES,
         ),
         AlarmSpecification(
             "ModelLatency",
-            f"The slowest 1 % of the model's answers take {model_ms} ms or more",
+            f"The model's p99 latency is {model_ms} ms or more",
             metrics.model_latency,
             microseconds(model_ms),
             _LATENCY_MINUTES,
@@ -95,9 +95,9 @@ def latency_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[
 
 
 def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[AlarmSpecification]:
-    """Return what watches failures, how many a minute.
+    """Return the alarms on errors a minute.
 
-    Callers' mistakes count in none of them (InvocationModelErrors would count their 4XX).
+    Errors of the caller (4XX) are not counted, so InvocationModelErrors is not used.
     """
     api_errors = settings.api_5xx_errors_per_minute
     endpoint_errors = settings.endpoint_5xx_errors_per_minute
@@ -107,10 +107,10 @@ def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[Al
     )
     alarm = AlarmSpecification
     return [
-        alarm("ApiErrors", "The API answers with 5XX", metrics.api_5xx_errors, api_errors),
+        alarm("ApiErrors", "The API responds with 5XX", metrics.api_5xx_errors, api_errors),
         alarm(
             "EndpointErrors",
-            "The endpoint answers with 5XX",
+            "The endpoint responds with 5XX",
             metrics.endpoint_5xx_errors,
             endpoint_errors,
         ),

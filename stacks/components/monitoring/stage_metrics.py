@@ -1,4 +1,4 @@
-"""The metrics of a running stage, each made once for alarms and dashboard alike."""
+"""The metrics of a stage, shared by alarms and dashboard."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -11,10 +11,11 @@ _PERIOD = Duration.minutes(1)
 
 
 class StageMetrics:
-    """What a stage's services emit, over one minute.
+    """The metrics of a stage's API, proxy and endpoint, with a period of one minute.
 
-    Lambda's are of the function as a whole: it has one alias, and an invocation of it counts in
-    both. Spillover exists for an alias alone, and its Average, CDK's default, means nothing.
+    The Lambda metrics are those of the function: it has one alias, whose invocations count for
+    both. Spillover is a metric of the alias only; its statistic must be Sum, not CDK's default
+    Average.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The endpoint, and how an update of it is rolled out."""
+"""The SageMaker endpoint and its blue/green updates."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 
-# What starting the instances and pulling image and model may take beyond the waits that are set.
+# Time to start instances and to pull image and model, in addition to the configured waits.
 _PROVISIONING_SECONDS = 1800
 
 
@@ -20,8 +20,8 @@ class Endpoint(Construct):
     """A SageMaker endpoint with a literal name, updated blue/green and rolled back by alarms.
 
     Attributes:
-        attribute_name: the name as the created resource gives it: whoever uses this waits for
-            the endpoint. Alarms, policies and the proxy use the literal name instead.
+        attribute_name: the resource's name attribute: a resource that uses it depends on the
+            endpoint. Alarms, policies and the proxy use the literal name instead.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Endpoint(Construct):
             endpoint_name=settings.name,
             endpoint_config_name=endpoint_configuration_name,
             deployment_config=_deployment(settings.serving, rollback_alarms),
-            # Without it an update resets the fleet that scaling has grown to its initial count.
-            # It would keep the old weight and the old data capture as well. The deployment
-            # configuration is not retained: the template always carries it.
+            # Keeps the instance count that scaling has set; otherwise an update resets it to the
+            # initial one. Weight and data capture come from the new configuration. The deployment
+            # configuration is not retained: the template always has it.
             retain_all_variant_properties=True,
             exclude_retained_variant_properties=[
                 sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind)
@@ -57,8 +57,8 @@ class Endpoint(Construct):
         self.attribute_name = endpoint.attr_endpoint_name
 
     def _allow_reading(self, alarms: Sequence[cloudwatch.IAlarm], role: iam.IRole) -> iam.Policy:
-        # A policy of its own: the alarms wait for the configuration, that for the Model, and the
-        # Model for the role's main policy.
+        # A separate policy, because a cycle would follow otherwise: the alarms depend on the
+        # configuration, that on the Model, and the Model on the role's main policy.
         return iam.Policy(
             self,
             "ReadRollbackAlarms",
@@ -75,7 +75,7 @@ class Endpoint(Construct):
 def _deployment(
     settings: ServingSettings, alarms: Sequence[cloudwatch.IAlarm]
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """All at once, then a bake: a canary takes at most half of the instances, so it needs two."""
+    """All at once with a bake time: a canary would need at least two instances."""
     endpoint = sagemaker.CfnEndpoint
     baking_seconds = settings.rollback_baking_seconds
     return endpoint.DeploymentConfigProperty(

@@ -22,7 +22,7 @@ _GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 class EndpointConfiguration(Construct):
-    """A model, and the fleet that serves it. Neither has a name: each property replaces both.
+    """A Model and its EndpointConfig, both unnamed: a change of any property replaces them.
 
     Attributes:
         name: the generated name of the EndpointConfig.
@@ -47,7 +47,7 @@ class EndpointConfiguration(Construct):
             self,
             "Model",
             execution_role_arn=execution_role.role.role_arn,
-            enable_network_isolation=True,  # the container needs nothing that it was not given
+            enable_network_isolation=True,  # the container needs no network access
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri,
                 model_data_url=artifact.s3_object_url,
@@ -106,11 +106,10 @@ def _data_capture(
 
 
 def _keep_when_replaced(resource: CfnResource) -> None:
-    """Keep the old one when an update replaces it; delete the current one with the stack.
+    """Retain the resource when an update replaces it; delete it with the stack.
 
-    After a silent rollback the endpoint still serves the old configuration. CloudFormation's
-    clean-up would delete it, and the next update would fail with "Could not find endpoint
-    configuration".
+    After a silent rollback the endpoint still serves the old configuration. If CloudFormation
+    deleted that, the next update would fail with "Could not find endpoint configuration".
     """
     resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
     resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

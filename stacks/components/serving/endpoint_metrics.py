@@ -1,4 +1,4 @@
-"""The metrics that SageMaker emits for an endpoint, by their exact names and dimensions."""
+"""SageMaker's metrics of the endpoint."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -20,10 +20,10 @@ def endpoint_metric(
         name: a metric of the namespace AWS/SageMaker, such as "Invocation5XXErrors". Latencies
             are in microseconds there.
         statistic: "Sum", "p99", and so on.
-        endpoint_name: the literal name; an attribute of the endpoint would make a cycle with the
-            alarms that its own rollback names.
-        endpoint_configuration_name: narrows the metric to the fleet that serves this
-            configuration; without it, both fleets of an update count.
+        endpoint_name: the literal name; the endpoint's name attribute would make a cycle with its
+            rollback alarms.
+        endpoint_configuration_name: restricts the metric to the fleet of this configuration; None:
+            both fleets of an update count.
     """
     dimensions = {"EndpointName": endpoint_name, "VariantName": VARIANT_NAME}
     if endpoint_configuration_name is not None:
@@ -38,5 +38,5 @@ def endpoint_metric(
 
 
 def microseconds(milliseconds: float) -> float:
-    """Turn a threshold of the settings into the unit of SageMaker's latencies."""
+    """Convert a threshold to microseconds, the unit of SageMaker's latencies."""
     return milliseconds * _MICROSECONDS_PER_MILLISECOND

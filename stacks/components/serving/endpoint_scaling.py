@@ -1,4 +1,4 @@
-"""How many instances the endpoint has."""
+"""Automatic scaling of the endpoint's instances."""
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
 from constructs import Construct
@@ -8,13 +8,13 @@ from stacks.settings.serving import ServingSettings
 
 
 class EndpointScaling(Construct):
-    """Target tracking on the invocations that an instance gets in a minute.
+    """Target tracking on invocations per instance and minute.
 
-    It acts after 3 minutes above the target and 15 minutes below 90 % of it; a cooldown only
-    holds back the next action. The role is Application Auto Scaling's service-linked one.
+    It scales after 3 minutes above the target and 15 minutes below 90 % of it; a cooldown only
+    delays the next action. The role is Application Auto Scaling's service-linked one.
 
-    `endpoint_attribute_name` is the created endpoint's attribute, not the literal name: the
-    endpoint must be in service before its variant is registered.
+    `endpoint_attribute_name` is the endpoint's name attribute, not the literal name: the
+    endpoint must be in service before its variant can be registered.
     """
 
     def __init__(

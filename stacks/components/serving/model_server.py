@@ -1,4 +1,4 @@
-"""What the template tells the model server: the environment of its container."""
+"""The environment variables of the model server's container."""
 
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.errors import SettingsError
@@ -9,10 +9,10 @@ _INT8_NETWORK = "model.int8.onnx"
 
 
 def model_server_environment(settings: StageSettings, model: ModelArtifact) -> dict[str, str]:
-    """Return the container's variables; docs/serving.md says what each does.
+    """Return the container's environment variables, which docs/serving.md describes.
 
     Raises:
-        SettingsError: the settings ask for an int8 network and the model has none.
+        SettingsError: `serving.precision` is int8 and the model has no int8 network.
     """
     serving = settings.serving
     if serving.precision == "int8" and _INT8_NETWORK not in model.files:
@@ -22,7 +22,7 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
             "`model_code/build.py --quantize`, or set precision to auto or fp32"
         )
     environment = {
-        # The archive cannot hold its own hash.
+        # Not in the archive: the version is derived from the archive's hash.
         "WHIPPET_MODEL_VERSION": model.version,
         "WHIPPET_DECODE": serving.decode,
     }

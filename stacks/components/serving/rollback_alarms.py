@@ -1,4 +1,4 @@
-"""The alarms that end an update of the endpoint and bring the old fleet back."""
+"""The alarms that roll an update of the endpoint back to the old fleet."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -8,16 +8,16 @@ from stacks.settings.stage import StageSettings
 
 
 class RollbackAlarms(Construct):
-    """Alarms on the new fleet alone.
+    """Alarms on the new fleet only.
 
-    Their dimensions include the configuration: without it they would see the old fleet too, and
-    an alarm that a broken endpoint has already tripped would end each attempt to mend it.
+    Their dimensions include the configuration. Without it the old fleet would count too, and an
+    alarm that is already raised by a broken endpoint would roll back every attempt to fix it.
 
-    InvocationModelErrors is not among them: it counts 4XX answers too, so that a caller with
-    broken pictures would undo a good deployment.
+    InvocationModelErrors is not used: it also counts 4XX responses, so a caller with invalid
+    images could roll back a good deployment.
 
     Attributes:
-        alarms: at most ten, as SageMaker allows.
+        alarms: at most 10, SageMaker's limit.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class RollbackAlarms(Construct):
         errors = settings.serving.rollback_5xx_errors_per_minute
         latency_ms = settings.serving.rollback_model_latency_p99_ms
         self.alarms = [
-            self._alarm("ServerErrors", "Invocation5XXErrors", "Sum", errors, "5XX answers"),
+            self._alarm("ServerErrors", "Invocation5XXErrors", "Sum", errors, "5XX responses"),
             self._alarm(
                 "ModelLatency",
                 "ModelLatency",
@@ -60,6 +60,6 @@ class RollbackAlarms(Construct):
             threshold=threshold,
             evaluation_periods=1,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
-            # A new fleet has no data until its first request, and that is no fault.
+            # A new fleet has no data until its first request, which is not an error.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

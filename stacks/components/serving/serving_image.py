@@ -1,4 +1,4 @@
-"""The image of the model server: built from model_code/, or one that was built before."""
+"""The container image of the model server: built from model_code/, or prebuilt."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ GPU_REQUIREMENTS = "requirements-serving-gpu.txt"
 
 
 class ServingImage(Construct):
-    """An image for the instance type.
+    """The container image for an instance type.
 
     Attributes:
-        uri: what a Model's container names.
-        repository_arn: the one repository that the image is pulled from.
+        uri: the image's URI, for a Model's container.
+        repository_arn: ARN of the image's repository.
     """
 
     def __init__(
@@ -62,6 +62,6 @@ class ServingImage(Construct):
             directory=str(directory),
             build_args={"REQUIREMENTS": used},
             ignore_mode=IgnoreMode.DOCKER,  # .dockerignore there is an allow-list
-            exclude=[unused],  # a change of it must not roll an endpoint that does not use it
+            exclude=[unused],  # a change of it must not update an endpoint that does not use it
             platform=ecr_assets.Platform.LINUX_AMD64,  # whatever the laptop is
         )

@@ -1,4 +1,4 @@
-"""How a cdk-nag finding that is meant to be is acknowledged, with its reason."""
+"""Acknowledges findings of cdk-nag, each with a reason."""
 
 import re
 from typing import Any
@@ -8,13 +8,13 @@ from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, finding: str, *, reason: str) -> None:
-    """Acknowledge one finding of AwsSolutionsChecks on a construct and what is inside it.
+    """Acknowledge one finding of AwsSolutionsChecks on a construct and its children.
 
     Args:
-        construct: where the finding is reported, or a parent of that.
+        construct: the construct with the finding, or a parent of it.
         finding: the finding's identifier after "AwsSolutions-", such as "APIG4" or
-            "IAM5[Resource::*]"; nothing shorter matches.
-        reason: why the finding is right here; read by reviewers.
+            "IAM5[Resource::*]"; it must match exactly.
+        reason: why the finding is accepted here, for reviewers.
     """
     Validations.of(construct).acknowledge(
         Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason)
@@ -22,22 +22,22 @@ def acknowledge(construct: IConstruct, finding: str, *, reason: str) -> None:
 
 
 def acknowledge_resource(construct: IConstruct, arn: str, *, reason: str) -> None:
-    """Acknowledge that a policy names a resource with a wildcard in it.
+    """Acknowledge that a policy has a resource with a wildcard.
 
     Args:
         construct: the policy, or a parent of it.
-        arn: the resource, as the policy's statement has it.
-        reason: why it cannot be narrower.
+        arn: the resource's ARN, as in the policy's statement.
+        reason: why the resource cannot be narrower.
     """
     acknowledge(construct, f"IAM5[Resource::{as_reported(construct, arn)}]", reason=reason)
 
 
 def as_reported(construct: IConstruct, value: str) -> str:
-    """Return a text as cdk-nag shows it: `<AWS::Region>` for a reference, plain where it is known.
+    """Return a string as cdk-nag reports it: a reference becomes `<AWS::Region>`, for example.
 
     Args:
-        construct: anything in the stack.
-        value: a text that may hold CDK tokens of that stack.
+        construct: any construct in the stack.
+        value: a string that may contain CDK tokens of that stack.
     """
     resolved = Stack.of(construct).resolve(value)
     parts = resolved["Fn::Join"][1] if isinstance(resolved, dict) else [resolved]

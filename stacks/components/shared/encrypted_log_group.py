@@ -1,4 +1,4 @@
-"""A log group as every log of this app needs it."""
+"""An encrypted log group with a retention time."""
 
 from typing import cast
 
@@ -16,14 +16,14 @@ def encrypted_log_group(
     retention_days: int,
     name: str | None = None,
 ) -> logs.LogGroup:
-    """Make a log group that is encrypted, kept for a set time, and gone with its stack.
+    """Create an encrypted log group that expires its events and is deleted with its stack.
 
     Args:
         scope: the construct's parent.
-        construct_id: the construct's name.
-        key: its policy must let logs.<region> use it: CDK does not see to that.
-        retention_days: one of the numbers that CloudWatch Logs accepts.
-        name: where AWS says what a group is called; None: CloudFormation chooses.
+        construct_id: the construct's id.
+        key: its policy must allow logs.<region> to use it: CDK does not add that.
+        retention_days: one of the values that CloudWatch Logs accepts.
+        name: for a log group whose name AWS prescribes; None: CloudFormation chooses.
     """
     group = logs.LogGroup(
         scope,
@@ -32,6 +32,6 @@ def encrypted_log_group(
         encryption_key=key,
         removal_policy=RemovalPolicy.DESTROY,
     )
-    # The L2 takes an enumeration of words ("ONE_WEEK"); the setting is the number of days.
+    # On the L1: the L2 takes enum members ("ONE_WEEK"), the setting is a number of days.
     cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = retention_days
     return group

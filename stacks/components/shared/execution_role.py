@@ -1,4 +1,4 @@
-"""The role that SageMaker runs a container with."""
+"""The execution role of a SageMaker container."""
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -11,12 +11,12 @@ from stacks.components.shared.acknowledgement import acknowledge, acknowledge_re
 
 
 class ExecutionRole(Construct):
-    """Assets to read, one image repository to pull from, its own logs and metrics.
+    """A role that may read assets, pull images of one repository, and write logs and metrics.
 
     Attributes:
-        role: the role; what else a container needs is granted by whoever owns it.
-        policy: the permissions; a Model must wait for them, because SageMaker reads the artifact
-            as this role when the Model is created (aws-cdk issue 10064).
+        role: the role; the constructs that own other resources grant access to them.
+        policy: the permissions; a Model must depend on them, because SageMaker reads the artifact
+            with this role when the Model is created (aws-cdk issue 10064).
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class ExecutionRole(Construct):
             acknowledge_resource(
                 self.policy,
                 f"{asset.bucket.bucket_arn}/{asset_keys}",
-                reason="The archives of this stage's models alone: the endpoint may be put back to "
+                reason="Only archives of this stage's models: the endpoint may be rolled back to "
                 "an earlier one, and an old fleet may start instances while it is replaced",
             )
 
     def _acknowledge(self, streams: str) -> None:
         acknowledge_resource(
-            self.policy, streams, reason="The streams of one log group, which SageMaker names"
+            self.policy, streams, reason="The log streams of one log group; SageMaker names them"
         )
         acknowledge(
             self.policy,
             "IAM5[Resource::*]",
-            reason="ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resources; "
-            "the second is bound to SageMaker's namespaces",
+            reason="ecr:GetAuthorizationToken and cloudwatch:PutMetricData do not support "
+            "resource-level permissions; the second is limited to SageMaker's namespaces",
         )

@@ -1,4 +1,4 @@
-"""Policy statements that several roles share, each as narrow as AWS lets it be."""
+"""Policy statements that several roles share, each as narrow as AWS supports."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -8,10 +8,10 @@ from constructs import Construct
 
 
 def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrincipal:
-    """Return a service that may assume a role only on behalf of this account.
+    """Return a service principal that may assume a role only on behalf of this account.
 
-    For sagemaker, states and codebuild only: other services do not send the account, and the
-    condition would lock them out.
+    Only for sagemaker, states and codebuild: other services do not send aws:SourceAccount, so
+    that they could not assume the role.
     """
     return iam.ServicePrincipal(
         service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
@@ -21,13 +21,13 @@ def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrinci
 def read_asset(
     asset: s3_assets.Asset, *, asset_key_arn: str | None, keys: str | None = None
 ) -> list[iam.PolicyStatement]:
-    """Allow reading one asset: `Asset.grant_read` would open the whole bootstrap bucket.
+    """Allow reading one asset: `Asset.grant_read` would allow the whole bootstrap bucket.
 
     Args:
         asset: the asset.
-        asset_key_arn: the bootstrap's own KMS key, where it has one.
-        keys: pattern of the S3 keys that may be read, which the asset's own matches; None: that
-            one alone.
+        asset_key_arn: ARN of the bootstrap's KMS key; None: it has none.
+        keys: pattern of the S3 keys that may be read, which must match the asset's; None: only
+            the asset's key.
     """
     bucket = asset.bucket.bucket_arn
     compare = "StringEquals" if keys is None else "StringLike"
@@ -47,7 +47,7 @@ def read_asset(
 
 
 def pull_image(repository_arn: str) -> list[iam.PolicyStatement]:
-    """Allow pulling the images of one repository."""
+    """Allow pulling images of one repository."""
     return [
         iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
         iam.PolicyStatement(
@@ -62,7 +62,7 @@ def pull_image(repository_arn: str) -> list[iam.PolicyStatement]:
 
 
 def write_logs(log_group_arn: str) -> iam.PolicyStatement:
-    """Allow writing to a log group that SageMaker creates; the ARN ends in `:*`."""
+    """Allow creating a log group and writing to it; the ARN ends in `:*`."""
     return iam.PolicyStatement(
         actions=[
             "logs:CreateLogGroup",
@@ -75,7 +75,7 @@ def write_logs(log_group_arn: str) -> iam.PolicyStatement:
 
 
 def put_metrics() -> iam.PolicyStatement:
-    """Allow writing metrics of SageMaker's namespaces; the action knows no resources."""
+    """Allow writing metrics in SageMaker's namespaces; the action has no resource-level ARN."""
     return iam.PolicyStatement(
         actions=["cloudwatch:PutMetricData"],
         resources=["*"],

@@ -1,4 +1,4 @@
-"""The buckets of a stage."""
+"""The S3 buckets of a stage."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -12,22 +12,22 @@ from stacks.settings.stage import StorageSettings
 MODEL_PREFIX = "training"
 CAPTURE_PREFIX = "endpoint"
 
-_MINIMUM_TLS_VERSION = 1.2
+_MIN_TLS_VERSION = 1.2
 
 
 class Buckets(Construct):
-    """Four private buckets that answer over TLS only.
+    """Four private buckets that accept only TLS.
 
-    No bucket empties itself when it is deleted: that takes a custom resource with write access
-    to everything; `make destroy` empties the buckets of a removable stage first.
+    CDK's `auto_delete_objects` is not used: its custom resource needs write access to every
+    bucket. `make destroy` empties the buckets of a removable stage instead.
 
     Attributes:
-        access_logs: who read or wrote the other three.
+        access_logs: S3 access logs of the other three buckets.
         datasets: image folders for training.
-        models: what training jobs write; versioned.
-        captures: requests and answers that the endpoint samples, where that is on.
-        read_datasets, write_models, write_captures: policies for the roles that need them. They
-            stand here whether a role has them or not: this stack is deployed before those of the
+        models: output of training jobs; versioned.
+        captures: requests and responses sampled by the endpoint, if data capture is on.
+        read_datasets, write_models, write_captures: managed policies for the roles that need them.
+            They always exist, also without a role: this stack is deployed before the stacks of the
             roles, and a policy that is still attached cannot be deleted.
     """
 
@@ -52,7 +52,7 @@ class Buckets(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
-            minimum_tls_version=_MINIMUM_TLS_VERSION,
+            minimum_tls_version=_MIN_TLS_VERSION,
             removal_policy=removal_policy,
         )
         self.datasets = self._encrypted_bucket("Datasets", lifecycle_rule=_abort_uploads())
@@ -89,7 +89,7 @@ class Buckets(Construct):
             construct_id,
             iam.PolicyStatement(actions=["s3:PutObject"], resources=[objects]),
             iam.PolicyStatement(
-                # Decrypt too: the parts of a large upload are read back when they are joined.
+                # Decrypt: S3 reads the parts of a multipart upload when it joins them.
                 actions=["kms:GenerateDataKey", "kms:Decrypt"],
                 resources=[self._key.key_arn],
             ),
@@ -117,7 +117,7 @@ class Buckets(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
-            minimum_tls_version=_MINIMUM_TLS_VERSION,
+            minimum_tls_version=_MIN_TLS_VERSION,
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix=f"{construct_id.lower()}/",
             removal_policy=self._removal_policy,

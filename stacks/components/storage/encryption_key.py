@@ -1,12 +1,12 @@
-"""The one KMS key of a stage, and who may use it besides the account's own roles."""
+"""The KMS key of a stage and the services that may use it."""
 
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-# Services that send through an encrypted SNS topic: without these two actions CloudWatch drops
-# an alarm's message silently (docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+# Services that publish to an encrypted SNS topic: without these two actions CloudWatch silently
+# drops an alarm's message (docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
 _SENDERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com")
 _SENDER_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey*"]
 _LOGS_ACTIONS = [
@@ -19,10 +19,10 @@ _LOGS_ACTIONS = [
 
 
 class EncryptionKey(Construct):
-    """A key with rotation, usable by the services that write on the account's behalf.
+    """A key with rotation that CloudWatch Logs and the senders of alarms may use.
 
-    The policy names services and the account, never a resource of a later stack: that would be
-    a cycle. CDK's own alarm action and log group leave such a key's policy as it is.
+    The policy contains services and the account, but no resource of a later stack, which would
+    be a cycle. CDK's alarm action and log group do not add to the policy.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class EncryptionKey(Construct):
         self._allow_services(
             list(_SENDERS), _SENDER_ACTIONS, {"StringEquals": {"aws:SourceAccount": stack.account}}
         )
-        # What CloudWatch Logs sends and documents is the log group's ARN as encryption context:
+        # CloudWatch Logs sends the log group's ARN as encryption context:
         # docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         groups = stack.format_arn(
             service="logs",

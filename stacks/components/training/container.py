@@ -1,9 +1,9 @@
-"""What runs inside a training job: AWS's PyTorch image, our source, and how the two meet.
+"""The container of a training job: AWS's PyTorch image in script mode.
 
-Script mode: the image's own entry point (github.com/aws/sagemaker-training-toolkit) downloads the
+Script mode: the image's entry point (github.com/aws/sagemaker-training-toolkit) downloads the
 source archive, installs its `requirements.txt`, sets the `SM_*` variables and runs the program
 with the other hyperparameters as flags. ContainerEntrypoint and ContainerArguments are not used:
-an argument has at most 256 characters without a line break, and a tuning job has neither.
+an argument is limited to 256 characters without a line break, and tuning jobs support neither.
 """
 
 from typing import Any
@@ -25,8 +25,8 @@ def training_image(repository_account: str, instance_type: str) -> str:
     """Return the URI of AWS's PyTorch training image for an instance type.
 
     Args:
-        repository_account: the account that owns AWS's images in the stack's region.
-        instance_type: decides between the image for GPUs and the one for CPUs.
+        repository_account: the account of AWS's images in the stack's region.
+        instance_type: selects the image for GPUs or the one for CPUs.
     """
     tag = GPU_IMAGE_TAG if instance_types.has_gpu(instance_type) else CPU_IMAGE_TAG
     registry = f"{repository_account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}"
@@ -45,13 +45,14 @@ def algorithm_specification(image: str) -> dict[str, Any]:
 
 
 def script_mode_hyperparameters(source_url: str) -> dict[str, str]:
-    """Return the hyperparameters that tell the image what to run.
+    """Return the hyperparameters that select the program to run.
 
-    The SDK sends each value as a quoted JSON text; the toolkit takes what is no JSON as it is.
+    The SDK sends each value as a quoted JSON string; the toolkit uses values that are not JSON
+    unchanged.
 
     Args:
-        source_url: the S3 address of the source archive, which may end in `.gz` alone: the toolkit
-            saves it under a name of its own and opens it as `r:gz`.
+        source_url: S3 address of the source archive. It need not end in `.tar.gz`: the toolkit
+            saves it under another name and opens it as `r:gz`.
     """
     return {
         "sagemaker_program": PROGRAM,

@@ -1,7 +1,7 @@
-"""What an execution of the training state machine is given, checked in JSONata.
+"""Validates the input of the training state machine, in JSONata.
 
-The image's toolkit joins the flags with spaces and passes the line to a shell, without quotes: a
-value must therefore be one word that every shell takes as it is.
+The image's toolkit joins the flags with spaces and passes them to a shell without quotes: each
+value must be one word without characters that are special in a shell.
 """
 
 import json
@@ -13,11 +13,11 @@ EXPECTED_INPUT = (
     "train on, and flags of train.py. The last two may be left out"
 )
 
-# With a slash added behind it: "flowers" as a prefix would take the folder "flowers-old" as well.
+# Used with a slash at the end: the prefix "flowers" would also match the folder "flowers-old".
 DATASET_PREFIX = r"$replace($states.input.dataset_prefix, /^\/+|\/+$/, '')"
 
 _ALL_SPLITS = json.dumps(SPLITS)
-# `test` may be left out, as train.py does without; SageMaker refuses a channel without objects.
+# `test` is optional: train.py does not need it, and SageMaker rejects a channel without objects.
 GIVEN_SPLITS = f"($exists($states.input.splits) ? $states.input.splits : {_ALL_SPLITS})"
 
 _PREFIX_PROBLEM = (
@@ -31,8 +31,8 @@ _SPLITS_PROBLEM = (
     "and $count($distinct($splits)) = $count($splits)) : true) "
     "? 'splits must be a list of train, valid and, where the dataset has it, test, each once' )"
 )
-# Searches for a character that is not allowed: `$` also matches before a line break at the end.
-# The toolkit makes null an empty text, and the flag would take the next one as its value.
+# Searches for a forbidden character, since `$` also matches before a line break at the end.
+# The toolkit turns null into an empty string, and the flag would take the next one as its value.
 _HYPERPARAMETER_PROBLEM = (
     "function($value, $name) { ( $text := $string($value); "
     "$not($contains($name, /^[A-Za-z]/)) or $contains($name, /[^A-Za-z0-9_-]/) "
@@ -49,7 +49,7 @@ _HYPERPARAMETERS_PROBLEM = (
     ": $exists($given) ? 'hyperparameters must be an object of names and values' )"
 )
 
-# An expression for what is wrong with the input; an empty text where nothing is.
+# An expression with the errors of the input; an empty string if it is valid.
 INPUT_PROBLEMS = (
     "{% $type($states.input) != 'object' ? 'The input must be an object' : "
     f"$join([{_PREFIX_PROBLEM}, {_SPLITS_PROBLEM}, {_HYPERPARAMETERS_PROBLEM}], '; ') %}}"

@@ -1,4 +1,4 @@
-"""What a SageMaker training job of this project is, as Step Functions starts it."""
+"""The Step Functions state that runs a SageMaker training job."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from stacks.components.training.execution_input import DATASET_PREFIX, GIVEN_SPL
 from stacks.settings import instance_types
 from stacks.settings.stage import StageSettings, TrainingSettings
 
-# AWS's samples, its SDK and its documentation name throttling differently: all of them.
+# AWS's samples, SDK and documentation have different names for throttling: all of them.
 _RETRY_THROTTLING = {
     "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
     "IntervalSeconds": 10,
@@ -25,7 +25,7 @@ _RETRY_THROTTLING = {
     "MaxAttempts": 5,
     "JitterStrategy": "FULL",
 }
-# Any other error of SageMaker, a wrong request and throttling among them.
+# Any other error of SageMaker, including invalid requests and throttling.
 _RETRY_UNNAMED = {
     "ErrorEquals": ["SageMaker.AmazonSageMakerException"],
     "IntervalSeconds": 20,
@@ -33,8 +33,8 @@ _RETRY_UNNAMED = {
     "MaxAttempts": 2,
     "JitterStrategy": "FULL",
 }
-# The account's quota of running jobs: another job has to end first. In a new account the quota is
-# 0 and no waiting helps.
+# The account's quota of running jobs: another job must end first. In a new account the quota is 0,
+# and waiting does not help.
 _RETRY_LIMITS = {
     "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
     "IntervalSeconds": 120,
@@ -52,14 +52,14 @@ def create_training_job_task(
     key: kms.IKey,
     source: s3_assets.Asset,
 ) -> dict[str, Any]:
-    """Return the state that runs a training job to its end, in Amazon States Language and JSONata.
+    """Return a state that runs a training job to its end, in Amazon States Language with JSONata.
 
-    Its input is what `training_input` checks: `{"dataset_prefix": "...", "splits": ["train",
-    "valid"], "hyperparameters": {"name": value}}`. The prefix holds a folder of each split in the
-    datasets bucket, and the hyperparameters are flags of train.py. The variable `$attempt` counts
-    the jobs of the execution. The result is DescribeTrainingJob's response.
+    Its input is validated by `execution_input`: `{"dataset_prefix": "...", "splits": ["train",
+    "valid"], "hyperparameters": {"name": value}}`. The prefix contains one folder for each split
+    in the datasets bucket, and the hyperparameters are flags of train.py. The variable `$attempt`
+    counts the jobs of the execution. The result is DescribeTrainingJob's response.
 
-    Written out and not CDK's SageMakerCreateTrainingJob, which grants itself far more than it uses.
+    Not CDK's SageMakerCreateTrainingJob, which grants far more permissions than it uses.
     """
     return {
         "Type": "Task",
@@ -82,12 +82,12 @@ def create_training_job_task(
 
 
 def _job_name(prefix: str) -> str:
-    """Return an expression for a name of at most 63 letters, digits and hyphens.
+    """Return an expression for a unique name of at most 63 letters, digits and hyphens.
 
-    An execution's name has up to 80 characters of any kind, and may be used again after 90 days; a
-    job's name may not. So: the stage, 32 digits of a hash of the execution and of when it entered
-    the state (a redrive enters it again), the number of the job in the execution, and that of the
-    retry.
+    An execution's name has up to 80 characters of any kind and can be reused after 90 days; a
+    job's name cannot. The job's name consists of the stage, 32 digits of a hash of the execution
+    and the time when it entered the state (a redrive enters it again), the number of the job in the
+    execution, and the number of the retry.
     """
     entered = "$states.context.Execution.Id & $states.context.State.EnteredTime"
     return (
@@ -97,7 +97,7 @@ def _job_name(prefix: str) -> str:
 
 
 def _hyperparameters(source_url: str) -> str:
-    """Return an expression for the caller's hyperparameters, as texts, and ours, which win."""
+    """Return an expression for the caller's hyperparameters as strings; ours override them."""
     ours = json.dumps(script_mode_hyperparameters(source_url))
     callers = (
         "$exists($states.input.hyperparameters) ? $each($states.input.hyperparameters, "
@@ -112,14 +112,14 @@ def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
         "InstanceCount": training.instance_count,
         "VolumeSizeInGB": training.volume_size_gib,
     }
-    # SageMaker refuses a volume key where the disk is the instance's own.
+    # SageMaker rejects a volume key for instance types with local storage.
     if not instance_types.has_local_storage(training.instance_type):
         resources["VolumeKmsKeyId"] = key.key_arn
     return resources
 
 
 def _channels(bucket_name: str) -> str:
-    """Return an expression for a channel of each split."""
+    """Return an expression for one channel for each split."""
     channel = (
         "{'ChannelName': $split, 'DataSource': {'S3DataSource': {"
         "'S3DataType': 'S3Prefix', 'S3DataDistributionType': 'FullyReplicated', "

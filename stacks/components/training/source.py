@@ -1,6 +1,6 @@
-"""What a training job runs, as the archive that AWS's PyTorch images unpack.
+"""Packs the source archive of a training job, which AWS's PyTorch images unpack.
 
-Neither CDK nor torch is imported here: the tests of the training code unpack the same archive.
+Imports neither CDK nor torch: the tests of the training code use it too.
 """
 
 import ast
@@ -17,26 +17,26 @@ PROGRAM = "train.py"
 REQUIREMENTS = "requirements.txt"
 QUANTIZE_REQUIREMENTS = "requirements-quantize.txt"
 _PRESETS = "presets/*.json"
-_LARGEST_STORED_BLOCK = 0xFFFF
+_MAX_STORED_BLOCK_BYTES = 0xFFFF
 
 
 def pack_training_source(directory: Path) -> bytes:
     """Return a `.tar.gz` of `train.py`, the modules it imports, its presets and its requirements.
 
-    The same files give the same bytes on every machine. What only serving uses is not in it, so a
-    change of the model server is no change of the training code.
+    The same files give the same bytes on every machine. Modules that only serving uses are left
+    out, so that a change of the model server does not change the archive.
 
     Args:
         directory: the folder with `train.py`, `requirements.txt` and `requirements-quantize.txt`.
 
     Raises:
-        InputError: one of these files is missing, or a module is no Python.
+        InputError: one of these files is missing, or a module is not valid Python.
     """
     return _gzip(_tar(training_files(directory)))
 
 
 def training_files(directory: Path) -> dict[str, bytes]:
-    """Return the content of each file of the archive by its path in it, sorted by path.
+    """Return the content of each file by its path in the archive, sorted by path.
 
     Raises:
         InputError: as `pack_training_source`.
@@ -54,7 +54,7 @@ def training_files(directory: Path) -> dict[str, bytes]:
 
 
 def _imported_files(module: Path, directory: Path) -> Iterator[Path]:
-    """Yield the files of `directory` that a module imports, inside of functions as well."""
+    """Yield the files of `directory` that a module imports, inside functions too."""
     try:
         tree = ast.parse(_read(module), str(module))
     except SyntaxError as error:
@@ -75,7 +75,7 @@ def _imported_files(module: Path, directory: Path) -> Iterator[Path]:
 
 
 def _module_files(name: str, directory: Path) -> Iterator[Path]:
-    """Yield the files that importing `name` runs; a name in a module runs that module."""
+    """Yield the files that `import name` runs; `name` may be an attribute of a module."""
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         path = directory.joinpath(*parts[:count])
@@ -96,7 +96,7 @@ def _tar(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in files.items():
-            # Its time, owner and group are zero and without a name.
+            # TarInfo's defaults: time 0, owner and group 0 without names.
             member = tarfile.TarInfo(name)
             member.size = len(content)
             member.mode = 0o644
@@ -107,12 +107,12 @@ def _tar(files: dict[str, bytes]) -> bytes:
 def _gzip(content: bytes) -> bytes:
     """Return `content` as a gzip file of stored blocks (RFC 1951, 3.2.4; RFC 1952).
 
-    Not compressed: zlib and its replacements compress the same bytes to different ones.
+    Uncompressed: the output of zlib and its replacements differs between machines.
     """
     header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no flags, no time, unknown system
     blocks = []
-    for start in range(0, len(content), _LARGEST_STORED_BLOCK):
-        block = content[start : start + _LARGEST_STORED_BLOCK]
-        is_last = start + _LARGEST_STORED_BLOCK >= len(content)
+    for start in range(0, len(content), _MAX_STORED_BLOCK_BYTES):
+        block = content[start : start + _MAX_STORED_BLOCK_BYTES]
+        is_last = start + _MAX_STORED_BLOCK_BYTES >= len(content)
         blocks.append(struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF) + block)
     return header + b"".join(blocks) + struct.pack("<II", zlib.crc32(content), len(content))

@@ -22,12 +22,12 @@ _JOB_ACTIONS = [
 ]
 _MAX_JOBS = 3
 _CAPACITY_WAIT_SECONDS = 600
-# What begins the FailureReason of a job that got no machine; the quota is another error.
+# The start of FailureReason if AWS had no capacity; an exceeded quota is a different error.
 _CAPACITY_IS_LACKING = (
     f"{{% $contains($string($failure.Cause), 'CapacityError') and $attempt < {_MAX_JOBS} %}}"
 )
-# The cause of a failed job is DescribeTrainingJob's response as JSON, cut off where it is very
-# long; that of a refused request is a text.
+# The cause of a failed job is DescribeTrainingJob's response as JSON, truncated if it is very
+# long; the cause of a rejected request is a plain string.
 _FAILURE_REASON = (
     "{% ( $cause := $failure.Cause; "
     "$contains($cause, '\"FailureReason\"') and $substring($cause, -1) = '}' ? "
@@ -38,10 +38,10 @@ _RULE_ACTIONS = ["events:PutRule", "events:PutTargets", "events:DescribeRule"]
 
 
 class TrainingWorkflow(Construct):
-    """Runs a training job to its end, and another one where there were no machines for it.
+    """A state machine that runs a training job, and retries it if AWS had no capacity.
 
     Attributes:
-        state_machine: start it with the input that `create_training_job_task` describes.
+        state_machine: takes the input that `create_training_job_task` describes.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class TrainingWorkflow(Construct):
         jobs = Stack.of(self).format_arn(
             service="sagemaker", resource="training-job", resource_name=f"{settings.name}-*"
         )
-        # How Step Functions learns that a job has ended: a rule that it makes and names itself.
+        # Step Functions creates and names this rule to be notified when a job ends.
         rule = Stack.of(self).format_arn(
             service="events",
             resource="rule",
@@ -95,11 +95,12 @@ class TrainingWorkflow(Construct):
         )
         for statement in statements:
             role.add_to_policy(statement)
-        acknowledge_resource(role, jobs, reason="Each execution names its own job after itself")
+        acknowledge_resource(role, jobs, reason="Each execution names its job after itself")
         acknowledge(
             role,
             "IAM5[Resource::*]",
-            reason="X-Ray and the delivery of a state machine's logs know no resources",
+            reason="The actions of X-Ray and of log delivery do not support resource-level "
+            "permissions",
         )
 
 

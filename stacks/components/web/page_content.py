@@ -1,4 +1,4 @@
-"""The page's files in its bucket, put there by a custom resource."""
+"""A custom resource that copies the page's files into their bucket."""
 
 import json
 from pathlib import Path
@@ -20,10 +20,10 @@ _TIMEOUT = Duration.minutes(1)
 
 
 class PageContent(Construct):
-    """Copies the page and its settings into a bucket, and empties it when the stack goes.
+    """Copies the page and its settings into a bucket, and empties it when the stack is deleted.
 
-    A function of ours with boto3 alone: CDK's BucketDeployment brings the AWS CLI as a layer under
-    /opt, where the local cloud has none.
+    Not CDK's BucketDeployment: that needs the AWS CLI as a Lambda layer under /opt, and the local
+    cloud has no layers.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class PageContent(Construct):
         acknowledge(
             function,
             "L1",
-            reason="Python 3.13, as the proxy has it; Lambda supports it until 2029",
+            reason="Python 3.13, like the proxy; Lambda supports it until 2029",
         )
         CustomResource(
             self,
             "Content",
             service_token=function.function_arn,
             resource_type="Custom::Page",
-            # Beyond the function's own timeout, and far below CloudFormation's hour.
+            # Above the function's timeout, and far below CloudFormation's default of an hour.
             service_timeout=Duration.minutes(3),
             properties={
                 "AssetBucket": asset.s3_bucket_name,
@@ -97,5 +97,5 @@ class PageContent(Construct):
         ]
         for statement in statements:
             role.add_to_policy(statement)
-        acknowledge_resource(role, objects, reason="Any object of the one bucket: the page's files")
+        acknowledge_resource(role, objects, reason="Any object of one bucket: the page's files")
         return role

@@ -1,4 +1,4 @@
-"""The CloudFront distribution that serves the page, and the API beside it."""
+"""The CloudFront distribution of the page and the API."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from stacks.components.shared.acknowledgement import acknowledge
 from stacks.settings.web import WebSettings
 
 API_PATH = "/api"
-# The page has no inline script or style, and nothing of another site.
+# The page has no inline scripts or styles and loads nothing from other sites.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
-# RestApiOrigin adds the API's stage before the path and leaves /api in it.
+# RestApiOrigin adds the API's stage in front of the path, but does not remove /api.
 STRIP_API_PATH = """\
 function handler(event) {
   var request = event.request;
@@ -37,17 +37,17 @@ function handler(event) {
 }
 """
 _LOG_PREFIX = "distribution/"
-# Those that CloudFront keeps for 10 seconds by itself, whatever Cache-Control says
+# CloudFront caches these for 10 seconds by default, whatever Cache-Control says
 # (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html):
-# one caller's refusal would be answered to all who ask for the health.
-_KEPT_ERROR_STATUSES = (400, 403, 404, 405, 414, 500, 501, 502, 503, 504)
+# an error of `GET /health` for one caller would be returned to all others.
+_CACHED_ERROR_STATUSES = (400, 403, 404, 405, 414, 500, 501, 502, 503, 504)
 
 
 class PageDistribution(Construct):
-    """The page from a private bucket, and the API under `/api`, so that both have one origin.
+    """Serves the page from a private bucket, and the API under `/api` of the same origin.
 
-    Errors are passed on as they are, and kept for nobody else: a rewriting of 403 or 404 for the
-    page would hit the API's answers, too.
+    Errors are neither cached nor replaced by an error page: CloudFront would replace 403 and 404
+    of the API too.
 
     Attributes:
         distribution: the distribution.
@@ -64,7 +64,7 @@ class PageDistribution(Construct):
         api: apigateway.RestApi,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Names of these are one account's, whatever the region; CDK's own do not name the region.
+        # These names must be unique in the account, but CDK's defaults do not contain the region.
         self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
         headers = self._headers()
         self.distribution = cloudfront.Distribution(
@@ -76,7 +76,7 @@ class PageDistribution(Construct):
             additional_behaviors={f"{API_PATH}/*": self._api(api, headers)},
             error_responses=[
                 cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0))
-                for status in _KEPT_ERROR_STATUSES
+                for status in _CACHED_ERROR_STATUSES
             ],
             price_class=cloudfront.PriceClass[f"PRICE_CLASS_{settings.price_class.upper()}"],
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
@@ -99,7 +99,7 @@ class PageDistribution(Construct):
             ),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
-            # Takes gzip and Brotli; how long each file is kept is said by the file.
+            # Supports gzip and Brotli; each file's Cache-Control decides how long it is cached.
             cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
             compress=True,
             response_headers_policy=headers,
@@ -111,20 +111,20 @@ class PageDistribution(Construct):
         strip = cloudfront.Function(
             self,
             "StripApiPath",
-            comment="Takes /api off the path",
+            comment="Removes /api from the path",
             code=cloudfront.FunctionCode.from_inline(STRIP_API_PATH),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
         )
         return cloudfront.BehaviorOptions(
             origin=origins.RestApiOrigin(
                 api,
-                # Above API Gateway's 29 seconds, so that the caller gets its answer.
+                # Above API Gateway's 29 seconds, so that the caller gets its response.
                 read_timeout=Duration.seconds(30),
             ),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
             cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
-            # With the viewer's Host, API Gateway would not know which API is meant.
+            # API Gateway selects the API by the Host header, so it cannot be the viewer's.
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
             response_headers_policy=headers,
             function_associations=[
@@ -153,7 +153,7 @@ class PageDistribution(Construct):
                 ),
                 strict_transport_security=cloudfront.ResponseHeadersStrictTransportSecurity(
                     access_control_max_age=Duration.days(365),
-                    include_subdomains=False,  # what lies below a custom domain is not ours
+                    include_subdomains=False,  # subdomains of a custom domain may be other sites
                     override=True,
                 ),
             ),
@@ -170,7 +170,7 @@ class PageDistribution(Construct):
 
     def _domain(self, settings: WebSettings) -> dict[str, Any]:
         if settings.domain_name is None or settings.certificate_arn is None:
-            return {}  # CloudFront's own name has its own certificate and protocol versions
+            return {}  # CloudFront's default certificate, with fixed protocol versions
         return {
             "domain_names": [settings.domain_name],
             "certificate": acm.Certificate.from_certificate_arn(
@@ -183,18 +183,18 @@ class PageDistribution(Construct):
         acknowledge(
             self.distribution,
             "CFR1",
-            reason="Who may ask is said by the API's keys, not by country",
+            reason="Access is restricted by API keys, not by country",
         )
         acknowledge(
             self.distribution,
             "CFR2",
-            reason="The page is a handful of static files; what costs money is behind the API's "
-            "own keys, throttles and firewall",
+            reason="The page is a few static files; everything that costs money is behind the "
+            "API's keys, throttles and firewall",
         )
         if settings.certificate_arn is None:
             acknowledge(
                 self.distribution,
                 "CFR4",
-                reason="A name of CloudFront's own has its certificate; web.domain_name and "
-                "web.certificate_arn set TLS 1.2 as the least",
+                reason="CloudFront's default domain name uses its default certificate; with "
+                "web.domain_name and web.certificate_arn the minimum is TLS 1.2",
             )

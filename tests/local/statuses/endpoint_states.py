@@ -1,4 +1,4 @@
-"""Situations of the endpoint: gone, forbidden, full."""
+"""Situations of the endpoint: deleted, access denied, overloaded."""
 
 import re
 import select
@@ -13,12 +13,12 @@ from tests.local.statuses.proxy_versions import FUNCTION
 from tests.local.test_iam import without_policies
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
 
-# Opens a request whose body does not come: it holds a place until the server gives it up.
+# Starts a request without its body: it occupies a place until the server times out.
 _BEGINNING = (
     b"POST /invocations HTTP/1.1\r\nHost: localhost\r\n"
     b"Content-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
 )
-_LONGEST_FILLING_SECONDS = 8.0  # less than the server waits for a body
+_MAX_FILLING_SECONDS = 8.0  # less than the server waits for a body
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def gone(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def forbidden(cloud: Cloud) -> Iterator[None]:
-    """Take the function's permissions away."""
+    """Remove the function's permissions."""
     function = cloud.client("lambda").get_function_configuration(
         FunctionName=cloud.api_resource(FUNCTION)
     )
@@ -47,16 +47,16 @@ def forbidden(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def full(cloud: Cloud) -> Iterator[None]:
-    """Take every place of the model server, until it refuses the next request."""
+    """Occupy every place of the model server, until it rejects the next request."""
     (server,) = (
         line for line in processes_naming(str(cloud.state)).values() if "serve.py serve" in line
     )
     port = re.search(r"--port (\d+)", server)
     assert port
-    deadline = time.monotonic() + _LONGEST_FILLING_SECONDS
+    deadline = time.monotonic() + _MAX_FILLING_SECONDS
     with ExitStack() as stack:
         connections: list[socket.socket] = []
-        # It answers none but those that it refuses.
+        # The server responds only to requests that it rejects.
         while not select.select(connections, [], [], 0.02)[0]:
             assert time.monotonic() < deadline, f"{len(connections)} requests had a place"
             connection = socket.create_connection(("127.0.0.1", int(port[1])))

@@ -1,4 +1,4 @@
-"""Situations of the API: settings of API Gateway that a request runs into."""
+"""Situations of the API: settings of API Gateway that reject a request."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ USAGE_PLAN = "AWS::ApiGateway::UsagePlan"
 
 @contextmanager
 def quota_used_up(cloud: Cloud) -> Iterator[None]:
-    """Leave the key's requests of a day at one, which is asked here."""
+    """Set the key's daily quota to one request, and send that."""
     with _usage_plan(cloud, quota={"limit": 1}):
         send(cloud.deployment, Request())
         yield
@@ -23,14 +23,14 @@ def quota_used_up(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def throttled(cloud: Cloud) -> Iterator[None]:
-    """Leave the key no request a second."""
+    """Set the key's rate limit to zero."""
     with _usage_plan(cloud, throttle={"rateLimit": 0, "burstLimit": 0}):
         yield
 
 
 @contextmanager
 def closed_to_this_address(cloud: Cloud) -> Iterator[None]:
-    """Let in addresses of documentation alone, by the policy that the stack makes of a setting."""
+    """Allow only addresses reserved for documentation, with the stack's resource policy."""
     gateway, api = cloud.client("apigateway"), cloud.api_resource(REST_API)
     allow = {
         "Effect": "Allow", "Principal": "*",
@@ -45,7 +45,7 @@ def closed_to_this_address(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def impatient(cloud: Cloud) -> Iterator[None]:
-    """Let API Gateway wait for the function no longer than it must."""
+    """Set API Gateway's integration timeout to its minimum."""
     gateway = cloud.client("apigateway")
     method = _resource(cloud, PREDICT) | {"httpMethod": "POST"}
     usual = gateway.get_integration(**method)["timeoutInMillis"]
@@ -56,7 +56,7 @@ def impatient(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def method_that_the_proxy_lacks(cloud: Cloud) -> Iterator[None]:
-    """Add `PUT /predict` before the same function."""
+    """Add `PUT /predict` with the same function."""
     gateway = cloud.client("apigateway")
     resource = _resource(cloud, PREDICT)
     served = gateway.get_method(**resource, httpMethod="POST")
@@ -91,7 +91,7 @@ def _usage_plan(cloud: Cloud, **limits: dict[str, int]) -> Iterator[None]:
 def _patched(
     update: Any, names: dict[str, str], changes: dict[str, tuple[str, str]]
 ) -> Iterator[None]:
-    """Replace values of API Gateway's, each a path with the new one and the usual one."""
+    """Replace settings of API Gateway: each a path with the new and the original value."""
 
     def replace(which: int) -> None:
         operations = [

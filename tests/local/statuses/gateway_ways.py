@@ -1,12 +1,12 @@
-"""How API Gateway's own errors come about."""
+"""Requests that get API Gateway's own errors."""
 
 from tests.local.asking import Request
 from tests.local.statuses import gateway_settings, proxy_versions
-from tests.local.statuses.pictures import black_png
+from tests.local.statuses.images import black_png
 from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
 
-# Who signs a request must do so well, even where nobody asks for it.
+# API Gateway rejects an invalid signature, although none is required.
 _BADLY_SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 "
     "Credential=AKIAMADEUP/20260101/us-east-1/execute-api/aws4_request, "

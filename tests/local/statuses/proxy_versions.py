@@ -1,4 +1,4 @@
-"""Situations of the function: another version of it behind the alias that the API calls."""
+"""Situations of the function: another version behind the alias that the API invokes."""
 
 import io
 import zipfile
@@ -11,18 +11,18 @@ from tests.local.statuses.cloud import API_STACK, Cloud
 from tests.local.test_iam import ASSETS
 
 FUNCTION = "AWS::Lambda::Function"
-ALLOWED_HOST = "nobody.invalid"  # RFC 2606: a name that no one has
+ALLOWED_HOST = "images.invalid"  # RFC 2606: this name never resolves
 
 
 @contextmanager
-def asking_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
-    """Give the function a SageMaker that does as it is told, and a host to fetch pictures from."""
+def with_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+    """Configure the function with a stand-in for SageMaker and a host for image URLs."""
     sagemaker = SageMakerRuntime()
     changes = {
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker.url,
         "AWS_ENDPOINT_URL_SAGEMAKER": sagemaker.url,
         "URL_ALLOWED_HOSTS": ALLOWED_HOST,
-        # Where no name server can be reached, a name must be given up before the fetch is.
+        # Without a name server, the lookup must time out before the fetch does.
         "RES_OPTIONS": "timeout:1 attempts:1",
     }
     try:
@@ -34,21 +34,21 @@ def asking_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
 
 @contextmanager
 def wrong_settings(cloud: Cloud) -> Iterator[None]:
-    """Give the function a setting with which it cannot start."""
+    """Give the function a setting that prevents its start."""
     with _version_with(cloud, environment={"ENDPOINT_NAME": "no_underscores"}):
         yield
 
 
 @contextmanager
 def little_time(cloud: Cloud) -> Iterator[None]:
-    """Give the function less time than the slowest answer of the endpoint takes."""
+    """Set the function's timeout below the endpoint's slowest response."""
     with _version_with(cloud, timeout_seconds=10):
         yield
 
 
 @contextmanager
 def incomplete_bundle(cloud: Cloud) -> Iterator[None]:
-    """Leave out of the function what it imports when the first picture is named by its address."""
+    """Remove the module from the function that it imports for the first image URL."""
     functions, name = cloud.client("lambda"), cloud.api_resource(FUNCTION)
     template = cloud.client("cloudformation").get_template(StackName=API_STACK)["TemplateBody"]
     (key,) = (
@@ -82,7 +82,7 @@ def no_concurrency(cloud: Cloud) -> Iterator[None]:
 def _version_with(
     cloud: Cloud, *, environment: dict[str, str] | None = None, timeout_seconds: int | None = None
 ) -> Iterator[None]:
-    """Let the alias name a new version of the function, and put alias and settings back."""
+    """Point the alias at a new version of the function, then restore alias and settings."""
     functions, name = cloud.client("lambda"), cloud.api_resource(FUNCTION)
     before = functions.get_function_configuration(FunctionName=name)
     served = functions.get_alias(FunctionName=name, Name=ALIAS_NAME)["FunctionVersion"]

@@ -1,4 +1,4 @@
-"""How the proxy's errors come about."""
+"""Requests that get the proxy's errors."""
 
 import json
 
@@ -11,8 +11,8 @@ from tests.lambda_src.stand_in import (
 )
 from tests.local.asking import Request
 from tests.local.statuses import endpoint_states, gateway_settings, proxy_versions
-from tests.local.statuses.pictures import MORE_THAN_4_MIB, NO_PICTURE, black_png
-from tests.local.statuses.proxy_versions import ALLOWED_HOST, asking_a_stand_in
+from tests.local.statuses.images import MORE_THAN_4_MIB, NOT_AN_IMAGE, black_png
+from tests.local.statuses.proxy_versions import ALLOWED_HOST, with_a_stand_in
 from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
 
@@ -54,7 +54,7 @@ _OF_REQUESTS = {
         "classes it gives all of them.",
     ),
     (400, "response_too_large"): Way(
-        Request(GOOD, query="?top_k=all"), asking_a_stand_in, answer(200, bytes(6 * 1024**2 + 1))
+        Request(GOOD, query="?top_k=all"), with_a_stand_in, answer(200, bytes(6 * 1024**2 + 1))
     ),
     (404, "route_not_found"): Way(
         Request(GOOD, method="PUT"), gateway_settings.method_that_the_proxy_lacks
@@ -69,7 +69,7 @@ _OF_REQUESTS = {
         message=f"The image has {len(MORE_THAN_4_MIB)} bytes; at most 4194304 (4 MiB) are "
         "accepted. Send a smaller one.",
     ),
-    (415, "unsupported_image"): Way(Request(NO_PICTURE)),
+    (415, "unsupported_image"): Way(Request(NOT_AN_IMAGE)),
     (415, "unsupported_media_type"): Way(
         Request(GOOD, content_type=None),
         message="The Content-Type header is missing. Send one of image/jpeg, image/png, "
@@ -81,12 +81,12 @@ _OF_REQUESTS = {
     ),
 }
 _OF_URLS = {
-    (400, "url_disabled"): Way(_url(f"https://{ALLOWED_HOST}/picture.png")),
-    (400, "invalid_url"): Way(_url("https://127.0.0.1/picture.png"), asking_a_stand_in),
-    (400, "url_not_allowed"): Way(_url("https://another.invalid/picture.png"), asking_a_stand_in),
-    (422, "url_unreachable"): Way(_url(f"https://{ALLOWED_HOST}/picture.png"), asking_a_stand_in),
+    (400, "url_disabled"): Way(_url(f"https://{ALLOWED_HOST}/image.png")),
+    (400, "invalid_url"): Way(_url("https://127.0.0.1/image.png"), with_a_stand_in),
+    (400, "url_not_allowed"): Way(_url("https://another.invalid/image.png"), with_a_stand_in),
+    (422, "url_unreachable"): Way(_url(f"https://{ALLOWED_HOST}/image.png"), with_a_stand_in),
     (500, "internal_error"): Way(
-        _url(f"https://{ALLOWED_HOST}/picture.png"), proxy_versions.incomplete_bundle
+        _url(f"https://{ALLOWED_HOST}/image.png"), proxy_versions.incomplete_bundle
     ),
 }
 _OF_SITUATIONS = {
@@ -103,7 +103,7 @@ _OF_SAGEMAKER = {
     (502, "model_failed"): model_error(500, "boom"),
     (503, "endpoint_unavailable"): service_error(503, "ServiceUnavailable"),
     (503, "model_not_ready"): service_error(429, "ModelNotReadyException"),
-    # Half an answer, since the proxy would wait twice for a whole one.
+    # Half a response: for none at all the proxy would wait twice.
     (504, "endpoint_timeout"): silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
 }
 
@@ -112,12 +112,12 @@ PROXY_WAYS = {
     **_OF_URLS,
     **_OF_SITUATIONS,
     **{
-        error: Way(Request(GOOD), asking_a_stand_in, behaviour)
+        error: Way(Request(GOOD), with_a_stand_in, behaviour)
         for error, behaviour in _OF_SAGEMAKER.items()
     },
     (503, "endpoint_not_in_service"): Way(
         Request(method="GET", path="health", content_type=None, key=""),
-        asking_a_stand_in,
+        with_a_stand_in,
         _FAILED_ENDPOINT,
     ),
 }

@@ -7,8 +7,8 @@ from tests.local.asking import Request
 from tests.local.statuses.cloud import Cloud
 
 Situation = Callable[[Cloud], AbstractContextManager[SageMakerRuntime | None]]
-"""Brings the cloud into a state, gives the stand-in that it asks instead of SageMaker if it does
-so, and puts everything back."""
+"""Puts the cloud into a state, yields the stand-in for SageMaker if there is one, and restores the
+cloud."""
 
 
 @contextmanager
@@ -19,13 +19,13 @@ def as_deployed(_cloud: Cloud) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Way:
-    """How a real request gets one error.
+    """A request and a situation that cause one error.
 
     Attributes:
-        request: what is asked.
-        situation: of the cloud, while it is asked.
-        sagemaker: what the stand-in does, in a situation that has one.
-        message: what the answer says, where that is not the row's sentence.
+        request: the request.
+        situation: state of the cloud during the request.
+        sagemaker: behaviour of the stand-in, in a situation that has one.
+        message: the error message, if it is not that of the row.
     """
 
     request: Request

@@ -1,4 +1,4 @@
-"""Who may read the key gets it alone; the far end is botocore's stub."""
+"""`make api-key`; AWS is botocore's stub."""
 
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SECRET = "the-key-that-opens-the-api"
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedSession]:
-    """Let `python -m tools.account.api_key --stage dev` reach stubs of a signed-in account."""
+    """Stubs of an account for `python -m tools.account.api_key --stage dev`."""
     identity = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
     monkeypatch.setattr(sys, "argv", ["api_key", "--stage", "dev"])
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
@@ -51,7 +51,7 @@ def test_the_key_is_printed_alone(
     assert (captured.out, captured.err) == (f"{SECRET}\n", "")
 
 
-def test_who_may_not_read_it_is_told_what_to_ask_for_and_prints_nothing(
+def test_who_may_not_read_it_is_told_what_to_allow_and_prints_nothing(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_stack(session, {"ApiKeyId": KEY_ID})
@@ -74,5 +74,5 @@ def test_nothing_deployed(session: StubbedSession) -> None:
 
 def test_a_stack_that_is_not_there_yet(session: StubbedSession) -> None:
     add_stack(session, {})
-    with pytest.raises(ToolError, match="is CREATE_IN_PROGRESS and names no key yet"):
+    with pytest.raises(ToolError, match="is CREATE_IN_PROGRESS and has no API key yet"):
         api_key.main()

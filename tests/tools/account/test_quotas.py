@@ -1,4 +1,4 @@
-"""What is said of an account's quotas before a deployment; the far end is botocore's stub."""
+"""The check of an account's quotas; AWS is botocore's stub."""
 
 import dataclasses
 import sys
@@ -27,7 +27,7 @@ def session() -> Iterator[StubbedSession]:
 
 
 def stage(**api: Any) -> StageSettings:
-    """Return prod with other settings in [api]."""
+    """Return prod's settings with changes in [api]."""
     prod = load_stage_settings("prod", ROOT / "config")
     return dataclasses.replace(prod, api=dataclasses.replace(prod.api, **api))
 
@@ -35,7 +35,7 @@ def stage(**api: Any) -> StageSettings:
 def add_concurrency(
     session: StubbedSession, *, limit: int, unreserved: int, own: int | None = None
 ) -> None:
-    """Say what Lambda has, and what the deployed proxy has reserved; None: not deployed."""
+    """Stub Lambda's quota and the deployed proxy's reservation; None: not deployed."""
     functions, stacks = session.stubs["lambda"], session.stubs["cloudformation"]
     limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
     functions.add_response("get_account_settings", {"AccountLimit": limits})
@@ -143,7 +143,7 @@ def test_concurrency_leaves_what_lambda_wants_left(
     assert (problems(stage(**api), session) == []) == suffices
 
 
-def test_a_shortage_of_concurrency_says_what_to_ask_for_and_what_to_change(
+def test_a_shortage_of_concurrency_says_what_to_request_and_what_to_change(
     session: StubbedSession,
 ) -> None:
     add_quota(session, INSTANCES, 6)
@@ -165,7 +165,7 @@ def test_who_may_not_read_quotas_is_told_what_to_allow(session: StubbedSession) 
 
 @pytest.fixture
 def command(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> StubbedSession:
-    """Let `python -m tools.account.quotas --stage prod` reach the stubs."""
+    """Use the stubs in `python -m tools.account.quotas --stage prod`."""
     monkeypatch.setattr(sys, "argv", ["quotas", "--stage", "prod"])
     monkeypatch.setattr("boto3.session.Session", lambda: session)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")

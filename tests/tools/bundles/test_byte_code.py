@@ -10,12 +10,12 @@ from tools.bundles.byte_code import RUNTIME_VERSION, compile_files, find_interpr
 from tools.bundles.proxy import BundleError, write_bundle
 
 THIS_VERSION = sys.version_info[:2]
-SOURCE = {"classifier_proxy/__init__.py": b"", "classifier_proxy/answer.py": b"ANSWER = 42\n"}
+SOURCE = {"classifier_proxy/__init__.py": b"", "classifier_proxy/module.py": b"VALUE = 42\n"}
 
 
-def imported_answer(bundle: Path) -> subprocess.CompletedProcess[str]:
+def run_module(bundle: Path) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(bundle)!r})\n"
-    program += "from classifier_proxy import answer; print(answer.ANSWER)"
+    program += "from classifier_proxy import module; print(module.VALUE)"
     return subprocess.run(
         [sys.executable, "-I", "-B", "-c", program], capture_output=True, text=True, check=False
     )
@@ -24,24 +24,24 @@ def imported_answer(bundle: Path) -> subprocess.CompletedProcess[str]:
 def test_python_runs_the_byte_code_and_does_not_read_the_source(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     write_bundle({**SOURCE, "bundle.json": b"{}"}, bundle, Path(sys.executable))
-    source = bundle / "classifier_proxy" / "answer.py"
+    source = bundle / "classifier_proxy" / "module.py"
     # Another time, another size and another hash: any check against the source would fail.
     source.write_text("raise RuntimeError('the source was read')\n")
     os.utime(source, (0, 0))
 
-    assert imported_answer(bundle).stdout == "42\n"
+    assert run_module(bundle).stdout == "42\n"
 
     (
-        bundle / "classifier_proxy/__pycache__" / f"answer.{sys.implementation.cache_tag}.pyc"
+        bundle / "classifier_proxy/__pycache__" / f"module.{sys.implementation.cache_tag}.pyc"
     ).unlink()
-    assert "the source was read" in imported_answer(bundle).stderr
+    assert "the source was read" in run_module(bundle).stderr
 
 
 def test_byte_code_names_no_folder_of_this_machine() -> None:
     compiled = compile_files(SOURCE, Path(sys.executable))
 
     assert len(compiled) == len(SOURCE)
-    assert b"/var/task/classifier_proxy/answer.py" in b"".join(compiled.values())
+    assert b"/var/task/classifier_proxy/module.py" in b"".join(compiled.values())
     assert b"whippet-byte-code" not in b"".join(compiled.values())
 
 

@@ -141,7 +141,7 @@ def test_a_directory_that_is_no_bundle_is_left_alone(
     (tmp_path / "letters.txt").write_text("dear")
 
     assert bundle_proxy.main(["--output", str(tmp_path)]) == 1
-    assert "is no bundle of the proxy" in capsys.readouterr().err
+    assert "is not a bundle of the proxy" in capsys.readouterr().err
     assert names(tmp_path) == ["letters.txt"]
 
 

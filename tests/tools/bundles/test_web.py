@@ -1,4 +1,4 @@
-"""The page's bundle, made from web/ as it is."""
+"""The page's bundle, built from web/."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
 from page_publisher.handler import CONTENT_TYPES
-from stacks.web_stack import MAXIMUM_PICTURE_BYTES
+from stacks import web_stack
 from tools.bundles.web import SOURCES, collect_files, write_bundle
 from tools.console import ToolError
 
@@ -81,10 +81,10 @@ def test_a_bundle_is_written_once(tmp_path: Path) -> None:
 
 def test_what_is_no_bundle_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ToolError, match="no bundle of the page"):
+    with pytest.raises(ToolError, match="not a bundle of the page"):
         write_bundle({"index.html": b""}, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_the_page_sends_what_the_proxy_takes() -> None:
-    assert MAXIMUM_PICTURE_BYTES == MAXIMUM_IMAGE_BYTES
+    assert web_stack.MAX_IMAGE_BYTES == MAXIMUM_IMAGE_BYTES

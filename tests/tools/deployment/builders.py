@@ -1,4 +1,4 @@
-"""Programs that stand in for Docker, uv and their like."""
+"""Stand-ins for programs such as Docker and uv."""
 
 import sys
 from pathlib import Path

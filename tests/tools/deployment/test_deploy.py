@@ -17,9 +17,9 @@ from tools.deployment.deploy import deploy_command
 from tools.deployment.deployed_model import DeployedModel
 
 
-def test_the_cli_is_free_to_ask() -> None:
+def test_the_cli_may_prompt() -> None:
     # With --concurrency it refuses to deploy whatever widens access, as each first deployment does.
-    command = deploy_command("dev", Path("/models/fruit"), ask=True)
+    command = deploy_command("dev", Path("/models/fruit"), confirm=True)
     assert "--concurrency" not in command
     assert command[command.index("--require-approval") + 1] == "broadening"
     contexts = [command[at + 1] for at, word in enumerate(command) if word == "-c"]
@@ -27,7 +27,7 @@ def test_the_cli_is_free_to_ask() -> None:
 
 
 class NoSession:
-    """A session whose account must not be reached."""
+    """A session that must not be used."""
 
     region_name = "eu-west-1"
 
@@ -38,10 +38,10 @@ class NoSession:
 def deploy(
     monkeypatch: pytest.MonkeyPatch, model: Path, session: object, *, cli: str = "raise SystemExit"
 ) -> int:
-    """Run the tool in this process, with a line of Python in place of the CDK command line."""
+    """Run the tool in this process, with Python code instead of the CDK CLI."""
 
-    def command(stage: str, folder: Path, *, ask: bool) -> list[str]:
-        assert (stage, folder, ask) == ("dev", model, True)
+    def command(stage: str, folder: Path, *, confirm: bool) -> list[str]:
+        assert (stage, folder, confirm) == ("dev", model, True)
         return [sys.executable, "-c", cli]
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
@@ -50,7 +50,7 @@ def deploy(
     return tools.deployment.deploy.main()
 
 
-def test_old_and_new_model_are_printed_before_the_cli_asks(
+def test_old_and_new_model_are_printed_before_the_cli_prompts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model = write_model(tmp_path, name="fruit")
@@ -59,14 +59,14 @@ def test_old_and_new_model_are_printed_before_the_cli_asks(
     with ExitStack() as stack:
         session = StubbedSession(stack)
         add_deployed_model(session.stubs["sagemaker"], {"whippet:model-sha256": "0f" * 32})
-        cli = "print('The CLI asks.'); raise SystemExit(7)"
+        cli = "print('The CLI prompts.'); raise SystemExit(7)"
         status = deploy(monkeypatch, model, session, cli=cli)
     assert status == 7
     printed = capfd.readouterr().out
     places = [
         printed.index("Model now: m 0f0f0f0f0f0f\n"),
         printed.index(f"Model new: fruit {load_model_artifact(model).version}\n"),
-        printed.index("The CLI asks."),
+        printed.index("The CLI prompts."),
     ]
     assert places == sorted(places)
 
@@ -76,12 +76,12 @@ def test_the_demo_is_refused_before_anything_else(
 ) -> None:
     demo = write_model(tmp_path, training_data={"demo": True})
     with pytest.raises(ToolError, match="which the stage dev must not serve"):
-        deploy(monkeypatch, demo, NoSession(), cli="print('The CLI asks.')")
-    assert "The CLI asks." not in capfd.readouterr().out
+        deploy(monkeypatch, demo, NoSession(), cli="print('The CLI prompts.')")
+    assert "The CLI prompts." not in capfd.readouterr().out
 
 
-def test_a_script_is_not_asked() -> None:
-    command = deploy_command("dev", Path("/models/fruit"), ask=False)
+def test_a_script_is_not_prompted() -> None:
+    command = deploy_command("dev", Path("/models/fruit"), confirm=False)
     assert command[command.index("--require-approval") + 1] == "never"
 
 
@@ -89,13 +89,13 @@ def test_a_script_is_not_asked() -> None:
     ("tool", "stage", "reason"),
     [
         ("deployment.deploy", "local", "by `make up`"),
-        ("deployment.deploy", "nobody", "expected one of dev, local, prod"),
-        ("deployment.bootstrap", "nobody", "expected one of dev, local, prod"),
-        ("deployment.destroy", "nobody", "expected one of dev, local, prod"),
+        ("deployment.deploy", "missing", "expected one of dev, local, prod"),
+        ("deployment.bootstrap", "missing", "expected one of dev, local, prod"),
+        ("deployment.destroy", "missing", "expected one of dev, local, prod"),
         ("deployment.destroy", "prod", "The stage prod is protected"),
-        ("account.quotas", "nobody", "expected one of dev, local, prod"),
-        ("account.quotas", "local", "it goes to this machine"),
-        ("account.api_key", "nobody", "expected one of dev, local, prod"),
+        ("account.quotas", "missing", "expected one of dev, local, prod"),
+        ("account.quotas", "local", "it is deployed to this machine"),
+        ("account.api_key", "missing", "expected one of dev, local, prod"),
     ],
 )
 def test_a_wrong_stage_is_told_in_one_line(tool: str, stage: str, reason: str) -> None:
@@ -109,7 +109,7 @@ def test_a_wrong_stage_is_told_in_one_line(tool: str, stage: str, reason: str) -
 
 
 def run(tool: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool where there are neither credentials nor a region."""
+    """Run a tool without credentials and region."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     none = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return subprocess.run(

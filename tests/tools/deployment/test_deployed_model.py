@@ -1,4 +1,4 @@
-"""What `make deploy` says about the models before it asks; SageMaker is botocore's stub."""
+"""The models that `make deploy` prints before it prompts; SageMaker is botocore's stub."""
 
 import re
 from contextlib import ExitStack
@@ -49,7 +49,7 @@ def test_an_unchanged_model_is_said_to_be(model: ModelArtifact) -> None:
 def test_a_model_of_an_earlier_release_has_no_sha256(model: ModelArtifact) -> None:
     deployed = read({"whippet:model-name": "fruit", "whippet:model-identity": "5e" * 32})
     assert describe_change(deployed, model).startswith(
-        "Model now: fruit, of an earlier release of Whippet"
+        "Model now: fruit, deployed by a release of Whippet"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_variant_of_inference_components_names_no_model(model: ModelArtifact) 
         add_configuration(session.stubs["sagemaker"])
         deployed = read_deployed_model(session.client("sagemaker", "eu-west-1"), "whippet-dev")
     assert describe_change(deployed, model).startswith(
-        "Model now: cannot be read (its endpoint configuration names no model)\n"
+        "Model now: cannot be read (its endpoint configuration has no model)\n"
     )
 
 

@@ -10,7 +10,7 @@ from tools.deployment.endpoint_check import check_endpoint
 WANTED = "Configuration-new"
 
 
-def answers(status: str, configuration: str, **more: str) -> dict[str, Any]:
+def described_endpoint(status: str, configuration: str, **more: str) -> dict[str, Any]:
     return {
         "EndpointName": "whippet-dev",
         "EndpointArn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/whippet-dev",
@@ -43,11 +43,11 @@ def check(described: dict[str, Any]) -> None:
 
 
 def test_the_deployed_configuration_passes() -> None:
-    check(answers("InService", WANTED))
+    check(described_endpoint("InService", WANTED))
 
 
 def test_a_silent_rollback_is_told() -> None:
-    described = answers("InService", "Configuration-old", FailureReason="alarm X fired")
+    described = described_endpoint("InService", "Configuration-old", FailureReason="alarm X fired")
     with pytest.raises(ToolError, match="was rolled back: it serves Configuration-old") as told:
         check(described)
     assert WANTED in str(told.value)
@@ -56,4 +56,4 @@ def test_a_silent_rollback_is_told() -> None:
 
 def test_an_endpoint_that_does_not_serve_is_told() -> None:
     with pytest.raises(ToolError, match="whippet-dev is Failed: no such image"):
-        check(answers("Failed", WANTED, FailureReason="no such image"))
+        check(described_endpoint("Failed", WANTED, FailureReason="no such image"))

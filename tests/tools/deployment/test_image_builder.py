@@ -1,4 +1,4 @@
-"""What is said of the builder of images; stand-ins on PATH are the builders."""
+"""Problems of the image builder; the builders are stand-ins on PATH."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def problem() -> str:
     return found
 
 
-def test_docker_is_asked_unless_another_is_named(
+def test_docker_is_used_unless_another_is_named(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_builder(programs, "docker")
@@ -34,7 +34,7 @@ def test_docker_is_asked_unless_another_is_named(
     assert builder_problem() is None
     monkeypatch.setenv("CDK_DOCKER", "finch")
     assert builder_name() == "finch"
-    assert "finch is installed but its engine does not answer" in problem()
+    assert "finch is installed but its engine does not respond" in problem()
 
 
 @pytest.mark.parametrize("name", ["finch", "podman", "a-wrapper-of-docker"])
@@ -49,8 +49,8 @@ def test_another_builder_that_runs_is_fine(
 
 def test_nothing_is_installed() -> None:
     assert problem().startswith("docker, which builds the serving image, is not installed.")
-    assert "CDK_DOCKER (docker, finch, podman)" in problem()
-    assert "set serving.image_uri" in problem()
+    assert "CDK_DOCKER to another builder (docker, finch, podman)" in problem()
+    assert "serving.image_uri to a prebuilt image" in problem()
 
 
 @pytest.mark.parametrize("name", ["finch", "podman"])
@@ -75,7 +75,7 @@ def test_cdk_docker_names_no_program(
         ("docker", "start Docker"),
         ("finch", "`finch vm start`"),
         ("podman", "`podman machine start`"),
-        ("nerdctl", "start what `nerdctl` needs"),
+        ("nerdctl", "start the engine of `nerdctl`"),
     ],
 )
 def test_the_engine_does_not_run(
@@ -90,13 +90,13 @@ def test_the_engine_does_not_run(
 def test_a_program_that_builds_no_images(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_builder(programs, "git", build_help="git: 'build' is not a git command")
     monkeypatch.setenv("CDK_DOCKER", "git")
-    assert "CDK_DOCKER names git, which is not known as a builder of images" in problem()
+    assert "CDK_DOCKER is git, which cannot build images" in problem()
     assert "--build-arg, --platform, --tag" in problem()
 
 
 def test_a_builder_too_old_to_build_for_another_machine(programs: Path) -> None:
     write_builder(programs, "docker", build_help="  --build-arg list\n  -t, --tag list")
-    assert "`docker build --help` does not offer --platform" in problem()
+    assert "`docker build --help` does not list --platform" in problem()
 
 
 def test_a_builder_that_cannot_be_run(programs: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `make deploy` says before it begins; the far end is botocore's stub."""
+"""The checks of `make deploy` before it starts; AWS is botocore's stub."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -46,8 +46,8 @@ def session(
         stubbed = StubbedSession(stack)
         stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
         if bootstrapped:
-            answer = {"Parameter": {"Name": "n", "Value": "30"}}
-            stubbed.stubs["ssm"].add_response("get_parameter", answer)
+            response = {"Parameter": {"Name": "n", "Value": "30"}}
+            stubbed.stubs["ssm"].add_response("get_parameter", response)
         else:
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
         add_endpoint(stubbed.stubs["sagemaker"], served)
@@ -126,7 +126,7 @@ def test_credentials_of_another_account(dev: StageSettings) -> None:
     pinned = dataclasses.replace(dev, account="210987654321", region="eu-west-1")
     with (
         session(bootstrapped=True) as other,
-        pytest.raises(ToolError, match="names the account 210987654321; your credentials are of"),
+        pytest.raises(ToolError, match="sets the account 210987654321; your credentials belong to"),
     ):
         check_account(pinned, other, None)
 

@@ -1,4 +1,4 @@
-"""What `make deploy` deletes afterwards; SageMaker is botocore's stub."""
+"""The resources that `make deploy` deletes at its end; SageMaker is botocore's stub."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ def prune(
     previous: str | None = None,
     gone: Sequence[str] = (),
 ) -> list[str]:
-    """Prune a stage; every call that is not expected here fails.
+    """Prune a stage; every unexpected call fails.
 
     Args:
         configurations: model of each configuration by its name, the oldest first; None: its
@@ -143,7 +143,7 @@ def test_what_is_not_the_stages_is_neither_deleted_nor_the_one_before() -> None:
 
 
 def test_after_a_silent_rollback_the_one_that_worked_is_kept() -> None:
-    # c1 served, c2 was rolled back to it and left unpruned, c3 mends that.
+    # c1 was in use, c2 was rolled back to it and not pruned, c3 fixes that.
     history = {"c1": "m1", "c2": "m2", "c3": "m3"}
     deleted = prune(history, in_use=["c3"], previous="c1", deletes=["c2", "m2"])
     assert deleted == ["c2", "m2"]

@@ -1,4 +1,4 @@
-"""What is said of the serving image; ECR is botocore's stub."""
+"""Description and problems of the serving image; ECR is botocore's stub."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def serving(**changes: Any) -> ServingSettings:
 
 @contextmanager
 def registry() -> Iterator[tuple[Any, Stubber]]:
-    """Yield a session whose ECR answers what is put in."""
+    """Yield a session with a stub of ECR."""
     client = boto3.client(
         "ecr", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
@@ -54,13 +54,13 @@ def problem(session: Any, uri: str) -> str | None:
     ],
 )
 def test_an_image_that_is_there(uri: str, identifier: dict[str, str]) -> None:
-    asked = {
+    expected = {
         "registryId": ACCOUNT,
         "repositoryName": "team/whippet",
         "imageIds": [identifier],
     }
     with registry() as (session, stub):
-        stub.add_response("describe_images", {"imageDetails": [{}]}, asked)
+        stub.add_response("describe_images", {"imageDetails": [{}]}, expected)
         assert problem(session, uri) is None
 
 
@@ -82,7 +82,7 @@ def test_an_image_that_is_not_there(uri: str, owner: str, code: str, expected: s
     assert "Push the image, or remove the setting" in found
 
 
-def test_credentials_that_may_not_look() -> None:
+def test_credentials_that_may_not_describe_the_image() -> None:
     with registry() as (session, stub):
         stub.add_client_error("describe_images", "AccessDeniedException")
         found = problem(session, f"{OWN}:1")
@@ -107,7 +107,7 @@ def test_an_image_of_another_region_is_not_even_looked_for() -> None:
     with registry() as (session, _):
         found = problem(session, f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/whippet:1")
     assert found is not None
-    assert "lies in us-east-1 and the stage goes to eu-west-1" in found
+    assert "is in us-east-1 and the stage in eu-west-1" in found
     assert "to a repository in eu-west-1" in found
 
 

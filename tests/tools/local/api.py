@@ -1,4 +1,4 @@
-"""An API on this machine that sends the responses it is given, one a request."""
+"""A local API that sends prepared responses, one for each request."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Response:
-    """What is sent; text and bytes as they are, anything else as JSON."""
+    """A response; text and bytes are sent unchanged, anything else as JSON."""
 
     status: int
     body: Any
@@ -21,7 +21,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Received:
-    """What was received."""
+    """A received request."""
 
     path: str
     headers: Message
@@ -35,7 +35,7 @@ def predicted(*predictions: dict[str, Any], delay_seconds: float = 0.0) -> Respo
 
 
 class Api:
-    """Serves while its block runs; a request more than responses gets the last one again."""
+    """Serves inside a `with` block; further requests get the last response again."""
 
     def __init__(self, *responses: Response) -> None:
         self.received: list[Received] = []

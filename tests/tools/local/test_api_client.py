@@ -11,8 +11,8 @@ CAT = ROOT / "samples" / "cat.jpg"
 
 def test_a_request_is_one_that_the_firewall_lets_through() -> None:
     with Api(Response(200, {"predictions": []})) as api:
-        answer = predict(api.url, "k", CAT, top_k="3")
-    assert (answer.status, answer.content) == (200, {"predictions": []})
+        response = predict(api.url, "k", CAT, top_k="3")
+    assert (response.status, response.content) == (200, {"predictions": []})
     [received] = api.received
     assert received.path == "/v1/predict?top_k=3"
     assert received.headers["Content-Type"] == "image/jpeg"
@@ -29,8 +29,8 @@ def test_without_options_the_apis_own_defaults_hold() -> None:
 
 def test_a_body_that_is_no_json_is_handed_over_as_text() -> None:
     with Api(Response(413, b"Request Too Long\xff")) as api:
-        answer = predict(api.url, "k", CAT)
-    assert (answer.status, answer.content) == (413, "Request Too Long\ufffd")
+        response = predict(api.url, "k", CAT)
+    assert (response.status, response.content) == (413, "Request Too Long\ufffd")
 
 
 @pytest.mark.parametrize(

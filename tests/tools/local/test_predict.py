@@ -21,7 +21,7 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
     DEPLOYMENT.write(tmp_path / "local.json")
     deployed = ("--deployment", str(tmp_path / "local.json"))
     for arguments, reason in (
-        (("picture.png", "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
+        (("image.png", "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
         ((str(tmp_path / "missing.png"), *deployed), "No such file or directory"),
         ((str(ROOT / "samples" / "cat.jpg"), *deployed), "cannot be reached"),
     ):
@@ -38,7 +38,7 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
         (("--top-k", "many"), "'many' is neither"),
         (("--order", "label"), "invalid choice: 'label'"),
         (("--scores", "odds"), "invalid choice: 'odds'"),
-        (("--order", "class", "--top-k", "3"), "leave --top-k out"),
+        (("--order", "class", "--top-k", "3"), "remove --top-k"),
     ],
 )
 def test_an_option_that_the_api_would_refuse_is_refused(

@@ -5,14 +5,14 @@ import pytest
 from classifier_proxy import image_checks
 from tools.console import ToolError
 from tools.local import predictions
-from tools.local.api_client import ApiAnswer
+from tools.local.api_client import ApiResponse
 from tools.local.predictions import describe
 
 
 def described(*items: dict[str, Any]) -> str:
     model = {"name": "resnet50", "version": "0123456789ab"}
     content = {"predictions": list(items), "model": model, "request_id": "r"}
-    return describe(ApiAnswer(status=200, content=content, milliseconds=41.6))
+    return describe(ApiResponse(status=200, content=content, milliseconds=41.6))
 
 
 def test_probabilities_in_lines() -> None:
@@ -46,7 +46,7 @@ def test_a_blank_label_is_told_by_its_index() -> None:
 )
 def test_an_error_is_an_error(content: Any, reason: str) -> None:
     with pytest.raises(ToolError, match=reason):
-        describe(ApiAnswer(status=429, content=content, milliseconds=1.0))
+        describe(ApiResponse(status=429, content=content, milliseconds=1.0))
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_an_error_is_an_error(content: Any, reason: str) -> None:
 def test_of_an_image_that_aws_itself_refuses_the_limit_is_said(content: Any) -> None:
     reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
     with pytest.raises(ToolError, match=reason):
-        describe(ApiAnswer(status=413, content=content, milliseconds=1.0))
-    assert predictions.MAXIMUM_IMAGE_BYTES == image_checks.MAXIMUM_IMAGE_BYTES
+        describe(ApiResponse(status=413, content=content, milliseconds=1.0))
+    assert predictions.MAX_IMAGE_BYTES == image_checks.MAXIMUM_IMAGE_BYTES
 
 
 def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
     error = {"error": {"code": "image_too_large", "message": "Too many pixels."}}
     with pytest.raises(ToolError, match=r"413 \(image_too_large\): Too many pixels."):
-        describe(ApiAnswer(status=413, content=error, milliseconds=1.0))
+        describe(ApiResponse(status=413, content=error, milliseconds=1.0))
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
 )
 def test_a_body_that_is_not_documented_is_an_error(content: Any) -> None:
     with pytest.raises(ToolError, match="200 and an invalid body"):
-        describe(ApiAnswer(status=200, content=content, milliseconds=1.0))
+        describe(ApiResponse(status=200, content=content, milliseconds=1.0))

@@ -1,4 +1,4 @@
-"""What `make up` prints once everything is deployed."""
+"""The output of `make up` after the deployment."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def test_a_wrong_label_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
         run_report(api.url, DIGITS, demo=True)
     printed = capsys.readouterr()
     assert f"The image shows: {expected}. The model says: 0." in printed.out
-    assert printed.err.startswith("Warning: the model is wrong")
+    assert printed.err.startswith("Warning: the model misclassified an image")
 
 
 def test_a_model_of_ones_own_with_the_demos_labels_is_not_judged(
@@ -106,11 +106,11 @@ def test_the_printed_command_works_where_paths_have_spaces(
 
 def test_another_models_sample_is_the_photo() -> None:
     sample = choose_sample(demo=False)
-    assert sample.picture.is_file()
+    assert sample.image.is_file()
     assert (sample.label, sample.content_type) == (None, "image/jpeg")
 
 
 def test_the_demos_sample_is_a_held_back_digit() -> None:
     sample = choose_sample(demo=True)
-    assert sample.label == sample.picture.parent.name
-    assert "test" in sample.picture.parts
+    assert sample.label == sample.image.parent.name
+    assert "test" in sample.image.parts

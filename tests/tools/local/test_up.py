@@ -1,4 +1,4 @@
-"""What `make up` says of a model that was trained and not deployed."""
+"""The note of `make up` about a trained model that is not deployed."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""`make model`: which model it builds, what it leaves alone, and what it says is better."""
+"""`make model`: which model it builds, which it keeps, and which better ones it offers."""
 
 import json
 import re
@@ -80,7 +80,7 @@ if "--dry-run" not in sys.argv:
 
 @dataclass
 class Tree:
-    """A copy of what `make model` runs, without the environments."""
+    """A copy of the files that `make model` runs, without the environments."""
 
     root: Path
     has: list[str] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Tree:
 
     @property
     def scripts(self) -> list[list[str]]:
-        """What ran since the last `forget`."""
+        """The scripts that ran since the last `forget`."""
         path = self.root / "runs.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -129,7 +129,7 @@ class Tree:
         return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
 
     def cache_resnet50(self) -> None:
-        """Put a file where torchvision keeps what it downloaded."""
+        """Put a file into torchvision's download cache."""
         cached = self.root / "torch" / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
         cached.parent.mkdir(parents=True)
         cached.touch()
@@ -172,8 +172,8 @@ def test_without_a_download_the_packages_model_is_built(tree: Tree, seems_in_rea
     built = tree.run()
     assert built.returncode == 0, built.stderr
     assert tree.model["model.tar.gz"] == "efficientnet_lite0"
-    assert "`make model UPGRADE=1` takes it" in built.stdout
-    assert ("Out of reach: ResNet-50" in built.stdout) is not seems_in_reach
+    assert "`make model UPGRADE=1` builds it" in built.stdout
+    assert ("Not available: ResNet-50" in built.stdout) is not seems_in_reach
     assert [run[2] for run in tree.scripts] == [
         "resnet50" if seems_in_reach else "efficientnet_lite0"
     ]
@@ -185,13 +185,13 @@ def test_a_server_that_never_responds_costs_three_seconds(tree: Tree) -> None:
         began = time.monotonic()
         said = tree.run(https_proxy=f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert 3 < time.monotonic() - began < 15
-    assert "not within reach now: ResNet-50" in said.stdout
+    assert "not available now: ResNet-50" in said.stdout
 
 
 def test_without_either_the_digits_are_trained_and_copied_whole(tree: Tree) -> None:
     built = tree.run()
     assert built.returncode == 0, built.stderr
-    assert "The digits demo is taken instead" in built.stdout
+    assert "The digits demo is used instead" in built.stdout
     assert "To deploy it" not in built.stdout
     assert [run[0] for run in tree.scripts] == ["demo.py", "train.py", "build.py"]
     assert tree.model.keys() == {"manifest.json", "model.tar.gz", "model.tar.gz.sha256"}
@@ -227,8 +227,8 @@ def test_what_is_there_stays_and_the_better_one_out_of_reach_is_named(tree: Tree
     said = tree.run()
     assert said.returncode == 0, said.stderr
     assert "build/model holds efficientnet_lite0 (efficientnet_lite0, 1000 labels)." in said.stdout
-    assert "not within reach now: ResNet-50" in said.stdout
-    assert "`make model UPGRADE=1` looks again" in said.stdout
+    assert "not available now: ResNet-50" in said.stdout
+    assert "`make model UPGRADE=1` tries again" in said.stdout
     assert tree.scripts == []
     assert tree.model["model.tar.gz"] == "kept"
 
@@ -237,7 +237,7 @@ def test_a_better_model_within_reach_is_offered(tree: Tree) -> None:
     hold(tree, LITE0)
     tree.cache_resnet50()
     said = tree.run()
-    assert "within reach now: ResNet-50" in said.stdout
+    assert "is available now: ResNet-50" in said.stdout
     assert said.stdout.endswith("make model UPGRADE=1\n")
     assert tree.scripts == []
 
@@ -245,21 +245,21 @@ def test_a_better_model_within_reach_is_offered(tree: Tree) -> None:
 def test_from_the_digits_the_packages_model_is_offered(tree: Tree) -> None:
     tree.run()
     tree.has = ["efficientnet_lite0"]
-    assert "within reach now: EfficientNet-Lite0" in tree.run().stdout
+    assert "is available now: EfficientNet-Lite0" in tree.run().stdout
     tree.has = []
-    both = r"not within reach now: ResNet-50[^;]*; EfficientNet-Lite0"
+    both = r"not available now: ResNet-50[^;]*; EfficientNet-Lite0"
     assert re.search(both, tree.run().stdout)
 
 
 def test_weights_that_could_not_be_installed_are_offered_and_an_upgrade_installs_them(
     tree: Tree,
 ) -> None:
-    """The training environment is there: no other command would install them later."""
+    """The training environment exists, so that no other command would install them later."""
     tree.run()
     tree.forget()
     tree.registry = "has it"
     said = tree.run()
-    assert "within reach now: EfficientNet-Lite0" in said.stdout
+    assert "is available now: EfficientNet-Lite0" in said.stdout
     assert said.stdout.endswith("make model UPGRADE=1\n")
     assert tree.model["model.tar.gz"] == "digits-resnet"
     upgraded = tree.run("--upgrade")
@@ -277,9 +277,9 @@ def test_an_upgrade_without_a_network_ends_soon_and_changes_nothing(tree: Tree) 
         ended = tree.run("--upgrade", https_proxy=f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert 20 < time.monotonic() - began < 60, "each of the two is given ten seconds"
     assert ended.returncode == 0, ended.stderr
-    assert "Out of reach: ResNet-50" in ended.stdout
-    assert "Out of reach: EfficientNet-Lite0" in ended.stdout
-    assert "build/model stays as it is: the digits demo" in ended.stdout
+    assert "Not available: ResNet-50" in ended.stdout
+    assert "Not available: EfficientNet-Lite0" in ended.stdout
+    assert "build/model is unchanged: the digits demo" in ended.stdout
     assert tree.scripts == []
 
 
@@ -289,7 +289,7 @@ def test_an_upgrade_builds_only_what_is_better(tree: Tree) -> None:
     tree.cache_resnet50()
     kept = tree.run("--upgrade")
     assert kept.returncode == 0, kept.stderr
-    assert "build/model stays as it is: EfficientNet-Lite0" in kept.stdout
+    assert "build/model is unchanged: EfficientNet-Lite0" in kept.stdout
     assert tree.model["model.tar.gz"] == "kept"
     assert [run[:3] for run in tree.scripts] == [["build.py", "--architecture", "resnet50"]]
     tree.has = ["resnet50"]
@@ -367,7 +367,7 @@ def test_make_model_always_looks_and_other_targets_build_only_what_is_missing(
     assert "tools.model.build --upgrade" in planned("model", "UPGRADE=1")
 
 
-@pytest.mark.parametrize(("stage", "refused"), [("dev", True), ("nobody", True), ("local", False)])
+@pytest.mark.parametrize(("stage", "refused"), [("dev", True), ("missing", True), ("local", False)])
 def test_make_up_names_the_command_for_another_stage(stage: str, *, refused: bool) -> None:
     make = shutil.which("make")
     assert make

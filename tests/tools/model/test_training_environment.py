@@ -1,4 +1,4 @@
-"""The training environment: what uv is told to install, on both ways."""
+"""The training environment: the packages that uv installs, with both builds of torch."""
 
 import re
 import sys
@@ -58,8 +58,8 @@ def test_an_environment_without_the_weights_is_made_with_a_warning(
     assert "--require-hashes" in calls.read_text()
     error = capsys.readouterr().err
     assert "uv refuses this" in error
-    assert "`make model` takes the digits demo" in error
-    assert "`make model UPGRADE=1` installs them" in error
+    assert "`make model` builds the digits demo" in error
+    assert "`make model UPGRADE=1` then installs them" in error
 
 
 def test_the_weights_are_pinned_with_a_hash_and_timm_in_the_lock() -> None:

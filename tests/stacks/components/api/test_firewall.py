@@ -1,4 +1,4 @@
-"""What AWS documents of WAF and the emulator does not do."""
+"""The web ACL's template, because the emulator does not evaluate web ACLs."""
 
 import pytest
 
@@ -90,13 +90,13 @@ def test_addresses_are_limited_by_the_forwarded_one_or_else_their_own(prod: Asse
         limit = prod.settings.api.firewall_requests_per_minute_per_address
         assert (statement["Limit"], statement["EvaluationWindowSec"]) == (limit, 60)
     assert forwarded["AggregateKeyType"] == "FORWARDED_IP"
-    # MATCH would block whoever sends a header that holds no address.
+    # MATCH would block every request whose header has no address.
     assert forwarded["ForwardedIPConfig"] == {
         "HeaderName": "x-forwarded-for",
         "FallbackBehavior": "NO_MATCH",
     }
     assert own["AggregateKeyType"] == "IP"
-    # Behind CloudFront everybody's own address is CloudFront's.
+    # Behind CloudFront the source address is CloudFront's.
     present = own["ScopeDownStatement"]["NotStatement"]["Statement"]["SizeConstraintStatement"]
     assert present["FieldToMatch"] == {"SingleHeader": {"Name": "x-forwarded-for"}}
     assert (present["ComparisonOperator"], present["Size"]) == ("GT", 0)

@@ -1,4 +1,4 @@
-"""The image of the model server: what is in it, what changes it, who may pull it."""
+"""The image of the model server: its content, its hash, its permissions."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ GPU = "ml.g5.xlarge"
 # "Virtual Size" of python:3.13-slim-bookworm on amd64: docker-library/repo-info,
 # repos/python/local/3.13-slim-bookworm.md
 BASE_IMAGE_BYTES = 121_000_000
-LARGEST_IMAGE_BYTES = 700_000_000
+MAX_IMAGE_BYTES = 700_000_000
 COMPILERS = re.compile(r"(gcc|g\+\+|cc|c\+\+|clang|ld|nvcc|tcc|ninja|cmake)(-[\d.]+)?")
 FORBIDDEN_PACKAGES = {"torch", "torchvision", "triton", "onnx", "nncf", "setuptools", "cython"}
 
@@ -190,7 +190,7 @@ def test_sagemakers_signal_and_argument_reach_the_server() -> None:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the Dockerfile's pip installs, for the image's machine and with byte code as pip's."""
+    """The packages that the Dockerfile installs, for the image's platform and with byte code."""
     folder = tmp_path_factory.mktemp("packages")
     uv = Path(sys.executable).parent / "uv"
     without_project = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
@@ -216,7 +216,7 @@ def test_the_image_for_cpu_types_is_smaller_than_700_mb(
     size_bytes = sum(path.lstat().st_size for path in tree if not path.is_dir())
     # OpenVINO alone is more than that: less would mean that nothing was installed.
     assert size_bytes > 100_000_000
-    assert BASE_IMAGE_BYTES + size_bytes < LARGEST_IMAGE_BYTES
+    assert BASE_IMAGE_BYTES + size_bytes < MAX_IMAGE_BYTES
 
 
 def test_the_image_has_no_torch_and_no_compiler(packages: Path) -> None:

@@ -1,4 +1,4 @@
-"""The archive that a training job runs: what is in it, and that only its files decide its bytes."""
+"""The source archive of a training job: its files, and that its bytes depend only on them."""
 
 import io
 import os
@@ -17,7 +17,7 @@ REQUIRED = {"train.py": "", "requirements.txt": "onnx==1\n", "requirements-quant
 
 
 def write(folder: Path, **changed: str) -> Path:
-    """Write the files that must be there; `changed` gives other texts, by module."""
+    """Write the required files; `changed` replaces the content of modules."""
     return _write(folder, REQUIRED | {f"{name}.py": text for name, text in changed.items()})
 
 
@@ -58,7 +58,7 @@ def test_the_archive_holds_what_a_job_runs_and_nothing_that_only_serves() -> Non
         "classifier/__init__.py",
         "classifier/image/decoding.py",
         "classifier/training/finetune/job.py",
-        # imported inside of functions, where --quantize is asked for
+        # imported inside of functions, if --quantize is set
         "classifier/training/measuring/comparison.py",
     } <= names
     assert not names & {

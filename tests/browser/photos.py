@@ -1,4 +1,4 @@
-"""Pictures as a person has them, made by the browser itself."""
+"""Photos as a phone stores them, made by the browser."""
 
 import base64
 import struct
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-# Draws a picture turned left in the middle of a noisy sensor, as a phone held upright stores it.
+# Draws an image turned left in the middle of a noisy sensor, as a phone held upright stores it.
 _DRAW = """async ([source, width, height]) => {
   const image = new Image();
   image.src = source;
@@ -29,28 +29,28 @@ _DRAW = """async ([source, width, height]) => {
   await new Promise((resolve) => { reader.onload = resolve; reader.readAsDataURL(blob); });
   return reader.result.split(",")[1];
 }"""
-_TURN_RIGHT = 6  # how EXIF says that a picture is upright after a quarter turn to the right
+_TURN_RIGHT = 6  # how EXIF says that an image is upright after a quarter turn to the right
 
 
 class Photographer:
-    """Takes 12 megapixel photos of small pictures."""
+    """Takes 12 megapixel photos of small images."""
 
     WIDTH, HEIGHT = 4032, 3024
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
-    def photograph(self, picture: Path) -> bytes:
-        """Return a JPEG that lies on its side, with the EXIF orientation that says so."""
+    def photograph(self, image: Path) -> bytes:
+        """Return a rotated JPEG with the matching EXIF orientation."""
         page = self._browser.new_page()
-        source = "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+        source = "data:image/png;base64," + base64.b64encode(image.read_bytes()).decode()
         jpeg = base64.b64decode(page.evaluate(_DRAW, [source, self.WIDTH, self.HEIGHT]))
         page.close()
         return jpeg[:2] + _orientation(_TURN_RIGHT) + jpeg[2:]
 
 
 def _orientation(value: int) -> bytes:
-    """Return the JPEG segment that holds the one EXIF tag."""
+    """Return a JPEG segment with the EXIF orientation."""
     tag = struct.pack(">HHIHH", 0x0112, 3, 1, value, 0)
     tiff = b"MM\0*" + struct.pack(">IH", 8, 1) + tag + struct.pack(">I", 0)
     exif = b"Exif\0\0" + tiff

@@ -1,4 +1,4 @@
-"""The smallest pictures there are, and what else may be sent in their place."""
+"""The smallest valid images, and invalid variants of them."""
 
 import base64
 
@@ -14,22 +14,22 @@ _JPEG = (
 )
 _WEBP = "UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAdQvGrVo/+BiOh/AAA="
 
-PICTURES = {
+IMAGES = {
     "image/jpeg": base64.b64decode(_JPEG),
     "image/png": base64.b64decode(PICTURE_EXAMPLE["image"]),
     "image/webp": base64.b64decode(_WEBP),
 }
-"""A good picture of each media type."""
+"""A valid image of each media type."""
 
 
-def pictures(media_type: str) -> strategies.SearchStrategy[bytes]:
-    """Return bodies of a media type: good, cut short, changed in places, too long, no picture."""
-    good = PICTURES[media_type]
+def images(media_type: str) -> strategies.SearchStrategy[bytes]:
+    """Return bodies of a media type: good, cut short, changed in places, too long, not an image."""
+    good = IMAGES[media_type]
     ends = strategies.integers(0, len(good))
     places = strategies.integers(0, len(good) - 1)
     changes = strategies.lists(strategies.tuples(places, strategies.integers(0, 255)), max_size=4)
     return strategies.one_of(
-        strategies.sampled_from(list(PICTURES.values())),
+        strategies.sampled_from(list(IMAGES.values())),
         ends.map(lambda end: good[:end]),
         changes.map(lambda made: _changed(good, made)),
         strategies.binary(max_size=64).map(lambda more: good + more),
@@ -37,8 +37,8 @@ def pictures(media_type: str) -> strategies.SearchStrategy[bytes]:
     )
 
 
-def _changed(picture: bytes, changes: list[tuple[int, int]]) -> bytes:
-    made = bytearray(picture)
+def _changed(image: bytes, changes: list[tuple[int, int]]) -> bytes:
+    made = bytearray(image)
     for place, value in changes:
         made[place] = value
     return bytes(made)

@@ -5,18 +5,18 @@ import zlib
 
 from tests.local.test_api import GOOD
 
-NO_PICTURE = b"hello, I am text" * 10
-HALF_A_PICTURE = GOOD[: len(GOOD) // 2]
+NOT_AN_IMAGE = b"hello, I am text" * 10
+HALF_AN_IMAGE = GOOD[: len(GOOD) // 2]
 MORE_THAN_4_MIB = GOOD[:64] + b"\0" * (4 * 1024 * 1024)
 
 
-def in_json(picture: bytes) -> bytes:
-    """Return the JSON that holds a picture."""
-    return json.dumps({"image": base64.b64encode(picture).decode()}).encode()
+def in_json(image: bytes) -> bytes:
+    """Return a JSON body with an image."""
+    return json.dumps({"image": base64.b64encode(image).decode()}).encode()
 
 
 def black_png(width: int, height: int) -> bytes:
-    """Return a PNG of one bit a pixel: many pixels in few bytes."""
+    """Return a PNG with one bit a pixel: many pixels in few bytes."""
     rows = (b"\0" + bytes((width + 7) // 8)) * height
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]

@@ -1,0 +1,85 @@
+"""The checks of `make test` beside each other; these are one-line programs."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.checks import Check, run_checks
+
+
+def python(name: str, program: str, after: str | None = None) -> Check:
+    return Check(name, (sys.executable, "-c", program), after=after)
+
+
+def pytest_of(name: str, folder: Path, test: str) -> Check:
+    (folder / f"test_{name}.py").write_text(test)
+    command = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", str(folder))
+    return Check(name, command)
+
+
+def test_checks_run_beside_each_other(tmp_path: Path) -> None:
+    meet = (
+        "import pathlib, time\n"
+        "pathlib.Path({mine!r}).touch()\n"
+        "while not pathlib.Path({other!r}).exists(): time.sleep(0.01)\n"
+    )
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    checks = [
+        python("one", meet.format(mine=one, other=two)),
+        python("two", meet.format(mine=two, other=one)),
+    ]
+    assert run_checks(checks, jobs=2, logs=tmp_path / "logs") == 0
+
+
+def test_no_more_run_at_a_time_than_there_are_jobs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [python(name, f"print({name!r})") for name in ("one", "two", "three")]
+    assert run_checks(checks, jobs=1, logs=tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in {"… one", "one", "… two", "two", "… three"}] == [
+        "… one", "one", "… two", "two", "… three",
+    ]  # fmt: skip
+
+
+def test_a_failure_ends_nothing_but_what_needs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [
+        python("demo", "print('the reason'); raise SystemExit(3)"),
+        python("needs the demo", "print('ran')", after="demo"),
+        python("other", "print('ran too')"),
+    ]
+    assert run_checks(checks, jobs=2, logs=tmp_path) == 1
+    printed = capsys.readouterr().out
+    assert "✗ demo: 0 s\nthe reason\n" in printed
+    assert "✗ needs the demo: not run, because demo failed\n" in printed
+    assert "ran too" in printed
+    assert "\nran\n" not in printed
+    assert (
+        f"Failed: demo, needs the demo. The output of each is above, and in {tmp_path}" in printed
+    )
+
+
+def test_the_last_line_is_the_result_of_a_suite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [
+        pytest_of("suite", tmp_path, "def test_one(): pass"),
+        python("style", "import time; time.sleep(2); print('All checks passed!')"),
+    ]
+    assert run_checks(checks, jobs=2, logs=tmp_path / "logs") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 passed in ")
+
+
+def test_an_interrupt_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    monkeypatch.setattr("tools.checks.time.sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_checks([python("long", "import time; time.sleep(60)")], jobs=1, logs=tmp_path)
+    assert time.monotonic() - began < 30
