@@ -41,7 +41,7 @@ def write_document(results: Results, output: Path) -> None:
     """Write the page, and its plot beside it with the suffix .svg."""
     output.parent.mkdir(parents=True, exist_ok=True)
     plot = output.with_suffix(".svg")
-    plot.write_text(draw(_panels(results)), encoding="utf-8")
+    draw(_panels(results), plot)
     output.write_text(render(results, plot.name), encoding="utf-8")
 
 

@@ -107,7 +107,7 @@ def _measure_crowd(running: RunningServer, picture: bytes) -> list[Row]:
             running.server.request(picture),
             client_count=client_count,
             seconds=_PART_SECONDS,
-            read_cpu=running.cpu_seconds,
+            read_cpu=running.processes.cpu_seconds,
         )
 
     print(f"the peak: {QUEUE_LENGTH} clients", flush=True)
@@ -161,11 +161,11 @@ def _measure_soak(running: RunningServer, picture: bytes, request_count: int) ->
             running.server.request(picture),
             client_count=_SOAK_CLIENTS,
             seconds=_PART_SECONDS,
-            read_cpu=running.cpu_seconds,
+            read_cpu=running.processes.cpu_seconds,
         )
         done += len(window.exchanges)
         errors += sum(e.status != 200 for e in window.exchanges)
-        memory.append((done, running.memory_bytes() / 1e6))
+        memory.append((done, running.processes.memory_bytes() / 1e6))
         print(f"{done} requests, {memory[-1][1]:.0f} MB", flush=True)
     growth = memory[-1][1] / memory[0][1] - 1
     return [

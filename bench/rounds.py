@@ -102,7 +102,7 @@ class _ModelRun:
         started = self._start(server)
         ends.callback(started.end)
         self._record_start(started, memory_bytes=None)
-        started.pause()
+        started.processes.pause()
         running.append(started)
 
     def _measure_alone(self, server: Server) -> None:
@@ -115,7 +115,7 @@ class _ModelRun:
             for name, picture in self._pictures.items():
                 self._check(server, name, started.classify(picture))
             take_turn(started, self._cell(next(iter(self._pictures)), _LOADED_CLIENTS, 0))
-            self._record_start(started, memory_bytes=started.memory_bytes())
+            self._record_start(started, memory_bytes=started.processes.memory_bytes())
         finally:
             started.end()
 
@@ -171,9 +171,9 @@ class _ModelRun:
             # Who is first finds the machine cooler; nobody always is.
             shift = (number + index) % len(running)
             for server in [*running[shift:], *running[:shift]]:
-                server.resume()
+                server.processes.resume()
                 sample = take_turn(server, cell)
-                server.pause()
+                server.processes.pause()
                 self._results.cells.append(sample)
                 print(f"  {server.server.title}: {sample.throughput:.1f}/s", flush=True)
 

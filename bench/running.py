@@ -12,9 +12,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from bench import process_tree
 from bench.connection import Connection, Reply
 from bench.errors import BenchError
+from bench.process_tree import ProcessTree
 from bench.server import Place, Server
 
 START_SECONDS: Final = 120.0
@@ -38,6 +38,7 @@ class RunningServer:
 
     server: Server
     port: int
+    processes: ProcessTree
     process: subprocess.Popen[bytes]
     first_answer_seconds: float
 
@@ -58,25 +59,9 @@ class RunningServer:
             raise BenchError(f"it answers a picture {reply.status}: {reply.body[:200]!r}")
         return _predictions(reply)
 
-    def cpu_seconds(self) -> float:
-        """Return the processor time of its processes so far."""
-        return process_tree.cpu_seconds(self.process.pid)
-
-    def memory_bytes(self) -> int:
-        """Return the memory of its processes, what they share counted once."""
-        return process_tree.memory_bytes(self.process.pid)
-
-    def pause(self) -> None:
-        """Let it use no processor time until `resume`."""
-        process_tree.pause(self.process.pid)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        process_tree.resume(self.process.pid)
-
     def end(self) -> None:
         """End all of its processes."""
-        process_tree.end(self.process.pid)
+        self.processes.end()
         self.process.wait()
 
 
@@ -104,18 +89,20 @@ def start(
             # Its processes are found by their session.
             start_new_session=True,
         )
+    processes = ProcessTree(process.pid)
     try:
         _await_answer(process, place.port, server.request(picture))
         seconds = time.perf_counter() - began
-        _settle(process.pid)
+        _settle(processes)
         return RunningServer(
             server=server,
             port=place.port,
+            processes=processes,
             process=process,
             first_answer_seconds=seconds,
         )
     except BaseException as error:
-        process_tree.end(process.pid)
+        processes.end()
         process.wait()
         if isinstance(error, BenchError):
             end = log.read_text(errors="replace").strip()[-_LAST_CHARACTERS:]
@@ -162,14 +149,14 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, request: bytes) -
     raise BenchError(f"it did not answer a picture within {START_SECONDS:.0f} s{answered}")
 
 
-def _settle(root: int) -> None:
+def _settle(processes: ProcessTree) -> None:
     """Wait until the server idles: one worker's answer does not mean that all have loaded."""
     deadline = time.monotonic() + _SETTLING_SECONDS
     calm = 0
     while calm < _CALM_READINGS and time.monotonic() < deadline:
-        before = process_tree.cpu_seconds(root)
+        before = processes.cpu_seconds()
         time.sleep(_READING_SECONDS)
-        used_seconds = process_tree.cpu_seconds(root) - before
+        used_seconds = processes.cpu_seconds() - before
         calm = calm + 1 if used_seconds < _IDLE_SHARE * _READING_SECONDS else 0
 
 

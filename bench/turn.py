@@ -44,7 +44,7 @@ def take_turn(server: RunningServer, cell: Cell) -> CellSample:
         server.server.request(cell.data),
         client_count=cell.client_count,
         seconds=cell.seconds * share,
-        read_cpu=server.cpu_seconds,
+        read_cpu=server.processes.cpu_seconds,
     )
     return _sample(window, server.server.name, cell)
 
