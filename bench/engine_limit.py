@@ -1,9 +1,7 @@
-"""What OpenVINO alone can do, in one process: the limit of every server on this machine.
+"""OpenVINO alone in one process: the limit of every server on this machine.
 
 Runs where OpenVINO is installed and prints one JSON object.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -23,14 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="engine_limit.py", description=__doc__)
     parser.add_argument("--network", type=Path, required=True, help="ONNX file")
     parser.add_argument("--crop", type=int, required=True, help="side of its input in pixels")
-    parser.add_argument("--cores", type=int, required=True, help="that it may use")
+    parser.add_argument("--cores", type=int, required=True, help="cores that it may use")
     parser.add_argument("--seconds", type=float, required=True, help="for each of the two")
     options = parser.parse_args()
     core = openvino.Core()
     network = core.read_model(options.network)
-    network.reshape([1, 3, options.crop, options.crop])
-    image = numpy.random.default_rng(0).normal(size=(1, 3, options.crop, options.crop))
-    image = image.astype(numpy.float32)
+    shape = (1, 3, options.crop, options.crop)
+    network.reshape(list(shape))
+    image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
 
     def compiled(hint: str, streams: int) -> Any:
         configuration = {
@@ -42,13 +40,13 @@ def main() -> None:
         }
         return core.compile_model(network, "CPU", configuration)
 
-    measured = measure_throughput(compiled("THROUGHPUT", options.cores), image, options)
-    measured["p50_ms"] = measure_latency_ms(compiled("LATENCY", 1), image, options.seconds)
-    print(json.dumps(measured))
+    figures = _throughput(compiled("THROUGHPUT", options.cores), image, options)
+    figures["p50_ms"] = _latency_ms(compiled("LATENCY", 1), image, options.seconds)
+    print(json.dumps(figures))
 
 
-def measure_throughput(compiled: Any, image: Any, options: argparse.Namespace) -> dict[str, float]:
-    """Return images a second and CPU milliseconds an image, each stream always busy."""
+def _throughput(compiled: Any, image: Any, options: argparse.Namespace) -> dict[str, float]:
+    """Return images per second and CPU milliseconds per image, with every stream busy."""
     jobs = openvino.AsyncInferQueue(compiled, options.cores)
     for _ in range(_WARM_UP_IMAGES * options.cores):
         jobs.start_async([image])
@@ -62,8 +60,8 @@ def measure_throughput(compiled: Any, image: Any, options: argparse.Namespace) -
     return {"throughput": count / seconds, "cpu_ms": cpu / count * 1000}
 
 
-def measure_latency_ms(compiled: Any, image: Any, seconds: float) -> float:
-    """Return the median time of one image on all cores, in milliseconds."""
+def _latency_ms(compiled: Any, image: Any, seconds: float) -> float:
+    """Return the median time of one image on all cores."""
     request = compiled.create_infer_request()
     for _ in range(_WARM_UP_IMAGES):
         request.infer([image])

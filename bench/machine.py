@@ -1,42 +1,24 @@
-"""What a run was made on."""
+"""The machine that a benchmark ran on."""
 
-from __future__ import annotations
-
+import os
 import platform
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import environments
-from bench.server import ROOT
-from bench.servers import CORES, OURS, PEER_SERVERS
-
-_SERVING = ROOT / "model_code" / "requirements-serving.in"
+from bench.servers import CORES
 
 
 def describe_machine() -> dict[str, str]:
-    """Return the processor, cores, memory, system and date, each as text."""
-    memory = re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    """Return the date, processor, cores, memory and system, each as text."""
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "processor": _processor(),
-        "cores": str(CORES),
-        "memory": f"{int(memory[1]) / 1024**2:.0f} GiB" if memory else "unknown",
-        "system": f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": f"{CORES} cores",
+        "memory": f"{memory_bytes / 1024**3:.0f} GiB",
+        "system": f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}",
     }
-
-
-def describe_versions() -> dict[str, str]:
-    """Return what is installed for each server, by its name."""
-    ours = _versions(_SERVING)
-    return {server.name: ours for server in OURS} | {
-        server.name: _versions(environments.REQUIREMENTS / f"{server.name}.in")
-        for server in PEER_SERVERS
-    }
-
-
-def _versions(direct: Path) -> str:
-    return environments.versions(direct, direct.with_suffix(".txt"))
 
 
 def _processor() -> str:
