@@ -17,20 +17,19 @@ Each server classifies a JPEG and returns the five most probable classes. All ha
 weights, in fp32 unless the name says int8; before a server is measured, its classes are compared \
 with ours. Clients are a closed loop in one process on the same cores: each sends its next request \
 when it has the response to its last, and after a 503 waits as long as its `Retry-After` says. \
-Every server is driven in turn in every cell of every round, and paused otherwise; ratios are \
-medians over the rounds of samples of the same round. CPU time is that of all processes of a \
-server, memory their proportional set size after 16 clients while no other server ran. The \
-engine's own figures are OpenVINO alone in one process with one stream for each core, without \
-decoding; its p50 is of one image on all cores.
+Servers are driven in turn in every cell of every round, and paused otherwise; ratios are medians \
+over the rounds of samples of the same round. CPU time is that of all processes of a server, \
+memory their proportional set size after 16 clients while no other server ran. The engine alone \
+is OpenVINO in one process with one stream for each core, without decoding; its p50 is of one \
+image on all cores.
 
 The settings of each peer are those with the most responses at 16 clients, tried on two cores: one \
 process for each core with one thread each, one process with a thread for each core, and for torch \
 batches of 1 and of 4 with either. With one process on all cores a peer responds sooner to a \
 single client, and to fewer clients at once.
 
-The torch servers run eager torch as the examples in their documentation do; comparing with them \
-shows what a team would otherwise run. Comparing with mosec and LitServe with OpenVINO shows the \
-same engine in another server."""
+The torch servers run eager torch as the examples in their documentation do, which is what a team \
+would otherwise run. mosec and LitServe with OpenVINO are the same engine in another server."""
 
 
 def write_document(results: Results, output: Path) -> None:
@@ -62,14 +61,13 @@ def _render(results: Results, plot_name: str) -> str:
             parts.append(_cells_table(results, model, size))
     parts.append("## Versions\n")
     measured = {start.server for start in results.starts}
-    servers = [server for server in EVERY_SERVER if server.name in measured]
-    versions = [[server.title, results.versions[server.name]] for server in servers]
+    versions = [[s.title, results.versions[s.name]] for s in EVERY_SERVER if s.name in measured]
     parts.append(table(["server", "packages"], versions))
     return "\n".join(parts)
 
 
 def _servers_table(results: Results, model: str) -> str:
-    reasons = {f.server: f.reason for f in results.failures if f.model == model}
+    reasons = results.failures.get(model, {})
     rows = []
     for server in EVERY_SERVER:
         seconds = results.first_response_seconds(server.name, model)
@@ -81,10 +79,12 @@ def _servers_table(results: Results, model: str) -> str:
             row = [server.title, f"{seconds:.1f}", f"{memory / 1e6:.0f}"]
             rows.append([*row, _settings(results.settings[server.name])])
     for precision in _PRECISIONS:
-        if limit := _engine_median(results, "throughput", precision, model):
-            cpu_ms = _engine_median(results, "cpu_ms", precision, model)
-            p50_ms = _engine_median(results, "p50_ms", precision, model)
-            text = f"{limit:.1f} images/s, {cpu_ms:.1f} ms of CPU per image, p50 {p50_ms:.1f} ms"
+        medians = [
+            _engine_median(results, figure, precision, model)
+            for figure in ("throughput", "cpu_ms", "p50_ms")
+        ]
+        if all(medians):
+            text = "{:.1f} images/s, {:.1f} ms of CPU per image, p50 {:.1f} ms".format(*medians)
             rows.append([f"engine alone, {precision}", "", "", text])
     return table(["server", "first response, s", "memory, MB", "settings"], rows)
 

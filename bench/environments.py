@@ -10,7 +10,6 @@ from bench.programs import ROOT, run_program
 from bench.servers import OURS, PEERS
 
 _REQUIREMENTS: Final = ROOT / "bench" / "requirements"
-_SERVING_REQUIREMENTS: Final = ROOT / "model_code" / "requirements-serving.in"
 _UV: Final = ROOT / ".venv" / "bin" / "uv"
 _PIN: Final = re.compile(r"^([\w-]+)==([\w.]+)", re.MULTILINE)
 _NAME: Final = re.compile(r"^([\w-]+)", re.MULTILINE)
@@ -37,7 +36,7 @@ def prepare(name: str, cache: Path) -> Path:
 
 def describe_versions() -> dict[str, str]:
     """Return the pinned versions of each server's direct requirements, by its name."""
-    ours = _versions(_SERVING_REQUIREMENTS)
+    ours = _versions(ROOT / "model_code" / "requirements-serving.in")
     peers = {peer.name: _versions(_REQUIREMENTS / f"{peer.name}.in") for peer in PEERS}
     return {server.name: ours for server in OURS} | peers
 

@@ -1,7 +1,6 @@
 """What all servers get, made once in the cache folder: images, weights, artifacts."""
 
 import hashlib
-import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -23,9 +22,9 @@ def prepare_images(cache: Path) -> dict[str, bytes]:
     Raises:
         BenchError: they could not be made.
     """
-    files = {size: cache / "inputs" / "images" / f"{size}.jpg" for size in IMAGE_SIZES}
+    folder = cache / "inputs" / "images"
+    files = {size: folder / f"{size}.jpg" for size in IMAGE_SIZES}
     if not all(file.is_file() for file in files.values()):
-        folder = cache / "inputs" / "images"
         run_program(_TRAINING_PYTHON, _MAKER, "--photo", _PHOTO, "--images", folder)
     return {size: file.read_bytes() for size, file in files.items()}
 
@@ -44,12 +43,15 @@ def prepare_model(model: str, cache: Path) -> Path:
     if not (stamp.is_file() and stamp.read_text() == digest):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        weights, calibration = folder / "weights.pth", folder / "calibration"
         published = folder / "published"
-        run_program(_TRAINING_PYTHON, _MAKER, "--photo", _PHOTO, "--architecture", model,
-                    "--weights", weights, "--calibration", calibration)  # fmt: skip
-        run_program(_TRAINING_PYTHON, _BUILDER, "--architecture", model, "--weights-file", weights,
-                    "--quantize", "--calibration", calibration, "--output", published)  # fmt: skip
+        run_program(
+            _TRAINING_PYTHON, _MAKER, "--photo", _PHOTO, "--architecture", model, "--model", folder
+        )
+        run_program(
+            _TRAINING_PYTHON, _BUILDER, "--architecture", model,
+            "--weights-file", folder / "weights.pth", "--quantize",
+            "--calibration", folder / "calibration", "--output", published,
+        )  # fmt: skip
         with tarfile.open(published / "model.tar.gz") as archive:
             archive.extractall(folder / "artifact", filter="data")
         shutil.rmtree(published)
@@ -64,12 +66,6 @@ def network_files(folder: Path) -> dict[str, Path]:
         "int8": folder / "artifact" / "model.int8.onnx",
     }
     return {precision: file for precision, file in files.items() if file.is_file()}
-
-
-def crop_size(folder: Path) -> int:
-    """Return the side of the network's input in pixels."""
-    manifest = json.loads((folder / "artifact" / "manifest.json").read_text())
-    return int(manifest["preprocessing"]["crop"])
 
 
 def _makers_digest() -> str:

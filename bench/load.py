@@ -4,11 +4,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from bench.connection import Connection
+from bench.connection import Connection, Response
 
 _MAX_WARM_UP_SECONDS: Final = 20.0
 _MIN_RETRY_SECONDS: Final = 0.1
@@ -61,24 +62,22 @@ class _Client(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.is_set():
-            if pause_seconds := self._send():
+            started, status, pause_seconds = time.perf_counter(), NO_RESPONSE, _MIN_RETRY_SECONDS
+            with suppress(OSError, ValueError):
+                response = self._connection.send(self._request)
+                status, pause_seconds = response.status, _pause_seconds(response)
+            self.exchanges.append(Exchange(started, time.perf_counter(), status))
+            if pause_seconds:
                 self.stopped.wait(pause_seconds)
         self._connection.close()
 
-    def _send(self) -> float:
-        """Return how long to wait before the next request, in seconds."""
-        started = time.perf_counter()
-        try:
-            response = self._connection.send(self._request)
-        except (OSError, ValueError):
-            self.exchanges.append(Exchange(started, time.perf_counter(), NO_RESPONSE))
-            return _MIN_RETRY_SECONDS
-        self.exchanges.append(Exchange(started, time.perf_counter(), response.status))
-        if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            return 0.0
-        retry_after = float(response.headers.get("retry-after", _MIN_RETRY_SECONDS))
-        # Otherwise all refused clients would come back at the same moment.
-        return retry_after * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load, keeps no secret
+
+def _pause_seconds(response: Response) -> float:
+    if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return 0.0
+    retry_after = float(response.headers.get("retry-after", _MIN_RETRY_SECONDS))
+    # Otherwise all refused clients would come back at the same moment.
+    return retry_after * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load, keeps no secret
 
 
 def drive(

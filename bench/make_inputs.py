@@ -29,16 +29,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make_inputs.py", description=__doc__)
     parser.add_argument("--photo", type=Path, help="a JPEG", required=True)
     parser.add_argument("--images", type=Path, help="folder for the test images")
-    parser.add_argument("--calibration", type=Path, help="folder for images of each kind")
     parser.add_argument("--architecture", help="a classifier of torchvision")
-    parser.add_argument("--weights", type=Path, help="file for its weights")
+    parser.add_argument("--model", type=Path, help="folder: weights.pth and calibration/")
     options = parser.parse_args()
     if options.images:
         _write_images(options.photo, options.images)
-    if options.calibration:
-        _write_kinds(options.calibration)
-    if options.weights:
-        torch.save(_make_weights(options.architecture, options.photo), options.weights)
+    if options.model:
+        _write_kinds(options.model / "calibration")
+        weights = _make_weights(options.architecture, options.photo)
+        torch.save(weights, options.model / "weights.pth")
 
 
 def _write_images(photo: Path, folder: Path) -> None:

@@ -55,14 +55,12 @@ class ProcessTree:
         _send(alive, signal.SIGKILL)
 
     def _members(self) -> set[psutil.Process]:
-        processes = list(psutil.process_iter(["ppid"]))
-        found = {p for p in processes if p.pid == self._root or _session(p.pid) == self._root}
-        while True:
-            parents = {process.pid for process in found}
-            children = {process for process in processes if process.info["ppid"] in parents}
-            if children <= found:
-                return found
-            found |= children
+        every = psutil.process_iter()
+        found = {p for p in every if p.pid == self._root or _session(p.pid) == self._root}
+        for process in list(found):
+            with suppress(psutil.NoSuchProcess):
+                found.update(process.children(recursive=True))
+        return found
 
     def _sum(self, read: Callable[[psutil.Process], float]) -> float:
         total = 0.0

@@ -1,7 +1,5 @@
 """`make bench-proxy`: the proxy's cold start beside two peers, and its warm overhead."""
 
-import argparse
-import importlib.metadata
 import json
 import os
 import statistics
@@ -9,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from bench.programs import ROOT
-from bench.report import Target, heading, table, targets_table
+from bench.report import Target, heading, make_parser, table, targets_table
 from bench.results import percentile
 from tests.lambda_src.stand_in import SageMakerRuntime
 from tools.bundles.proxy import SOURCES, collect_files, write_bundle
@@ -27,7 +26,7 @@ _TITLES: Final = {
     _MINIMAL: "boto3 alone",
     _POWERTOOLS: "Powertools, validation",
 }
-_PACKAGES: Final = ("boto3", "aws-lambda-powertools", "pydantic")
+_TRACE_ID: Final = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 # What one process printed, see proxy_process.py.
 _Figures = Mapping[str, Any]
@@ -35,15 +34,9 @@ _Figures = Mapping[str, Any]
 
 def main() -> None:
     """Measure and write the document."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.proxy",
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    document = ROOT / "docs" / "benchmarks" / "proxy.md"
+    parser = make_parser("proxy", __doc__)
     parser.add_argument("--rounds", type=int, default=15, help="cold starts of each handler")
     parser.add_argument("--warm-invocations", type=int, default=1000, help="of the proxy")
-    parser.add_argument("--output", type=Path, default=document, help="document")
     options = parser.parse_args()
     runtime = SageMakerRuntime()
     try:
@@ -75,8 +68,7 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
-        "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;"
-        "Sampled=1",
+        "_X_AMZN_TRACE_ID": _TRACE_ID,
         "ENDPOINT_NAME": "whippet-bench",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "bench",
@@ -98,16 +90,15 @@ def _measure(module: str, environment: Mapping[str, str], warm_invocations: int 
 def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
     def ratio(module: str) -> float:
         # Of the same round, so that other work of the machine slows both alike.
-        ratios = (each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"] for each in rounds)
-        return statistics.median(ratios)
+        return statistics.median(
+            each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"] for each in rounds
+        )
 
     def median(module: str, figure: str) -> str:
         return f"{statistics.median(each[module][figure] for each in rounds):.0f} ms"
 
-    proxy, bare = (
-        {share: percentile(warm[name], share) for share in (0.5, 0.99)}
-        for name in ("handler_ms", "bare_ms")
-    )
+    handler_ms, bare_ms = warm["handler_ms"], warm["bare_ms"]
+    proxy, bare = ({q: percentile(ms, q) for q in (0.5, 0.99)} for ms in (handler_ms, bare_ms))
     start = "import and init / that of"
     targets = [
         Target(name=f"{start} boto3 alone", value=ratio(_MINIMAL), bound=1.4),
@@ -115,21 +106,16 @@ def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
         Target(name="warm overhead, p50", value=proxy[0.5] - bare[0.5], bound=3, unit="ms"),
         Target(name="warm overhead, p99", value=proxy[0.99] - bare[0.99], bound=15, unit="ms"),
     ]
-    starts = table(
-        ["handler", "import and init", "its CPU time", "first invocation"],
-        [
-            [title, *(median(module, f) for f in ("start_ms", "start_cpu_ms", "first_ms"))]
-            for module, title in _TITLES.items()
-        ],
-    )
-    latencies = table(
-        ["", "p50", "p99"],
-        [
-            [title, *(f"{value:.2f} ms" for value in by_share.values())]
-            for title, by_share in (("the proxy", proxy), ("InvokeEndpoint alone", bare))
-        ],
-    )
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    starts = [
+        [title, *(median(module, figure) for figure in ("start_ms", "start_cpu_ms", "first_ms"))]
+        for module, title in _TITLES.items()
+    ]
+    latencies = [
+        [title, *(f"{value:.2f} ms" for value in by_share.values())]
+        for title, by_share in (("the proxy", proxy), ("InvokeEndpoint alone", bare))
+    ]
+    packages = ("boto3", "aws-lambda-powertools", "pydantic")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"""\
 {heading("Speed of the proxy", "make bench-proxy")}
 {versions}. The processors of Lambda are others: compare the ratios.
@@ -140,16 +126,16 @@ def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
 Each handler in {len(rounds)} new processes, in turn, all with byte code; medians. The ratios above
 are medians over the rounds of CPU time, which other work of the machine disturbs least.
 
-{starts}
+{table(["handler", "import and init", "its CPU time", "first invocation"], starts)}
 The handlers of the two peers are in `bench/proxy_handlers/`. The proxy traces; they do not.
 
 ## Warm
 
-{len(warm["handler_ms"])} invocations with an image of 100 KB against a stand-in for SageMaker on
+{len(handler_ms)} invocations with an image of 100 KB against a stand-in for SageMaker on
 the loopback interface, in turn with a call of `invoke_endpoint` with the same bytes in the same
 process.
 
-{latencies}"""
+{table(["", "p50", "p99"], latencies)}"""
 
 
 if __name__ == "__main__":

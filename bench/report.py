@@ -1,9 +1,16 @@
 """What the documents of all benchmarks have: figures with their bounds, tables, the machine."""
 
+import argparse
+import os
+import platform
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from bench.machine import describe_machine
+from bench.programs import ROOT
+from bench.servers import CORES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,18 @@ class Target:
         return f"{value:.{self.digits}f} {self.unit}".rstrip()
 
 
+def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of a benchmark's options that has `--output`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m bench.{name}",
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    document = ROOT / "docs" / "benchmarks" / f"{name}.md"
+    parser.add_argument("--output", type=Path, default=document, help="document to write")
+    return parser
+
+
 def targets_table(targets: Iterable[Target]) -> str:
     """Return a Markdown table of the targets."""
     return table(["figure", "measured", "target", ""], [target.row() for target in targets])
@@ -64,3 +83,24 @@ def heading(title: str, command: str, machine: dict[str, str] | None = None) -> 
         f"# {title}\n\n<!-- Written by `{command}`, which overwrites manual changes. -->\n\n"
         f"{', '.join((machine or describe_machine()).values())}.\n"
     )
+
+
+def describe_machine() -> dict[str, str]:
+    """Return the date, processor, cores, memory and system, each as text."""
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": f"{CORES} cores",
+        "memory": f"{memory_bytes / 1024**3:.0f} GiB",
+        "system": f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}",
+    }
+
+
+def _processor() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    flags = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
+    known = flags[1].split() if flags else []
+    wide = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in known]
+    return f"{name[1] if name else platform.machine()} ({', '.join(wide)})"

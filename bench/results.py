@@ -20,11 +20,7 @@ class CellSample:
     """One server in one cell of one round.
 
     Attributes:
-        server: its name.
-        model: architecture of the network.
         image_size: `<width>x<height>` in pixels.
-        client_count: requests in flight.
-        round: from 0.
         throughput: responses with status 200 per second.
         latencies_ms: of those responses.
         cpu_ms: CPU time of the server for each of those responses.
@@ -44,7 +40,7 @@ class CellSample:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StartSample:
     """One start of a server; memory is read after load, and only where no other server runs."""
 
@@ -67,25 +63,8 @@ class EngineSample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A server that could not be measured, and why."""
-
-    server: str
-    model: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A server in a cell, over all rounds.
-
-    Attributes:
-        throughput: median, responses per second.
-        p50_ms, p99_ms: of all responses.
-        cpu_ms: median, of a response.
-        refused: responses with status 503.
-        failed: responses with a status other than 200 and 503, and missing ones.
-    """
+    """A server in a cell over all rounds; `failed` counts missing responses too, but no 503."""
 
     throughput: float
     p50_ms: float
@@ -104,6 +83,7 @@ class Results:
         options: of the run: models, image_sizes, client_counts, rounds, seconds.
         versions: packages of each server, by name.
         settings: environment of each server, by name.
+        failures: why a server could not be measured, by model and name.
     """
 
     machine: dict[str, str]
@@ -113,7 +93,7 @@ class Results:
     cells: list[CellSample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
     engine: list[EngineSample] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the file."""
@@ -195,8 +175,7 @@ def read_results(path: Path) -> Results:
         raise BenchError(f"{path} is damaged: run the benchmark again") from None
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise BenchError(f"{path} is of another version of the benchmark: run it again")
-    kinds = {"cells": CellSample, "starts": StartSample, "engine": EngineSample}
-    for name, kind in (kinds | {"failures": Failure}).items():
+    for name, kind in (("cells", CellSample), ("starts", StartSample), ("engine", EngineSample)):
         content[name] = [kind(**item) for item in content[name]]
     return Results(**content)
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +23,7 @@ _READING_SECONDS: Final = 0.3
 _CALM_READINGS: Final = 3
 _MAX_IDLE_SHARE: Final = 0.2
 _INHERITED: Final = ("PATH", "HOME", "LANG", "JAVA_HOME")
+_SCRATCH_VARIABLES: Final = ("TMPDIR", "LOG_LOCATION", "METRICS_LOCATION", "BENTOML_HOME")
 
 # Labels and probabilities, most probable first.
 Predictions = tuple[tuple[str, float], ...]
@@ -47,13 +48,11 @@ class RunningServer:
         Raises:
             BenchError: no response, or not a list of classes.
         """
-        connection = Connection(self.port)
         try:
-            response = connection.send(self.server.request(image))
+            with closing(Connection(self.port)) as connection:
+                response = connection.send(self.server.request(image))
         except (OSError, ValueError) as error:
             raise BenchError(f"no response: {error}") from error
-        finally:
-            connection.close()
         if response.status != HTTPStatus.OK:
             raise BenchError(f"response {response.status} {response.body[:200]!r}")
         return _predictions(response.body)
@@ -75,12 +74,7 @@ def start(
 ) -> Iterator[RunningServer]:
     """Start a server and wait until it classifies an image (JPEG); end it on leaving.
 
-    Args:
-        server: to start.
-        programs: `bin` of its virtual environment.
-        inputs: folder of the network.
-        scratch: folder for its own files, made where it is missing.
-        image: of the first request.
+    See `Place` for the folders.
 
     Raises:
         BenchError: the server ended, or there was no response with status 200 in time.
@@ -121,15 +115,12 @@ def _environment(server: Server, place: Place) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {
         "PATH": f"{place.programs}:{inherited.get('PATH', '')}",
-        "TMPDIR": str(place.scratch),
-        "LOG_LOCATION": str(place.scratch),
-        "METRICS_LOCATION": str(place.scratch),
-        "BENTOML_HOME": str(place.scratch),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENCH_MODEL_FOLDER": str(place.inputs),
         "BENCH_PORT": str(place.port),
     }
-    return inherited | own | server.environment
+    folders = dict.fromkeys(_SCRATCH_VARIABLES, str(place.scratch))
+    return inherited | own | folders | server.environment
 
 
 def _await_class(running: RunningServer, process: subprocess.Popen[bytes], image: bytes) -> None:
@@ -140,12 +131,11 @@ def _await_class(running: RunningServer, process: subprocess.Popen[bytes], image
         # Some servers open their port before their workers have loaded the network.
         try:
             running.classify(image)
+            return
         except BenchError as error:
             if time.monotonic() > deadline:
                 raise BenchError(f"no class within {_MAX_START_SECONDS:.0f} s: {error}") from None
             time.sleep(0.02)
-        else:
-            return
 
 
 def _settle(processes: ProcessTree) -> None:

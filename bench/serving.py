@@ -5,30 +5,37 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from bench.document import write_document
 from bench.inputs import IMAGE_SIZES, MODELS
 from bench.programs import ROOT, BenchError
+from bench.report import make_parser
 from bench.results import read_results
 from bench.rounds import Plan, run
 from bench.servers import OURS, PEERS
 
-_QUICK_ROUNDS: Final = 1
-_QUICK_SECONDS: Final = 1.5
 _MIN_SECONDS: Final = 0.5
 _MAX_VALUE: Final = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, or with --render only write the document; return 1 after one line with the error."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Measure and write the document; return 1 after one line with the error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parse(arguments)
     results_file: Path = options.cache / "serving.json"
+    plan = Plan(
+        servers=[*OURS, *(peer for peer in PEERS if peer.name in options.peers)],
+        models=options.models,
+        image_sizes=options.image_sizes,
+        client_counts=options.clients,
+        rounds=1 if options.quick else options.rounds,
+        seconds=1.5 if options.quick else options.seconds,
+        cache=options.cache,
+    )
     try:
         if not options.render:
-            _run(options, results_file)
+            run(plan).write(results_file)
         write_document(read_results(results_file), options.output)
     except BenchError as error:
         print(f"bench.serving: {error}", file=sys.stderr)
@@ -40,26 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace, results_file: Path) -> None:
-    plan = Plan(
-        servers=[*OURS, *(peer for peer in PEERS if peer.name in options.peers)],
-        models=options.models,
-        image_sizes=options.image_sizes,
-        client_counts=options.clients,
-        rounds=_QUICK_ROUNDS if options.quick else options.rounds,
-        seconds=_QUICK_SECONDS if options.quick else options.seconds,
-        cache=options.cache,
-    )
-    run(plan).write(results_file)
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.serving",
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    documents = ROOT / "docs" / "benchmarks"
+    parser = make_parser("serving", __doc__)
     peers = [peer.name for peer in PEERS]
     add = parser.add_argument
     # 35 minutes on two cores.
@@ -70,9 +59,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--image-sizes", nargs="+", choices=IMAGE_SIZES, default=IMAGE_SIZES, help="in pixels")
     add("--clients", nargs="+", type=_count, default=[1, 4, 16, 64], help="numbers of clients")
     add("--cache", type=Path, default=ROOT / "build" / "bench", help="environments, inputs, logs")
-    add("--output", type=Path, default=documents / "serving.md", help="its plot lies beside it")
-    add("--quick", action="store_true",
-        help=f"check that all works: {_QUICK_ROUNDS} round of {_QUICK_SECONDS} s")  # fmt: skip
+    add("--quick", action="store_true", help="1 round of 1.5 s: a check that all works")
     add("--render", action="store_true", help="only write the document of the last run again")
     options = parser.parse_args(arguments)
     options.cache = options.cache.resolve()
@@ -81,9 +68,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_VALUE):
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number from 1 to {_MAX_VALUE}, got {text!r}"
-        )
+        raise argparse.ArgumentTypeError(f"not a whole number from 1 to {_MAX_VALUE}: {text!r}")
     return int(text)
 
 
@@ -93,14 +78,8 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not _MIN_SECONDS <= seconds <= _MAX_VALUE:
-        raise argparse.ArgumentTypeError(
-            f"must be a number of seconds from {_MIN_SECONDS} to {_MAX_VALUE}, got {text!r}"
-        )
+        raise argparse.ArgumentTypeError(f"not {_MIN_SECONDS} to {_MAX_VALUE} seconds: {text!r}")
     return seconds
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

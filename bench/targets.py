@@ -1,7 +1,7 @@
 """The targets of the serving benchmark, each a ratio of figures of the same rounds."""
 
 import statistics
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from bench.report import Target
@@ -59,10 +59,10 @@ def targets(results: Results, model: str) -> list[Target]:
     ]  # fmt: skip
 
 
+@dataclass
 class _Figures:
-    def __init__(self, results: Results, model: str) -> None:
-        self._results = results
-        self._model = model
+    results: Results
+    model: str
 
     def best(self, kind: Kind) -> tuple[str, str]:
         """Return name and title of the peer of a kind with the highest throughput when busy."""
@@ -77,13 +77,13 @@ class _Figures:
         return ratio(self._by_round(figure, server), self._by_round(figure, other))
 
     def engine_ratio(self, figure: Figure, server: str, precision: str) -> float | None:
-        engine = self._results.engine_by_round(figure, precision, self._model)
+        engine = self.results.engine_by_round(figure, precision, self.model)
         return ratio(self._by_round(figure, server), engine)
 
     def memory_ratio(self, server: str, other: str) -> float | None:
-        own, others = (self._results.memory_bytes(name, self._model) for name in (server, other))
+        own, others = (self.results.memory_bytes(name, self.model) for name in (server, other))
         return own / others if own and others else None
 
-    def _by_round(self, figure: Figure, server: str) -> Mapping[int, float]:
+    def _by_round(self, figure: Figure, server: str) -> dict[int, float]:
         client_count = 1 if figure == "p50_ms" else BUSY_CLIENTS
-        return self._results.by_round(figure, server, self._model, IMAGE_SIZE, client_count)
+        return self.results.by_round(figure, server, self.model, IMAGE_SIZE, client_count)

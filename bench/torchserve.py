@@ -36,8 +36,7 @@ def command(place: Place, settings: dict[str, str]) -> list[str]:
 
 
 def _configuration(place: Place, settings: dict[str, str]) -> str:
-    workers = int(settings["BENCH_WORKERS"])
-    archive = f"{_MODEL}.mar"
+    archive, workers = f"{_MODEL}.mar", int(settings["BENCH_WORKERS"])
     model = {
         "defaultVersion": True,
         "marName": archive,

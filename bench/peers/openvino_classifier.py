@@ -48,10 +48,9 @@ class Classifier:
         logits = self._compiled(images)[0][0]
         exponentials = numpy.exp(logits - logits.max())
         probabilities = exponentials / exponentials.sum()
-        best = numpy.argsort(-probabilities)[:5].tolist()
         return [
             [
                 {"label": self._labels[i], "index": i, "probability": float(probabilities[i])}
-                for i in best
+                for i in numpy.argsort(-probabilities)[:5].tolist()
             ]
         ]

@@ -33,12 +33,9 @@ class Classifier:
         """Return the five most probable classes of each image of a batch (N x 3 x crop x crop)."""
         with torch.inference_mode():
             best = torch.topk(torch.softmax(self._network(images), dim=1), 5)
+        labels = self._labels
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         return [
-            [
-                {"label": self._labels[index], "index": index, "probability": probability}
-                for index, probability in zip(indices, probabilities, strict=True)
-            ]
-            for indices, probabilities in zip(
-                best.indices.tolist(), best.values.tolist(), strict=True
-            )
+            [{"label": labels[i], "index": i, "probability": p} for i, p in zip(*row, strict=True)]
+            for row in rows
         ]

@@ -11,11 +11,7 @@ client = boto3.client("sagemaker-runtime")
 
 
 def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Invoke the endpoint with the body, unchecked.
-
-    Args:
-        event: an API Gateway REST proxy event.
-    """
+    """Invoke the endpoint with the body of an API Gateway REST proxy event, unchecked."""
     response = client.invoke_endpoint(
         EndpointName=os.environ["ENDPOINT_NAME"],
         Body=base64.b64decode(event["body"]),

@@ -56,10 +56,5 @@ def predict() -> Classification:
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the response to an event.
-
-    Args:
-        event: an API Gateway REST proxy event.
-        context: Lambda's context.
-    """
+    """Return the response to an API Gateway REST proxy event."""
     return app.resolve(event, context)

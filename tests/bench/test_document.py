@@ -5,7 +5,7 @@ import pytest
 
 from bench.document import write_document
 from bench.programs import BenchError
-from bench.results import CellSample, EngineSample, Failure, Results, StartSample, read_results
+from bench.results import CellSample, EngineSample, Results, StartSample, read_results
 from bench.servers import EVERY_SERVER
 from bench.targets import targets
 
@@ -64,7 +64,7 @@ def results() -> Results:
                 precision="fp32", model="resnet50", round=0, throughput=40.0, cpu_ms=50.0, p50_ms=9
             )
         ],
-        failures=[Failure(server="bentoml", model="resnet50", reason="no | such\npackage")],
+        failures={"resnet50": {"bentoml": "no | such\npackage"}},
     )
 
 

@@ -19,11 +19,11 @@ def signals() -> object:
         (["--peers", "torchserve", "triton"], "invalid choice: 'triton' (choose from "),
         (["--models", "vgg"], "invalid choice: 'vgg' (choose from "),
         (["--image-sizes", "1x1"], "invalid choice: '1x1' (choose from "),
-        (["--clients", "1", "none"], "must be a whole number from 1 to 1000, got 'none'"),
-        (["--clients", "0"], "must be a whole number from 1 to 1000, got '0'"),
-        (["--rounds", "-1"], "must be a whole number from 1 to 1000, got '-1'"),
-        (["--seconds", "nan"], "must be a number of seconds from 0.5 to 1000, got 'nan'"),
-        (["--seconds", "soon"], "must be a number of seconds from 0.5 to 1000, got 'soon'"),
+        (["--clients", "1", "none"], "not a whole number from 1 to 1000: 'none'"),
+        (["--clients", "0"], "not a whole number from 1 to 1000: '0'"),
+        (["--rounds", "-1"], "not a whole number from 1 to 1000: '-1'"),
+        (["--seconds", "nan"], "not 0.5 to 1000 seconds: 'nan'"),
+        (["--seconds", "soon"], "not 0.5 to 1000 seconds: 'soon'"),
     ],
 )
 def test_an_invalid_option_is_refused(
