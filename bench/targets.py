@@ -1,162 +1,89 @@
-"""What the servers are to reach, each a ratio of figures from the same rounds."""
-
-from __future__ import annotations
+"""The targets of the serving benchmark, each a ratio of figures of the same rounds."""
 
 import statistics
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from bench.report import Target
+from bench.results import Figure, Results, ratio
 from bench.server import Kind
-from bench.servers import PEER_SERVERS, WHIPPET_FP32, WHIPPET_INT8
-from bench.summary import Figure, Summary, ratio
+from bench.servers import PEERS, WHIPPET_FP32, WHIPPET_INT8
 
-PICTURE: Final = "500x375"
-_BUSY_CLIENTS: Final = 16
+IMAGE_SIZE: Final = "500x375"
+BUSY_CLIENTS: Final = 16
 _TORCHSERVE: Final = "torchserve"
 _OURS: Final = WHIPPET_FP32.name
 _INT8: Final = WHIPPET_INT8.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """One figure and what it is to be.
+def targets(results: Results, model: str) -> list[Target]:
+    """Return the figures of a model's comparison: fp32 and 500x375 unless the name says else."""
+    figures = _Figures(results, model)
+    torch, torch_title = figures.best("torch")
+    openvino, openvino_title = figures.best("openvino")
+    best_torch = f"best torch server ({torch_title})"
+    busy = f"at {BUSY_CLIENTS} clients"
 
-    Attributes:
-        name: of the figure.
-        value: none where a side of it was not measured.
-        bound: none where the figure is told without one.
-        at_least: whether the bound is the least; else it is the most.
-        unit: `s`, or nothing for a ratio.
-    """
+    def at_least(name: str, value: float | None, **bounds: float) -> Target:
+        return Target(name=name, value=value, bound=bounds.get(model), is_minimum=True)
 
-    name: str
-    value: float | None
-    bound: float | None
-    at_least: bool
-    unit: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """Return `met`, `missed`, `not measured`, or nothing where there is no bound."""
-        if self.bound is None:
-            return ""
-        if self.value is None:
-            return "not measured"
-        met = self.value >= self.bound if self.at_least else self.value <= self.bound
-        return "met" if met else "missed"
-
-
-@dataclass(frozen=True)
-class _Bounds:
-    """The least (`*_at_least`) and most of each figure; none is no target."""
-
-    torch_at_least: float | None = None
-    torchserve_at_least: float | None = None
-    openvino_at_least: float | None = None
-    openvino_p50: float | None = None
-    torchserve_p50: float | None = None
-    engine_cpu: float | None = None
-    engine_at_least: float | None = None
-    memory: float | None = None
-    first_answer_seconds: float | None = None
-    int8_at_least: float | None = None
-    int8_torch_at_least: float | None = None
-
-
-_BOUNDS: Final = {
-    "resnet50": _Bounds(
-        torch_at_least=1.25,
-        torchserve_at_least=1.6,
-        openvino_at_least=1.0,
-        openvino_p50=0.75,
-        torchserve_p50=0.5,
-        engine_cpu=1.1,
-        engine_at_least=0.8,
-        memory=1 / 3,
-        first_answer_seconds=2.0,
-        int8_at_least=1.5,
-    ),
-    "mobilenet_v2": _Bounds(torch_at_least=2.0, openvino_at_least=1.2, int8_torch_at_least=2.5),
-}
-
-
-def targets(summary: Summary, model: str) -> list[Target]:
-    """Return every figure of a model's comparison; fp32 and 500x375 unless its name says else."""
-    bounds = _BOUNDS.get(model, _Bounds())
-    reader = _Reader(summary, model)
-    torch, torch_title = reader.best("torch")
-    given, given_title = reader.best("openvino")
-    busy = f"at {_BUSY_CLIENTS} clients"
-
-    def least(name: str, value: float | None, bound: float | None) -> Target:
-        return Target(name=name, value=value, bound=bound, at_least=True)
-
-    def most(name: str, value: float | None, bound: float | None, unit: str = "") -> Target:
-        return Target(name=name, value=value, bound=bound, at_least=False, unit=unit)
+    def at_most(name: str, value: float | None, unit: str = "", **bounds: float) -> Target:
+        return Target(name=name, value=value, bound=bounds.get(model), unit=unit)
 
     return [
-        least(f"throughput {busy} / best torch server ({torch_title})",
-              reader.throughput(_OURS, torch), bounds.torch_at_least),
-        least(f"throughput {busy} / TorchServe",
-              reader.throughput(_OURS, _TORCHSERVE), bounds.torchserve_at_least),
-        least(f"throughput {busy} / best server given OpenVINO ({given_title})",
-              reader.throughput(_OURS, given), bounds.openvino_at_least),
-        most(f"p50 at 1 client / the same server ({given_title})",
-             reader.p50(_OURS, given), bounds.openvino_p50),
-        most("p50 at 1 client / TorchServe",
-             reader.p50(_OURS, _TORCHSERVE), bounds.torchserve_p50),
-        most(f"CPU time an answer {busy} / the engine's own",
-             reader.engine_share("cpu_ms", _OURS, "fp32"), bounds.engine_cpu),
-        least(f"throughput {busy} / the engine's limit",
-              reader.engine_share("throughput", _OURS, "fp32"), bounds.engine_at_least),
-        most("memory / TorchServe", reader.memory(_OURS, _TORCHSERVE), bounds.memory),
-        most("first answer after start", summary.first_answer_seconds(_OURS, model),
-             bounds.first_answer_seconds, "s"),
-        least(f"int8 throughput {busy} / fp32",
-              reader.throughput(_INT8, _OURS), bounds.int8_at_least),
-        least(f"int8 throughput {busy} / best torch server ({torch_title})",
-              reader.throughput(_INT8, torch), bounds.int8_torch_at_least),
-        most(f"int8 CPU time an answer {busy} / the engine's own",
-             reader.engine_share("cpu_ms", _INT8, "int8"), None),
-        least(f"int8 throughput {busy} / the engine's limit",
-              reader.engine_share("throughput", _INT8, "int8"), None),
+        at_least(f"throughput {busy} / {best_torch}",
+                 figures.ratio("throughput", _OURS, torch), resnet50=1.25, mobilenet_v2=2.0),
+        at_least(f"throughput {busy} / TorchServe",
+                 figures.ratio("throughput", _OURS, _TORCHSERVE), resnet50=1.6),
+        at_least(f"throughput {busy} / best server with OpenVINO ({openvino_title})",
+                 figures.ratio("throughput", _OURS, openvino), resnet50=1.0, mobilenet_v2=1.2),
+        at_most(f"p50 at 1 client / the same server ({openvino_title})",
+                figures.ratio("p50_ms", _OURS, openvino), resnet50=0.75),
+        at_most("p50 at 1 client / TorchServe",
+                figures.ratio("p50_ms", _OURS, _TORCHSERVE), resnet50=0.5),
+        at_most(f"CPU time of a response {busy} / the engine's own",
+                figures.engine_ratio("cpu_ms", _OURS, "fp32"), resnet50=1.1),
+        at_least(f"throughput {busy} / the engine's limit",
+                 figures.engine_ratio("throughput", _OURS, "fp32"), resnet50=0.8),
+        at_most("memory / TorchServe", figures.memory_ratio(_OURS, _TORCHSERVE), resnet50=1 / 3),
+        at_most("first response after start", results.first_response_seconds(_OURS, model), "s",
+                resnet50=2.0),
+        at_least(f"int8 throughput {busy} / fp32",
+                 figures.ratio("throughput", _INT8, _OURS), resnet50=1.5),
+        at_least(f"int8 throughput {busy} / {best_torch}",
+                 figures.ratio("throughput", _INT8, torch), mobilenet_v2=2.5),
+        at_most(f"int8 CPU time of a response {busy} / the engine's own",
+                figures.engine_ratio("cpu_ms", _INT8, "int8")),
+        at_least(f"int8 throughput {busy} / the engine's limit",
+                 figures.engine_ratio("throughput", _INT8, "int8")),
     ]  # fmt: skip
 
 
-class _Reader:
-    def __init__(self, summary: Summary, model: str) -> None:
-        self._summary = summary
-        self._model = model
+@dataclass
+class _Figures:
+    results: Results
+    model: str
 
     def best(self, kind: Kind) -> tuple[str, str]:
-        """Return name and title of the peer of a kind that answers most when busy."""
-        figures = {
-            (peer.name, peer.title): statistics.median(values.values())
-            for peer in PEER_SERVERS
-            if peer.kind == kind and (values := self._figures("throughput", peer.name))
+        """Return name and title of the peer of a kind with the highest throughput when busy."""
+        medians = {
+            (peer.name, peer.title): statistics.median(by_round.values())
+            for peer in PEERS
+            if peer.kind == kind and (by_round := self._by_round("throughput", peer.name))
         }
-        if not figures:
-            return "", "none"
-        return max(figures, key=lambda peer: figures[peer])
+        return max(medians, key=lambda peer: medians[peer], default=("", "none"))
 
-    def throughput(self, server: str, other: str) -> float | None:
-        return ratio(self._figures("throughput", server), self._figures("throughput", other))
+    def ratio(self, figure: Figure, server: str, other: str) -> float | None:
+        return ratio(self._by_round(figure, server), self._by_round(figure, other))
 
-    def p50(self, server: str, other: str) -> float | None:
-        return ratio(self._figures("p50_ms", server), self._figures("p50_ms", other))
+    def engine_ratio(self, figure: Figure, server: str, precision: str) -> float | None:
+        engine = self.results.engine_by_round(figure, precision, self.model)
+        return ratio(self._by_round(figure, server), engine)
 
-    def engine_share(
-        self, figure: Literal["throughput", "cpu_ms"], server: str, precision: str
-    ) -> float | None:
-        engine = self._summary.engine(precision, self._model)
-        limit = {key: float(getattr(sample, figure)) for key, sample in engine.items()}
-        return ratio(self._figures(figure, server), limit)
-
-    def memory(self, server: str, other: str) -> float | None:
-        own = self._summary.memory_bytes(server, self._model)
-        others = self._summary.memory_bytes(other, self._model)
+    def memory_ratio(self, server: str, other: str) -> float | None:
+        own, others = (self.results.memory_bytes(name, self.model) for name in (server, other))
         return own / others if own and others else None
 
-    def _figures(self, figure: Figure, server: str) -> dict[int, float]:
-        clients = 1 if figure == "p50_ms" else _BUSY_CLIENTS
-        return self._summary.by_round(figure, server, self._model, PICTURE, clients)
+    def _by_round(self, figure: Figure, server: str) -> dict[int, float]:
+        client_count = 1 if figure == "p50_ms" else BUSY_CLIENTS
+        return self.results.by_round(figure, server, self.model, IMAGE_SIZE, client_count)

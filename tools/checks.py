@@ -14,6 +14,7 @@ from pathlib import Path
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 
+_BENCH = str(ROOT / ".venvs" / "bench" / "bin" / "python")
 _LOGS = ROOT / "build" / "logs" / "checks"
 _TRAINING = str(ROOT / ".venvs" / "training" / "bin" / "python")
 _PYTEST = ("-m", "pytest", "-q")
@@ -58,8 +59,9 @@ CHECKS = (
     _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
     _suite("tests/stacks", "tests/stacks"),
     _suite("tests/lambda_src", "tests/lambda_src"),
-    _suite("tests/tools", "tests/tools", "tests/bench", "tests/local_cloud"),
+    _suite("tests/tools", "tests/tools", "tests/local_cloud"),
     _suite("tests/contract", "tests/contract"),
+    _suite("tests/bench", "tests/bench", python=_BENCH),
     Check("style", ("make", "style")),
 )  # fmt: skip
 

@@ -1,11 +1,11 @@
-"""mosec given OpenVINO: bytes in, JSON out, a process a worker."""
+"""mosec with OpenVINO: bytes in, JSON out, one process for each worker."""
 
-from __future__ import annotations
-
+import io
 from typing import Any
 
 import mosec
-from openvino_classifier import OpenVinoClassifier
+import openvino_classifier
+from PIL import Image
 from settings import MODEL_FOLDER, THREAD_COUNT, WORKER_COUNT
 
 
@@ -14,15 +14,16 @@ class Classifier(mosec.Worker):
 
     def __init__(self) -> None:
         """Load the network in each process."""
-        self.classifier = OpenVinoClassifier(MODEL_FOLDER, THREAD_COUNT)
+        self.classifier = openvino_classifier.Classifier(MODEL_FOLDER, THREAD_COUNT)
 
     def deserialize(self, data: bytes) -> bytes:
-        """Take the body as it is: the default reads JSON."""
+        """Return the body unchanged; the default reads JSON."""
         return data
 
     def forward(self, data: bytes) -> dict[str, Any]:
-        """Answer one picture."""
-        return {"predictions": self.classifier.classify(self.classifier.preprocess(data))}
+        """Return the five most probable classes of an image."""
+        image = self.classifier.preprocess(Image.open(io.BytesIO(data)))
+        return {"predictions": self.classifier.classify(image[None])[0]}
 
 
 if __name__ == "__main__":

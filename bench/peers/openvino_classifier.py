@@ -1,8 +1,5 @@
 """What the OpenVINO peers share: the artifact's network compiled, Pillow and numpy before it."""
 
-from __future__ import annotations
-
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +9,8 @@ import openvino
 from PIL import Image
 
 
-class OpenVinoClassifier:
-    """The network on `thread_count` cores, one picture at a time."""
+class Classifier:
+    """The network on `thread_count` cores, one image at a time."""
 
     def __init__(self, folder: Path, thread_count: int) -> None:
         """Load `model.onnx`; labels and preprocessing are in the artifact's manifest."""
@@ -29,36 +26,31 @@ class OpenVinoClassifier:
         configuration = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": str(thread_count),
-            # The best that is known for several processes: each would pin itself to core 0.
+            # The fastest that was found: of several processes each would pin itself to core 0.
             "ENABLE_CPU_PINNING": "NO",
-            # The same arithmetic for all: on some CPUs the default is bf16.
+            # The same arithmetic in all servers: on some CPUs the default is bf16.
             "INFERENCE_PRECISION_HINT": "f32",
         }
         self._compiled = core.compile_model(network, "CPU", configuration)
 
-    def preprocess(self, data: bytes) -> numpy.ndarray:
-        """Return 1 x 3 x crop x crop of a picture's bytes."""
-        with Image.open(io.BytesIO(data)) as opened:
-            picture = opened.convert("RGB")
-        width, height = picture.size
-        shorter = min(width, height)
-        size = (int(self._resize * width / shorter), int(self._resize * height / shorter))
-        resized = picture.resize(size, Image.Resampling.BILINEAR)
-        left, top = round((size[0] - self._crop) / 2), round((size[1] - self._crop) / 2)
+    def preprocess(self, image: Image.Image) -> numpy.ndarray:
+        """Return 3 x crop x crop."""
+        shorter = min(image.size)
+        width, height = (int(self._resize * side / shorter) for side in image.size)
+        resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+        left, top = round((width - self._crop) / 2), round((height - self._crop) / 2)
         cropped = resized.crop((left, top, left + self._crop, top + self._crop))
-        image = (numpy.asarray(cropped, dtype=numpy.float32) / 255 - self._mean) / self._std
-        return numpy.ascontiguousarray(image.transpose(2, 0, 1)[numpy.newaxis])
+        array = (numpy.asarray(cropped, dtype=numpy.float32) / 255 - self._mean) / self._std
+        return numpy.ascontiguousarray(array.transpose(2, 0, 1))
 
-    def classify(self, image: numpy.ndarray) -> list[dict[str, Any]]:
-        """Return the five best classes of an image (1 x 3 x crop x crop)."""
-        logits = self._compiled(image)[0][0]
+    def classify(self, images: numpy.ndarray) -> list[list[dict[str, Any]]]:
+        """Return the five most probable classes of one image (1 x 3 x crop x crop)."""
+        logits = self._compiled(images)[0][0]
         exponentials = numpy.exp(logits - logits.max())
         probabilities = exponentials / exponentials.sum()
         return [
-            {
-                "label": self._labels[index],
-                "index": int(index),
-                "probability": float(probabilities[index]),
-            }
-            for index in numpy.argsort(-probabilities)[:5]
+            [
+                {"label": self._labels[i], "index": i, "probability": float(probabilities[i])}
+                for i in numpy.argsort(-probabilities)[:5].tolist()
+            ]
         ]

@@ -1,6 +1,4 @@
-"""What a peer is told by the benchmark, through the environment: frameworks own the arguments."""
-
-from __future__ import annotations
+"""Settings of a peer, from environment variables: the frameworks parse the arguments."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the torch peers share: the network as torchvision builds it, its preset transforms."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import torchvision
 from PIL import Image
 
 
-class TorchClassifier:
+class Classifier:
     """ResNet-50 or another classifier of torchvision, in eager mode."""
 
     def __init__(self, folder: Path, thread_count: int) -> None:
@@ -27,20 +25,17 @@ class TorchClassifier:
         self._network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
         self._network.eval()
 
-    def preprocess(self, picture: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Return 3 x crop x crop."""
-        return self._transform(picture.convert("RGB"))
+        return self._transform(image.convert("RGB"))
 
     def classify(self, images: torch.Tensor) -> list[list[dict[str, Any]]]:
-        """Return the five best classes of each image of a batch (N x 3 x crop x crop)."""
+        """Return the five most probable classes of each image of a batch (N x 3 x crop x crop)."""
         with torch.inference_mode():
             best = torch.topk(torch.softmax(self._network(images), dim=1), 5)
+        labels = self._labels
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         return [
-            [
-                {"label": self._labels[index], "index": index, "probability": probability}
-                for index, probability in zip(indices, probabilities, strict=True)
-            ]
-            for indices, probabilities in zip(
-                best.indices.tolist(), best.values.tolist(), strict=True
-            )
+            [{"label": labels[i], "index": i, "probability": p} for i, p in zip(*row, strict=True)]
+            for row in rows
         ]

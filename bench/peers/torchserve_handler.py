@@ -1,6 +1,6 @@
 """TorchServe's image classifier with the transforms that torchvision publishes for the network.
 
-Its own resize to 256 pixels, these networks were trained for 232: all servers answer the same.
+The default resizes to 256 pixels, but these networks were trained with 232.
 """
 
 from torchvision import transforms
@@ -8,7 +8,7 @@ from ts.torch_handler.image_classifier import ImageClassifier
 
 
 class Classifier(ImageClassifier):
-    """Differs in one number."""
+    """The default with another size."""
 
     image_processing = transforms.Compose(
         [

@@ -1,4 +1,4 @@
-"""The network in eager mode, as torch-model-archiver wants it: one class in a file."""
+"""The network in eager mode, as torch-model-archiver needs it: one class in a file."""
 
 from torchvision.models import resnet
 

@@ -1,4 +1,4 @@
-"""The least that asks an endpoint: boto3 and nothing else."""
+"""The smallest handler that invokes an endpoint: boto3 and nothing else."""
 
 import base64
 import json
@@ -11,14 +11,10 @@ client = boto3.client("sagemaker-runtime")
 
 
 def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Pass a picture on, unchecked.
-
-    Args:
-        event: an API Gateway REST proxy event.
-    """
-    answer = client.invoke_endpoint(
+    """Invoke the endpoint with the body of an API Gateway REST proxy event, unchecked."""
+    response = client.invoke_endpoint(
         EndpointName=os.environ["ENDPOINT_NAME"],
         Body=base64.b64decode(event["body"]),
         ContentType="image/jpeg",
     )
-    return {"statusCode": 200, "body": json.dumps(json.loads(answer["Body"].read()))}
+    return {"statusCode": 200, "body": json.dumps(json.loads(response["Body"].read()))}

@@ -1,4 +1,4 @@
-"""What Powertools' documentation leads to: resolver, validation by pydantic, logs and metrics.
+"""A handler as in Powertools' documentation: resolver, validation by pydantic, logs and metrics.
 
 Its Tracer is left out, which is in its favour: the X-Ray SDK would slow its start further.
 """
@@ -28,14 +28,14 @@ class Prediction(BaseModel):
 
 
 class Model(BaseModel):
-    """Which model answered."""
+    """The model that computed the classes."""
 
     name: str
     version: str
 
 
 class Classification(BaseModel):
-    """The answer."""
+    """The response."""
 
     predictions: list[Prediction]
     model: Model
@@ -43,23 +43,18 @@ class Classification(BaseModel):
 
 @app.post("/predict")
 def predict() -> Classification:
-    """Ask the endpoint and validate what it says."""
-    answer = client.invoke_endpoint(
+    """Invoke the endpoint and validate its response."""
+    response = client.invoke_endpoint(
         EndpointName=os.environ["ENDPOINT_NAME"],
         Body=base64.b64decode(app.current_event.body or ""),
         ContentType="image/jpeg",
     )
     metrics.add_metric("Predictions", MetricUnit.Count, 1)
-    return Classification.model_validate_json(answer["Body"].read())
+    return Classification.model_validate_json(response["Body"].read())
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an event.
-
-    Args:
-        event: an API Gateway REST proxy event.
-        context: Lambda's context.
-    """
+    """Return the response to an API Gateway REST proxy event."""
     return app.resolve(event, context)

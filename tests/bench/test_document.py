@@ -4,10 +4,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.document import write_document
-from bench.errors import BenchError
-from bench.results import CellSample, EngineSample, Failure, Results, StartSample, read_results
-from bench.servers import OURS, PEER_SERVERS
-from bench.summary import Summary
+from bench.programs import BenchError
+from bench.results import CellSample, EngineSample, Results, StartSample, read_results
+from bench.servers import EVERY_SERVER
 from bench.targets import targets
 
 THROUGHPUT = {
@@ -23,7 +22,7 @@ def sample(server: str, client_count: int) -> CellSample:
     return CellSample(
         server=server,
         model="resnet50",
-        picture="500x375",
+        image_size="500x375",
         client_count=client_count,
         round=0,
         throughput=throughput,
@@ -40,23 +39,23 @@ def results() -> Results:
         machine={
             "date": "2026-11-21",
             "processor": "A processor",
-            "cores": "2",
+            "cores": "2 cores",
             "memory": "24 GiB",
             "system": "Linux",
         },
         options={
             "models": ["resnet50"],
-            "pictures": ["500x375"],
-            "clients": [1, 16],
+            "image_sizes": ["500x375"],
+            "client_counts": [1, 16],
             "rounds": 1,
             "seconds": 3.0,
         },
-        versions={server.name: "packages 1.0" for server in (*OURS, *PEER_SERVERS)},
-        settings={server.name: {"BENCH_WORKERS": "2"} for server in (*OURS, *PEER_SERVERS)},
+        versions={server.name: "packages 1.0" for server in EVERY_SERVER},
+        settings={server.name: {"BENCH_WORKERS": "2"} for server in EVERY_SERVER},
         cells=[sample(server, count) for server in THROUGHPUT for count in (1, 16)],
         starts=[
             StartSample(
-                server=name, model="resnet50", first_answer_seconds=3.0, memory_bytes=memory
+                server=name, model="resnet50", first_response_seconds=3.0, memory_bytes=memory
             )
             for name, memory in (("whippet-fp32", 400_000_000), ("torchserve", 1_500_000_000))
         ],
@@ -65,24 +64,24 @@ def results() -> Results:
                 precision="fp32", model="resnet50", round=0, throughput=40.0, cpu_ms=50.0, p50_ms=9
             )
         ],
-        failures=[Failure(server="bentoml", model="resnet50", reason="no | such\npackage")],
+        failures={"resnet50": {"bentoml": "no | such\npackage"}},
     )
 
 
 def test_each_target_says_what_was_measured_and_whether_that_is_enough(results: Results) -> None:
-    found = {t.name: (t.value, t.verdict) for t in targets(Summary(results), "resnet50")}
+    found = {t.name: (t.value, t.verdict) for t in targets(results, "resnet50")}
     assert found["throughput at 16 clients / best torch server (LitServe)"] == (1.2, "missed")
     assert found["throughput at 16 clients / TorchServe"] == (2.0, "met")
     assert found["p50 at 1 client / TorchServe"] == (0.5, "met")
-    assert found["CPU time an answer at 16 clients / the engine's own"] == (1.2, "missed")
+    assert found["CPU time of a response at 16 clients / the engine's own"] == (1.2, "missed")
     assert found["throughput at 16 clients / the engine's limit"] == (0.75, "missed")
-    assert found["first answer after start"] == (3.0, "missed")
+    assert found["first response after start"] == (3.0, "missed")
     assert found["int8 throughput at 16 clients / fp32"] == (None, "not measured")
     assert found["int8 throughput at 16 clients / the engine's limit"] == (None, "")
 
 
 def test_a_model_without_any_peer_has_targets_that_were_not_measured(results: Results) -> None:
-    assert {t.verdict for t in targets(Summary(results), "mobilenet_v2")} == {"", "not measured"}
+    assert {t.verdict for t in targets(results, "mobilenet_v2")} == {"", "not measured"}
 
 
 def test_the_document_has_every_cell_and_every_failure(results: Results, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bench.connection import Connection
-from bench.load import NO_ANSWER, drive
-from bench.servers import PEER_SERVERS, WHIPPET_FP32
+from bench.load import NO_RESPONSE, drive
+from bench.servers import PEERS, WHIPPET_FP32
 
-PICTURE = b"\xff\xd8 a picture"
+IMAGE = b"\xff\xd8 an image"
 
 
-class Answering(BaseHTTPRequestHandler):
+class Responding(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bodies: list[bytes]
     busy: threading.Semaphore
@@ -26,15 +26,15 @@ class Answering(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n')
         elif self.path == "/invocations" and not self.busy.acquire(blocking=False):
-            self._answer(503, b"", ("Retry-After", "0.2"))
+            self._respond(503, b"", ("Retry-After", "0.2"))
         else:
             time.sleep(0.02)
             closing = ("Connection", "close") if self.path == "/closing" else ("X-None", "")
-            self._answer(200, b"{}", closing)
+            self._respond(200, b"{}", closing)
             if self.path == "/invocations":
                 self.busy.release()
 
-    def _answer(self, status: int, body: bytes, header: tuple[str, str]) -> None:
+    def _respond(self, status: int, body: bytes, header: tuple[str, str]) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header(*header)
@@ -42,13 +42,15 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Nothing: the test looks at answers."""
+        """Nothing: the test reads the responses."""
 
 
 @contextmanager
 def serving(places: int = 1) -> Iterator[tuple[int, list[bytes]]]:
     bodies: list[bytes] = []
-    handler = type("Handler", (Answering,), {"bodies": bodies, "busy": threading.Semaphore(places)})
+    handler = type(
+        "Handler", (Responding,), {"bodies": bodies, "busy": threading.Semaphore(places)}
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -64,7 +66,7 @@ def test_a_window_has_what_ended_in_it_and_nothing_else() -> None:
     with serving() as (port, _):
         readings = iter([3.0, 4.5])
         window = drive(
-            port, WHIPPET_FP32.request(PICTURE), client_count=1, seconds=0.5,
+            port, WHIPPET_FP32.request(IMAGE), client_count=1, seconds=0.5,
             read_cpu=lambda: next(readings),
         )  # fmt: skip
     assert {exchange.status for exchange in window.exchanges} == {200}
@@ -78,10 +80,10 @@ def test_a_window_has_what_ended_in_it_and_nothing_else() -> None:
     assert 0 < window.client_cpu_seconds < window.seconds
 
 
-def test_a_refused_client_waits_as_it_is_told() -> None:
+def test_a_refused_client_waits_as_retry_after_says() -> None:
     with serving(places=1) as (port, _):
         window = drive(
-            port, WHIPPET_FP32.request(PICTURE), client_count=4, seconds=1.0, read_cpu=lambda: 0.0
+            port, WHIPPET_FP32.request(IMAGE), client_count=4, seconds=1.0, read_cpu=lambda: 0.0
         )
     statuses = [exchange.status for exchange in window.exchanges]
     assert set(statuses) == {200, 503}
@@ -89,28 +91,28 @@ def test_a_refused_client_waits_as_it_is_told() -> None:
     assert statuses.count(503) <= 18
 
 
-def test_a_server_that_is_not_there_is_no_answer() -> None:
+def test_a_server_that_is_not_there_gives_no_response() -> None:
     with serving() as (port, _):
         pass
     window = drive(
-        port, WHIPPET_FP32.request(PICTURE), client_count=1, seconds=0.5, read_cpu=lambda: 0.0
+        port, WHIPPET_FP32.request(IMAGE), client_count=1, seconds=0.5, read_cpu=lambda: 0.0
     )
-    assert {exchange.status for exchange in window.exchanges} == {NO_ANSWER}
+    assert {exchange.status for exchange in window.exchanges} == {NO_RESPONSE}
 
 
 @pytest.mark.parametrize(("path", "body"), [("/chunked", b'{"a": 1}'), ("/closing", b"{}")])
-def test_answers_of_each_framing_are_read(path: str, body: bytes) -> None:
+def test_responses_of_each_framing_are_read(path: str, body: bytes) -> None:
     request = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
     with serving() as (port, _):
         connection = Connection(port)
-        answers = [connection.ask(request) for _ in range(2)]
+        responses = [connection.send(request) for _ in range(2)]
         connection.close()
-    assert [(answer.status, answer.body) for answer in answers] == [(200, body)] * 2
+    assert [(response.status, response.body) for response in responses] == [(200, body)] * 2
 
 
-def test_a_peer_gets_the_picture_in_the_form_that_it_reads() -> None:
-    for server in PEER_SERVERS:
-        head, _, body = server.request(PICTURE).partition(b"\r\n\r\n")
+def test_a_peer_gets_the_image_in_the_form_that_it_reads() -> None:
+    for server in PEERS:
+        head, _, body = server.request(IMAGE).partition(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in head
-        assert body.count(PICTURE) == 1
-        assert (body == PICTURE) == (server.form_field is None)
+        assert body.count(IMAGE) == 1
+        assert (body == IMAGE) == (server.form_field is None)

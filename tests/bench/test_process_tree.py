@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import process_tree
+from bench.process_tree import ProcessTree
 
 # Starts a child in a session of its own that is busy, and itself does nothing.
 CODE = """
@@ -27,30 +27,30 @@ time.sleep(60)
 
 
 @pytest.fixture
-def root() -> Iterator[int]:
+def tree() -> Iterator[ProcessTree]:
     process = subprocess.Popen(
         [sys.executable, "-c", CODE], start_new_session=True, stdout=subprocess.PIPE
     )
     assert process.stdout
     assert process.stdout.readline() == b"busy\n"
-    yield process.pid
-    process_tree.end(process.pid)
+    yield ProcessTree(process.pid)
+    ProcessTree(process.pid).end()
     process.wait()
     process.stdout.close()
 
 
-def used(root: int, seconds: float) -> float:
-    before = process_tree.cpu_seconds(root)
+def used(tree: ProcessTree, seconds: float) -> float:
+    before = tree.cpu_seconds()
     time.sleep(seconds)
-    return process_tree.cpu_seconds(root) - before
+    return tree.cpu_seconds() - before
 
 
-def test_the_time_of_children_counts_and_none_passes_while_paused(root: int) -> None:
-    assert used(root, 0.5) > 0.1
-    process_tree.pause(root)
-    assert used(root, 0.3) == 0
-    process_tree.resume(root)
-    assert used(root, 0.5) > 0.1
+def test_the_time_of_children_counts_and_none_passes_while_paused(tree: ProcessTree) -> None:
+    assert used(tree, 0.5) > 0.1
+    tree.pause()
+    assert used(tree, 0.3) == 0
+    tree.resume()
+    assert used(tree, 0.5) > 0.1
 
 
 def test_the_time_of_children_that_have_ended_counts() -> None:
@@ -59,18 +59,18 @@ def test_the_time_of_children_that_have_ended_counts() -> None:
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ended\n"
-        used_seconds = process_tree.cpu_seconds(process.pid)
-        process_tree.end(process.pid)
+        used_seconds = ProcessTree(process.pid).cpu_seconds()
+        ProcessTree(process.pid).end()
     # The kernel counts in hundredths.
     assert used_seconds > 0.4
 
 
-def test_the_memory_is_of_both_processes(root: int) -> None:
-    assert process_tree.memory_bytes(root) > 8_000_000
+def test_the_memory_is_of_both_processes(tree: ProcessTree) -> None:
+    assert tree.memory_bytes() > 8_000_000
 
 
-def test_every_process_ends_even_while_paused(root: int) -> None:
-    process_tree.pause(root)
-    process_tree.end(root)
-    assert used(root, 0.2) == 0
-    assert process_tree.memory_bytes(root) == 0
+def test_every_process_ends_even_while_paused(tree: ProcessTree) -> None:
+    tree.pause()
+    tree.end()
+    assert used(tree, 0.2) == 0
+    assert tree.memory_bytes() == 0

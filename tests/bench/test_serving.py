@@ -16,17 +16,17 @@ def signals() -> object:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--peers", "torchserve,triton"], "triton is unknown; there are torchserve,"),
-        (["--models", "vgg"], "vgg is unknown; there are resnet50, mobilenet_v2"),
-        (["--pictures", "1x1"], "1x1 is unknown"),
-        (["--clients", "1,none"], "'none' is no whole number from 1 to"),
-        (["--clients", "0"], "'0' is no whole number"),
-        (["--rounds", "-1"], "'-1' is no whole number"),
-        (["--seconds", "nan"], "'nan' is no number of seconds from 0.5"),
-        (["--seconds", "soon"], "'soon' is no number of seconds"),
+        (["--peers", "torchserve", "triton"], "invalid choice: 'triton' (choose from "),
+        (["--models", "vgg"], "invalid choice: 'vgg' (choose from "),
+        (["--image-sizes", "1x1"], "invalid choice: '1x1' (choose from "),
+        (["--clients", "1", "none"], "not a whole number from 1 to 1000: 'none'"),
+        (["--clients", "0"], "not a whole number from 1 to 1000: '0'"),
+        (["--rounds", "-1"], "not a whole number from 1 to 1000: '-1'"),
+        (["--seconds", "nan"], "not 0.5 to 1000 seconds: 'nan'"),
+        (["--seconds", "soon"], "not 0.5 to 1000 seconds: 'soon'"),
     ],
 )
-def test_an_option_that_is_not_allowed_is_told(
+def test_an_invalid_option_is_refused(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -1,14 +1,13 @@
 import pytest
 
-from bench.results import CellSample, EngineSample, Results, StartSample
-from bench.summary import Summary, percentile, ratio
+from bench.results import CellSample, EngineSample, Results, StartSample, percentile, ratio
 
 
 def cell(round_number: int, throughput: float, latencies_ms: list[float]) -> CellSample:
     return CellSample(
         server="a",
         model="m",
-        picture="p",
+        image_size="p",
         client_count=4,
         round=round_number,
         throughput=throughput,
@@ -19,9 +18,8 @@ def cell(round_number: int, throughput: float, latencies_ms: list[float]) -> Cel
     )
 
 
-def summary(*cells: CellSample) -> Summary:
-    results = Results(machine={}, options={}, versions={}, settings={}, cells=list(cells))
-    return Summary(results)
+def results(*cells: CellSample) -> Results:
+    return Results(machine={}, options={}, versions={}, settings={}, cells=list(cells))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +35,7 @@ def test_no_values_have_no_percentile() -> None:
 
 
 def test_latencies_of_all_rounds_are_one_set_and_other_figures_medians() -> None:
-    found = summary(cell(0, 10.0, [1.0, 1.0, 1.0]), cell(1, 40.0, [9.0]), cell(2, 20.0, [2.0]))
+    found = results(cell(0, 10.0, [1.0, 1.0, 1.0]), cell(1, 40.0, [9.0]), cell(2, 20.0, [2.0]))
     measured = found.cell("a", "m", "p", 4)
     assert measured is not None
     assert (measured.throughput, measured.cpu_ms) == (20.0, 20.0)
@@ -45,15 +43,15 @@ def test_latencies_of_all_rounds_are_one_set_and_other_figures_medians() -> None
     assert (measured.refused, measured.failed) == (6, 12)
 
 
-def test_a_cell_without_an_answer_has_no_figures() -> None:
-    found = summary(cell(0, 0.0, []))
+def test_a_cell_without_a_response_has_no_figures() -> None:
+    found = results(cell(0, 0.0, []))
     assert found.cell("a", "m", "p", 4) is None
     assert found.cell("a", "m", "p", 16) is None
     assert found.by_round("p50_ms", "a", "m", "p", 4) == {}
 
 
-def test_a_round_without_an_answer_counts_in_no_ratio() -> None:
-    found = summary(cell(0, 10.0, [1.0, 3.0, 5.0]), cell(1, 0.0, []))
+def test_a_round_without_a_response_counts_in_no_ratio() -> None:
+    found = results(cell(0, 10.0, [1.0, 3.0, 5.0]), cell(1, 0.0, []))
     assert found.by_round("p50_ms", "a", "m", "p", 4) == {0: 3.0}
     assert found.by_round("throughput", "a", "m", "p", 4) == {0: 10.0}
 
@@ -66,17 +64,17 @@ def test_a_ratio_is_the_median_of_the_rounds_that_both_have() -> None:
 
 def test_starts_and_engine_are_found_by_server_and_model() -> None:
     starts = [
-        StartSample(server="a", model="m", first_answer_seconds=seconds, memory_bytes=memory)
+        StartSample(server="a", model="m", first_response_seconds=seconds, memory_bytes=memory)
         for seconds, memory in ((1.0, 100), (3.0, None))
     ]
     engine = EngineSample(
         precision="fp32", model="m", round=2, throughput=5.0, cpu_ms=1.0, p50_ms=1.0
     )
-    found = Summary(
-        Results(machine={}, options={}, versions={}, settings={}, starts=starts, engine=[engine])
+    found = Results(
+        machine={}, options={}, versions={}, settings={}, starts=starts, engine=[engine]
     )
-    assert found.first_answer_seconds("a", "m") == 2.0
+    assert found.first_response_seconds("a", "m") == 2.0
     assert found.memory_bytes("a", "m") == 100
-    assert (found.first_answer_seconds("b", "m"), found.memory_bytes("a", "n")) == (None, None)
-    assert found.engine("fp32", "m") == {2: engine}
-    assert found.engine("int8", "m") == {}
+    assert (found.first_response_seconds("b", "m"), found.memory_bytes("a", "n")) == (None, None)
+    assert found.engine_by_round("throughput", "fp32", "m") == {2: 5.0}
+    assert found.engine_by_round("p50_ms", "int8", "m") == {}
