@@ -102,7 +102,7 @@ def read_quotas(
         region: the region that is deployed to.
     """
     yield from _instances(settings, session.client("service-quotas", region_name=region))
-    wanted = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
+    wanted = settings.api.reserved_concurrency or settings.api.max_provisioned_concurrency
     if wanted:
         yield _concurrency(settings, session, region, wanted)
 
@@ -120,7 +120,7 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
 
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
-    largest = settings.serving.maximum_instance_count
+    largest = settings.serving.max_instance_count
     wanted = _BOTH_FLEETS * largest
     return Quota(
         name=f"SageMaker: {name}",
@@ -128,10 +128,10 @@ def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota
         wanted=wanted,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{wanted}: an update runs two fleets of serving.maximum_instance_count = "
+            f"{wanted}: an update runs two fleets of serving.max_instance_count = "
             f"{largest} side by side, and the account's other endpoints "
             f"count too. Ask for at least {wanted} in Service Quotas, or choose a "
-            "lower serving.maximum_instance_count or another serving.instance_type in "
+            "lower serving.max_instance_count or another serving.instance_type in "
             f"config/{settings.stage}.toml."
         ),
     )
