@@ -1,135 +1,178 @@
-"""The settings of the proxy function and the REST API, and what they must have in common."""
+"""The settings of the proxy function and the REST API."""
 
 import ipaddress
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from stacks.errors import SettingsError
-from stacks.settings.reader import (
-    choice,
-    flag,
-    integer,
-    number,
-    optional_integer,
-    optional_text,
-    retention_days,
-    tables,
-    text,
-    texts,
-)
+from pydantic import Field, model_validator
 
-_FIELD = "[0-9A-Z*,/#-]+"
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+from stacks.settings.base import Entries, RetentionDays, Settings, text
 
+_CRON_FIELD = "[0-9A-Z*,/#-]+"
+_HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
-@dataclass(frozen=True, kw_only=True)
-class ConcurrencySchedule:
-    """From when on how many instances of the proxy are kept warm.
-
-    `cron` has AWS's six fields (minutes, hours, day of month, month, day of week, year), read in
-    `time_zone`. A number alone, not a range: a day's load is known by the clock or not at all.
-    """
-
-    cron: str = text(
-        rf"{_FIELD} {_FIELD} (\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?) {_FIELD}",
+Cron = Annotated[
+    str,
+    text(
+        rf"{_CRON_FIELD} {_CRON_FIELD} "
+        rf"(\? {_CRON_FIELD} {_CRON_FIELD}|{_CRON_FIELD} {_CRON_FIELD} \?) {_CRON_FIELD}",
         'six fields such as "0 7 ? * MON-FRI *", one of the two days being ?',
-    )
-    time_zone: str = text(
-        r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", "a time zone such as UTC or Europe/Berlin"
-    )
-    provisioned_concurrency: int = integer(0, 1000)
+    ),
+]
+TimeZone = Annotated[
+    str, text(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", "a time zone such as UTC or Europe/Berlin")
+]
+Origin = Annotated[
+    str, text(r"https?://[a-z0-9.-]+(:\d+)?", "one origin such as https://app.example.com")
+]
+AddressRange = Annotated[
+    str, text(r"[0-9a-f.:]+/\d{1,3}", "an address range such as 203.0.113.0/24")
+]
+HostName = Annotated[
+    str,
+    text(
+        rf"(\*\.)?({_HOST_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?",
+        "a host name such as images.example.com, or *.example.com for all below it",
+    ),
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiSettings:
-    """The proxy function and the REST API before it.
+class ConcurrencySchedule(Settings):
+    """From a time of day on, how many instances of the proxy are kept warm."""
 
-    Absent, `reserved_concurrency` reserves nothing and caps nothing. Without `url_hosts` no
-    picture is fetched by its address. Without `allowed_address_ranges` everyone may call who has
-    a key; with them nobody else's requests are let in, a page behind CloudFront included, since
-    the API sees CloudFront's address.
-    """
+    cron: Cron = Field(
+        description="When: minutes, hours, day of month, month, day of week and year, as AWS "
+        "writes them."
+    )
+    time_zone: TimeZone = Field(description="Time zone of `cron`.")
+    provisioned_concurrency: int = Field(
+        ge=0, le=1000, description="Instances that are kept warm from then on."
+    )
 
-    architecture: str = choice("arm64", "x86_64")
-    memory_mb: int = integer(128, 10_240)
-    log_level: str = choice("DEBUG", "INFO", "WARNING", "ERROR")
-    provisioned_concurrency: int = integer(0, 1000)
-    provisioned_concurrency_schedule: tuple[ConcurrencySchedule, ...] = tables(ConcurrencySchedule)
-    reserved_concurrency: int | None = optional_integer(1, 10_000)
-    throttle_requests_per_second: float = number(0.1, 10_000)
-    throttle_burst_requests: int = integer(1, 5000)
-    quota_requests_per_day: int = integer(1, 100_000_000)
-    health_requests_per_second: float = number(0.1, 10_000)
-    health_burst_requests: int = integer(1, 5000)
-    access_log_retention_days: int = retention_days()
-    manage_account_logging_role: bool = flag()
-    cors_allowed_origin: str | None = optional_text(
-        r"https?://[a-z0-9.-]+(:\d+)?", "one origin such as https://app.example.com"
+
+class ApiSettings(Settings):
+    """The proxy function and the REST API in front of it."""
+
+    architecture: Literal["arm64", "x86_64"] = Field(
+        default="arm64", description="Processors of the proxy function."
     )
-    firewall_enabled: bool = flag()
-    # The least that WAF's rate-based rules take is 10.
-    firewall_requests_per_minute_per_address: int = integer(10, 2_000_000_000)
-    allowed_address_ranges: tuple[str, ...] = texts(
-        r"[0-9a-f.:]+/\d{1,3}", "address ranges such as 203.0.113.0/24"
+    memory_mb: int = Field(
+        default=512,
+        ge=128,
+        le=10_240,
+        description="Memory of the proxy function; its CPU power grows with it.",
     )
-    url_hosts: tuple[str, ...] = texts(
-        rf"(\*\.)?({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?",
-        "host names such as images.example.com, or *.example.com for all below it",
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe messages that the proxy logs."
+    )
+    provisioned_concurrency: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Instances of the proxy that are kept warm. A new account has a concurrency of "
+        "10, which leaves none for this.",
+    )
+    provisioned_concurrency_schedule: Entries[ConcurrencySchedule] = Field(
+        default=(), description="Other values of `provisioned_concurrency` by time of day."
+    )
+    reserved_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="Concurrency that is reserved for the proxy and that it cannot exceed. Not "
+        "set: the proxy shares the account's concurrency without a limit of its own.",
+    )
+    throttle_requests_per_second: float = Field(
+        default=10, ge=0.1, le=10_000, description="Sustained rate of requests with a key."
+    )
+    throttle_burst_requests: int = Field(
+        default=20, ge=1, le=5000, description="Requests with a key that may come at once."
+    )
+    quota_requests_per_day: int = Field(
+        default=10_000, ge=1, le=100_000_000, description="Requests with a key in a day."
+    )
+    health_requests_per_second: float = Field(
+        default=2,
+        ge=0.1,
+        le=10_000,
+        description="Sustained rate of `GET /health`, which needs no key.",
+    )
+    health_burst_requests: int = Field(
+        default=5, ge=1, le=5000, description="Requests of `GET /health` that may come at once."
+    )
+    access_log_retention_days: RetentionDays = Field(
+        default=30, description="How long the access log of the API is kept."
+    )
+    manage_account_logging_role: bool = Field(
+        default=True,
+        description="Whether the stage sets the role with which API Gateway writes logs. There is "
+        "one in each account and region: `true` in one stage only.",
+    )
+    cors_allowed_origin: Origin | None = Field(
+        default=None,
+        description="Origin of another page whose scripts may call the API. Not set: none may.",
+    )
+    firewall_enabled: bool = Field(
+        default=False,
+        description="Whether WAF protects the API. It is billed by month, rule and request.",
+    )
+    # 10 is the minimum of WAF's rate-based rules.
+    firewall_requests_per_minute_per_address: int = Field(
+        default=1200,
+        ge=10,
+        le=2_000_000_000,
+        description="Rate above which the firewall blocks an IP address.",
+    )
+    allowed_address_ranges: Entries[AddressRange] = Field(
+        default=(),
+        description="Only these addresses may call the API; the page cannot be enabled then. "
+        "Empty: everyone with a key may.",
+    )
+    url_hosts: Entries[HostName] = Field(
+        default=(),
+        description="Hosts from which an image may be fetched by its `https` URL. Empty: requests "
+        "with a URL are refused.",
     )
 
     @property
-    def largest_provisioned_concurrency(self) -> int:
-        """The most that is provisioned at any time of the day."""
+    def max_provisioned_concurrency(self) -> int:
+        """The maximum of `provisioned_concurrency` and its schedule."""
         scheduled = (each.provisioned_concurrency for each in self.provisioned_concurrency_schedule)
         return max((self.provisioned_concurrency, *scheduled))
 
+    @model_validator(mode="after")
+    def _check_concurrency(self) -> Self:
+        provisioned = self.max_provisioned_concurrency
+        if self.reserved_concurrency is not None and self.reserved_concurrency < provisioned:
+            raise ValueError(
+                f"api.reserved_concurrency = {self.reserved_concurrency}: expected at least "
+                f"{provisioned}, the maximum of api.provisioned_concurrency and its schedule"
+            )
+        return self
 
-def check_api(api: ApiSettings, *, file: str) -> None:
-    """Check what one setting alone cannot show.
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        throttle = self.throttle_requests_per_second
+        if self.health_requests_per_second > throttle:
+            raise ValueError(
+                f"api.health_requests_per_second = {self.health_requests_per_second:g}: "
+                f"expected at most api.throttle_requests_per_second = {throttle:g}: /health needs "
+                "no key, and must not take more of the proxy than requests with a key"
+            )
+        by_address = self.firewall_requests_per_minute_per_address
+        if self.firewall_enabled and by_address < 60 * throttle:
+            raise ValueError(
+                f"api.firewall_requests_per_minute_per_address = {by_address}: expected at least "
+                f"{60 * throttle:g}, 60 times api.throttle_requests_per_second: the firewall "
+                "would block a caller who keeps to the limits of the key"
+            )
+        return self
 
-    Args:
-        api: the section.
-        file: the file's name, for errors.
-
-    Raises:
-        SettingsError: two settings contradict each other, or an address range is none.
-    """
-    _check_concurrency(api, file)
-    _check_limits(api, file)
-    for address_range in api.allowed_address_ranges:
-        _check_range(address_range, file)
-
-
-def _check_concurrency(api: ApiSettings, file: str) -> None:
-    largest = api.largest_provisioned_concurrency
-    if api.reserved_concurrency is not None and api.reserved_concurrency < largest:
-        raise SettingsError(
-            f"{file}: api.reserved_concurrency = {api.reserved_concurrency}: expected at least "
-            f"{largest}, which api.provisioned_concurrency and its schedule ask for at most"
-        )
-
-
-def _check_limits(api: ApiSettings, file: str) -> None:
-    throttle = api.throttle_requests_per_second
-    if api.health_requests_per_second > throttle:
-        raise SettingsError(
-            f"{file}: api.health_requests_per_second = {api.health_requests_per_second:g}: "
-            f"expected at most api.throttle_requests_per_second = {throttle:g}: who asks for "
-            "health needs no key, and must not take more of the proxy than those who have one"
-        )
-    by_address = api.firewall_requests_per_minute_per_address
-    if api.firewall_enabled and by_address < 60 * throttle:
-        raise SettingsError(
-            f"{file}: api.firewall_requests_per_minute_per_address = {by_address}: expected at "
-            f"least {60 * throttle:g}, 60 times api.throttle_requests_per_second: the firewall "
-            "would block a caller who keeps to the limits of the key"
-        )
-
-
-def _check_range(address_range: str, file: str) -> None:
-    try:
-        ipaddress.ip_network(address_range)
-    except ValueError as error:
-        raise SettingsError(
-            f"{file}: api.allowed_address_ranges names {address_range!r}: {error}; expected a "
-            "range such as 203.0.113.0/24 or 2001:db8::/32"
-        ) from error
+    @model_validator(mode="after")
+    def _check_address_ranges(self) -> Self:
+        for address_range in self.allowed_address_ranges:
+            try:
+                ipaddress.ip_network(address_range)
+            except ValueError as error:
+                raise ValueError(
+                    f"api.allowed_address_ranges names {address_range!r}: {error}; expected a "
+                    "range such as 203.0.113.0/24 or 2001:db8::/32"
+                ) from error
+        return self

@@ -1,6 +1,13 @@
 """What the name of a SageMaker instance type tells about the machine."""
 
 import re
+from typing import Annotated
+
+from stacks.settings.base import text
+
+InstanceType = Annotated[
+    str, text(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type of SageMaker such as ml.m5.large")
+]
 
 _FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
 # Families whose storage is local NVMe though no "d" in the name says so.

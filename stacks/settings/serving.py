@@ -1,110 +1,141 @@
-"""The settings of the endpoint, and what they must have in common."""
+"""The settings of the endpoint."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from stacks.errors import SettingsError
+from pydantic import Field, model_validator
+
 from stacks.settings import instance_types
+from stacks.settings.base import Settings, text
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
-from stacks.settings.reader import choice, flag, integer, number, optional_text, text
+from stacks.settings.instance_types import InstanceType
 
-INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
-INSTANCE_TYPE_EXPECTED = "an instance type of SageMaker such as ml.m5.large"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServingSettings:
-    """The endpoint, its model server, its scaling and how an update of it is watched.
-
-    `precision` chooses the network: `auto` serves int8 where the artifact has it and the instance
-    type has no GPU. `decode = "fast"` lets the JPEG decoder scale down before the resize.
-    `image_uri` is a prebuilt image; absent, the image is built from model_code/. Batches are made
-    on GPU types only. `rollback_alarms_enabled = false` is the break-glass: an update then goes
-    through though an alarm is tripped.
-    """
-
-    instance_type: str = text(INSTANCE_TYPE, INSTANCE_TYPE_EXPECTED)
-    image_uri: str | None = optional_text(IMAGE_URI, IMAGE_URI_EXPECTED)
-    precision: str = choice("auto", "fp32", "int8")
-    decode: str = choice("exact", "fast")
-    max_batch: int = integer(1, 256)
-    max_batch_delay_ms: int = integer(0, 1000)
-    minimum_instance_count: int = integer(1, 100)
-    maximum_instance_count: int = integer(1, 100)
-    target_invocations_per_instance_per_minute: float = number(0.1, 100_000)
-    scale_in_cooldown_seconds: int = integer(0, 3600)
-    scale_out_cooldown_seconds: int = integer(0, 3600)
-    container_startup_timeout_seconds: int = integer(60, 3600)
-    data_capture_percent: int = integer(0, 100)
-    rollback_alarms_enabled: bool = flag()
-    rollback_baking_seconds: int = integer(0, 3600)
-    rollback_5xx_errors_per_minute: int = integer(1, 1_000_000)
-    rollback_model_latency_p99_ms: int = integer(1, 60_000)
+ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 
 
-def check_serving(serving: ServingSettings, *, file: str, region: str | None) -> None:
-    """Check what one setting alone cannot show.
+class ServingSettings(Settings):
+    """The endpoint: its model server, its scaling, and the alarms that roll back an update."""
 
-    Args:
-        serving: the section.
-        file: the file's name, for errors.
-        region: the stage's region, where the file names it.
+    instance_type: InstanceType = Field(
+        default="ml.m5.large", description="SageMaker instance type of the endpoint."
+    )
+    image_uri: ImageUri | None = Field(
+        default=None,
+        description="Prebuilt serving image. Not set: the image is built from `model_code/`.",
+    )
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        default="auto",
+        description="Network to serve. `auto` is int8 where the artifact has it and the instance "
+        "type has no GPU, else fp32.",
+    )
+    decode: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="`fast` lets the JPEG decoder scale an image down before the resize.",
+    )
+    max_batch: int = Field(
+        default=16, ge=1, le=256, description="Images of a batch. GPU types only."
+    )
+    max_batch_delay_ms: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        description="How long an image waits for others to join its batch. GPU types only.",
+    )
+    min_instance_count: int = Field(
+        default=1, ge=1, le=100, description="Instances of the endpoint without load."
+    )
+    max_instance_count: int = Field(
+        default=3, ge=1, le=100, description="Instances of the endpoint under full load."
+    )
+    target_invocations_per_instance_per_minute: float = Field(
+        default=25, ge=0.1, le=100_000, description="Load of an instance that scaling aims at."
+    )
+    scale_in_cooldown_seconds: int = Field(
+        default=30, ge=0, le=3600, description="Wait after scaling before instances are removed."
+    )
+    scale_out_cooldown_seconds: int = Field(
+        default=30, ge=0, le=3600, description="Wait after scaling before instances are added."
+    )
+    container_startup_timeout_seconds: int = Field(
+        default=600,
+        ge=60,
+        le=3600,
+        description="An instance that does not pass its health check by then has failed.",
+    )
+    data_capture_percent: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Share of requests and responses that is stored in the captures bucket.",
+    )
+    rollback_alarms_enabled: bool = Field(
+        default=True,
+        description="Whether an alarm rolls back an update of the endpoint. `false` lets an urgent "
+        "update through while an alarm is on.",
+    )
+    rollback_baking_seconds: int = Field(
+        default=120,
+        ge=0,
+        le=3600,
+        description="How long the alarms watch the new instances before the old ones are removed.",
+    )
+    rollback_5xx_errors_per_minute: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="Alarm for a rollback: responses of the endpoint with status 5XX.",
+    )
+    rollback_model_latency_p99_ms: int = Field(
+        default=5000,
+        ge=1,
+        le=60_000,
+        description="Alarm for a rollback: 99th percentile of the model server's latency.",
+    )
 
-    Raises:
-        SettingsError: two settings contradict each other.
-    """
-    _check_fleet(serving, file)
-    _check_machine(serving, file)
-    if serving.image_uri is not None:
-        _check_image(serving.image_uri, file, region)
+    @model_validator(mode="after")
+    def _check_instance_counts(self) -> Self:
+        if self.min_instance_count > self.max_instance_count:
+            raise ValueError(
+                f"serving.min_instance_count = {self.min_instance_count}: expected at most "
+                f"serving.max_instance_count = {self.max_instance_count}"
+            )
+        scales = self.min_instance_count != self.max_instance_count
+        if instance_types.is_burstable(self.instance_type) and scales:
+            raise ValueError(
+                f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
+                "expected another type, or the same min_instance_count and max_instance_count"
+            )
+        return self
 
+    @model_validator(mode="after")
+    def _check_instance_type(self) -> Self:
+        kind = self.instance_type
+        if instance_types.is_arm(kind):
+            raise ValueError(
+                f"serving.instance_type = {kind!r} is an Arm machine: the serving image is built "
+                "for x86-64, expected a type such as ml.m5.large or ml.c6i.large"
+            )
+        if not instance_types.has_gpu(kind):
+            return self
+        if not instance_types.has_current_gpu_driver(kind):
+            raise ValueError(
+                f"serving.instance_type = {kind!r}: SageMaker has no driver for its GPU that "
+                "supports CUDA 12, expected a newer type such as ml.g4dn.xlarge, ml.g5.xlarge or "
+                "ml.g6.xlarge"
+            )
+        if self.precision == "int8":
+            raise ValueError(
+                f"serving.precision = 'int8' with serving.instance_type = {kind!r}: a GPU serves "
+                "fp32 only, expected precision auto or fp32, or a type without a GPU"
+            )
+        return self
 
-def _check_fleet(serving: ServingSettings, file: str) -> None:
-    smallest, largest = serving.minimum_instance_count, serving.maximum_instance_count
-    if smallest > largest:
-        raise SettingsError(
-            f"{file}: serving.minimum_instance_count = {smallest}: expected at most "
-            f"serving.maximum_instance_count = {largest}"
-        )
-    if instance_types.is_burstable(serving.instance_type) and smallest != largest:
-        raise SettingsError(
-            f"{file}: serving.instance_type = {serving.instance_type!r}: ml.t types cannot scale, "
-            "expected another type, or the same minimum_instance_count and maximum_instance_count"
-        )
-
-
-def _check_machine(serving: ServingSettings, file: str) -> None:
-    kind = serving.instance_type
-    where = f"{file}: serving.instance_type = {kind!r}"
-    if instance_types.is_arm(kind):
-        raise SettingsError(
-            f"{where} is an Arm machine: the serving image is built for x86-64, expected a type "
-            "such as ml.m5.large or ml.c6i.large"
-        )
-    if not instance_types.has_gpu(kind):
-        return
-    if not instance_types.has_current_gpu_driver(kind):
-        raise SettingsError(
-            f"{where}: SageMaker has no driver for its GPU that CUDA 12 runs on, expected a newer "
-            "type such as ml.g4dn.xlarge, ml.g5.xlarge or ml.g6.xlarge"
-        )
-    if serving.precision == "int8":
-        raise SettingsError(
-            f"{file}: serving.precision = 'int8' with serving.instance_type = {kind!r}: a GPU "
-            "serves fp32 only, expected precision auto or fp32, or a type without a GPU"
-        )
-
-
-def _check_image(uri: str, file: str, region: str | None) -> None:
-    image = parse_image_uri(uri)
-    if image.may_change:
-        raise SettingsError(
-            f"{file}: serving.image_uri = {uri!r}: latest (and no tag means latest) is another "
-            "image after each push: the endpoint would not notice, and instances started later "
-            "would serve with another program than those before. Expected a tag that is never "
-            "pushed again, or @sha256:<digest>"
-        )
-    if region not in {None, image.region}:
-        raise SettingsError(
-            f"{file}: serving.image_uri = {uri!r} lies in {image.region} and region = {region!r}: "
-            f"SageMaker pulls images of its own region only, expected a copy in {region}"
-        )
+    @model_validator(mode="after")
+    def _check_image(self) -> Self:
+        if self.image_uri is not None and parse_image_uri(self.image_uri).may_change:
+            raise ValueError(
+                f"serving.image_uri = {self.image_uri!r}: latest (the tag where none is given) is "
+                "another image after each push: the endpoint would not notice, and instances "
+                "started later would run another program than those before. Expected a tag that "
+                "is never pushed again, or @sha256:<digest>"
+            )
+        return self

@@ -1,101 +1,101 @@
-"""The settings of a stage: typed, frozen, bounded, with the unit in each name.
-
-Each stage is a file of config/. Nothing has a default here: what a stage is stands in its file.
-"""
+"""The settings of a stage, and the file that says where they differ from the defaults."""
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, model_validator
 
 from stacks.errors import SettingsError
-from stacks.settings.api import ApiSettings, check_api
-from stacks.settings.reader import (
-    flag,
-    integer,
-    optional_text,
-    read_settings,
-    retention_days,
-    text,
-)
-from stacks.settings.serving import (
-    INSTANCE_TYPE,
-    INSTANCE_TYPE_EXPECTED,
-    ServingSettings,
-    check_serving,
-)
-from stacks.settings.web import WebSettings, check_web
+from stacks.settings.api import ApiSettings
+from stacks.settings.base import RetentionDays, Settings, text
+from stacks.settings.ecr_image import parse_image_uri
+from stacks.settings.monitoring import MonitoringSettings
+from stacks.settings.problems import describe_problems
+from stacks.settings.serving import ServingSettings
+from stacks.settings.storage import StorageSettings
+from stacks.settings.training import TrainingSettings
+from stacks.settings.web import WebSettings
+
+# The longest name made from it is a training job's: at most 63 characters.
+StageName = Annotated[str, text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")]
+AccountId = Annotated[str, text(r"\d{12}", "an account's 12 digits, quoted")]
+Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
+KeyArn = Annotated[
+    str, text(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key")
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class StorageSettings:
-    """How long the buckets keep what nobody deletes by hand."""
+class StageSettings(Settings):
+    """Everything in which one stage differs from another.
 
-    noncurrent_version_retention_days: int = integer(1, 3650)
-    capture_retention_days: int = integer(1, 3650)
-    access_log_retention_days: int = integer(1, 3650)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """The machines of a training job."""
-
-    instance_type: str = text(INSTANCE_TYPE, INSTANCE_TYPE_EXPECTED)
-    instance_count: int = integer(1, 20)
-    volume_size_gib: int = integer(1, 16384)
-    maximum_runtime_seconds: int = integer(60, 432_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MonitoringSettings:
-    """When an operator is called: at these values, not only above them."""
-
-    api_latency_p99_ms: int = integer(1, 29_000)
-    api_5xx_errors_per_minute: int = integer(1, 1_000_000)
-    endpoint_5xx_errors_per_minute: int = integer(1, 1_000_000)
-    model_latency_p99_ms: int = integer(1, 60_000)
-    lambda_errors_per_minute: int = integer(1, 1_000_000)
-    lambda_throttles_per_minute: int = integer(1, 1_000_000)
-    alarm_email: str | None = optional_text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageSettings:
-    """Everything that makes one stage differ from another.
-
-    Without `account` and `region` the stage goes wherever the caller's credentials point.
-    `asset_key_arn` is the bootstrap's own KMS key, where it was given one
-    (`cdk bootstrap --bootstrap-customer-key`).
+    The defaults are those of a developer's stage: cheap, and removable as a whole.
     """
 
-    # The longest name made from it is a training job's: at most 63 characters.
-    stage: str = text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")
-    account: str | None = optional_text(r"\d{12}", "an account's 12 digits, quoted")
-    region: str | None = optional_text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")
-    asset_key_arn: str | None = optional_text(
-        r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key"
+    stage: StageName = Field(description="Name of the stage, which is the name of its file.")
+    account: AccountId | None = Field(
+        default=None,
+        description="AWS account of the stage, together with `region`. Not set: the caller's "
+        "credentials decide.",
     )
-    retain_stateful_resources: bool = flag()
-    termination_protection: bool = flag()
-    log_retention_days: int = retention_days()
-    storage: StorageSettings
-    training: TrainingSettings
-    serving: ServingSettings
-    api: ApiSettings
-    web: WebSettings
-    monitoring: MonitoringSettings
+    region: Region | None = Field(default=None, description="AWS region of the stage.")
+    asset_key_arn: KeyArn | None = Field(
+        default=None,
+        description="KMS key of the bootstrap's bucket, if it has one of its own "
+        "(`cdk bootstrap --bootstrap-customer-key`).",
+    )
+    retain_stateful_resources: bool = Field(
+        default=False,
+        description="Whether buckets, keys and logs stay when their stack is deleted.",
+    )
+    termination_protection: bool = Field(
+        default=False, description="Whether CloudFormation refuses to delete the stacks."
+    )
+    log_retention_days: RetentionDays = Field(
+        default=14, description="How long the logs of the functions and the state machine are kept."
+    )
+    storage: StorageSettings = StorageSettings()
+    training: TrainingSettings = TrainingSettings()
+    serving: ServingSettings = ServingSettings()
+    api: ApiSettings = ApiSettings()
+    web: WebSettings = WebSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @property
     def name(self) -> str:
         """The name of the endpoint, the model package group and the REST API of this stage."""
         return f"whippet-{self.stage}"
 
+    @model_validator(mode="after")
+    def _check_region(self) -> Self:
+        if (self.account is None) != (self.region is None):
+            raise ValueError("account and region: expected both or neither")
+        uri = self.serving.image_uri
+        if uri is None or self.region in {None, parse_image_uri(uri).region}:
+            return self
+        raise ValueError(
+            f"serving.image_uri = {uri!r} is in {parse_image_uri(uri).region} and region = "
+            f"{self.region!r}: SageMaker pulls images of its own region only, expected a copy in "
+            f"{self.region}"
+        )
+
+    @model_validator(mode="after")
+    def _check_callers(self) -> Self:
+        if self.web.enabled and self.api.allowed_address_ranges:
+            raise ValueError(
+                "api.allowed_address_ranges and web.enabled exclude each other: the API sees the "
+                "page's requests come from CloudFront's addresses, expected web.enabled = false "
+                "or allowed_address_ranges = []"
+            )
+        return self
+
 
 def load_stage_settings(stage: str, directory: Path) -> StageSettings:
     """Read the settings of a stage from `<directory>/<stage>.toml`.
 
     Raises:
-        SettingsError: there is no such stage, the file is not TOML, or a setting is unknown,
-            missing, out of bounds or at odds with another.
+        SettingsError: there is no such stage, the file is not TOML, or a setting is unknown, out
+            of bounds or at odds with another; a line for each problem.
     """
     stages = sorted(path.stem for path in directory.glob("*.toml"))
     if stage not in stages:
@@ -111,30 +111,8 @@ def load_stage_settings(stage: str, directory: Path) -> StageSettings:
         raise SettingsError(f"{file} is not valid TOML: {error}") from error
     if "stage" in table:
         raise SettingsError(f"{file}: stage is not a setting: the file's name is the stage's")
-    settings = read_settings(StageSettings, {**table, "stage": stage}, file=file)
-    _check_together(settings, file)
-    return settings
-
-
-def _check_together(settings: StageSettings, file: str) -> None:
-    """Check what one setting alone cannot show.
-
-    Raises:
-        SettingsError: two settings contradict each other.
-    """
-    if (settings.account is None) != (settings.region is None):
-        raise SettingsError(f"{file}: account and region: expected both or neither")
-    if settings.training.instance_count > 1:
-        raise SettingsError(
-            f"{file}: training.instance_count = {settings.training.instance_count}: expected 1: "
-            "train.py trains on one machine, and each of several would train on everything"
-        )
-    check_serving(settings.serving, file=file, region=settings.region)
-    check_api(settings.api, file=file)
-    check_web(settings.web, file=file)
-    if settings.web.enabled and settings.api.allowed_address_ranges:
-        raise SettingsError(
-            f"{file}: api.allowed_address_ranges and web.enabled exclude each other: behind the "
-            "page's CloudFront the API sees CloudFront's addresses, expected web.enabled = false "
-            "or allowed_address_ranges = []"
-        )
+    try:
+        return StageSettings.model_validate({**table, "stage": stage})
+    except ValidationError as error:
+        problems = describe_problems(error, StageSettings)
+        raise SettingsError("\n".join(f"{file}: {problem}" for problem in problems)) from error

@@ -1,37 +1,46 @@
 """The settings of the page."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from stacks.errors import SettingsError
-from stacks.settings.reader import choice, flag, optional_text
+from pydantic import Field, model_validator
 
+from stacks.settings.base import Settings, text
 
-@dataclass(frozen=True, kw_only=True)
-class WebSettings:
-    """The page and the distribution before it.
-
-    Without `domain_name` and `certificate_arn` the page has an address of CloudFront's own.
-    """
-
-    enabled: bool = flag()
-    price_class: str = choice("100", "200", "all")
-    domain_name: str | None = optional_text(
-        r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a host name such as pictures.example.com"
-    )
-    # CloudFront takes certificates of this one region only, wherever the stage is.
-    certificate_arn: str | None = optional_text(
+DomainName = Annotated[
+    str,
+    text(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a host name such as images.example.com"),
+]
+# CloudFront takes certificates of this one region only, wherever the stage is.
+CertificateArn = Annotated[
+    str,
+    text(
         r"arn:aws:acm:us-east-1:\d{12}:certificate/[0-9a-f-]+",
         "the ARN of a certificate of Certificate Manager in us-east-1",
+    ),
+]
+
+
+class WebSettings(Settings):
+    """The page and its CloudFront distribution."""
+
+    enabled: bool = Field(default=True, description="Whether the stage has the page.")
+    price_class: Literal["100", "200", "all"] = Field(
+        default="100",
+        description="CloudFront edges: `100` is North America and Europe, `200` adds Asia, the "
+        "Middle East and Africa, `all` is every edge.",
+        json_schema_extra={"expected": 'one of "100", "200", "all", quoted'},
+    )
+    domain_name: DomainName | None = Field(
+        default=None,
+        description="Host name of the page, together with `certificate_arn`. Not set: the page has "
+        "an address of CloudFront.",
+    )
+    certificate_arn: CertificateArn | None = Field(
+        default=None, description="Certificate of `domain_name`."
     )
 
-
-def check_web(web: WebSettings, *, file: str) -> None:
-    """Check what one setting alone cannot show.
-
-    Raises:
-        SettingsError: a domain without its certificate, or the other way round.
-    """
-    if (web.domain_name is None) != (web.certificate_arn is None):
-        raise SettingsError(
-            f"{file}: web.domain_name and web.certificate_arn: expected both or neither"
-        )
+    @model_validator(mode="after")
+    def _check_domain(self) -> Self:
+        if (self.domain_name is None) != (self.certificate_arn is None):
+            raise ValueError("web.domain_name and web.certificate_arn: expected both or neither")
+        return self

@@ -1,6 +1,5 @@
 """Synthesizes in this process, and finds resources in the result."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings.api import ApiSettings, ConcurrencySchedule
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -92,13 +92,13 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
 
 def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
     """Return a stage's settings with changes in [serving]."""
-    return dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, **changes))
+    return with_changes(settings, serving=with_changes(settings.serving, **changes))
 
 
 def with_every_api_setting(api: ApiSettings) -> ApiSettings:
     """Return the settings with every option that adds a resource to the API."""
     entry = ConcurrencySchedule(cron="0 7 * * ? *", time_zone="UTC", provisioned_concurrency=4)
-    return dataclasses.replace(
+    return with_changes(
         api,
         cors_allowed_origin="https://app.example.com",
         firewall_enabled=True,

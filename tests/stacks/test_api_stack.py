@@ -16,6 +16,7 @@ from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from stacks.inputs import Inputs
 from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     Assembly,
     Json,
@@ -41,7 +42,7 @@ ORIGIN = "https://app.example.com"
 
 
 def with_api(settings: StageSettings, **changes: Any) -> StageSettings:
-    return dataclasses.replace(settings, api=dataclasses.replace(settings.api, **changes))
+    return with_changes(settings, api=with_changes(settings.api, **changes))
 
 
 def proxy_role(assembly: Assembly) -> Resource:

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from cfnlint.config import ConfigMixIn, ManualArgs  # type: ignore[import-untype
 from cfnlint.runner import Runner  # type: ignore[import-untyped] # has no types
 
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     PREBUILT_IMAGE,
     PURPOSES,
@@ -75,7 +75,7 @@ def test_other_ways_to_serve_are_clean(
 def test_all_that_the_api_can_have_is_clean(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    everything = dataclasses.replace(dev_settings, api=with_every_api_setting(dev_settings.api))
+    everything = with_changes(dev_settings, api=with_every_api_setting(dev_settings.api))
     assembly = synthesize_with(everything)
     assert lint([assembly.directory / "whippet-dev-api.template.json"]) == {}
 

@@ -1,10 +1,10 @@
-import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
 from tests.stacks.conftest import Synthesize
 
@@ -139,8 +139,8 @@ def test_the_topic_refuses_plain_http(assembly: Assembly) -> None:
 
 
 def with_email(settings: StageSettings, **changes: Any) -> StageSettings:
-    monitoring = dataclasses.replace(settings.monitoring, **changes)
-    return dataclasses.replace(settings, monitoring=monitoring)
+    monitoring = with_changes(settings.monitoring, **changes)
+    return with_changes(settings, monitoring=monitoring)
 
 
 def test_no_email_is_sent_unless_an_address_is_set(

@@ -1,7 +1,6 @@
 """AwsSolutionsChecks: no findings in any stage, and no unused acknowledgement."""
 
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from stacks.application import add_stacks, synthesize
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     CONFIG,
     PREBUILT_IMAGE,
@@ -30,18 +30,18 @@ def variants() -> dict[str, StageSettings]:
     """Every stage, and settings that add resources to one."""
     settings = {stage: load_stage_settings(stage, CONFIG) for stage in STAGES}
     dev = settings["dev"]
-    settings["pinned"] = dataclasses.replace(dev, account="123456789012", region="eu-central-1")
-    settings["everything"] = dataclasses.replace(
+    settings["pinned"] = with_changes(dev, account="123456789012", region="eu-central-1")
+    settings["everything"] = with_changes(
         dev,
         asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
-        serving=dataclasses.replace(dev.serving, data_capture_percent=10),
+        serving=with_changes(dev.serving, data_capture_percent=10),
         api=with_every_api_setting(dev.api),
-        web=dataclasses.replace(
+        web=with_changes(
             dev.web,
             domain_name="images.example.com",
             certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
         ),
-        monitoring=dataclasses.replace(dev.monitoring, alarm_email="ops@example.com"),
+        monitoring=with_changes(dev.monitoring, alarm_email="ops@example.com"),
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)

@@ -9,6 +9,7 @@ import pytest
 
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     CONFIG,
     PREBUILT_IMAGE,
@@ -37,12 +38,12 @@ CREATE_ONLY = {"Tags"}
 
 
 def variants() -> dict[str, StageSettings]:
-    dev = dataclasses.replace(load_stage_settings("dev", CONFIG), stage=MAX_STAGE_NAME)
+    dev = with_changes(load_stage_settings("dev", CONFIG), stage=MAX_STAGE_NAME)
     gpu = with_serving(dev, instance_type="ml.g5.xlarge")
-    training = dataclasses.replace(dev.training, instance_type="ml.g5.xlarge")
+    training = with_changes(dev.training, instance_type="ml.g5.xlarge")
     return {
         "plain": dev,
-        "gpu": dataclasses.replace(gpu, training=training),
+        "gpu": with_changes(gpu, training=training),
         "captured": with_serving(dev, data_capture_percent=10),
         "prebuilt": with_serving(dev, image_uri=PREBUILT_IMAGE),
     }

@@ -12,6 +12,7 @@ from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     Assembly,
     Json,
@@ -99,7 +100,7 @@ def test_the_variant_is_what_the_settings_say(assembly: Assembly) -> None:
         "VariantName": "primary",
         "ModelName": {"Fn::GetAtt": [model.logical_id, "ModelName"]},
         "InstanceType": serving.instance_type,
-        "InitialInstanceCount": serving.minimum_instance_count,
+        "InitialInstanceCount": serving.min_instance_count,
         "InitialVariantWeight": 1,
         "ContainerStartupHealthCheckTimeoutInSeconds": serving.container_startup_timeout_seconds,
     }
@@ -222,8 +223,8 @@ def test_a_fleet_of_one_size_is_not_registered_for_scaling(
     fixed = with_serving(
         dev_settings,
         instance_type="ml.t3.medium",
-        minimum_instance_count=2,
-        maximum_instance_count=2,
+        min_instance_count=2,
+        max_instance_count=2,
     )
     assembly = synthesize_with(fixed)
     assert not assembly.resources("serving", TARGET)
@@ -280,7 +281,7 @@ def test_the_role_reads_the_models_of_its_stage_and_not_the_bootstrap_bucket(
     start = "arn:<AWS::Partition>:s3:::"
     for each in (key, f"{name}/{'0f' * 32}.gz"):
         assert fnmatchcase(f"{start}{bucket}/{each}", pattern)
-    renamed = dataclasses.replace(dev_settings, stage=f"{assembly.settings.stage}2")
+    renamed = with_changes(dev_settings, stage=f"{assembly.settings.stage}2")
     others = model_key(synthesize_with(renamed))
     assert others.startswith(f"{bucket}/{name}2/")
     for each in (others, f"{bucket}/{'0f' * 32}.gz", f"{bucket}/{name}/{'0f' * 32}.json"):
@@ -399,7 +400,7 @@ def test_a_bootstrap_key_may_be_used_to_read_the_artifact(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
-    assembly = synthesize_with(dataclasses.replace(dev_settings, asset_key_arn=arn))
+    assembly = synthesize_with(with_changes(dev_settings, asset_key_arn=arn))
     granted = [each for each in statements(assembly) if arn in each["Resource"]]
     assert [each["Action"] for each in granted] == [["kms:Decrypt"]]
 

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import re
 import shlex
@@ -13,6 +12,7 @@ from stacks.components.training.source import pack_training_source
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     Assembly,
     Json,
@@ -31,7 +31,7 @@ INPUT: Json = {"dataset_prefix": "flowers", "hyperparameters": {"epochs": "3"}}
 
 
 def with_training(settings: StageSettings, **changes: Any) -> StageSettings:
-    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, **changes))
+    return with_changes(settings, training=with_changes(settings.training, **changes))
 
 
 def definition(assembly: Assembly) -> Json:
@@ -412,7 +412,7 @@ def test_machines_are_what_the_settings_say(assembly: Assembly) -> None:
     assert resources["InstanceCount"] == 1
     assert resources["VolumeSizeInGB"] == training.volume_size_gib
     assert "EncryptionKey" in resources["VolumeKmsKeyId"]
-    expected = {"MaxRuntimeInSeconds": training.maximum_runtime_seconds}
+    expected = {"MaxRuntimeInSeconds": training.max_runtime_seconds}
     assert parameters["StoppingCondition"] == expected
 
 
@@ -451,7 +451,7 @@ def test_the_images_account_is_looked_up_by_region(assembly: Assembly) -> None:
 def test_the_images_account_is_literal_where_the_region_is_known(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    pinned = dataclasses.replace(dev_settings, account="123456789012", region="eu-south-1")
+    pinned = with_changes(dev_settings, account="123456789012", region="eu-south-1")
     assembly = synthesize_with(pinned)
     image = request(assembly)["AlgorithmSpecification"]["TrainingImage"]
     assert image.startswith("692866216735.dkr.ecr.")
@@ -461,7 +461,7 @@ def test_the_images_account_is_literal_where_the_region_is_known(
 def test_a_region_without_images_is_refused_with_those_that_have_them(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    pinned = dataclasses.replace(dev_settings, account="123456789012", region="xx-nowhere-9")
+    pinned = with_changes(dev_settings, account="123456789012", region="xx-nowhere-9")
     with pytest.raises(SettingsError, match=r"region = 'xx-nowhere-9'.*us-east-1"):
         synthesize_with(pinned)
 

@@ -1,19 +1,16 @@
 """The template of the page's stack, for everything that the local cloud cannot show."""
 
-import dataclasses
 import json
 import re
 import shutil
 import subprocess
-from typing import Any
 
 import pytest
 
 from stacks.components.web.page_distribution import STRIP_API_PATH
-from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
-from stacks.settings.web import check_web
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     Assembly,
     Json,
@@ -215,10 +212,10 @@ def test_security_headers(assembly: Assembly) -> None:
 def test_a_domain_of_ones_own_has_its_certificate_and_tls_1_2(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    web = dataclasses.replace(
+    web = with_changes(
         dev_settings.web, domain_name="images.example.com", certificate_arn=CERTIFICATE
     )
-    assembly = synthesize_with(dataclasses.replace(dev_settings, web=web))
+    assembly = synthesize_with(with_changes(dev_settings, web=web))
     found = configuration(assembly)
     assert found["Aliases"] == ["images.example.com"]
     certificate = found["ViewerCertificate"]
@@ -230,20 +227,11 @@ def test_a_domain_of_ones_own_has_its_certificate_and_tls_1_2(
     assert "PageDomainTarget" in outputs
 
 
-@pytest.mark.parametrize("given", ["domain_name", "certificate_arn"])
-def test_a_domain_and_its_certificate_come_together(
-    dev_settings: StageSettings, given: str
-) -> None:
-    change: Any = {given: "x"}
-    with pytest.raises(SettingsError, match="expected both or neither"):
-        check_web(dataclasses.replace(dev_settings.web, **change), file="config/dev.toml")
-
-
 def test_a_stage_may_go_without_the_page(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    web = dataclasses.replace(dev_settings.web, enabled=False)
-    assembly = synthesize_with(dataclasses.replace(dev_settings, web=web))
+    web = with_changes(dev_settings.web, enabled=False)
+    assembly = synthesize_with(with_changes(dev_settings, web=web))
     assert not (assembly.directory / "whippet-dev-web.template.json").exists()
 
 

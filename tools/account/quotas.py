@@ -102,7 +102,7 @@ def read_quotas(
         region: the region that is deployed to.
     """
     yield from _instances(settings, session.client("service-quotas", region_name=region))
-    needed = settings.api.reserved_concurrency or settings.api.largest_provisioned_concurrency
+    needed = settings.api.reserved_concurrency or settings.api.max_provisioned_concurrency
     if needed:
         yield _concurrency(settings, session, region, needed)
 
@@ -120,7 +120,7 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
 
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
-    max_instances = settings.serving.maximum_instance_count
+    max_instances = settings.serving.max_instance_count
     needed = _BOTH_FLEETS * max_instances
     return Quota(
         name=f"SageMaker: {name}",
@@ -128,10 +128,10 @@ def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota
         needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{needed}: an update runs two fleets of serving.maximum_instance_count = "
+            f"{needed}: an update runs two fleets of serving.max_instance_count = "
             f"{max_instances} at the same time, and the account's other endpoints "
             f"count too. Request at least {needed} in Service Quotas, or choose a "
-            "lower serving.maximum_instance_count or another serving.instance_type in "
+            "lower serving.max_instance_count or another serving.instance_type in "
             f"config/{settings.stage}.toml."
         ),
     )

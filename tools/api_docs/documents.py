@@ -1,15 +1,18 @@
 """`make documents`: the parts of docs/ that are made from the code."""
 
 import argparse
+import re
 from pathlib import Path
 
 from tools.api_docs.error_rows import error_rows
+from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.cdk import ROOT
 from tools.console import run_tool
 
 ERRORS_FILE = ROOT / "docs" / "errors.md"
+SETTINGS_FILE = ROOT / "docs" / "settings.md"
 
-_INTRODUCTION = """\
+_ERRORS_INTRODUCTION = """\
 # Errors
 
 Made from the code by `make documents`; do not edit.
@@ -34,14 +37,40 @@ than 10,240 bytes of headers, does not reach the API and gets no answer of its.
 |---|---|---|---|---|
 """
 
+_SETTINGS_INTRODUCTION = """\
+# Settings
+
+Made from the code by `make documents`; do not edit.
+
+A stage is a file, `config/<stage>.toml`, that contains only what differs from the defaults on this
+page. The defaults are those of a stage of a developer: an empty file is a valid stage. A setting
+that a later version adds has a default, so your file needs no change.
+
+```toml
+log_retention_days = 90
+
+[api]
+memory_mb = 1024
+provisioned_concurrency = 3
+```
+
+An unknown key, a value of the wrong type and a value out of bounds are errors: each names the file,
+the key, the value and what was expected. Bounds are included. `true` is not a number, and a whole
+number is written without a decimal point.
+"""
+
 
 def main() -> None:
     """Write the files."""
     argparse.ArgumentParser(
         prog="python -m tools.api_docs.documents", description=__doc__
     ).parse_args()
-    ERRORS_FILE.write_text(errors_document())
-    print(f"Wrote {ERRORS_FILE.relative_to(Path.cwd())}")
+    for file, document in (
+        (ERRORS_FILE, errors_document()),
+        (SETTINGS_FILE, settings_document()),
+    ):
+        file.write_text(document)
+        print(f"Wrote {file.relative_to(Path.cwd())}")
 
 
 def errors_document() -> str:
@@ -51,7 +80,32 @@ def errors_document() -> str:
         f"{f'{row.retry_after_seconds} s' if row.retry_after_seconds else ''} |"
         for row in error_rows()
     ]
-    return _INTRODUCTION + "\n".join(lines) + "\n"
+    return _ERRORS_INTRODUCTION + "\n".join(lines) + "\n"
+
+
+def settings_document() -> str:
+    """Return docs/settings.md as the code has it now."""
+    return _SETTINGS_INTRODUCTION + "".join(_section(section) for section in setting_sections())
+
+
+def _section(section: SettingSection) -> str:
+    title = f"`{section.header}`" if section.header else "The stage"
+    lines = [
+        f"| `{row.key}` | {_escaped(row.allowed)} | {row.unit} | {row.default} | "
+        f"{row.description} |"
+        for row in section.rows
+    ]
+    return (
+        f"\n## {title}\n\n{section.description}\n\n"
+        "| key | value | unit | default | description |\n|---|---|---|---|---|\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
+def _escaped(words: str) -> str:
+    """Let Markdown show what it would take for emphasis or HTML."""
+    return re.sub(r"([*<|])", r"\\\1", words)
 
 
 if __name__ == "__main__":

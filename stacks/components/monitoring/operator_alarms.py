@@ -9,7 +9,7 @@ from constructs import Construct
 
 from stacks.components.monitoring.stage_metrics import StageMetrics
 from stacks.components.serving.endpoint_metrics import microseconds
-from stacks.settings.stage import MonitoringSettings
+from stacks.settings.monitoring import MonitoringSettings
 
 # A single slow minute does not raise an alarm.
 _LATENCY_MINUTES = 3

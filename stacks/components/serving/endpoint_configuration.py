@@ -81,7 +81,7 @@ def _variant(
         variant_name=VARIANT_NAME,
         model_name=model_name,
         instance_type=settings.instance_type,
-        initial_instance_count=settings.minimum_instance_count,
+        initial_instance_count=settings.min_instance_count,
         initial_variant_weight=1,
         container_startup_health_check_timeout_in_seconds=(
             settings.container_startup_timeout_seconds

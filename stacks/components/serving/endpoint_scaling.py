@@ -32,8 +32,8 @@ class EndpointScaling(Construct):
             service_namespace="sagemaker",
             scalable_dimension="sagemaker:variant:DesiredInstanceCount",
             resource_id=f"endpoint/{endpoint_attribute_name}/variant/{VARIANT_NAME}",
-            min_capacity=settings.minimum_instance_count,
-            max_capacity=settings.maximum_instance_count,
+            min_capacity=settings.min_instance_count,
+            max_capacity=settings.max_instance_count,
         )
         autoscaling.CfnScalingPolicy(
             self,

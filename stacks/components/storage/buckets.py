@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.settings.stage import StorageSettings
+from stacks.settings.storage import StorageSettings
 
 MODEL_PREFIX = "training"
 CAPTURE_PREFIX = "endpoint"

@@ -15,7 +15,8 @@ from stacks.components.training.container import (
 )
 from stacks.components.training.execution_input import DATASET_PREFIX, GIVEN_SPLITS
 from stacks.settings import instance_types
-from stacks.settings.stage import StageSettings, TrainingSettings
+from stacks.settings.stage import StageSettings
+from stacks.settings.training import TrainingSettings
 
 # AWS's samples, SDK and documentation have different names for throttling: all of them.
 _RETRY_THROTTLING = {
@@ -75,7 +76,7 @@ def create_training_job_task(
                 "KmsKeyId": key.key_arn,
             },
             "ResourceConfig": _resources(settings.training, key),
-            "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.maximum_runtime_seconds},
+            "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.max_runtime_seconds},
         },
         "Retry": [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS],
     }

@@ -2,32 +2,27 @@ from pathlib import Path
 
 import pytest
 
-from stacks.errors import SettingsError
 from stacks.settings.api import ApiSettings, ConcurrencySchedule
 from stacks.settings.stage import load_stage_settings
 from tests.stacks.assembly import CONFIG
+from tests.stacks.settings.stage_file import load_text, refusal_of, section
 
 STAGES = ("local", "dev", "prod")
 
 
+def text_of(changes: dict[str, str]) -> str:
+    """Return a stage file with these lines in [api]; the values are TOML."""
+    # Behind the page's CloudFront no caller has an address of its own.
+    web = {"enabled": "false"} if "allowed_address_ranges" in changes else {}
+    return section("api", changes) + section("web", web)
+
+
 def load(tmp_path: Path, **changes: str) -> ApiSettings:
-    """Read dev.toml with other lines in [api]; the values are TOML."""
-    lines = (CONFIG / "dev.toml").read_text().splitlines()
-    start, end = lines.index("[api]"), lines.index("[web]")
-    kept = [line for line in lines[start + 1 : end] if line.split(" = ")[0] not in changes]
-    added = [f"{name} = {value}" for name, value in changes.items()]
-    text = "\n".join([*lines[: start + 1], *added, *kept, *lines[end:]])
-    if "allowed_address_ranges" in changes:
-        # Behind the page's CloudFront no caller has an address of its own.
-        text = text.replace("[web]\nenabled = true", "[web]\nenabled = false")
-    (tmp_path / "dev.toml").write_text(text)
-    return load_stage_settings("dev", tmp_path).api
+    return load_text(tmp_path, text_of(changes)).api
 
 
 def error_of(tmp_path: Path, **changes: str) -> str:
-    with pytest.raises(SettingsError) as raised:
-        load(tmp_path, **changes)
-    return str(raised.value)
+    return refusal_of(tmp_path, text_of(changes))
 
 
 @pytest.mark.parametrize(("stage", "expected"), [("local", False), ("dev", False), ("prod", True)])
@@ -57,7 +52,7 @@ def test_a_schedule_is_read(tmp_path: Path) -> None:
         ),
         ConcurrencySchedule(cron="0 19 * * ? *", time_zone="UTC", provisioned_concurrency=0),
     )
-    assert api.largest_provisioned_concurrency == 5
+    assert api.max_provisioned_concurrency == 5
 
 
 @pytest.mark.parametrize(

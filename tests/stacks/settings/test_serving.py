@@ -1,45 +1,35 @@
 import json
-import re
 from pathlib import Path
 
 import pytest
 
-from stacks.errors import SettingsError
 from stacks.settings.serving import ServingSettings
-from stacks.settings.stage import load_stage_settings
-from tests.stacks.assembly import CONFIG
+from tests.stacks.settings.stage_file import load_text, refusal_of, section
 
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 DIGEST = "sha256:" + "0a" * 32
 
 
-def load_with(tmp_path: Path, *, region: str | None = None, **values: object) -> ServingSettings:
-    """Load dev.toml with other values, or more, in [serving]."""
-    before, after = (CONFIG / "dev.toml").read_text().split("[serving]\n")
-    section, rest = after.split("\n\n", 1)
-    for name, value in values.items():
-        line = f"{name} = {json.dumps(value)}"
-        section, count = re.subn(rf"^{name} = .*", line, section, flags=re.MULTILINE)
-        section += "" if count else f"\n{line}"
+def text_of(region: str | None, values: dict[str, object]) -> str:
+    """Return a stage file with these values in [serving]."""
     pinned = f'account = "123456789012"\nregion = "{region}"\n' if region else ""
-    content = f"{pinned}{before}[serving]\n{section}\n\n{rest}"
-    (tmp_path / "dev.toml").write_text(content)
-    return load_stage_settings("dev", tmp_path).serving
+    return pinned + section("serving", {key: json.dumps(value) for key, value in values.items()})
+
+
+def load_with(tmp_path: Path, *, region: str | None = None, **values: object) -> ServingSettings:
+    return load_text(tmp_path, text_of(region, values)).serving
 
 
 def refusal(tmp_path: Path, *, region: str | None = None, **values: object) -> str:
-    with pytest.raises(SettingsError) as raised:
-        load_with(tmp_path, region=region, **values)
-    message = str(raised.value)
-    assert message.startswith(f"{tmp_path.name}/dev.toml: serving.")
-    assert "\n" not in message
+    message = refusal_of(tmp_path, text_of(region, values))
+    assert message.startswith("serving.")
     return message
 
 
 def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
-    message = refusal(tmp_path, minimum_instance_count=4)
-    assert "serving.minimum_instance_count = 4: expected at most" in message
-    assert "serving.maximum_instance_count = 3" in message
+    message = refusal(tmp_path, min_instance_count=4)
+    assert "serving.min_instance_count = 4: expected at most" in message
+    assert "serving.max_instance_count = 3" in message
 
 
 def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
@@ -48,7 +38,7 @@ def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
 
 
 def test_a_burstable_instance_that_does_not_scale_is_allowed(tmp_path: Path) -> None:
-    serving = load_with(tmp_path, instance_type="ml.t3.medium", maximum_instance_count=1)
+    serving = load_with(tmp_path, instance_type="ml.t3.medium", max_instance_count=1)
     assert serving.instance_type == "ml.t3.medium"
 
 
@@ -158,4 +148,4 @@ def test_an_image_of_the_stages_region_is_allowed(tmp_path: Path) -> None:
 
 def test_an_image_of_another_region_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, region="us-east-1", image_uri=f"{REGISTRY}/whippet:1")
-    assert "lies in eu-central-1 and region = 'us-east-1'" in message
+    assert "is in eu-central-1 and region = 'us-east-1'" in message

@@ -1,6 +1,5 @@
 """The check of an account's quotas; AWS is botocore's stub."""
 
-import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ import pytest
 
 from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import ALL_INSTANCES, TRAINING, StubbedSession, add_quota
 from tools.account import quotas
 from tools.account.quotas import quota_problems
@@ -29,7 +29,7 @@ def session() -> Iterator[StubbedSession]:
 def stage(**api: Any) -> StageSettings:
     """Return prod's settings with changes in [api]."""
     prod = load_stage_settings("prod", ROOT / "config")
-    return dataclasses.replace(prod, api=dataclasses.replace(prod.api, **api))
+    return with_changes(prod, api=with_changes(prod.api, **api))
 
 
 def add_concurrency(
@@ -75,7 +75,7 @@ def test_an_update_needs_twice_the_largest_fleet(
     if not suffices:
         (problem,) = found
         assert f"{INSTANCES!r} is {value:g} and the stage prod needs 6" in problem
-        assert "serving.maximum_instance_count = 3" in problem
+        assert "serving.max_instance_count = 3" in problem
         assert "serving.instance_type in config/prod.toml" in problem
 
 

@@ -1,6 +1,5 @@
 """The checks of `make deploy` before it starts; AWS is botocore's stub."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from botocore.stub import Stubber
 
 from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.fake_inputs import write_model
 from tests.tools.deployment.builders import write_builder
 from tests.tools.stubbed_session import StubbedSession, add_quota
@@ -123,7 +123,7 @@ def test_no_region(dev: StageSettings) -> None:
 
 
 def test_credentials_of_another_account(dev: StageSettings) -> None:
-    pinned = dataclasses.replace(dev, account="210987654321", region="eu-west-1")
+    pinned = with_changes(dev, account="210987654321", region="eu-west-1")
     with (
         session(bootstrapped=True) as other,
         pytest.raises(ToolError, match="sets the account 210987654321; your credentials belong to"),
@@ -154,7 +154,7 @@ def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
 ) -> None:
     monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
     image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/whippet:1"
-    prebuilt = dataclasses.replace(dev, serving=dataclasses.replace(dev.serving, image_uri=image))
+    prebuilt = with_changes(dev, serving=with_changes(dev.serving, image_uri=image))
     with session(bootstrapped=True) as ready:
         ready.stubs["ecr"].add_response("describe_images", {"imageDetails": [{}]})
         assert check_account(prebuilt, ready, None) == ("123456789012", "eu-west-1")

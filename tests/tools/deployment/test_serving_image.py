@@ -1,6 +1,5 @@
 """Description and problems of the serving image; ECR is botocore's stub."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from botocore.stub import Stubber
 
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import load_stage_settings
+from tests.changed_settings import with_changes
 from tools.cdk import ROOT
 from tools.deployment.serving_image import describe_image, image_problem
 
@@ -22,7 +22,7 @@ OTHERS = f"{OTHER_ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/team/whippet"
 
 
 def serving(**changes: Any) -> ServingSettings:
-    return dataclasses.replace(load_stage_settings("dev", ROOT / "config").serving, **changes)
+    return with_changes(load_stage_settings("dev", ROOT / "config").serving, **changes)
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""The settings of the operator's alarms."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stacks.settings.base import Settings, text
+
+EmailAddress = Annotated[str, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+
+
+class MonitoringSettings(Settings):
+    """Alarms and the address that they notify. An alarm starts at its value, not above it."""
+
+    api_latency_p99_ms: int = Field(
+        default=1000, ge=1, le=29_000, description="Alarm: 99th percentile of the API's latency."
+    )
+    api_5xx_errors_per_minute: int = Field(
+        default=1, ge=1, le=1_000_000, description="Alarm: responses of the API with status 5XX."
+    )
+    endpoint_5xx_errors_per_minute: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="Alarm: responses of the endpoint with status 5XX.",
+    )
+    model_latency_p99_ms: int = Field(
+        default=500,
+        ge=1,
+        le=60_000,
+        description="Alarm: 99th percentile of the model server's latency.",
+    )
+    lambda_errors_per_minute: int = Field(
+        default=1, ge=1, le=1_000_000, description="Alarm: failed invocations of the proxy."
+    )
+    lambda_throttles_per_minute: int = Field(
+        default=1, ge=1, le=1_000_000, description="Alarm: throttled invocations of the proxy."
+    )
+    alarm_email: EmailAddress | None = Field(
+        default=None,
+        description="Receives a message when an alarm starts and ends, after confirming the "
+        "subscription. Not set: subscribe to the alarm topic yourself.",
+    )

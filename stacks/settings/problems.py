@@ -1,0 +1,54 @@
+"""What is wrong with a table of settings, in words."""
+
+import difflib
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stacks.settings.schema import Location, SettingsSchema
+
+
+def describe_problems(error: ValidationError, settings_class: type[BaseModel]) -> list[str]:
+    """Return a line for each problem: key, value, and what was expected.
+
+    Args:
+        error: of validating `settings_class`.
+        settings_class: the model of the whole table.
+    """
+    schema = SettingsSchema(settings_class)
+    return [_describe(problem, schema) for problem in error.errors(include_url=False)]
+
+
+def _describe(problem: ErrorDetails, schema: SettingsSchema) -> str:
+    location = problem["loc"]
+    key = _dotted(location)
+    match problem["type"]:
+        case "value_error":  # raised by a model's own validator, with the keys in the message
+            return str(problem["ctx"]["error"])
+        case "extra_forbidden":
+            return _unknown_key(location, schema)
+        case "missing":
+            return f"{key} is missing: expected {_expected(location, schema)}"
+    return f"{key} = {_shown(problem['input'])}: expected {_expected(location, schema)}"
+
+
+def _expected(location: Location, schema: SettingsSchema) -> str:
+    found = schema.at(location)
+    is_section = "properties" in found and isinstance(location[-1], str)
+    return f"a section [{_dotted(location)}]" if is_section else schema.expected(found)
+
+
+def _unknown_key(location: Location, schema: SettingsSchema) -> str:
+    allowed = sorted(schema.at(location[:-1])["properties"])
+    near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+    hint = f", did you mean {near[0]}?" if near else ";"
+    return f"{_dotted(location)} is not a setting{hint} Allowed here: {', '.join(allowed)}"
+
+
+def _dotted(location: Location) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)

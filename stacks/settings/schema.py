@@ -1,0 +1,53 @@
+"""The JSON schema of the settings, and what it allows in words."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+Schema = dict[str, Any]
+# Names of sections and keys, and indexes of lists, from the root on.
+Location = tuple[str | int, ...]
+
+
+class SettingsSchema:
+    """The JSON schema of a settings model."""
+
+    def __init__(self, settings_class: type[BaseModel]) -> None:
+        self._root = settings_class.model_json_schema()
+
+    def at(self, location: Location) -> Schema:
+        """Return the schema of a key, a section or an entry of a list."""
+        found = self._root
+        for part in location:
+            found = self._resolve(
+                found["items"] if isinstance(part, int) else found["properties"][part]
+            )
+        return found
+
+    def expected(self, schema: Schema) -> str:
+        """Put into words what a schema allows, for example "a whole number from 1 to 3"."""
+        match schema:
+            case {"expected": str(words)}:
+                return words
+            case {"enum": values}:
+                return "one of " + ", ".join(str(value) for value in values)
+            case {"type": "boolean"}:
+                return "true or false"
+            case {"type": "integer", "minimum": minimum, "maximum": maximum}:
+                return f"a whole number from {minimum} to {maximum}"
+            case {"type": "number", "minimum": minimum, "maximum": maximum}:
+                return f"a number from {minimum:g} to {maximum:g}"
+            case {"properties": properties}:
+                return "a table of " + ", ".join(properties)
+            case {"items": items}:
+                return f"a list, each entry {self.expected(self._resolve(items))}"
+        raise ValueError(f"no words for {schema}")
+
+    def _resolve(self, schema: Schema) -> Schema:
+        """Follow a reference, and leave out that an optional value may be null."""
+        if "anyOf" in schema:
+            return {**schema, **schema["anyOf"][0]}
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            return {**self._root["$defs"][name], **schema}
+        return schema

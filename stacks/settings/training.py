@@ -1,0 +1,41 @@
+"""The settings of a training job."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from stacks.settings.base import Settings
+from stacks.settings.instance_types import InstanceType
+
+
+class TrainingSettings(Settings):
+    """The machines of a training job."""
+
+    instance_type: InstanceType = Field(
+        default="ml.m5.xlarge", description="SageMaker instance type of a training job."
+    )
+    instance_count: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Machines of a training job. Only 1 is accepted: `train.py` does not "
+        "distribute its work yet.",
+    )
+    volume_size_gib: int = Field(
+        default=30,
+        ge=1,
+        le=16_384,
+        description="Disk of each machine, for the dataset and the checkpoints.",
+    )
+    max_runtime_seconds: int = Field(
+        default=14_400, ge=60, le=432_000, description="A job that runs longer is stopped."
+    )
+
+    @model_validator(mode="after")
+    def _check_instance_count(self) -> Self:
+        if self.instance_count > 1:
+            raise ValueError(
+                f"training.instance_count = {self.instance_count}: expected 1: train.py trains on "
+                "one machine, and each of several would train on the whole dataset"
+            )
+        return self
