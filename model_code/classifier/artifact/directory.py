@@ -69,7 +69,7 @@ def read_artifact(directory: Path) -> Artifact:
     except UnicodeDecodeError as error:
         raise ArtifactError(f"{path} is not UTF-8 text") from error
     except ManifestError as error:
-        raise ArtifactError(f"{path}: {error}") from error
+        raise ArtifactError(f"{path}: {error}; build the artifact again") from error
     for name, expected in manifest.files.items():
         actual = file_sha256(directory / name)
         if actual != expected:
