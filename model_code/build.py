@@ -15,7 +15,7 @@ from typing import Final
 
 from classifier.artifact.directory import ArtifactError, read_artifact
 from classifier.artifact.manifest import ManifestError
-from classifier.artifact.publication import publish
+from classifier.artifact.packing import publish
 from classifier.training.errors import TrainingError, UnavailableWeightsError
 
 EXIT_WEIGHTS_UNAVAILABLE: Final = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact.directory import MANIFEST_FILE, read_artifact
-from classifier.artifact.publication import publish
+from classifier.artifact.packing import publish
 from classifier.training.dataset.selection import Selection, find_pictures, split_folder
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact

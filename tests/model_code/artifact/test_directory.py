@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from classifier.artifact import publication
+from classifier.artifact import packing
 from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.artifact.measurements import Quantization
-from classifier.artifact.packing import pack_artifact, unpack_archive
-from classifier.artifact.publication import publish
+from classifier.artifact.packing import pack_artifact, publish, unpack_archive
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def test_an_interrupted_publication_leaves_no_artifact_rather_than_a_wrong_one(
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publication, step, interrupt)
+    monkeypatch.setattr(packing, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         publish(artifact, output)
     assert [path.name for path in output.iterdir()] == ["model.tar.gz"]
