@@ -75,7 +75,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     decoders = DecodePool(
         manifest.preprocessing,
         process_count=settings.decode_process_count,
-        max_picture_bytes=settings.max_body_bytes,
+        max_image_bytes=settings.max_body_bytes,
         reduce_to=manifest.preprocessing.resize if settings.decode == "fast" else None,
     )
     engine = load_engine(artifact, settings)
@@ -89,7 +89,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         "engine": settings.engine,
         "precision": artifact.resolve_precision(settings.precision),
         "decode": settings.decode,
-        "pictures_at_once": engine.capacity,
+        "capacity": engine.capacity,
         "load_ms": round((time.perf_counter() - started) * 1000),
     }
     _log.info("model loaded", extra={"fields": fields})

@@ -115,18 +115,18 @@ def labeller(manifest: Manifest) -> Labeller:
 
 
 @pytest.fixture(scope="session")
-def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve noisy pictures of two labels in each of train, valid and test."""
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve noisy images of two labels in each of train, valid and test."""
     import numpy
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     generator = numpy.random.default_rng(5)
     for split in ("train", "valid", "test"):
         for label, brightness in (("dark", 0), ("light", 150)):
             (folder / split / label).mkdir(parents=True)
             for number in range(6):
                 pixels = generator.integers(brightness, brightness + 100, (40, 36, 3))
-                picture = Image.fromarray(pixels.astype(numpy.uint8))
-                picture.save(folder / split / label / f"{number}.png")
+                image = Image.fromarray(pixels.astype(numpy.uint8))
+                image.save(folder / split / label / f"{number}.png")
     return folder

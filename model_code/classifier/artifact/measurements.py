@@ -15,9 +15,9 @@ class Quantization:
     Attributes:
         tool: what made it, with its version, such as `nncf 3.4.0`.
         quantizer_version: raised when our use of the tool changes what it makes.
-        calibration_sha256: digest of the calibration pictures.
+        calibration_sha256: digest of the calibration images.
         calibration_pictures: their number.
-        held_back_pictures: number of other pictures, those that both networks answered.
+        held_back_pictures: number of other images, those that both networks answered.
         agreement: share of these with the same answer; `None` if they were too few to ask.
         fp32_accuracy, int8_accuracy: share of right answers; `None` where no labels are known.
         shipped: whether the artifact holds the int8 network.
@@ -48,7 +48,7 @@ class FastDecoding:
     """How the fp32 network's answers change when JPEGs are decoded at a fraction of their size.
 
     Attributes:
-        pictures: number of pictures that were answered both ways.
+        pictures: number of images that were answered both ways.
         reduced_pictures: those of them that were decoded smaller; all others cannot differ.
         agreement: share of all with the same answer.
         exact_accuracy, fast_accuracy: share of right answers; `None` where no labels are known.

@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-# What Pillow would import for the first picture of a kind and for a JPEG's metadata: after the fork
+# What Pillow would import for the first image of a kind and for a JPEG's metadata: after the fork
 # each process would read it anew, as a user who may not be allowed to.
 from PIL import (  # noqa: F401 - imported for what the import does
     Image,

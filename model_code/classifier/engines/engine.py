@@ -19,7 +19,7 @@ class Engine(Protocol):
 
     @property
     def capacity(self) -> int:
-        """Pictures worth handing in at the same time; more only wait inside."""
+        """Images worth handing in at the same time; more only wait inside."""
         ...
 
     def warm_up(self) -> FloatArray:
@@ -28,7 +28,7 @@ class Engine(Protocol):
         Blocks; to be called before the event loop runs.
 
         Returns:
-            The output (classes) of a black picture.
+            The output (classes) of a black image.
 
         Raises:
             EngineError: the network answers with numbers that are not finite.
@@ -36,7 +36,7 @@ class Engine(Protocol):
         ...
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         May be cancelled; what was begun is then finished and dropped.
         """

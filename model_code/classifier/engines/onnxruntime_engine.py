@@ -62,7 +62,7 @@ class OnnxRuntimeEngine:
 
     @property
     def capacity(self) -> int:
-        """Pictures that it is worth handing in at the same time."""
+        """Images that it is worth handing in at the same time."""
         return self._max_batch * IN_FLIGHT_COUNT
 
     def warm_up(self) -> FloatArray:
@@ -84,11 +84,11 @@ class OnnxRuntimeEngine:
         return outputs[0]
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         Raises:
-            EngineError: the batch that the picture was in could not be computed.
-            BatcherClosedError: the engine was closed before the picture's turn came.
+            EngineError: the batch that the image was in could not be computed.
+            BatcherClosedError: the engine was closed before the image's turn came.
         """
         return await self._batcher.submit(crop)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from classifier.errors import RequestError
 
-# Of the estimate, each new observation counts this much: ten pictures after a change it is right.
+# Of the estimate, each new observation counts this much: ten images after a change it is right.
 _WEIGHT_OF_NEWEST: Final = 0.2
 
 
@@ -33,7 +33,7 @@ class Admission:
 
         Args:
             place_count: requests that may be inside at the same time.
-            parallel_count: pictures computed at the same time; who finds fewer does not wait.
+            parallel_count: images computed at the same time; who finds fewer does not wait.
             deadline_seconds: from a request's arrival to its answer.
             clock: seconds, from any start.
         """
@@ -42,8 +42,8 @@ class Admission:
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._request_count = 0
-        self._picture_count = 0
-        self._seconds_per_picture = 0.0
+        self._image_count = 0
+        self._seconds_per_image = 0.0
         self._waited_at: float | None = None
 
     @property
@@ -73,19 +73,19 @@ class Admission:
             self._request_count -= 1
 
     @contextmanager
-    def picture(self) -> Iterator[None]:
-        """Count a picture of an admitted request, from its coming until it was computed.
+    def image(self) -> Iterator[None]:
+        """Count an image of an admitted request, from its coming until it was computed.
 
         One that is given up, because its deadline has passed or its client has gone, says nothing
         of the pace: images that take long to decode would all leave at once, and the next of them
         be admitted as if it took no time.
         """
-        self._picture_count += 1
+        self._image_count += 1
         try:
             yield
         except asyncio.CancelledError:
-            self._picture_count -= 1
-            if self._picture_count <= self._parallel_count:
+            self._image_count -= 1
+            if self._image_count <= self._parallel_count:
                 self._waited_at = None
             raise
         except Exception:
@@ -94,25 +94,24 @@ class Admission:
         self._leave()
 
     def _expected_wait_seconds(self) -> float:
-        # Of a request whose body is still on its way there is at least one picture to come.
-        picture_count = max(self._picture_count, self._request_count)
-        pictures_before = max(0, picture_count - self._parallel_count + 1)
-        return pictures_before * self._seconds_per_picture
+        # Of a request whose body is still on its way there is at least one image to come.
+        image_count = max(self._image_count, self._request_count)
+        images_before = max(0, image_count - self._parallel_count + 1)
+        return images_before * self._seconds_per_image
 
     def _leave(self) -> None:
         self._observe()
-        self._picture_count -= 1
+        self._image_count -= 1
 
     def _observe(self) -> None:
-        # Between two ends in a queue that never ran empty lies what one picture takes; between
+        # Between two ends in a queue that never ran empty lies what one image takes; between
         # others lies also the time until the next came.
         now = self._clock()
         if self._waited_at is not None:
             seconds = now - self._waited_at
-            if self._seconds_per_picture:
+            if self._seconds_per_image:
                 seconds = (
-                    _WEIGHT_OF_NEWEST * seconds
-                    + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_picture
+                    _WEIGHT_OF_NEWEST * seconds + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_image
                 )
-            self._seconds_per_picture = seconds
-        self._waited_at = now if self._picture_count > self._parallel_count else None
+            self._seconds_per_image = seconds
+        self._waited_at = now if self._image_count > self._parallel_count else None

@@ -21,8 +21,8 @@ _SUM_TOLERANCE: Final = 1e-2
 
 
 @dataclass(frozen=True)
-class PictureResult:
-    """What was computed of a picture.
+class ImageResult:
+    """What was computed of an image.
 
     Attributes:
         output: of the network (classes): logits, or probabilities, as its manifest says.
@@ -68,7 +68,7 @@ class Labeller:
         """Return classes with their scores.
 
         Args:
-            output: of one picture (classes).
+            output: of one image (classes).
             top_k: how many, from the highest score on, 1 to `class_count`; of equal ones the
                 first label comes first.
             in_class_order: all classes, in the order of the labels; `top_k` does not count.
@@ -90,7 +90,7 @@ class Labeller:
         """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
 
         Args:
-            output: of one picture (classes), one that `probabilities` takes.
+            output: of one image (classes), one that `probabilities` takes.
         """
         if self.gives_logits:
             return entropy(output)
@@ -140,7 +140,7 @@ def entropy(logits: FloatArray) -> float:
     """Return the entropy of the logits' softmax in nats.
 
     Args:
-        logits: of one picture (classes), all finite.
+        logits: of one image (classes), all finite.
     """
     # ln(sum(exp)) - mean, from the logits: no logarithm of a probability that is 0.
     shifted = logits.astype(numpy.float64) - logits.max()

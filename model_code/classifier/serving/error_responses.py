@@ -31,5 +31,5 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
 async def answer_fault(_request: Request, _error: Exception) -> Response:
     """Answer a fault of ours; its reason goes to the log, not to the caller."""
     return answer_request_error(
-        RequestError("internal_error", "The picture could not be classified.")
+        RequestError("internal_error", "The image could not be classified.")
     )

@@ -1,4 +1,4 @@
-"""Pictures' bytes -> the network's outputs: decode and crop, then the network."""
+"""Images' bytes -> the network's outputs: decode and crop, then the network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from classifier.decode.pool import DecodePool
 from classifier.errors import RequestError
 from classifier.serving.admission import Admission
-from classifier.serving.classification import PictureResult
+from classifier.serving.classification import ImageResult
 from classifier.serving.counters import Counters
 from classifier.serving.health import WatchedEngine
 
@@ -30,38 +30,38 @@ class Pipeline:
         self._counters = counters
 
     async def compute(
-        self, pictures: Sequence[bytes | memoryview | RequestError], *, measured: bool
-    ) -> list[PictureResult | RequestError]:
+        self, images: Sequence[bytes | memoryview | RequestError], *, measured: bool
+    ) -> list[ImageResult | RequestError]:
         """Return the result of each JPEG, PNG or WebP, or why there is none.
 
-        May be cancelled. An error in place of a picture is answered as it is.
+        May be cancelled. An error in place of an image is answered as it is.
 
         Args:
-            pictures: files' bytes.
-            measured: whether the results shall have the pictures' appearance.
+            images: files' bytes.
+            measured: whether the results shall have the images' appearance.
         """
-        if len(pictures) == 1:
-            return [await self._result(pictures[0], measured)]
-        results = (self._result(picture, measured) for picture in pictures)
+        if len(images) == 1:
+            return [await self._result(images[0], measured)]
+        results = (self._result(image, measured) for image in images)
         return list(await asyncio.gather(*results))
 
     async def _result(
-        self, picture: bytes | memoryview | RequestError, measured: bool
-    ) -> PictureResult | RequestError:
-        if isinstance(picture, RequestError):
-            return picture
+        self, image: bytes | memoryview | RequestError, measured: bool
+    ) -> ImageResult | RequestError:
+        if isinstance(image, RequestError):
+            return image
         try:
-            return await self._compute(picture, measured)
+            return await self._compute(image, measured)
         except RequestError as error:
             # Without its traceback, which would keep the body alive.
             return RequestError(error.code, error.message)
 
-    async def _compute(self, picture: bytes | memoryview, measured: bool) -> PictureResult:
-        with self._admission.picture():
+    async def _compute(self, image: bytes | memoryview, measured: bool) -> ImageResult:
+        with self._admission.image():
             started = time.perf_counter()
-            crop, appearance = await self._decoders.decode(picture, measured=measured)
+            crop, appearance = await self._decoders.decode(image, measured=measured)
             decoded = time.perf_counter()
             output = await self._engine.infer(crop)
         self._counters.observe("decode", (decoded - started) * 1000)
         self._counters.observe("network", (time.perf_counter() - decoded) * 1000)
-        return PictureResult(output, appearance)
+        return ImageResult(output, appearance)

@@ -14,7 +14,7 @@ import numpy.typing
 from classifier.errors import RequestError
 from classifier.image.preprocessing import FloatArray
 from classifier.serving.attributes import Attributes
-from classifier.serving.classification import Labeller, PictureResult, Prediction
+from classifier.serving.classification import ImageResult, Labeller, Prediction
 from classifier.serving.codecs import RequestForm
 from classifier.serving.negotiation import AnswerType
 
@@ -26,7 +26,7 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 def encode_answer(
     answer_type: AnswerType,
     form: RequestForm,
-    results: Sequence[PictureResult | RequestError],
+    results: Sequence[ImageResult | RequestError],
     *,
     attributes: Attributes,
     labeller: Labeller,
@@ -36,15 +36,15 @@ def encode_answer(
     Args:
         answer_type: what the caller accepts.
         form: of the request.
-        results: of each picture, in order, what was computed or why nothing was. The appearance
-            of one picture alone is answered, in JSON.
+        results: of each image, in order, what was computed or why nothing was. The appearance
+            of one image alone is answered, in JSON.
         attributes: which classes and scores; npy and CSV have all classes in the order of the
             labels, whatever is asked for in JSON.
         labeller: of the network that computed the outputs.
 
     Returns:
-        Body and content type. All probabilities, or logits, are float32: of one picture
-        (classes), of instances and lines (pictures, classes).
+        Body and content type. All probabilities, or logits, are float32: of one image
+        (classes), of instances and lines (images, classes).
 
     Raises:
         RequestError: the first of `results`, its message with its place. Only in JSON lines does
@@ -56,7 +56,7 @@ def encode_answer(
     computed = _all_computed(results, form)
     if answer_type is AnswerType.JSON:
         predictions = [_predictions(result, attributes, labeller) for result in computed]
-        if form is RequestForm.PICTURE:
+        if form is RequestForm.IMAGE:
             text = _encode_json(predictions[0], labeller, **_measurements(computed[0], labeller))
         else:
             text = _encode_json(predictions, labeller)
@@ -64,11 +64,11 @@ def encode_answer(
     table = numpy.stack([_scores(result, attributes, labeller) for result in computed])
     if answer_type is AnswerType.CSV:
         return _encode_csv(table), answer_type.value
-    return _encode_npy(table[0] if form is RequestForm.PICTURE else table), answer_type.value
+    return _encode_npy(table[0] if form is RequestForm.IMAGE else table), answer_type.value
 
 
 def _predictions(
-    result: PictureResult, attributes: Attributes, labeller: Labeller
+    result: ImageResult, attributes: Attributes, labeller: Labeller
 ) -> list[Prediction]:
     return labeller.predictions(
         result.output,
@@ -78,15 +78,15 @@ def _predictions(
     )
 
 
-def _scores(result: PictureResult, attributes: Attributes, labeller: Labeller) -> FloatArray:
+def _scores(result: ImageResult, attributes: Attributes, labeller: Labeller) -> FloatArray:
     # Of logits too: they show whether the output is one that can be answered.
     probabilities = labeller.probabilities(result.output)
     return result.output if attributes.logits else probabilities.astype(numpy.float32)
 
 
 def _all_computed(
-    results: Sequence[PictureResult | RequestError], form: RequestForm
-) -> list[PictureResult]:
+    results: Sequence[ImageResult | RequestError], form: RequestForm
+) -> list[ImageResult]:
     computed = []
     for number, result in enumerate(results):
         if isinstance(result, RequestError):
@@ -95,7 +95,7 @@ def _all_computed(
     return computed
 
 
-def _measurements(result: PictureResult, labeller: Labeller) -> dict[str, dict[str, float]]:
+def _measurements(result: ImageResult, labeller: Labeller) -> dict[str, dict[str, float]]:
     if result.appearance is None:
         return {}
     measurements = {"entropy": labeller.entropy(result.output), **asdict(result.appearance)}
@@ -104,7 +104,7 @@ def _measurements(result: PictureResult, labeller: Labeller) -> dict[str, dict[s
 
 def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestError:
     place = {
-        RequestForm.PICTURE: "",
+        RequestForm.IMAGE: "",
         RequestForm.INSTANCES: f"instances[{number}]: ",
         RequestForm.LINES: f"line {number + 1}: ",
     }[form]
@@ -114,7 +114,7 @@ def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestE
 
 
 def _encode_lines(
-    results: Sequence[PictureResult | RequestError], attributes: Attributes, labeller: Labeller
+    results: Sequence[ImageResult | RequestError], attributes: Attributes, labeller: Labeller
 ) -> bytes:
     lines = []
     for number, result in enumerate(results):

@@ -1,4 +1,4 @@
-"""What can go wrong between weights or pictures and an artifact; each message is one line."""
+"""What can go wrong between weights or images and an artifact; each message is one line."""
 
 
 class TrainingError(Exception):
@@ -14,7 +14,7 @@ class NetworkError(TrainingError):
 
 
 class DataError(TrainingError):
-    """The pictures or labels cannot be used as they are."""
+    """The images or labels cannot be used as they are."""
 
 
 class QuantizationError(TrainingError):

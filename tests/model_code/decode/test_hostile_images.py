@@ -1,4 +1,4 @@
-"""No picture yields anything but an image or a refusal, whatever was done to it."""
+"""No image yields anything but an image or a refusal, whatever was done to it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MAX_DECODER_SECONDS = CPU_SECONDS + 0.3
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[BlockingPool]:
-    pool = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=10 * 1024 * 1024)
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=10 * 1024 * 1024)
     yield pool
     pool.close()
 
 
-def _file(picture: Image.Image, format_name: str, **options: object) -> bytes:
+def _file(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -83,7 +83,7 @@ def _answer(pool: BlockingPool, data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
+def test_an_image_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
     data = SMALL[name]
     answers = [_answer(pool, data[:length]) for length in range(1, len(data))]
     assert set(answers) <= REFUSALS | {"image"}
@@ -92,7 +92,7 @@ def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, 
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(
+def test_an_image_with_a_flipped_bit_is_an_image_or_a_refusal(
     pool: BlockingPool, name: str
 ) -> None:
     for position in range(len(SMALL[name])):

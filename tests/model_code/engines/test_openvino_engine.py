@@ -1,4 +1,4 @@
-"""OpenVINO computes what torch does, several pictures at once; what is no network is refused."""
+"""OpenVINO computes what torch does, several images at once; what is no network is refused."""
 
 from __future__ import annotations
 

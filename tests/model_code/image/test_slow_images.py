@@ -28,7 +28,7 @@ REQUESTS_BEYOND_THE_DEADLINE = DEADLINE_SECONDS + 1
 
 @pytest.fixture
 def pool() -> Iterator[DecodePool]:
-    pool = DecodePool(PREPROCESSING, process_count=1, max_picture_bytes=4_000_000)
+    pool = DecodePool(PREPROCESSING, process_count=1, max_image_bytes=4_000_000)
     yield pool
     pool.close()
 

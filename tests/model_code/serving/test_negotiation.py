@@ -73,7 +73,7 @@ def test_nothing_that_the_caller_likes_is_refused(accept: str, form: RequestForm
 
 @pytest.mark.parametrize("accept", ["*/*, application/json;q=0", "application/json;q=0.0, */*"])
 def test_what_the_caller_refuses_by_name_is_not_answered(accept: str) -> None:
-    for form in (RequestForm.PICTURE, RequestForm.INSTANCES):
+    for form in (RequestForm.IMAGE, RequestForm.INSTANCES):
         assert negotiate(accept, form) is AnswerType.NPY
     # The JSON of lines is another type.
     assert negotiate(accept, RequestForm.LINES) is AnswerType.JSON
@@ -86,7 +86,7 @@ LINES_TYPES = ["application/jsonlines", "application/x-jsonlines", "application/
 def test_lines_have_names_of_their_own(accept: str) -> None:
     assert negotiate(accept, RequestForm.LINES) is AnswerType.JSON
     assert negotiate(f"application/x-npy, {accept}", RequestForm.LINES) is AnswerType.JSON
-    for form in (RequestForm.PICTURE, RequestForm.INSTANCES):
+    for form in (RequestForm.IMAGE, RequestForm.INSTANCES):
         with pytest.raises(RequestError):
             negotiate(accept, form)
 
@@ -95,8 +95,8 @@ def test_lines_have_names_of_their_own(accept: str) -> None:
     accept=st.text(max_size=60) | st.text(alphabet='*/,;q=.01 "\\\ntexcsvajon-py', max_size=60),
     form=st.sampled_from(RequestForm),
 )
-@example(accept='"\\"' * 30_000, form=RequestForm.PICTURE)
-@example(accept=",;" * 30_000, form=RequestForm.PICTURE)
+@example(accept='"\\"' * 30_000, form=RequestForm.IMAGE)
+@example(accept=",;" * 30_000, form=RequestForm.IMAGE)
 def test_whatever_is_sent_is_answered_or_refused_at_once(accept: str, form: RequestForm) -> None:
     started = time.process_time()
     with contextlib.suppress(RequestError):

@@ -16,14 +16,14 @@ from classifier.errors import RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import FloatArray
 from classifier.serving.attributes import Attributes
-from classifier.serving.classification import Labeller, PictureResult, entropy, softmax
+from classifier.serving.classification import ImageResult, Labeller, entropy, softmax
 from classifier.serving.codecs import RequestForm
 from classifier.serving.negotiation import AnswerType
 from classifier.serving.responses import encode_answer
 
 RED = numpy.array([3, 1, 2], dtype=numpy.float32)
 BLUE = numpy.array([-90, 0, 4.5], dtype=numpy.float32)
-UNREADABLE = RequestError("unreadable_image", "The picture is no picture.")
+UNREADABLE = RequestError("unreadable_image", "The image is no image.")
 GREY = Appearance(brightness=0.5, sharpness=0.125)
 OVERLOADED = RequestError("overloaded", "Try again.")
 
@@ -38,7 +38,7 @@ def _encode(
     logits: bool = False,
 ) -> tuple[bytes, str]:
     computed = [
-        result if isinstance(result, RequestError) else PictureResult(result, appearance)
+        result if isinstance(result, RequestError) else ImageResult(result, appearance)
         for result in results
     ]
     attributes = Attributes(
@@ -64,18 +64,18 @@ def of_blue() -> list[dict[str, Any]]:
     return [_prediction("blue", 2, BLUE), _prediction("grün", 1, BLUE)]
 
 
-def test_one_picture_in_json(labeller: Labeller, of_blue: list[dict[str, Any]]) -> None:
-    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE)
+def test_one_image_in_json(labeller: Labeller, of_blue: list[dict[str, Any]]) -> None:
+    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.IMAGE, BLUE)
     assert content_type == "application/json"
     assert json.loads(body) == {"predictions": of_blue, "model": labeller.model}
     assert b" " not in body
     assert "grün".encode() in body
 
 
-def test_one_picture_in_json_with_its_measurements(
+def test_one_image_in_json_with_its_measurements(
     labeller: Labeller, of_blue: list[dict[str, Any]]
 ) -> None:
-    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE, appearance=GREY)
+    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.IMAGE, BLUE, appearance=GREY)
     assert json.loads(body) == {
         "predictions": of_blue,
         "model": labeller.model,
@@ -99,7 +99,7 @@ def test_logits_take_the_place_of_probabilities_in_json(
         {"label": "grün", "index": 1, "logit": 0},
         {"label": "blue", "index": 2, "logit": 4.5},
     ]
-    if form is RequestForm.PICTURE:
+    if form is RequestForm.IMAGE:
         assert document["measurements"]["entropy"] == entropy(BLUE)
 
 
@@ -116,12 +116,12 @@ def test_all_logits_are_those_of_the_network(labeller: Labeller) -> None:
 def test_probabilities_of_the_network_are_answered_as_they_are(manifest: Manifest) -> None:
     labeller = Labeller(replace(manifest, output="probabilities"), "0123456789ab")
     own = numpy.array([0.25, 0, 0.75], dtype=numpy.float32)
-    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, own, appearance=GREY)
+    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.IMAGE, own, appearance=GREY)
     document = json.loads(body)
     assert [item["probability"] for item in document["predictions"]] == [0.75, 0.25]
     expected = 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
     assert document["measurements"]["entropy"] == pytest.approx(expected)
-    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, own)
+    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.IMAGE, own)
     assert body == b"0.25,0,0.75\n"
 
 
@@ -145,7 +145,7 @@ def test_lines_in_json(
     assert body.endswith(b"\n")
     assert [json.loads(line) for line in body.splitlines()] == [
         {"predictions": of_red, "model": labeller.model},
-        {"error": {"code": "unreadable_image", "message": "The picture is no picture."}},
+        {"error": {"code": "unreadable_image", "message": "The image is no image."}},
         {"predictions": of_blue, "model": labeller.model},
     ]
 
@@ -153,7 +153,7 @@ def test_lines_in_json(
 @pytest.mark.parametrize(
     ("form", "results", "shape"),
     [
-        (RequestForm.PICTURE, (RED,), (3,)),
+        (RequestForm.IMAGE, (RED,), (3,)),
         (RequestForm.INSTANCES, (RED,), (1, 3)),
         (RequestForm.INSTANCES, (RED, BLUE), (2, 3)),
         (RequestForm.LINES, (BLUE, RED), (2, 3)),
@@ -185,7 +185,7 @@ def test_all_probabilities(
 @given(st.lists(st.floats(-120, 120, width=32), min_size=3, max_size=3))
 def test_csv_has_every_bit_of_a_probability(labeller: Labeller, values: list[float]) -> None:
     logits = numpy.array(values, dtype=numpy.float32)
-    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, logits)
+    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.IMAGE, logits)
     read = [numpy.float32(text) for text in body.decode().split(",")]
     assert read == softmax(logits).astype(numpy.float32).tolist()
 
@@ -193,30 +193,30 @@ def test_csv_has_every_bit_of_a_probability(labeller: Labeller, values: list[flo
 @pytest.mark.parametrize(
     ("answer_type", "form", "error", "message"),
     [
-        (AnswerType.JSON, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
-        (AnswerType.NPY, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
-        (AnswerType.JSON, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
-        (AnswerType.CSV, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
-        (AnswerType.NPY, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
-        (AnswerType.CSV, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
+        (AnswerType.JSON, RequestForm.IMAGE, UNREADABLE, "The image is no image."),
+        (AnswerType.NPY, RequestForm.IMAGE, UNREADABLE, "The image is no image."),
+        (AnswerType.JSON, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The image is"),
+        (AnswerType.CSV, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The image is"),
+        (AnswerType.NPY, RequestForm.LINES, UNREADABLE, "line 1: The image is"),
+        (AnswerType.CSV, RequestForm.LINES, UNREADABLE, "line 1: The image is"),
         (AnswerType.JSON, RequestForm.LINES, OVERLOADED, "line 1: Try again."),
     ],
 )
-def test_a_picture_without_an_answer_fails_the_request(
+def test_an_image_without_an_answer_fails_the_request(
     labeller: Labeller,
     answer_type: AnswerType,
     form: RequestForm,
     error: RequestError,
     message: str,
 ) -> None:
-    others = () if form is RequestForm.PICTURE else (RED, UNREADABLE)
+    others = () if form is RequestForm.IMAGE else (RED, UNREADABLE)
     with pytest.raises(RequestError) as caught:
         _encode(labeller, answer_type, form, error, *others)
     assert caught.value.code == error.code
     assert caught.value.message.startswith(message)
 
 
-def test_the_place_is_that_of_the_picture(labeller: Labeller) -> None:
+def test_the_place_is_that_of_the_image(labeller: Labeller) -> None:
     with pytest.raises(RequestError, match=r"^instances\[1\]: "):
         _encode(labeller, AnswerType.JSON, RequestForm.INSTANCES, RED, UNREADABLE)
     with pytest.raises(RequestError, match=r"^line 2: "):

@@ -14,7 +14,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from classifier.artifact.manifest import Manifest
-from classifier.decode.pool import DecodedPicture
+from classifier.decode.pool import DecodedImage
 from classifier.errors import RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray, FloatArray
@@ -56,11 +56,11 @@ class _Decoders:
     def __init__(self, crop: int) -> None:
         self._crop = crop
 
-    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedPicture:
+    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedImage:
         if bytes(data) == b"broken":
             raise RequestError("unreadable_image", "broken")
         crop = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
-        return DecodedPicture(crop, Appearance(0, 0) if measured else None)
+        return DecodedImage(crop, Appearance(0, 0) if measured else None)
 
 
 @dataclass
@@ -115,7 +115,7 @@ class _Bench:
     decoders: _Decoders
 
     def post(self, *body: bytes) -> _Client:
-        return _Client(self.application, "POST", "/invocations", *(body or (b"picture",)))
+        return _Client(self.application, "POST", "/invocations", *(body or (b"image",)))
 
     async def ping(self) -> _Answer:
         return await _Client(self.application, "GET", "/ping").answer()
@@ -282,7 +282,7 @@ def test_what_was_done_is_counted(
         lifespan = asyncio.ensure_future(bench.application({"type": "lifespan"}, receive, send))
         await started.wait()
         bench.engine.open.set()
-        for body in (b"picture", b"picture", b"broken", b"picture"):
+        for body in (b"image", b"image", b"broken", b"image"):
             await bench.post(body).answer()
         await asyncio.sleep(0.12)
         await bench.post(b"broken").answer()

@@ -10,7 +10,7 @@ from typing import Final
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256, read_artifact
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
 from classifier.artifact.measurements import FastDecoding, Quantization
-from classifier.training.dataset.folders import read_picture
+from classifier.training.dataset.folders import read_image
 from classifier.training.dataset.selection import Selection
 from classifier.training.errors import QuantizationError
 from classifier.training.measuring.comparison import (
@@ -24,22 +24,22 @@ from classifier.training.measuring.quantization import QUANTIZER_VERSION, quanti
 
 # 50 of 50 that agree say that at least 94 % of all do (19 times in 20); below 100, one that does
 # not is too many.
-FEWEST_HELD_BACK_PICTURES: Final = 50
+FEWEST_HELD_BACK_IMAGES: Final = 50
 # In thousandths, so that no rounding decides.
 LEAST_AGREEMENT_PER_MILLE: Final = 990
 MOST_ACCURACY_LOST_PER_MILLE: Final = 5
 
 
 def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
-    """Measure on the held-back pictures, and write what came out into the artifact's manifest.
+    """Measure on the held-back images, and write what came out into the artifact's manifest.
 
     With `int8`, quantizes `model.onnx` and keeps `model.int8.onnx` only if its answers agree with
-    those of fp32 on at least 99 % of the held-back pictures and, where their labels are known,
+    those of fp32 on at least 99 % of the held-back images and, where their labels are known,
     the share of right ones falls by at most 0.005. One printed line says which, and why.
 
     Args:
         directory: an artifact; an int8 network that it has is made again, or removed.
-        selection: the pictures.
+        selection: the images.
         int8: whether to quantize.
 
     Returns:
@@ -47,7 +47,7 @@ def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
 
     Raises:
         ArtifactError: the artifact cannot be read.
-        DataError: a picture cannot be read.
+        DataError: an image cannot be read.
     """
     manifest, int8_path = read_artifact(directory).manifest, directory / INT8_MODEL_FILE
     int8_path.unlink(missing_ok=True)
@@ -78,19 +78,19 @@ def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
 def _make_int8(directory: Path, manifest: Manifest, selection: Selection) -> bool:
     """Quantize, unless it is known that this cannot be judged or done; print the reason if so."""
     count = len(selection.held_back)
-    if count < FEWEST_HELD_BACK_PICTURES or not selection.calibration:
+    if count < FEWEST_HELD_BACK_IMAGES or not selection.calibration:
         print(
-            f"int8: left out. {count} pictures are held back to judge it by, and "
-            f"{FEWEST_HELD_BACK_PICTURES} are needed: give more pictures"
+            f"int8: left out. {count} images are held back to judge it by, and "
+            f"{FEWEST_HELD_BACK_IMAGES} are needed: give more images"
         )
         return False
-    print(f"int8: quantizing with {len(selection.calibration)} pictures", flush=True)
+    print(f"int8: quantizing with {len(selection.calibration)} images", flush=True)
     try:
         quantize(
             directory / MODEL_FILE,
             directory / INT8_MODEL_FILE,
             selection.calibration,
-            lambda picture: network_input(read_picture(picture.path), manifest.preprocessing),
+            lambda image: network_input(read_image(image.path), manifest.preprocessing),
         )
     except QuantizationError as error:
         print(f"int8: left out. {error}")
@@ -137,7 +137,7 @@ def _verdict(quantization: Quantization) -> str:
     )
     return (
         f"int8: {'in the artifact' if quantization.shipped else 'left out'}. Of "
-        f"{quantization.held_back_pictures} held-back pictures it answers {agreement} like fp32 "
+        f"{quantization.held_back_pictures} held-back images it answers {agreement} like fp32 "
         f"(needed: {LEAST_AGREEMENT_PER_MILLE / 1000:.2%}); accuracy {int8}, fp32 {fp32} "
         f"(it may lose {MOST_ACCURACY_LOST_PER_MILLE / 1000:.2%})"
     )
