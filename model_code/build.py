@@ -92,17 +92,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="add an int8 network: about 2 to 9 times as fast on CPUs with VNNI or AMX. Half of\n"
         "the images of --calibration, 300 at most, set its ranges; the others judge it. It\n"
-        "is left out if it answers less than 99 %% of them like fp32, if its accuracy is more\n"
+        "is left out if it classifies less than 99 %% of them like fp32, if its accuracy is more\n"
         "than 0.5 points lower, or if less than 50 images are held back",
     )
     parser.add_argument(
         "--calibration",
         type=Path,
-        help="folder of images like those that will be asked about, <label>/<image> or\n"
+        help="folder of images like those that will be classified, <label>/<image> or\n"
         "images alone (of a trained model: data/valid). Without --quantize it measures only\n"
         "what fast decoding changes",
     )
-    parser.add_argument("--name", help="of the model, in each answer (default: the architecture)")
+    parser.add_argument("--name", help="of the model, in each response (default: the architecture)")
     parser.add_argument(
         "--output", type=Path, default=Path("build/model"), help="folder (default: %(default)s)"
     )

@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from classifier.artifact.manifest import Manifest
-    from classifier.serving.classification import Labeller
+    from classifier.serving.classification import Postprocessor
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -108,10 +108,10 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="session")
-def labeller(manifest: Manifest) -> Labeller:
-    from classifier.serving.classification import Labeller
+def postprocessor(manifest: Manifest) -> Postprocessor:
+    from classifier.serving.classification import Postprocessor
 
-    return Labeller(manifest, "0123456789ab")
+    return Postprocessor(manifest, "0123456789ab")
 
 
 @pytest.fixture(scope="session")

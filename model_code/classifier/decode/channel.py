@@ -1,9 +1,9 @@
-"""What the server and its decode processes say to each other.
+"""The protocol between the server and its decode processes.
 
 Each decode process has one stream socket for short messages and one memory that both sides see,
 for the image and for the image made of it. The sequence number of a request lies in the memory
-too: when a process dies, its keeper knows from there which request to answer, and the server can
-tell an answer that came too late from the one that it waits for.
+too: when a process dies, its keeper reads there which request to reply to, and the server can tell
+a late reply from the one that it waits for.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ REPLY: Final = struct.Struct("<QBI")
 SEQUENCE: Final = struct.Struct("<Q")
 PROCESS_ID: Final = struct.Struct("<Q")
 PROCESS_ID_OFFSET: Final = SEQUENCE.size
-# Brightness and sharpness, there once the reply to a request that asked for them has come.
+# Brightness and sharpness; valid after the reply to a request with the measure flag.
 APPEARANCE: Final = struct.Struct("<dd")
 APPEARANCE_OFFSET: Final = PROCESS_ID_OFFSET + PROCESS_ID.size
 _ENCODED_OFFSET: Final = mmap.PAGESIZE
 
 
 class ReplyKind(IntEnum):
-    """What became of an image; the last two come from the keeper.
+    """The outcome of a request; the keeper sends the last two.
 
     `REFUSED` is followed by a code and a message, joined by a tab.
     """

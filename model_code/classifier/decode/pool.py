@@ -1,4 +1,4 @@
-"""Decode processes: what an image can do to a decoder, it does to one of these."""
+"""Processes that decode images, so that a hostile image cannot harm the server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from classifier.image.preprocessing import ByteArray
 CPU_SECONDS: Final = 1.0
 # With what a process has at its start, and the image's own bytes, below 500 MB.
 MEMORY_BYTES: Final = 440_000_000
-# A process that uses no processor time and does not answer either is ended after this.
+# A process that does not reply is killed after this, even if it uses no processor time.
 SILENCE_SECONDS: Final = 20.0
 # Without LD_LIBRARY_PATH a Python that was built that way does not start. The folder of byte code
 # is only read, since PYTHONDONTWRITEBYTECODE is set.
@@ -51,11 +51,11 @@ class DecodePoolError(Exception):
 
 
 class DecodedImage(NamedTuple):
-    """What the network is given.
+    """The network's input and its measurements.
 
     Attributes:
         crop: crop x crop x 3, as `crop_image` makes it.
-        appearance: its measure; `None` where nobody asked.
+        appearance: of the crop; `None` unless `measured` was given.
     """
 
     crop: ByteArray
@@ -81,7 +81,7 @@ class DecodePool:
         max_image_bytes: int,
         reduce_to: int | None = None,
     ) -> None:
-        """Start the processes; they get nothing of this one's environment, credentials least.
+        """Start the processes, without the environment and the credentials of this one.
 
         Args:
             preprocessing: from the manifest of the model.
@@ -121,7 +121,7 @@ class DecodePool:
         return self._keeper.poll() is None
 
     async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedImage:
-        """Return the cropped image of a JPEG, PNG or WebP, and how it looks if `measured`.
+        """Return the crop of a JPEG, PNG or WebP, and its appearance if `measured`.
 
         Waits for a free process. May be cancelled; the process then finishes what it has begun.
 
@@ -188,13 +188,13 @@ async def _await_reply(place: _Place) -> tuple[ReplyKind, str]:
                 await _receive(place, REPLY.size + length)
         except TimeoutError:
             (process,) = PROCESS_ID.unpack_from(place.memory, PROCESS_ID_OFFSET)
-            # Its keeper will then answer for it.
+            # Its keeper then sends the reply.
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             continue
         text = place.received[REPLY.size :].decode()
         place.received.clear()
-        # Others answer a request that was already answered for a process that then died.
+        # Others reply to an earlier request, for which the keeper of a dead process replied, too.
         if sequence == place.sequence:
             return ReplyKind(kind), text
 

@@ -1,4 +1,4 @@
-"""One decode process: image bytes -> a cropped image, within limits of time and memory."""
+"""One decode process: an image's bytes to a crop, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from classifier.image.preprocessing import crop_image
 _OOM_SCORE: Final = "1000"
 
 
-def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
-    """Answer until the server closes the channel.
+def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
+    """Decode images until the server closes the channel.
 
     An image that takes more processor time than allowed ends this process by SIGPROF, wherever
     it is: neither Python nor a decoder can hold that up.

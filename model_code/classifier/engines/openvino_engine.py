@@ -21,7 +21,7 @@ _modules: dict[str, Any] = sys.modules
 _modules["openvino_telemetry"] = None
 import openvino  # type: ignore[import-untyped]  # noqa: E402 - after the lines above; untyped
 
-# 7 % more answers a second of MobileNetV2 on two cores than with one.
+# 7 % more images a second with MobileNetV2 on two cores than with one.
 _LANES_A_STREAM: Final = 2
 
 
@@ -31,7 +31,7 @@ class OpenVinoEngine:
     Batches gain nothing on CPU with OpenVINO; as many images at the same time as there are
     cores do. OpenVINO itself holds one more for each: it begins that one at once, where the event
     loop would first have to be given a core. An image that comes alone is computed by all cores
-    together instead, which needs the network compiled once more: its answer takes little more
+    together instead, which needs the network compiled once more: its result takes little more
     than half the time.
     """
 
@@ -79,13 +79,13 @@ class OpenVinoEngine:
             Its output (classes).
 
         Raises:
-            EngineError: the network answers with numbers that are not finite.
+            EngineError: the output is not finite.
         """
         black = numpy.zeros(self._shape, dtype=numpy.uint8)
         for lane in {self._alone, *self._lanes}:
             output = lane.compute(black)
             if not numpy.isfinite(output).all():
-                raise EngineError("the network answers a black image with numbers not finite")
+                raise EngineError("the network's output for a black image is not finite")
         return output
 
     async def infer(self, crop: ByteArray) -> FloatArray:
@@ -121,7 +121,7 @@ class _Lane:
         self._output = self._request.get_output_tensor().data
         self._request.set_callback(self._call_loop, None)
         self._finish = finish
-        self._answer: asyncio.Future[FloatArray] | None = None
+        self._result: asyncio.Future[FloatArray] | None = None
 
     def compute(self, crop: ByteArray) -> FloatArray:
         """Return the logits, blocking."""
@@ -132,23 +132,23 @@ class _Lane:
 
     def start(self, crop: ByteArray) -> asyncio.Future[FloatArray]:
         """Begin; the future may be cancelled, the lane is busy until the network is through."""
-        self._answer = asyncio.get_running_loop().create_future()
+        self._result = asyncio.get_running_loop().create_future()
         self._input[0] = crop
         self._request.start_async()
-        return self._answer
+        return self._result
 
     def _call_loop(self, _userdata: object) -> None:
         # In a thread of OpenVINO's.
-        answer = self._answer
-        # The loop is closed only where the process ends without waiting for its answers.
+        result = self._result
+        # The loop is closed only where the process ends without waiting for its results.
         with suppress(RuntimeError):
-            if answer is not None:
-                answer.get_loop().call_soon_threadsafe(self._deliver, answer)
+            if result is not None:
+                result.get_loop().call_soon_threadsafe(self._deliver, result)
 
-    def _deliver(self, answer: asyncio.Future[FloatArray]) -> None:
-        self._answer = None
-        if not answer.cancelled():
-            answer.set_result(self._output[0].copy())
+    def _deliver(self, result: asyncio.Future[FloatArray]) -> None:
+        self._result = None
+        if not result.cancelled():
+            result.set_result(self._output[0].copy())
         self._finish(self)
 
 
@@ -164,7 +164,7 @@ def _read(
     shape = list(network.output(OUTPUT_NAME).get_partial_shape().to_shape())
     if shape != [1, class_count]:
         raise EngineError(
-            f"{model_path} answers {shape} for one image, but the manifest has {class_count} labels"
+            f"{model_path} returns {shape} for one image, but the manifest has {class_count} labels"
         )
     return _with_bytes_as_input(network, preprocessing)
 

@@ -1,4 +1,4 @@
-"""How an image looks, in two numbers that shift when cameras, light or senders change."""
+"""Brightness and sharpness of an image: they shift when cameras, light or senders change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WHITE: Final = 255
 
 @dataclass(frozen=True)
 class Appearance:
-    """What the network is shown, whatever size was sent.
+    """Brightness and sharpness of the crop that the network sees.
 
     Attributes:
         brightness: mean luma, 0 (black) to 1 (white).

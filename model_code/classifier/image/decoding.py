@@ -1,4 +1,4 @@
-"""Image bytes -> an upright RGB image, refusing what would cost too much to decode."""
+"""Decode an image to upright RGB; refuse one that would cost too much to decode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_PIXELS: Final = 25_000_000
 # photos were 53, and a file of 11 KB with 1,000 empty ones took 2.7 s to decode.
 MAX_JPEG_SCANS: Final = 128
 # Pillow raises at twice this. For WebP it does so before its decoder allocates the canvas, which
-# is earlier than we are asked.
+# is before `_check_size` runs.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 _ORIENTATION_TAG = 0x0112

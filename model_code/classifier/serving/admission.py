@@ -1,4 +1,4 @@
-"""Who may come in: as many requests as can be answered in time, and no more."""
+"""Admission control: reject the requests that could not be served in time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WEIGHT_OF_NEWEST: Final = 0.2
 
 
 class Admission:
-    """Counts the requests inside, and from the pace at which they leave estimates the next's wait.
+    """Counts the requests in flight; estimates the next one's wait from the pace at which they end.
 
     For one event loop: no method may be called from another thread.
     """
@@ -29,12 +29,12 @@ class Admission:
         deadline_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Admit nobody yet.
+        """Start with no request in flight.
 
         Args:
-            place_count: requests that may be inside at the same time.
-            parallel_count: images computed at the same time; who finds fewer does not wait.
-            deadline_seconds: from a request's arrival to its answer.
+            place_count: the most requests in flight.
+            parallel_count: images computed at the same time; further ones wait.
+            deadline_seconds: from a request's arrival to its response.
             clock: seconds, from any start.
         """
         self._place_count = place_count
@@ -48,12 +48,12 @@ class Admission:
 
     @property
     def request_count(self) -> int:
-        """Requests inside."""
+        """Requests in flight."""
         return self._request_count
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place, for one request.
+        """Admit one request, and count it until the context ends.
 
         Raises:
             RequestError: `overloaded`: every place is taken, or the wait would be too long.
@@ -62,7 +62,7 @@ class Admission:
         if self._request_count >= self._place_count or wait > self._deadline_seconds:
             raise RequestError(
                 "overloaded",
-                "More requests are waiting than can be answered in time; try again soon.",
+                "More requests are waiting than can be served in time; try again soon.",
                 retry_after_seconds=max(1, math.ceil(wait - self._deadline_seconds)),
             )
         # One event loop, and no await since the check: no lock is needed.

@@ -1,4 +1,4 @@
-"""The images in a request's body."""
+"""Read the images of a request's body, by its content type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifier.serving.json_images import read_instances, read_lines
 
 
 class RequestForm(Enum):
-    """How the images lie in a body; the answer has the same form."""
+    """The form of a request's body; the response has the same form."""
 
     IMAGE = auto()
     INSTANCES = auto()

@@ -148,7 +148,7 @@ def _check_keys(value: Any, expected: str) -> None:
     if type(value) is not dict:
         raise ValueError(f"it is {_kind(value)}")
     if value.keys() != {expected}:
-        # Cut short, and escaped: a key may be of any length and hold what no answer can.
+        # Cut short, and escaped: a key may be of any length and hold what no response can.
         found = ascii([key[:20] for key in list(value)[:5]])
         raise ValueError(f"it has the keys {found}")
 

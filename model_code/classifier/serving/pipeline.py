@@ -1,4 +1,4 @@
-"""Images' bytes -> the network's outputs: decode and crop, then the network."""
+"""From the bytes of images to the network's outputs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from classifier.errors import RequestError
 from classifier.serving.admission import Admission
 from classifier.serving.classification import ImageResult
 from classifier.serving.counters import Counters
-from classifier.serving.health import WatchedEngine
+from classifier.serving.health import MonitoredEngine
 
 
 class Pipeline:
-    """The two stages, each with a queue of its own: slow decoding does not hold up the network."""
+    """Decoding, then the network, each with its own queue: slow decoding blocks no other image."""
 
     def __init__(
         self,
         decoders: DecodePool,
-        engine: WatchedEngine,
+        engine: MonitoredEngine,
         admission: Admission,
         counters: Counters,
     ) -> None:
@@ -32,13 +32,13 @@ class Pipeline:
     async def compute(
         self, images: Sequence[bytes | memoryview | RequestError], *, measured: bool
     ) -> list[ImageResult | RequestError]:
-        """Return the result of each JPEG, PNG or WebP, or why there is none.
+        """Return the result of each JPEG, PNG or WebP, or the error in its place.
 
-        May be cancelled. An error in place of an image is answered as it is.
+        May be cancelled. An error in place of an image is returned as it is.
 
         Args:
             images: files' bytes.
-            measured: whether the results shall have the images' appearance.
+            measured: whether to measure the appearance of each image.
         """
         if len(images) == 1:
             return [await self._result(images[0], measured)]

@@ -30,7 +30,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """How the server uses its machine.
+    """The settings of the server, each from an environment variable.
 
     Attributes:
         engine: what runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
@@ -46,8 +46,8 @@ class ServerSettings:
             default as many as workers, and at least two: one that takes long leaves another free).
         queue_length: requests admitted beyond those that the engine holds
             (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
-        deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
-            little less than the proxy waits); who cannot be answered by then gets 503.
+        deadline_ms: from a request's arrival to its response (`WHIPPET_DEADLINE_MS`, by default a
+            little less than the proxy waits); a request that takes longer gets 503.
         max_instances: images in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
@@ -113,13 +113,17 @@ def read_port(environment: Mapping[str, str]) -> int:
 
 
 def _whole_number(
-    environment: Mapping[str, str], name: str, default: int, least: int, most: int
+    environment: Mapping[str, str], name: str, default: int, minimum: int, maximum: int
 ) -> int:
     text = environment.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise SettingsError(f"{name} is {text!r}; allowed: a whole number from {least} to {most}")
+    if not (
+        text.isascii() and text.isdigit() and len(text) < 10 and minimum <= int(text) <= maximum
+    ):
+        raise SettingsError(
+            f"{name} is {text!r}; allowed: a whole number from {minimum} to {maximum}"
+        )
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""Weights of a known architecture, or what was trained -> a published artifact."""
+"""Build an artifact from published weights, a state dict or the output of train.py."""
 
 from __future__ import annotations
 

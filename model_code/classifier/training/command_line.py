@@ -76,7 +76,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--preset", choices=PRESETS, help="start with these settings; other flags change them")
     add("--architecture", default="resnet50", help="any classifier of torchvision by its name")
-    add("--name", help="of the model, in each answer (default: the architecture)")
+    add("--name", help="of the model, in each response (default: the architecture)")
     add(
         "--from-scratch",
         type=_truth,
@@ -108,7 +108,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="add an int8 network to the artifact. The valid images calibrate it and the test\n"
         "images judge it; without a test split, half of the valid ones each. It is left out\n"
-        "if its answers are not those of fp32: see build.py --help",
+        "if its predictions differ from those of fp32: see build.py --help",
     )
 
 

@@ -81,7 +81,7 @@ def _export_onnx(network: torch.nn.Module, crop: int) -> onnx.ModelProto:
             verbose=False,
         )
     if program is None:
-        raise NetworkError("torch.onnx.export answered no program")
+        raise NetworkError("torch.onnx.export returned no program")
     return program.model_proto
 
 

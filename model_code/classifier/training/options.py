@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The options of a training run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUGMENTATIONS: Final = ("photo", "drawing", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """The options of `train.py`, by the names of its flags.
+    """The values of the flags of `train.py`.
 
     Attributes:
         folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.

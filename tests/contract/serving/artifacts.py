@@ -1,4 +1,4 @@
-"""Artifacts for a server's tests, written by hand: neither torch nor our own code is asked.
+"""Artifacts for a server's tests, written by hand: without torch and our own code.
 
 The network is a classifier of colours: the mean of each channel is the logit of its label. With
 another number of labels, label n has the logit of colour n % 3.
@@ -70,7 +70,7 @@ def identity_of(manifest: Mapping[str, Any]) -> str:
 
 
 def colour_network(class_count: int = 3, *, softmax: bool = False) -> bytes:
-    """Return an ONNX file (onnx.proto, IR version 8), with a Softmax at its end where asked for."""
+    """Return an ONNX file (onnx.proto, IR version 8), with a Softmax at its end if `softmax`."""
     nodes = [
         ("GlobalAveragePool", ["image"], "means"),
         ("Flatten", ["means"], "colours"),

@@ -41,7 +41,7 @@ def softmax_server(context: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-def test_every_class_of_the_model_is_answered(
+def test_every_class_of_the_model_is_returned(
     sized_server: Server, class_count: int, images: Path
 ) -> None:
     image = (images / "green.png").read_bytes()

@@ -1,4 +1,4 @@
-"""Several images in a request, and answers other than JSON, over HTTP."""
+"""Several images in a request, and responses other than JSON, over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _best(predictions: list[dict[str, object]]) -> object:
     return predictions[0]["label"]
 
 
-def test_instances_are_answered_in_their_order(server: Server, images: Path) -> None:
+def test_predictions_come_in_the_order_of_the_instances(server: Server, images: Path) -> None:
     wanted = LABELS * 7
     body = json.dumps({"instances": [_instance(images, colour) for colour in wanted]})
     reply = server.invoke(body, "application/json", top_k=2)
@@ -62,18 +62,18 @@ def test_a_line_that_is_no_image_fails_alone(server: Server, images: Path) -> No
     headers = {"Content-Type": "application/jsonlines"}
     connection.request("POST", "/invocations", "\n".join(lines), headers)
     response = connection.getresponse()
-    answers = [json.loads(line) for line in response.read().splitlines()]
+    results = [json.loads(line) for line in response.read().splitlines()]
     connection.close()
     assert response.status == 200
     assert response.headers["Content-Type"] == "application/jsonlines"
-    assert _best(answers[0]["predictions"]) == "green"
-    assert answers[1]["error"]["code"] == "unsupported_image"
-    assert answers[2]["error"]["code"] == "invalid_request"
-    assert _best(answers[3]["predictions"]) == "blue"
+    assert _best(results[0]["predictions"]) == "green"
+    assert results[1]["error"]["code"] == "unsupported_image"
+    assert results[2]["error"]["code"] == "invalid_request"
+    assert _best(results[3]["predictions"]) == "blue"
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "application/x-npy"])
-def test_all_probabilities_are_answered_where_they_are_asked_for(
+def test_all_probabilities_are_returned_on_request(
     server: Server, images: Path, accept: str
 ) -> None:
     connection = server.connect()
@@ -100,7 +100,7 @@ def test_all_probabilities_are_answered_where_they_are_asked_for(
 @pytest.mark.parametrize(
     "content_type", ["image/jpeg", "application/json", "application/jsonlines"]
 )
-def test_only_one_image_in_json_is_answered_with_measurements(
+def test_only_a_single_image_in_json_has_measurements(
     server: Server, images: Path, content_type: str, accept: str
 ) -> None:
     instance = _instance(images, "red")
@@ -123,7 +123,7 @@ def test_only_one_image_in_json_is_answered_with_measurements(
     assert (contents[0] != contents[1]) is alone_in_json
 
 
-def test_an_answer_that_we_do_not_have_is_refused(server: Server, images: Path) -> None:
+def test_a_type_that_is_not_offered_is_refused(server: Server, images: Path) -> None:
     headers = {"Content-Type": "image/jpeg", "Accept": "application/xml"}
     image = (images / "blue.jpeg").read_bytes()
     reply = server.request("POST", "/invocations", image, headers)

@@ -123,7 +123,7 @@ def test_sigterm_ends_an_idle_server_soon(context: Path, artifact: Path, tmp_pat
         kept_alive.close()
 
 
-def test_sigterm_answers_the_requests_in_flight_first(
+def test_sigterm_completes_the_requests_in_flight_first(
     context: Path, artifact: Path, images: Path, tmp_path: Path
 ) -> None:
     image = (images / "blue.png").read_bytes()

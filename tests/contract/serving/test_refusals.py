@@ -118,7 +118,7 @@ def test_another_order_or_score_is_refused(
     assert (reply.status, reply.body["code"]) == (400, code)
 
 
-def test_measurements_that_are_neither_asked_for_nor_not_are_refused(
+def test_measurements_that_are_neither_true_nor_false_are_refused(
     server: Server, images: Path
 ) -> None:
     reply = server.invoke((images / "red.png").read_bytes(), top_k=1, measurements="yes")

@@ -99,7 +99,7 @@ def test_labels_may_be_few_or_many(class_count: int) -> None:
         {"preprocessing": replace(PREPROCESSING, resize=232)},
     ],
 )
-def test_what_decides_an_answer_changes_the_identity(change: dict[str, Any]) -> None:
+def test_what_decides_a_prediction_changes_the_identity(change: dict[str, Any]) -> None:
     assert replace(MANIFEST, **change).identity != MANIFEST.identity
 
 
@@ -112,7 +112,7 @@ def test_what_decides_an_answer_changes_the_identity(change: dict[str, Any]) -> 
         {"name": "vegetables"},
     ],
 )
-def test_what_decides_no_answer_leaves_the_identity(change: dict[str, Any]) -> None:
+def test_what_decides_no_prediction_leaves_the_identity(change: dict[str, Any]) -> None:
     assert replace(MANIFEST, **change).identity == MANIFEST.identity
 
 

@@ -94,7 +94,7 @@ def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
     assert caught.value.code == "image_too_large"
 
 
-def test_answers_do_not_mix_between_threads(pool: BlockingPool) -> None:
+def test_results_do_not_mix_between_threads(pool: BlockingPool) -> None:
     seeds = [number % 7 for number in range(70)]
     expected = [crop_image(decode_image(_image(seed)), PREPROCESSING) for seed in range(7)]
     with ThreadPoolExecutor(4) as threads:
@@ -138,7 +138,7 @@ def test_an_image_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> N
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_an_image_of_which_processes_die_answers_422_and_is_replaced(
+def test_an_image_that_kills_its_process_gets_422_and_the_process_is_replaced(
     pool: BlockingPool, end: signal.Signals
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
@@ -150,7 +150,7 @@ def test_an_image_of_which_processes_die_answers_422_and_is_replaced(
         with pytest.raises(RequestError, match="broke its decoder") as caught:
             refused.result()
     assert caught.value.status == 422
-    _expect_right_answers(pool)
+    _expect_correct_labels(pool)
 
 
 def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None:
@@ -160,7 +160,7 @@ def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None
     deadline = time.monotonic() + 5
     while set(before) & set(_decode_processes()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    _expect_right_answers(pool)
+    _expect_correct_labels(pool)
     assert len(_decode_processes()) == 2
 
 
@@ -238,7 +238,7 @@ def _parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def _expect_right_answers(pool: BlockingPool) -> None:
+def _expect_correct_labels(pool: BlockingPool) -> None:
     for seed in range(6):
         here = crop_image(decode_image(_image(seed)), PREPROCESSING)
         assert numpy.array_equal(pool.decode(_image(seed)), here)

@@ -87,7 +87,7 @@ def _photo_jpeg(width: int, height: int, **options: object) -> bytes:
         ((2500, 2050), (625, 513)),
     ],
 )
-def test_a_jpeg_is_reduced_to_no_less_than_twice_what_is_asked(
+def test_a_jpeg_is_reduced_to_no_less_than_twice_the_size_that_is_needed(
     size: tuple[int, int], reduced: tuple[int, int]
 ) -> None:
     data = _photo_jpeg(*size)

@@ -80,7 +80,7 @@ def test_whatever_is_sent_is_read_or_refused(header: str | None, body: bytes) ->
         refusals = [item for item in request.images if isinstance(item, RequestError)]
         assert not refusals or request.form is RequestForm.LINES
     assert {refusal.status for refusal in refusals} <= {400, 415}
-    # They go into an answer: no half of a character, and not as long as what was sent.
+    # They go into a response: no half of a character, and not as long as what was sent.
     assert all(len(refusal.message.encode()) < 500 for refusal in refusals)
 
 

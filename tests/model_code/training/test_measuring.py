@@ -44,7 +44,7 @@ def shipped(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_int8_network_that_answers_alike_is_in_the_artifact(shipped: Path) -> None:
+def test_an_int8_network_with_the_same_predictions_is_in_the_artifact(shipped: Path) -> None:
     artifact = read_artifact(shipped)
     assert artifact.resolve_precision("auto") == "int8"
     quantization = artifact.manifest.quantization
@@ -71,7 +71,7 @@ def test_openvino_computes_the_int8_network(shipped: Path) -> None:
         assert network(image) == index
 
 
-def test_an_answer_that_is_no_number_is_no_label(tmp_path: Path) -> None:
+def test_an_output_that_is_not_finite_is_no_label(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path, outlier=float("inf"))
     image = numpy.ones((1, 3, SIDE_PIXELS, SIDE_PIXELS), numpy.float32)
     assert load_network(folder / "model.onnx", SIDE_PIXELS)(image) == NOT_FINITE
@@ -94,7 +94,7 @@ def test_a_second_builder_makes_the_same_bytes_and_identity(
     assert read_artifact(again).manifest.identity != fp32_identity
 
 
-def test_an_int8_network_that_answers_otherwise_is_left_out(
+def test_an_int8_network_with_other_predictions_is_left_out(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact", outlier=100_000)
@@ -157,11 +157,11 @@ def test_the_bounds_are_exact(
     made = write_images(tmp_path / "images", held_back + 1, labelled=labelled)
     found = tuple(find_images(made, LABELS))
     fp32 = load_network(folder / "model.onnx", SIDE_PIXELS)
-    wrong_answers_left = [different]
+    wrong_predictions_left = [different]
 
     def int8(image: FloatArray) -> int:
-        wrong_answers_left[0] -= 1
-        return 1 - fp32(image) if wrong_answers_left[0] >= 0 else fp32(image)
+        wrong_predictions_left[0] -= 1
+        return 1 - fp32(image) if wrong_predictions_left[0] >= 0 else fp32(image)
 
     def write_anything(_network: Path, output: Path, *_others: object) -> None:
         output.write_bytes(b"int8")

@@ -1,4 +1,4 @@
-"""Which images calibrate an int8 network, and which others it is judged by."""
+"""Selection of the images that calibrate an int8 network, and of others that judge it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from classifier.training.errors import DataError
 
 # As many as NNCF takes by default; more change nothing that can be measured.
-MOST_CALIBRATION_IMAGES: Final = 300
+MAX_CALIBRATION_IMAGES: Final = 300
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -45,7 +45,7 @@ def split_folder(directory: Path, labels: Collection[str]) -> Selection:
         DataError: see `find_images`.
     """
     images = find_images(directory, labels)
-    count = min(MOST_CALIBRATION_IMAGES, len(images) // 2)
+    count = min(MAX_CALIBRATION_IMAGES, len(images) // 2)
     return Selection(calibration=tuple(images[:count]), held_back=tuple(images[count:]))
 
 
@@ -55,7 +55,7 @@ def use_folders(calibration: Path, held_back: Path, labels: Collection[str]) -> 
     Raises:
         DataError: see `find_images`.
     """
-    chosen = find_images(calibration, labels)[:MOST_CALIBRATION_IMAGES]
+    chosen = find_images(calibration, labels)[:MAX_CALIBRATION_IMAGES]
     known = {image.sha256 for image in chosen}
     others = (p for p in find_images(held_back, labels) if p.sha256 not in known)
     return Selection(calibration=tuple(chosen), held_back=tuple(others))

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_PROGRESS_LINES = 10
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network does on images that it was not trained on; accuracies from 0 to 1."""
+    """Results on images that the network was not trained on; accuracies from 0 to 1."""
 
     loss: float
     accuracy: float
@@ -56,7 +56,7 @@ def train_one_epoch(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     device: torch.device,
 ) -> float:
-    """Go through `batches` once, a step of optimizer and scheduler each; return the mean loss."""
+    """Take one step of optimizer and scheduler a batch; return the mean loss."""
     network.train()
     loss_sum, image_count = 0.0, 0
     last_line = time.monotonic()
@@ -104,6 +104,6 @@ def _to_device(
 
 
 def _logits(output: Any) -> torch.Tensor:
-    # GoogLeNet and Inception answer a tuple with auxiliary logits while training.
+    # GoogLeNet and Inception return a tuple with auxiliary logits while training.
     logits: torch.Tensor = getattr(output, "logits", output)
     return logits

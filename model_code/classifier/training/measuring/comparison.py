@@ -1,4 +1,4 @@
-"""What cheaper ways to an answer answer, beside the fp32 network on exactly decoded images."""
+"""Predictions of int8 and of fast decoding, beside those of fp32 on exactly decoded images."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Network = Callable[[FloatArray], int]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The answers to one image, each the index of a label or `NOT_FINITE`.
+class Predictions:
+    """The predictions for one image, each the index of a label or `NOT_FINITE`.
 
     Attributes:
-        label: the right one, if it is known.
-        fp32: of the fp32 network to the image decoded exactly.
-        int8: of the int8 network to the same; `None` without one.
-        fast: of the fp32 network to the image decoded fast.
+        label: the correct one, if it is known.
+        fp32: by the fp32 network, of the image decoded exactly.
+        int8: by the int8 network, of the same; `None` without one.
+        fast: by the fp32 network, of the image decoded fast.
         reduced: whether fast decoding made the image smaller.
     """
 
@@ -42,7 +42,7 @@ class Answers:
 
 
 def load_network(path: Path, crop: int) -> Network:
-    """Return a function from an input (1 x 3 x crop x crop) to the index of the first answer."""
+    """Return a function from an input, 1 x 3 x crop x crop, to the most probable class's index."""
     core = openvino.Core()
     network = core.read_model(path)
     network.reshape([1, 3, crop, crop])
@@ -50,11 +50,11 @@ def load_network(path: Path, crop: int) -> Network:
     compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
 
-    def first_answer(image: FloatArray) -> int:
+    def most_probable(image: FloatArray) -> int:
         logits = request.infer([image])[0]
         return int(logits.argmax()) if numpy.isfinite(logits).all() else NOT_FINITE
 
-    return first_answer
+    return most_probable
 
 
 def network_input(image: Image.Image, settings: Preprocessing) -> FloatArray:
@@ -63,39 +63,39 @@ def network_input(image: Image.Image, settings: Preprocessing) -> FloatArray:
     return batch
 
 
-def ask(
+def predict(
     images: Sequence[LabelledImage],
     settings: Preprocessing,
     fp32: Network,
     int8: Network | None,
-) -> list[Answers]:
-    """Let the networks answer each of the images; prints how far it is every 10 seconds.
+) -> list[Predictions]:
+    """Classify each image with the networks; prints the progress every 10 seconds.
 
     Raises:
         DataError: an image cannot be read.
     """
-    answers: list[Answers] = []
+    predictions: list[Predictions] = []
     last_line = time.monotonic()
     for image in images:
-        answers.append(_ask_one(image, settings, fp32, int8))
+        predictions.append(_predict_one(image, settings, fp32, int8))
         if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
             last_line = time.monotonic()
-            print(f"  {len(answers)} of {len(images)} images", flush=True)
-    return answers
+            print(f"  {len(predictions)} of {len(images)} images", flush=True)
+    return predictions
 
 
-def _ask_one(
+def _predict_one(
     image: LabelledImage, settings: Preprocessing, fp32: Network, int8: Network | None
-) -> Answers:
+) -> Predictions:
     exact = read_image(image.path)
     decoded_fast = read_image(image.path, reduce_to=settings.resize)
     reduced = decoded_fast.size != exact.size
     exact_input = network_input(exact, settings)
-    answer = fp32(exact_input)
-    return Answers(
+    exact_fp32 = fp32(exact_input)
+    return Predictions(
         label=image.label,
-        fp32=answer,
+        fp32=exact_fp32,
         int8=int8(exact_input) if int8 else None,
-        fast=fp32(network_input(decoded_fast, settings)) if reduced else answer,
+        fast=fp32(network_input(decoded_fast, settings)) if reduced else exact_fp32,
         reduced=reduced,
     )

@@ -66,7 +66,7 @@ def quantize(
 
     nncf.set_log_level(logging.ERROR)
     # Weights in 7 bits: with 8, CPUs without VNNI clip sums between the layers, and would give
-    # other answers than those that were measured where the network was made.
+    # other results than those that were measured where the network was made.
     settings = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
     dataset = nncf.Dataset(images, lambda image: {"image": read_input(image)})
     try:

@@ -42,8 +42,8 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
         # The position embedding is learned for one image size.
         options["image_size"] = crop
     if architecture in ("googlenet", "inception_v3"):
-        # The first is what they do anyway, but with a warning where it is not asked for. Their
-        # published weights want the second: images normalised as their authors did.
+        # The first is what they do anyway, but with a warning unless it is given. Their
+        # published weights need the second: images normalised as their authors did.
         options |= {"init_weights": True, "transform_input": True}
     network: torch.nn.Module = torchvision.models.get_model(architecture, weights=None, **options)
     return network

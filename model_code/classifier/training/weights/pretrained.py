@@ -103,7 +103,7 @@ class PublishedWeights:
             DownloadError: no network, or a file whose hash is not the published one.
         """
         before = socket.getdefaulttimeout()
-        # torchvision waits without end for a server that does not answer.
+        # torchvision waits without end for a server that does not respond.
         socket.setdefaulttimeout(SECONDS_TO_WAIT_FOR_SERVER)
         try:
             weights: StateDict = self._member.get_state_dict(

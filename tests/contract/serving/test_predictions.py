@@ -11,7 +11,7 @@ from .artifacts import LABELS
 from .server import Server, read_reply
 
 
-def test_ping_is_answered(server: Server) -> None:
+def test_ping_returns_200(server: Server) -> None:
     reply = server.request("GET", "/ping")
     assert (reply.status, reply.body) == (200, None)
 
@@ -88,7 +88,7 @@ def test_top_k_says_how_many(
     assert len(reply.body["predictions"]) == count
 
 
-def test_the_answer_names_the_model_and_no_version_where_none_is_known(
+def test_the_response_names_the_model_and_no_version_where_none_is_known(
     server: Server, images: Path
 ) -> None:
     reply = server.invoke((images / "red.png").read_bytes())
@@ -105,7 +105,7 @@ def test_the_answer_names_the_model_and_no_version_where_none_is_known(
         ("blue", 0.299 * 30 + 0.587 * 50 + 0.114 * 220),
     ],
 )
-def test_who_asks_gets_measurements_of_the_image(
+def test_measurements_are_returned_on_request(
     server: Server, images: Path, colour: str, luma: float
 ) -> None:
     image = (images / f"{colour}.png").read_bytes()
@@ -121,7 +121,7 @@ def test_who_asks_gets_measurements_of_the_image(
     assert reply.body == server.invoke(image, top_k=3).body
 
 
-def test_the_entropy_is_of_all_classes_and_not_of_those_that_are_answered(
+def test_the_entropy_is_of_all_classes_and_not_of_the_returned_ones(
     server: Server, images: Path
 ) -> None:
     image = (images / "red.png").read_bytes()
@@ -144,7 +144,7 @@ def test_a_body_in_chunks_is_taken_too(server: Server, images: Path) -> None:
     assert server.invoke(iter([image[:100], image[100:]]), "image/jpeg").status == 200
 
 
-def test_answers_do_not_mix_between_callers(server: Server, images: Path) -> None:
+def test_responses_do_not_mix_between_callers(server: Server, images: Path) -> None:
     wanted = LABELS * 30
     with ThreadPoolExecutor(8) as callers:
         replies = callers.map(
