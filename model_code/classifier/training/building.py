@@ -10,6 +10,7 @@ from typing import Any
 
 from classifier.artifact.directory import MANIFEST_FILE, read_artifact
 from classifier.artifact.packing import publish
+from classifier.training.dataset.labels import read_labels
 from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
@@ -129,34 +130,6 @@ def _measure_and_publish(folder: Path, measurements: Measurements, output: Path)
             selection = Selection(calibration=(), held_back=tuple(images))
         measure(folder, selection, int8=measurements.int8)
     publish(read_artifact(folder), output)
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Read a text file of one label a line, as any editor writes it.
-
-    A byte order mark, the carriage returns of Windows and blank lines at the end are no part of a
-    label. A label that comes again is told by a printed line: ImageNet has two cranes.
-
-    Raises:
-        DataError: not UTF-8 text, or a line that is empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-    # Not splitlines: a label may hold what only Unicode calls the end of a line.
-    labels = text.rstrip("\n").split("\n")
-    line_by_label: dict[str, int] = {}
-    for number, label in enumerate(labels, start=1):
-        if not label.strip():
-            raise DataError(f"{path}: line {number} is empty; expected one label a line")
-        if label in line_by_label:
-            print(
-                f"{path}: line {number} has the label of line {line_by_label[label]}, {label!r}: "
-                "only the index tells these classes apart"
-            )
-        line_by_label.setdefault(label, number)
-    return tuple(labels)
 
 
 def _labels(
