@@ -15,7 +15,7 @@ from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks
 from classifier.image.formats import image_format
 
-# Memory, not the image's file size, is what a bomb takes: a 25 megapixel lossless WebP needs
+# A decompression bomb costs memory, whatever its file size: a 25 megapixel lossless WebP needs
 # 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
 MAX_PIXELS: Final = 25_000_000
 # Each scan of a progressive JPEG costs a pass over the whole image; the most in 1,195 real

@@ -1,4 +1,4 @@
-"""An upright RGB image -> the network's input, as torchvision's reference computes it.
+"""Preprocess an upright RGB image to the network's input, as torchvision's reference does.
 
 In two steps: the image is resized and cropped where it is decoded, and normalised where the
 network runs, which does that at no cost. Between the two are bytes, a quarter of the floats' size.

@@ -1,4 +1,4 @@
-"""The centre of a resized image, without computing the rest of it.
+"""Resize an image and crop its centre, without computing the rest of it.
 
 Equals `image.resize(...)` and then a centre crop, within one step of 255 in every channel. A
 image of 1 x 25,000,000 pixels costs no more memory than another.

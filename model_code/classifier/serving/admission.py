@@ -74,7 +74,7 @@ class Admission:
 
     @contextmanager
     def image(self) -> Iterator[None]:
-        """Count an image of an admitted request, from its coming until it was computed.
+        """Count an image of an admitted request until it is computed.
 
         One that is given up, because its deadline has passed or its client has gone, says nothing
         of the pace: images that take long to decode would all leave at once, and the next of them

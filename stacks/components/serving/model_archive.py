@@ -1,4 +1,4 @@
-"""Is `model.tar.gz` what its build wrote? Every byte of it is read, and nothing is unpacked."""
+"""Check that `model.tar.gz` is what its build wrote, by every byte and without unpacking it."""
 
 import hashlib
 import re

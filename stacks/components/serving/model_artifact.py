@@ -1,4 +1,4 @@
-"""A built model as synthesis sees it: the archive, and what its manifest says."""
+"""The built model that a stage deploys: the archive and the fields of its manifest."""
 
 import re
 from dataclasses import dataclass

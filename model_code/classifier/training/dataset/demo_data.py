@@ -1,4 +1,4 @@
-"""The mark of the demo's images: a model that was trained on them must not reach an account.
+"""Mark the demo's images: a model that was trained on them must not be deployed to an account.
 
 The mark is a file beside the labels' folders, so that it goes where the images go (another
 folder, a bucket, a training job's channel). Neither the preset's name nor the labels would do: own

@@ -1,4 +1,4 @@
-"""One training run: images in, artifact out."""
+"""One training run, from folders of images to an artifact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An fp32 network in ONNX -> the same in int8, by NNCF's post-training quantization."""
+"""Quantize an fp32 ONNX network to int8, by NNCF's post-training quantization."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGES: Final = ("nncf", "onnxruntime", "openvino")
 
 
 def check_packages() -> None:
-    """Find out early whether `quantize` can be called.
+    """Check that the packages of `quantize` are installed.
 
     Raises:
         QuantizationError: a package is missing.
@@ -37,7 +37,7 @@ def check_packages() -> None:
 
 
 def tool() -> str:
-    """Return the name and version of what quantizes."""
+    """Return the quantizer's name and version, such as `nncf 3.4.0`."""
     return f"nncf {importlib.metadata.version('nncf')}"
 
 
