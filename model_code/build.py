@@ -15,7 +15,7 @@ from typing import Final
 
 from classifier.artifact.directory import ArtifactError, read_artifact
 from classifier.artifact.manifest import ManifestError
-from classifier.artifact.publication import publish
+from classifier.artifact.packing import publish
 from classifier.training.errors import TrainingError, UnavailableWeightsError
 
 EXIT_WEIGHTS_UNAVAILABLE: Final = 3
@@ -42,7 +42,7 @@ def _build(options: argparse.Namespace) -> None:
     # Only now: torch takes seconds to import, and --help should not.
     from classifier.training.building import Measurements, build_from_trained, build_from_weights
 
-    measurements = Measurements(pictures=options.calibration, int8=options.quantize)
+    measurements = Measurements(images=options.calibration, int8=options.quantize)
     if options.trained:
         build_from_trained(options.trained, measurements, options.output)
         return
@@ -91,18 +91,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--quantize",
         action="store_true",
         help="add an int8 network: about 2 to 9 times as fast on CPUs with VNNI or AMX. Half of\n"
-        "the pictures of --calibration, 300 at most, set its ranges; the others judge it. It\n"
-        "is left out if it answers less than 99 %% of them like fp32, if its accuracy is more\n"
-        "than 0.5 points lower, or if less than 50 pictures are held back",
+        "the images of --calibration, 300 at most, set its ranges; the others judge it. It\n"
+        "is left out if it classifies less than 99 %% of them like fp32, if its accuracy is more\n"
+        "than 0.5 points lower, or if less than 50 images are held back",
     )
     parser.add_argument(
         "--calibration",
         type=Path,
-        help="folder of pictures like those that will be asked about, <label>/<picture> or\n"
-        "pictures alone (of a trained model: data/valid). Without --quantize it measures only\n"
+        help="folder of images like those that will be classified, <label>/<image> or\n"
+        "images alone (of a trained model: data/valid). Without --quantize it measures only\n"
         "what fast decoding changes",
     )
-    parser.add_argument("--name", help="of the model, in each answer (default: the architecture)")
+    parser.add_argument("--name", help="of the model, in each response (default: the architecture)")
     parser.add_argument(
         "--output", type=Path, default=Path("build/model"), help="folder (default: %(default)s)"
     )
@@ -114,7 +114,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.weights_file and options.fallback:
         parser.error("--fallback replaces published weights; --weights-file has its own")
     if options.quantize and not options.calibration:
-        parser.error("--quantize needs pictures: name their folder with --calibration")
+        parser.error("--quantize needs images: name their folder with --calibration")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Write scikit-learn's handwritten digits as a folder of pictures: a data set with no download.
+"""Write scikit-learn's handwritten digits as a folder of images: a data set with no download.
 
 The result is `<output>/train|valid|test/<digit>/<number>.png`, what `train.py --data` reads, and a
 file that marks it as the demo's: a model trained on it is not for an account. The
@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split  # type: ignore[import-unty
 
 from classifier.training.dataset.demo_data import DEMO_FILE, mark_as_demo
 
-PICTURE_SIDE_PIXELS = 64
+IMAGE_SIDE_PIXELS = 64
 BRIGHTEST = 16
 SHARE_HELD_BACK = 0.3
 SHARE_OF_HELD_BACK_FOR_TEST = 2 / 3
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="demo.py", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     output: Path = parser.parse_args(arguments).output
-    pictures, labels = load_digits(return_X_y=True)
-    paths = picture_paths(labels)
+    images, labels = load_digits(return_X_y=True)
+    paths = image_paths(labels)
     try:
         known = {output / path for path in paths} | {output / "train" / DEMO_FILE}
         if foreign := set(output.rglob("*.*")) - known:
@@ -44,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         for path, index in paths.items():
             (output / path).parent.mkdir(parents=True, exist_ok=True)
-            enlarge(pictures[index].reshape(8, 8)).save(output / path)
+            enlarge(images[index].reshape(8, 8)).save(output / path)
         mark_as_demo(output / "train")
     except OSError as error:
         print(f"demo.py: {output} cannot be written: {error}", file=sys.stderr)
         return 1
-    print(f"{output}: {len(paths)} pictures of {len(set(labels))} digits")
+    print(f"{output}: {len(paths)} images of {len(set(labels))} digits")
     return 0
 
 
-def picture_paths(labels: numpy.ndarray) -> dict[Path, int]:
-    """Return each picture's path and index: 70 % train, 10 % valid, 20 % test of each digit.
+def image_paths(labels: numpy.ndarray) -> dict[Path, int]:
+    """Return each image's path and index: 70 % train, 10 % valid, 20 % test of each digit.
 
     Always the same for the same labels.
     """
@@ -75,9 +75,9 @@ def picture_paths(labels: numpy.ndarray) -> dict[Path, int]:
 
 
 def enlarge(brightness: numpy.ndarray) -> Image.Image:
-    """Turn 8 x 8 values of 0..16 into an RGB picture, white ink on black, smoothly enlarged."""
+    """Turn 8 x 8 values of 0..16 into an RGB image, white ink on black, smoothly enlarged."""
     grey = Image.fromarray((brightness * 255 / BRIGHTEST).round().astype(numpy.uint8))
-    side = (PICTURE_SIDE_PIXELS, PICTURE_SIDE_PIXELS)
+    side = (IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS)
     return grey.resize(side, Image.Resampling.BICUBIC).convert("RGB")
 
 

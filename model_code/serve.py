@@ -1,4 +1,4 @@
-"""Entry of the serving container: `python serve.py serve`."""
+"""Entry point of the serving container: `python serve.py serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from classifier.artifact.directory import ArtifactError, read_artifact
 from classifier.decode.pool import DecodePool
 from classifier.engines.engine import EngineError
 from classifier.engines.selection import load_engine
-from classifier.serving.classification import Labeller
+from classifier.serving.classification import Postprocessor
 from classifier.serving.logs import configure_logs
 from classifier.serving.server import InferenceServer
 from classifier.serving.settings import ServerSettings, SettingsError, read_port, read_settings
@@ -75,12 +75,12 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     decoders = DecodePool(
         manifest.preprocessing,
         process_count=settings.decode_process_count,
-        max_picture_bytes=settings.max_body_bytes,
+        max_image_bytes=settings.max_body_bytes,
         reduce_to=manifest.preprocessing.resize if settings.decode == "fast" else None,
     )
     engine = load_engine(artifact, settings)
     try:
-        Labeller(manifest, settings.model_version).probabilities(engine.warm_up())
+        Postprocessor(manifest, settings.model_version).probabilities(engine.warm_up())
     except ArithmeticError as error:
         raise EngineError(f"the network's output for a test image is invalid: {error}") from error
     fields = {
@@ -89,7 +89,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         "engine": settings.engine,
         "precision": artifact.resolve_precision(settings.precision),
         "decode": settings.decode,
-        "pictures_at_once": engine.capacity,
+        "capacity": engine.capacity,
         "load_ms": round((time.perf_counter() - started) * 1000),
     }
     _log.info("model loaded", extra={"fields": fields})
@@ -100,7 +100,7 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         # With the protocol named, asyncio sees that it is TCP and turns Nagle's algorithm off,
-        # which would hold back an answer's body for 40 ms.
+        # which would hold back a response's body for 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

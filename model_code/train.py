@@ -1,4 +1,4 @@
-"""Train a classifier on folders of labelled pictures and write it as an artifact.
+"""Train a classifier on folders of labelled images and write it as an artifact.
 
 The same on a laptop and as a SageMaker training job, whose environment gives the defaults.
 """

@@ -1,4 +1,4 @@
-"""What can be wrong with a request, and the HTTP status of each: the one table."""
+"""The error codes of the model server and the HTTP status of each."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STATUS_BY_CODE: Final = {
 
 
 class RequestError(Exception):
-    """A request that cannot be answered.
+    """A request that fails because of its content or the state of the server.
 
     Attributes:
         code: a key of `STATUS_BY_CODE`.
-        message: for the caller: what was wrong, what was expected.
-        retry_after_seconds: when to try again, where that can help.
+        message: for the caller; says what was wrong and what was expected.
+        retry_after_seconds: when to retry, where a retry can succeed.
     """
 
     def __init__(self, code: str, message: str, *, retry_after_seconds: int | None = None) -> None:
@@ -43,5 +43,5 @@ class RequestError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status that goes with the code."""
+        """The HTTP status of the code."""
         return STATUS_BY_CODE[self.code]

@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from classifier.artifact.manifest import Manifest
-    from classifier.serving.classification import Labeller
+    from classifier.serving.classification import Postprocessor
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
 # The scripts find the package beside them; so do the tests.
@@ -108,25 +108,25 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="session")
-def labeller(manifest: Manifest) -> Labeller:
-    from classifier.serving.classification import Labeller
+def postprocessor(manifest: Manifest) -> Postprocessor:
+    from classifier.serving.classification import Postprocessor
 
-    return Labeller(manifest, "0123456789ab")
+    return Postprocessor(manifest, "0123456789ab")
 
 
 @pytest.fixture(scope="session")
-def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve noisy pictures of two labels in each of train, valid and test."""
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve noisy images of two labels in each of train, valid and test."""
     import numpy
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     generator = numpy.random.default_rng(5)
     for split in ("train", "valid", "test"):
         for label, brightness in (("dark", 0), ("light", 150)):
             (folder / split / label).mkdir(parents=True)
             for number in range(6):
                 pixels = generator.integers(brightness, brightness + 100, (40, 36, 3))
-                picture = Image.fromarray(pixels.astype(numpy.uint8))
-                picture.save(folder / split / label / f"{number}.png")
+                image = Image.fromarray(pixels.astype(numpy.uint8))
+                image.save(folder / split / label / f"{number}.png")
     return folder

@@ -18,7 +18,7 @@ from PIL import Image
 
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments
-from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_picture
+from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_image
 from classifier.image.formats import FORMATS
 from classifier_proxy import errors
 from classifier_proxy.error_table import answer_for
@@ -28,9 +28,9 @@ from classifier_proxy.image_headers import PictureSize
 SIZES = [(1, 1), (24, 18), (300, 7), (3, 400)]
 
 
-def _file(picture: Image.Image, format_name: str, **options: object) -> bytes:
+def _file(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -61,16 +61,14 @@ HIDDEN_MARKERS = st.builds(
     st.binary(max_size=3),
     st.sampled_from([b"", b"\xda", b"\xc2", b"\xd9", FRAME_IN_A_COMMENT[1:]]),
 )
-PICTURES = {
+IMAGES = {
     "jpeg": _file(_gradient(), "JPEG"),
     "progressive": _file(_gradient(), "JPEG", progressive=True),
     "cmyk": _file(_gradient("CMYK"), "JPEG"),
     "thumbnail": _file(_gradient("L"), "JPEG", exif=EXIF),
     "comment": _file(_gradient(), "JPEG", comment=FRAME_IN_A_COMMENT),
     "profile": _file(_gradient(), "JPEG", icc_profile=bytes(70_000)),
-    "two pictures": _file(
-        _gradient(), "MPO", save_all=True, append_images=[_gradient(size=(9, 9))]
-    ),
+    "two images": _file(_gradient(), "MPO", save_all=True, append_images=[_gradient(size=(9, 9))]),
     "png": _file(_gradient(), "PNG"),
     "palette": _file(_gradient("P"), "PNG", transparency=3),
     "one bit": _file(_gradient("1"), "PNG"),
@@ -106,7 +104,7 @@ def _size_by_proxy(data: bytes) -> PictureSize | errors.RequestError | None:
 
 
 def _assert_alike(data: bytes) -> bool:
-    """Compare the two, and tell whether Pillow opened the picture."""
+    """Compare the two, and tell whether Pillow opened the image."""
     told = _size_by_proxy(data)
     _assert_size(_size_by_pillow(_without_metadata(data)), told, data)
     expected = _size_by_pillow(data)
@@ -136,22 +134,22 @@ def _assert_size(
 
 @pytest.mark.parametrize("format_name", MODES)
 @pytest.mark.parametrize("size", SIZES)
-def test_of_every_picture_the_size_is_read(format_name: str, size: tuple[int, int]) -> None:
+def test_of_every_image_the_size_is_read(format_name: str, size: tuple[int, int]) -> None:
     modes, options = MODES[format_name]
     for mode, some in product(modes, options):
         assert check_image(_file(_gradient(mode, size), format_name, **some)).size == size
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_cut_at_any_byte_is_never_read_otherwise_than_by_pillow(name: str) -> None:
-    data = PICTURES[name]
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_cut_at_any_byte_is_never_read_otherwise_than_by_pillow(name: str) -> None:
+    data = IMAGES[name]
     opened = [_assert_alike(data[:length]) for length in range(1, min(len(data), 4000))]
     assert check_image(data).size == (24, 18)
     assert not all(opened)
 
 
 @given(
-    name=st.sampled_from(sorted(PICTURES)),
+    name=st.sampled_from(sorted(IMAGES)),
     cuts=st.lists(
         st.tuples(
             st.one_of(st.integers(0, 60), st.integers(0, 2000)),
@@ -172,7 +170,7 @@ def test_a_picture_cut_at_any_byte_is_never_read_otherwise_than_by_pillow(name: 
 def test_a_mutation_is_never_read_otherwise_than_by_pillow(
     name: str, cuts: list[tuple[int, int, bytes]]
 ) -> None:
-    data = PICTURES[name]
+    data = IMAGES[name]
     for start, length, replacement in cuts:
         data = data[:start] + replacement + data[start + length :]
     _assert_alike(data)
@@ -187,7 +185,7 @@ def test_a_mutation_is_never_read_otherwise_than_by_pillow(
 def test_metadata_between_any_segments_is_never_read_otherwise_than_by_pillow(
     name: str, places: list[tuple[int, bytes]], drops_frame: bool
 ) -> None:
-    segments = _segments(PICTURES[name])
+    segments = _segments(IMAGES[name])
     for place, hidden in places:
         segments.insert(min(place + 1, len(segments) - 1), hidden)
     if drops_frame:
@@ -213,7 +211,7 @@ def _segments(jpeg: bytes) -> list[bytes]:
 def test_a_frame_hidden_behind_fill_bytes_and_metadata_counts_for_neither(
     fill: int, removed: int
 ) -> None:
-    data = PICTURES["jpeg"]
+    data = IMAGES["jpeg"]
     start = data.index(b"\xff\xc0")
     frame = data[start : start + 19]
     smaller = frame[:5] + b"\0\x09\0\x09" + frame[9:]
@@ -223,11 +221,11 @@ def test_a_frame_hidden_behind_fill_bytes_and_metadata_counts_for_neither(
         data[: start + 19] + hidden + data[start + 19 :],
     ):
         assert _assert_alike(image)
-        assert check_image(image).size == decode_picture(image).size == (24, 18)
+        assert check_image(image).size == decode_image(image).size == (24, 18)
     instead = data[:start] + hidden + data[start + 19 :]
     assert isinstance(_size_by_proxy(instead), errors.UnreadableImageError)
     with pytest.raises(RequestError, match="damaged"):
-        decode_picture(instead)
+        decode_image(instead)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -259,11 +257,11 @@ def test_the_chunks_of_a_png_may_come_in_any_order() -> None:
 
 
 def test_the_same_is_refused_in_the_same_words_for_programs() -> None:
-    scan = PICTURES["progressive"].rindex(b"\xff\xda")
-    many_scans = PICTURES["progressive"][:scan] + PICTURES["progressive"][scan:-2] * 130
+    scan = IMAGES["progressive"].rindex(b"\xff\xda")
+    many_scans = IMAGES["progressive"][:scan] + IMAGES["progressive"][scan:-2] * 130
     for data in (_file(Image.new("1", (5001, 5000)), "PNG"), many_scans):
         with pytest.raises(RequestError) as by_container:
-            decode_picture(data)
+            decode_image(data)
         with pytest.raises(errors.RequestError) as by_proxy:
             check_image(data)
         answer = answer_for(by_proxy.value)
@@ -272,4 +270,4 @@ def test_the_same_is_refused_in_the_same_words_for_programs() -> None:
 
 def test_as_many_pixels_as_are_decoded_are_let_through() -> None:
     data = _file(Image.new("1", (5000, 5000)), "PNG")
-    assert check_image(data).size == decode_picture(data).size == (5000, 5000)
+    assert check_image(data).size == decode_image(data).size == (5000, 5000)

@@ -9,20 +9,51 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-IDENTITY = "5e" * 32
+from tests.contract.serving.artifacts import identity_of
+
 NETWORKS = {"model.onnx": b"onnx"}
+PREPROCESSING = {
+    "resize": 232,
+    "crop": 224,
+    "interpolation": "bilinear",
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.1, 0.1, 0.1],
+}
+QUANTIZATION = {
+    "tool": "nncf 3",
+    "quantizer_version": 1,
+    "calibration_sha256": "5e" * 32,
+    "calibration_pictures": 100,
+    "held_back_pictures": 100,
+    "agreement": 0.998,
+    "fp32_accuracy": None,
+    "int8_accuracy": None,
+    "shipped": True,
+}
 
 
 def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
-    manifest = {
+    manifest: dict[str, Any] = {
         "schema_version": 3,
         "name": "digits-resnet",
-        "identity": IDENTITY,
+        "architecture": "resnet18",
+        "labels": [str(digit) for digit in range(10)],
+        "preprocessing": PREPROCESSING,
+        "output": "logits",
+        "weights_sha256": "0f" * 32,
+        "exporter_version": 1,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in networks.items()},
-        "preprocessing": {"resize": 232, "crop": 224},
+        "metrics": {},
         "training_data": {"classes": 10},
+        "libraries": {},
+        "quantization": QUANTIZATION if "model.int8.onnx" in networks else None,
+        "fast_decoding": None,
+        **changes,
     }
-    return {**manifest, **changes}
+    return {"identity": identity_of(manifest), **manifest}
+
+
+IDENTITY = manifest_of(NETWORKS)["identity"]
 
 
 def write_model(

@@ -1,4 +1,4 @@
-"""An artifact on disk: the manifest and the files it vouches for."""
+"""An artifact on disk: the manifest and the files that it names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Artifact:
     manifest: Manifest
 
     def resolve_precision(self, requested: str) -> str:
-        """Return what to compute in: `auto` is int8 where the artifact has it, and else fp32.
+        """Return the precision to compute in: for `auto` int8 if the artifact has it, else fp32.
 
         Raises:
             ArtifactError: the artifact has no network of the precision that is requested.
@@ -37,7 +37,7 @@ class Artifact:
             raise ArtifactError(
                 f"{self.directory} holds no {requested} network, only {' and '.join(precisions)}: "
                 "build one with build.py --quantize --calibration DIR, which leaves int8 out where "
-                "its answers differ too much, or ask for the precision 'auto'"
+                "its predictions differ too much, or set the precision 'auto'"
             )
         return requested
 
@@ -69,7 +69,7 @@ def read_artifact(directory: Path) -> Artifact:
     except UnicodeDecodeError as error:
         raise ArtifactError(f"{path} is not UTF-8 text") from error
     except ManifestError as error:
-        raise ArtifactError(f"{path}: {error}") from error
+        raise ArtifactError(f"{path}: {error}; build the artifact again") from error
     for name, expected in manifest.files.items():
         actual = file_sha256(directory / name)
         if actual != expected:

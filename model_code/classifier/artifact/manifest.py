@@ -1,7 +1,7 @@
-"""The manifest of an artifact: all that an answer needs besides the network itself.
+"""The manifest of an artifact: all that a response needs besides the network itself.
 
-It is written once, by `build.py` or `train.py`, and read by the server. Standard library only, so
-that tools without numpy or torch can read it too.
+`build.py` or `train.py` writes it once; the server and the synthesis of the stacks read it. The
+latter has neither numpy nor torch, so this module needs the standard library only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -20,21 +21,37 @@ SCHEMA_VERSION: Final = 3
 MODEL_FILE: Final = "model.onnx"
 INT8_MODEL_FILE: Final = "model.int8.onnx"
 FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
-LARGEST_RESIZE_PIXELS: Final = 4096
+MAX_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
 # What a network gives for each class: raw scores, or the result of a softmax at its end.
 OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MAX_SHOWN_LENGTH: Final = 100
+_SHORT_REPR = reprlib.Repr()  # unlike repr(), it bounds the depth too
+_SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_SHOWN_LENGTH
 
 
 class ManifestError(Exception):
-    """The manifest is not one that this code can read; the message says why."""
+    """The manifest is not one that this code can read; the message is one short line."""
+
+
+class FieldError(ManifestError):
+    """A field of the manifest has a value that is not allowed."""
+
+    def __init__(self, field_name: str, found: object, expected: str) -> None:
+        shown = shorten(_SHORT_REPR.repr(found))
+        super().__init__(f"{shorten(field_name)} = {shown}, expected {expected}")
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of what a manifest holds, short enough for a message."""
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How an upright RGB picture becomes the network's input.
+    """How an upright RGB image becomes the network's input.
 
     Attributes:
         resize: length in pixels that the shorter side is resized to, with antialiasing.
@@ -54,18 +71,18 @@ class Preprocessing:
         # A 0 and a 0.0 are the same preprocessing, and must have the same identity.
         for name in ("mean", "std"):
             object.__setattr__(self, name, _finite_numbers(name, getattr(self, name)))
-        if not 1 <= self.crop <= self.resize <= LARGEST_RESIZE_PIXELS:
-            raise ManifestError(
-                f"preprocessing needs 1 <= crop <= resize <= {LARGEST_RESIZE_PIXELS}, "
-                f"not crop {self.crop} and resize {self.resize}"
-            )
+        if not 1 <= self.resize <= MAX_RESIZE_PIXELS:
+            expected = f"a number of pixels from 1 to {MAX_RESIZE_PIXELS}"
+            raise FieldError("preprocessing.resize", self.resize, expected)
+        if not 1 <= self.crop <= self.resize:
+            expected = f"a number of pixels from 1 to preprocessing.resize, {self.resize}"
+            raise FieldError("preprocessing.crop", self.crop, expected)
         if self.interpolation not in INTERPOLATIONS:
-            raise ManifestError(
-                f"preprocessing.interpolation is {self.interpolation!r}, "
-                f"not one of {', '.join(INTERPOLATIONS)}"
+            raise FieldError(
+                "preprocessing.interpolation", self.interpolation, " or ".join(INTERPOLATIONS)
             )
         if any(value <= 0 for value in self.std):
-            raise ManifestError(f"preprocessing.std must be above 0, not {list(self.std)}")
+            raise FieldError("preprocessing.std", list(self.std), "numbers above 0")
 
 
 def _finite_numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
@@ -74,21 +91,23 @@ def _finite_numbers(name: str, values: Iterable[float]) -> tuple[float, ...]:
     except OverflowError:
         numbers = (math.inf,)
     if not all(map(math.isfinite, numbers)):
-        raise ManifestError(f"preprocessing.{name} must be finite numbers that fit in 64 bits")
+        raise FieldError(
+            f"preprocessing.{name}", list(values), "finite numbers that fit in 64 bits"
+        )
     return numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What an artifact holds; see the attributes' names, all lengths in pixels.
+    """What an artifact holds.
 
     Attributes:
         output: one of `OUTPUTS`; probabilities are used as they are, without another softmax.
         exporter_version: raised when the export changes what the network computes.
-        weights_sha256: digest of the state dict's tensors (`training.weights.digest`).
+        weights_sha256: of the state dict's tensors (`training.weights.network.digest`).
         files: sha256 in hexadecimal of each file beside the manifest, by name.
-        quantization: what became of the int8 network; `None` if none was asked for.
-        fast_decoding: what it changes; `None` if there were no pictures to measure it with.
+        quantization: how the int8 network was made and judged; `None` if none was requested.
+        fast_decoding: what it changes; `None` if there were no images to measure it with.
     """
 
     name: str
@@ -107,33 +126,38 @@ class Manifest:
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or not all(label.strip() for label in self.labels):
-            raise ManifestError("labels must be at least two texts, none of them empty")
+            raise FieldError("labels", list(self.labels), "at least two texts, none of them empty")
         if self.output not in OUTPUTS:
-            raise ManifestError(f"output is {self.output!r}, not one of {', '.join(OUTPUTS)}")
-        digests = {"weights_sha256": self.weights_sha256, **self.files}
+            raise FieldError("output", self.output, " or ".join(OUTPUTS))
+        self._check_file_names()
+        digests = {"weights_sha256": self.weights_sha256}
+        digests |= {f"files.{name}": digest for name, digest in self.files.items()}
         if self.quantization:
             digests["quantization.calibration_sha256"] = self.quantization.calibration_sha256
         for name, digest in digests.items():
             if not _SHA256.fullmatch(digest):
-                raise ManifestError(f"{name}: {digest!r} is no sha256 in lower-case hexadecimal")
+                raise FieldError(name, digest, "a sha256 in lower-case hexadecimal")
+
+    def _check_file_names(self) -> None:
         if self.quantization and self.quantization.shipped:
-            expected, words = {MODEL_FILE, INT8_MODEL_FILE}, f"{MODEL_FILE} and {INT8_MODEL_FILE}"
+            names, expected = {MODEL_FILE, INT8_MODEL_FILE}, f"{MODEL_FILE} and {INT8_MODEL_FILE}"
         else:
-            expected, words = {MODEL_FILE}, f"{MODEL_FILE} alone"
-        if set(self.files) != expected:
-            raise ManifestError(f"files must name {words}, not {sorted(self.files)}")
+            names, expected = {MODEL_FILE}, f"{MODEL_FILE} alone"
+        if set(self.files) != names:
+            found = sorted(self.files)
+            raise FieldError("names in files", found, f"{expected}, as quantization.shipped says")
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What the network can be computed in: `fp32`, and `int8` if that network is there."""
+        """`fp32`, and `int8` if the artifact has an int8 network."""
         return tuple(name for name, file in FILE_BY_PRECISION.items() if file in self.files)
 
     @property
     def identity(self) -> str:
-        """Digest of what decides an answer, the same on every machine that builds this model.
+        """Digest of what decides a prediction, the same on every machine that builds this model.
 
         The bytes of the ONNX files are left out on purpose: two machines may fold a constant
-        differently and still serve the same model. What made the int8 network stands for it.
+        differently and still serve the same model. The int8 network counts by what made it.
         """
         shipped = self.quantization if self.quantization and self.quantization.shipped else None
         decisive = {

@@ -1,27 +1,46 @@
-"""Reading a manifest's file text, with every field checked."""
+"""The one parser of a manifest's file, which checks every field. Standard library only."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import NoneType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from classifier.artifact.manifest import SCHEMA_VERSION, Manifest, ManifestError, Preprocessing
+from classifier.artifact.manifest import (
+    SCHEMA_VERSION,
+    FieldError,
+    Manifest,
+    ManifestError,
+    Preprocessing,
+    shorten,
+)
 from classifier.artifact.measurements import FastDecoding, Quantization
 
 _Kinds = type | tuple[type, ...]
 _OPTIONAL_SHARE = (float, NoneType)
+_NAME_BY_KIND: Final[Mapping[type, str]] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a decimal number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    NoneType: "null",
+}
+_FILES: Final = "the sha256 of each file by its name"
+# What is expected of a field, where it is more than a type.
+_EXPECTED: Final = {"files": _FILES, "preprocessing.resize": "a number of pixels"}
 
 
 def parse_manifest(text: str) -> Manifest:
-    """Read a manifest's file text and check every field of it.
+    """Parse the text of `manifest.json` and check every field.
 
     Raises:
-        ManifestError: not JSON, nested too deeply, a text that UTF-8 cannot hold, of another
-            schema, a field missing, unknown, of a wrong type or out of bounds, or an identity that
-            does not follow from the fields.
+        ManifestError: not JSON, nested too deeply, a text that UTF-8 cannot hold, another schema
+            version, a field missing, unknown, of a wrong type or out of bounds, or an identity
+            that does not follow from the fields.
     """
     try:
         return _parse(text)
@@ -39,15 +58,15 @@ def _parse(text: str) -> Manifest:
         raise ManifestError("is not a JSON object")
     schema_version = document.pop("schema_version", None)
     if schema_version != SCHEMA_VERSION:
-        raise ManifestError(
-            f"has schema_version {schema_version!r}; this code reads {SCHEMA_VERSION}: "
-            "build the artifact again"
-        )
+        raise FieldError("schema_version", schema_version, str(SCHEMA_VERSION))
     identity = document.pop("identity", None)
     manifest = _manifest_of(document)
     if identity != manifest.identity:
-        raise ManifestError(
-            "has an identity that does not follow from its fields: it was changed after the build"
+        raise FieldError(
+            "identity",
+            identity,
+            f"the sha256 {manifest.identity} that follows from the other fields: the manifest was "
+            "changed after the build",
         )
     return manifest
 
@@ -69,9 +88,13 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         "fast_decoding": (dict, NoneType),
     }
     _check_types("", document, expected)
-    _check_texts("labels", document["labels"])
-    for mapping in ("files", "libraries"):
-        _check_texts(mapping, list(document[mapping].values()))
+    for name, texts, description in (
+        ("labels", document["labels"], "texts only"),
+        ("files", document["files"].values(), _FILES),
+        ("libraries", document["libraries"].values(), "texts only"),
+    ):
+        if not all(isinstance(text, str) for text in texts):
+            raise FieldError(name, document[name], description)
     return Manifest(
         **{
             **document,
@@ -96,7 +119,7 @@ def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
     for key in ("mean", "std"):
         values = document[key]
         if len(values) != 3 or not all(type(value) in (int, float) for value in values):
-            raise ManifestError(f"preprocessing.{key} must be three numbers, not {values!r}")
+            raise FieldError(f"preprocessing.{key}", values, "three numbers")
         channels[key] = tuple(values)
     return Preprocessing(**{**document, **channels})
 
@@ -139,24 +162,20 @@ def _check_types(prefix: str, document: dict[str, Any], expected: Mapping[str, _
     if missing := sorted(expected.keys() - document.keys()):
         raise ManifestError(f"lacks {', '.join(prefix + key for key in missing)}")
     if unknown := sorted(document.keys() - expected.keys()):
-        raise ManifestError(f"has unknown {', '.join(prefix + key for key in unknown)}")
+        raise ManifestError(f"has unknown {shorten(', '.join(prefix + key for key in unknown))}")
     for key, kinds in expected.items():
         allowed = kinds if isinstance(kinds, tuple) else (kinds,)
         # `type() in` and not isinstance: true is an int to Python, not to a manifest.
         if type(document[key]) not in allowed:
-            names = " or ".join(kind.__name__ for kind in allowed)
-            raise ManifestError(f"{prefix}{key} must be of type {names}")
+            name = prefix + key
+            kind_names = " or ".join(_NAME_BY_KIND[kind] for kind in allowed)
+            raise FieldError(name, document[key], _EXPECTED.get(name, kind_names))
 
 
 def _check_shares(prefix: str, document: dict[str, Any]) -> None:
     for key, value in document.items():
         if type(value) is float and not 0 <= value <= 1:
-            raise ManifestError(f"{prefix}{key} is {value}; it must be from 0 to 1")
-
-
-def _check_texts(name: str, values: Sequence[object]) -> None:
-    if not all(isinstance(value, str) for value in values):
-        raise ManifestError(f"{name} must hold texts only")
+            raise FieldError(prefix + key, value, "a share from 0 to 1")
 
 
 def _check_encodable(document: object) -> None:

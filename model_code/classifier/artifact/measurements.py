@@ -1,6 +1,6 @@
-"""What a build measured about cheaper ways to the same answers, as the manifest records it.
+"""What a build measured of int8 and of fast decoding, as the manifest records it.
 
-Shares are from 0 to 1. An answer is the label that comes first.
+Shares are from 0 to 1. A prediction is the most probable class.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Quantization:
-    """How an int8 network was made, and how its answers compare with those of fp32.
+    """How an int8 network was made, and how its predictions compare with those of fp32.
 
     Attributes:
         tool: what made it, with its version, such as `nncf 3.4.0`.
         quantizer_version: raised when our use of the tool changes what it makes.
-        calibration_sha256: digest of the calibration pictures.
+        calibration_sha256: digest of the calibration images.
         calibration_pictures: their number.
-        held_back_pictures: number of other pictures, those that both networks answered.
-        agreement: share of these with the same answer; `None` if they were too few to ask.
-        fp32_accuracy, int8_accuracy: share of right answers; `None` where no labels are known.
+        held_back_pictures: number of other images, which both networks classified.
+        agreement: share of these with the same prediction; `None` if they were too few.
+        fp32_accuracy, int8_accuracy: share of correct predictions; `None` without labels.
         shipped: whether the artifact holds the int8 network.
     """
 
@@ -45,13 +45,13 @@ class Quantization:
 
 @dataclass(frozen=True, kw_only=True)
 class FastDecoding:
-    """How the fp32 network's answers change when JPEGs are decoded at a fraction of their size.
+    """How the fp32 network's predictions change when JPEGs are decoded at a fraction of their size.
 
     Attributes:
-        pictures: number of pictures that were answered both ways.
+        pictures: number of images that were classified both ways.
         reduced_pictures: those of them that were decoded smaller; all others cannot differ.
-        agreement: share of all with the same answer.
-        exact_accuracy, fast_accuracy: share of right answers; `None` where no labels are known.
+        agreement: share of all with the same prediction.
+        exact_accuracy, fast_accuracy: share of correct predictions; `None` without labels.
     """
 
     pictures: int

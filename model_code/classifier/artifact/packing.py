@@ -1,4 +1,4 @@
-"""`model.tar.gz`: the artifact as SageMaker ships it, the same bytes on every build."""
+"""`model.tar.gz`, which is what is deployed, with its sha256 and its manifest beside it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,56 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Final
 
-from classifier.artifact.directory import MANIFEST_FILE, Artifact, ArtifactError
+from classifier.artifact.directory import (
+    MANIFEST_FILE,
+    Artifact,
+    ArtifactError,
+    file_sha256,
+    read_artifact,
+)
 
+ARCHIVE_FILE: Final = "model.tar.gz"
+SHA256_FILE: Final = "model.tar.gz.sha256"
+# Digits of the archive's sha256 that responses name as the model's version.
+VERSION_LENGTH: Final = 12
 # Weights are noise to gzip: level 9 takes 1.6 times as long as 1 and saves less than 1 %.
 _COMPRESSION_LEVEL = 1
 
 
+def publish(artifact: Artifact, output: Path) -> None:
+    """Write `model.tar.gz`, its sha256 and `manifest.json` into `output`.
+
+    Synthesis needs all three. The old manifest is deleted first and the new one is written last, so
+    that an interrupted build leaves no artifact rather than a wrong one.
+
+    Raises:
+        ArtifactError: the archive does not read back as the same artifact.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    archive, manifest = output / ARCHIVE_FILE, output / MANIFEST_FILE
+    sha256_file = output / SHA256_FILE
+    for stale in (manifest, sha256_file):
+        stale.unlink(missing_ok=True)
+    pack_artifact(artifact, archive)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".checking-") as folder:
+        unpack_archive(archive, Path(folder))
+        if read_artifact(Path(folder)).manifest != artifact.manifest:
+            raise ArtifactError(f"{archive} does not hold what was packed; is the disk sound?")
+        sha256 = file_sha256(archive)
+        # What `sha256sum model.tar.gz` prints: `sha256sum --check` takes it.
+        sha256_file.write_text(f"{sha256}  {ARCHIVE_FILE}\n", encoding="ascii")
+        # The archive's members are of 1970; `make` compares times.
+        Path(folder, MANIFEST_FILE).touch()
+        Path(folder, MANIFEST_FILE).replace(manifest)
+    megabytes = archive.stat().st_size / 1e6
+    described = artifact.manifest
+    print(f"{archive}: {described.name}, version {sha256[:VERSION_LENGTH]}, {megabytes:.1f} MB")
+
+
 def pack_artifact(artifact: Artifact, archive_path: Path) -> None:
-    """Write the artifact's files, flat, to a gzipped tar at `archive_path`.
+    """Write the artifact's files, without folders, to a gzipped tar at `archive_path`.
 
     Names are sorted; times, owners and gzip's file name are left out, so that the bytes depend
     only on the files' contents. The file appears whole or not at all.

@@ -1,9 +1,9 @@
-"""What the server and its decode processes say to each other.
+"""The protocol between the server and its decode processes.
 
 Each decode process has one stream socket for short messages and one memory that both sides see,
-for the picture and for the image made of it. The sequence number of a request lies in the memory
-too: when a process dies, its keeper knows from there which request to answer, and the server can
-tell an answer that came too late from the one that it waits for.
+for the image and for the image made of it. The sequence number of a request lies in the memory
+too: when a process dies, its keeper reads there which request to reply to, and the server can tell
+a late reply from the one that it waits for.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any, Final
 
 from classifier.artifact.manifest import Preprocessing
 
-# Sequence number, bytes of the picture, whether to measure its appearance.
+# Sequence number, bytes of the image, whether to measure its appearance.
 REQUEST: Final = struct.Struct("<QI?")
 # Sequence number, kind, bytes of text that follow.
 REPLY: Final = struct.Struct("<QBI")
 SEQUENCE: Final = struct.Struct("<Q")
 PROCESS_ID: Final = struct.Struct("<Q")
 PROCESS_ID_OFFSET: Final = SEQUENCE.size
-# Brightness and sharpness, there once the reply to a request that asked for them has come.
+# Brightness and sharpness; valid after the reply to a request with the measure flag.
 APPEARANCE: Final = struct.Struct("<dd")
 APPEARANCE_OFFSET: Final = PROCESS_ID_OFFSET + PROCESS_ID.size
-_PICTURE_OFFSET: Final = mmap.PAGESIZE
+_ENCODED_OFFSET: Final = mmap.PAGESIZE
 
 
 class ReplyKind(IntEnum):
-    """What became of a picture; the last two come from the keeper.
+    """The outcome of a request; the keeper sends the last two.
 
     `REFUSED` is followed by a code and a message, joined by a tab.
     """
@@ -46,24 +46,24 @@ class ReplyKind(IntEnum):
 class Layout:
     """Where things lie in the memory shared by the server and one decode process, in bytes."""
 
-    max_picture_bytes: int
+    max_image_bytes: int
     crop: int
 
     @property
-    def picture(self) -> int:
-        """Offset of the picture's bytes."""
-        return _PICTURE_OFFSET
+    def encoded_offset(self) -> int:
+        """Of the bytes of the JPEG, PNG or WebP."""
+        return _ENCODED_OFFSET
 
     @property
-    def image(self) -> int:
-        """Offset of the cropped picture: bytes, crop x crop x 3."""
-        pages = -(-self.max_picture_bytes // mmap.PAGESIZE)
-        return _PICTURE_OFFSET + pages * mmap.PAGESIZE
+    def crop_offset(self) -> int:
+        """Of the decoded crop: bytes, crop x crop x 3."""
+        pages = -(-self.max_image_bytes // mmap.PAGESIZE)
+        return _ENCODED_OFFSET + pages * mmap.PAGESIZE
 
     @property
     def size(self) -> int:
-        """Of the whole memory."""
-        return self.image + 3 * self.crop * self.crop
+        """Of the whole memory, in bytes."""
+        return self.crop_offset + 3 * self.crop * self.crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +72,14 @@ class Assignment:
 
     Attributes:
         channels: file descriptors (socket, memory) of each decode process.
-        reduce_to: as `decode_picture` takes it.
-        cpu_seconds: processor time that one picture may take.
+        reduce_to: as `decode_image` takes it.
+        cpu_seconds: processor time that one image may take.
         memory_bytes: what decoding may allocate beyond what the process has at its start.
     """
 
     channels: tuple[tuple[int, int], ...]
     preprocessing: Preprocessing
-    max_picture_bytes: int
+    max_image_bytes: int
     reduce_to: int | None
     cpu_seconds: float
     memory_bytes: int
@@ -102,7 +102,7 @@ class Assignment:
     @property
     def layout(self) -> Layout:
         """Of the memory that goes with each channel."""
-        return Layout(max_picture_bytes=self.max_picture_bytes, crop=self.preprocessing.crop)
+        return Layout(max_image_bytes=self.max_image_bytes, crop=self.preprocessing.crop)
 
 
 def receive(connection: socket.socket, count: int) -> bytes:

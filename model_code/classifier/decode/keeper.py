@@ -1,4 +1,4 @@
-"""Keeps decode processes: forks them, and forks another where one has died.
+"""Fork the decode processes, and replace each that dies.
 
 Started by `DecodePool` as `python -m classifier.decode.keeper <assignment as JSON>`. It imports
 what decoding needs once, so that a fork takes milliseconds, and has one thread, so that forking
@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-# What Pillow would import for the first picture of a kind and for a JPEG's metadata: after the fork
+# What Pillow would import for the first image of a kind and for a JPEG's metadata: after the fork
 # each process would read it anew, as a user who may not be allowed to.
 from PIL import (  # noqa: F401 - imported for what the import does
     Image,
@@ -27,7 +27,7 @@ from PIL import (  # noqa: F401 - imported for what the import does
 
 from classifier.decode.channel import PROCESS_ID, PROCESS_ID_OFFSET, REPLY, SEQUENCE, Assignment
 from classifier.decode.channel import ReplyKind as Kind
-from classifier.decode.worker import answer_requests
+from classifier.decode.worker import serve_requests
 
 # Of Debian and most others: `nobody`, whom no file belongs to.
 UNPRIVILEGED_ID: Final = 65534
@@ -51,7 +51,7 @@ def keep(assignment: Assignment) -> None:
             continue
         kind = Kind.TOOK_TOO_LONG if exit_code == -signal.SIGPROF else Kind.DIED
         (sequence,) = SEQUENCE.unpack_from(memories[place])
-        # The new one first: the server may use the place again as soon as it has the answer.
+        # The new one first: the server may use the place again as soon as it has the reply.
         place_by_process[_fork(place, channels, memories, assignment)] = place
         with suppress(OSError):
             channels[place].sendall(REPLY.pack(sequence, kind, 0))
@@ -71,7 +71,7 @@ def _fork(
                 channel.close()
                 memories[other].close()
         _drop_privileges()
-        answer_requests(channels[place], memories[place], assignment)
+        serve_requests(channels[place], memories[place], assignment)
         exit_code = 0
     finally:
         # Not sys.exit: what the keeper has set up is not this process's to tear down.
@@ -79,7 +79,7 @@ def _fork(
 
 
 def _drop_privileges() -> None:
-    """Give up root, as which SageMaker starts its containers; others have nothing to give up."""
+    """Give up root, as which SageMaker starts its containers; does nothing for another user."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(UNPRIVILEGED_ID)

@@ -1,4 +1,4 @@
-"""Decode processes: what a picture can do to a decoder, it does to one of these."""
+"""Processes that decode images, so that a hostile image cannot harm the server."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
 
 CPU_SECONDS: Final = 1.0
-# With what a process has at its start, and the picture's own bytes, below 500 MB.
+# With what a process has at its start, and the image's own bytes, below 500 MB.
 MEMORY_BYTES: Final = 440_000_000
-# A process that uses no processor time and does not answer either is ended after this.
+# A process that does not reply is killed after this, even if it uses no processor time.
 SILENCE_SECONDS: Final = 20.0
 # Without LD_LIBRARY_PATH a Python that was built that way does not start. The folder of byte code
 # is only read, since PYTHONDONTWRITEBYTECODE is set.
@@ -50,12 +50,12 @@ class DecodePoolError(Exception):
     """The keeper of the decode processes has ended; this server cannot go on."""
 
 
-class DecodedPicture(NamedTuple):
-    """What the network is given.
+class DecodedImage(NamedTuple):
+    """The network's input and its measurements.
 
     Attributes:
-        crop: crop x crop x 3, as `crop_picture` makes it.
-        appearance: its measure; `None` where nobody asked.
+        crop: crop x crop x 3, as `crop_image` makes it.
+        appearance: of the crop; `None` unless `measured` was given.
     """
 
     crop: ByteArray
@@ -78,23 +78,23 @@ class DecodePool:
         preprocessing: Preprocessing,
         *,
         process_count: int,
-        max_picture_bytes: int,
+        max_image_bytes: int,
         reduce_to: int | None = None,
     ) -> None:
-        """Start the processes; they get nothing of this one's environment, credentials least.
+        """Start the processes, without the environment and the credentials of this one.
 
         Args:
             preprocessing: from the manifest of the model.
-            process_count: pictures decoded at the same time.
-            max_picture_bytes: the largest body that `decode` will be given.
-            reduce_to: as `decode_picture` takes it.
+            process_count: images decoded at the same time.
+            max_image_bytes: the largest body that `decode` will be given.
+            reduce_to: as `decode_image` takes it.
         """
         self._crop = preprocessing.crop
-        self._layout = Layout(max_picture_bytes=max_picture_bytes, crop=self._crop)
+        self._layout = Layout(max_image_bytes=max_image_bytes, crop=self._crop)
         assignment = Assignment(
             channels=(),
             preprocessing=preprocessing,
-            max_picture_bytes=max_picture_bytes,
+            max_image_bytes=max_image_bytes,
             reduce_to=reduce_to,
             cpu_seconds=CPU_SECONDS,
             memory_bytes=MEMORY_BYTES,
@@ -120,13 +120,13 @@ class DecodePool:
         """Whether dead decode processes are still replaced."""
         return self._keeper.poll() is None
 
-    async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedPicture:
-        """Return the cropped picture of a JPEG, PNG or WebP, and how it looks if `measured`.
+    async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedImage:
+        """Return the crop of a JPEG, PNG or WebP, and its appearance if `measured`.
 
         Waits for a free process. May be cancelled; the process then finishes what it has begun.
 
         Raises:
-            RequestError: the picture cannot be read, is too large, or took too long.
+            RequestError: the image cannot be read, is too large, or took too long.
             DecodePoolError: there are no processes any more.
         """
         await self._free.acquire()
@@ -135,7 +135,7 @@ class DecodePool:
             _hand_over(place, data, self._layout, measured)
             kind, text = await _await_reply(place)
             if kind is ReplyKind.DIED:
-                # Perhaps of something else, between two pictures; of this one it dies again.
+                # Perhaps of something else, between two images; of this one it dies again.
                 _hand_over(place, data, self._layout, measured)
                 kind, text = await _await_reply(place)
         except asyncio.CancelledError:
@@ -147,13 +147,13 @@ class DecodePool:
             self._give_back(place)
             raise DecodePoolError("the keeper of the decode processes has ended") from error
         shared = numpy.frombuffer(
-            place.memory, numpy.uint8, 3 * self._crop * self._crop, self._layout.image
+            place.memory, numpy.uint8, 3 * self._crop * self._crop, self._layout.crop_offset
         )
         crop = shared.reshape(self._crop, self._crop, 3).copy()
         numbers = APPEARANCE.unpack_from(place.memory, APPEARANCE_OFFSET)
         self._give_back(place)
         _raise_unless_image(kind, text)
-        return DecodedPicture(crop, Appearance(*numbers) if measured else None)
+        return DecodedImage(crop, Appearance(*numbers) if measured else None)
 
     def close(self) -> None:
         """End the processes; no `decode` may be running or follow."""
@@ -172,7 +172,7 @@ class DecodePool:
 
 
 def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout, measured: bool) -> None:
-    place.memory[layout.picture : layout.picture + len(data)] = data
+    place.memory[layout.encoded_offset : layout.encoded_offset + len(data)] = data
     place.sequence += 1
     SEQUENCE.pack_into(place.memory, 0, place.sequence)
     # A few bytes, into an empty socket: it takes them whole.
@@ -188,13 +188,13 @@ async def _await_reply(place: _Place) -> tuple[ReplyKind, str]:
                 await _receive(place, REPLY.size + length)
         except TimeoutError:
             (process,) = PROCESS_ID.unpack_from(place.memory, PROCESS_ID_OFFSET)
-            # Its keeper will then answer for it.
+            # Its keeper then sends the reply.
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             continue
         text = place.received[REPLY.size :].decode()
         place.received.clear()
-        # Others answer a request that was already answered for a process that then died.
+        # Others reply to an earlier request, for which the keeper of a dead process replied, too.
         if sequence == place.sequence:
             return ReplyKind(kind), text
 
@@ -216,15 +216,15 @@ def _raise_unless_image(kind: ReplyKind, text: str) -> None:
     if kind is ReplyKind.TOOK_TOO_LONG:
         raise RequestError(
             "unreadable_image",
-            f"Decoding the picture took too long, more than {CPU_SECONDS:g} s; save it again.",
+            f"Decoding the image took too long, more than {CPU_SECONDS:g} s; save it again.",
         )
     if kind is ReplyKind.DIED:
-        raise RequestError("unreadable_image", "The picture broke its decoder; save it again.")
+        raise RequestError("unreadable_image", "The image broke its decoder; save it again.")
 
 
 def _shared_memory(size: int) -> int:
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("picture")
+        descriptor = os.memfd_create("image")
     else:
         # macOS: a file without a name does the same.
         with tempfile.TemporaryFile() as file:

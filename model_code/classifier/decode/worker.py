@@ -1,4 +1,4 @@
-"""One decode process: picture bytes -> a cropped picture, within limits of time and memory."""
+"""One decode process: an image's bytes to a crop, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from classifier.decode.channel import (
 )
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
-from classifier.image.decoding import decode_picture
-from classifier.image.preprocessing import crop_picture
+from classifier.image.decoding import decode_image
+from classifier.image.preprocessing import crop_image
 
 # The process that a machine short of memory should end first.
 _OOM_SCORE: Final = "1000"
 
 
-def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
-    """Answer until the server closes the channel.
+def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
+    """Decode images until the server closes the channel.
 
-    A picture that takes more processor time than allowed ends this process by SIGPROF, wherever
+    An image that takes more processor time than allowed ends this process by SIGPROF, wherever
     it is: neither Python nor a decoder can hold that up.
     """
     _limit(assignment.memory_bytes)
@@ -55,18 +55,18 @@ def answer_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assig
 def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured: bool) -> None:
     layout = assignment.layout
     try:
-        data = memory[layout.picture : layout.picture + length]
-        picture = decode_picture(data, reduce_to=assignment.reduce_to)
-        image = crop_picture(picture, assignment.preprocessing)
-        appearance = measure_appearance(image) if measured else None
+        data = memory[layout.encoded_offset : layout.encoded_offset + length]
+        decoded = decode_image(data, reduce_to=assignment.reduce_to)
+        crop = crop_image(decoded, assignment.preprocessing)
+        appearance = measure_appearance(crop) if measured else None
     except MemoryError as error:
         gc.collect()
         raise RequestError(
             "unreadable_image",
-            "Decoding the picture takes more memory than is allowed; save it smaller.",
+            "Decoding the image takes more memory than is allowed; save it smaller.",
         ) from error
-    shared = numpy.frombuffer(memory, numpy.uint8, image.size, layout.image)
-    shared[:] = image.reshape(-1)
+    shared = numpy.frombuffer(memory, numpy.uint8, crop.size, layout.crop_offset)
+    shared[:] = crop.reshape(-1)
     if appearance is not None:
         numbers = (appearance.brightness, appearance.sharpness)
         APPEARANCE.pack_into(memory, APPEARANCE_OFFSET, *numbers)

@@ -41,7 +41,7 @@ class Batcher(Generic[Item, Result]):
             compute: 1 to `max_batch` items -> as many results in the same order. Called in two
                 threads at the same time; what it raises, each caller of that batch gets.
             max_batch: most items of a batch.
-            max_delay_ms: longest time that an item waits for company beside a running batch.
+            max_delay_ms: longest time that an item waits for others beside a running batch.
         """
         self._compute = compute
         self._max_batch = max_batch
@@ -89,7 +89,7 @@ class Batcher(Generic[Item, Result]):
         elif self._timer is None:
             loop = asyncio.get_running_loop()
             _, due_time = next(iter(self._waiting.values()))
-            # Idle: after the callbacks that are ready now, which may bring company for free.
+            # Idle: after the callbacks that are ready now, which may add items without a wait.
             self._timer = loop.call_at(due_time if self._running_count else 0, self._start)
 
     def _start(self) -> None:

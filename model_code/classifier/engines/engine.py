@@ -1,4 +1,4 @@
-"""What runs a network, whatever it runs on."""
+"""The interface of the engines, which run a network on CPU or GPU."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """A loaded network. Construction loads it, whatever that takes."""
+    """A network, loaded by the constructor."""
 
     @property
     def capacity(self) -> int:
-        """Pictures worth handing in at the same time; more only wait inside."""
+        """Concurrent `infer` calls that keep the engine busy; further calls wait."""
         ...
 
     def warm_up(self) -> FloatArray:
-        """Compute once on all that will compute, so that no caller pays for what that costs.
+        """Compute a black image on every stream or batch size, so that no request is slowed by it.
 
-        Blocks; to be called before the event loop runs.
+        Blocks; call it before the event loop runs.
 
         Returns:
-            The output (classes) of a black picture.
+            The output (classes) of the black image.
 
         Raises:
-            EngineError: the network answers with numbers that are not finite.
+            EngineError: the output is not finite.
         """
         ...
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         May be cancelled; what was begun is then finished and dropped.
         """

@@ -1,4 +1,4 @@
-"""What a container needs before anything in it can compute on an NVIDIA GPU."""
+"""Check of the NVIDIA driver and GPU that the GPU engine needs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 from classifier.engines.engine import EngineError
 
 # The major version that requirements-serving-gpu.txt brings, as the driver's API counts.
-NEEDED_CUDA: Final = 12000
+MIN_CUDA_VERSION: Final = 12000
 DRIVER_LIBRARY: Final = "libcuda.so.1"
 
 
 def check_gpu() -> None:
-    """Ask the NVIDIA driver, which the host lends to its containers, for a GPU.
+    """Check that the NVIDIA driver, which the host shares with its containers, has a GPU.
 
     Source: CUDA driver API, cuInit, cuDriverGetVersion and cuDeviceGetCount.
 
@@ -29,10 +29,10 @@ def check_gpu() -> None:
         ) from error
     version, count = ctypes.c_int(), ctypes.c_int()
     driver.cuDriverGetVersion(ctypes.byref(version))
-    if version.value < NEEDED_CUDA:
+    if version.value < MIN_CUDA_VERSION:
         raise EngineError(
-            f"the NVIDIA driver here knows CUDA {_dotted(version.value)}, and the GPU engine needs "
-            f"{_dotted(NEEDED_CUDA)}: name a newer InferenceAmiVersion in the endpoint's variant"
+            f"the NVIDIA driver supports CUDA {_dotted(version.value)}, the GPU engine needs "
+            f"{_dotted(MIN_CUDA_VERSION)}: set a newer InferenceAmiVersion in the variant"
         )
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if status or not count.value:

@@ -62,7 +62,7 @@ class OnnxRuntimeEngine:
 
     @property
     def capacity(self) -> int:
-        """Pictures that it is worth handing in at the same time."""
+        """As `Engine.capacity`."""
         return self._max_batch * IN_FLIGHT_COUNT
 
     def warm_up(self) -> FloatArray:
@@ -72,23 +72,23 @@ class OnnxRuntimeEngine:
             The output (classes) of one of them.
 
         Raises:
-            EngineError: the network cannot be computed, or answers with numbers not finite.
+            EngineError: the network cannot be computed, or its output is not finite.
         """
         black = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
         for size in self._sessions:
-            # The first time plans the memory, and the second one asks for it.
+            # The first run plans the memory, the second allocates it.
             for _ in range(2):
                 outputs = self._compute([black] * size)
                 if not numpy.isfinite(outputs).all():
-                    raise EngineError("the network answers a black image with numbers not finite")
+                    raise EngineError("the network's output for a black image is not finite")
         return outputs[0]
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the output (classes) of one picture (crop x crop x 3, as `crop_picture` makes it).
+        """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         Raises:
-            EngineError: the batch that the picture was in could not be computed.
-            BatcherClosedError: the engine was closed before the picture's turn came.
+            EngineError: the batch that the image was in could not be computed.
+            BatcherClosedError: the engine was closed before the image's turn came.
         """
         return await self._batcher.submit(crop)
 

@@ -19,10 +19,10 @@ PROVIDER_OPTIONS: Final[dict[str, dict[str, str]]] = {
         # Measuring every algorithm of every layer takes seconds a batch size, while an endpoint
         # that scales out waits; and two instances may then choose differently.
         "cudnn_conv_algo_search": "HEURISTIC",
-        # With TF32 an A10G or L4 would keep 10 bits of each mantissa, and answer otherwise than a
+        # With TF32 an A10G or L4 would keep 10 bits of each mantissa, and give other results than a
         # T4 or a CPU do with the same artifact.
         "use_tf32": "0",
-        # Several sessions share the GPU's memory: no doubling of what one asked for.
+        # Several sessions share the GPU's memory: no doubling of an allocation.
         "arena_extend_strategy": "kSameAsRequested",
     }
 }
@@ -97,6 +97,6 @@ def _check_shapes(session: Any, model_path: Path, crop: int, class_count: int) -
     logits_shape = [1, *session.get_outputs()[0].shape[1:]]
     if logits_shape != [1, class_count]:
         raise EngineError(
-            f"{model_path} answers {logits_shape} for one image, "
+            f"{model_path} returns {logits_shape} for one image, "
             f"but the manifest has {class_count} labels"
         )

@@ -21,17 +21,17 @@ _modules: dict[str, Any] = sys.modules
 _modules["openvino_telemetry"] = None
 import openvino  # type: ignore[import-untyped]  # noqa: E402 - after the lines above; untyped
 
-# 7 % more answers a second of MobileNetV2 on two cores than with one.
+# 7 % more images a second with MobileNetV2 on two cores than with one.
 _LANES_A_STREAM: Final = 2
 
 
 class OpenVinoEngine:
-    """A classifier compiled for one picture at a time.
+    """A classifier compiled for one image at a time.
 
-    Batches gain nothing on CPU with OpenVINO; as many pictures at the same time as there are
+    Batches gain nothing on CPU with OpenVINO; as many images at the same time as there are
     cores do. OpenVINO itself holds one more for each: it begins that one at once, where the event
-    loop would first have to be given a core. A picture that comes alone is computed by all cores
-    together instead, which needs the network compiled once more: its answer takes little more
+    loop would first have to be given a core. An image that comes alone is computed by all cores
+    together instead, which needs the network compiled once more: its result takes little more
     than half the time.
     """
 
@@ -44,7 +44,7 @@ class OpenVinoEngine:
             model_path: ONNX; input `image` N x 3 x crop x crop, output `logits` N x classes.
             preprocessing: from the manifest of the model.
             class_count: number of labels of the manifest.
-            streams: pictures computed at the same time, each on one core.
+            streams: images computed at the same time, each on one core.
 
         Raises:
             EngineError: not an ONNX network, or not one of this shape.
@@ -69,27 +69,27 @@ class OpenVinoEngine:
 
     @property
     def capacity(self) -> int:
-        """Twice the number of streams: one picture is ready where another's stream ends."""
+        """Twice the number of streams: one image is ready where another's stream ends."""
         return len(self._lanes)
 
     def warm_up(self) -> FloatArray:
-        """Compute one black picture on every lane, so that no caller pays for the first.
+        """Compute one black image on every lane, so that no caller pays for the first.
 
         Returns:
             Its output (classes).
 
         Raises:
-            EngineError: the network answers with numbers that are not finite.
+            EngineError: the output is not finite.
         """
         black = numpy.zeros(self._shape, dtype=numpy.uint8)
         for lane in {self._alone, *self._lanes}:
             output = lane.compute(black)
             if not numpy.isfinite(output).all():
-                raise EngineError("the network answers a black picture with numbers not finite")
+                raise EngineError("the network's output for a black image is not finite")
         return output
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """Return the output (classes) of one picture (crop x crop x 3); waits for a free stream."""
+        """Return the output (classes) of one image (crop x crop x 3); waits for a free stream."""
         await self._places.acquire()
         lane = self._take_lane()
         return await lane.start(crop)
@@ -111,17 +111,17 @@ class OpenVinoEngine:
 
 
 class _Lane:
-    """One picture's way through a compiled network, with memory of its own."""
+    """One image's way through a compiled network, with memory of its own."""
 
     def __init__(self, compiled: openvino.CompiledModel, finish: Callable[[_Lane], None]) -> None:
-        """Prepare; `finish` is called on the event loop when a picture has been computed."""
+        """Prepare; `finish` is called on the event loop when an image has been computed."""
         self._request = compiled.create_infer_request()
-        # Filled in place for each picture: nothing is allocated or looked up on the way.
+        # Filled in place for each image: nothing is allocated or looked up on the way.
         self._input = self._request.get_input_tensor().data
         self._output = self._request.get_output_tensor().data
         self._request.set_callback(self._call_loop, None)
         self._finish = finish
-        self._answer: asyncio.Future[FloatArray] | None = None
+        self._result: asyncio.Future[FloatArray] | None = None
 
     def compute(self, crop: ByteArray) -> FloatArray:
         """Return the logits, blocking."""
@@ -132,23 +132,23 @@ class _Lane:
 
     def start(self, crop: ByteArray) -> asyncio.Future[FloatArray]:
         """Begin; the future may be cancelled, the lane is busy until the network is through."""
-        self._answer = asyncio.get_running_loop().create_future()
+        self._result = asyncio.get_running_loop().create_future()
         self._input[0] = crop
         self._request.start_async()
-        return self._answer
+        return self._result
 
     def _call_loop(self, _userdata: object) -> None:
         # In a thread of OpenVINO's.
-        answer = self._answer
-        # The loop is closed only where the process ends without waiting for its answers.
+        result = self._result
+        # The loop is closed only where the process ends without waiting for its results.
         with suppress(RuntimeError):
-            if answer is not None:
-                answer.get_loop().call_soon_threadsafe(self._deliver, answer)
+            if result is not None:
+                result.get_loop().call_soon_threadsafe(self._deliver, result)
 
-    def _deliver(self, answer: asyncio.Future[FloatArray]) -> None:
-        self._answer = None
-        if not answer.cancelled():
-            answer.set_result(self._output[0].copy())
+    def _deliver(self, result: asyncio.Future[FloatArray]) -> None:
+        self._result = None
+        if not result.cancelled():
+            result.set_result(self._output[0].copy())
         self._finish(self)
 
 
@@ -164,8 +164,7 @@ def _read(
     shape = list(network.output(OUTPUT_NAME).get_partial_shape().to_shape())
     if shape != [1, class_count]:
         raise EngineError(
-            f"{model_path} answers {shape} for one picture, "
-            f"but the manifest has {class_count} labels"
+            f"{model_path} returns {shape} for one image, but the manifest has {class_count} labels"
         )
     return _with_bytes_as_input(network, preprocessing)
 
@@ -173,13 +172,13 @@ def _read(
 def _with_bytes_as_input(network: openvino.Model, preprocessing: Preprocessing) -> openvino.Model:
     """Return the network with normalisation before it, for bytes 1 x crop x crop x 3."""
     steps = openvino.preprocess.PrePostProcessor(network)
-    picture = steps.input(INPUT_NAME)
-    picture.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-    picture.model().set_layout(openvino.Layout("NCHW"))
+    image = steps.input(INPUT_NAME)
+    image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    image.model().set_layout(openvino.Layout("NCHW"))
     factor, offset = normalisation(preprocessing)
     scale = 1 / factor
-    picture.preprocess().convert_element_type(openvino.Type.f32)
-    picture.preprocess().mean((offset * scale).tolist()).scale(scale.tolist())
+    image.preprocess().convert_element_type(openvino.Type.f32)
+    image.preprocess().mean((offset * scale).tolist()).scale(scale.tolist())
     return steps.build()
 
 

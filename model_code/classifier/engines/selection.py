@@ -1,4 +1,4 @@
-"""Which engine runs an artifact's network."""
+"""Choice of the engine that runs an artifact's network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from classifier.serving.settings import ServerSettings
 
 
 def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
-    """Load the network in the precision that is asked for, by the engine that is asked for.
+    """Load the network in the precision and by the engine of the settings.
 
     Raises:
         ArtifactError: the artifact has no network of that precision.

@@ -1,4 +1,4 @@
-"""How a picture looks, in two numbers that shift when cameras, light or senders change."""
+"""Brightness and sharpness of an image: they shift when cameras, light or senders change."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WHITE: Final = 255
 
 @dataclass(frozen=True)
 class Appearance:
-    """What the network is shown, whatever size was sent.
+    """Brightness and sharpness of the crop that the network sees.
 
     Attributes:
         brightness: mean luma, 0 (black) to 1 (white).
         sharpness: mean absolute difference of pixels beside and below each other, 0 (one colour)
-            to 1; blur, and enlargement of a small picture, lower it. The "sum modulus difference"
+            to 1; blur, and enlargement of a small image, lower it. The "sum modulus difference"
             of Krotkov, "Focusing", International Journal of Computer Vision 1 (1988), divided by
             the number of differences; of the green plane, which is most of luma.
     """
@@ -32,7 +32,7 @@ class Appearance:
 
 
 def measure_appearance(crop: ByteArray) -> Appearance:
-    """Measure a picture (crop x crop x 3, as `crop_picture` makes it): 0.2 ms for 224 pixels."""
+    """Measure an image (crop x crop x 3, as `crop_image` makes it): 0.2 ms for 224 pixels."""
     side = len(crop)
     # By columns first: numpy adds rows fastest, and 32 bit are enough for a column.
     colours = crop.sum(axis=0, dtype=numpy.uint32).sum(axis=0).tolist()

@@ -1,4 +1,4 @@
-"""Picture bytes -> an upright RGB picture, refusing what would cost too much to decode."""
+"""Decode an image to upright RGB; refuse one that would cost too much to decode."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks
 from classifier.image.formats import image_format
 
-# Memory, not the picture's file size, is what a bomb takes: a 25 megapixel lossless WebP needs
+# A decompression bomb costs memory, whatever its file size: a 25 megapixel lossless WebP needs
 # 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
 MAX_PIXELS: Final = 25_000_000
-# Each scan of a progressive JPEG costs a pass over the whole picture; the most in 1,195 real
+# Each scan of a progressive JPEG costs a pass over the whole image; the most in 1,195 real
 # photos were 53, and a file of 11 KB with 1,000 empty ones took 2.7 s to decode.
 MAX_JPEG_SCANS: Final = 128
 # Pillow raises at twice this. For WebP it does so before its decoder allocates the canvas, which
-# is earlier than we are asked.
+# is before `_check_size` runs.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 _ORIENTATION_TAG = 0x0112
@@ -51,8 +51,8 @@ _UNREADABLE = (
 )
 
 
-def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
-    """Decode a JPEG, PNG or WebP to an upright picture of mode RGB.
+def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
+    """Decode a JPEG, PNG or WebP to an upright image of mode RGB.
 
     Only pixels, palette, transparency, colour type and the EXIF orientation decide: other metadata
     is neither read nor inflated, damaged or not. The size is read from the header and checked
@@ -78,16 +78,16 @@ def decode_picture(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     try:
         # Pillow warns at half of what it refuses.
         with warnings.catch_warnings(action="ignore"):
-            picture: Image.Image = Image.open(io.BytesIO(essence), formats=(format_name,))
-            _check_size(picture.size)
+            image: Image.Image = Image.open(io.BytesIO(essence), formats=(format_name,))
+            _check_size(image.size)
             if reduce_to is not None:
                 # Of the formats here only JPEG's decoder can; for others this does nothing.
-                picture.draft(None, (2 * reduce_to, 2 * reduce_to))
-            has_wide_samples = _has_rgb_of_16_bits(picture)
-            picture.load()
-            if has_wide_samples and "transparency" in picture.info:
-                picture = _transparent_rgb_of_16_bits(picture, essence)
-            return _to_rgb(_upright(picture))
+                image.draft(None, (2 * reduce_to, 2 * reduce_to))
+            has_wide_samples = _has_rgb_of_16_bits(image)
+            image.load()
+            if has_wide_samples and "transparency" in image.info:
+                image = _transparent_rgb_of_16_bits(image, essence)
+            return _to_rgb(_upright(image))
     except Image.DecompressionBombError as error:
         raise _too_large("too many") from error
     except _UNREADABLE as error:
@@ -123,31 +123,31 @@ def _too_large(pixels: str) -> RequestError:
     megapixels = MAX_PIXELS // 1_000_000
     return RequestError(
         "image_too_large",
-        f"The picture has {pixels} pixels; at most {megapixels} megapixels are accepted.",
+        f"The image has {pixels} pixels; at most {megapixels} megapixels are accepted.",
     )
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     exif = Image.Exif()
     try:
         # Not `getexif`, which takes XMP's where EXIF has none.
-        exif.load(picture.info.get("exif", b""))
+        exif.load(image.info.get("exif", b""))
         orientation = exif.get(_ORIENTATION_TAG)
     except _UNREADABLE:
-        # Broken metadata of a picture whose pixels are whole: take it as it lies.
-        return picture
+        # Broken metadata of an image whose pixels are whole: take it as it lies.
+        return image
     transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation or 1)
     if transpose is None:
-        return picture
-    return picture.transpose(transpose)
+        return image
+    return image.transpose(transpose)
 
 
-def _has_rgb_of_16_bits(picture: Image.Image) -> bool:
-    tiles = getattr(picture, "tile", [])
+def _has_rgb_of_16_bits(image: Image.Image) -> bool:
+    tiles = getattr(image, "tile", [])
     return bool(tiles) and tiles[0].args == _RGB_OF_16_BITS
 
 
-def _transparent_rgb_of_16_bits(picture: Image.Image, data: bytes) -> Image.Image:
+def _transparent_rgb_of_16_bits(image: Image.Image, data: bytes) -> Image.Image:
     """Return an RGB PNG of 16 bits with alpha: the whole of a sample tells what is transparent.
 
     Pillow keeps the high bytes; read as if its bytes were the other way round, the image gives the
@@ -156,27 +156,27 @@ def _transparent_rgb_of_16_bits(picture: Image.Image, data: bytes) -> Image.Imag
     low_bytes = Image.open(io.BytesIO(data), formats=("PNG",))
     low_bytes.tile = [tile._replace(args="RGB;16L") for tile in low_bytes.tile]
     low_bytes.load()
-    samples = numpy.asarray(low_bytes) | numpy.asarray(picture).astype(numpy.uint16) << 8
-    opaque = (samples != picture.info["transparency"]).any(axis=2)
-    layer = Image.fromarray(numpy.asarray(picture))
+    samples = numpy.asarray(low_bytes) | numpy.asarray(image).astype(numpy.uint16) << 8
+    opaque = (samples != image.info["transparency"]).any(axis=2)
+    layer = Image.fromarray(numpy.asarray(image))
     layer.putalpha(Image.fromarray(opaque.astype(numpy.uint8) * 255))
-    layer.info["exif"] = picture.info.get("exif", b"")
+    layer.info["exif"] = image.info.get("exif", b"")
     return layer
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB" and "transparency" not in picture.info:
-        return picture
-    if picture.mode.startswith("I"):
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
         # Pillow's own conversion clips 16 bit to white instead of scaling it.
-        samples = numpy.asarray(picture)
+        samples = numpy.asarray(image)
         high_byte = (samples >> 8).astype(numpy.uint8)
-        high_byte[samples == picture.info.get("transparency", -1)] = _WHITE
+        high_byte[samples == image.info.get("transparency", -1)] = _WHITE
         return Image.fromarray(high_byte).convert("RGB")
-    if picture.has_transparency_data:
-        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
-        # Two pictures in memory where Image.alpha_composite would have four.
+    if image.has_transparency_data:
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
+        # Two images in memory where Image.alpha_composite would have four.
         white = Image.new("RGB", layer.size, "white")
         white.paste(layer, mask=layer.getchannel("A"))
         return white
-    return picture.convert("RGB")
+    return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Which format an image is in, by its first bytes, and what to do with one that is not taken."""
+"""Detect an image's format by its first bytes; describe a format that is not accepted."""
 
 from __future__ import annotations
 

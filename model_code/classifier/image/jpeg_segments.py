@@ -1,4 +1,4 @@
-"""A JPEG without what decides no pixel."""
+"""Remove the segments of a JPEG that do not change its pixels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC
 # Counted by the pattern an image takes a fifth of the time of bytes.count.
 _SCAN = re.compile(rb"\xff\xda")
 # Shorter ones say nothing to libjpeg, and make Pillow refuse the image.
-_LEAST_JFIF: Final = 14
-_LEAST_ADOBE: Final = 12
+_MIN_JFIF_LENGTH: Final = 14
+_MIN_ADOBE_LENGTH: Final = 12
 # Real images have tens; of millions, each costs a decoder time.
 MAX_SEGMENTS: Final = 10_000
 
@@ -36,7 +36,7 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
 
     Returns:
         The JPEG, and what tells whether it is complete: it has pixels, and an end after their
-        beginning. That looks through all of them, so only who has to know should ask.
+        beginning. It scans all pixel data: call it only when the result is needed.
     """
     kept: list[bytes] = []
     start, position, has_exif = 0, 2, False
@@ -78,7 +78,7 @@ def _without_gaps(kept: list[bytes], rest: bytes) -> bytes:
 
 def _is_metadata(kind: int, content: bytes) -> bool:
     if kind == _APP0:
-        return not (content.startswith(b"JFIF\0") and len(content) >= _LEAST_JFIF)
+        return not (content.startswith(b"JFIF\0") and len(content) >= _MIN_JFIF_LENGTH)
     if kind == _APP14:
-        return not (content.startswith(b"Adobe") and len(content) >= _LEAST_ADOBE)
+        return not (content.startswith(b"Adobe") and len(content) >= _MIN_ADOBE_LENGTH)
     return _APP1 <= kind <= _APP15 or kind == _COMMENT

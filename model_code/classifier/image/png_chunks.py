@@ -1,4 +1,4 @@
-"""A PNG without what decides no pixel."""
+"""Remove the chunks of a PNG that do not change its pixels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An upright RGB picture -> the network's input, as torchvision's reference computes it.
+"""Preprocess an upright RGB image to the network's input, as torchvision's reference does.
 
-In two steps: the picture is resized and cropped where it is decoded, and normalised where the
+In two steps: the image is resized and cropped where it is decoded, and normalised where the
 network runs, which does that at no cost. Between the two are bytes, a quarter of the floats' size.
 """
 
@@ -17,29 +17,29 @@ ByteArray = numpy.typing.NDArray[numpy.uint8]
 FloatArray = numpy.typing.NDArray[numpy.float32]
 
 
-def crop_picture(picture: Image.Image, settings: Preprocessing) -> ByteArray:
+def crop_image(image: Image.Image, settings: Preprocessing) -> ByteArray:
     """Resize the shorter side with antialiasing and cut out the centre.
 
     Args:
-        picture: mode RGB, upright.
+        image: mode RGB, upright.
         settings: from the manifest of the model.
 
     Returns:
         crop x crop x 3: rows from the top, columns from the left; red, green, blue.
     """
-    return numpy.asarray(resize_centre(picture, settings))
+    return numpy.asarray(resize_centre(image, settings))
 
 
 def normalise(crop: ByteArray, settings: Preprocessing) -> FloatArray:
-    """Return what the network computes with, 3 x crop x crop, of what `crop_picture` returned.
+    """Return what the network computes with, 3 x crop x crop, of what `crop_image` returned.
 
     Equals `torchvision.transforms._presets.ImageClassification` within 1/255 of a channel.
     """
-    image = crop.astype(numpy.float32)
+    values = crop.astype(numpy.float32)
     factor, offset = normalisation(settings)
-    image *= factor
-    image -= offset
-    return numpy.ascontiguousarray(image.transpose(2, 0, 1))
+    values *= factor
+    values -= offset
+    return numpy.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def normalisation(settings: Preprocessing) -> tuple[FloatArray, FloatArray]:

@@ -1,7 +1,7 @@
-"""The centre of a resized picture, without computing the rest of it.
+"""Resize an image and crop its centre, without computing the rest of it.
 
-Equals `picture.resize(...)` and then a centre crop, within one step of 255 in every channel. A
-picture of 1 x 25,000,000 pixels costs no more memory than another.
+Equals `image.resize(...)` and then a centre crop, within one step of 255 in every channel. A
+image of 1 x 25,000,000 pixels costs no more memory than another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESAMPLING_BY_INTERPOLATION: Final = {
 _SUPPORT_BY_INTERPOLATION: Final = {"bilinear": 1, "bicubic": 2}
 # Pillow keeps a box's edges in 32 bit. Where the exact edge does not fit, rounding each pass can
 # come out differently, two steps of 255 in the end; of so many edges a little further out, one
-# fits well enough (0 of 400 pictures differ by two steps; with none to choose from, 13 do).
+# fits well enough (0 of 400 images differ by two steps; with none to choose from, 13 do).
 _EDGE_CANDIDATES: Final = 32
 
 
@@ -46,9 +46,9 @@ class _Span:
     offset: int
 
 
-def resize_centre(picture: Image.Image, settings: Preprocessing) -> Image.Image:
-    """Return the centre crop (crop x crop) of the picture, its shorter side resized to `resize`."""
-    width, height = picture.size
+def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
+    """Return the centre crop (crop x crop) of the image, its shorter side resized to `resize`."""
+    width, height = image.size
     shorter = min(width, height)
     # Rounded as torchvision's `_compute_resized_output_size` and `center_crop` do.
     resized_width = int(settings.resize * width / shorter)
@@ -57,8 +57,8 @@ def resize_centre(picture: Image.Image, settings: Preprocessing) -> Image.Image:
     across = _span(width, resized_width, settings.crop, support)
     down = _span(height, resized_height, settings.crop, support)
     resampling = _RESAMPLING_BY_INTERPOLATION[settings.interpolation]
-    part = picture.crop((across.first, down.first, across.last, down.last))
-    # The order in which Pillow 13 would resize the whole picture; the other rounds differently.
+    part = image.crop((across.first, down.first, across.last, down.last))
+    # The order in which Pillow 13 would resize the whole image; the other rounds differently.
     if height - resized_height > max(0, 2 * (width - resized_width)):
         resized = _resize_across(_resize_down(part, down, resampling), across, resampling)
     else:
@@ -90,11 +90,11 @@ def _span(length: int, resized: int, crop: int, support: int) -> _Span:
     )
 
 
-def _resize_across(picture: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
-    box = (span.start, 0, span.end, picture.height)
-    return picture.resize((span.size, picture.height), resampling, box=box)
+def _resize_across(image: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
+    box = (span.start, 0, span.end, image.height)
+    return image.resize((span.size, image.height), resampling, box=box)
 
 
-def _resize_down(picture: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
-    box = (0, span.start, picture.width, span.end)
-    return picture.resize((picture.width, span.size), resampling, box=box)
+def _resize_down(image: Image.Image, span: _Span, resampling: Image.Resampling) -> Image.Image:
+    box = (0, span.start, image.width, span.end)
+    return image.resize((image.width, span.size), resampling, box=box)

@@ -1,4 +1,4 @@
-"""Who may come in: as many requests as can be answered in time, and no more."""
+"""Admission control: reject the requests that could not be served in time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final
 
 from classifier.errors import RequestError
 
-# Of the estimate, each new observation counts this much: ten pictures after a change it is right.
+# Of the estimate, each new observation counts this much: ten images after a change it is right.
 _WEIGHT_OF_NEWEST: Final = 0.2
 
 
 class Admission:
-    """Counts the requests inside, and from the pace at which they leave estimates the next's wait.
+    """Counts the requests in flight; estimates the next one's wait from the pace at which they end.
 
     For one event loop: no method may be called from another thread.
     """
@@ -29,12 +29,12 @@ class Admission:
         deadline_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Admit nobody yet.
+        """Start with no request in flight.
 
         Args:
-            place_count: requests that may be inside at the same time.
-            parallel_count: pictures computed at the same time; who finds fewer does not wait.
-            deadline_seconds: from a request's arrival to its answer.
+            place_count: the most requests in flight.
+            parallel_count: images computed at the same time; further ones wait.
+            deadline_seconds: from a request's arrival to its response.
             clock: seconds, from any start.
         """
         self._place_count = place_count
@@ -42,18 +42,18 @@ class Admission:
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._request_count = 0
-        self._picture_count = 0
-        self._seconds_per_picture = 0.0
+        self._image_count = 0
+        self._seconds_per_image = 0.0
         self._waited_at: float | None = None
 
     @property
     def request_count(self) -> int:
-        """Requests inside."""
+        """Requests in flight."""
         return self._request_count
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place, for one request.
+        """Admit one request, and count it until the context ends.
 
         Raises:
             RequestError: `overloaded`: every place is taken, or the wait would be too long.
@@ -62,7 +62,7 @@ class Admission:
         if self._request_count >= self._place_count or wait > self._deadline_seconds:
             raise RequestError(
                 "overloaded",
-                "More requests are waiting than can be answered in time; try again soon.",
+                "More requests are waiting than can be served in time; try again soon.",
                 retry_after_seconds=max(1, math.ceil(wait - self._deadline_seconds)),
             )
         # One event loop, and no await since the check: no lock is needed.
@@ -73,19 +73,19 @@ class Admission:
             self._request_count -= 1
 
     @contextmanager
-    def picture(self) -> Iterator[None]:
-        """Count a picture of an admitted request, from its coming until it was computed.
+    def image(self) -> Iterator[None]:
+        """Count an image of an admitted request until it is computed.
 
         One that is given up, because its deadline has passed or its client has gone, says nothing
         of the pace: images that take long to decode would all leave at once, and the next of them
         be admitted as if it took no time.
         """
-        self._picture_count += 1
+        self._image_count += 1
         try:
             yield
         except asyncio.CancelledError:
-            self._picture_count -= 1
-            if self._picture_count <= self._parallel_count:
+            self._image_count -= 1
+            if self._image_count <= self._parallel_count:
                 self._waited_at = None
             raise
         except Exception:
@@ -94,25 +94,24 @@ class Admission:
         self._leave()
 
     def _expected_wait_seconds(self) -> float:
-        # Of a request whose body is still on its way there is at least one picture to come.
-        picture_count = max(self._picture_count, self._request_count)
-        pictures_before = max(0, picture_count - self._parallel_count + 1)
-        return pictures_before * self._seconds_per_picture
+        # Of a request whose body is still on its way there is at least one image to come.
+        image_count = max(self._image_count, self._request_count)
+        images_before = max(0, image_count - self._parallel_count + 1)
+        return images_before * self._seconds_per_image
 
     def _leave(self) -> None:
         self._observe()
-        self._picture_count -= 1
+        self._image_count -= 1
 
     def _observe(self) -> None:
-        # Between two ends in a queue that never ran empty lies what one picture takes; between
+        # Between two ends in a queue that never ran empty lies what one image takes; between
         # others lies also the time until the next came.
         now = self._clock()
         if self._waited_at is not None:
             seconds = now - self._waited_at
-            if self._seconds_per_picture:
+            if self._seconds_per_image:
                 seconds = (
-                    _WEIGHT_OF_NEWEST * seconds
-                    + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_picture
+                    _WEIGHT_OF_NEWEST * seconds + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_image
                 )
-            self._seconds_per_picture = seconds
-        self._waited_at = now if self._picture_count > self._parallel_count else None
+            self._seconds_per_image = seconds
+        self._waited_at = now if self._image_count > self._parallel_count else None

@@ -1,4 +1,4 @@
-"""What a request asks for beside its pictures: SageMaker's CustomAttributes."""
+"""The options of a request, in SageMaker's CustomAttributes header."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MAX_DIGITS: Final = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
-    """What a request asks for beside its pictures.
+    """The options of a request.
 
     Attributes:
-        top_k: predictions of each picture, 1 to the number of classes.
+        top_k: predictions of each image, 1 to the number of classes.
         in_class_order: all classes in the order of the labels, in place of the best `top_k`.
         logits: each class's logit in place of its probability.
-        measurements: whether to measure pictures and predictions; only the answer to one picture
+        measurements: whether to measure images and predictions; only the response to one image
             in JSON has a place for them.
     """
 

@@ -1,4 +1,4 @@
-"""The network's output -> scores of the classes, and the labels that they belong to."""
+"""From the network's output to scores and labels of the classes."""
 
 from __future__ import annotations
 
@@ -21,34 +21,29 @@ _SUM_TOLERANCE: Final = 1e-2
 
 
 @dataclass(frozen=True)
-class PictureResult:
-    """What was computed of a picture.
+class ImageResult:
+    """The result of one image.
 
     Attributes:
         output: of the network (classes): logits, or probabilities, as its manifest says.
-        appearance: of the crop that the network saw; `None` where nobody asked.
+        appearance: of the crop that the network saw; `None` unless measurements were requested.
     """
 
     output: FloatArray
     appearance: Appearance | None = None
 
 
-class Labeller:
-    """Says what a network's output means, with the labels that came with the network.
+class Postprocessor:
+    """Turns a network's output into predictions, with the labels of its manifest.
 
     Attributes:
         class_count: number of labels.
         gives_logits: whether the output is logits; else it is probabilities.
-        model: `{"name", "version"}`, as in every answer.
+        model: `{"name", "version"}`, as in every response.
     """
 
     def __init__(self, manifest: Manifest, version: str) -> None:
-        """Take the labels.
-
-        Args:
-            manifest: of the network.
-            version: of the model, as every response names it.
-        """
+        """Take the labels of `manifest`, and the version that every response names."""
         self._labels = manifest.labels
         self.class_count = len(manifest.labels)
         self.gives_logits = manifest.output == "logits"
@@ -68,7 +63,7 @@ class Labeller:
         """Return classes with their scores.
 
         Args:
-            output: of one picture (classes).
+            output: of one image (classes).
             top_k: how many, from the highest score on, 1 to `class_count`; of equal ones the
                 first label comes first.
             in_class_order: all classes, in the order of the labels; `top_k` does not count.
@@ -90,7 +85,7 @@ class Labeller:
         """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
 
         Args:
-            output: of one picture (classes), one that `probabilities` takes.
+            output: of one image (classes), one that `probabilities` takes.
         """
         if self.gives_logits:
             return entropy(output)
@@ -101,8 +96,8 @@ class Labeller:
 def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
     """Return the indices of the highest values, the highest first."""
     # Sorting all of a thousand costs more than finding those that can be among the first.
-    least = numpy.partition(output, -count)[-count]
-    candidates = numpy.flatnonzero(output >= least)
+    smallest = numpy.partition(output, -count)[-count]
+    candidates = numpy.flatnonzero(output >= smallest)
     return candidates[numpy.argsort(-output[candidates], kind="stable")[:count]]
 
 
@@ -130,7 +125,7 @@ def checked_probabilities(output: FloatArray) -> Probabilities:
     total = probabilities.sum()
     if probabilities.min() < 0 or abs(total - 1) > _SUM_TOLERANCE:
         raise ArithmeticError(
-            "the network's output is no probabilities, as its manifest says: its least value is "
+            "the network's output is no probabilities, as its manifest says: its smallest value is "
             f"{probabilities.min():.6g} and its sum {total:.6g}"
         )
     return probabilities
@@ -140,7 +135,7 @@ def entropy(logits: FloatArray) -> float:
     """Return the entropy of the logits' softmax in nats.
 
     Args:
-        logits: of one picture (classes), all finite.
+        logits: of one image (classes), all finite.
     """
     # ln(sum(exp)) - mean, from the logits: no logarithm of a probability that is 0.
     shifted = logits.astype(numpy.float64) - logits.max()
@@ -151,4 +146,4 @@ def entropy(logits: FloatArray) -> float:
 
 def _check_finite(output: FloatArray) -> None:
     if not numpy.isfinite(output).all():
-        raise ArithmeticError("the network answered with numbers that are not finite")
+        raise ArithmeticError("the network's output is not finite")

@@ -1,4 +1,4 @@
-"""The pictures in a request's body."""
+"""Read the images of a request's body, by its content type."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from classifier.serving.json_images import read_instances, read_lines
 
 
 class RequestForm(Enum):
-    """How the pictures lie in a body; the answer has the same form."""
+    """The form of a request's body; the response has the same form."""
 
-    PICTURE = auto()
+    IMAGE = auto()
     INSTANCES = auto()
     LINES = auto()
 
@@ -33,7 +33,7 @@ _IMAGE_TYPES: Final = (
     multipart.CONTENT_TYPE,
 )
 FORM_BY_CONTENT_TYPE: Final = {
-    **dict.fromkeys(_IMAGE_TYPES, RequestForm.PICTURE),
+    **dict.fromkeys(_IMAGE_TYPES, RequestForm.IMAGE),
     "application/json": RequestForm.INSTANCES,
     "application/jsonlines": RequestForm.LINES,
     "application/x-jsonlines": RequestForm.LINES,
@@ -44,8 +44,8 @@ FORM_BY_CONTENT_TYPE: Final = {
 def is_image_alone(content_type: str | None) -> bool:
     """Tell whether the body is an image's bytes and nothing else: there is nothing to parse."""
     media_type = _media_type(content_type)
-    form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.PICTURE)
-    return form is RequestForm.PICTURE and media_type != multipart.CONTENT_TYPE
+    form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.IMAGE)
+    return form is RequestForm.IMAGE and media_type != multipart.CONTENT_TYPE
 
 
 def _media_type(content_type: str | None) -> str:
@@ -53,48 +53,48 @@ def _media_type(content_type: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class PictureRequest:
-    """A request's pictures, not yet decoded.
+class ImageRequest:
+    """A request's images, not yet decoded.
 
     Attributes:
-        pictures: files' bytes, at least one. Of lines alone, an error stands in place of a
-            picture that cannot be read, so that it does not fail the others.
+        images: files' bytes, at least one. Of lines alone, an error stands in place of a
+            image that cannot be read, so that it does not fail the others.
         form: how they came.
     """
 
-    pictures: tuple[bytes | memoryview | RequestError, ...]
+    images: tuple[bytes | memoryview | RequestError, ...]
     form: RequestForm
 
 
 def read_request(
-    content_type: str | None, body: bytes | bytearray, *, max_pictures: int
-) -> PictureRequest:
-    """Read the pictures of a body.
+    content_type: str | None, body: bytes | bytearray, *, max_images: int
+) -> ImageRequest:
+    """Read the images of a body.
 
-    Which of the three formats a picture is of, its bytes say themselves: `image/png` before a
+    Which of the three formats an image is of, its bytes say themselves: `image/png` before a
     JPEG is no error, and no Content-Type is none either.
 
     Args:
         content_type: the header; of its parameters only the boundary of a form counts.
-        body: all of it. One picture is a view of it and not a copy.
-        max_pictures: most instances or lines.
+        body: all of it. One image is a view of it and not a copy.
+        max_images: most instances or lines.
 
     Raises:
         RequestError: `empty_body`, `unsupported_media_type` or `invalid_request`.
     """
     if not body:
-        raise RequestError("empty_body", "The body is empty; send a picture's bytes.")
+        raise RequestError("empty_body", "The body is empty; send an image's bytes.")
     media_type = _media_type(content_type)
-    form = FORM_BY_CONTENT_TYPE.get(media_type) if media_type else RequestForm.PICTURE
+    form = FORM_BY_CONTENT_TYPE.get(media_type) if media_type else RequestForm.IMAGE
     if form is None:
         raise RequestError(
             "unsupported_media_type",
             f"Content-Type is {media_type[:60]!a}; send one of {', '.join(FORM_BY_CONTENT_TYPE)}.",
         )
     if media_type == multipart.CONTENT_TYPE:
-        return PictureRequest((multipart.read_file(content_type or "", body),), form)
-    if form is RequestForm.PICTURE:
-        return PictureRequest((memoryview(body),), form)
+        return ImageRequest((multipart.read_file(content_type or "", body),), form)
+    if form is RequestForm.IMAGE:
+        return ImageRequest((memoryview(body),), form)
     if form is RequestForm.INSTANCES:
-        return PictureRequest(read_instances(body, max_pictures), form)
-    return PictureRequest(read_lines(body, max_pictures), form)
+        return ImageRequest(read_instances(body, max_images), form)
+    return ImageRequest(read_lines(body, max_images), form)

@@ -1,4 +1,4 @@
-"""What the server did, as numbers: one line of the log each minute."""
+"""Counts and durations of requests: one line of the log each minute."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ _log = logging.getLogger("classifier.serving.counters")
 
 
 class Counters:
-    """Counts since the last line; a duration is kept as a list until then."""
+    """Counts since the last line of the log."""
 
     def __init__(self) -> None:
         self._outcomes: Counter[str] = Counter()
-        self._milliseconds: dict[str, list[float]] = {}
-        self._most_inside = 0
+        self._durations_ms: dict[str, list[float]] = {}
+        self._max_in_flight = 0
 
     def count(self, outcome: str, duration_ms: float) -> None:
-        """Count a request by its outcome: `ok`, or the code of its error."""
+        """Count a request by its outcome: `ok`, or an error code."""
         self._outcomes[outcome] += 1
         if outcome == "ok":
-            self.observe("answer", duration_ms)
+            self.observe("response", duration_ms)
 
     def observe(self, stage: str, duration_ms: float) -> None:
-        """Note how long a stage took."""
-        self._milliseconds.setdefault(stage, []).append(duration_ms)
+        """Record the duration of a stage of one request or image."""
+        self._durations_ms.setdefault(stage, []).append(duration_ms)
 
-    def observe_inside(self, request_count: int) -> None:
-        """Note how many requests are inside."""
-        self._most_inside = max(self._most_inside, request_count)
+    def observe_in_flight(self, request_count: int) -> None:
+        """Record the number of requests in flight, for its maximum."""
+        self._max_in_flight = max(self._max_in_flight, request_count)
 
     def take_line(self) -> dict[str, object]:
-        """Return the counts and start again from 0.
+        """Return the counts and reset them.
 
         Returns:
-            `requests` (count by outcome), `most_inside`, and for each stage `<stage>_p50_ms` and
+            `requests` (count by outcome), `max_in_flight`, and for each stage `<stage>_p50_ms` and
             `<stage>_p99_ms`.
         """
         line: dict[str, object] = {
             "requests": dict(sorted(self._outcomes.items())),
-            "most_inside": self._most_inside,
+            "max_in_flight": self._max_in_flight,
         }
-        for stage, durations in sorted(self._milliseconds.items()):
+        for stage, durations in sorted(self._durations_ms.items()):
             ordered = sorted(durations)
             for percent in (50, 99):
                 value = ordered[(len(ordered) - 1) * percent // 100]
                 line[f"{stage}_p{percent}_ms"] = round(value, 1)
-        self.__init__()  # type: ignore[misc]  # the one place that knows what the start is
+        self._outcomes.clear()
+        self._durations_ms.clear()
+        self._max_in_flight = 0
         return line
 
     def log_line(self) -> None:

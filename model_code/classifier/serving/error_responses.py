@@ -1,4 +1,4 @@
-"""Errors -> answers: `{"code", "message"}` with the code's status."""
+"""Responses to errors: `{"code", "message"}` with the code's status."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from classifier.errors import RequestError
 _CODE_BY_HTTP_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
-def answer_request_error(error: RequestError) -> JSONResponse:
-    """Answer with the error's status and `{"code", "message"}`."""
+def error_response(error: RequestError) -> JSONResponse:
+    """Return `{"code", "message"}` with the error's status, and Retry-After where it has one."""
     seconds = error.retry_after_seconds
     headers = None if seconds is None else {"Retry-After": str(seconds)}
     return JSONResponse({"code": error.code, "message": error.message}, error.status, headers)
 
 
-async def answer_http_exception(_request: Request, error: Exception) -> Response:
-    """Answer what the router refuses, an unknown path or method, in the same shape."""
+async def http_exception_response(_request: Request, error: Exception) -> Response:
+    """Return the same shape for an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     code = _CODE_BY_HTTP_STATUS[error.status_code]
     return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
 
 
-async def answer_fault(_request: Request, _error: Exception) -> Response:
-    """Answer a fault of ours; its reason goes to the log, not to the caller."""
-    return answer_request_error(
-        RequestError("internal_error", "The picture could not be classified.")
-    )
+async def internal_error_response(_request: Request, _error: Exception) -> Response:
+    """Return 500 for an unexpected error; its reason is in the log alone."""
+    return error_response(RequestError("internal_error", "The image could not be classified."))

@@ -1,4 +1,4 @@
-"""Whether this server can classify: what `/ping` answers."""
+"""Health of the server, for `/ping`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from classifier.decode.pool import DecodePool
 from classifier.engines.engine import Engine
 from classifier.image.preprocessing import ByteArray, FloatArray
 
-# SageMaker waits 2 s for an answer to /ping.
+# SageMaker waits 2 s for a response to /ping.
 PROBE_SECONDS: Final = 1.5
-# An engine that answered a request so recently needs no probe.
+# An engine that computed an image so recently needs no probe.
 FRESH_SECONDS: Final = 10.0
 
 
-class WatchedEngine:
-    """An engine that remembers when it last answered."""
+class MonitoredEngine:
+    """An engine that records when it last computed an image."""
 
     def __init__(
         self, engine: Engine, *, crop: int, clock: Callable[[], float] = time.monotonic
@@ -28,25 +28,25 @@ class WatchedEngine:
         self._engine = engine
         self._black = numpy.zeros((crop, crop, 3), dtype=numpy.uint8)
         self._clock = clock
-        self._answered_at = clock()
+        self._computed_at = clock()
         self._probe: asyncio.Task[FloatArray] | None = None
 
     @property
     def capacity(self) -> int:
-        """As the engine's."""
+        """As `Engine.capacity`."""
         return self._engine.capacity
 
     async def infer(self, crop: ByteArray) -> FloatArray:
-        """As the engine's."""
+        """As `Engine.infer`."""
         logits = await self._engine.infer(crop)
-        self._answered_at = self._clock()
+        self._computed_at = self._clock()
         return logits
 
-    async def answers(self) -> bool:
-        """Tell whether the engine answered lately, or answers a probe now."""
-        if self._clock() - self._answered_at < FRESH_SECONDS:
+    async def is_responsive(self) -> bool:
+        """Return whether the engine computed an image lately, or computes a probe now."""
+        if self._clock() - self._computed_at < FRESH_SECONDS:
             return True
-        # A probe that found no answer goes on; another beside it would tell no more.
+        # A probe that timed out goes on; a second one beside it would tell no more.
         if self._probe is None or self._probe.done():
             self._probe = asyncio.create_task(self.infer(self._black))
         await asyncio.wait({self._probe}, timeout=PROBE_SECONDS)
@@ -54,9 +54,9 @@ class WatchedEngine:
 
 
 class Health:
-    """Whether everything that a prediction needs works."""
+    """The health of the decode processes and the engine."""
 
-    def __init__(self, engine: WatchedEngine, decoders: DecodePool) -> None:
+    def __init__(self, engine: MonitoredEngine, decoders: DecodePool) -> None:
         self._engine = engine
         self._decoders = decoders
 
@@ -64,6 +64,6 @@ class Health:
         """Return what is broken, as a sentence, or `None`."""
         if not self._decoders.is_alive:
             return "The decode processes have ended."
-        if not await self._engine.answers():
-            return "The network does not answer."
+        if not await self._engine.is_responsive():
+            return "The network does not respond."
         return None

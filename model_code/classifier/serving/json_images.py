@@ -1,4 +1,4 @@
-"""Pictures in JSON: `{"instances": [{"b64": ...}, ...]}`, or one `{"b64": ...}` a line."""
+"""Images in JSON: `{"instances": [{"b64": ...}, ...]}`, or one `{"b64": ...}` a line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from classifier.errors import RequestError
 
-_PICTURE: Final = '{"b64": "<base64 of a picture>"}'
+_IMAGE: Final = '{"b64": "<base64 of an image>"}'
 # A document of at most this many commas beyond those it needs is read, so that what is wrong with
 # it can be said by its place. Of ten million brackets, Python would first make as many lists.
 _SPARE_COMMAS: Final = 64
@@ -27,33 +27,33 @@ _KIND_BY_TYPE: Final = {
 }
 
 
-def read_instances(body: bytes | bytearray, max_pictures: int) -> tuple[bytes, ...]:
-    """Read `{"instances": [{"b64": ...}, ...]}` with 1 to `max_pictures` instances.
+def read_instances(body: bytes | bytearray, max_images: int) -> tuple[bytes, ...]:
+    """Read `{"instances": [{"b64": ...}, ...]}` with 1 to `max_images` instances.
 
     Raises:
         RequestError: `invalid_request`; the message begins with the place, `instances[3]` say.
     """
     try:
-        instances = _instances_of(_parse(body, max_pictures + _SPARE_COMMAS), max_pictures)
+        instances = _instances_of(_parse(body, max_images + _SPARE_COMMAS), max_images)
     except ValueError as error:
         raise RequestError(
             "invalid_request",
-            f'The body cannot be used: {error}; expected {{"instances": [{_PICTURE}, ...]}} '
-            f"with 1 to {max_pictures} instances.",
+            f'The body cannot be used: {error}; expected {{"instances": [{_IMAGE}, ...]}} '
+            f"with 1 to {max_images} instances.",
         ) from error
-    pictures = []
+    images = []
     for number, instance in enumerate(instances):
         try:
-            pictures.append(_decode(instance))
+            images.append(_decode(instance))
         except ValueError as error:
             raise RequestError(
-                "invalid_request", f"instances[{number}]: {error}; expected {_PICTURE}."
+                "invalid_request", f"instances[{number}]: {error}; expected {_IMAGE}."
             ) from error
-    return tuple(pictures)
+    return tuple(images)
 
 
-def read_lines(body: bytes | bytearray, max_pictures: int) -> tuple[bytes | RequestError, ...]:
-    """Read 1 to `max_pictures` lines of `{"b64": ...}`; blank ones at the end are left out.
+def read_lines(body: bytes | bytearray, max_images: int) -> tuple[bytes | RequestError, ...]:
+    """Read 1 to `max_images` lines of `{"b64": ...}`; blank ones at the end are left out.
 
     Returns:
         In place of a line that cannot be read, why: `invalid_request`.
@@ -63,11 +63,11 @@ def read_lines(body: bytes | bytearray, max_pictures: int) -> tuple[bytes | Requ
     """
     text = body.rstrip(b" \t\r\n")
     count = text.count(b"\n") + 1
-    if not text or count > max_pictures:
+    if not text or count > max_images:
         raise RequestError(
             "invalid_request",
-            f"The body has {count if text else 0} lines; expected 1 to {max_pictures} lines of "
-            f"{_PICTURE}. In a batch transform job, a lower MaxPayloadInMB makes them fewer.",
+            f"The body has {count if text else 0} lines; expected 1 to {max_images} lines of "
+            f"{_IMAGE}. In a batch transform job, a lower MaxPayloadInMB makes them fewer.",
         )
     return tuple(_read_line(line) for line in text.split(b"\n"))
 
@@ -79,7 +79,7 @@ def _read_line(line: bytes | bytearray) -> bytes | RequestError:
         return _decode(_parse(line, _SPARE_COMMAS))
     except ValueError as error:
         return RequestError(
-            "invalid_request", f"The line cannot be used: {error}; expected {_PICTURE}."
+            "invalid_request", f"The line cannot be used: {error}; expected {_IMAGE}."
         )
 
 
@@ -107,18 +107,18 @@ def _parse(text: bytes | bytearray, max_commas: int) -> Any:
         raise ValueError(f"it cannot be read as JSON ({error})") from error
 
 
-def _instances_of(document: Any, max_pictures: int) -> list[Any]:
+def _instances_of(document: Any, max_images: int) -> list[Any]:
     _check_keys(document, "instances")
     instances = document["instances"]
     if type(instances) is not list:
         raise ValueError(f"instances is {_kind(instances)}")
-    if not 1 <= len(instances) <= max_pictures:
+    if not 1 <= len(instances) <= max_images:
         raise ValueError(f"there are {len(instances)} instances")
     return instances
 
 
 def _decode(instance: Any) -> bytes:
-    """Return the picture's bytes.
+    """Return the image's bytes.
 
     Raises:
         ValueError: what is wrong, for the caller.
@@ -148,7 +148,7 @@ def _check_keys(value: Any, expected: str) -> None:
     if type(value) is not dict:
         raise ValueError(f"it is {_kind(value)}")
     if value.keys() != {expected}:
-        # Cut short, and escaped: a key may be of any length and hold what no answer can.
+        # Cut short, and escaped: a key may be of any length and hold what no response can.
         found = ascii([key[:20] for key in list(value)[:5]])
         raise ValueError(f"it has the keys {found}")
 

@@ -22,7 +22,7 @@ _MAX_BLANKS: Final = 100
 _SEVERAL_PARTS: Final = "it has more than one part"
 _EXPECTED: Final = "expected one file and no other field"
 
-# It logs a warning for each malformed body; the answer tells the sender already.
+# It logs a warning for each malformed body; the response tells the sender already.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""What a request's Accept header asks for."""
+"""Content negotiation: the response type for a request's Accept header."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from classifier.errors import RequestError
 from classifier.serving.codecs import FORM_BY_CONTENT_TYPE, RequestForm
 
 
-class AnswerType(Enum):
-    """What an answer is made of: the most probable classes, or all classes' probabilities."""
+class ResponseType(Enum):
+    """Media types of a response. JSON has the requested classes, the others all scores."""
 
     JSON = "application/json"
     NPY = "application/x-npy"
@@ -19,10 +19,10 @@ class AnswerType(Enum):
 
 
 # The first is preferred where the caller has no preference.
-_OFFER: Final = {answer_type.value: answer_type for answer_type in AnswerType}
+_OFFER: Final = {response_type.value: response_type for response_type in ResponseType}
 _LINES_OFFER: Final = {
     **{
-        name: AnswerType.JSON
+        name: ResponseType.JSON
         for name, form in FORM_BY_CONTENT_TYPE.items()
         if form is RequestForm.LINES
     },
@@ -33,18 +33,18 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')
 _WEIGHT = re.compile(r"(?:[01](?:\.[0-9]{0,6})?|\.[0-9]{1,6})")
 
 
-def negotiate(accept: str | None, form: RequestForm) -> AnswerType:
-    """Choose the answer that the caller likes best (RFC 9110, section 12.5.1).
+def negotiate(accept: str | None, form: RequestForm) -> ResponseType:
+    """Choose the type that the caller prefers (RFC 9110, section 12.5.1).
 
     Args:
         accept: the header, several joined by commas; missing or empty: JSON.
-        form: of the request; the JSON that answers lines is lines, whichever of its names is asked.
+        form: of the request; the JSON response to lines is lines, by whichever name it is accepted.
 
     Raises:
         RequestError: `not_acceptable`.
     """
     if accept is None or not accept.strip():
-        return AnswerType.JSON
+        return ResponseType.JSON
     offer = _LINES_OFFER if form is RequestForm.LINES else _OFFER
     weight_by_range = _weights(accept)
     weights = {name: _weight(name, weight_by_range) for name in offer}

@@ -1,4 +1,4 @@
-"""Pictures' bytes -> the network's outputs: decode and crop, then the network."""
+"""From the bytes of images to the network's outputs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from classifier.decode.pool import DecodePool
 from classifier.errors import RequestError
 from classifier.serving.admission import Admission
-from classifier.serving.classification import PictureResult
+from classifier.serving.classification import ImageResult
 from classifier.serving.counters import Counters
-from classifier.serving.health import WatchedEngine
+from classifier.serving.health import MonitoredEngine
 
 
 class Pipeline:
-    """The two stages, each with a queue of its own: slow decoding does not hold up the network."""
+    """Decoding, then the network, each with its own queue: slow decoding blocks no other image."""
 
     def __init__(
         self,
         decoders: DecodePool,
-        engine: WatchedEngine,
+        engine: MonitoredEngine,
         admission: Admission,
         counters: Counters,
     ) -> None:
@@ -30,38 +30,38 @@ class Pipeline:
         self._counters = counters
 
     async def compute(
-        self, pictures: Sequence[bytes | memoryview | RequestError], *, measured: bool
-    ) -> list[PictureResult | RequestError]:
-        """Return the result of each JPEG, PNG or WebP, or why there is none.
+        self, images: Sequence[bytes | memoryview | RequestError], *, measured: bool
+    ) -> list[ImageResult | RequestError]:
+        """Return the result of each JPEG, PNG or WebP, or the error in its place.
 
-        May be cancelled. An error in place of a picture is answered as it is.
+        May be cancelled. An error in place of an image is returned as it is.
 
         Args:
-            pictures: files' bytes.
-            measured: whether the results shall have the pictures' appearance.
+            images: files' bytes.
+            measured: whether to measure the appearance of each image.
         """
-        if len(pictures) == 1:
-            return [await self._result(pictures[0], measured)]
-        results = (self._result(picture, measured) for picture in pictures)
+        if len(images) == 1:
+            return [await self._result(images[0], measured)]
+        results = (self._result(image, measured) for image in images)
         return list(await asyncio.gather(*results))
 
     async def _result(
-        self, picture: bytes | memoryview | RequestError, measured: bool
-    ) -> PictureResult | RequestError:
-        if isinstance(picture, RequestError):
-            return picture
+        self, image: bytes | memoryview | RequestError, measured: bool
+    ) -> ImageResult | RequestError:
+        if isinstance(image, RequestError):
+            return image
         try:
-            return await self._compute(picture, measured)
+            return await self._compute(image, measured)
         except RequestError as error:
             # Without its traceback, which would keep the body alive.
             return RequestError(error.code, error.message)
 
-    async def _compute(self, picture: bytes | memoryview, measured: bool) -> PictureResult:
-        with self._admission.picture():
+    async def _compute(self, image: bytes | memoryview, measured: bool) -> ImageResult:
+        with self._admission.image():
             started = time.perf_counter()
-            crop, appearance = await self._decoders.decode(picture, measured=measured)
+            crop, appearance = await self._decoders.decode(image, measured=measured)
             decoded = time.perf_counter()
             output = await self._engine.infer(crop)
         self._counters.observe("decode", (decoded - started) * 1000)
         self._counters.observe("network", (time.perf_counter() - decoded) * 1000)
-        return PictureResult(output, appearance)
+        return ImageResult(output, appearance)

@@ -1,4 +1,4 @@
-"""A network's output -> the body of an answer."""
+"""Encode the results of a request as the body of its response."""
 
 from __future__ import annotations
 
@@ -14,63 +14,65 @@ import numpy.typing
 from classifier.errors import RequestError
 from classifier.image.preprocessing import FloatArray
 from classifier.serving.attributes import Attributes
-from classifier.serving.classification import Labeller, PictureResult, Prediction
+from classifier.serving.classification import ImageResult, Postprocessor, Prediction
 from classifier.serving.codecs import RequestForm
-from classifier.serving.negotiation import AnswerType
+from classifier.serving.negotiation import ResponseType
 
 JSON_LINES_TYPE: Final = "application/jsonlines"
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def encode_answer(
-    answer_type: AnswerType,
+def encode_response(
+    response_type: ResponseType,
     form: RequestForm,
-    results: Sequence[PictureResult | RequestError],
+    results: Sequence[ImageResult | RequestError],
     *,
     attributes: Attributes,
-    labeller: Labeller,
+    postprocessor: Postprocessor,
 ) -> tuple[bytes, str]:
-    """Write an answer.
+    """Return the body and the content type of a response.
 
     Args:
-        answer_type: what the caller accepts.
+        response_type: what the caller accepts.
         form: of the request.
-        results: of each picture, in order, what was computed or why nothing was. The appearance
-            of one picture alone is answered, in JSON.
+        results: of each image, in order, or the error in its place. Only the JSON response to
+            a single image has its measurements.
         attributes: which classes and scores; npy and CSV have all classes in the order of the
-            labels, whatever is asked for in JSON.
-        labeller: of the network that computed the outputs.
+            labels, whatever JSON would have.
+        postprocessor: of the network that computed the outputs.
 
     Returns:
-        Body and content type. All probabilities, or logits, are float32: of one picture
-        (classes), of instances and lines (pictures, classes).
+        Body and content type. All probabilities, or logits, are float32: of one image
+        (classes), of instances and lines (images, classes).
 
     Raises:
         RequestError: the first of `results`, its message with its place. Only in JSON lines does
             one that is the caller's mistake stand in its line.
         ArithmeticError: an output is not what the manifest says, or not finite.
     """
-    if answer_type is AnswerType.JSON and form is RequestForm.LINES:
-        return _encode_lines(results, attributes, labeller), JSON_LINES_TYPE
+    if response_type is ResponseType.JSON and form is RequestForm.LINES:
+        return _encode_lines(results, attributes, postprocessor), JSON_LINES_TYPE
     computed = _all_computed(results, form)
-    if answer_type is AnswerType.JSON:
-        predictions = [_predictions(result, attributes, labeller) for result in computed]
-        if form is RequestForm.PICTURE:
-            text = _encode_json(predictions[0], labeller, **_measurements(computed[0], labeller))
+    if response_type is ResponseType.JSON:
+        predictions = [_predictions(result, attributes, postprocessor) for result in computed]
+        if form is RequestForm.IMAGE:
+            text = _encode_json(
+                predictions[0], postprocessor, **_measurements(computed[0], postprocessor)
+            )
         else:
-            text = _encode_json(predictions, labeller)
-        return text.encode(), answer_type.value
-    table = numpy.stack([_scores(result, attributes, labeller) for result in computed])
-    if answer_type is AnswerType.CSV:
-        return _encode_csv(table), answer_type.value
-    return _encode_npy(table[0] if form is RequestForm.PICTURE else table), answer_type.value
+            text = _encode_json(predictions, postprocessor)
+        return text.encode(), response_type.value
+    table = numpy.stack([_scores(result, attributes, postprocessor) for result in computed])
+    if response_type is ResponseType.CSV:
+        return _encode_csv(table), response_type.value
+    return _encode_npy(table[0] if form is RequestForm.IMAGE else table), response_type.value
 
 
 def _predictions(
-    result: PictureResult, attributes: Attributes, labeller: Labeller
+    result: ImageResult, attributes: Attributes, postprocessor: Postprocessor
 ) -> list[Prediction]:
-    return labeller.predictions(
+    return postprocessor.predictions(
         result.output,
         top_k=attributes.top_k,
         in_class_order=attributes.in_class_order,
@@ -78,15 +80,17 @@ def _predictions(
     )
 
 
-def _scores(result: PictureResult, attributes: Attributes, labeller: Labeller) -> FloatArray:
-    # Of logits too: they show whether the output is one that can be answered.
-    probabilities = labeller.probabilities(result.output)
+def _scores(
+    result: ImageResult, attributes: Attributes, postprocessor: Postprocessor
+) -> FloatArray:
+    # Of logits too: computing them checks the output.
+    probabilities = postprocessor.probabilities(result.output)
     return result.output if attributes.logits else probabilities.astype(numpy.float32)
 
 
 def _all_computed(
-    results: Sequence[PictureResult | RequestError], form: RequestForm
-) -> list[PictureResult]:
+    results: Sequence[ImageResult | RequestError], form: RequestForm
+) -> list[ImageResult]:
     computed = []
     for number, result in enumerate(results):
         if isinstance(result, RequestError):
@@ -95,16 +99,16 @@ def _all_computed(
     return computed
 
 
-def _measurements(result: PictureResult, labeller: Labeller) -> dict[str, dict[str, float]]:
+def _measurements(result: ImageResult, postprocessor: Postprocessor) -> dict[str, dict[str, float]]:
     if result.appearance is None:
         return {}
-    measurements = {"entropy": labeller.entropy(result.output), **asdict(result.appearance)}
+    measurements = {"entropy": postprocessor.entropy(result.output), **asdict(result.appearance)}
     return {"measurements": measurements}
 
 
 def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestError:
     place = {
-        RequestForm.PICTURE: "",
+        RequestForm.IMAGE: "",
         RequestForm.INSTANCES: f"instances[{number}]: ",
         RequestForm.LINES: f"line {number + 1}: ",
     }[form]
@@ -114,23 +118,27 @@ def _with_place(error: RequestError, form: RequestForm, number: int) -> RequestE
 
 
 def _encode_lines(
-    results: Sequence[PictureResult | RequestError], attributes: Attributes, labeller: Labeller
+    results: Sequence[ImageResult | RequestError],
+    attributes: Attributes,
+    postprocessor: Postprocessor,
 ) -> bytes:
     lines = []
     for number, result in enumerate(results):
         if not isinstance(result, RequestError):
-            lines.append(_encode_json(_predictions(result, attributes, labeller), labeller))
+            lines.append(
+                _encode_json(_predictions(result, attributes, postprocessor), postprocessor)
+            )
         elif result.status < 500:
             error = {"code": result.code, "message": result.message}
             lines.append(_json.encode({"error": error}))
         else:
-            # A batch job tries again after a 503, and never what an answer of 200 says.
+            # A batch job retries after a 503, and never a line of a 200.
             raise _with_place(result, RequestForm.LINES, number)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _encode_json(predictions: Any, labeller: Labeller, **members: Any) -> str:
-    return _json.encode({"predictions": predictions, "model": labeller.model, **members})
+def _encode_json(predictions: Any, postprocessor: Postprocessor, **members: Any) -> str:
+    return _json.encode({"predictions": predictions, "model": postprocessor.model, **members})
 
 
 def _encode_csv(table: numpy.typing.NDArray[numpy.float32]) -> bytes:

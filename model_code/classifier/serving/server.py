@@ -24,44 +24,44 @@ from classifier.engines.engine import Engine
 from classifier.errors import RequestError
 from classifier.serving.admission import Admission
 from classifier.serving.attributes import read_attributes
-from classifier.serving.classification import Labeller
-from classifier.serving.codecs import PictureRequest, is_image_alone, read_request
+from classifier.serving.classification import Postprocessor
+from classifier.serving.codecs import ImageRequest, is_image_alone, read_request
 from classifier.serving.counters import Counters
 from classifier.serving.error_responses import (
-    answer_fault,
-    answer_http_exception,
-    answer_request_error,
+    error_response,
+    http_exception_response,
+    internal_error_response,
 )
-from classifier.serving.health import Health, WatchedEngine
+from classifier.serving.health import Health, MonitoredEngine
 from classifier.serving.negotiation import negotiate
 from classifier.serving.pipeline import Pipeline
-from classifier.serving.responses import encode_answer
+from classifier.serving.responses import encode_response
 from classifier.serving.settings import ServerSettings
 
 CUSTOM_ATTRIBUTES_HEADER: Final = "x-amzn-sagemaker-custom-attributes"
-# A body that comes slower holds a place that others wait for.
+# A slow body takes a place that other requests wait for.
 BODY_SECONDS: Final = 10.0
 
 _log = logging.getLogger("classifier.serving.server")
 
 
 class InferenceServer:
-    """Admits as many requests as it can answer in time, and computes them off the event loop."""
+    """Admits the requests that it can serve in time, and classifies their images."""
 
     def __init__(
         self, manifest: Manifest, engine: Engine, decoders: DecodePool, settings: ServerSettings
     ) -> None:
-        watched = WatchedEngine(engine, crop=manifest.preprocessing.crop)
-        self._labeller = Labeller(manifest, settings.model_version)
+        monitored = MonitoredEngine(engine, crop=manifest.preprocessing.crop)
+        self._postprocessor = Postprocessor(manifest, settings.model_version)
         self._settings = settings
         self._counters = Counters()
-        self._health = Health(watched, decoders)
+        self._health = Health(monitored, decoders)
         self._admission = Admission(
             place_count=engine.capacity + settings.queue_length,
             parallel_count=engine.capacity,
             deadline_seconds=settings.deadline_ms / 1000,
         )
-        self._pipeline = Pipeline(decoders, watched, self._admission, self._counters)
+        self._pipeline = Pipeline(decoders, monitored, self._admission, self._counters)
 
     def create_application(self) -> Starlette:
         """Return the ASGI application; serve it only after the engine's warm-up."""
@@ -70,25 +70,28 @@ class InferenceServer:
                 Route("/ping", self.ping, methods=["GET"]),
                 Route("/invocations", self.invocations, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
+            exception_handlers={
+                HTTPException: http_exception_response,
+                Exception: internal_error_response,
+            },
             lifespan=self._log_counters,
         )
 
     async def ping(self, _request: Request) -> Response:
-        """Answer 200 when a picture would be classified now."""
+        """Return 200 when an image would be classified now, else 503."""
         if fault := await self._health.fault():
-            return answer_request_error(RequestError("not_healthy", fault))
+            return error_response(RequestError("not_healthy", fault))
         return Response()
 
     async def invocations(self, request: Request) -> Response:
-        """Classify what is in the body and log one line about it."""
+        """Classify the images in the body and log one line."""
         started = time.perf_counter()
         outcome = "ok"
         try:
-            response = await self._answer(request)
+            response = await self._respond(request)
         except RequestError as error:
             outcome = error.code
-            response = answer_request_error(error)
+            response = error_response(error)
         except ClientDisconnect:
             outcome = "client_gone"
             response = Response(status_code=400)
@@ -101,33 +104,37 @@ class InferenceServer:
         _log.info("invocation", extra={"fields": fields})
         return response
 
-    async def _answer(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         deadline = asyncio.get_running_loop().time() + self._settings.deadline_ms / 1000
         with self._admission.place():
-            self._counters.observe_inside(self._admission.request_count)
-            asked = await self._read_request(request)
-            answer_type = negotiate(", ".join(request.headers.getlist("accept")), asked.form)
+            self._counters.observe_in_flight(self._admission.request_count)
+            parsed = await self._read_request(request)
+            response_type = negotiate(", ".join(request.headers.getlist("accept")), parsed.form)
             header = request.headers.get(CUSTOM_ATTRIBUTES_HEADER)
             attributes = read_attributes(
                 header,
-                class_count=self._labeller.class_count,
-                gives_logits=self._labeller.gives_logits,
+                class_count=self._postprocessor.class_count,
+                gives_logits=self._postprocessor.gives_logits,
             )
-            computing = self._pipeline.compute(asked.pictures, measured=attributes.measurements)
+            computing = self._pipeline.compute(parsed.images, measured=attributes.measurements)
             results = await _unless_gone(request, computing, deadline)
-            body, media_type = encode_answer(
-                answer_type, asked.form, results, attributes=attributes, labeller=self._labeller
+            body, media_type = encode_response(
+                response_type,
+                parsed.form,
+                results,
+                attributes=attributes,
+                postprocessor=self._postprocessor,
             )
             return Response(body, headers={"Content-Type": media_type})
 
-    async def _read_request(self, request: Request) -> PictureRequest:
+    async def _read_request(self, request: Request) -> ImageRequest:
         body = await self._read_body(request)
         content_type = request.headers.get("content-type")
         most = self._settings.max_instances
         if is_image_alone(content_type):
-            return read_request(content_type, body, max_pictures=most)
+            return read_request(content_type, body, max_images=most)
         # Ten megabytes of JSON take 0.06 to 0.13 s to read, of a form 0.02 to 0.06 s.
-        return await asyncio.to_thread(read_request, content_type, body, max_pictures=most)
+        return await asyncio.to_thread(read_request, content_type, body, max_images=most)
 
     async def _read_body(self, request: Request) -> bytearray:
         body = bytearray()
@@ -135,7 +142,7 @@ class InferenceServer:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in request.stream():
                     body += chunk
-                    # The HTTP server reads and drops the rest, so the sender sees the answer.
+                    # The HTTP server reads and drops the rest, so the sender sees the response.
                     if len(body) > self._settings.max_body_bytes:
                         raise RequestError(
                             "payload_too_large",
@@ -161,7 +168,7 @@ _Result = TypeVar("_Result")
 async def _unless_gone(
     request: Request, work: Coroutine[None, None, _Result], deadline: float
 ) -> _Result:
-    """Return what `work` returns, but cancel it when its answer would help nobody any more.
+    """Await `work`; cancel it when the client is gone or the deadline has passed.
 
     Raises:
         ClientDisconnect: the client closed its connection.
@@ -180,7 +187,7 @@ async def _unless_gone(
         if going.done():
             raise ClientDisconnect
         raise RequestError(
-            "overloaded", "The answer was not ready in time; try again.", retry_after_seconds=1
+            "overloaded", "The response was not ready in time; try again.", retry_after_seconds=1
         )
     finally:
         working.cancel()

@@ -30,25 +30,25 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """How the server uses its machine.
+    """The settings of the server, each from an environment variable.
 
     Attributes:
         engine: what runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
         precision: of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is int8 where
             the artifact has it.
         decode: `WHIPPET_DECODE`; `fast` lets a JPEG's decoder reduce it on the way.
-        max_batch: pictures that a GPU computes together (`WHIPPET_MAX_BATCH`).
+        max_batch: images that a GPU computes together (`WHIPPET_MAX_BATCH`).
         max_batch_delay_ms: longest wait for others beside a batch that is computed
             (`WHIPPET_MAX_BATCH_DELAY_MS`).
-        worker_count: pictures that the network computes at the same time on CPU
+        worker_count: images that the network computes at the same time on CPU
             (`WHIPPET_WORKERS`, by default the cores this process may use).
-        decode_process_count: pictures decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
+        decode_process_count: images decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
             default as many as workers, and at least two: one that takes long leaves another free).
         queue_length: requests admitted beyond those that the engine holds
             (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
-        deadline_ms: from a request's arrival to its answer (`WHIPPET_DEADLINE_MS`, by default a
-            little less than the proxy waits); who cannot be answered by then gets 503.
-        max_instances: pictures in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
+        deadline_ms: from a request's arrival to its response (`WHIPPET_DEADLINE_MS`, by default a
+            little less than the proxy waits); a request that takes longer gets 503.
+        max_instances: images in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
             SageMaker kills after 30.
@@ -113,13 +113,17 @@ def read_port(environment: Mapping[str, str]) -> int:
 
 
 def _whole_number(
-    environment: Mapping[str, str], name: str, default: int, least: int, most: int
+    environment: Mapping[str, str], name: str, default: int, minimum: int, maximum: int
 ) -> int:
     text = environment.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise SettingsError(f"{name} is {text!r}; allowed: a whole number from {least} to {most}")
+    if not (
+        text.isascii() and text.isdigit() and len(text) < 10 and minimum <= int(text) <= maximum
+    ):
+        raise SettingsError(
+            f"{name} is {text!r}; allowed: a whole number from {minimum} to {maximum}"
+        )
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""Weights of a known architecture, or what was trained -> a published artifact."""
+"""Build an artifact from published weights, a state dict or the output of train.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact.directory import MANIFEST_FILE, read_artifact
-from classifier.artifact.publication import publish
-from classifier.training.dataset.selection import Selection, find_pictures, split_folder
+from classifier.artifact.packing import publish
+from classifier.training.dataset.labels import read_labels
+from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.measuring.measuring import measure
@@ -30,11 +31,11 @@ class Measurements:
     """What to measure before an artifact is published.
 
     Attributes:
-        pictures: a folder of `<label>/<picture>`, or of pictures alone; `None` measures nothing.
-        int8: whether to make an int8 network, which needs pictures.
+        images: a folder of `<label>/<image>`, or of images alone; `None` measures nothing.
+        int8: whether to make an int8 network, which needs images.
     """
 
-    pictures: Path | None
+    images: Path | None
     int8: bool
 
 
@@ -63,7 +64,7 @@ def build_from_weights(
     Raises:
         UnavailableWeightsError: the published weights cannot be had.
         NetworkError: no such architecture, or weights that do not fit it.
-        DataError: labels that do not fit the weights, or pictures that cannot be used.
+        DataError: labels that do not fit the weights, or images that cannot be used.
         QuantizationError: a package that quantizing needs is missing.
     """
     _check(measurements)
@@ -99,7 +100,7 @@ def build_from_trained(trained: Path, measurements: Measurements, output: Path) 
 
     Raises:
         ArtifactError: `trained` holds no artifact.
-        DataError: pictures that cannot be used.
+        DataError: images that cannot be used.
         QuantizationError: a package that quantizing needs is missing.
     """
     _check(measurements)
@@ -115,48 +116,20 @@ def _check(measurements: Measurements) -> None:
     """Refuse at once what would fail after minutes."""
     if measurements.int8:
         check_packages()
-    if measurements.pictures and not measurements.pictures.is_dir():
-        raise DataError(f"{measurements.pictures} is no folder; --calibration names one")
+    if measurements.images and not measurements.images.is_dir():
+        raise DataError(f"{measurements.images} is no folder; --calibration names one")
 
 
 def _measure_and_publish(folder: Path, measurements: Measurements, output: Path) -> None:
-    if measurements.pictures:
+    if measurements.images:
         labels = read_artifact(folder).manifest.labels
         if measurements.int8:
-            selection = split_folder(measurements.pictures, labels)
+            selection = split_folder(measurements.images, labels)
         else:
-            pictures = find_pictures(measurements.pictures, labels)
-            selection = Selection(calibration=(), held_back=tuple(pictures))
+            images = find_images(measurements.images, labels)
+            selection = Selection(calibration=(), held_back=tuple(images))
         measure(folder, selection, int8=measurements.int8)
     publish(read_artifact(folder), output)
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Read a text file of one label a line, as any editor writes it.
-
-    A byte order mark, the carriage returns of Windows and blank lines at the end are no part of a
-    label. A label that comes again is told by a printed line: ImageNet has two cranes.
-
-    Raises:
-        DataError: not UTF-8 text, or a line that is empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-    # Not splitlines: a label may hold what only Unicode calls the end of a line.
-    labels = text.rstrip("\n").split("\n")
-    line_by_label: dict[str, int] = {}
-    for number, label in enumerate(labels, start=1):
-        if not label.strip():
-            raise DataError(f"{path}: line {number} is empty; expected one label a line")
-        if label in line_by_label:
-            print(
-                f"{path}: line {number} has the label of line {line_by_label[label]}, {label!r}: "
-                "only the index tells these classes apart"
-            )
-        line_by_label.setdefault(label, number)
-    return tuple(labels)
 
 
 def _labels(

@@ -32,7 +32,7 @@ def parse_options(
 
     Raises:
         OptionError: an unknown flag, or a value that is not allowed.
-        TrainingError: a preset that cannot be used, a value out of bounds, or no pictures named.
+        TrainingError: a preset that cannot be used, a value out of bounds, or no images named.
     """
     parser = _Parser(
         prog="train.py",
@@ -76,7 +76,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--preset", choices=PRESETS, help="start with these settings; other flags change them")
     add("--architecture", default="resnet50", help="any classifier of torchvision by its name")
-    add("--name", help="of the model, in each answer (default: the architecture)")
+    add("--name", help="of the model, in each response (default: the architecture)")
     add(
         "--from-scratch",
         type=_truth,
@@ -87,7 +87,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     )
     add("--weights-file", type=Path, help="start with this state dict; its head is replaced")
     add("--epochs", type=int, default=10, help="default: %(default)s")
-    add("--batch-size", type=int, default=32, help="pictures a step (default: %(default)s)")
+    add("--batch-size", type=int, default=32, help="images a step (default: %(default)s)")
     add("--learning-rate", type=float, default=1e-3, help="at its peak (default: %(default)s)")
     add("--weight-decay", type=float, default=0.05, help="default: %(default)s")
     add("--seed", type=int, default=0, help="default: %(default)s")
@@ -106,9 +106,9 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=True,
         default=False,
-        help="add an int8 network to the artifact. The valid pictures calibrate it and the test\n"
-        "pictures judge it; without a test split, half of the valid ones each. It is left out\n"
-        "if its answers are not those of fp32: see build.py --help",
+        help="add an int8 network to the artifact. The valid images calibrate it and the test\n"
+        "images judge it; without a test split, half of the valid ones each. It is left out\n"
+        "if its predictions differ from those of fp32: see build.py --help",
     )
 
 
@@ -117,7 +117,7 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
     add("--data", type=Path, help="folder with train/, valid/ and, if there is one, test/")
     for split in SPLITS:
         channel = environment.get(f"SM_CHANNEL_{split.upper()}")
-        add(f"--{split}", type=Path, default=channel, help=f"{split} pictures, <label>/<picture>")
+        add(f"--{split}", type=Path, default=channel, help=f"{split} images, <label>/<image>")
     add(
         "--model-dir",
         type=Path,
@@ -134,7 +134,7 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
         "--data-workers",
         type=int,
         default=environment.get("SM_NUM_CPUS", "0"),
-        help="processes that decode pictures; 0 does it in between (default: %(default)s)",
+        help="processes that decode images; 0 does it in between (default: %(default)s)",
     )
 
 

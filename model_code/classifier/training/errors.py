@@ -1,8 +1,8 @@
-"""What can go wrong between weights or pictures and an artifact; each message is one line."""
+"""Errors while an artifact is made; each message is one line."""
 
 
 class TrainingError(Exception):
-    """The work cannot be done as asked."""
+    """Base of the errors of training and building."""
 
 
 class OptionError(TrainingError):
@@ -14,7 +14,7 @@ class NetworkError(TrainingError):
 
 
 class DataError(TrainingError):
-    """The pictures or labels cannot be used as they are."""
+    """The images or labels cannot be used as they are."""
 
 
 class QuantizationError(TrainingError):
@@ -22,7 +22,7 @@ class QuantizationError(TrainingError):
 
 
 class UnavailableWeightsError(TrainingError):
-    """Published weights cannot be had from where they come."""
+    """Published weights are not available from their source."""
 
 
 class DownloadError(UnavailableWeightsError):

@@ -1,4 +1,4 @@
-"""A trained network -> the files of an artifact: ONNX and manifest."""
+"""Export a trained network as the files of an artifact: ONNX and manifest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_artifact(
 ) -> Manifest:
     """Write `model.onnx` and `manifest.json` into `directory`, which must exist.
 
-    The manifest comes last and vouches for the other file.
+    The manifest is written last, with the sha256 of the other file.
     """
     model_path = directory / MODEL_FILE
     # Of an earlier network, perhaps; all that is in the folder goes into the archive.
@@ -81,7 +81,7 @@ def _export_onnx(network: torch.nn.Module, crop: int) -> onnx.ModelProto:
             verbose=False,
         )
     if program is None:
-        raise NetworkError("torch.onnx.export answered no program")
+        raise NetworkError("torch.onnx.export returned no program")
     return program.model_proto
 
 
@@ -104,7 +104,7 @@ def output_kind(model: onnx.ModelProto) -> str:
 
 
 def write_onnx(model: onnx.ModelProto, path: Path) -> None:
-    """Write a network to a file, the same bytes each time and nothing of its builder in them."""
+    """Write a network to a file: reproducible bytes, without the builder's metadata."""
     _strip_metadata(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))

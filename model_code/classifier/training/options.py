@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The options of a training run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ AUGMENTATIONS: Final = ("photo", "drawing", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """The options of `train.py`, by the names of its flags.
+    """The values of the flags of `train.py`.
 
     Attributes:
-        folders: pictures of each of `SPLITS`; `None` where none are given, allowed for `test`.
+        folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
         resize, crop, interpolation: `None` takes what the published weights were made for.
     """
 
@@ -56,7 +56,7 @@ class TrainingOptions:
             raise TrainingError("--from-scratch and --weights-file exclude each other")
         for split in ("train", "valid"):
             if self.folders[split] is None:
-                raise DataError(f"no {split} pictures: give --data DIR or --{split} DIR")
+                raise DataError(f"no {split} images: give --data DIR or --{split} DIR")
 
     def check_folders(self) -> None:
         """Refuse folders that do not exist, before torch takes seconds to import.

@@ -1,4 +1,4 @@
-"""What is different inside a SageMaker training job."""
+"""What a SageMaker training job needs beyond a run on a laptop."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def is_running(environment: Mapping[str, str]) -> bool:
 
 
 def report_failure(reason: str, environment: Mapping[str, str]) -> None:
-    """Write what DescribeTrainingJob then shows as FailureReason, of it the first 1024 characters.
+    """Write the FailureReason of DescribeTrainingJob, which shows its first 1024 characters.
 
-    The toolkit leaves a file that is there as it is.
+    AWS's toolkit does not overwrite the file.
     """
     folder = Path(environment[_OUTPUT_FOLDER])
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def report_failure(reason: str, environment: Mapping[str, str]) -> None:
 
 
 def install(requirements: Path) -> None:
-    """Install what the image lacks and only some jobs need; what is there already is kept.
+    """Install packages that only some jobs need, without changing the image's own.
 
     Raises:
         TrainingError: pip could not install it, or only with another torch, torchvision or numpy.
@@ -54,7 +54,7 @@ def install(requirements: Path) -> None:
             f"{', '.join(kept)}: {reason}. Let the job reach a package index, use an image whose "
             "versions fit, or train without --quantize"
         )
-    # Python remembers what was there when it last looked.
+    # Python caches the list of installed modules.
     importlib.invalidate_caches()
 
 

@@ -1,20 +1,20 @@
-"""The digits demo serves tests and the first look on a laptop; in an account it helps nobody."""
+"""The digits demo is for tests and laptops: no stage in an account may serve it."""
 
 import sys
 
 from stacks.components.serving.model_artifact import ModelArtifact
 
-_LAPTOP = "local"
+_LOCAL_STAGE = "local"
 
 
 def demo_problem(model: ModelArtifact, stage: str) -> str | None:
-    """Return why a stage must not serve a model and what to do, or None where it may.
+    """Return why a stage must not serve a model and what to do, or None if it may.
 
     Args:
         model: what would be deployed.
         stage: name of the stage.
     """
-    if not model.demo or stage == _LAPTOP:
+    if not model.demo or stage == _LOCAL_STAGE:
         return None
     return (
         f"the model in {model.archive.parent} is the demo ({model.name} {model.version}, trained "

@@ -1,4 +1,4 @@
-"""A gzip file read as its build wrote it: one member, and nothing after it."""
+"""Read a gzip file of exactly one member."""
 
 import zlib
 from typing import BinaryIO

@@ -1,4 +1,4 @@
-"""Is `model.tar.gz` what its build wrote? Every byte of it is read, and nothing is unpacked."""
+"""Check that `model.tar.gz` is what its build wrote, by every byte and without unpacking it."""
 
 import hashlib
 import re
@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from classifier.artifact.directory import MANIFEST_FILE
 from stacks.components.serving.gzip_reader import GzipReader
 from stacks.errors import InputError
 
-MANIFEST_FILE = "manifest.json"
 _MAX_FILE_BYTES = 2 << 30  # protobuf's own limit, and so that of an ONNX file
 _MAX_READ_BYTES = 1 << 20
 _BLOCK_BYTES = 512

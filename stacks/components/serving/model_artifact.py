@@ -1,32 +1,19 @@
-"""A built model as synthesis sees it: the archive, and what its manifest says."""
+"""The built model that a stage deploys: the archive and the fields of its manifest."""
 
-import json
 import re
-import reprlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from stacks.components.serving.model_archive import (
-    MANIFEST_FILE,
-    check_members,
-    read_archive_sha256,
-)
+from classifier.artifact.directory import MANIFEST_FILE
+from classifier.artifact.manifest import FieldError, Manifest, ManifestError
+from classifier.artifact.manifest_parser import parse_manifest
+from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, VERSION_LENGTH
+from stacks.components.serving.model_archive import check_members, read_archive_sha256
 from stacks.errors import InputError
 
-_ARCHIVE_FILE = "model.tar.gz"
-_SHA256_FILE = "model.tar.gz.sha256"
-_SCHEMA_VERSION = 3
-_VERSION_LENGTH = 12
-_NETWORK_FILE = "model.onnx"
-_INT8_NETWORK_FILE = "model.int8.onnx"
-_MAX_RESIZE_PIXELS = 4096  # as model_code/classifier/artifact/manifest.py
-_MAX_REPR_LENGTH = 100
-_SHORT_REPR = reprlib.Repr()  # unlike repr(), it bounds the depth too
-_SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_REPR_LENGTH
 _MAX_MANIFEST_BYTES = 16 << 20  # ten thousand labels take less than one
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What CloudWatch, SageMaker and tags take alike.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +28,7 @@ class ModelArtifact:
             exporter): two machines that build the same model agree on it, not on the bytes.
         files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` where
             the model was quantized.
-        resize_pixels: the shorter side, in pixels, that the model resizes a picture to.
+        resize_pixels: length in pixels that the model resizes an image's shorter side to.
         demo: whether it was trained on the demo's digits, which are for tests.
     """
 
@@ -55,8 +42,8 @@ class ModelArtifact:
 
     @property
     def version(self) -> str:
-        """The beginning of the sha256, short enough to be read aloud; in each response."""
-        return self.sha256[:_VERSION_LENGTH]
+        """The first digits of the sha256, as in each response."""
+        return self.sha256[:VERSION_LENGTH]
 
 
 def load_model_artifact(directory: Path) -> ModelArtifact:
@@ -68,7 +55,7 @@ def load_model_artifact(directory: Path) -> ModelArtifact:
     """
     if not directory.is_dir() or not any(directory.iterdir()):
         raise InputError(
-            f"no model artifact: {directory / _ARCHIVE_FILE} is missing. Build one with "
+            f"no model artifact: {directory / ARCHIVE_FILE} is missing. Build one with "
             "`make model`, or name a folder that holds one with -c model=<folder>"
         )
     try:
@@ -82,7 +69,7 @@ def load_model_artifact(directory: Path) -> ModelArtifact:
 
 def _read_artifact(directory: Path) -> ModelArtifact:
     archive, sha256_file, manifest_path = (
-        directory / name for name in (_ARCHIVE_FILE, _SHA256_FILE, MANIFEST_FILE)
+        directory / name for name in (ARCHIVE_FILE, SHA256_FILE, MANIFEST_FILE)
     )
     for path in (archive, sha256_file, manifest_path):
         if not path.is_file():
@@ -92,10 +79,17 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         content = _read_manifest(manifest_path)
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
-    manifest = _parse_object(content, manifest_path)
-    files = _files_of(manifest, manifest_path)
-    check_members(archive, content, files)
-    return _artifact_of(manifest, manifest_path, archive=archive, sha256=sha256, files=files)
+    manifest = _parse(content, manifest_path)
+    check_members(archive, content, manifest.files)
+    return ModelArtifact(
+        archive=archive,
+        sha256=sha256,
+        name=manifest.name,
+        identity=manifest.identity,
+        files=frozenset(manifest.files),
+        resize_pixels=manifest.preprocessing.resize,
+        demo=manifest.training_data.get("demo") is True,
+    )
 
 
 def _read_manifest(path: Path) -> bytes:
@@ -105,64 +99,13 @@ def _read_manifest(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _parse_object(content: bytes, path: Path) -> dict[str, Any]:
+def _parse(content: bytes, path: Path) -> Manifest:
     try:
-        manifest = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error})") from error
-    found = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if not isinstance(manifest, dict) or found != _SCHEMA_VERSION:
-        raise InputError(f"{path}: schema_version = {_repr(found)}, expected {_SCHEMA_VERSION}")
+        manifest = parse_manifest(content.decode())
+        if not _NAME.fullmatch(manifest.name):
+            raise FieldError("name", manifest.name, "up to 63 letters, digits, . _ or -")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error})") from error
+    except ManifestError as error:
+        raise InputError(f"{path}: {error}") from error
     return manifest
-
-
-def _files_of(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not all(_is_sha256(digest) for digest in files.values()):
-        raise InputError(
-            f"{path}: files = {_repr(files)}, expected the sha256 of each file by its name"
-        )
-    if not {_NETWORK_FILE} <= set(files) <= {_NETWORK_FILE, _INT8_NETWORK_FILE}:
-        raise InputError(
-            f"{path}: files names {_repr(sorted(files))}, expected {_NETWORK_FILE}, with or "
-            f"without {_INT8_NETWORK_FILE}"
-        )
-    return files
-
-
-def _artifact_of(
-    manifest: Mapping[str, Any], path: Path, *, archive: Path, sha256: str, files: Mapping[str, str]
-) -> ModelArtifact:
-    name, identity = manifest.get("name"), manifest.get("identity")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
-        raise InputError(
-            f"{path}: name = {_repr(name)}, expected up to 63 letters, digits, . _ or -"
-        )
-    if not isinstance(identity, str) or not _is_sha256(identity):
-        raise InputError(f"{path}: identity = {_repr(identity)}, expected a sha256 in hexadecimal")
-    preprocessing, training_data = manifest.get("preprocessing"), manifest.get("training_data")
-    resize = preprocessing.get("resize") if isinstance(preprocessing, dict) else None
-    if type(resize) is not int or not 1 <= resize <= _MAX_RESIZE_PIXELS:
-        raise InputError(
-            f"{path}: preprocessing.resize = {_repr(resize)}, expected a number of pixels from 1 "
-            f"to {_MAX_RESIZE_PIXELS}"
-        )
-    return ModelArtifact(
-        archive=archive,
-        sha256=sha256,
-        name=name,
-        identity=identity,
-        files=frozenset(files),
-        resize_pixels=resize,
-        demo=isinstance(training_data, dict) and training_data.get("demo") is True,
-    )
-
-
-def _is_sha256(digest: object) -> bool:
-    return isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
-
-
-def _repr(value: object) -> str:
-    """Return the beginning of what a manifest states, short enough for a message."""
-    text = _SHORT_REPR.repr(value)
-    return text if len(text) <= _MAX_REPR_LENGTH else f"{text[: _MAX_REPR_LENGTH - 3]}..."

@@ -1,4 +1,4 @@
-"""Artifacts for a server's tests, written by hand: neither torch nor our own code is asked.
+"""Artifacts for a server's tests, written by hand: without torch and our own code.
 
 The network is a classifier of colours: the mean of each channel is the logit of its label. With
 another number of labels, label n has the logit of colour n % 3.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +51,26 @@ def write_artifact(folder: Path, *, class_count: int | None = None, **changes: A
         "exporter_version": 1,
         "files": {"model.onnx": hashlib.sha256(network).hexdigest()},
     } | changes
-    decisive = ("architecture", "exporter_version", "labels", "output", "preprocessing",
-                "quantization", "weights_sha256")  # fmt: skip
-    canonical = json.dumps(
-        {key: manifest[key] for key in decisive}, sort_keys=True, separators=(",", ":")
-    )
-    identity = hashlib.sha256(canonical.encode()).hexdigest()
-    manifest["identity"] = identity
+    manifest["identity"] = identity_of(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest, sort_keys=True, indent=2))
     return folder
 
 
+def identity_of(manifest: Mapping[str, Any]) -> str:
+    """Return the sha256 of what decides a model's predictions."""
+    decisive = ("architecture", "exporter_version", "labels", "output", "preprocessing",
+                "weights_sha256")  # fmt: skip
+    document = {key: manifest[key] for key in decisive}
+    quantization = manifest["quantization"]
+    made_by = ("calibration_sha256", "quantizer_version", "tool")
+    shipped = quantization is not None and quantization["shipped"]
+    document["quantization"] = {key: quantization[key] for key in made_by} if shipped else None
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def colour_network(class_count: int = 3, *, softmax: bool = False) -> bytes:
-    """Return an ONNX file (onnx.proto, IR version 8), with a Softmax at its end where asked for."""
+    """Return an ONNX file (onnx.proto, IR version 8), with a Softmax at its end if `softmax`."""
     nodes = [
         ("GlobalAveragePool", ["image"], "means"),
         ("Flatten", ["means"], "colours"),

@@ -1,4 +1,4 @@
-"""A server for the whole suite, and pictures for it; needs the serving environment only."""
+"""A server for the whole suite, and images for it; needs the serving environment only."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Image.new("RGB", (16, 16)).save(f"{sys.argv[1]}/other.gif")
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of `<colour>.<kind>`, lines, a picture too large, and one of another kind."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of `<colour>.<kind>`, lines, an image too large, and one of another kind."""
+    folder = tmp_path_factory.mktemp("images")
     subprocess.run([PYTHON, "-c", _DRAW, folder], check=True)
     return folder
 

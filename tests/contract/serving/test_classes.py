@@ -41,30 +41,30 @@ def softmax_server(context: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-def test_every_class_of_the_model_is_answered(
-    sized_server: Server, class_count: int, pictures: Path
+def test_every_class_of_the_model_is_returned(
+    sized_server: Server, class_count: int, images: Path
 ) -> None:
-    picture = (pictures / "green.png").read_bytes()
-    plain = sized_server.invoke(picture).body
+    image = (images / "green.png").read_bytes()
+    plain = sized_server.invoke(image).body
     assert len(plain["predictions"]) == min(5, class_count)
     assert plain["model"] == {"name": "colours", "version": VERSION}
-    everything = sized_server.invoke(picture, top_k="all").body["predictions"]
+    everything = sized_server.invoke(image, top_k="all").body["predictions"]
     assert len(everything) == class_count
     assert everything[0]["label"] == "label 1"
     assert sum(item["probability"] for item in everything) == pytest.approx(1, abs=1e-9)
-    assert sized_server.invoke(picture, top_k=999_999).body["predictions"] == everything
-    in_order = sized_server.invoke(picture, order="class").body["predictions"]
+    assert sized_server.invoke(image, top_k=999_999).body["predictions"] == everything
+    in_order = sized_server.invoke(image, order="class").body["predictions"]
     assert [item["index"] for item in in_order] == list(range(class_count))
     assert in_order == sorted(everything, key=lambda item: item["index"])
 
 
-def test_logits_are_the_networks_own(sized_server: Server, pictures: Path) -> None:
-    picture = (pictures / "green.png").read_bytes()
-    probable = sized_server.invoke(picture, top_k=2).body["predictions"]
-    raw = sized_server.invoke(picture, top_k=2, scores="logits").body["predictions"]
+def test_logits_are_the_networks_own(sized_server: Server, images: Path) -> None:
+    image = (images / "green.png").read_bytes()
+    probable = sized_server.invoke(image, top_k=2).body["predictions"]
+    raw = sized_server.invoke(image, top_k=2, scores="logits").body["predictions"]
     assert [item["label"] for item in raw] == [item["label"] for item in probable]
     assert raw[0].keys() == {"label", "index", "logit"}
-    # Of the picture's 190 green, with the mean and the standard deviation of the manifest.
+    # Of the image's 190 green, with the mean and the standard deviation of the manifest.
     assert raw[0]["logit"] == pytest.approx((190 / 255 - 0.5) / 0.1, abs=1e-4)
     difference = raw[0]["logit"] - raw[1]["logit"]
     ratio = probable[0]["probability"] / probable[1]["probability"]
@@ -79,11 +79,11 @@ def test_the_version_is_in_the_log(sized_server: Server) -> None:
 
 
 def test_the_probabilities_of_a_network_are_not_softened_again(
-    softmax_server: Server, server: Server, pictures: Path
+    softmax_server: Server, server: Server, images: Path
 ) -> None:
-    picture = (pictures / "red.png").read_bytes()
+    image = (images / "red.png").read_bytes()
     own, ours = (
-        each.invoke(picture, order="class", measurements="true").body
+        each.invoke(image, order="class", measurements="true").body
         for each in (softmax_server, server)
     )
     for given, expected in zip(own["predictions"], ours["predictions"], strict=True):
@@ -93,9 +93,9 @@ def test_the_probabilities_of_a_network_are_not_softened_again(
 
 
 def test_a_network_that_ends_in_a_softmax_gives_no_logits(
-    softmax_server: Server, pictures: Path
+    softmax_server: Server, images: Path
 ) -> None:
-    reply = softmax_server.invoke((pictures / "red.png").read_bytes(), scores="logits")
+    reply = softmax_server.invoke((images / "red.png").read_bytes(), scores="logits")
     assert (reply.status, reply.body["code"]) == (400, "logits_unavailable")
 
 

@@ -17,12 +17,12 @@ from .artifacts import write_artifact
 from .server import PYTHON, Server, read_reply, serving, start
 
 
-def _open_half_a_request(server: Server, picture: bytes) -> http.client.HTTPConnection:
+def _open_half_a_request(server: Server, image: bytes) -> http.client.HTTPConnection:
     connection = server.connect()
     connection.putrequest("POST", "/invocations")
     connection.putheader("Content-Type", "image/png")
-    connection.putheader("Content-Length", str(len(picture)))
-    connection.endheaders(picture[:50])
+    connection.putheader("Content-Length", str(len(image)))
+    connection.endheaders(image[:50])
     return connection
 
 
@@ -123,30 +123,30 @@ def test_sigterm_ends_an_idle_server_soon(context: Path, artifact: Path, tmp_pat
         kept_alive.close()
 
 
-def test_sigterm_answers_the_requests_in_flight_first(
-    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+def test_sigterm_completes_the_requests_in_flight_first(
+    context: Path, artifact: Path, images: Path, tmp_path: Path
 ) -> None:
-    picture = (pictures / "blue.png").read_bytes()
+    image = (images / "blue.png").read_bytes()
     with serving(context, tmp_path / "server.log", artifact) as server:
-        in_flight = _open_half_a_request(server, picture)
+        in_flight = _open_half_a_request(server, image)
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         with pytest.raises(ConnectionRefusedError):
             server.request("GET", "/ping")
-        in_flight.send(picture[50:])
+        in_flight.send(image[50:])
         assert read_reply(in_flight).status == 200
         in_flight.close()
         assert server.process.wait(timeout=5) == 0
 
 
 def test_a_request_that_never_ends_does_not_hold_up_the_end(
-    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+    context: Path, artifact: Path, images: Path, tmp_path: Path
 ) -> None:
-    picture = (pictures / "blue.png").read_bytes()
+    image = (images / "blue.png").read_bytes()
     settings = {"WHIPPET_DRAIN_SECONDS": "1"}
     with serving(context, tmp_path / "server.log", artifact, **settings) as server:
-        in_flight = _open_half_a_request(server, picture)
+        in_flight = _open_half_a_request(server, image)
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=5) == 0
@@ -154,28 +154,28 @@ def test_a_request_that_never_ends_does_not_hold_up_the_end(
 
 
 def test_a_request_without_a_place_is_turned_away_and_the_place_comes_back(
-    context: Path, artifact: Path, pictures: Path, tmp_path: Path
+    context: Path, artifact: Path, images: Path, tmp_path: Path
 ) -> None:
-    picture = (pictures / "green.png").read_bytes()
+    image = (images / "green.png").read_bytes()
     # One is computed, and the engine holds one more.
     two_places = {"WHIPPET_WORKERS": "1", "WHIPPET_QUEUE_LENGTH": "0"}
     with serving(context, tmp_path / "server.log", artifact, **two_places) as server:
-        inside = [_open_half_a_request(server, picture) for _ in range(2)]
+        inside = [_open_half_a_request(server, image) for _ in range(2)]
         time.sleep(0.2)
-        refused = server.invoke(picture)
+        refused = server.invoke(image)
         assert (refused.status, refused.body["code"]) == (503, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
         assert server.request("GET", "/ping").status == 200
         for client in inside:
-            client.send(picture[50:])
+            client.send(image[50:])
             assert read_reply(client).status == 200
             client.close()
-        gone = [_open_half_a_request(server, picture) for _ in range(2)]
+        gone = [_open_half_a_request(server, image) for _ in range(2)]
         time.sleep(0.2)
         for client in gone:
             client.close()
         time.sleep(0.2)
-        assert server.invoke(picture).status == 200
+        assert server.invoke(image).status == 200
 
 
 def test_nothing_is_reported_to_anyone(context: Path, tmp_path: Path) -> None:
@@ -211,15 +211,15 @@ for thread in threading.enumerate()[1:]:
 
 
 def test_a_fault_of_the_network_is_a_500_without_its_inside(
-    context: Path, pictures: Path, tmp_path: Path
+    context: Path, images: Path, tmp_path: Path
 ) -> None:
     overflowing = {"resize": 8, "crop": 8, "interpolation": "bilinear", "mean": [0.0] * 3,
                    "std": [1e-38] * 3}  # fmt: skip
     model = write_artifact(tmp_path / "model", preprocessing=overflowing)
-    picture = (pictures / "red.png").read_bytes()
+    image = (images / "red.png").read_bytes()
     with serving(context, tmp_path / "server.log", model) as server:
         for _ in range(2):
-            reply = server.invoke(picture)
+            reply = server.invoke(image)
             assert (reply.status, reply.body["code"]) == (500, "internal_error")
             assert "finite" not in reply.body["message"]
         assert any("not finite" in entry.get("exception", "") for entry in server.log_entries())

@@ -55,8 +55,8 @@ def test_a_malformed_form_leaves_no_log_line_of_its_parser(server: Server) -> No
     assert not {logger for logger in loggers if logger.startswith("python_multipart")}
 
 
-def test_a_picture_of_too_many_pixels_is_refused(server: Server, pictures: Path) -> None:
-    reply = server.invoke((pictures / "large.png").read_bytes())
+def test_an_image_of_too_many_pixels_is_refused(server: Server, images: Path) -> None:
+    reply = server.invoke((images / "large.png").read_bytes())
     assert (reply.status, reply.body["code"]) == (413, "image_too_large")
     assert "25 megapixels" in reply.body["message"]
 
@@ -82,23 +82,23 @@ def test_another_kind_of_image_is_named_with_what_to_do(
     assert "send" in reply.body["message"]
 
 
-def test_another_kind_of_picture_is_refused(server: Server, pictures: Path) -> None:
-    reply = server.invoke((pictures / "other.gif").read_bytes())
+def test_another_kind_of_image_is_refused(server: Server, images: Path) -> None:
+    reply = server.invoke((images / "other.gif").read_bytes())
     assert (reply.status, reply.body["code"]) == (415, "unsupported_image")
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
-def test_a_truncated_picture_is_refused(server: Server, pictures: Path, kind: str) -> None:
-    picture = (pictures / f"red.{kind}").read_bytes()
-    for length in (12, len(picture) // 2, len(picture) * 3 // 4):
-        reply = server.invoke(picture[:length], f"image/{kind}")
+def test_a_truncated_image_is_refused(server: Server, images: Path, kind: str) -> None:
+    image = (images / f"red.{kind}").read_bytes()
+    for length in (12, len(image) // 2, len(image) * 3 // 4):
+        reply = server.invoke(image[:length], f"image/{kind}")
         assert (reply.status, reply.body["code"]) == (422, "unreadable_image")
         assert "cut off" in reply.body["message"]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "", "many"])
-def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) -> None:
-    reply = server.invoke((pictures / "red.png").read_bytes(), top_k=value)
+def test_a_invalid_top_k_is_refused(server: Server, images: Path, value: str) -> None:
+    reply = server.invoke((images / "red.png").read_bytes(), top_k=value)
     assert (reply.status, reply.body["code"]) == (400, "invalid_top_k")
     assert "from 1 or as all" in reply.body["message"]
 
@@ -112,16 +112,16 @@ def test_a_invalid_top_k_is_refused(server: Server, pictures: Path, value: str) 
     ],
 )
 def test_another_order_or_score_is_refused(
-    server: Server, pictures: Path, attributes: dict[str, Any], code: str
+    server: Server, images: Path, attributes: dict[str, Any], code: str
 ) -> None:
-    reply = server.invoke((pictures / "red.png").read_bytes(), **attributes)
+    reply = server.invoke((images / "red.png").read_bytes(), **attributes)
     assert (reply.status, reply.body["code"]) == (400, code)
 
 
-def test_measurements_that_are_neither_asked_for_nor_not_are_refused(
-    server: Server, pictures: Path
+def test_measurements_that_are_neither_true_nor_false_are_refused(
+    server: Server, images: Path
 ) -> None:
-    reply = server.invoke((pictures / "red.png").read_bytes(), top_k=1, measurements="yes")
+    reply = server.invoke((images / "red.png").read_bytes(), top_k=1, measurements="yes")
     assert (reply.status, reply.body["code"]) == (400, "invalid_request")
     assert "true or false" in reply.body["message"]
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from classifier.artifact import publication
+from classifier.artifact import packing
 from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.artifact.measurements import Quantization
-from classifier.artifact.packing import pack_artifact, unpack_archive
-from classifier.artifact.publication import publish
+from classifier.artifact.packing import pack_artifact, publish, unpack_archive
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_an_int8_network_travels_and_is_checked_like_the_other(
     [
         ("model.onnx", b"changed", "has sha256 .* but its manifest says"),
         ("model.onnx", None, "model.onnx cannot be read: No such file"),
-        ("manifest.json", b"{}", "schema_version None"),
+        ("manifest.json", b"{}", "schema_version = None, expected 3; build the artifact again"),
         ("manifest.json", b"\xff\xfe", "not UTF-8"),
         ("manifest.json", None, "manifest.json cannot be read: No such file"),
     ],
@@ -154,7 +153,7 @@ def test_an_interrupted_publication_leaves_no_artifact_rather_than_a_wrong_one(
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publication, step, interrupt)
+    monkeypatch.setattr(packing, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         publish(artifact, output)
     assert [path.name for path in output.iterdir()] == ["model.tar.gz"]

@@ -1,4 +1,4 @@
-"""No picture yields anything but an image or a refusal, whatever was done to it."""
+"""No image yields anything but an image or a refusal, whatever was done to it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MAX_DECODER_SECONDS = CPU_SECONDS + 0.3
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[BlockingPool]:
-    pool = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=10 * 1024 * 1024)
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=10 * 1024 * 1024)
     yield pool
     pool.close()
 
 
-def _file(picture: Image.Image, format_name: str, **options: object) -> bytes:
+def _file(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -68,37 +68,37 @@ SMALL = {
 }
 
 
-def _answer(pool: BlockingPool, data: bytes) -> str:
+def _outcome(pool: BlockingPool, data: bytes) -> str:
     """Return `image` or the refusal's code; anything else is a failure."""
     started = time.monotonic()
     message = ""
     try:
         assert pool.decode(data).shape == (28, 28, 3)
-        answer = "image"
+        outcome = "image"
     except RequestError as error:
-        answer, message = error.code, error.message
+        outcome, message = error.code, error.message
     assert "broke its decoder" not in message
     assert time.monotonic() - started < WALL_SECONDS
-    return answer
+    return outcome
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
+def test_an_image_cut_at_any_byte_is_an_image_or_a_refusal(pool: BlockingPool, name: str) -> None:
     data = SMALL[name]
-    answers = [_answer(pool, data[:length]) for length in range(1, len(data))]
-    assert set(answers) <= REFUSALS | {"image"}
-    assert answers.count("unreadable_image") > len(data) // 3
-    assert _answer(pool, data) == "image"
+    outcomes = [_outcome(pool, data[:length]) for length in range(1, len(data))]
+    assert set(outcomes) <= REFUSALS | {"image"}
+    assert outcomes.count("unreadable_image") > len(data) // 3
+    assert _outcome(pool, data) == "image"
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_with_a_flipped_bit_is_an_image_or_a_refusal(
+def test_an_image_with_a_flipped_bit_is_an_image_or_a_refusal(
     pool: BlockingPool, name: str
 ) -> None:
     for position in range(len(SMALL[name])):
         damaged = bytearray(SMALL[name])
         damaged[position] ^= 1 << position % 8
-        assert _answer(pool, bytes(damaged)) in REFUSALS | {"image"}
+        assert _outcome(pool, bytes(damaged)) in REFUSALS | {"image"}
 
 
 @given(
@@ -122,7 +122,7 @@ def test_mutations_are_an_image_or_a_refusal(
     for place, length, replacement in cuts:
         start = int(place * len(data))
         data = data[:start] + replacement + data[start + length :]
-    assert _answer(pool, data) in REFUSALS | {"image"}
+    assert _outcome(pool, data) in REFUSALS | {"image"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_mutations_are_an_image_or_a_refusal(
     ],
 )
 def test_what_lies_about_itself_is_refused(pool: BlockingPool, data: bytes) -> None:
-    assert _answer(pool, data) in REFUSALS
+    assert _outcome(pool, data) in REFUSALS
 
 
 def _webp_canvas(width: int, height: int) -> bytes:
@@ -160,7 +160,7 @@ def _jpeg_frame(width: int, height: int) -> bytes:
 def test_sixty_five_thousand_pixels_a_side_are_too_large(pool: BlockingPool, make: object) -> None:
     assert callable(make)
     side = 16_383 if make is _webp_canvas else 65_500
-    assert _answer(pool, make(side, side)) == "image_too_large"
+    assert _outcome(pool, make(side, side)) == "image_too_large"
 
 
 def _bomb_of_pixels(format_name: str, **options: object) -> bytes:
@@ -189,14 +189,14 @@ def _many_scans_of_cmyk() -> bytes:
         ),
     ],
 )
-def test_what_is_cheap_to_send_and_dear_to_decode_is_answered_in_its_time(
+def test_what_is_cheap_to_send_and_expensive_to_decode_is_served_in_time(
     pool: BlockingPool, data: bytes
 ) -> None:
     assert len(data) < 1_000_000
     before = pool.decoder_seconds()
-    assert _answer(pool, data) in {"image", "unreadable_image"}
+    assert _outcome(pool, data) in {"image", "unreadable_image"}
     assert 0.1 < pool.decoder_seconds() - before < MAX_DECODER_SECONDS
-    assert _answer(pool, SMALL["png"]) == "image"
+    assert _outcome(pool, SMALL["png"]) == "image"
 
 
 def _text(count: int, length: int) -> bytes:
@@ -211,7 +211,7 @@ def test_more_pixels_than_allowed_are_refused_soon(pool: BlockingPool, format_na
     options = {"lossless": True, "quality": 0, "method": 0} if format_name == "WEBP" else {}
     data = _bomb_of_pixels(format_name, **options)
     started = time.monotonic()
-    assert _answer(pool, data) == "image_too_large"
+    assert _outcome(pool, data) == "image_too_large"
     assert time.monotonic() - started < CPU_SECONDS
 
 
@@ -242,12 +242,12 @@ def test_more_pixels_than_allowed_are_refused_soon(pool: BlockingPool, format_na
 )
 def test_huge_metadata_costs_no_more_than_a_refusal(pool: BlockingPool, data: bytes) -> None:
     assert len(data) < 10 * 1024 * 1024
-    assert _answer(pool, data) in {"image", "unreadable_image"}
-    assert _answer(pool, SMALL["png"]) == "image"
+    assert _outcome(pool, data) in {"image", "unreadable_image"}
+    assert _outcome(pool, SMALL["png"]) == "image"
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP"])
 def test_of_a_long_animation_one_frame_is_decoded(pool: BlockingPool, format_name: str) -> None:
     frames = [Image.new("RGB", (64, 64), (number, 0, 0)) for number in range(200)]
     data = _file(frames[0], format_name, save_all=True, append_images=frames[1:], duration=20)
-    assert _answer(pool, data) == "image"
+    assert _outcome(pool, data) == "image"

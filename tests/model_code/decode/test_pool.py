@@ -21,34 +21,34 @@ from classifier.decode.keeper import UNPRIVILEGED_ID
 from classifier.decode.pool import DecodePoolError
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
-from classifier.image.decoding import decode_picture
-from classifier.image.preprocessing import crop_picture
+from classifier.image.decoding import decode_image
+from classifier.image.preprocessing import crop_image
 from tests.model_code.conftest import MODEL_CODE
 from tests.model_code.serving.blocking_pool import BlockingPool
 
 PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
 )
-MAX_PICTURE_BYTES = 4_000_000
+MAX_IMAGE_BYTES = 4_000_000
 LARGEST_SIDE_PIXELS = 5000
 
 
 @pytest.fixture
 def pool() -> Iterator[BlockingPool]:
-    pool = BlockingPool(PREPROCESSING, process_count=2, max_picture_bytes=MAX_PICTURE_BYTES)
-    pool.decode(_picture(1))
+    pool = BlockingPool(PREPROCESSING, process_count=2, max_image_bytes=MAX_IMAGE_BYTES)
+    pool.decode(_image(1))
     yield pool
     pool.close()
 
 
-def _picture(seed: int) -> bytes:
+def _image(seed: int) -> bytes:
     pixels = numpy.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=numpy.uint8)
     return _file(Image.fromarray(pixels), "PNG")
 
 
-def _file(picture: Image.Image, format_name: str, **options: object) -> bytes:
+def _file(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -75,41 +75,41 @@ def _decode_processes() -> list[int]:
 
 def test_the_image_is_the_one_that_this_process_would_make(pool: BlockingPool) -> None:
     for seed in range(5):
-        here = crop_picture(decode_picture(_picture(seed)), PREPROCESSING)
-        assert numpy.array_equal(pool.decode(_picture(seed)), here)
+        here = crop_image(decode_image(_image(seed)), PREPROCESSING)
+        assert numpy.array_equal(pool.decode(_image(seed)), here)
 
 
 def test_the_appearance_is_that_of_the_crop(pool: BlockingPool) -> None:
     for seed in range(5):
-        crop = pool.decode(_picture(seed))
-        assert pool.measure(_picture(seed)) == measure_appearance(crop)
+        crop = pool.decode(_image(seed))
+        assert pool.measure(_image(seed)) == measure_appearance(crop)
 
 
 def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
     with pytest.raises(RequestError, match="is no JPEG, PNG or WebP") as caught:
-        pool.decode(b"no picture")
+        pool.decode(b"no image")
     assert caught.value.code == "unsupported_image"
     with pytest.raises(RequestError, match="25 megapixels") as caught:
         pool.decode(_file(Image.new("1", (5001, 5000)), "PNG"))
     assert caught.value.code == "image_too_large"
 
 
-def test_answers_do_not_mix_between_threads(pool: BlockingPool) -> None:
+def test_results_do_not_mix_between_threads(pool: BlockingPool) -> None:
     seeds = [number % 7 for number in range(70)]
-    expected = [crop_picture(decode_picture(_picture(seed)), PREPROCESSING) for seed in range(7)]
+    expected = [crop_image(decode_image(_image(seed)), PREPROCESSING) for seed in range(7)]
     with ThreadPoolExecutor(4) as threads:
-        for seed, image in zip(seeds, threads.map(pool.decode, map(_picture, seeds)), strict=True):
+        for seed, image in zip(seeds, threads.map(pool.decode, map(_image, seeds)), strict=True):
             assert numpy.array_equal(image, expected[seed])
 
 
-def test_a_picture_that_takes_too_long_ends_its_process_and_no_other(pool: BlockingPool) -> None:
+def test_an_image_that_takes_too_long_ends_its_process_and_no_other(pool: BlockingPool) -> None:
     before = set(_decode_processes())
     bomb = scan_bomb()
     with ThreadPoolExecutor(1) as threads:
         refused = threads.submit(pool.decode, bomb)
         time.sleep(0.2)
         for seed in range(5):
-            pool.decode(_picture(seed))
+            pool.decode(_image(seed))
         assert not refused.done()
         with pytest.raises(RequestError, match="took too long") as caught:
             refused.result()
@@ -118,10 +118,10 @@ def test_a_picture_that_takes_too_long_ends_its_process_and_no_other(pool: Block
     assert len(after) == 2
     assert len(before & after) == 1
     for seed in range(4):
-        pool.decode(_picture(seed))
+        pool.decode(_image(seed))
 
 
-def test_a_picture_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> None:
+def test_an_image_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     side = LARGEST_SIDE_PIXELS
@@ -134,11 +134,11 @@ def test_a_picture_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> 
         status = Path(f"/proc/{process}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         assert int(peak.split()[1]) * 1024 < 500_000_000
-    pool.decode(_picture(1))
+    pool.decode(_image(1))
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_a_picture_of_which_processes_die_answers_422_and_is_replaced(
+def test_an_image_that_kills_its_process_gets_422_and_the_process_is_replaced(
     pool: BlockingPool, end: signal.Signals
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
@@ -150,7 +150,7 @@ def test_a_picture_of_which_processes_die_answers_422_and_is_replaced(
         with pytest.raises(RequestError, match="broke its decoder") as caught:
             refused.result()
     assert caught.value.status == 422
-    _expect_right_answers(pool)
+    _expect_correct_labels(pool)
 
 
 def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None:
@@ -160,18 +160,18 @@ def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None
     deadline = time.monotonic() + 5
     while set(before) & set(_decode_processes()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    _expect_right_answers(pool)
+    _expect_correct_labels(pool)
     assert len(_decode_processes()) == 2
 
 
 def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("classifier.decode.pool.SILENCE_SECONDS", 2.0)
-    impatient = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=MAX_PICTURE_BYTES)
+    impatient = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
     try:
         # What a process leaves in the memory is not where its number stands.
-        impatient.measure(_picture(1))
+        impatient.measure(_image(1))
         os.kill(_decode_processes()[0], signal.SIGSTOP)
-        assert impatient.decode(_picture(1)).shape == (28, 28, 3)
+        assert impatient.decode(_image(1)).shape == (28, 28, 3)
     finally:
         impatient.close()
 
@@ -183,7 +183,7 @@ def test_without_its_keeper_the_pool_says_that_it_is_dead(pool: BlockingPool) ->
     for process in (keeper, *processes):
         os.kill(process, signal.SIGKILL)
     with pytest.raises(DecodePoolError):
-        pool.decode(_picture(1))
+        pool.decode(_image(1))
     # Its sockets may be closed a moment before it is seen to have ended.
     deadline = time.monotonic() + 5
     while pool.is_alive and time.monotonic() < deadline:
@@ -195,7 +195,7 @@ def test_decode_processes_know_nothing_of_our_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    pool = BlockingPool(PREPROCESSING, process_count=1, max_picture_bytes=1000)
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=1000)
     try:
         pool.decode(_file(Image.new("L", (9, 9)), "PNG"))
         (keeper,) = {_parent(process) for process in _decode_processes()}
@@ -217,16 +217,16 @@ def test_decode_processes_are_nobodys(pool: BlockingPool) -> None:
 def test_decoding_imports_nothing_after_the_fork(format_name: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = _file(Image.new("RGB", (40, 30)), format_name, exif=exif.tobytes())
+    image = _file(Image.new("RGB", (40, 30)), format_name, exif=exif.tobytes())
     code = (
         "import sys, classifier.decode.keeper as keeper; from PIL import Image; Image.preinit()\n"
-        "from classifier.image.decoding import decode_picture\n"
-        "before = set(sys.modules); decode_picture(sys.stdin.buffer.read())\n"
+        "from classifier.image.decoding import decode_image\n"
+        "before = set(sys.modules); decode_image(sys.stdin.buffer.read())\n"
         "print(sorted(set(sys.modules) - before))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        input=picture,
+        input=image,
         env={"PYTHONPATH": str(MODEL_CODE)},
         capture_output=True,
         check=True,
@@ -238,7 +238,7 @@ def _parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def _expect_right_answers(pool: BlockingPool) -> None:
+def _expect_correct_labels(pool: BlockingPool) -> None:
     for seed in range(6):
-        here = crop_picture(decode_picture(_picture(seed)), PREPROCESSING)
-        assert numpy.array_equal(pool.decode(_picture(seed)), here)
+        here = crop_image(decode_image(_image(seed)), PREPROCESSING)
+        assert numpy.array_equal(pool.decode(_image(seed)), here)

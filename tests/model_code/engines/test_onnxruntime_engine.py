@@ -136,7 +136,7 @@ def test_a_closed_engine_computes_nothing(model_path: Path) -> None:
 
 
 def test_a_network_of_another_number_of_classes_is_refused(model_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"answers \[1, 4\].* 5 labels"):
+    with pytest.raises(EngineError, match=r"returns \[1, 4\].* 5 labels"):
         _engine(model_path, class_count=5)
 
 
@@ -163,7 +163,7 @@ def test_a_network_that_is_no_classifier_is_refused(model_path: Path, tmp_path: 
         _engine(tmp_path / "model.onnx")
 
 
-def test_a_network_that_answers_no_numbers_is_refused(model_path: Path, tmp_path: Path) -> None:
+def test_a_network_whose_output_is_not_finite_is_refused(model_path: Path, tmp_path: Path) -> None:
     model = onnx.load(model_path)
     bias = next(tensor for tensor in model.graph.initializer if tensor.name == "fc.bias")
     bias.CopyFrom(onnx.numpy_helper.from_array(numpy.full(4, numpy.nan, "float32"), "fc.bias"))
@@ -215,7 +215,7 @@ def _driver(*, cuda: int, status: int, gpu_count: int) -> Any:
     ("driver", "reason"),
     [
         (None, r"no NVIDIA driver.*ml\.g4dn"),
-        (_driver(cuda=11040, status=0, gpu_count=1), r"knows CUDA 11\.4.*InferenceAmiVersion"),
+        (_driver(cuda=11040, status=0, gpu_count=1), r"supports CUDA 11\.4.*InferenceAmiVersion"),
         (_driver(cuda=12020, status=100, gpu_count=0), r"no GPU.*100.*NVIDIA_VISIBLE_DEVICES"),
         (_driver(cuda=12020, status=0, gpu_count=0), r"no GPU.*NVIDIA_VISIBLE_DEVICES"),
     ],

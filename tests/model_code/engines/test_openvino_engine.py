@@ -1,4 +1,4 @@
-"""OpenVINO computes what torch does, several pictures at once; what is no network is refused."""
+"""OpenVINO computes what torch does, several images at once; what is no network is refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_whoever_gives_up_leaves_the_engine_whole(
 
 
 def test_a_network_of_another_number_of_classes_is_refused(artifact_folder: Path) -> None:
-    with pytest.raises(EngineError, match=r"answers \[1, 4\].* 5 labels"):
+    with pytest.raises(EngineError, match=r"returns \[1, 4\].* 5 labels"):
         _engine(artifact_folder, class_count=5)
 
 
@@ -95,7 +95,7 @@ def test_a_network_that_is_no_classifier_is_refused(artifact_folder: Path, tmp_p
         _engine(tmp_path)
 
 
-def test_a_network_that_answers_no_numbers_is_refused(
+def test_a_network_whose_output_is_not_finite_is_refused(
     artifact_folder: Path, tmp_path: Path
 ) -> None:
     model = onnx.load(artifact_folder / "model.onnx")

@@ -11,21 +11,21 @@ import pytest
 from PIL import Image
 
 from classifier.errors import RequestError
-from classifier.image.decoding import decode_picture
+from classifier.image.decoding import decode_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WHITE = (255, 255, 255)
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
 # Half red, half blue, and wider than high.
-PICTURE = Image.new("RGB", (16, 8), "red")
-PICTURE.paste("blue", (8, 0, 16, 8))
+IMAGE = Image.new("RGB", (16, 8), "red")
+IMAGE.paste("blue", (8, 0, 16, 8))
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 
 
-def encode(picture: Image.Image, format_name: str, **options: object) -> bytes:
+def encode(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -63,19 +63,19 @@ def rgb_png(*chunks: bytes, after: bytes = b"") -> bytes:
 
 def first_row(data: bytes) -> list[tuple[int, ...]]:
     """The first row of the decoded image."""
-    pixels = numpy.asarray(decode_picture(data))
+    pixels = numpy.asarray(decode_image(data))
     assert pixels.shape[2] == 3
     return [tuple(pixel) for pixel in pixels[0].tolist()]
 
 
 def is_same(data: bytes, other: bytes) -> bool:
-    first, second = decode_picture(data), decode_picture(other)
+    first, second = decode_image(data), decode_image(other)
     return first.size == second.size and first.tobytes() == second.tobytes()
 
 
 def refusal_of(data: bytes) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        decode_picture(data)
+        decode_image(data)
     return caught.value
 
 

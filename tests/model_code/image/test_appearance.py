@@ -102,7 +102,7 @@ def test_blur_and_enlargement_lower_the_sharpness_and_hardly_the_brightness() ->
         assert appearance.brightness == pytest.approx(original.brightness, abs=0.01)
 
 
-def test_a_darker_picture_is_darker() -> None:
+def test_a_darker_image_is_darker() -> None:
     light = _photo()
     dark = light.point(lambda value: value // 2)
     halved = measure_appearance(numpy.asarray(light)).brightness / 2

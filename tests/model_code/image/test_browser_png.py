@@ -10,12 +10,12 @@ import zlib
 import pytest
 from PIL import Image
 
-from classifier.image.decoding import decode_picture
+from classifier.image.decoding import decode_image
 from tests.model_code.image.image_files import (
     GREY,
     GREY_ALPHA,
+    IMAGE,
     PALETTE,
-    PICTURE,
     RGB,
     RGBA,
     WHITE,
@@ -58,7 +58,7 @@ from tests.model_code.image.image_files import (
 def test_an_ancillary_chunk_does_not_change_a_png(chunk: bytes, place: str) -> None:
     data = rgb_png(chunk) if place == "before" else rgb_png(after=chunk)
     assert is_same(data, rgb_png())
-    assert decode_picture(data).tobytes() == PICTURE.tobytes()
+    assert decode_image(data).tobytes() == IMAGE.tobytes()
 
 
 def test_a_bad_checksum_of_what_decides_pixels_is_refused() -> None:
@@ -81,7 +81,7 @@ def test_metadata_is_not_inflated(
     data = rgb_png(chunk, after=chunk)
     monkeypatch.setattr("zlib.decompressobj", None)
     started = time.process_time()
-    assert decode_picture(data).tobytes() == PICTURE.tobytes()
+    assert decode_image(data).tobytes() == IMAGE.tobytes()
     assert time.process_time() - started < 0.2
 
 
@@ -89,7 +89,7 @@ def test_metadata_is_not_inflated(
 def test_the_orientation_in_a_png_is_found_wherever_it_lies(place: str) -> None:
     chunk = chunk_of(b"eXIf", exif_of(6)[6:])
     data = rgb_png(chunk) if place == "before" else rgb_png(after=chunk)
-    assert decode_picture(data).size == (8, 16)
+    assert decode_image(data).size == (8, 16)
 
 
 def _packed(samples: list[int], depth: int) -> bytes:
@@ -171,23 +171,23 @@ def test_a_palette_may_be_transparent_in_steps(depth: int) -> None:
 
 def test_of_an_animated_png_the_image_is_shown_that_every_decoder_shows() -> None:
     data = encode(
-        PICTURE, "PNG", save_all=True, append_images=[PICTURE.rotate(180)], default_image=True
+        IMAGE, "PNG", save_all=True, append_images=[IMAGE.rotate(180)], default_image=True
     )
     assert b"acTL" in data
-    assert decode_picture(data).tobytes() == PICTURE.tobytes()
+    assert decode_image(data).tobytes() == IMAGE.tobytes()
 
 
 def test_a_png_without_its_end_is_shown() -> None:
-    assert decode_picture(rgb_png()[:-12]).tobytes() == PICTURE.tobytes()
-    assert decode_picture(rgb_png()[:-16]).tobytes() == PICTURE.tobytes()
+    assert decode_image(rgb_png()[:-12]).tobytes() == IMAGE.tobytes()
+    assert decode_image(rgb_png()[:-16]).tobytes() == IMAGE.tobytes()
 
 
 def test_all_kinds_of_png_are_decoded_as_pillow_decodes_them() -> None:
     for mode, optimize in itertools.product(
         ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), (False, True)
     ):
-        picture = Image.linear_gradient("L").resize((31, 17)).convert(mode)
-        decoded = decode_picture(encode(picture, "PNG", optimize=optimize))
+        image = Image.linear_gradient("L").resize((31, 17)).convert(mode)
+        decoded = decode_image(encode(image, "PNG", optimize=optimize))
         if mode not in ("LA", "RGBA", "I;16"):
-            assert decoded.tobytes() == picture.convert("RGB").tobytes()
+            assert decoded.tobytes() == image.convert("RGB").tobytes()
         assert decoded.size == (31, 17)

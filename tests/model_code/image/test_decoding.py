@@ -10,29 +10,29 @@ from PIL import Image
 
 from classifier.errors import RequestError
 from classifier.image import decoding
-from classifier.image.decoding import decode_picture
+from classifier.image.decoding import decode_image
 
 UPRIGHT = Image.new("RGB", (8, 4), "blue")
 UPRIGHT.paste("red", (0, 0, 4, 2))
 
 
-def _file(picture: Image.Image, format_name: str = "PNG", **options: object) -> bytes:
+def _file(image: Image.Image, format_name: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
-def _difference(picture: Image.Image, other: Image.Image) -> int:
-    assert (picture.mode, picture.size) == (other.mode, other.size)
-    first, second = (numpy.asarray(p).astype(int) for p in (picture, other))
+def _difference(image: Image.Image, other: Image.Image) -> int:
+    assert (image.mode, image.size) == (other.mode, other.size)
+    first, second = (numpy.asarray(p).astype(int) for p in (image, other))
     return int(abs(first - second).max())
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
 def test_each_format_is_decoded_to_rgb(format_name: str) -> None:
-    picture = Image.new("RGB", (64, 48), (10, 200, 30))
-    data = _file(picture, format_name, quality=100)
-    assert _difference(decode_picture(data), picture) <= 4
+    image = Image.new("RGB", (64, 48), (10, 200, 30))
+    data = _file(image, format_name, quality=100)
+    assert _difference(decode_image(data), image) <= 4
 
 
 @pytest.mark.parametrize(
@@ -52,18 +52,18 @@ def test_the_exif_orientation_is_applied(orientation: int, undo: Image.Transpose
     exif = Image.Exif()
     exif[0x0112] = orientation
     as_stored = UPRIGHT if undo is None else UPRIGHT.transpose(undo)
-    assert _difference(decode_picture(_file(as_stored, exif=exif.tobytes())), UPRIGHT) == 0
+    assert _difference(decode_image(_file(as_stored, exif=exif.tobytes())), UPRIGHT) == 0
 
 
-def test_a_picture_with_broken_metadata_is_taken_as_it_lies() -> None:
+def test_an_image_with_broken_metadata_is_taken_as_it_lies() -> None:
     data = _file(UPRIGHT, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert _difference(decode_picture(data), UPRIGHT) == 0
+    assert _difference(decode_image(data), UPRIGHT) == 0
 
 
 def test_transparency_is_laid_on_white() -> None:
     layer = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
     layer.putpixel((1, 0), (255, 0, 0, 128))
-    decoded = decode_picture(_file(layer))
+    decoded = decode_image(_file(layer))
     assert [decoded.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (255, 127, 127)]
 
 
@@ -87,13 +87,13 @@ def _photo_jpeg(width: int, height: int, **options: object) -> bytes:
         ((2500, 2050), (625, 513)),
     ],
 )
-def test_a_jpeg_is_reduced_to_no_less_than_twice_what_is_asked(
+def test_a_jpeg_is_reduced_to_no_less_than_twice_the_size_that_is_needed(
     size: tuple[int, int], reduced: tuple[int, int]
 ) -> None:
     data = _photo_jpeg(*size)
-    assert decode_picture(data).size == size
-    assert decode_picture(data, reduce_to=256).size == reduced
-    assert decode_picture(_photo_jpeg(*size, progressive=True), reduce_to=256).size == reduced
+    assert decode_image(data).size == size
+    assert decode_image(data, reduce_to=256).size == reduced
+    assert decode_image(_photo_jpeg(*size, progressive=True), reduce_to=256).size == reduced
 
 
 def test_a_reduced_jpeg_is_upright_too() -> None:
@@ -101,7 +101,7 @@ def test_a_reduced_jpeg_is_upright_too() -> None:
     exif[0x0112] = 6
     stored = UPRIGHT.resize((640, 320)).transpose(Image.Transpose.ROTATE_90)
     data = _file(stored, "JPEG", exif=exif.tobytes(), quality=95, subsampling=0)
-    decoded = decode_picture(data, reduce_to=80)
+    decoded = decode_image(data, reduce_to=80)
     assert decoded.size == (320, 160)
     pixels = numpy.asarray(decoded)
     assert pixels[20, 20, 0] > 200
@@ -111,38 +111,38 @@ def test_a_reduced_jpeg_is_upright_too() -> None:
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP"])
 def test_what_is_no_jpeg_is_decoded_in_full_where_a_smaller_one_would_do(format_name: str) -> None:
     data = _file(Image.effect_noise((400, 300), 50).convert("RGB"), format_name)
-    assert _difference(decode_picture(data, reduce_to=10), decode_picture(data)) == 0
+    assert _difference(decode_image(data, reduce_to=10), decode_image(data)) == 0
 
 
 def test_a_palette_with_a_transparent_colour_is_laid_on_white() -> None:
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([0, 0, 255, 9, 9, 9])
-    picture.putpixel((1, 0), 1)
-    decoded = decode_picture(_file(picture, transparency=1))
+    image = Image.new("P", (2, 1))
+    image.putpalette([0, 0, 255, 9, 9, 9])
+    image.putpixel((1, 0), 1)
+    decoded = decode_image(_file(image, transparency=1))
     assert [decoded.getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 255), (255, 255, 255)]
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
     values = numpy.array([[0, 0x1234, 0x80FF, 0xFFFF]], dtype=numpy.uint16)
-    decoded = decode_picture(_file(Image.fromarray(values)))
+    decoded = decode_image(_file(Image.fromarray(values)))
     assert [decoded.getpixel((x, 0)) for x in range(4)] == [
         (value, value, value) for value in (0, 0x12, 0x80, 0xFF)
     ]
 
 
 def test_one_bit_grey_and_cmyk_become_rgb() -> None:
-    one_bit = decode_picture(_file(Image.new("1", (3, 3), 1)))
+    one_bit = decode_image(_file(Image.new("1", (3, 3), 1)))
     assert one_bit.getpixel((1, 1)) == (255, 255, 255)
-    grey = decode_picture(_file(Image.new("L", (16, 16), 77), "JPEG"))
+    grey = decode_image(_file(Image.new("L", (16, 16), 77), "JPEG"))
     assert grey.getpixel((8, 8)) == (77, 77, 77)
-    cmyk = decode_picture(_file(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))
+    cmyk = decode_image(_file(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))
     assert _difference(cmyk, Image.new("RGB", (16, 16), "red")) <= 3
 
 
 def test_of_an_animation_the_first_frame_counts() -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
     data = _file(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    assert _difference(decode_picture(data), frames[0]) == 0
+    assert _difference(decode_image(data), frames[0]) == 0
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -163,16 +163,16 @@ def _png_header(width: int, height: int) -> bytes:
         pytest.param(_file(UPRIGHT)[:50] + b"\xff" * 30, id="damaged"),
     ],
 )
-def test_what_is_no_whole_picture_is_unreadable(data: bytes) -> None:
+def test_what_is_no_whole_image_is_unreadable(data: bytes) -> None:
     with pytest.raises(RequestError) as caught:
-        decode_picture(data)
+        decode_image(data)
     assert (caught.value.code, caught.value.status) == ("unreadable_image", 422)
 
 
 @pytest.mark.parametrize(("width", "height"), [(5001, 5000), (65_535, 65_535), (2**31 - 1, 1)])
 def test_too_many_pixels_are_refused_by_the_header_alone(width: int, height: int) -> None:
     with pytest.raises(RequestError) as caught:
-        decode_picture(_png_header(width, height))
+        decode_image(_png_header(width, height))
     assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
 
 
@@ -181,20 +181,20 @@ def test_a_jpeg_of_too_many_pixels_is_refused_though_it_could_be_reduced() -> No
     start_of_frame = data.index(b"\xff\xc0")
     data[start_of_frame + 5 : start_of_frame + 9] = struct.pack(">HH", 5001, 5000)
     with pytest.raises(RequestError) as caught:
-        decode_picture(bytes(data), reduce_to=32)
+        decode_image(bytes(data), reduce_to=32)
     assert caught.value.code == "image_too_large"
 
 
 def test_as_many_pixels_as_are_allowed_are_read() -> None:
     side = int(decoding.MAX_PIXELS**0.5)
-    assert decode_picture(_file(Image.new("1", (side, side)))).size == (side, side)
+    assert decode_image(_file(Image.new("1", (side, side)))).size == (side, side)
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
     data = _file(Image.effect_noise((32, 32), 50), "JPEG", progressive=True)
-    assert decode_picture(data).size == (32, 32)
+    assert decode_image(data).size == (32, 32)
     start = data.rindex(b"\xff\xda")
     bomb = data[:start] + data[start:-2] * 130 + data[-2:]
     with pytest.raises(RequestError, match="128 scans") as caught:
-        decode_picture(bomb)
+        decode_image(bomb)
     assert caught.value.status == 422

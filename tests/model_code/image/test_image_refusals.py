@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.model_code.image.image_files import (
+    IMAGE,
     NOISE,
-    PICTURE,
     encode,
     exif_of,
     refusal_of,
@@ -30,11 +30,11 @@ def _ftyp(brand: bytes, *others: bytes) -> bytes:
         (_ftyp(b"msf1", b"heic", b"avis"), "an AVIF image"),
         (_ftyp(b"mif1") + b"avif", "a HEIC image"),
         (_ftyp(b"isom", b"mp41"), "no JPEG, PNG or WebP image"),
-        (encode(PICTURE, "TIFF"), "a TIFF image; convert"),
+        (encode(IMAGE, "TIFF"), "a TIFF image; convert"),
         (b"MM\0*\0\0\0\x08", "a TIFF image"),
-        (encode(PICTURE, "BMP"), "a BMP image; convert"),
+        (encode(IMAGE, "BMP"), "a BMP image; convert"),
         (b"BMW and others", "no JPEG, PNG or WebP image"),
-        (encode(PICTURE, "GIF"), "a GIF image; convert"),
+        (encode(IMAGE, "GIF"), "a GIF image; convert"),
         (b"\x1f\x8b\x08\0", "compressed with gzip; send the image itself"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x">', "an SVG image"),

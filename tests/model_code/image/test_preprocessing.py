@@ -13,8 +13,8 @@ from torchvision.transforms.v2 import (  # type: ignore[import-untyped]  # as ab
 )
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.image.decoding import decode_picture
-from classifier.image.preprocessing import crop_picture, normalise
+from classifier.image.decoding import decode_image
+from classifier.image.preprocessing import crop_image, normalise
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [
@@ -45,18 +45,18 @@ def _photo(width: int, height: int) -> Image.Image:
 def test_every_pixel_equals_torchvisions_within_one_step(
     size: tuple[int, int], resize: int, crop: int, interpolation: str
 ) -> None:
-    picture = _photo(*size)
+    image = _photo(*size)
     reference = ImageClassification(
         crop_size=crop,
         resize_size=resize,
         mean=MEAN,
         std=STD,
         interpolation=InterpolationMode(interpolation),
-    )(picture).numpy()
+    )(image).numpy()
     settings = Preprocessing(
         resize=resize, crop=crop, interpolation=interpolation, mean=MEAN, std=STD
     )
-    ours = normalise(crop_picture(picture, settings), settings)
+    ours = normalise(crop_image(image, settings), settings)
     assert ours.dtype == numpy.float32
     assert ours.shape == reference.shape == (3, crop, crop)
     one_step = 1 / 255 / numpy.array(STD)[:, None, None]
@@ -68,8 +68,8 @@ def test_fast_decoding_changes_the_input_by_half_a_step_on_average(size: tuple[i
     settings = Preprocessing(
         resize=256, crop=224, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1)
     )
-    exact = crop_picture(decode_picture(_jpeg(*size)), settings)
-    fast = crop_picture(decode_picture(_jpeg(*size), reduce_to=256), settings)
+    exact = crop_image(decode_image(_jpeg(*size)), settings)
+    fast = crop_image(decode_image(_jpeg(*size), reduce_to=256), settings)
     difference = abs(exact.astype(numpy.float64) - fast)
     assert 0 < difference.mean() <= 0.5
 

@@ -14,7 +14,7 @@ from classifier.decode.pool import DecodePool
 from classifier.errors import RequestError
 from classifier.serving.admission import Admission
 from classifier.serving.counters import Counters
-from classifier.serving.health import WatchedEngine
+from classifier.serving.health import MonitoredEngine
 from classifier.serving.pipeline import Pipeline
 from tests.model_code.decode.test_pool import scan_bomb
 
@@ -28,7 +28,7 @@ REQUESTS_BEYOND_THE_DEADLINE = DEADLINE_SECONDS + 1
 
 @pytest.fixture
 def pool() -> Iterator[DecodePool]:
-    pool = DecodePool(PREPROCESSING, process_count=1, max_picture_bytes=4_000_000)
+    pool = DecodePool(PREPROCESSING, process_count=1, max_image_bytes=4_000_000)
     yield pool
     pool.close()
 
@@ -40,7 +40,7 @@ def test_requests_that_would_wait_behind_slow_images_are_refused_at_once(pool: D
 async def _send_slow_images(pool: DecodePool) -> None:
     admission = Admission(place_count=100, parallel_count=1, deadline_seconds=DEADLINE_SECONDS)
     # None of the images comes as far as the network.
-    pipeline = Pipeline(pool, cast(WatchedEngine, None), admission, Counters())
+    pipeline = Pipeline(pool, cast(MonitoredEngine, None), admission, Counters())
     image = scan_bomb()
     computing = [
         asyncio.create_task(pipeline.compute([image], measured=False))

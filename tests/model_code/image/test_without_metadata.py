@@ -17,9 +17,9 @@ from classifier.image.jpeg_segments import has_more_scans
 from classifier.image.jpeg_segments import without_metadata as jpeg_without_metadata
 from classifier.image.png_chunks import without_metadata as png_without_metadata
 from tests.model_code.image.image_files import (
+    IMAGE,
     LARGEST_BODY_BYTES,
     NOISE,
-    PICTURE,
     SIGNATURE,
     XMP,
     chunk_of,
@@ -30,19 +30,19 @@ from tests.model_code.image.image_files import (
 
 FILES = [
     encode(NOISE.resize((12, 9)), "JPEG", exif=exif_of(6), xmp=XMP, comment=b"text"),
-    encode(PICTURE.convert("CMYK"), "JPEG", progressive=True, icc_profile=bytes(300)),
-    encode(PICTURE, "JPEG", exif=exif_of(1)),
-    encode(PICTURE, "PNG", exif=exif_of(6)),
-    encode(PICTURE.convert("P"), "PNG", transparency=1),
-    encode(PICTURE.convert("LA"), "PNG"),
+    encode(IMAGE.convert("CMYK"), "JPEG", progressive=True, icc_profile=bytes(300)),
+    encode(IMAGE, "JPEG", exif=exif_of(1)),
+    encode(IMAGE, "PNG", exif=exif_of(6)),
+    encode(IMAGE.convert("P"), "PNG", transparency=1),
+    encode(IMAGE.convert("LA"), "PNG"),
     rgb_png(chunk_of(b"tEXt", b"a\0b"), chunk_of(b"tRNS", b"\0\xff\0\0\0\0")),
 ]
 
 
 def _pixels_by_pillow(data: bytes) -> numpy.typing.NDArray[numpy.uint8] | None:
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
-            return numpy.asarray(picture.convert("RGBA"))
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            return numpy.asarray(image.convert("RGBA"))
     except Exception:  # of many kinds: see `decoding`
         return None
 
@@ -133,7 +133,7 @@ def test_fill_bytes_before_removed_metadata_make_no_marker(data: bytes) -> None:
 
 
 def test_scans_cannot_be_hidden_behind_metadata() -> None:
-    image = encode(PICTURE.resize((64, 64)), "JPEG", progressive=True)
+    image = encode(IMAGE.resize((64, 64)), "JPEG", progressive=True)
     scan = image.index(b"\xff\xda")
     hidden = b"\xff" + _segment(0xE1, b"") + b"\xda\0\x08\x01\x01\0\0\0\x01"
     first = image[scan + 1 : scan + 2 + int.from_bytes(image[scan + 2 : scan + 4], "big")]

@@ -1,4 +1,4 @@
-"""The decode pool for tests that want to wait for each picture, from several threads at once."""
+"""The decode pool for tests that want to wait for each image, from several threads at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.decode.pool import DecodedPicture, DecodePool
+from classifier.decode.pool import DecodedImage, DecodePool
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
 
@@ -47,7 +47,7 @@ class BlockingPool:
         self._thread.join()
         self._loop.close()
 
-    def _run(self, data: bytes, *, measured: bool) -> DecodedPicture:
+    def _run(self, data: bytes, *, measured: bool) -> DecodedImage:
         decoding = self.pool.decode(data, measured=measured)
         return asyncio.run_coroutine_threadsafe(decoding, self._loop).result()
 

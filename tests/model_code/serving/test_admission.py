@@ -10,11 +10,11 @@ from classifier.serving.admission import Admission
 
 
 class _Queue:
-    """Pictures inside, two computed at a time, and a clock that goes only when one leaves."""
+    """Images inside, two computed at a time, and a clock that goes only when one leaves."""
 
     def __init__(self, *, places: int = 100) -> None:
         self._seconds = 0.0
-        self._pictures: list[AbstractContextManager[None]] = []
+        self._images: list[AbstractContextManager[None]] = []
         self.admission = Admission(
             place_count=places,
             parallel_count=2,
@@ -24,18 +24,18 @@ class _Queue:
 
     def arrive(self, count: int) -> None:
         for _ in range(count):
-            self._pictures.append(self.admission.picture())
-            self._pictures[-1].__enter__()
+            self._images.append(self.admission.image())
+            self._images[-1].__enter__()
 
     def leave(self, count: int, *, each_seconds: float) -> None:
         for _ in range(count):
             self._seconds += each_seconds
-            self._pictures.pop(0).__exit__(None, None, None)
+            self._images.pop(0).__exit__(None, None, None)
 
     def give_up(self, count: int) -> None:
         for _ in range(count):
             gone = asyncio.CancelledError()
-            assert not self._pictures.pop(0).__exit__(type(gone), gone, None)
+            assert not self._images.pop(0).__exit__(type(gone), gone, None)
 
     def pass_through(self, count: int, *, each_seconds: float) -> None:
         for _ in range(count):
@@ -124,7 +124,7 @@ def test_after_all_have_given_up_the_time_until_the_next_is_not_the_pace() -> No
     queue.expect_admitted()
 
 
-def test_requests_whose_pictures_have_not_come_yet_are_before_the_next() -> None:
+def test_requests_whose_images_have_not_come_yet_are_before_the_next() -> None:
     queue = _Queue()
     queue.become_slow_and_empty()
     with ExitStack() as inside:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from classifier.artifact.manifest import Manifest
 from classifier.image.preprocessing import FloatArray
-from classifier.serving.classification import Labeller, Prediction, entropy, softmax
+from classifier.serving.classification import Postprocessor, Prediction, entropy, softmax
 
 VERSION = "0123456789ab"
 
@@ -19,28 +19,28 @@ def _logits(*values: float) -> FloatArray:
     return numpy.array(values, dtype=numpy.float32)
 
 
-def _of_probabilities(manifest: Manifest) -> Labeller:
-    return Labeller(replace(manifest, output="probabilities"), VERSION)
+def _of_probabilities(manifest: Manifest) -> Postprocessor:
+    return Postprocessor(replace(manifest, output="probabilities"), VERSION)
 
 
-def _rank(labeller: Labeller, output: FloatArray, top_k: int) -> list[Prediction]:
-    return labeller.predictions(output, top_k=top_k, in_class_order=False, logits=False)
+def _rank(postprocessor: Postprocessor, output: FloatArray, top_k: int) -> list[Prediction]:
+    return postprocessor.predictions(output, top_k=top_k, in_class_order=False, logits=False)
 
 
 def _total(predictions: list[Prediction]) -> float:
     return sum(float(prediction["probability"]) for prediction in predictions)
 
 
-def test_the_most_probable_comes_first(labeller: Labeller) -> None:
-    ranking = _rank(labeller, _logits(2, -1, 5), 3)
+def test_the_most_probable_comes_first(postprocessor: Postprocessor) -> None:
+    ranking = _rank(postprocessor, _logits(2, -1, 5), 3)
     assert [prediction["label"] for prediction in ranking] == ["blue", "red", "grün"]
     assert [prediction["index"] for prediction in ranking] == [2, 0, 1]
     assert _total(ranking) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3])
-def test_only_as_many_as_asked_for_are_answered(labeller: Labeller, top_k: int) -> None:
-    assert len(_rank(labeller, _logits(1, 1, 1), top_k)) == top_k
+def test_only_as_many_as_requested_are_returned(postprocessor: Postprocessor, top_k: int) -> None:
+    assert len(_rank(postprocessor, _logits(1, 1, 1), top_k)) == top_k
 
 
 @given(values=st.lists(st.integers(-2, 2), min_size=2, max_size=200), data=st.data())
@@ -49,8 +49,8 @@ def test_of_equals_the_first_label_comes_first(
 ) -> None:
     top_k = data.draw(st.integers(1, len(values)))
     labels = tuple(f"label {index}" for index in range(len(values)))
-    labeller = Labeller(replace(manifest, labels=labels), VERSION)
-    ranking = _rank(labeller, _logits(*values), top_k)
+    postprocessor = Postprocessor(replace(manifest, labels=labels), VERSION)
+    ranking = _rank(postprocessor, _logits(*values), top_k)
     expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:top_k]
     assert [prediction["index"] for prediction in ranking] == expected
     assert [prediction["label"] for prediction in ranking] == [labels[i] for i in expected]
@@ -62,21 +62,21 @@ def test_every_class_is_given_whatever_their_number(
     manifest: Manifest, class_count: int, output: str
 ) -> None:
     labels = tuple(f"label {index}" for index in range(class_count))
-    labeller = Labeller(replace(manifest, labels=labels, output=output), VERSION)
+    postprocessor = Postprocessor(replace(manifest, labels=labels, output=output), VERSION)
     logits = numpy.random.default_rng(3).normal(0, 3, class_count).astype(numpy.float32)
     given = logits if output == "logits" else softmax(logits).astype(numpy.float32)
-    ranking = _rank(labeller, given, class_count)
-    in_order = labeller.predictions(given, top_k=2, in_class_order=True, logits=False)
+    ranking = _rank(postprocessor, given, class_count)
+    in_order = postprocessor.predictions(given, top_k=2, in_class_order=True, logits=False)
     assert [item["label"] for item in in_order] == list(labels)
     assert _total(in_order) == pytest.approx(1, abs=1e-4)
     assert ranking == sorted(in_order, key=lambda item: -float(item["probability"]))
 
 
-def test_logits_are_ranked_as_their_probabilities_are(labeller: Labeller) -> None:
+def test_logits_are_ranked_as_their_probabilities_are(postprocessor: Postprocessor) -> None:
     # Of probabilities that are both 0 in 64 bit, too.
     logits = _logits(-3000, 7, -2000)
     for as_logits in (False, True):
-        ranking = labeller.predictions(logits, top_k=3, in_class_order=False, logits=as_logits)
+        ranking = postprocessor.predictions(logits, top_k=3, in_class_order=False, logits=as_logits)
         assert [item["label"] for item in ranking] == ["grün", "blue", "red"]
     assert [item["logit"] for item in ranking] == [7, -2000, -3000]
     assert ranking[0].keys() == {"label", "index", "logit"}
@@ -85,7 +85,7 @@ def test_logits_are_ranked_as_their_probabilities_are(labeller: Labeller) -> Non
 @pytest.mark.parametrize(
     "values", [(1.0, 2.0, 3.0), (-0.1, 0.6, 0.5), (0.3, 0.3, 0.3), (0, 0, 0), (numpy.nan, 0, 1)]
 )
-def test_probabilities_that_are_none_are_no_answer(
+def test_probabilities_that_do_not_sum_to_1_are_refused(
     manifest: Manifest, values: tuple[float, ...]
 ) -> None:
     with pytest.raises(ArithmeticError):
@@ -107,9 +107,9 @@ def test_the_entropy_of_probabilities_is_that_of_the_same_logits(
     assert measured == pytest.approx(entropy(logits), abs=1e-5)
 
 
-def test_the_model_has_a_name_and_a_version(labeller: Labeller) -> None:
-    assert labeller.model == {"name": "colours", "version": VERSION}
-    assert labeller.class_count == 3
+def test_the_model_has_a_name_and_a_version(postprocessor: Postprocessor) -> None:
+    assert postprocessor.model == {"name": "colours", "version": VERSION}
+    assert postprocessor.class_count == 3
 
 
 def test_softmax_stands_large_logits_and_keeps_their_proportions() -> None:
@@ -118,9 +118,9 @@ def test_softmax_stands_large_logits_and_keeps_their_proportions() -> None:
 
 
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
-def test_logits_that_are_no_numbers_are_no_answer(labeller: Labeller, value: float) -> None:
+def test_logits_that_are_not_finite_are_refused(postprocessor: Postprocessor, value: float) -> None:
     with pytest.raises(ArithmeticError):
-        _rank(labeller, _logits(1, value, 1), 1)
+        _rank(postprocessor, _logits(1, value, 1), 1)
 
 
 @pytest.mark.parametrize("class_count", [1, 2, 3, 1000])

@@ -37,10 +37,10 @@ LARGEST_BODY_BYTES = 10 * 1024 * 1024
     ],
 )
 @pytest.mark.parametrize("body", [b"any bytes", bytearray(b"any bytes")])
-def test_one_picture_is_the_body_itself(header: str, body: bytes | bytearray) -> None:
-    request = read_request(header, body, max_pictures=1)
-    assert request.form is RequestForm.PICTURE
-    assert list(request.pictures) == [b"any bytes"]
+def test_one_image_is_the_body_itself(header: str, body: bytes | bytearray) -> None:
+    request = read_request(header, body, max_images=1)
+    assert request.form is RequestForm.IMAGE
+    assert list(request.images) == [b"any bytes"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_other_content_types_are_refused_with_a_list_of_those_that_are_not(
     header: str,
 ) -> None:
     with pytest.raises(RequestError) as caught:
-        read_request(header, b"x", max_pictures=1)
+        read_request(header, b"x", max_images=1)
     assert caught.value.code == "unsupported_media_type"
     assert all(name in caught.value.message for name in FORM_BY_CONTENT_TYPE)
     assert len(caught.value.message) < 500
@@ -59,7 +59,7 @@ def test_other_content_types_are_refused_with_a_list_of_those_that_are_not(
 @pytest.mark.parametrize("header", [None, "image/png", "application/json", "text/plain"])
 def test_an_empty_body_is_refused(header: str | None) -> None:
     with pytest.raises(RequestError) as caught:
-        read_request(header, b"", max_pictures=1)
+        read_request(header, b"", max_images=1)
     assert caught.value.code == "empty_body"
 
 
@@ -72,15 +72,15 @@ def test_an_empty_body_is_refused(header: str | None) -> None:
 @example(header="\ud800", body=b"x")
 def test_whatever_is_sent_is_read_or_refused(header: str | None, body: bytes) -> None:
     try:
-        request = read_request(header, body, max_pictures=3)
+        request = read_request(header, body, max_images=3)
     except RequestError as error:
         refusals = [error]
     else:
-        assert 1 <= len(request.pictures) <= 3
-        refusals = [item for item in request.pictures if isinstance(item, RequestError)]
+        assert 1 <= len(request.images) <= 3
+        refusals = [item for item in request.images if isinstance(item, RequestError)]
         assert not refusals or request.form is RequestForm.LINES
     assert {refusal.status for refusal in refusals} <= {400, 415}
-    # They go into an answer: no half of a character, and not as long as what was sent.
+    # They go into a response: no half of a character, and not as long as what was sent.
     assert all(len(refusal.message.encode()) < 500 for refusal in refusals)
 
 
@@ -112,8 +112,8 @@ def test_no_body_takes_long_to_refuse(content_type: str, start: bytes, filler: b
     body = (start + filler * (LARGEST_BODY_BYTES // len(filler)))[:LARGEST_BODY_BYTES]
     started = time.process_time()
     with contextlib.suppress(RequestError):
-        pictures = read_request(content_type, body, max_pictures=64).pictures
-        assert all(isinstance(picture, RequestError) for picture in pictures)
+        images = read_request(content_type, body, max_images=64).images
+        assert all(isinstance(image, RequestError) for image in images)
     # Measured: 0.05 s at most.
     assert time.process_time() - started < 1
 
@@ -134,11 +134,11 @@ def test_only_a_body_that_is_an_image_is_not_parsed(header: str | None, alone: b
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/jsonlines"])
-def test_the_largest_picture_in_json_is_read_in_time(content_type: str) -> None:
-    picture = bytes(LARGEST_BODY_BYTES * 3 // 4 - 96)
-    body = b'{"b64":"' + base64.b64encode(picture) + b'"}'
+def test_the_largest_image_in_json_is_read_in_time(content_type: str) -> None:
+    image = bytes(LARGEST_BODY_BYTES * 3 // 4 - 96)
+    body = b'{"b64":"' + base64.b64encode(image) + b'"}'
     if content_type == "application/json":
         body = b'{"instances":[' + body + b"]}"
     started = time.process_time()
-    assert read_request(content_type, body, max_pictures=1).pictures == (picture,)
+    assert read_request(content_type, body, max_images=1).images == (image,)
     assert time.process_time() - started < 1

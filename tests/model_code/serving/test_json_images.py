@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.errors import RequestError
-from classifier.serving.codecs import PictureRequest, RequestForm, read_request
+from classifier.serving.codecs import ImageRequest, RequestForm, read_request
 
 JSON = "application/json"
 LINES = "application/jsonlines"
-PICTURES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=3)
+IMAGES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=3)
 
 
-def _read(body: str | bytes, content_type: str = JSON) -> PictureRequest:
+def _read(body: str | bytes, content_type: str = JSON) -> ImageRequest:
     return read_request(
-        content_type, body if isinstance(body, bytes) else body.encode(), max_pictures=3
+        content_type, body if isinstance(body, bytes) else body.encode(), max_images=3
     )
 
 
-def _object(picture: bytes) -> dict[str, str]:
-    return {"b64": base64.b64encode(picture).decode()}
+def _object(image: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(image).decode()}
 
 
 def _refusal(body: str | bytes) -> str:
@@ -33,22 +33,22 @@ def _refusal(body: str | bytes) -> str:
     return caught.value.message
 
 
-@given(pictures=PICTURES, indent=st.sampled_from([None, 0, 2]))
-def test_instances_are_read_in_order(pictures: list[bytes], indent: int | None) -> None:
-    document = {"instances": [_object(picture) for picture in pictures]}
+@given(images=IMAGES, indent=st.sampled_from([None, 0, 2]))
+def test_instances_are_read_in_order(images: list[bytes], indent: int | None) -> None:
+    document = {"instances": [_object(image) for image in images]}
     request = _read(json.dumps(document, indent=indent), "Application/JSON; charset=utf-8")
     assert request.form is RequestForm.INSTANCES
-    assert list(request.pictures) == pictures
+    assert list(request.images) == images
 
 
 @pytest.mark.parametrize("content_type", [JSON, LINES])
-@given(picture=st.binary(min_size=1, max_size=300))
-def test_base64_may_be_written_as_programs_write_it(content_type: str, picture: bytes) -> None:
-    plain = base64.b64encode(picture).decode()
+@given(image=st.binary(min_size=1, max_size=300))
+def test_base64_may_be_written_as_programs_write_it(content_type: str, image: bytes) -> None:
+    plain = base64.b64encode(image).decode()
     for text in (
         plain.rstrip("="),
-        base64.encodebytes(picture).decode(),
-        base64.encodebytes(picture).decode().replace("\n", "\r\n"),
+        base64.encodebytes(image).decode(),
+        base64.encodebytes(image).decode().replace("\n", "\r\n"),
         f" {plain}\t\n",
         f"data:image/png;base64,{plain}",
         f"DATA:;BASE64,{plain.rstrip('=')}",
@@ -57,11 +57,11 @@ def test_base64_may_be_written_as_programs_write_it(content_type: str, picture: 
         body = json.dumps(
             {"b64": text} if content_type == LINES else {"instances": [{"b64": text}]}
         )
-        assert _read(body, content_type).pictures == (picture,)
+        assert _read(body, content_type).images == (image,)
 
 
 def test_a_slash_may_be_escaped() -> None:
-    assert _read(r'{"instances": [{"b64": "\/\u002f8="}]}').pictures == (b"\xff\xff",)
+    assert _read(r'{"instances": [{"b64": "\/\u002f8="}]}').images == (b"\xff\xff",)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_an_instance_that_cannot_be_read_is_named(instance: str, words: str) -> 
     message = _refusal(f'{{"instances": [{{"b64": "QQ=="}}, {instance}, null]}}')
     assert message.startswith("instances[1]: ")
     assert words in message
-    assert '{"b64": "<base64 of a picture>"}' in message
+    assert '{"b64": "<base64 of an image>"}' in message
 
 
 @pytest.mark.parametrize("content_type", [LINES, "application/x-jsonlines", "application/x-ndjson"])
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n \n"])
-@given(pictures=PICTURES)
-def test_lines_are_read_in_order(pictures: list[bytes], content_type: str, end: str) -> None:
-    body = "\n".join(json.dumps(_object(picture)) for picture in pictures) + end
+@given(images=IMAGES)
+def test_lines_are_read_in_order(images: list[bytes], content_type: str, end: str) -> None:
+    body = "\n".join(json.dumps(_object(image)) for image in images) + end
     request = _read(body, content_type)
     assert request.form is RequestForm.LINES
-    assert list(request.pictures) == pictures
+    assert list(request.images) == images
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_lines_are_read_in_order(pictures: list[bytes], content_type: str, end: 
     ],
 )
 def test_a_line_that_cannot_be_read_leaves_the_others_alone(line: str, words: str) -> None:
-    first, second, third = _read(f'{{"b64": "QQ=="}}\r\n{line}\n{{"b64": "Qg=="}}', LINES).pictures
+    first, second, third = _read(f'{{"b64": "QQ=="}}\r\n{line}\n{{"b64": "Qg=="}}', LINES).images
     assert (first, third) == (b"A", b"B")
     assert isinstance(second, RequestError)
     assert second.code == "invalid_request"
@@ -177,8 +177,8 @@ def test_a_line_that_cannot_be_read_leaves_the_others_alone(line: str, words: st
 @pytest.mark.parametrize("content_type", [JSON, LINES])
 @pytest.mark.parametrize("end", ["\U0001f600", r"\ud83d\ude00", r"\u0100"])
 def test_a_wide_character_does_not_multiply_the_memory(content_type: str, end: str) -> None:
-    picture = b'{"b64": "' + b"A" * 4_000_000 + end.encode() + b'"}'
-    body = picture if content_type == LINES else b'{"instances": [' + picture + b"]}"
+    image = b'{"b64": "' + b"A" * 4_000_000 + end.encode() + b'"}'
+    body = image if content_type == LINES else b'{"instances": [' + image + b"]}"
     tracemalloc.start()
     try:
         _read_or_refuse(body, content_type)
@@ -190,7 +190,7 @@ def test_a_wide_character_does_not_multiply_the_memory(content_type: str, end: s
 
 def _read_or_refuse(body: bytes, content_type: str) -> None:
     if content_type == LINES:
-        [refusal] = _read(body, content_type).pictures
+        [refusal] = _read(body, content_type).images
         assert isinstance(refusal, RequestError)
     else:
         _refusal(body)

@@ -17,11 +17,11 @@ LARGEST_BODY_BYTES = 10 * 1024 * 1024
 
 
 def _read(body: bytes, content_type: str = TYPE) -> bytes:
-    request = read_request(content_type, bytearray(body), max_pictures=1)
-    assert request.form is RequestForm.PICTURE
-    (picture,) = request.pictures
-    assert isinstance(picture, bytes)
-    return picture
+    request = read_request(content_type, bytearray(body), max_images=1)
+    assert request.form is RequestForm.IMAGE
+    (image,) = request.images
+    assert isinstance(image, bytes)
+    return image
 
 
 def _refusal(body: bytes, content_type: str = TYPE) -> RequestError:
@@ -49,7 +49,7 @@ def test_the_file_is_read_as_it_is(content: bytes) -> None:
     ],
 )
 def test_the_boundary_is_found_however_it_is_written(content_type: str) -> None:
-    assert _read(HEAD + b"picture" + END, content_type) == b"picture"
+    assert _read(HEAD + b"image" + END, content_type) == b"image"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_boundary_is_found_however_it_is_written(content_type: str) -> None:
     ],
 )
 def test_what_the_field_is_called_does_not_matter(head: bytes) -> None:
-    assert _read(head + b"picture" + END) == b"picture"
+    assert _read(head + b"image" + END) == b"image"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_the_field_is_called_does_not_matter(head: bytes) -> None:
         (HEAD, "ends before its closing boundary"),
         (HEAD[:20], "ends before its closing boundary"),
         (b"--xyz--\r\n", "it has no part"),
-        (b"picture", "does not begin with the boundary in Content-Type"),
+        (b"image", "does not begin with the boundary in Content-Type"),
         (b"--other" + HEAD[5:] + b"one\r\n--other--\r\n", "begin with the boundary"),
         (b"\xff\xd8\xff\xe0 a JPEG", "does not begin with the boundary in Content-Type"),
         (b"--xyz\r\n" + b"a: b\r\n" * 99, "header of its part"),
@@ -95,14 +95,14 @@ def test_another_number_of_files_than_one_is_refused(body: bytes, words: str) ->
     "content_type", ["multipart/form-data", "multipart/form-data; boundary=", TYPE + "x" * 99]
 )
 def test_a_header_without_a_boundary_is_named(content_type: str) -> None:
-    error = _refusal(HEAD + b"picture" + END, content_type)
+    error = _refusal(HEAD + b"image" + END, content_type)
     assert error.code == "invalid_request"
     assert "Content-Type multipart/form-data has no boundary of 1 to 70 characters" in error.message
     assert "let the HTTP client write this header" in error.message
 
 
 def test_the_parser_logs_nothing_of_a_malformed_body(caplog: pytest.LogCaptureFixture) -> None:
-    _refusal(b"picture")
+    _refusal(b"image")
     _refusal(b"--xyz\r\n\0: b\r\n\r\n")
     assert caplog.records == []
 
@@ -124,7 +124,7 @@ def test_any_body_is_read_or_refused(pieces: list[bytes], boundary: str) -> None
     body = b"".join(pieces)
     refusals: list[RequestError] = []
     try:
-        read_request(f"multipart/form-data; boundary={boundary}", body, max_pictures=1)
+        read_request(f"multipart/form-data; boundary={boundary}", body, max_images=1)
     except RequestError as error:
         refusals = [error]
     assert all(refusal.status == 400 for refusal in refusals)

@@ -9,39 +9,39 @@ from hypothesis import strategies as st
 
 from classifier.errors import RequestError
 from classifier.serving.codecs import RequestForm
-from classifier.serving.negotiation import AnswerType, negotiate
+from classifier.serving.negotiation import ResponseType, negotiate
 
 
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, AnswerType.JSON),
-        ("", AnswerType.JSON),
-        ("  ", AnswerType.JSON),
-        ("*/*", AnswerType.JSON),
-        ("application/*", AnswerType.JSON),
-        ("text/*", AnswerType.CSV),
-        ("application/json", AnswerType.JSON),
-        ("APPLICATION/X-NPY", AnswerType.NPY),
-        ("text/csv; charset=utf-8", AnswerType.CSV),
-        ("text/html, text/csv", AnswerType.CSV),
-        ("application/x-npy, application/json", AnswerType.JSON),
-        ("application/x-npy, */*;q=0.1", AnswerType.NPY),
-        ("application/json;q=0.5, text/csv;q=0.9, application/x-npy;q=.7", AnswerType.CSV),
-        ("*/*;q=1, application/*;q=0.2", AnswerType.CSV),
-        ("text/csv, text/csv;q=0.1, application/x-npy;q=0.5", AnswerType.CSV),
-        ("text/csv;q=1.5, application/json", AnswerType.JSON),
-        ("text/csv ; q=1.000,application/json ;q=0.999", AnswerType.CSV),
-        ('text/html;a="x, text/csv;q=0", application/x-npy', AnswerType.NPY),
-        ("nonsense, */*;q=0.1", AnswerType.JSON),
-        (",,text/csv,", AnswerType.CSV),
+        (None, ResponseType.JSON),
+        ("", ResponseType.JSON),
+        ("  ", ResponseType.JSON),
+        ("*/*", ResponseType.JSON),
+        ("application/*", ResponseType.JSON),
+        ("text/*", ResponseType.CSV),
+        ("application/json", ResponseType.JSON),
+        ("APPLICATION/X-NPY", ResponseType.NPY),
+        ("text/csv; charset=utf-8", ResponseType.CSV),
+        ("text/html, text/csv", ResponseType.CSV),
+        ("application/x-npy, application/json", ResponseType.JSON),
+        ("application/x-npy, */*;q=0.1", ResponseType.NPY),
+        ("application/json;q=0.5, text/csv;q=0.9, application/x-npy;q=.7", ResponseType.CSV),
+        ("*/*;q=1, application/*;q=0.2", ResponseType.CSV),
+        ("text/csv, text/csv;q=0.1, application/x-npy;q=0.5", ResponseType.CSV),
+        ("text/csv;q=1.5, application/json", ResponseType.JSON),
+        ("text/csv ; q=1.000,application/json ;q=0.999", ResponseType.CSV),
+        ('text/html;a="x, text/csv;q=0", application/x-npy', ResponseType.NPY),
+        ("nonsense, */*;q=0.1", ResponseType.JSON),
+        (",,text/csv,", ResponseType.CSV),
         # Java's HttpURLConnection
-        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", AnswerType.JSON),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", ResponseType.JSON),
     ],
 )
 @pytest.mark.parametrize("form", RequestForm)
-def test_the_answer_is_the_one_that_the_caller_likes_best(
-    accept: str | None, form: RequestForm, expected: AnswerType
+def test_the_response_type_is_the_one_that_the_caller_prefers(
+    accept: str | None, form: RequestForm, expected: ResponseType
 ) -> None:
     assert negotiate(accept, form) is expected
 
@@ -72,11 +72,11 @@ def test_nothing_that_the_caller_likes_is_refused(accept: str, form: RequestForm
 
 
 @pytest.mark.parametrize("accept", ["*/*, application/json;q=0", "application/json;q=0.0, */*"])
-def test_what_the_caller_refuses_by_name_is_not_answered(accept: str) -> None:
-    for form in (RequestForm.PICTURE, RequestForm.INSTANCES):
-        assert negotiate(accept, form) is AnswerType.NPY
+def test_a_type_of_weight_zero_is_not_returned(accept: str) -> None:
+    for form in (RequestForm.IMAGE, RequestForm.INSTANCES):
+        assert negotiate(accept, form) is ResponseType.NPY
     # The JSON of lines is another type.
-    assert negotiate(accept, RequestForm.LINES) is AnswerType.JSON
+    assert negotiate(accept, RequestForm.LINES) is ResponseType.JSON
 
 
 LINES_TYPES = ["application/jsonlines", "application/x-jsonlines", "application/x-ndjson"]
@@ -84,9 +84,9 @@ LINES_TYPES = ["application/jsonlines", "application/x-jsonlines", "application/
 
 @pytest.mark.parametrize("accept", LINES_TYPES)
 def test_lines_have_names_of_their_own(accept: str) -> None:
-    assert negotiate(accept, RequestForm.LINES) is AnswerType.JSON
-    assert negotiate(f"application/x-npy, {accept}", RequestForm.LINES) is AnswerType.JSON
-    for form in (RequestForm.PICTURE, RequestForm.INSTANCES):
+    assert negotiate(accept, RequestForm.LINES) is ResponseType.JSON
+    assert negotiate(f"application/x-npy, {accept}", RequestForm.LINES) is ResponseType.JSON
+    for form in (RequestForm.IMAGE, RequestForm.INSTANCES):
         with pytest.raises(RequestError):
             negotiate(accept, form)
 
@@ -95,10 +95,10 @@ def test_lines_have_names_of_their_own(accept: str) -> None:
     accept=st.text(max_size=60) | st.text(alphabet='*/,;q=.01 "\\\ntexcsvajon-py', max_size=60),
     form=st.sampled_from(RequestForm),
 )
-@example(accept='"\\"' * 30_000, form=RequestForm.PICTURE)
-@example(accept=",;" * 30_000, form=RequestForm.PICTURE)
-def test_whatever_is_sent_is_answered_or_refused_at_once(accept: str, form: RequestForm) -> None:
+@example(accept='"\\"' * 30_000, form=RequestForm.IMAGE)
+@example(accept=",;" * 30_000, form=RequestForm.IMAGE)
+def test_any_body_gets_a_response_at_once(accept: str, form: RequestForm) -> None:
     started = time.process_time()
     with contextlib.suppress(RequestError):
-        assert negotiate(accept, form) in AnswerType
+        assert negotiate(accept, form) in ResponseType
     assert time.process_time() - started < 1

@@ -16,21 +16,21 @@ from classifier.errors import RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import FloatArray
 from classifier.serving.attributes import Attributes
-from classifier.serving.classification import Labeller, PictureResult, entropy, softmax
+from classifier.serving.classification import ImageResult, Postprocessor, entropy, softmax
 from classifier.serving.codecs import RequestForm
-from classifier.serving.negotiation import AnswerType
-from classifier.serving.responses import encode_answer
+from classifier.serving.negotiation import ResponseType
+from classifier.serving.responses import encode_response
 
 RED = numpy.array([3, 1, 2], dtype=numpy.float32)
 BLUE = numpy.array([-90, 0, 4.5], dtype=numpy.float32)
-UNREADABLE = RequestError("unreadable_image", "The picture is no picture.")
+UNREADABLE = RequestError("unreadable_image", "The image is no image.")
 GREY = Appearance(brightness=0.5, sharpness=0.125)
 OVERLOADED = RequestError("overloaded", "Try again.")
 
 
 def _encode(
-    labeller: Labeller,
-    answer_type: AnswerType,
+    postprocessor: Postprocessor,
+    response_type: ResponseType,
     form: RequestForm,
     *results: FloatArray | RequestError,
     appearance: Appearance | None = None,
@@ -38,7 +38,7 @@ def _encode(
     logits: bool = False,
 ) -> tuple[bytes, str]:
     computed = [
-        result if isinstance(result, RequestError) else PictureResult(result, appearance)
+        result if isinstance(result, RequestError) else ImageResult(result, appearance)
         for result in results
     ]
     attributes = Attributes(
@@ -47,7 +47,9 @@ def _encode(
         logits=logits,
         measurements=appearance is not None,
     )
-    return encode_answer(answer_type, form, computed, attributes=attributes, labeller=labeller)
+    return encode_response(
+        response_type, form, computed, attributes=attributes, postprocessor=postprocessor
+    )
 
 
 def _prediction(label: str, index: int, logits: FloatArray) -> dict[str, Any]:
@@ -64,31 +66,37 @@ def of_blue() -> list[dict[str, Any]]:
     return [_prediction("blue", 2, BLUE), _prediction("grün", 1, BLUE)]
 
 
-def test_one_picture_in_json(labeller: Labeller, of_blue: list[dict[str, Any]]) -> None:
-    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE)
+def test_one_image_in_json(postprocessor: Postprocessor, of_blue: list[dict[str, Any]]) -> None:
+    body, content_type = _encode(postprocessor, ResponseType.JSON, RequestForm.IMAGE, BLUE)
     assert content_type == "application/json"
-    assert json.loads(body) == {"predictions": of_blue, "model": labeller.model}
+    assert json.loads(body) == {"predictions": of_blue, "model": postprocessor.model}
     assert b" " not in body
     assert "grün".encode() in body
 
 
-def test_one_picture_in_json_with_its_measurements(
-    labeller: Labeller, of_blue: list[dict[str, Any]]
+def test_one_image_in_json_with_its_measurements(
+    postprocessor: Postprocessor, of_blue: list[dict[str, Any]]
 ) -> None:
-    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, BLUE, appearance=GREY)
+    body, _ = _encode(postprocessor, ResponseType.JSON, RequestForm.IMAGE, BLUE, appearance=GREY)
     assert json.loads(body) == {
         "predictions": of_blue,
-        "model": labeller.model,
+        "model": postprocessor.model,
         "measurements": {"entropy": entropy(BLUE), "brightness": 0.5, "sharpness": 0.125},
     }
 
 
 @pytest.mark.parametrize("form", RequestForm)
 def test_logits_take_the_place_of_probabilities_in_json(
-    labeller: Labeller, form: RequestForm
+    postprocessor: Postprocessor, form: RequestForm
 ) -> None:
     body, _ = _encode(
-        labeller, AnswerType.JSON, form, BLUE, appearance=GREY, in_class_order=True, logits=True
+        postprocessor,
+        ResponseType.JSON,
+        form,
+        BLUE,
+        appearance=GREY,
+        in_class_order=True,
+        logits=True,
     )
     document = json.loads(body)
     predictions = document["predictions"]
@@ -99,82 +107,85 @@ def test_logits_take_the_place_of_probabilities_in_json(
         {"label": "grün", "index": 1, "logit": 0},
         {"label": "blue", "index": 2, "logit": 4.5},
     ]
-    if form is RequestForm.PICTURE:
+    if form is RequestForm.IMAGE:
         assert document["measurements"]["entropy"] == entropy(BLUE)
 
 
-def test_all_logits_are_those_of_the_network(labeller: Labeller) -> None:
+def test_all_logits_are_those_of_the_network(postprocessor: Postprocessor) -> None:
     form = RequestForm.INSTANCES
-    body, _ = _encode(labeller, AnswerType.NPY, form, RED, BLUE, logits=True)
+    body, _ = _encode(postprocessor, ResponseType.NPY, form, RED, BLUE, logits=True)
     array = numpy.load(io.BytesIO(body), allow_pickle=False)
     assert array.dtype == numpy.float32
     assert (array == [RED, BLUE]).all()
-    body, _ = _encode(labeller, AnswerType.CSV, form, RED, BLUE, logits=True)
+    body, _ = _encode(postprocessor, ResponseType.CSV, form, RED, BLUE, logits=True)
     assert body == b"3,1,2\n-90,0,4.5\n"
 
 
-def test_probabilities_of_the_network_are_answered_as_they_are(manifest: Manifest) -> None:
-    labeller = Labeller(replace(manifest, output="probabilities"), "0123456789ab")
+def test_probabilities_of_the_network_are_returned_as_they_are(manifest: Manifest) -> None:
+    postprocessor = Postprocessor(replace(manifest, output="probabilities"), "0123456789ab")
     own = numpy.array([0.25, 0, 0.75], dtype=numpy.float32)
-    body, _ = _encode(labeller, AnswerType.JSON, RequestForm.PICTURE, own, appearance=GREY)
+    body, _ = _encode(postprocessor, ResponseType.JSON, RequestForm.IMAGE, own, appearance=GREY)
     document = json.loads(body)
     assert [item["probability"] for item in document["predictions"]] == [0.75, 0.25]
     expected = 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
     assert document["measurements"]["entropy"] == pytest.approx(expected)
-    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, own)
+    body, _ = _encode(postprocessor, ResponseType.CSV, RequestForm.IMAGE, own)
     assert body == b"0.25,0,0.75\n"
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_instances_in_json(
-    labeller: Labeller, of_red: list[dict[str, Any]], of_blue: list[dict[str, Any]], count: int
+    postprocessor: Postprocessor,
+    of_red: list[dict[str, Any]],
+    of_blue: list[dict[str, Any]],
+    count: int,
 ) -> None:
     results = [RED, BLUE][:count]
-    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.INSTANCES, *results)
+    body, content_type = _encode(postprocessor, ResponseType.JSON, RequestForm.INSTANCES, *results)
     assert content_type == "application/json"
     expected = [of_red, of_blue][:count]
-    assert json.loads(body) == {"predictions": expected, "model": labeller.model}
+    assert json.loads(body) == {"predictions": expected, "model": postprocessor.model}
 
 
 def test_lines_in_json(
-    labeller: Labeller, of_red: list[dict[str, Any]], of_blue: list[dict[str, Any]]
+    postprocessor: Postprocessor, of_red: list[dict[str, Any]], of_blue: list[dict[str, Any]]
 ) -> None:
     results = (RED, UNREADABLE, BLUE)
-    body, content_type = _encode(labeller, AnswerType.JSON, RequestForm.LINES, *results)
+    body, content_type = _encode(postprocessor, ResponseType.JSON, RequestForm.LINES, *results)
     assert content_type == "application/jsonlines"
     assert body.endswith(b"\n")
     assert [json.loads(line) for line in body.splitlines()] == [
-        {"predictions": of_red, "model": labeller.model},
-        {"error": {"code": "unreadable_image", "message": "The picture is no picture."}},
-        {"predictions": of_blue, "model": labeller.model},
+        {"predictions": of_red, "model": postprocessor.model},
+        {"error": {"code": "unreadable_image", "message": "The image is no image."}},
+        {"predictions": of_blue, "model": postprocessor.model},
     ]
 
 
 @pytest.mark.parametrize(
     ("form", "results", "shape"),
     [
-        (RequestForm.PICTURE, (RED,), (3,)),
+        (RequestForm.IMAGE, (RED,), (3,)),
         (RequestForm.INSTANCES, (RED,), (1, 3)),
         (RequestForm.INSTANCES, (RED, BLUE), (2, 3)),
         (RequestForm.LINES, (BLUE, RED), (2, 3)),
     ],
 )
 def test_all_probabilities(
-    labeller: Labeller,
+    postprocessor: Postprocessor,
     form: RequestForm,
     results: tuple[FloatArray, ...],
     shape: tuple[int, ...],
 ) -> None:
     expected = numpy.array([softmax(logits) for logits in results]).astype(numpy.float32)
 
-    body, content_type = _encode(labeller, AnswerType.NPY, form, *results)
+    body, content_type = _encode(postprocessor, ResponseType.NPY, form, *results)
     assert content_type == "application/x-npy"
     assert body.startswith(b"\x93NUMPY\x01\x00")
     array = numpy.load(io.BytesIO(body), allow_pickle=False)
     assert (array.dtype, array.shape) == (numpy.float32, shape)
     assert (array == expected.reshape(shape)).all()
 
-    body, content_type = _encode(labeller, AnswerType.CSV, form, *results)
+    body, content_type = _encode(postprocessor, ResponseType.CSV, form, *results)
     assert content_type == "text/csv"
     lines = body.decode().splitlines()
     assert [[numpy.float32(text) for text in line.split(",")] for line in lines] == (
@@ -183,52 +194,54 @@ def test_all_probabilities(
 
 
 @given(st.lists(st.floats(-120, 120, width=32), min_size=3, max_size=3))
-def test_csv_has_every_bit_of_a_probability(labeller: Labeller, values: list[float]) -> None:
+def test_csv_has_every_bit_of_a_probability(
+    postprocessor: Postprocessor, values: list[float]
+) -> None:
     logits = numpy.array(values, dtype=numpy.float32)
-    body, _ = _encode(labeller, AnswerType.CSV, RequestForm.PICTURE, logits)
+    body, _ = _encode(postprocessor, ResponseType.CSV, RequestForm.IMAGE, logits)
     read = [numpy.float32(text) for text in body.decode().split(",")]
     assert read == softmax(logits).astype(numpy.float32).tolist()
 
 
 @pytest.mark.parametrize(
-    ("answer_type", "form", "error", "message"),
+    ("response_type", "form", "error", "message"),
     [
-        (AnswerType.JSON, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
-        (AnswerType.NPY, RequestForm.PICTURE, UNREADABLE, "The picture is no picture."),
-        (AnswerType.JSON, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
-        (AnswerType.CSV, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The picture is"),
-        (AnswerType.NPY, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
-        (AnswerType.CSV, RequestForm.LINES, UNREADABLE, "line 1: The picture is"),
-        (AnswerType.JSON, RequestForm.LINES, OVERLOADED, "line 1: Try again."),
+        (ResponseType.JSON, RequestForm.IMAGE, UNREADABLE, "The image is no image."),
+        (ResponseType.NPY, RequestForm.IMAGE, UNREADABLE, "The image is no image."),
+        (ResponseType.JSON, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The image is"),
+        (ResponseType.CSV, RequestForm.INSTANCES, UNREADABLE, "instances[0]: The image is"),
+        (ResponseType.NPY, RequestForm.LINES, UNREADABLE, "line 1: The image is"),
+        (ResponseType.CSV, RequestForm.LINES, UNREADABLE, "line 1: The image is"),
+        (ResponseType.JSON, RequestForm.LINES, OVERLOADED, "line 1: Try again."),
     ],
 )
-def test_a_picture_without_an_answer_fails_the_request(
-    labeller: Labeller,
-    answer_type: AnswerType,
+def test_an_image_without_a_result_fails_the_request(
+    postprocessor: Postprocessor,
+    response_type: ResponseType,
     form: RequestForm,
     error: RequestError,
     message: str,
 ) -> None:
-    others = () if form is RequestForm.PICTURE else (RED, UNREADABLE)
+    others = () if form is RequestForm.IMAGE else (RED, UNREADABLE)
     with pytest.raises(RequestError) as caught:
-        _encode(labeller, answer_type, form, error, *others)
+        _encode(postprocessor, response_type, form, error, *others)
     assert caught.value.code == error.code
     assert caught.value.message.startswith(message)
 
 
-def test_the_place_is_that_of_the_picture(labeller: Labeller) -> None:
+def test_the_place_is_that_of_the_image(postprocessor: Postprocessor) -> None:
     with pytest.raises(RequestError, match=r"^instances\[1\]: "):
-        _encode(labeller, AnswerType.JSON, RequestForm.INSTANCES, RED, UNREADABLE)
+        _encode(postprocessor, ResponseType.JSON, RequestForm.INSTANCES, RED, UNREADABLE)
     with pytest.raises(RequestError, match=r"^line 2: "):
-        _encode(labeller, AnswerType.CSV, RequestForm.LINES, RED, UNREADABLE)
+        _encode(postprocessor, ResponseType.CSV, RequestForm.LINES, RED, UNREADABLE)
 
 
-@pytest.mark.parametrize("answer_type", AnswerType)
+@pytest.mark.parametrize("response_type", ResponseType)
 @pytest.mark.parametrize("form", RequestForm)
 @pytest.mark.parametrize("logits", [False, True])
-def test_logits_that_are_no_numbers_are_no_answer(
-    labeller: Labeller, answer_type: AnswerType, form: RequestForm, logits: bool
+def test_logits_that_are_not_finite_are_refused(
+    postprocessor: Postprocessor, response_type: ResponseType, form: RequestForm, logits: bool
 ) -> None:
     broken = numpy.array([numpy.nan, 0, 0], dtype=numpy.float32)
     with pytest.raises(ArithmeticError):
-        _encode(labeller, answer_type, form, broken, logits=logits)
+        _encode(postprocessor, response_type, form, broken, logits=logits)

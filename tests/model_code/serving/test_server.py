@@ -14,7 +14,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from classifier.artifact.manifest import Manifest
-from classifier.decode.pool import DecodedPicture
+from classifier.decode.pool import DecodedImage
 from classifier.errors import RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray, FloatArray
@@ -56,15 +56,15 @@ class _Decoders:
     def __init__(self, crop: int) -> None:
         self._crop = crop
 
-    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedPicture:
+    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedImage:
         if bytes(data) == b"broken":
             raise RequestError("unreadable_image", "broken")
         crop = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)
-        return DecodedPicture(crop, Appearance(0, 0) if measured else None)
+        return DecodedImage(crop, Appearance(0, 0) if measured else None)
 
 
 @dataclass
-class _Answer:
+class _Response:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -82,7 +82,7 @@ class _Client:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for part in body:
             self.say({"type": "http.request", "body": part, "more_body": part is not body[-1]})
-        self._answer = _Answer()
+        self._response = _Response()
         scope = {
             "type": "http",
             "method": method,
@@ -95,17 +95,17 @@ class _Client:
     def say(self, message: dict[str, Any]) -> None:
         self._messages.put_nowait(message)
 
-    async def answer(self) -> _Answer:
+    async def response(self) -> _Response:
         async with asyncio.timeout(5):
             await self._task
-        return self._answer
+        return self._response
 
     async def _send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            self._answer.status = message["status"]
-            self._answer.headers = {n.decode(): v.decode() for n, v in message["headers"]}
+            self._response.status = message["status"]
+            self._response.headers = {n.decode(): v.decode() for n, v in message["headers"]}
         else:
-            self._answer.body += message["body"]
+            self._response.body += message["body"]
 
 
 @dataclass
@@ -115,10 +115,10 @@ class _Bench:
     decoders: _Decoders
 
     def post(self, *body: bytes) -> _Client:
-        return _Client(self.application, "POST", "/invocations", *(body or (b"picture",)))
+        return _Client(self.application, "POST", "/invocations", *(body or (b"image",)))
 
-    async def ping(self) -> _Answer:
-        return await _Client(self.application, "GET", "/ping").answer()
+    async def ping(self) -> _Response:
+        return await _Client(self.application, "GET", "/ping").response()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
@@ -139,7 +139,7 @@ def play(manifest: Manifest) -> Callable[..., None]:
             server = InferenceServer(
                 manifest,
                 engine,
-                decoders,  # type: ignore[arg-type]  # what the server asks of them, it has
+                decoders,  # type: ignore[arg-type]  # what the server calls, it has
                 read_settings(environment),
             )
             application = server.create_application()
@@ -154,24 +154,24 @@ def test_who_finds_every_place_taken_is_sent_away_at_once(play: Callable[..., No
     async def scenario(bench: _Bench) -> None:
         inside = [bench.post() for _ in range(5)]
         await bench.wait_until(lambda: bench.engine.running == 5)
-        refused = await bench.post().answer()
+        refused = await bench.post().response()
         assert (refused.status, refused.code) == (503, "overloaded")
         assert refused.headers["retry-after"] == "1"
         assert bench.engine.running == 5
         bench.engine.open.set()
-        assert {(await client.answer()).status for client in inside} == {200}
-        assert (await bench.post().answer()).status == 200
+        assert {(await client.response()).status for client in inside} == {200}
+        assert (await bench.post().response()).status == 200
 
     play(scenario, WHIPPET_QUEUE_LENGTH="3")
 
 
-def test_whose_answer_comes_too_late_is_told_to_try_again(play: Callable[..., None]) -> None:
+def test_a_request_that_takes_too_long_is_told_to_retry(play: Callable[..., None]) -> None:
     async def scenario(bench: _Bench) -> None:
-        late = await bench.post().answer()
+        late = await bench.post().response()
         assert (late.status, late.code, late.headers["retry-after"]) == (503, "overloaded", "1")
         await bench.wait_until(lambda: bench.engine.running == 0)
         bench.engine.open.set()
-        assert (await bench.post().answer()).status == 200
+        assert (await bench.post().response()).status == 200
 
     play(scenario, WHIPPET_DEADLINE_MS="50")
 
@@ -185,10 +185,10 @@ def test_a_request_whose_client_has_gone_is_dropped(
         clients = [bench.post() for _ in range(3)]
         await bench.wait_until(lambda: bench.engine.running == 3)
         clients[1].say(GONE)
-        await clients[1].answer()
+        await clients[1].response()
         assert bench.engine.running == 2
         bench.engine.open.set()
-        assert (await clients[0].answer()).status == (await clients[2].answer()).status == 200
+        assert (await clients[0].response()).status == (await clients[2].response()).status == 200
         assert bench.engine.computed == 2
 
     play(scenario)
@@ -202,8 +202,8 @@ def test_a_client_that_goes_while_it_sends_leaves_its_place(play: Callable[..., 
         for _ in range(10):
             client = bench.post(b"half", b"")
             client.say(GONE)
-            await client.answer()
-        assert (await bench.post().answer()).status == 200
+            await client.response()
+        assert (await bench.post().response()).status == 200
 
     play(scenario, WHIPPET_QUEUE_LENGTH="0")
 
@@ -216,13 +216,13 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     async def scenario(bench: _Bench) -> None:
         slow = _Client(bench.application, "POST", "/invocations")
         slow.say({"type": "http.request", "body": b"half", "more_body": True})
-        answer = await slow.answer()
-        assert (answer.status, answer.code) == (408, "body_timeout")
+        response = await slow.response()
+        assert (response.status, response.code) == (408, "body_timeout")
 
     play(scenario)
 
 
-def test_ping_fails_while_the_network_does_not_answer(
+def test_ping_fails_while_the_network_does_not_respond(
     play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("classifier.serving.health.FRESH_SECONDS", 0.0)
@@ -230,8 +230,8 @@ def test_ping_fails_while_the_network_does_not_answer(
 
     async def scenario(bench: _Bench) -> None:
         for _ in range(3):
-            answer = await bench.ping()
-            assert (answer.status, answer.code) == (503, "not_healthy")
+            response = await bench.ping()
+            assert (response.status, response.code) == (503, "not_healthy")
         assert bench.engine.running == 1
         bench.engine.open.set()
         assert (await bench.ping()).status == 200
@@ -240,12 +240,12 @@ def test_ping_fails_while_the_network_does_not_answer(
     play(scenario)
 
 
-def test_ping_asks_the_network_nothing_where_it_answered_just_now(
+def test_ping_sends_no_probe_to_a_network_that_responded_just_now(
     play: Callable[..., None],
 ) -> None:
     async def scenario(bench: _Bench) -> None:
         bench.engine.open.set()
-        await bench.post().answer()
+        await bench.post().response()
         assert (await bench.ping()).status == 200
         assert bench.engine.computed == 1
 
@@ -282,10 +282,10 @@ def test_what_was_done_is_counted(
         lifespan = asyncio.ensure_future(bench.application({"type": "lifespan"}, receive, send))
         await started.wait()
         bench.engine.open.set()
-        for body in (b"picture", b"picture", b"broken", b"picture"):
-            await bench.post(body).answer()
+        for body in (b"image", b"image", b"broken", b"image"):
+            await bench.post(body).response()
         await asyncio.sleep(0.12)
-        await bench.post(b"broken").answer()
+        await bench.post(b"broken").response()
         ending.set()
         await lifespan
 
@@ -299,5 +299,5 @@ def test_what_was_done_is_counted(
         {"ok": 3, "unreadable_image": 1},
         {"unreadable_image": 1},
     ]
-    assert lines[0]["most_inside"] == 1
-    assert lines[0].keys() >= {"answer_p50_ms", "decode_p99_ms", "network_p50_ms"}
+    assert lines[0]["max_in_flight"] == 1
+    assert lines[0].keys() >= {"response_p50_ms", "decode_p99_ms", "network_p50_ms"}

@@ -15,18 +15,18 @@ PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 
 
 class _Recorder(dict[str, str]):
-    """An empty environment that remembers what it was asked for."""
+    """An empty environment that records which variables are read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: set[str] = set()
+        self.requested: set[str] = set()
 
     def get(self, name: str, default: object = None) -> object:  # type: ignore[override]  # wider than dict's overloads
-        self.asked.add(name)
+        self.requested.add(name)
         return default
 
     def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
+        self.requested.add(name)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -39,7 +39,7 @@ def test_the_table_of_settings_is_what_is_read() -> None:
     read_port(environment)
     rows = re.findall(r"^\| `([A-Z_]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) == len(set(rows))
-    assert set(rows) == environment.asked
+    assert set(rows) == environment.requested
 
 
 def test_the_defaults_in_the_table_are_the_codes() -> None:

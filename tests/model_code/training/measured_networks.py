@@ -1,4 +1,4 @@
-"""Networks and pictures of which it is known what quantizing does to them."""
+"""Networks and images of which it is known what quantizing does to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BRIGHTNESS = {"dark": 0, "light": 150}
 
 
 class BrightnessNetwork(torch.nn.Module):
-    """Tells dark pictures from light ones by the second of two channels.
+    """Tells dark images from light ones by the second of two channels.
 
     The first channel is `outlier` times as bright and decides nothing; but both share one scale in
     int8, and a large one leaves no steps for the second.
@@ -56,8 +56,8 @@ def write_brightness_artifact(folder: Path, *, outlier: float = 1) -> Path:
     return folder
 
 
-def write_pictures(folder: Path, count: int, *, seed: int = 5, labelled: bool = True) -> Path:
-    """Write `count` noisy pictures, every second one light."""
+def write_images(folder: Path, count: int, *, seed: int = 5, labelled: bool = True) -> Path:
+    """Write `count` noisy images, every second one light."""
     generator = numpy.random.default_rng(seed)
     for number in range(count):
         label = list(BRIGHTNESS)[number % 2]

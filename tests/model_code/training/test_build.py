@@ -11,7 +11,7 @@ import build
 from classifier.artifact.directory import read_artifact
 from classifier.artifact.packing import unpack_archive
 from tests.model_code.conftest import MODEL_CODE, Run
-from tests.model_code.training.measured_networks import write_brightness_artifact, write_pictures
+from tests.model_code.training.measured_networks import write_brightness_artifact, write_images
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def test_a_trained_folder_is_packed_as_it_is(outputs: list[Path], tmp_path: Path
 def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> None:
     trained = write_brightness_artifact(tmp_path / "trained")
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
-    pictures = write_pictures(tmp_path / "pictures", 100)
-    given = ("--trained", trained, "--output", tmp_path / "output", "--calibration", pictures)
+    images = write_images(tmp_path / "images", 100)
+    given = ("--trained", trained, "--output", tmp_path / "output", "--calibration", images)
     assert build.main([*map(str, given), "--quantize"]) == 0
     unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
     manifest = read_artifact(tmp_path / "unpacked").manifest
@@ -83,7 +83,7 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
     assert build.main(["--trained", str(tmp_path / "unpacked"), "--output", str(output)]) == 0
     archives = [folder / "model.tar.gz" for folder in (output, tmp_path / "output")]
     assert archives[0].read_bytes() == archives[1].read_bytes()
-    given = ("--trained", tmp_path / "unpacked", "--output", output, "--calibration", pictures)
+    given = ("--trained", tmp_path / "unpacked", "--output", output, "--calibration", images)
     assert build.main([*map(str, given)]) == 0
     unpack_archive(output / "model.tar.gz", tmp_path / "measured")
     measured = read_artifact(tmp_path / "measured").manifest
@@ -95,21 +95,21 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
 def test_weights_are_quantized_with_a_flat_folder(
     weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures = write_pictures(tmp_path / "pictures", 4, labelled=False)
+    images = write_images(tmp_path / "images", 4, labelled=False)
     given = (
         "--architecture", "resnet18", "--weights-file", weights_file, "--labels", labels_file,
-        "--output", tmp_path / "output", "--quantize", "--calibration", pictures,
+        "--output", tmp_path / "output", "--quantize", "--calibration", images,
     )  # fmt: skip
     assert build.main([*map(str, given)]) == 0
-    assert "int8: left out. 2 pictures are held back" in capsys.readouterr().out
+    assert "int8: left out. 2 images are held back" in capsys.readouterr().out
     manifest = (tmp_path / "output" / "manifest.json").read_text(encoding="utf-8")
     assert json.loads(manifest)["quantization"]["shipped"] is False
-    for path in pictures.iterdir():
+    for path in images.iterdir():
         path.write_bytes(path.read_bytes()[:60])
     assert ".png: The PNG image is cut off" in _refusal(capsys, *given)
 
 
-def test_calibration_pictures_that_are_not_there_are_refused_at_once(
+def test_calibration_images_that_are_not_there_are_refused_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ("--architecture", "resnet18", "--calibration", tmp_path / "missing")

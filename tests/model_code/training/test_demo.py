@@ -37,19 +37,19 @@ def test_every_digit_is_in_every_split_in_its_share(digits: Path) -> None:
             assert len(list(label.iterdir())) == pytest.approx(179.7 * share, abs=6)
 
 
-def test_no_picture_is_in_two_splits(digits: Path) -> None:
+def test_no_image_is_in_two_splits(digits: Path) -> None:
     names = [path.name for path in digits.rglob("*.png")]
     assert len(names) == len(set(names)) == 1797
 
 
-def test_a_picture_is_white_ink_on_black_and_large_enough_to_read(digits: Path) -> None:
-    with Image.open(next((digits / "test" / "0").iterdir())) as picture:
-        assert (picture.mode, picture.size) == ("RGB", (64, 64))
-        assert picture.getpixel((0, 32)) == (0, 0, 0)
-        assert numpy.asarray(picture).max() > 200
+def test_an_image_is_white_ink_on_black_and_large_enough_to_read(digits: Path) -> None:
+    with Image.open(next((digits / "test" / "0").iterdir())) as image:
+        assert (image.mode, image.size) == ("RGB", (64, 64))
+        assert image.getpixel((0, 32)) == (0, 0, 0)
+        assert numpy.asarray(image).max() > 200
 
 
-def test_the_same_pictures_are_written_again(digits: Path, tmp_path: Path) -> None:
+def test_the_same_images_are_written_again(digits: Path, tmp_path: Path) -> None:
     before = _digests(digits)
     assert demo.main(["--output", str(digits)]) == 0
     assert demo.main(["--output", str(tmp_path)]) == 0
@@ -81,17 +81,15 @@ def _training_data_of(data: Path, folder: Path) -> dict[str, Any]:
 
 
 def test_a_model_of_the_digits_is_marked_as_the_demo(digits: Path, tmp_path: Path) -> None:
-    # A few pictures in another place: what a copy, a bucket or a job's channel makes of the folder.
+    # A few images in another place: what a copy, a bucket or a job's channel makes of the folder.
     for label in digits.glob("*/*/"):
         target = tmp_path / "data" / label.relative_to(digits)
         target.mkdir(parents=True)
-        for picture in sorted(label.iterdir())[:6]:
-            shutil.copy(picture, target)
+        for image in sorted(label.iterdir())[:6]:
+            shutil.copy(image, target)
     shutil.copy(digits / "train" / "DEMO.txt", tmp_path / "data" / "train")
     assert _training_data_of(tmp_path / "data", tmp_path)["demo"] is True
 
 
-def test_own_pictures_with_the_demos_settings_are_no_demo(
-    picture_folder: Path, tmp_path: Path
-) -> None:
-    assert "demo" not in _training_data_of(picture_folder, tmp_path)
+def test_own_images_with_the_demos_settings_are_no_demo(image_folder: Path, tmp_path: Path) -> None:
+    assert "demo" not in _training_data_of(image_folder, tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.training.building import read_labels
+from classifier.training.dataset.labels import read_labels
 from classifier.training.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""int8 networks: made, judged by pictures held back, and shipped or left out."""
+"""int8 networks: made, judged by images held back, and shipped or left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from classifier.artifact.directory import read_artifact
 from classifier.image.preprocessing import FloatArray
-from classifier.training.dataset.selection import Selection, find_pictures, split_folder
+from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError, QuantizationError
 from classifier.training.measuring import measuring
 from classifier.training.measuring.comparison import NOT_FINITE, load_network
@@ -25,26 +25,26 @@ from tests.model_code.training.measured_networks import (
     BRIGHTNESS,
     SIDE_PIXELS,
     write_brightness_artifact,
-    write_pictures,
+    write_images,
 )
 
 LABELS = tuple(BRIGHTNESS)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("pictures"), 120)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), 120)
 
 
 @pytest.fixture(scope="module")
-def shipped(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shipped(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact with an int8 network in it."""
     folder = write_brightness_artifact(tmp_path_factory.mktemp("shipped") / "artifact")
-    measure(folder, split_folder(pictures, LABELS), int8=True)
+    measure(folder, split_folder(images, LABELS), int8=True)
     return folder
 
 
-def test_an_int8_network_that_answers_alike_is_in_the_artifact(shipped: Path) -> None:
+def test_an_int8_network_with_the_same_predictions_is_in_the_artifact(shipped: Path) -> None:
     artifact = read_artifact(shipped)
     assert artifact.resolve_precision("auto") == "int8"
     quantization = artifact.manifest.quantization
@@ -71,7 +71,7 @@ def test_openvino_computes_the_int8_network(shipped: Path) -> None:
         assert network(image) == index
 
 
-def test_an_answer_that_is_no_number_is_no_label(tmp_path: Path) -> None:
+def test_an_output_that_is_not_finite_is_no_label(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path, outlier=float("inf"))
     image = numpy.ones((1, 3, SIDE_PIXELS, SIDE_PIXELS), numpy.float32)
     assert load_network(folder / "model.onnx", SIDE_PIXELS)(image) == NOT_FINITE
@@ -84,22 +84,22 @@ def test_nothing_of_the_builder_is_in_the_int8_network(shipped: Path) -> None:
 
 
 def test_a_second_builder_makes_the_same_bytes_and_identity(
-    shipped: Path, pictures: Path, tmp_path: Path
+    shipped: Path, images: Path, tmp_path: Path
 ) -> None:
     again = write_brightness_artifact(tmp_path / "again")
     fp32_identity = read_artifact(again).manifest.identity
-    measure(again, split_folder(pictures, LABELS), int8=True)
+    measure(again, split_folder(images, LABELS), int8=True)
     for name in ("model.int8.onnx", "manifest.json"):
         assert (again / name).read_bytes() == (shipped / name).read_bytes()
     assert read_artifact(again).manifest.identity != fp32_identity
 
 
-def test_an_int8_network_that_answers_otherwise_is_left_out(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_int8_network_with_other_predictions_is_left_out(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact", outlier=100_000)
     identity = read_artifact(folder).manifest.identity
-    manifest = measure(folder, split_folder(pictures, LABELS), int8=True)
+    manifest = measure(folder, split_folder(images, LABELS), int8=True)
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
     assert manifest == read_artifact(folder).manifest
     assert manifest.identity == identity
@@ -113,22 +113,22 @@ def test_an_int8_network_that_answers_otherwise_is_left_out(
     assert "fp32 100.00% (it may lose 0.50%)" in line
 
 
-def test_pictures_without_labels_are_judged_by_agreement(tmp_path: Path) -> None:
+def test_images_without_labels_are_judged_by_agreement(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
-    unlabelled = write_pictures(tmp_path / "pictures", 100, labelled=False)
+    unlabelled = write_images(tmp_path / "images", 100, labelled=False)
     quantization = measure(folder, split_folder(unlabelled, LABELS), int8=True).quantization
     assert quantization is not None
     assert quantization.shipped
     assert (quantization.fp32_accuracy, quantization.int8_accuracy) == (None, None)
 
 
-def test_too_few_pictures_judge_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_images_judge_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
-    few = write_pictures(tmp_path / "pictures", 98)
+    few = write_images(tmp_path / "images", 98)
     quantization = measure(folder, split_folder(few, LABELS), int8=True).quantization
     assert quantization is not None
     assert (quantization.shipped, quantization.agreement) == (False, None)
-    assert "int8: left out. 49 pictures are held back to judge it by, and 50 are needed" in (
+    assert "int8: left out. 49 images are held back to judge it by, and 50 are needed" in (
         capsys.readouterr().out
     )
     assert read_artifact(folder).manifest.precisions == ("fp32",)
@@ -154,14 +154,14 @@ def test_the_bounds_are_exact(
     shipped: bool,
 ) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
-    made = write_pictures(tmp_path / "pictures", held_back + 1, labelled=labelled)
-    found = tuple(find_pictures(made, LABELS))
+    made = write_images(tmp_path / "images", held_back + 1, labelled=labelled)
+    found = tuple(find_images(made, LABELS))
     fp32 = load_network(folder / "model.onnx", SIDE_PIXELS)
-    wrong_answers_left = [different]
+    wrong_predictions_left = [different]
 
     def int8(image: FloatArray) -> int:
-        wrong_answers_left[0] -= 1
-        return 1 - fp32(image) if wrong_answers_left[0] >= 0 else fp32(image)
+        wrong_predictions_left[0] -= 1
+        return 1 - fp32(image) if wrong_predictions_left[0] >= 0 else fp32(image)
 
     def write_anything(_network: Path, output: Path, *_others: object) -> None:
         output.write_bytes(b"int8")
@@ -178,19 +178,19 @@ def test_the_bounds_are_exact(
 
 
 def test_a_network_that_cannot_be_quantized_stays_as_it_is(
-    pictures: Path,
+    images: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    selection = split_folder(pictures, LABELS)
+    selection = split_folder(images, LABELS)
     (tmp_path / "damaged.onnx").write_bytes(b"no network")
     with pytest.raises(QuantizationError, match="NNCF cannot quantize") as caught:
         quantize(
             tmp_path / "damaged.onnx",
             tmp_path / "int8.onnx",
             selection.calibration,
-            lambda _picture: numpy.zeros((1, 3, 1, 1), numpy.float32),
+            lambda _image: numpy.zeros((1, 3, 1, 1), numpy.float32),
         )
     assert "\n" not in str(caught.value)
 
@@ -210,26 +210,26 @@ def test_a_missing_package_is_named_early(monkeypatch: pytest.MonkeyPatch) -> No
         check_packages()
 
 
-def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
-    damaged = write_pictures(tmp_path / "pictures", 100)
+    damaged = write_images(tmp_path / "images", 100)
     selection = split_folder(damaged, LABELS)
-    for picture in (selection.calibration[0], selection.held_back[0]):
-        content = picture.path.read_bytes()
-        picture.path.write_bytes(content[:60])
-        with pytest.raises(DataError, match=f"{picture.path}: The PNG image is cut off"):
+    for image in (selection.calibration[0], selection.held_back[0]):
+        content = image.path.read_bytes()
+        image.path.write_bytes(content[:60])
+        with pytest.raises(DataError, match=f"{image.path}: The PNG image is cut off"):
             measure(folder, selection, int8=True)
-        picture.path.write_bytes(content)
+        image.path.write_bytes(content)
 
 
 def test_what_fast_decoding_changes_is_measured(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
-    found = write_pictures(tmp_path / "pictures", 8)
+    found = write_images(tmp_path / "images", 8)
     for number, label in enumerate(LABELS):
         grey = (40, 220)[number]
         for side in (SIDE_PIXELS * 3, SIDE_PIXELS * 4, SIDE_PIXELS * 8):
             Image.new("RGB", (side, side), (grey,) * 3).save(found / label / f"{side}.jpeg")
-    selection = Selection(calibration=(), held_back=tuple(find_pictures(found, LABELS)))
+    selection = Selection(calibration=(), held_back=tuple(find_images(found, LABELS)))
     manifest = measure(folder, selection, int8=False)
     assert manifest.quantization is None
     assert json.loads(manifest.to_json())["fast_decoding"] == {
@@ -241,7 +241,7 @@ def test_what_fast_decoding_changes_is_measured(tmp_path: Path) -> None:
     }
 
 
-def test_quantizing_is_reported_to_no_one(pictures: Path, tmp_path: Path) -> None:
+def test_quantizing_is_reported_to_no_one(images: Path, tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path / "artifact")
     (tmp_path / "home").mkdir()
     code = f"""
@@ -254,7 +254,7 @@ sys.path.insert(0, {str(MODEL_CODE)!r})
 from pathlib import Path
 from classifier.training.measuring.measuring import measure
 from classifier.training.dataset.selection import split_folder
-measure(Path({str(folder)!r}), split_folder(Path({str(pictures)!r}), {LABELS}), int8=True)
+measure(Path({str(folder)!r}), split_folder(Path({str(images)!r}), {LABELS}), int8=True)
 for thread in threading.enumerate()[1:]:
     thread.join(10)
 """
@@ -268,7 +268,7 @@ for thread in threading.enumerate()[1:]:
     )
     printed = result.stdout.splitlines()
     assert [line.partition(".")[0] for line in printed] == [
-        "int8: quantizing with 60 pictures",
+        "int8: quantizing with 60 images",
         "int8: in the artifact",
     ]
     assert result.stderr == ""

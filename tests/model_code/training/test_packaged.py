@@ -19,7 +19,7 @@ import torch
 import build
 from classifier.artifact.directory import Artifact, read_artifact
 from classifier.artifact.packing import unpack_archive
-from classifier.training.dataset.folders import evaluation_transform, read_picture
+from classifier.training.dataset.folders import evaluation_transform, read_image
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 from classifier.training.weights.efficientnet_lite import with_timm_names
 from classifier.training.weights.network import (
@@ -95,7 +95,7 @@ def test_the_manifest_has_labels_preprocessing_and_licence(artifact: Artifact) -
 
 
 def test_the_artifacts_logits_are_torchs(artifact: Artifact, lite: torch.nn.Module) -> None:
-    cat = evaluation_transform(artifact.manifest.preprocessing)(read_picture(CAT))
+    cat = evaluation_transform(artifact.manifest.preprocessing)(read_image(CAT))
     generator = torch.Generator().manual_seed(3)
     images = torch.stack([cat, *torch.randn((3, *cat.shape), generator=generator)])
     with torch.inference_mode():
@@ -233,7 +233,7 @@ def test_the_requirement_and_the_code_name_the_same_package() -> None:
     assert digest.strip().startswith("--hash=sha256:")
 
 
-def test_the_probe_of_make_model_asks_for_what_torchvision_downloads() -> None:
+def test_make_model_probes_the_url_that_torchvision_downloads() -> None:
     source = (MODEL_CODE.parent / "tools" / "model" / "default_models.py").read_text(
         encoding="utf-8"
     )

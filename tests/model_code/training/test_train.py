@@ -28,15 +28,15 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(job: Path, picture_folder: Path, run_script: Run) -> subprocess.CompletedProcess[str]:
+def finished(job: Path, image_folder: Path, run_script: Run) -> subprocess.CompletedProcess[str]:
     """A training job as AWS's toolkit starts it: hyperparameters as flags, folders in variables."""
     return run_script(
         "train.py",
         *("--architecture", "resnet18", "--augmentation", "none", "--batch_size", "4"),
         *("--crop", "32", "--epochs", "2", "--from-scratch", "True", "--resize", "32"),
-        SM_CHANNEL_TRAIN=str(picture_folder / "train"),
-        SM_CHANNEL_VALID=str(picture_folder / "valid"),
-        SM_CHANNEL_TEST=str(picture_folder / "test"),
+        SM_CHANNEL_TRAIN=str(image_folder / "train"),
+        SM_CHANNEL_VALID=str(image_folder / "valid"),
+        SM_CHANNEL_TEST=str(image_folder / "test"),
         SM_MODEL_DIR=str(job / "model"),
         SM_OUTPUT_DATA_DIR=str(job / "output"),
         SM_OUTPUT_DIR=str(job),
@@ -96,20 +96,20 @@ def test_what_a_job_wrote_can_be_served(
     ).warm_up()
 
 
-def test_the_same_seed_gives_the_same_weights(picture_folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(image_folder: Path, tmp_path: Path) -> None:
     digests = []
     for run in ("first", "second"):
         folders = ("--model-dir", tmp_path / run, "--output-dir", tmp_path / run)
-        arguments = ("--data", picture_folder, "--seed", 1, *folders, *TINY)
+        arguments = ("--data", image_folder, "--seed", 1, *folders, *TINY)
         assert train.main([str(argument) for argument in arguments]) == 0
         digests.append(digest(read_state_dict(tmp_path / run / "weights.pt")))
     assert digests[0] == digests[1]
 
 
-def test_a_job_that_quantizes_judges_by_the_test_pictures(
-    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_job_that_quantizes_judges_by_the_test_images(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
     folders = ("--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output")
     arguments = [str(a) for a in ("--data", data, "--quantize", "true", *folders, *TINY)]
     stale = tmp_path / "model" / "model.int8.onnx"
@@ -117,20 +117,20 @@ def test_a_job_that_quantizes_judges_by_the_test_pictures(
         stale.parent.mkdir(exist_ok=True)
         stale.write_bytes(b"of an earlier run")
         assert train.main(arguments) == 0
-        assert f"int8: left out. {held_back} pictures are held back" in capsys.readouterr().out
+        assert f"int8: left out. {held_back} images are held back" in capsys.readouterr().out
         quantization = read_artifact(tmp_path / "model").manifest.quantization
         assert quantization is not None
         assert (quantization.shipped, quantization.calibration_pictures) == (False, held_back)
         assert not stale.exists()
-        # Without a test split half of the valid pictures are held back.
+        # Without a test split half of the valid images are held back.
         shutil.rmtree(data / "test", ignore_errors=True)
 
 
 def test_training_goes_on_from_a_file_with_a_head_of_its_own(
-    picture_folder: Path, weights_file: Path, tmp_path: Path
+    image_folder: Path, weights_file: Path, tmp_path: Path
 ) -> None:
     arguments = (
-        "--data", picture_folder, "--weights-file", weights_file, "--architecture", "resnet18",
+        "--data", image_folder, "--weights-file", weights_file, "--architecture", "resnet18",
         "--crop", 32, "--epochs", 1, "--learning-rate", 1e-9, "--weight-decay", 0,
         "--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output",
     )  # fmt: skip
@@ -177,7 +177,7 @@ def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "no train pictures: give --data DIR or --train DIR"),
+        ([], "no train images: give --data DIR or --train DIR"),
         (["--data", "nowhere"], "nowhere/train"),
         (["--data", "x", "--epochs", "0"], "--epochs is 0; it must be above 0"),
         (["--data", "x", "--batch-size", "-1"], "--batch-size is -1"),
@@ -207,15 +207,15 @@ def test_options_that_cannot_be_followed_are_refused(
     ],
 )
 def test_what_no_network_can_be_is_refused(
-    picture_folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+    image_folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reason in _refusal(capsys, "--data", picture_folder, *arguments)
+    assert reason in _refusal(capsys, "--data", image_folder, *arguments)
 
 
 def test_a_crop_too_small_for_the_architecture_is_refused(
-    picture_folder: Path, capsys: pytest.CaptureFixture[str]
+    image_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("--data", picture_folder, "--from-scratch", "--architecture", "alexnet")
+    given = ("--data", image_folder, "--from-scratch", "--architecture", "alexnet")
     assert "try a larger --crop" in _refusal(capsys, *given, "--crop", 16)
 
 
@@ -229,10 +229,10 @@ def test_a_folder_that_does_not_exist_is_refused_before_torch_is_imported(
     assert printed.out == ""
 
 
-def test_pictures_that_cannot_be_used_are_refused_by_name(
-    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_script: Run
+def test_images_that_cannot_be_used_are_refused_by_name(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_script: Run
 ) -> None:
-    data = Path(shutil.copytree(picture_folder, tmp_path / "data"))
+    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
     given = ("--data", data, "--model-dir", tmp_path / "m", "--output-dir", tmp_path / "o", *TINY)
     broken = data / "train" / "dark" / "0.png"
     content = broken.read_bytes()
@@ -246,9 +246,7 @@ def test_pictures_that_cannot_be_used_are_refused_by_name(
     assert result.stderr.count("\n") == 1
     broken.write_bytes(content)
     (data / "valid" / "light").rename(data / "valid" / "bright")
-    assert "other labels than the training pictures: ['bright', 'light']" in _refusal(
-        capsys, *given
-    )
+    assert "other labels than the training images: ['bright', 'light']" in _refusal(capsys, *given)
     shutil.rmtree(data / "train" / "light")
     assert "has one label alone (dark)" in _refusal(capsys, *given)
     assert not (tmp_path / "m").exists()
@@ -270,12 +268,12 @@ def test_a_failed_job_says_why_where_sagemaker_looks(
 
 
 def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
-    picture_folder: Path, tmp_path: Path, run_script: Run
+    image_folder: Path, tmp_path: Path, run_script: Run
 ) -> None:
     """The first of them is run as it stands; tests/local does the same with `make up`'s tool."""
     trained = tmp_path / "my model"
     folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
-    result = run_script("train.py", "--data", picture_folder, *folders, *TINY)
+    result = run_script("train.py", "--data", image_folder, *folders, *TINY)
     assert result.returncode == 0, result.stderr
     *_, blank, heading, pack, make = result.stdout.splitlines()
     assert (blank, heading) == ("", "To deploy it:")
@@ -288,13 +286,13 @@ def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
 
 
 def test_a_tool_that_goes_on_by_itself_does_without_the_commands(
-    picture_folder: Path,
+    image_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("classifier.training.finetune.job.train", lambda _: None)
-    given = ["--data", picture_folder, "--model-dir", tmp_path, "--output-dir", tmp_path, *TINY]
+    given = ["--data", image_folder, "--model-dir", tmp_path, "--output-dir", tmp_path, *TINY]
     printed = {}
     for value in ("1", "0"):
         monkeypatch.setenv("WHIPPET_NEXT_COMMANDS", value)

@@ -83,7 +83,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
+def run_job(tmp_path: Path, image_folder: Path, packages: Path) -> RunJob:
     """Run train.py as the image's toolkit does; the folders of /opt/ml are in `tmp_path`."""
     with tarfile.open(fileobj=io.BytesIO(pack_training_source(MODEL_CODE)), mode="r:gz") as archive:
         archive.extractall(tmp_path / "code", filter="data")
@@ -96,7 +96,7 @@ def run_job(tmp_path: Path, picture_folder: Path, packages: Path) -> RunJob:
         hyperparameters = HYPERPARAMETERS | changes
         config = tmp_path / "input" / "config"
         (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
-        channels = {f"SM_CHANNEL_{split.upper()}": str(picture_folder / split) for split in splits}
+        channels = {f"SM_CHANNEL_{split.upper()}": str(image_folder / split) for split in splits}
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(packages),

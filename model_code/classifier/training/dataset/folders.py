@@ -1,4 +1,4 @@
-"""Folders of labelled pictures: `<split>/<label>/<picture>`."""
+"""Folders of labelled images: `<split>/<label>/<image>`."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from torchvision.transforms import v2  # type: ignore[import-untyped]  # it ship
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.errors import RequestError
-from classifier.image.decoding import decode_picture
-from classifier.image.preprocessing import crop_picture, normalise
+from classifier.image.decoding import decode_image
+from classifier.image.preprocessing import crop_image, normalise
 from classifier.training.errors import DataError
 
 Transform = Callable[[Image.Image], torch.Tensor]
 
 
-def load_pictures(directory: Path, transform: Transform) -> ImageFolder:
-    """Return the pictures of `directory` with the index of their label, labels sorted by name.
+def load_images(directory: Path, transform: Transform) -> ImageFolder:
+    """Return the images of `directory` with the index of their label, labels sorted by name.
 
-    Pictures are decoded as the server decodes them.
+    Images are decoded as the server decodes them.
 
     Raises:
-        DataError: no such folder, no labels, or a label without pictures.
+        DataError: no such folder, no labels, or a label without images.
     """
     try:
-        return ImageFolder(str(directory), transform=transform, loader=_read_picture_named)
+        return ImageFolder(str(directory), transform=transform, loader=_read_image_named)
     except FileNotFoundError as error:
-        raise DataError(f"{directory}: {error}; expected <label>/<picture> in it") from error
+        raise DataError(f"{directory}: {error}; expected <label>/<image> in it") from error
 
 
 def evaluation_transform(settings: Preprocessing) -> Transform:
     """Return the server's own preprocessing: 3 x crop x crop, normalised."""
 
-    def transform(picture: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(normalise(crop_picture(picture, settings), settings))
+    def transform(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(normalise(crop_image(image, settings), settings))
 
     return transform
 
@@ -81,17 +81,17 @@ def training_transform(settings: Preprocessing, augmentation: str) -> Transform:
     return transform
 
 
-def read_picture(path: Path, *, reduce_to: int | None = None) -> Image.Image:
-    """Return the picture in a file as the server decodes it; `reduce_to` as it takes it.
+def read_image(path: Path, *, reduce_to: int | None = None) -> Image.Image:
+    """Return the image in a file as the server decodes it; `reduce_to` as it takes it.
 
     Raises:
-        DataError: the file is no picture that the server would read.
+        DataError: the file is no image that the server would read.
     """
     try:
-        return decode_picture(path.read_bytes(), reduce_to=reduce_to)
+        return decode_image(path.read_bytes(), reduce_to=reduce_to)
     except RequestError as error:
         raise DataError(f"{path}: {error.message}") from error
 
 
-def _read_picture_named(path: str) -> Image.Image:
-    return read_picture(Path(path))
+def _read_image_named(path: str) -> Image.Image:
+    return read_image(Path(path))

@@ -1,4 +1,4 @@
-"""One training run: pictures in, artifact out."""
+"""One training run, from folders of images to an artifact."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.folders import (
     evaluation_transform,
-    load_pictures,
+    load_images,
     training_transform,
 )
 from classifier.training.dataset.selection import split_folder, use_folders
@@ -35,7 +35,7 @@ def train(options: TrainingOptions) -> None:
     """Train, measure and write the artifact; prints lines of `name=value` metrics.
 
     Raises:
-        TrainingError: options, pictures or weights that cannot be used; see its subclasses.
+        TrainingError: options, images or weights that cannot be used; see its subclasses.
         ManifestError: a preprocessing out of bounds.
     """
     if options.quantize:
@@ -43,16 +43,16 @@ def train(options: TrainingOptions) -> None:
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     preprocessing = _preprocessing(options)
-    pictures = _load_splits(options, preprocessing)
-    labels = tuple(pictures["train"].classes)
+    images = _load_splits(options, preprocessing)
+    labels = tuple(images["train"].classes)
     network = _initial_network(options, preprocessing, len(labels))
     network = network.to(device).to(memory_format=torch.channels_last)
-    counts = {f"{split}_pictures": len(found) for split, found in pictures.items()}
+    counts = {f"{split}_pictures": len(found) for split, found in images.items()}
     start = "random" if options.from_scratch else "trained"
-    numbers = ", ".join(f"{len(found)} {split}" for split, found in pictures.items())
-    print(f"{len(labels)} classes, pictures: {numbers}")
+    numbers = ", ".join(f"{len(found)} {split}" for split, found in images.items())
+    print(f"{len(labels)} classes, images: {numbers}")
     print(f"{options.architecture} from {start} weights on {device}", flush=True)
-    batches = {split: _batches(found, split, options) for split, found in pictures.items()}
+    batches = {split: _batches(found, split, options) for split, found in images.items()}
     # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
     torch.set_flush_denormal(True)
     try:
@@ -74,7 +74,7 @@ def train(options: TrainingOptions) -> None:
     print("exporting to ONNX", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
     if options.quantize:
-        manifest = _quantize(options, pictures)
+        manifest = _quantize(options, images)
     print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
 
 
@@ -86,13 +86,13 @@ def _training_data(
     return {"classes": len(labels), **counts, **demo}
 
 
-def _quantize(options: TrainingOptions, pictures: dict[str, ImageFolder]) -> Manifest:
+def _quantize(options: TrainingOptions, images: dict[str, ImageFolder]) -> Manifest:
     # Only now: it imports OpenVINO, which a training job has only where it quantizes.
     from classifier.training.measuring.measuring import measure
 
-    valid, labels = Path(pictures["valid"].root), pictures["train"].classes
-    if "test" in pictures:
-        selection = use_folders(valid, Path(pictures["test"].root), labels)
+    valid, labels = Path(images["valid"].root), images["train"].classes
+    if "test" in images:
+        selection = use_folders(valid, Path(images["test"].root), labels)
     else:
         selection = split_folder(valid, labels)
     return measure(options.model_dir, selection, int8=True)
@@ -113,7 +113,7 @@ def _preprocessing(options: TrainingOptions) -> Preprocessing:
 
 
 def _load_splits(options: TrainingOptions, preprocessing: Preprocessing) -> dict[str, ImageFolder]:
-    pictures: dict[str, ImageFolder] = {}
+    images: dict[str, ImageFolder] = {}
     for split, folder in options.folders.items():
         if folder is None or (split == "test" and not folder.exists()):
             continue
@@ -122,9 +122,9 @@ def _load_splits(options: TrainingOptions, preprocessing: Preprocessing) -> dict
             if split == "train"
             else evaluation_transform(preprocessing)
         )
-        pictures[split] = load_pictures(folder, transform)
-        _check_labels(pictures["train"].classes, pictures[split].classes, folder)
-    return pictures
+        images[split] = load_images(folder, transform)
+        _check_labels(images["train"].classes, images[split].classes, folder)
+    return images
 
 
 def _check_labels(trained: list[str], found: list[str], folder: Path) -> None:
@@ -132,7 +132,7 @@ def _check_labels(trained: list[str], found: list[str], folder: Path) -> None:
         raise DataError(f"{folder} has one label alone ({trained[0]}); two or more are needed")
     if found != trained:
         different = sorted(set(found) ^ set(trained))
-        raise DataError(f"{folder} has other labels than the training pictures: {different}")
+        raise DataError(f"{folder} has other labels than the training images: {different}")
 
 
 def _initial_network(
@@ -145,7 +145,7 @@ def _initial_network(
             network.eval()(torch.zeros(1, 3, crop, crop))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise NetworkError(
-            f"{architecture} cannot take pictures of {crop} x {crop} pixels; try a larger --crop"
+            f"{architecture} cannot take images of {crop} x {crop} pixels; try a larger --crop"
         ) from error
     if options.weights_file:
         weights = read_state_dict(options.weights_file)
@@ -156,9 +156,9 @@ def _initial_network(
     return network
 
 
-def _batches(pictures: ImageFolder, split: str, options: TrainingOptions) -> Batches:
+def _batches(images: ImageFolder, split: str, options: TrainingOptions) -> Batches:
     return make_batches(
-        pictures,
+        images,
         batch_size=options.batch_size,
         worker_count=options.data_workers,
         shuffle_seed=options.seed if split == "train" else None,

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_PROGRESS_LINES = 10
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network does on pictures that it was not trained on; accuracies from 0 to 1."""
+    """Results on images that the network was not trained on; accuracies from 0 to 1."""
 
     loss: float
     accuracy: float
@@ -24,7 +24,7 @@ class Evaluation:
 
 
 def make_batches(
-    pictures: torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]],
+    images: torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]],
     *,
     batch_size: int,
     worker_count: int,
@@ -33,14 +33,14 @@ def make_batches(
     """Return batches of N x 3 x crop x crop with N label indices.
 
     Args:
-        pictures: the data set.
+        images: the data set.
         batch_size: N, less in the last batch.
         worker_count: processes that decode; 0 decodes in this one.
         shuffle_seed: the order follows from it; `None` keeps the data set's.
     """
     shuffle = shuffle_seed is not None
     return DataLoader(
-        pictures,
+        images,
         batch_size=batch_size,
         shuffle=shuffle,
         num_workers=worker_count,
@@ -56,9 +56,9 @@ def train_one_epoch(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     device: torch.device,
 ) -> float:
-    """Go through `batches` once, a step of optimizer and scheduler each; return the mean loss."""
+    """Take one step of optimizer and scheduler a batch; return the mean loss."""
     network.train()
-    loss_sum, picture_count = 0.0, 0
+    loss_sum, image_count = 0.0, 0
     last_line = time.monotonic()
     for number, (images, labels) in enumerate(batches, start=1):
         images, labels = _to_device(images, labels, device)
@@ -68,18 +68,18 @@ def train_one_epoch(
         optimizer.step()
         scheduler.step()
         loss_sum += loss.item() * len(labels)
-        picture_count += len(labels)
+        image_count += len(labels)
         if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
             last_line = time.monotonic()
             print(f"  batch {number} of {len(batches)}, loss {loss.item():.4f}", flush=True)
-    return loss_sum / picture_count
+    return loss_sum / image_count
 
 
 @torch.inference_mode()
 def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -> Evaluation:
     """Return the mean loss and the accuracies over `batches`."""
     network.eval()
-    loss_sum, right, right_in_top_5, picture_count = 0.0, 0, 0, 0
+    loss_sum, right, right_in_top_5, image_count = 0.0, 0, 0, 0
     for images, labels in batches:
         images, labels = _to_device(images, labels, device)
         logits = _logits(network(images))
@@ -87,11 +87,11 @@ def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -
         loss_sum += cross_entropy(logits, labels, reduction="sum").item()
         right += int(ranking[:, 0].sum())
         right_in_top_5 += int(ranking.sum())
-        picture_count += len(labels)
+        image_count += len(labels)
     return Evaluation(
-        loss=loss_sum / picture_count,
-        accuracy=right / picture_count,
-        top_5_accuracy=right_in_top_5 / picture_count,
+        loss=loss_sum / image_count,
+        accuracy=right / image_count,
+        top_5_accuracy=right_in_top_5 / image_count,
     )
 
 
@@ -104,6 +104,6 @@ def _to_device(
 
 
 def _logits(output: Any) -> torch.Tensor:
-    # GoogLeNet and Inception answer a tuple with auxiliary logits while training.
+    # GoogLeNet and Inception return a tuple with auxiliary logits while training.
     logits: torch.Tensor = getattr(output, "logits", output)
     return logits

@@ -1,4 +1,4 @@
-"""What cheaper ways to an answer answer, beside the fp32 network on exactly decoded pictures."""
+"""Predictions of int8 and of fast decoding, beside those of fp32 on exactly decoded images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import FloatArray
-from classifier.training.dataset.folders import evaluation_transform, read_picture
-from classifier.training.dataset.selection import LabelledPicture
+from classifier.training.dataset.folders import evaluation_transform, read_image
+from classifier.training.dataset.selection import LabelledImage
 from classifier.training.finetune.loop import SECONDS_BETWEEN_PROGRESS_LINES
 
 NOT_FINITE: Final = -1
@@ -23,15 +23,15 @@ Network = Callable[[FloatArray], int]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The answers to one picture, each the index of a label or `NOT_FINITE`.
+class Predictions:
+    """The predictions for one image, each the index of a label or `NOT_FINITE`.
 
     Attributes:
-        label: the right one, if it is known.
-        fp32: of the fp32 network to the picture decoded exactly.
-        int8: of the int8 network to the same; `None` without one.
-        fast: of the fp32 network to the picture decoded fast.
-        reduced: whether fast decoding made the picture smaller.
+        label: the correct one, if it is known.
+        fp32: by the fp32 network, of the image decoded exactly.
+        int8: by the int8 network, of the same; `None` without one.
+        fast: by the fp32 network, of the image decoded fast.
+        reduced: whether fast decoding made the image smaller.
     """
 
     label: str | None
@@ -42,7 +42,7 @@ class Answers:
 
 
 def load_network(path: Path, crop: int) -> Network:
-    """Return a function from an input (1 x 3 x crop x crop) to the index of the first answer."""
+    """Return a function from an input, 1 x 3 x crop x crop, to the most probable class's index."""
     core = openvino.Core()
     network = core.read_model(path)
     network.reshape([1, 3, crop, crop])
@@ -50,52 +50,52 @@ def load_network(path: Path, crop: int) -> Network:
     compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
 
-    def first_answer(image: FloatArray) -> int:
+    def most_probable(image: FloatArray) -> int:
         logits = request.infer([image])[0]
         return int(logits.argmax()) if numpy.isfinite(logits).all() else NOT_FINITE
 
-    return first_answer
+    return most_probable
 
 
-def network_input(picture: Image.Image, settings: Preprocessing) -> FloatArray:
-    """Return an upright RGB picture as the server preprocesses it, 1 x 3 x crop x crop."""
-    image: FloatArray = evaluation_transform(settings)(picture).numpy()[numpy.newaxis]
-    return image
+def network_input(image: Image.Image, settings: Preprocessing) -> FloatArray:
+    """Return an upright RGB image as the server preprocesses it, 1 x 3 x crop x crop."""
+    batch: FloatArray = evaluation_transform(settings)(image).numpy()[numpy.newaxis]
+    return batch
 
 
-def ask(
-    pictures: Sequence[LabelledPicture],
+def predict(
+    images: Sequence[LabelledImage],
     settings: Preprocessing,
     fp32: Network,
     int8: Network | None,
-) -> list[Answers]:
-    """Let the networks answer each of the pictures; prints how far it is every 10 seconds.
+) -> list[Predictions]:
+    """Classify each image with the networks; prints the progress every 10 seconds.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: an image cannot be read.
     """
-    answers: list[Answers] = []
+    predictions: list[Predictions] = []
     last_line = time.monotonic()
-    for picture in pictures:
-        answers.append(_ask_one(picture, settings, fp32, int8))
+    for image in images:
+        predictions.append(_predict_one(image, settings, fp32, int8))
         if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
             last_line = time.monotonic()
-            print(f"  {len(answers)} of {len(pictures)} pictures", flush=True)
-    return answers
+            print(f"  {len(predictions)} of {len(images)} images", flush=True)
+    return predictions
 
 
-def _ask_one(
-    picture: LabelledPicture, settings: Preprocessing, fp32: Network, int8: Network | None
-) -> Answers:
-    exact = read_picture(picture.path)
-    decoded_fast = read_picture(picture.path, reduce_to=settings.resize)
+def _predict_one(
+    image: LabelledImage, settings: Preprocessing, fp32: Network, int8: Network | None
+) -> Predictions:
+    exact = read_image(image.path)
+    decoded_fast = read_image(image.path, reduce_to=settings.resize)
     reduced = decoded_fast.size != exact.size
-    image = network_input(exact, settings)
-    answer = fp32(image)
-    return Answers(
-        label=picture.label,
-        fp32=answer,
-        int8=int8(image) if int8 else None,
-        fast=fp32(network_input(decoded_fast, settings)) if reduced else answer,
+    exact_input = network_input(exact, settings)
+    exact_fp32 = fp32(exact_input)
+    return Predictions(
+        label=image.label,
+        fp32=exact_fp32,
+        int8=int8(exact_input) if int8 else None,
+        fast=fp32(network_input(decoded_fast, settings)) if reduced else exact_fp32,
         reduced=reduced,
     )

@@ -1,4 +1,4 @@
-"""An fp32 network in ONNX -> the same in int8, by NNCF's post-training quantization."""
+"""Quantize an fp32 ONNX network to int8, by NNCF's post-training quantization."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import onnx
 
 from classifier.artifact.manifest import MODEL_FILE
 from classifier.image.preprocessing import FloatArray
-from classifier.training.dataset.selection import LabelledPicture
+from classifier.training.dataset.selection import LabelledImage
 from classifier.training.errors import DataError, QuantizationError
 from classifier.training.export import write_onnx
 
@@ -25,7 +25,7 @@ _PACKAGES: Final = ("nncf", "onnxruntime", "openvino")
 
 
 def check_packages() -> None:
-    """Find out early whether `quantize` can be called.
+    """Check that the packages of `quantize` are installed.
 
     Raises:
         QuantizationError: a package is missing.
@@ -37,26 +37,26 @@ def check_packages() -> None:
 
 
 def tool() -> str:
-    """Return the name and version of what quantizes."""
+    """Return the quantizer's name and version, such as `nncf 3.4.0`."""
     return f"nncf {importlib.metadata.version('nncf')}"
 
 
 def quantize(
     network_path: Path,
     output_path: Path,
-    pictures: Sequence[LabelledPicture],
-    read_input: Callable[[LabelledPicture], FloatArray],
+    images: Sequence[LabelledImage],
+    read_input: Callable[[LabelledImage], FloatArray],
 ) -> None:
     """Write the int8 network: QDQ ONNX with the same input and output as the fp32 one.
 
     Args:
         network_path: the fp32 network.
         output_path: the file to write.
-        pictures: those that show the ranges of the values between the layers.
-        read_input: computes a picture's input to the network, 1 x 3 x crop x crop.
+        images: those that show the ranges of the values between the layers.
+        read_input: computes an image's input to the network, 1 x 3 x crop x crop.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: an image cannot be read.
         QuantizationError: NNCF cannot quantize this network.
     """
     # torch would tell NNCF, and the reader, that there is no CUDA.
@@ -66,16 +66,16 @@ def quantize(
 
     nncf.set_log_level(logging.ERROR)
     # Weights in 7 bits: with 8, CPUs without VNNI clip sums between the layers, and would give
-    # other answers than those that were measured where the network was made.
+    # other results than those that were measured where the network was made.
     settings = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
-    dataset = nncf.Dataset(pictures, lambda picture: {"image": read_input(picture)})
+    dataset = nncf.Dataset(images, lambda image: {"image": read_input(image)})
     try:
         # It draws progress bars that no option turns off.
         with contextlib.redirect_stdout(io.StringIO()):
             network: Any = nncf.quantize(
                 onnx.load(network_path),
                 dataset,
-                subset_size=len(pictures),
+                subset_size=len(images),
                 advanced_parameters=settings,
             )
     except DataError:

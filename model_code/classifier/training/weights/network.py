@@ -39,11 +39,11 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
         return efficientnet_lite.build_efficientnet_lite(class_count)
     options: dict[str, Any] = {"num_classes": class_count}
     if architecture.startswith("vit_"):
-        # The position embedding is learned for one picture size.
+        # The position embedding is learned for one image size.
         options["image_size"] = crop
     if architecture in ("googlenet", "inception_v3"):
-        # The first is what they do anyway, but with a warning where it is not asked for. Their
-        # published weights want the second: pictures normalised as their authors did.
+        # The first is what they do anyway, but with a warning unless it is given. Their
+        # published weights need the second: images normalised as their authors did.
         options |= {"init_weights": True, "transform_input": True}
     network: torch.nn.Module = torchvision.models.get_model(architecture, weights=None, **options)
     return network

@@ -1,4 +1,4 @@
-"""Published weights that lie in an installed Python package: no model hub is needed."""
+"""Published weights in an installed Python package, which need no model hub."""
 
 from __future__ import annotations
 

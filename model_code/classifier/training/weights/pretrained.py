@@ -1,4 +1,4 @@
-"""Published weights of an architecture: their labels, preprocessing and figures."""
+"""Published weights of an architecture, with their labels, preprocessing and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_TO_WAIT_FOR_SERVER: Final = 20
 
 
 class PretrainedWeights(Protocol):
-    """Weights that someone published for an architecture, wherever they come from."""
+    """Published weights of an architecture, whatever their source."""
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ class PublishedWeights:
             DownloadError: no network, or a file whose hash is not the published one.
         """
         before = socket.getdefaulttimeout()
-        # torchvision waits without end for a server that does not answer.
+        # torchvision waits without end for a server that does not respond.
         socket.setdefaulttimeout(SECONDS_TO_WAIT_FOR_SERVER)
         try:
             weights: StateDict = self._member.get_state_dict(

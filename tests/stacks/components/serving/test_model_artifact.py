@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import re
 import shutil
 import tarfile
 import time
@@ -14,7 +13,15 @@ import pytest
 
 from stacks.components.serving.model_artifact import ModelArtifact, load_model_artifact
 from stacks.errors import InputError
-from tests.stacks.fake_inputs import IDENTITY, NETWORKS, write_archive, write_model, write_sha256
+from tests.stacks.fake_inputs import (
+    IDENTITY,
+    NETWORKS,
+    PREPROCESSING,
+    QUANTIZATION,
+    write_archive,
+    write_model,
+    write_sha256,
+)
 
 NETWORK = {"model.onnx": bytes(range(256)) * 64}
 
@@ -45,17 +52,19 @@ def test_reads_what_the_manifest_says(tmp_path: Path) -> None:
     assert model.version == digest[:12]
 
 
-def test_a_manifest_may_say_more(tmp_path: Path) -> None:
+def test_a_model_may_have_an_int8_network(tmp_path: Path) -> None:
     networks = {"model.onnx": b"fp32", "model.int8.onnx": b"int8"}
-    folder = write_model(tmp_path, networks=networks, quantization={"agreement": 0.998})
-    assert load_model_artifact(folder).files == {"model.onnx", "model.int8.onnx"}
+    assert load_model_artifact(write_model(tmp_path, networks=networks)).files == {
+        "model.onnx",
+        "model.int8.onnx",
+    }
 
 
 @pytest.mark.parametrize(
     ("training_data", "expected"),
-    [({"demo": True, "classes": 10}, True), ({"demo": "true"}, False), ({}, False), (None, False)],
+    [({"demo": True, "classes": 10}, True), ({"demo": "true"}, False), ({}, False)],
 )
-def test_the_demo_is_what_was_trained_on_its_pictures(
+def test_the_demo_is_what_was_trained_on_its_images(
     tmp_path: Path, training_data: Any, expected: bool
 ) -> None:
     assert load_model_artifact(write_model(tmp_path, training_data=training_data)).demo is expected
@@ -370,16 +379,27 @@ def test_another_tar_may_pack_an_archive_without_extensions(tmp_path: Path, form
         ({"schema_version": 2}, "schema_version = 2, expected 3"),
         ({"files": None}, "files = None, expected the sha256 of each file"),
         ({"files": {"model.onnx": 7}}, "expected the sha256 of each file"),
-        ({"files": {}}, "files names [], expected model.onnx, with or without model.int8.onnx"),
-        ({"files": {"model.int8.onnx": "5e" * 32}}, "files names ['model.int8.onnx'], expected"),
-        ({"files": dict.fromkeys(["model.onnx", "code/x.py"], "5e" * 32)}, "'code/x.py', "),
-        ({"name": "no spaces"}, "name = 'no spaces'"),
-        ({"name": None}, "name = None"),
-        ({"identity": "5E" * 32}, "expected a sha256 in hexadecimal"),
-        ({"identity": "5e" * 31}, "expected a sha256 in hexadecimal"),
-        ({"preprocessing": None}, "preprocessing.resize = None, expected a number of pixels"),
-        ({"preprocessing": {"resize": 0}}, "preprocessing.resize = 0, expected"),
-        ({"preprocessing": {"resize": 4097}}, "= 4097, expected a number of pixels from 1 to 4096"),
+        ({"files": {}}, "names in files = [], expected model.onnx alone"),
+        ({"files": {"model.int8.onnx": "5e" * 32}}, "['model.int8.onnx'], expected model.onnx"),
+        (
+            {"files": {"model.onnx": "5e" * 32}, "quantization": QUANTIZATION},
+            "['model.onnx'], expected model.onnx and model.int8.onnx",
+        ),
+        ({"files": dict.fromkeys(["model.onnx", "code/x.py"], "5e" * 32)}, "['code/x.py', "),
+        ({"files": {"model.onnx": "5E" * 32}}, "expected a sha256 in lower-case hexadecimal"),
+        ({"name": "no spaces"}, "name = 'no spaces', expected up to 63 letters"),
+        ({"name": None}, "name = None, expected a text"),
+        ({"identity": IDENTITY.upper()}, f"expected the sha256 {IDENTITY} that follows"),
+        ({"identity": "5e" * 31}, f"identity = '{'5e' * 31}', expected the sha256"),
+        ({"preprocessing": None}, "preprocessing = None, expected an object"),
+        ({"preprocessing": {"crop": 224}}, "lacks preprocessing.interpolation, preprocessing.mean"),
+        ({"preprocessing": {**PREPROCESSING, "resize": 0}}, "resize = 0, expected a number of"),
+        (
+            {"preprocessing": {**PREPROCESSING, "resize": 4097}},
+            "preprocessing.resize = 4097, expected a number of pixels from 1 to 4096",
+        ),
+        ({"training_data": None}, "training_data = None, expected an object"),
+        ({"extra": 1}, "has unknown extra"),
     ],
 )
 def test_a_manifest_that_is_not_as_agreed_is_refused(
@@ -395,18 +415,21 @@ def test_a_manifest_that_is_not_as_agreed_is_refused(
 def test_a_message_states_the_beginning_of_what_is_long(
     tmp_path: Path, member: str, value: Any
 ) -> None:
-    changes = {"preprocessing": {"resize": value}} if member == "resize" else {member: value}
+    resized = {"preprocessing": {**PREPROCESSING, "resize": value}}
+    changes = resized if member == "resize" else {member: value}
     message = error_of(write_model(tmp_path, **changes))
     assert f"{member} = {str([value])[1:9]}" in message
     assert len(message) < 400 + 2 * len(str(tmp_path))
 
 
-def test_the_largest_resize_is_the_manifest_s_own(tmp_path: Path) -> None:
-    source = Path("model_code/classifier/artifact/manifest.py").read_text(encoding="utf-8")
-    largest = re.search(r"LARGEST_RESIZE_PIXELS: Final = (\d+)", source)
-    assert largest is not None
-    folder = write_model(tmp_path, preprocessing={"resize": int(largest[1])})
-    assert load_model_artifact(folder).resize_pixels == int(largest[1])
+def test_an_image_may_be_resized_to_4096_pixels(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, preprocessing={**PREPROCESSING, "resize": 4096})
+    assert load_model_artifact(folder).resize_pixels == 4096
+
+
+def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (write_model(tmp_path) / "manifest.json").write_bytes(b"\xff\xfe{\0}\0")
+    assert "manifest.json is not UTF-8 text" in error_of(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])

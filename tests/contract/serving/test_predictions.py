@@ -11,26 +11,26 @@ from .artifacts import LABELS
 from .server import Server, read_reply
 
 
-def test_ping_is_answered(server: Server) -> None:
+def test_ping_returns_200(server: Server) -> None:
     reply = server.request("GET", "/ping")
     assert (reply.status, reply.body) == (200, None)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("colour", LABELS)
-def test_each_kind_of_picture_is_classified(
-    server: Server, pictures: Path, colour: str, kind: str
+def test_each_kind_of_image_is_classified(
+    server: Server, images: Path, colour: str, kind: str
 ) -> None:
-    picture = (pictures / f"{colour}.{kind}").read_bytes()
-    reply = server.invoke(picture, f"image/{kind}")
+    image = (images / f"{colour}.{kind}").read_bytes()
+    reply = server.invoke(image, f"image/{kind}")
     assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
     best = reply.body["predictions"][0]
     assert (best["label"], best["index"]) == (colour, LABELS.index(colour))
     assert best["probability"] > 0.99
 
 
-def test_the_bytes_decide_and_not_the_name_of_their_kind(server: Server, pictures: Path) -> None:
-    assert server.invoke((pictures / "red.webp").read_bytes(), "image/jpeg").status == 200
+def test_the_bytes_decide_and_not_the_name_of_their_kind(server: Server, images: Path) -> None:
+    assert server.invoke((images / "red.webp").read_bytes(), "image/jpeg").status == 200
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_the_bytes_decide_and_not_the_name_of_their_kind(server: Server, picture
 )
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 def test_an_image_is_taken_under_each_name_that_clients_give_it(
-    server: Server, pictures: Path, kind: str, content_type: str | None
+    server: Server, images: Path, kind: str, content_type: str | None
 ) -> None:
-    reply = server.invoke((pictures / f"green.{kind}").read_bytes(), content_type)
+    reply = server.invoke((images / f"green.{kind}").read_bytes(), content_type)
     assert reply.status == 200
     assert reply.body["predictions"][0]["label"] == "green"
 
 
-def test_an_image_is_taken_as_a_browsers_form_sends_it(server: Server, pictures: Path) -> None:
-    file = (pictures / "blue.jpeg").read_bytes()
+def test_an_image_is_taken_as_a_browsers_form_sends_it(server: Server, images: Path) -> None:
+    file = (images / "blue.jpeg").read_bytes()
     head = b'Content-Disposition: form-data; name="photo"; filename="a.jpg"\r\n'
     body = b"--b\r\n" + head + b"Content-Type: image/jpeg\r\n\r\n" + file + b"\r\n--b--\r\n"
     reply = server.invoke(body, "multipart/form-data; boundary=b", top_k=1)
@@ -63,8 +63,8 @@ def test_an_image_is_taken_as_a_browsers_form_sends_it(server: Server, pictures:
     assert reply.body == server.invoke(file, "image/jpeg", top_k=1).body
 
 
-def test_all_probabilities_sum_to_one(server: Server, pictures: Path) -> None:
-    predictions = server.invoke((pictures / "red.png").read_bytes(), top_k=3).body["predictions"]
+def test_all_probabilities_sum_to_one(server: Server, images: Path) -> None:
+    predictions = server.invoke((images / "red.png").read_bytes(), top_k=3).body["predictions"]
     assert {prediction["label"] for prediction in predictions} == set(LABELS)
     probabilities = [prediction["probability"] for prediction in predictions]
     assert sum(probabilities) == pytest.approx(1, abs=1e-12)
@@ -82,16 +82,16 @@ def test_all_probabilities_sum_to_one(server: Server, pictures: Path) -> None:
     ],
 )
 def test_top_k_says_how_many(
-    server: Server, pictures: Path, attributes: dict[str, Any], count: int
+    server: Server, images: Path, attributes: dict[str, Any], count: int
 ) -> None:
-    reply = server.invoke((pictures / "red.png").read_bytes(), **attributes)
+    reply = server.invoke((images / "red.png").read_bytes(), **attributes)
     assert len(reply.body["predictions"]) == count
 
 
-def test_the_answer_names_the_model_and_no_version_where_none_is_known(
-    server: Server, pictures: Path
+def test_the_response_names_the_model_and_no_version_where_none_is_known(
+    server: Server, images: Path
 ) -> None:
-    reply = server.invoke((pictures / "red.png").read_bytes())
+    reply = server.invoke((images / "red.png").read_bytes())
     assert reply.body.keys() == {"predictions", "model"}
     assert reply.body["model"] == {"name": "colours", "version": "unknown"}
 
@@ -99,17 +99,17 @@ def test_the_answer_names_the_model_and_no_version_where_none_is_known(
 @pytest.mark.parametrize(
     ("colour", "luma"),
     [
-        # Of the picture's red, green and blue, by ITU-R BT.601.
+        # Of the image's red, green and blue, by ITU-R BT.601.
         ("red", 0.299 * 200 + 0.587 * 40 + 0.114 * 30),
         ("green", 0.299 * 20 + 0.587 * 190 + 0.114 * 60),
         ("blue", 0.299 * 30 + 0.587 * 50 + 0.114 * 220),
     ],
 )
-def test_who_asks_gets_measurements_of_the_picture(
-    server: Server, pictures: Path, colour: str, luma: float
+def test_measurements_are_returned_on_request(
+    server: Server, images: Path, colour: str, luma: float
 ) -> None:
-    picture = (pictures / f"{colour}.png").read_bytes()
-    reply = server.invoke(picture, top_k=3, measurements="true")
+    image = (images / f"{colour}.png").read_bytes()
+    reply = server.invoke(image, top_k=3, measurements="true")
     assert reply.status == 200
     measurements = reply.body.pop("measurements")
     assert measurements.keys() == {"entropy", "brightness", "sharpness"}
@@ -118,22 +118,20 @@ def test_who_asks_gets_measurements_of_the_picture(
     probabilities = [prediction["probability"] for prediction in reply.body["predictions"]]
     entropy = -sum(p * math.log(p) for p in probabilities if p)
     assert measurements["entropy"] == pytest.approx(entropy)
-    assert reply.body == server.invoke(picture, top_k=3).body
+    assert reply.body == server.invoke(image, top_k=3).body
 
 
-def test_the_entropy_is_of_all_classes_and_not_of_those_that_are_answered(
-    server: Server, pictures: Path
+def test_the_entropy_is_of_all_classes_and_not_of_the_returned_ones(
+    server: Server, images: Path
 ) -> None:
-    picture = (pictures / "red.png").read_bytes()
-    few, all_of_them = (
-        server.invoke(picture, top_k=top_k, measurements="true") for top_k in (1, 3)
-    )
+    image = (images / "red.png").read_bytes()
+    few, all_of_them = (server.invoke(image, top_k=top_k, measurements="true") for top_k in (1, 3))
     assert few.body["measurements"] == all_of_them.body["measurements"]
 
 
-def test_the_sharpness_is_that_of_the_picture(server: Server, pictures: Path) -> None:
+def test_the_sharpness_is_that_of_the_image(server: Server, images: Path) -> None:
     fine, plain = (
-        server.invoke((pictures / name).read_bytes(), measurements="true").body["measurements"]
+        server.invoke((images / name).read_bytes(), measurements="true").body["measurements"]
         for name in ("lines.png", "red.png")
     )
     # Every other row is white: half of all pixels that touch differ by all there is.
@@ -141,33 +139,33 @@ def test_the_sharpness_is_that_of_the_picture(server: Server, pictures: Path) ->
     assert plain["sharpness"] == 0
 
 
-def test_a_body_in_chunks_is_taken_too(server: Server, pictures: Path) -> None:
-    picture = (pictures / "green.jpeg").read_bytes()
-    assert server.invoke(iter([picture[:100], picture[100:]]), "image/jpeg").status == 200
+def test_a_body_in_chunks_is_taken_too(server: Server, images: Path) -> None:
+    image = (images / "green.jpeg").read_bytes()
+    assert server.invoke(iter([image[:100], image[100:]]), "image/jpeg").status == 200
 
 
-def test_answers_do_not_mix_between_callers(server: Server, pictures: Path) -> None:
+def test_responses_do_not_mix_between_callers(server: Server, images: Path) -> None:
     wanted = LABELS * 30
     with ThreadPoolExecutor(8) as callers:
         replies = callers.map(
-            lambda colour: server.invoke((pictures / f"{colour}.png").read_bytes()), wanted
+            lambda colour: server.invoke((images / f"{colour}.png").read_bytes()), wanted
         )
         assert [reply.body["predictions"][0]["label"] for reply in replies] == wanted
 
 
-def test_a_connection_outlives_refused_requests(server: Server, pictures: Path) -> None:
+def test_a_connection_outlives_refused_requests(server: Server, images: Path) -> None:
     connection = server.connect()
-    for body in (b"x" * 11_000_000, b"", b"no picture", (pictures / "red.png").read_bytes()):
+    for body in (b"x" * 11_000_000, b"", b"no image", (images / "red.png").read_bytes()):
         connection.request("POST", "/invocations", body, {"Content-Type": "image/png"})
         last = read_reply(connection)
     connection.close()
     assert last.status == 200
 
 
-def test_each_request_is_one_line_of_json_in_the_log(server: Server, pictures: Path) -> None:
+def test_each_request_is_one_line_of_json_in_the_log(server: Server, images: Path) -> None:
     before = len(server.log_entries())
-    server.invoke((pictures / "red.png").read_bytes())
-    server.invoke(b"secret picture")
+    server.invoke((images / "red.png").read_bytes())
+    server.invoke(b"secret image")
     entries = server.log_entries()[before:]
     assert [(entry["level"], entry["status"]) for entry in entries] == [
         ("INFO", 200),
