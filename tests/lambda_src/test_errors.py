@@ -1,21 +1,14 @@
 import re
 import runpy
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from classifier_proxy import errors
-from classifier_proxy.error_table import (
-    ERROR_TABLE,
-    INTERNAL_ERROR,
-    MODEL_REJECTIONS,
-    ErrorAnswer,
-    answer_for,
-)
+from classifier_proxy.errors import MODEL_REJECTIONS, error_classes, to_proxy_error
 
 MODEL_SERVER_ERRORS = Path(__file__).parents[2] / "model_code" / "classifier" / "errors.py"
-KINDS = {errors.ProxyError, errors.RequestError, errors.EndpointError}
+GROUPS = {errors.ProxyError, errors.RequestError, errors.EndpointError}
 
 
 def every_error() -> set[type[errors.ProxyError]]:
@@ -26,38 +19,37 @@ def every_error() -> set[type[errors.ProxyError]]:
     }
 
 
-def test_the_table_has_a_row_for_every_error() -> None:
-    assert set(ERROR_TABLE) == every_error() - KINDS - {errors.ModelRejectionError}
+def test_every_error_but_the_groups_is_one_of_the_api() -> None:
+    assert set(error_classes()) == every_error() - GROUPS - {errors.ModelRejectionError}
+    for error in error_classes():
+        assert {"status", "code", "message"} <= vars(error).keys(), error
 
 
 def test_codes_are_snake_case_and_each_means_one_thing() -> None:
-    codes = [row.code for row in (*ERROR_TABLE.values(), INTERNAL_ERROR)]
+    codes = [error.code for error in error_classes()]
 
     assert len(codes) == len(set(codes))
     assert all(re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", code) for code in codes)
 
 
 def test_what_passes_by_itself_says_when_to_try_again() -> None:
-    for row in (*ERROR_TABLE.values(), INTERNAL_ERROR):
-        assert (row.retry_after_seconds is not None) == (row.status in {429, 503}), row
+    for error in error_classes():
+        assert (error.retry_after_seconds is not None) == (error.status in {429, 503}), error
 
 
 def test_the_callers_faults_are_4xx_and_ours_are_not() -> None:
-    for error, row in ERROR_TABLE.items():
+    for error in error_classes():
         if issubclass(error, errors.RequestError):
-            assert 400 <= row.status < 500, row
+            assert 400 <= error.status < 500, error
         elif error is not errors.RouteNotFoundError:
-            assert row.status in {429, 500, 502, 503, 504}, row
+            assert error.status in {429, 500, 502, 503, 504}, error
 
 
-@pytest.mark.parametrize("error", list(ERROR_TABLE))
-def test_an_error_is_answered_with_its_own_text_or_the_tables(
-    error: type[errors.ProxyError],
-) -> None:
-    row = ERROR_TABLE[error]
-
-    assert answer_for(error()) == row
-    assert answer_for(error("Its own.")) == replace(row, message="Its own.")
+@pytest.mark.parametrize("error", error_classes())
+def test_an_error_has_its_own_message_or_that_of_its_class(error: type[errors.ProxyError]) -> None:
+    assert error().message == str(error()) == error.message
+    assert error("Its own.").message == str(error("Its own.")) == "Its own."
+    assert to_proxy_error(raised := error()) is raised
 
 
 def test_the_containers_refusals_are_those_of_its_own_table() -> None:
@@ -68,11 +60,14 @@ def test_the_containers_refusals_are_those_of_its_own_table() -> None:
     assert set(passed_on.items()) == pairs
 
 
-def test_a_rejection_by_the_model_is_answered_in_its_words() -> None:
-    rejection = errors.ModelRejectionError(422, "image_truncated", "It ends early.")
+def test_a_rejection_by_the_model_has_the_containers_status_code_and_message() -> None:
+    error = errors.ModelRejectionError(422, "image_truncated", "It ends early.")
 
-    assert answer_for(rejection) == ErrorAnswer(422, "image_truncated", "It ends early.")
+    assert (error.status, error.code, error.message) == (422, "image_truncated", "It ends early.")
 
 
-def test_any_other_exception_says_nothing() -> None:
-    assert answer_for(KeyError("secret")) is INTERNAL_ERROR
+def test_any_other_exception_becomes_an_internal_error_without_details() -> None:
+    error = to_proxy_error(KeyError("secret"))
+
+    assert type(error) is errors.InternalError
+    assert "secret" not in str(error)

@@ -6,8 +6,7 @@ import tracemalloc
 import pytest
 
 from classifier_proxy.errors import InvalidJsonError, InvalidRequestError, RequestError
-from classifier_proxy.events import ApiEvent
-from classifier_proxy.requests import parse_request
+from classifier_proxy.requests import ApiEvent, parse_request
 
 MIB = 1024 * 1024
 # API Gateway hands over up to 10 MB, Lambda takes 6 MB.

@@ -17,12 +17,12 @@ from tests.local.any_request import check_answer_of_any_request
 from tests.local.generation import REPRODUCIBLE
 from tests.local.pictures import PICTURES
 from tests.local.raw_http import RawAnswer, RawRequest, exchange
-from tools.api_docs.openapi_schemas import PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import IMAGE_EXAMPLE
 from tools.local.deployment import LocalDeployment
 
 LONGEST_SECONDS = 1.0
 PICTURE = PICTURES["image/png"]
-JSON = json.dumps(PICTURE_EXAMPLE).encode()
+JSON = json.dumps(IMAGE_EXAMPLE).encode()
 AS_PNG = (("Content-Type", "image/png"),)
 
 Ask = Callable[..., RawAnswer]

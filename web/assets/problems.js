@@ -20,7 +20,7 @@ const BY_CODE = {
   image_too_large: ["The picture has too many pixels", "Choose a smaller picture."],
   unreadable_image: ["The picture is damaged", "Open it in a picture viewer and save it again, or choose another."],
   model_not_ready: ["The model is still starting", LATER],
-  invalid_endpoint_answer: ["The model gave no usable answer", REPORT],
+  invalid_endpoint_response: ["The model gave no usable answer", REPORT],
   endpoint_missing: ["The model is not deployed", "Ask whoever runs this site to deploy it."],
   endpoint_access_denied: ["The site is set up wrongly", "Tell whoever runs it: the API may not call the model."],
 };
@@ -35,7 +35,7 @@ const BY_STATUS = {
   422: BY_CODE.unreadable_image,
   429: BY_CODE.throttled,
   500: ["Something went wrong at the site", REPORT],
-  502: BY_CODE.invalid_endpoint_answer,
+  502: BY_CODE.invalid_endpoint_response,
   503: ["The model is not available right now", LATER],
   504: ["The model did not answer in time", LATER],
 };
