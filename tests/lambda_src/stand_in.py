@@ -123,7 +123,7 @@ def silence(seconds: float) -> Behaviour:
 
 
 def silent_in_the_middle(seconds: float) -> Behaviour:
-    """Announce an response, send a part of it, and say no more for so long."""
+    """Announce a response, send a part of it, and say no more for so long."""
 
     def behave(request: BaseHTTPRequestHandler) -> None:
         send_half(request)

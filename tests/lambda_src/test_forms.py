@@ -241,7 +241,7 @@ def test_no_content_type_takes_long(content_type: str) -> None:
     assert time.process_time() - started < 0.5
 
 
-def test_only_who_sends_a_form_waits_for_its_parser() -> None:
+def test_only_a_form_waits_for_its_parser() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(SOURCES)!r})

@@ -83,7 +83,7 @@ def test_without_an_allowed_origin_there_is_no_word_of_one(
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x"]
 )
-def test_a_image_in_json_is_decoded(
+def test_an_image_in_json_is_decoded(
     proxy: Proxy, runtime: SageMakerRuntime, content_type: str
 ) -> None:
     response = proxy.call(json_body({"image": encoded(PNG)}), content_type=content_type)
@@ -112,7 +112,7 @@ def test_the_bytes_decide_the_format_not_the_header(
     assert runtime.requests[0].headers["Content-Type"] == "image/jpeg"
 
 
-def test_a_image_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:
+def test_an_image_of_exactly_4_mib_is_accepted(proxy: Proxy, runtime: SageMakerRuntime) -> None:
     image = JPEG.ljust(MAX_BYTES, b"\0")
 
     assert proxy.call(image).status == 200
@@ -129,7 +129,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
     ("no body", b"", "image/jpeg", [], 400, "empty_body"),
     ("no json body", b"", "application/json", [], 400, "empty_body"),
     ("an empty image in json", {"image": ""}, "application/json", [], 400, "empty_body"),
-    ("text for a image", b"hello", "image/jpeg", [], 415, "unsupported_image"),
+    ("text for an image", b"hello", "image/jpeg", [], 415, "unsupported_image"),
     ("a GIF", b"GIF89a" + bytes(20), "image/png", [], 415, "unsupported_image"),
     ("RIFF, but sound", b"RIFF\0\0\0\0WAVEfmt ", "image/webp", [], 415, "unsupported_image"),
     (
@@ -180,7 +180,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
     ("body", "content_type", "query", "status", "code"),
     [pytest.param(*case[1:], id=case[0]) for case in BAD_REQUESTS],
 )
-def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
+def test_a_bad_request_is_refused_before_the_endpoint_is_invoked(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     body: Any,

@@ -83,9 +83,7 @@ def test_anything_else_is_unavailable_within_two_seconds(
     assert "FailedRequests" not in capsys.readouterr().out
 
 
-def test_sagemaker_is_asked_once_by_many_checks(
-    proxy: Proxy, control_plane: SageMakerRuntime
-) -> None:
+def test_many_checks_call_sagemaker_once(proxy: Proxy, control_plane: SageMakerRuntime) -> None:
     assert [check(proxy).status for _ in range(20)] == [200] * 20
     assert len(control_plane.requests) == 1
 

@@ -49,7 +49,7 @@ def test_no_json_takes_much_memory(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("brackets", [1, 64, 65])
-def test_what_is_wrong_is_said_either_way(brackets: int) -> None:
+def test_the_error_names_the_problem_either_way(brackets: int) -> None:
     body = b"[" * brackets + b"]" * brackets
     error = refuse(body)
     assert isinstance(error, InvalidRequestError)

@@ -1,4 +1,4 @@
-"""What the proxy tells of a image by its header; tests/model_code holds it beside Pillow."""
+"""What the proxy tells of an image by its header; tests/model_code holds it beside Pillow."""
 
 import ast
 import contextlib
@@ -74,7 +74,7 @@ def test_more_pixels_than_the_container_takes_are_refused(make: object) -> None:
 
 @pytest.mark.parametrize("make", [jpeg, png, lossy_webp])
 @pytest.mark.parametrize("size", [(0, 9), (9, 0)])
-def test_a_image_without_pixels_is_refused(make: object, size: tuple[int, int]) -> None:
+def test_an_image_without_pixels_is_refused(make: object, size: tuple[int, int]) -> None:
     assert callable(make)
     with pytest.raises(UnreadableImageError, match=f"{size[0]} x {size[1]} pixels"):
         check_image(make(*size))
@@ -85,7 +85,7 @@ ENDS = dict(zip(IMAGES, [2 + 9, 8 + 18, 30, 25, 30], strict=True))
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_a_image_that_is_cut_tells_its_size_or_is_refused(image: bytes) -> None:
+def test_an_image_that_is_cut_tells_its_size_or_is_refused(image: bytes) -> None:
     for length in range(16, len(image)):
         if length >= ENDS[image]:
             assert check_image(image[:length]).size == SIZE

@@ -12,7 +12,7 @@ LEAST = dict.fromkeys(ALL_NAMES, 0)
 
 
 @pytest.mark.parametrize("value", [MEASUREMENTS, LEAST, MAX_BY_MEASUREMENT, {}])
-def test_numbers_within_their_bounds_are_taken(value: dict[str, float]) -> None:
+def test_numbers_within_their_bounds_are_accepted(value: dict[str, float]) -> None:
     assert parse_measurements(value) == (value, [])
 
 

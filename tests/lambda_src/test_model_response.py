@@ -14,7 +14,7 @@ CLASSIFICATION = {"predictions": [PREDICTION, PREDICTION], "model": MODEL}
 
 
 @pytest.mark.parametrize("top_k", [None, 2, 5])
-def test_the_documented_response_is_taken(top_k: int | None) -> None:
+def test_the_documented_response_is_accepted(top_k: int | None) -> None:
     response = parse_classification(json.dumps(CLASSIFICATION).encode(), Parameters(top_k))
 
     assert response == Response(CLASSIFICATION, top_prediction=PREDICTION, top_probability=0.75)
@@ -217,7 +217,7 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
         parse_classification(raw, Parameters())
 
 
-def test_the_containers_words_are_taken_up_to_a_length() -> None:
+def test_the_containers_message_is_cut() -> None:
     raw = json.dumps({"code": "image_too_large", "message": "x" * 5000})
     rejection = parse_rejection(413, raw)
 

@@ -95,7 +95,7 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
     ("model's 404", model_error(404, {"code": "not_found"}), 502, "model_failed", None, 1),
     ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_response", None, 1),
     ("reset", reset, 502, "endpoint_unreachable", None, 2),
-    ("half an response", send_half, 502, "invalid_endpoint_response", None, 1),
+    ("half a response", send_half, 502, "invalid_endpoint_response", None, 1),
     ("silence", silence(LONG_SILENCE_SECONDS), 504, "endpoint_timeout", None, 2),
     (
         "silence after half",
@@ -233,7 +233,7 @@ def test_no_credentials_are_as_bad_as_wrong_ones(
 
 
 @pytest.mark.parametrize(("remaining", "status"), [(19_999, 503), (20_000, 200)])
-def test_with_too_little_time_left_nothing_is_asked(
+def test_with_too_little_time_left_the_endpoint_is_not_invoked(
     proxy: Proxy, runtime: SageMakerRuntime, remaining: int, status: int
 ) -> None:
     proxy.context.remaining_milliseconds = remaining
@@ -258,7 +258,7 @@ def test_with_too_little_time_left_nothing_is_asked(
         (reset, 502),
     ],
 )
-def test_a_model_that_is_down_is_hardly_asked_more_often_than_requests_come(
+def test_a_failing_model_gets_few_retries(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     behaviour: Behaviour,

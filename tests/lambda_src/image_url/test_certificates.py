@@ -92,7 +92,7 @@ def test_a_certificate_for_a_wildcard_will_do(url_proxy: UrlProxy) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x16\x03\x03", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_a_server_that_does_not_speak_tls_is_unreachable(
+def test_a_server_without_tls_is_unreachable(
     url_proxy: UrlProxy, server_without_tls: ImageServer, data: bytes
 ) -> None:
     server_without_tls.behaviour = say(data)

@@ -21,7 +21,7 @@ def slowly(behaviour: Behaviour) -> Behaviour:
 
 
 @pytest.mark.parametrize(("status", "returned"), [("200 OK", 200), ("404 Not Found", 422)])
-def test_a_fetch_is_measured_whether_it_brings_a_image_or_not(
+def test_a_fetch_is_measured_whether_it_brings_an_image_or_not(
     url_proxy: UrlProxy,
     server: ImageServer,
     capsys: pytest.CaptureFixture[str],
@@ -54,7 +54,7 @@ def test_an_address_that_is_refused_is_no_fetch(
     assert "url_fetch_latency_ms" not in output
 
 
-def test_a_image_that_is_sent_is_no_fetch(
+def test_an_image_that_is_sent_is_no_fetch(
     proxy: Proxy, url_proxy: UrlProxy, server: ImageServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url_proxy.fetch(server)

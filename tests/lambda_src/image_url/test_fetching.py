@@ -17,7 +17,7 @@ from tests.lambda_src.stand_in import SageMakerRuntime
 MAX_BYTES = 4 * 1024 * 1024
 
 
-def test_a_image_at_an_allowed_host_is_fetched_and_classified(
+def test_an_image_at_an_allowed_host_is_fetched_and_classified(
     url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime, looked_up: list[str]
 ) -> None:
     result = url_proxy.fetch(server, URL.replace("https://images", "HTTPS://Images"))
@@ -63,7 +63,7 @@ def test_an_address_may_have_any_path(
     assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
 
 
-def test_by_default_no_addresses_are_taken(
+def test_by_default_images_by_url_are_refused(
     proxy: Proxy, server: ImageServer, looked_up: list[str]
 ) -> None:
     result = proxy.call(json.dumps({"url": URL}).encode(), content_type="application/json")
@@ -105,7 +105,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("behaviour", [pytest.param(b, id=name) for name, b in BODIES.items()])
-def test_a_image_may_come_framed_in_any_way(
+def test_an_image_may_come_framed_in_any_way(
     url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime, behaviour: Behaviour
 ) -> None:
     server.behaviour = behaviour
@@ -114,7 +114,7 @@ def test_a_image_may_come_framed_in_any_way(
     assert runtime.requests[0].body == JPEG
 
 
-def test_a_image_of_exactly_4_mib_is_taken(
+def test_an_image_of_exactly_4_mib_is_accepted(
     url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime
 ) -> None:
     server.behaviour = respond(JPEG.ljust(MAX_BYTES, b"\0"))

@@ -32,7 +32,7 @@ RESPONSES: list[tuple[str, Behaviour, int, str, str]] = [
         "",
     ),
     (
-        "half a image",
+        "half an image",
         say(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", JPEG),
         422,
         "url_unreachable",

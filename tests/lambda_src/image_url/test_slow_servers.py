@@ -74,7 +74,7 @@ def test_a_slow_fetch_and_a_slow_endpoint_end_before_the_function_does() -> None
     assert DEADLINE_SECONDS + RESPONSE_RESERVE_SECONDS < FUNCTION_TIMEOUT_SECONDS
 
 
-def test_after_a_slow_fetch_nothing_is_asked_that_would_end_too_late(
+def test_after_a_slow_fetch_no_invocation_starts_that_would_end_too_late(
     proxy: Proxy, url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime
 ) -> None:
     def respond_late(connection: socket.socket) -> None:

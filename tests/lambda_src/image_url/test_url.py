@@ -24,7 +24,7 @@ ALLOWED = ("images.example.com", "*.example.org")
         ("https://xn--bcher-kva.example.org/", "xn--bcher-kva.example.org", "/"),
     ],
 )
-def test_an_address_is_taken_apart(url: str, host: str, target: str) -> None:
+def test_a_url_is_parsed(url: str, host: str, target: str) -> None:
     assert parse_image_url(url, ALLOWED) == ImageUrl(host, target)
 
 
@@ -82,7 +82,7 @@ def test_a_long_address_is_refused_at_once(part: str) -> None:
     assert time.perf_counter() - started < 0.5
 
 
-def test_what_is_taken_is_read_the_same_by_another_parser() -> None:
+def test_another_parser_reads_an_accepted_url_the_same() -> None:
     dice = random.Random(8)  # noqa: S311 - no secret: the same addresses each time
     characters = "a.:/@\\?#%[]-_ \t\n~0x1é。ſK\u200b443"  # noqa: RUF001 - what parsers stumble over
     taken = 0
