@@ -91,7 +91,7 @@ def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
     def ratio(module: str) -> float:
         # Of the same round, so that other work of the machine slows both alike.
         return statistics.median(
-            each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"] for each in rounds
+            float(each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"]) for each in rounds
         )
 
     def median(module: str, figure: str) -> str:

@@ -3,18 +3,37 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
+from classifier_proxy.errors import DeadlineTooShortError
+
+RESPONSE_RESERVE_SECONDS = 1.0
+"""Kept of the remaining time, to check, log and send the response."""
+
 Result = TypeVar("Result")
 
 
-def call_within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Wait so long, and no longer, for a call that has no deadline of its own.
+def check_time_left(remaining_seconds: float, call_seconds: float) -> None:
+    """Check that a call can end, and its response be sent, before the function is stopped.
 
-    The call runs in a thread. One that is given up cannot be stopped: it goes on in the background
-    until its own timeouts or the process end it, and nobody looks at what it brings.
+    Args:
+        remaining_seconds: time before the function is stopped.
+        call_seconds: the longest that the call may take.
+
+    Raises:
+        DeadlineTooShortError: it may not end in time.
+    """
+    if remaining_seconds < call_seconds + RESPONSE_RESERVE_SECONDS:
+        raise DeadlineTooShortError
+
+
+def call_within(seconds: float, call: Callable[[], Result]) -> Result:
+    """Limit the time of a call that has no deadline of its own.
+
+    The call runs in a thread, which cannot be stopped: after a timeout it goes on in the background
+    until its own timeouts or the process end it, and its result is dropped.
 
     Args:
         seconds: how long to wait.
-        call: what to do.
+        call: a function without arguments.
 
     Returns:
         What the call returns.

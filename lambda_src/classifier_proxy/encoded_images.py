@@ -3,9 +3,9 @@ import re
 from typing import Any
 
 from classifier_proxy.errors import InvalidBase64Error, InvalidRequestError
-from classifier_proxy.image_checks import check_size
+from classifier_proxy.image_checks import check_byte_count
 
-# A data: URL (RFC 2397) of base64; its media type does not count, as the bytes decide.
+# A data: URL (RFC 2397) of base64. Its media type is ignored: the bytes decide.
 _DATA_URL = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
 _WHITESPACE = b" \t\r\n"
 _INVALID = (
@@ -15,19 +15,16 @@ _INVALID = (
 
 
 def decode_image(encoded: Any) -> bytes:
-    """Decode an image that was sent as text, in time that is linear in its length.
+    """Decode an image from base64, in time that is linear in its length.
 
     Args:
         encoded: standard base64, with or without line breaks, padding and the prefix of a data:
             URL.
 
-    Returns:
-        The image's bytes.
-
     Raises:
-        InvalidRequestError: it is no text.
-        InvalidBase64Error: it is text of another form.
-        PayloadTooLargeError: the image has too many bytes; it is not decoded.
+        InvalidRequestError: it is not a string.
+        InvalidBase64Error: it is not base64.
+        PayloadTooLargeError: the image would have too many bytes; it is not decoded.
     """
     if not isinstance(encoded, str):
         raise InvalidRequestError('"image" must be a string of base64.')
@@ -39,7 +36,7 @@ def decode_image(encoded: Any) -> bytes:
         raise InvalidBase64Error(_INVALID) from error
     characters = characters.translate(None, _WHITESPACE)
     digits = characters.rstrip(b"=")
-    check_size(len(digits) * 3 // 4)
+    check_byte_count(len(digits) * 3 // 4)
     missing = -len(digits) % 4
     if len(characters) - len(digits) not in (0, missing):
         raise InvalidBase64Error(_INVALID)

@@ -1,161 +1,387 @@
-class ProxyError(Exception):
-    """What the proxy refuses or cannot do; `error_table.py` says how each is answered.
+"""Every error that the proxy returns; the API's documents are generated from these classes.
 
-    The text of an instance goes to the caller, so it never carries details of the inside; those
-    are in the exception it is chained from, which is logged. Without a text the table's is used.
+An error that may pass by itself is 503 or 429 with Retry-After, an invalid response of the endpoint
+502, a late one 504. So the container's own 503, for too many requests, stays 503, while every other
+5xx of it becomes 502.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+
+class ProxyError(Exception):
+    """An error that is returned to the caller.
+
+    Each subclass with a `status` is one error of the API. Its message is public and never carries
+    internal details: those are in the exception it is chained from, which is logged.
+
+    Args:
+        message: sentence for the caller; None: the class's own.
+
+    Attributes:
+        status: HTTP status.
+        code: snake_case name of the error, for programs.
+        message: sentence for people.
+        retry_after_seconds: value of the Retry-After header; None: no such header.
+        members: what the body has beside the error.
     """
+
+    status: int
+    code: str
+    message: str
+    retry_after_seconds: ClassVar[int | None] = None
+    members: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or self.message
+        super().__init__(self.message)
+
+
+def error_classes() -> list[type[ProxyError]]:
+    """Return the class of each error of the API, in the order of this file.
+
+    `ModelRejectionError` is not among them: its status and code come from the container.
+    """
+    classes = [value for value in globals().values() if isinstance(value, type)]
+    return [each for each in classes if issubclass(each, ProxyError) and "status" in vars(each)]
+
+
+def to_proxy_error(error: Exception) -> ProxyError:
+    """Return the error to respond with: an `InternalError` for anything but a `ProxyError`."""
+    return error if isinstance(error, ProxyError) else InternalError()
+
+
+class InternalError(ProxyError):
+    """A fault of the proxy itself."""
+
+    status = 500
+    code = "internal_error"
+    message = "Something went wrong on our side. Quote the request id to report it."
 
 
 class RouteNotFoundError(ProxyError):
     """No route has this method and path."""
 
+    status = 404
+    code = "route_not_found"
+    message = "There is nothing at this method and path."
+
 
 class RequestError(ProxyError):
-    """The caller's request cannot be used as it is."""
-
-
-class UnsupportedMediaTypeError(RequestError):
-    """The Content-Type is missing or is not one that is taken."""
+    """The caller's request is invalid."""
 
 
 class EmptyBodyError(RequestError):
-    """There is no picture in the request."""
+    """The request has no image."""
+
+    status = 400
+    code = "empty_body"
+    message = "The request has no image. Send its bytes as the body."
 
 
 class InvalidJsonError(RequestError):
-    """The body says that it is JSON and is not."""
+    """The Content-Type is JSON and the body is not."""
+
+    status = 400
+    code = "invalid_json"
+    message = "The body is not valid JSON."
 
 
 class InvalidRequestError(RequestError):
-    """The body, the form or the event is not one of the documented members and types."""
+    """The body, the form or the event has other members or types than the documented ones."""
+
+    status = 400
+    code = "invalid_request"
+    message = 'The body must be a JSON object such as {"image": "<base64>"}.'
 
 
 class InvalidBase64Error(RequestError):
     """The image in the JSON body or the event is not base64."""
 
+    status = 400
+    code = "invalid_base64"
+    message = '"image" is not valid base64.'
+
 
 class InvalidTopKError(RequestError):
     """The parameter top_k is neither a whole number from 1 nor "all"."""
+
+    status = 400
+    code = "invalid_top_k"
+    message = 'top_k is neither a whole number from 1 nor "all".'
 
 
 class InvalidOrderError(RequestError):
     """The parameter order is not one of its values, or excludes another parameter."""
 
+    status = 400
+    code = "invalid_order"
+    message = 'order is not "score" or "class", or excludes top_k.'
+
 
 class InvalidScoresError(RequestError):
     """The parameter scores is not one of its values."""
 
+    status = 400
+    code = "invalid_scores"
+    message = 'scores is not "probabilities" or "logits".'
+
 
 class ResponseTooLargeError(RequestError):
-    """So many classes were requested that Lambda cannot return the response."""
+    """Lambda cannot return a response with so many classes."""
+
+    status = 400
+    code = "response_too_large"
+    message = (
+        "The response with so many classes is larger than the 6 MB that Lambda returns."
+        " Request fewer with top_k."
+    )
 
 
 class PayloadTooLargeError(RequestError):
-    """The picture has more bytes than are taken."""
+    """The image has too many bytes."""
 
-
-class UnsupportedImageError(RequestError):
-    """The bytes are none of the picture formats that are taken."""
+    status = 413
+    code = "payload_too_large"
+    message = "The image has too many bytes. Send a smaller one."
 
 
 class ImageTooLargeError(RequestError):
-    """The picture has more pixels than are taken."""
+    """The image has too many pixels."""
+
+    status = 413
+    code = "image_too_large"
+    message = "The image has too many pixels. Send a smaller one."
 
 
 class UnreadableImageError(RequestError):
-    """The picture's header says that no decoder will read it, or not at a bearable price."""
+    """No decoder reads an image with this header, or only at too high a cost."""
+
+    status = 422
+    code = "unreadable_image"
+    message = "The image's header is not that of a readable image."
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The Content-Type is missing or not supported."""
+
+    status = 415
+    code = "unsupported_media_type"
+    message = "This Content-Type is not supported."
+
+
+class UnsupportedImageError(RequestError):
+    """The bytes are not of a supported image format."""
+
+    status = 415
+    code = "unsupported_image"
+    message = "The body is not a JPEG, PNG or WebP image."
 
 
 class UrlDisabledError(RequestError):
-    """The picture is named by its address, which this deployment does not allow."""
+    """This deployment does not fetch images by URL."""
+
+    status = 400
+    code = "url_disabled"
+    message = "This API does not fetch images by URL. Send the image itself."
 
 
 class InvalidUrlError(RequestError):
-    """What is given as the picture's address is none of the form that is taken."""
+    """The image's URL does not have the documented form."""
+
+    status = 400
+    code = "invalid_url"
+    message = (
+        '"url" must be https://host/path?query: the name of a host, no port but 443, no user'
+        " name, no fragment, at most 2048 characters and all of them ASCII."
+    )
 
 
 class UrlNotAllowedError(RequestError):
-    """The picture's address is on a host that is not allowed, or not on the public internet."""
+    """The host of the image's URL is not allowed, or not on the public internet."""
+
+    status = 400
+    code = "url_not_allowed"
+    message = 'This API does not fetch images from the host in "url".'
 
 
+# 422 and not 502 or 504: the caller chooses the URL, and must not be able to set off the operator's
+# alarm on 5xx.
 class UrlUnreachableError(RequestError):
-    """The host of the picture's address cannot be reached, trusted or understood."""
+    """No valid connection or HTTP response from the host of the image's URL."""
+
+    status = 422
+    code = "url_unreachable"
+    message = 'No connection to the host in "url" could be made or kept.'
 
 
 class UrlFailedError(RequestError):
-    """The host of the picture's address answered, but not with a picture."""
+    """The host of the image's URL responded, but not with an image."""
+
+    status = 422
+    code = "url_failed"
+    message = 'The host in "url" did not respond with an image.'
 
 
 class UrlTimeoutError(RequestError):
-    """The picture did not arrive from its address in time."""
+    """The image was not fetched from its URL in time."""
+
+    status = 422
+    code = "url_timeout"
+    message = 'The image did not arrive from the address in "url" in time.'
+
+
+MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
+    {
+        400: frozenset(
+            {
+                "empty_body",
+                "invalid_order",
+                "invalid_request",
+                "invalid_scores",
+                "invalid_top_k",
+                "logits_unavailable",
+            }
+        ),
+        413: frozenset({"image_too_large", "payload_too_large"}),
+        415: frozenset({"unsupported_image", "unsupported_media_type"}),
+        422: frozenset({"unreadable_image"}),
+    }
+)
+"""The container's errors that are passed on: codes by status, as in
+`model_code/classifier/errors.py`. Of any other code only the status and the message are."""
 
 
 class ModelRejectionError(RequestError):
-    """The model's container refused the request with one of the statuses of its contract.
+    """The model's container rejected the request.
 
     Args:
-        status: the container's HTTP status, one of `MODEL_REJECTIONS`.
-        code: the container's error code, snake_case.
-        message: the container's sentence for the caller.
+        status: the container's HTTP status, a key of `MODEL_REJECTIONS`.
+        code: the container's error code; None: it sent none that is documented.
+        message: the container's sentence for the caller; None: it sent none.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    code = "rejected_by_model"
+    message = "The model rejected the image."
+
+    def __init__(self, status: int, code: str | None = None, message: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
+        self.code = code or self.code
 
 
 class EndpointError(ProxyError):
-    """The endpoint did not classify a request that had nothing wrong with it."""
-
-
-class DeadlineTooShortError(EndpointError):
-    """Too little time is left for a call of the endpoint to end before the function does."""
-
-
-class ModelNotReadyError(EndpointError):
-    """The endpoint is still loading the model."""
+    """The endpoint did not classify a valid request."""
 
 
 class EndpointThrottledError(EndpointError):
     """SageMaker limits the rate of calls."""
 
-
-class EndpointUnavailableError(EndpointError):
-    """SageMaker has nothing in service to call at the moment."""
-
-
-class EndpointMissingError(EndpointError):
-    """There is no endpoint of the configured name."""
+    status = 429
+    code = "throttled"
+    message = "Too many requests. Try again in a moment."
+    retry_after_seconds = 1
 
 
 class EndpointAccessDeniedError(EndpointError):
-    """The function's role may not call the endpoint, or has no valid credentials."""
+    """The function's role may not invoke the endpoint, or has no valid credentials."""
 
-
-class EndpointTimeoutError(EndpointError):
-    """The endpoint did not answer in time."""
+    status = 500
+    code = "endpoint_access_denied"
+    message = "The API is not allowed to invoke the model's endpoint."
 
 
 class EndpointUnreachableError(EndpointError):
     """No connection to the endpoint could be made or kept."""
 
+    status = 502
+    code = "endpoint_unreachable"
+    message = "The connection to the model's endpoint failed."
+
 
 class EndpointFailedError(EndpointError):
-    """SageMaker answered with an error of its own."""
+    """SageMaker responded with an error of its own."""
+
+    status = 502
+    code = "endpoint_failed"
+    message = "The model's endpoint responded with an error."
 
 
 class ModelFailedError(EndpointError):
-    """The model's container answered with an error that is no fault of the request."""
+    """The model's container responded with an error to a valid request."""
+
+    status = 502
+    code = "model_failed"
+    message = "The model failed on this request."
+
+
+class InvalidEndpointResponseError(EndpointError):
+    """The endpoint's response is not the documented one."""
+
+    status = 502
+    code = "invalid_endpoint_response"
+    message = "The model's endpoint returned an invalid response."
+
+
+class DeadlineTooShortError(EndpointError):
+    """Too little time is left to invoke the endpoint before the function is stopped."""
+
+    status = 503
+    code = "deadline_too_short"
+    message = "Too little time was left to invoke the model. Try again."
+    retry_after_seconds = 1
+
+
+class ModelNotReadyError(EndpointError):
+    """The endpoint is still loading the model."""
+
+    status = 503
+    code = "model_not_ready"
+    message = "The model is being loaded. Try again in a few seconds."
+    retry_after_seconds = 5
+
+
+class EndpointUnavailableError(EndpointError):
+    """SageMaker has no instance in service at the moment."""
+
+    status = 503
+    code = "endpoint_unavailable"
+    message = "The model's endpoint is not available. Try again in a few seconds."
+    retry_after_seconds = 5
 
 
 class ModelOverloadedError(EndpointError):
-    """The model's container has more requests than it can take."""
+    """The queue of the model's container is full."""
+
+    status = 503
+    code = "overloaded"
+    message = "The model has too many requests. Try again in a moment."
+    retry_after_seconds = 1
 
 
 class EndpointNotInServiceError(EndpointError):
-    """The endpoint serves nothing, or its state could not be found out."""
+    """The endpoint is not in service, or its status is unknown."""
+
+    status = 503
+    code = "endpoint_not_in_service"
+    message = "The model's endpoint is not in service, or its state is not known. Try again later."
+    retry_after_seconds = 30
+    members = MappingProxyType({"status": "unavailable"})
 
 
-class InvalidEndpointAnswerError(EndpointError):
-    """The endpoint's answer is not the documented one."""
+class EndpointMissingError(EndpointError):
+    """There is no endpoint of the configured name."""
+
+    status = 503
+    code = "endpoint_missing"
+    message = "The model's endpoint does not exist yet or any more. Try again later."
+    retry_after_seconds = 30
+
+
+class EndpointTimeoutError(EndpointError):
+    """The endpoint did not respond in time."""
+
+    status = 504
+    code = "endpoint_timeout"
+    message = "The model did not respond in time."

@@ -1,4 +1,4 @@
-"""multipart/form-data, by python-multipart. Imported with the first such request."""
+"""multipart/form-data, parsed by python-multipart. Imported with the first such request."""
 
 import logging
 import re
@@ -18,12 +18,12 @@ _EXPECTED = (
     "Send one file, the image, and nothing beside it but the fields"
     f" {', '.join(sorted(PARAMETER_NAMES))}; with curl: --form image=@image.jpg."
 )
-_NO_FORM = (
+_INVALID = (
     "The body is not the multipart/form-data that its Content-Type says. Let the HTTP client write"
     f" both. {_EXPECTED}"
 )
 
-# It logs a warning for each malformed body; the response tells the sender already.
+# It logs a warning for each malformed body, which the response already reports.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
@@ -36,18 +36,17 @@ class _Part:
 
 
 def parse_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
-    """Read a form of one file, in time that is linear in its length.
+    """Parse a form with one file, in time that is linear in its length.
 
     Args:
         content_type: the header's value, with the boundary.
         body: the whole body.
 
     Returns:
-        The file's bytes, and the text of each field beside it, by name; the names are some of
-        `PARAMETER_NAMES`.
+        The file's bytes, and the text of each field by its name, one of `PARAMETER_NAMES`.
 
     Raises:
-        InvalidRequestError: it is no such form, or has more parts than `MAX_PARTS`, no file,
+        InvalidRequestError: it is not such a form, or has more parts than `MAX_PARTS`, no file,
             several files, or another field.
     """
     boundary = _boundary(content_type)
@@ -85,12 +84,12 @@ def parse_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
-        raise InvalidRequestError(_NO_FORM) from error
+        raise InvalidRequestError(_INVALID) from error
     if not complete:
         raise InvalidRequestError(
             f"The form ends before its last boundary. Send all of it. {_EXPECTED}"
         )
-    return _one_file(parts)
+    return _file_and_fields(parts)
 
 
 def _boundary(content_type: str) -> bytes:
@@ -107,18 +106,16 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _check_delimiters(delimiter: bytes, body: bytes) -> None:
-    """Refuse what the parser reads byte by byte, and no client writes: 4 MiB take it seconds.
-
-    That is what starts like a boundary within a file, and blanks after a boundary.
-    """
+    # The parser needs seconds for 4 MiB of what starts like a boundary within a file, and of blanks
+    # after a boundary. No client writes these.
     # Another may be before the first part.
     if body.count(b"\r\n" + delimiter) > MAX_PARTS + 1:
         raise InvalidRequestError(f"The form has more than {MAX_PARTS} parts. {_EXPECTED}")
     if re.search(rb"%s[ \t]{%d}" % (re.escape(delimiter), _MAX_BLANKS), body):
-        raise InvalidRequestError(_NO_FORM)
+        raise InvalidRequestError(_INVALID)
 
 
-def _one_file(parts: list[_Part]) -> tuple[bytes, dict[str, str]]:
+def _file_and_fields(parts: list[_Part]) -> tuple[bytes, dict[str, str]]:
     files: list[bytes] = []
     fields: dict[str, str] = {}
     for part in parts:

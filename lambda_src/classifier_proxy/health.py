@@ -5,35 +5,32 @@ from typing import Any, Protocol
 from classifier_proxy.errors import EndpointError, EndpointNotInServiceError
 
 CACHE_SECONDS = 30.0
-"""Anyone may ask, without a key; SageMaker is asked at most this often by each environment."""
+"""`GET /health` needs no key, so DescribeEndpoint is called at most this often."""
 
 SERVING_STATUSES = frozenset(
     {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 )
-"""The endpoint statuses of DescribeEndpoint in which requests are answered: an update is blue/green
-and leaves the old fleet serving, and a failed rollback leaves a mix of both."""
+"""The values of DescribeEndpoint's EndpointStatus in which the endpoint serves: during a blue/green
+update the old fleet does, and after a failed rollback a mix of both."""
 
 
 class DescribedEndpoint(Protocol):
-    """Something that knows an endpoint's state."""
+    """An endpoint whose status can be read."""
 
     def status(self) -> str:
-        """Ask for the endpoint's status.
-
-        Returns:
-            One of the values of DescribeEndpoint's EndpointStatus.
+        """Return DescribeEndpoint's EndpointStatus.
 
         Raises:
-            EndpointError: it could not be found out.
+            EndpointError: it could not be read.
         """
 
 
 class Health:
-    """Says whether the endpoint is in service.
+    """The status of an endpoint, cached.
 
     Args:
-        endpoint: whose state it is.
-        clock: seconds that only grow.
+        endpoint: the endpoint to describe.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -45,16 +42,15 @@ class Health:
         self._fresh_until = float("-inf")
 
     def check(self) -> dict[str, Any]:
-        """Find out, or remember for `CACHE_SECONDS` what was found out, failures included.
+        """Return `{"status": "ok", "endpoint_status": one of SERVING_STATUSES}`.
 
-        Returns:
-            `{"status": "ok", "endpoint_status": one of SERVING_STATUSES}`.
+        The status, or the failure to read it, is cached for `CACHE_SECONDS`.
 
         Raises:
-            EndpointNotInServiceError: the endpoint serves nothing, or its state is not known.
+            EndpointNotInServiceError: the endpoint is not in service, or its status is unknown.
         """
         if self._clock() >= self._fresh_until:
-            self._status = self._ask()
+            self._status = self._read_status()
             self._fresh_until = self._clock() + CACHE_SECONDS
         if isinstance(self._status, EndpointError):
             raise EndpointNotInServiceError from self._status
@@ -62,7 +58,7 @@ class Health:
             raise EndpointNotInServiceError
         return {"status": "ok", "endpoint_status": self._status}
 
-    def _ask(self) -> str | EndpointError:
+    def _read_status(self) -> str | EndpointError:
         try:
             return self._endpoint.status()
         except EndpointError as error:

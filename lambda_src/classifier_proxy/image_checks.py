@@ -1,4 +1,9 @@
-from typing import NamedTuple
+"""What can be checked of an image without decoding it: its format and, by its header, its size."""
+
+import re
+import struct
+from itertools import islice
+from typing import Any, NamedTuple
 
 from classifier_proxy.errors import (
     EmptyBodyError,
@@ -7,88 +12,90 @@ from classifier_proxy.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from classifier_proxy.image_headers import PictureSize, has_more_jpeg_scans, read_size
 
-MAXIMUM_IMAGE_BYTES = 4 * 1024 * 1024
-"""4 MiB: in base64 it still fits the 6 MB that Lambda takes in one synchronous call."""
+MAX_IMAGE_BYTES = 4 * 1024 * 1024
+"""4 MiB: in base64 it still fits the 6 MB of a synchronous invocation of Lambda."""
 
-MAXIMUM_PIXELS = 25_000_000
+MAX_PIXELS = 25_000_000
 """As in the container (`model_code/classifier/image/decoding.py`), where the reason is."""
 
-MAXIMUM_JPEG_SCANS = 128
+MAX_JPEG_SCANS = 128
 """As in the container too."""
+
+MAX_HEADER_PARTS = 1000
+"""Segments or chunks that are read to find the size; real images have tens before it."""
+
+# The last of a marker's fill bytes and its kind; 0 is none, there 0xFF stands for itself.
+_JPEG_MARKER = re.compile(rb"\xff[^\xff]")
+_JPEG_START_OF_SCAN = 0xDA
+# SOF0 to 15 without DHT, JPG and DAC among them, and DHP, the frame of a hierarchical image.
+_JPEG_FRAMES = {0xDE, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+# All others (RSTn, SOI, EOI, what is reserved) consist of the marker alone.
+_JPEG_SEGMENTS = {*_JPEG_FRAMES, 0xC4, 0xCC, 0xFE, *range(0xDB, 0xF0)}
+# The pattern counts in a fifth of the time of bytes.count.
+_JPEG_SCAN = re.compile(rb"\xff\xda")
+# By color type. Pillow skips pixels, and other headers, before a header of one of these.
+_PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_ENDS_EARLY = "The image's header ends before its width and height; send the whole image."
+
+
+class ImageSize(NamedTuple):
+    """Width and height in pixels, as stored: an orientation in the EXIF data is not applied."""
+
+    width: int
+    height: int
 
 
 class CheckedImage(NamedTuple):
-    """What is known of a picture that nothing speaks against.
+    """What is known of an image that passed the checks.
 
     Attributes:
         media_type: its true format, "image/jpeg", "image/png" or "image/webp".
-        size: None where its header does not tell; the container will see.
+        size: None where its header does not tell; the container decides.
     """
 
     media_type: str
-    size: PictureSize | None
+    size: ImageSize | None
 
 
 def check_image(image: bytes) -> CheckedImage:
-    """Check what can be told of a picture without decoding it.
+    """Check an image without decoding it.
 
-    The bytes decide, not what the caller calls them: a JPEG sent as image/png is a JPEG. What the
-    container would decode is never refused; where the header leaves a doubt, the picture passes.
-
-    Args:
-        image: the picture's bytes.
-
-    Returns:
-        Its true format and its size.
+    The bytes decide, not the Content-Type: a JPEG sent as image/png is a JPEG. An image that the
+    container would decode is never refused; where the header leaves a doubt, the image passes.
 
     Raises:
         EmptyBodyError: there is not one byte.
-        PayloadTooLargeError: there are more than `MAXIMUM_IMAGE_BYTES`.
-        UnsupportedImageError: the bytes start like none of the three formats; the text names what
-            they are instead, where that is known.
-        UnreadableImageError: more scans than `MAXIMUM_JPEG_SCANS`, no size, or a side of 0 pixels.
-        ImageTooLargeError: more pixels than `MAXIMUM_PIXELS`.
+        PayloadTooLargeError: more bytes than `MAX_IMAGE_BYTES`.
+        UnsupportedImageError: none of the three formats; the message names the format, if known.
+        UnreadableImageError: more scans than `MAX_JPEG_SCANS`, no size, or a side of 0 pixels.
+        ImageTooLargeError: more pixels than `MAX_PIXELS`.
     """
     if not image:
         raise EmptyBodyError
-    check_size(len(image))
+    check_byte_count(len(image))
     media_type = _media_type(image)
     if media_type is None:
-        raise UnsupportedImageError(_foreign(image))
-    if media_type == "image/jpeg" and has_more_jpeg_scans(image, MAXIMUM_JPEG_SCANS):
-        raise UnreadableImageError(
-            f"The JPEG has more than {MAXIMUM_JPEG_SCANS} scans; save it again."
-        )
-    size = read_size(image, media_type)
+        raise UnsupportedImageError(_describe_unsupported(image))
+    if media_type == "image/jpeg" and _has_too_many_scans(image):
+        raise UnreadableImageError(f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again.")
+    size = _SIZE_READERS[media_type](image)
     if size is not None:
         _check_pixels(size)
     return CheckedImage(media_type, size)
 
 
-def check_size(byte_count: int) -> None:
-    """Refuse a picture of too many bytes.
-
-    Args:
-        byte_count: bytes of the picture once decoded from base64.
-
-    Raises:
-        PayloadTooLargeError: more than `MAXIMUM_IMAGE_BYTES`.
-    """
-    if byte_count > MAXIMUM_IMAGE_BYTES:
+def check_byte_count(count: int) -> None:
+    """Raise PayloadTooLargeError where an image has more bytes than `MAX_IMAGE_BYTES`."""
+    if count > MAX_IMAGE_BYTES:
         raise PayloadTooLargeError(
-            f"The image has {byte_count} bytes; at most {MAXIMUM_IMAGE_BYTES} (4 MiB) are accepted."
+            f"The image has {count} bytes; at most {MAX_IMAGE_BYTES} (4 MiB) are accepted."
             " Send a smaller one."
         )
 
 
 def starts_like_an_image(body: bytes) -> bool:
-    """Tell whether a body is probably an image, be it one that was converted to text.
-
-    Args:
-        body: the bytes.
-    """
+    """Return whether a body is probably an image, even one that was converted to text."""
     return _media_type(body) is not None or body.startswith(("\ufffd".encode(), b"\x89PNG"))
 
 
@@ -102,19 +109,98 @@ def _media_type(image: bytes) -> str | None:
     return None
 
 
-def _foreign(body: bytes) -> str:
-    # Here, so that only who sends another format waits for this import.
-    from classifier_proxy.foreign_bodies import describe
+def _describe_unsupported(body: bytes) -> str | None:
+    # Here, so that only another format waits for this import.
+    from classifier_proxy.unsupported_bodies import describe
 
-    return describe(body) or "The body is not a JPEG, PNG or WebP image."
+    return describe(body)
 
 
-def _check_pixels(size: PictureSize) -> None:
+def _check_pixels(size: ImageSize) -> None:
     width, height = size
     if not width or not height:
-        raise UnreadableImageError(f"The picture's header says {width} x {height} pixels.")
-    if width * height > MAXIMUM_PIXELS:
+        raise UnreadableImageError(f"The image's header says {width} x {height} pixels.")
+    if width * height > MAX_PIXELS:
         raise ImageTooLargeError(
-            f"The image has {width} x {height} pixels; at most {MAXIMUM_PIXELS // 1_000_000}"
+            f"The image has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000}"
             " megapixels are accepted. Send a smaller one."
         )
+
+
+def _has_too_many_scans(image: bytes) -> bool:
+    # Those of a thumbnail count too, as in the container.
+    return next(islice(_JPEG_SCAN.finditer(image), MAX_JPEG_SCANS, None), None) is not None
+
+
+# The sizes are read as Pillow does, which decides in the container: of several sizes the last one
+# before the pixels counts, odd orders and junk are skipped, and nothing inside a segment is read,
+# such as the thumbnail of EXIF data. None: a decoder may find a size where these do not look.
+
+
+def _jpeg_size(image: bytes) -> ImageSize | None:
+    size = None
+    position = 2
+    for _ in range(MAX_HEADER_PARTS):
+        marker = _JPEG_MARKER.search(image, position)
+        kind = _JPEG_START_OF_SCAN if marker is None else image[marker.end() - 1]
+        if marker is None or kind == _JPEG_START_OF_SCAN:
+            return _found(size)
+        position = marker.end()
+        if kind in _JPEG_FRAMES:
+            height, width = _unpack(">HH", image, position + 3)
+            size = ImageSize(width, height)
+        if kind in _JPEG_SEGMENTS:
+            position += int.from_bytes(image[position : position + 2], "big")
+    return None
+
+
+def _png_size(image: bytes) -> ImageSize | None:
+    size = None
+    position = 8
+    for _ in range(MAX_HEADER_PARTS):
+        kind = image[position + 4 : position + 8]
+        if kind in (b"", b"IEND"):
+            return _found(size)
+        if kind in (b"IDAT", b"fdAT"):
+            return size
+        if kind == b"IHDR":
+            width, height, depth, color_type = _unpack(">IIBB", image, position + 8)
+            if depth not in _PNG_DEPTHS.get(color_type, ()):
+                return None
+            size = ImageSize(width, height)
+        # Besides its content a chunk has its length, its kind and a checksum.
+        position += 12 + int.from_bytes(image[position : position + 4], "big")
+    return None
+
+
+def _webp_size(image: bytes) -> ImageSize | None:
+    [kind] = _unpack("4s", image, 12)
+    if kind == b"VP8 ":
+        start_code, width, height = _unpack("<3sHH", image, 23)
+        # The two highest bits of each scale the image on a screen.
+        size = ImageSize(width & 0x3FFF, height & 0x3FFF)
+        return size if start_code == b"\x9d\x01\x2a" else None
+    if kind == b"VP8L":
+        signature, bits = _unpack("<BI", image, 20)
+        size = ImageSize((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        return size if signature == 0x2F else None
+    if kind == b"VP8X":
+        width, width_high, height, height_high = _unpack("<HBHB", image, 24)
+        return ImageSize((width_high << 16 | width) + 1, (height_high << 16 | height) + 1)
+    return None
+
+
+_SIZE_READERS = {"image/jpeg": _jpeg_size, "image/png": _png_size, "image/webp": _webp_size}
+
+
+def _unpack(layout: str, image: bytes, position: int) -> tuple[Any, ...]:
+    try:
+        return struct.unpack_from(layout, image, position)
+    except struct.error as error:
+        raise UnreadableImageError(_ENDS_EARLY) from error
+
+
+def _found(size: ImageSize | None) -> ImageSize:
+    if size is None:
+        raise UnreadableImageError(_ENDS_EARLY)
+    return size

@@ -3,24 +3,30 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from classifier_proxy.error_table import MODEL_REJECTIONS, REJECTED_BY_MODEL
-from classifier_proxy.errors import InvalidEndpointAnswerError, ModelRejectionError
-from classifier_proxy.measurements import parse_measurements
+from classifier_proxy.errors import (
+    MODEL_REJECTIONS,
+    InvalidEndpointResponseError,
+    ModelRejectionError,
+)
 from classifier_proxy.parameters import Parameters
 
-LONGEST_MESSAGE_CHARACTERS = 500
+MAX_MESSAGE_CHARACTERS = 500
+
+MAX_BY_MEASUREMENT = {"entropy": 20.0, "brightness": 1.0, "sharpness": 1.0}
+"""The container's measurements of an image and its prediction, each from 0. Entropy is in nats, at
+most the logarithm of the number of classes: 20 is that of more than 400 million."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a request is answered with, and what only we want to know.
+class Response:
+    """The body of a 200, and what is only logged and counted.
 
     Attributes:
-        body: of the 200.
-        measurements: of the picture and its prediction, as `parse_measurements` describes them.
-        invalid_measurements: names of those that came and could not be used.
+        body: JSON object.
+        measurements: value by name, of `MAX_BY_MEASUREMENT`.
+        invalid_measurements: names of the measurements that were dropped.
         top_prediction: of the predictions in the body, the one with the highest score.
-        top_probability: its probability; None where the logits of some classes alone do not tell.
+        top_probability: its probability; None where the logits of only some classes are known.
     """
 
     body: dict[str, Any]
@@ -30,22 +36,22 @@ class Answer:
     top_probability: float | None = None
 
 
-def parse_classification(raw: bytes, parameters: Parameters) -> Answer:
-    """Check the container's answer and keep the documented keys of it.
+def parse_classification(raw: bytes, parameters: Parameters) -> Response:
+    """Check the container's response and keep its documented members.
 
-    SageMaker passes any 200 on, so a proxy's HTML page or an empty body looks like success.
+    SageMaker passes on any 200, so a proxy's HTML page or an empty body looks like success.
 
     Args:
-        raw: the body of the endpoint's answer.
+        raw: the body of the endpoint's response.
         parameters: which predictions were requested.
 
     Returns:
         `{"predictions": [{"label", "index", "probability"}, ...], "model": {"name", "version"}}`,
-        with "logit" in place of "probability" where logits were requested, and the measurements
-        of a container that makes any: wrong ones fail no request.
+        with "logit" in place of "probability" where logits were requested, and the valid
+        measurements: an invalid one fails no request.
 
     Raises:
-        InvalidEndpointAnswerError: it is anything else; chained from what was wrong.
+        InvalidEndpointResponseError: it is anything else; chained from the reason.
     """
     score = "logit" if parameters.scores == "logits" else "probability"
     try:
@@ -54,16 +60,64 @@ def parse_classification(raw: bytes, parameters: Parameters) -> Answer:
         _check_classes([prediction["index"] for prediction in predictions], parameters)
         model = {key: _text(document["model"][key]) for key in ("name", "version")}
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise InvalidEndpointAnswerError from error
+        raise InvalidEndpointResponseError from error
     measurements, invalid = parse_measurements(document.get("measurements", {}))
     top = max(predictions, key=lambda prediction: prediction[score])
-    return Answer(
+    return Response(
         {"predictions": predictions, "model": model},
         measurements,
         invalid,
         top,
         _top_probability(predictions, top, parameters),
     )
+
+
+def parse_measurements(value: Any) -> tuple[dict[str, float], list[str]]:
+    """Keep the valid measurements: an implausible one would raise a false alarm.
+
+    Args:
+        value: the container's measurements by name.
+
+    Returns:
+        The valid ones by name, and the names of the invalid ones; where `value` is not an object,
+        all names.
+    """
+    if not isinstance(value, dict):
+        return {}, list(MAX_BY_MEASUREMENT)
+    present = [name for name in MAX_BY_MEASUREMENT if name in value]
+    valid = {name: float(value[name]) for name in present if _is_plausible(name, value[name])}
+    return valid, [name for name in present if name not in valid]
+
+
+def parse_rejection(status: int, raw: str) -> ModelRejectionError:
+    """Read why the container rejected a request.
+
+    Args:
+        status: the container's HTTP status, a key of `MODEL_REJECTIONS`.
+        raw: the container's body, `{"code", "message"}` by its contract.
+
+    Returns:
+        The error to raise, with the container's message, cut to `MAX_MESSAGE_CHARACTERS`, and its
+        code; with the general ones of the class where they are not as documented.
+    """
+    try:
+        document = json.loads(raw)
+        code, message = _text(document["code"]), _text(document["message"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ModelRejectionError(status)
+    documented_code = code if code in MODEL_REJECTIONS[status] else None
+    return ModelRejectionError(status, documented_code, message[:MAX_MESSAGE_CHARACTERS])
+
+
+def _parse_prediction(value: Any, score: str) -> dict[str, Any]:
+    index, number = value["index"], value[score]
+    if type(index) is not int or index < 0:
+        raise ValueError("index is not a whole number from 0")
+    if type(number) not in (int, float) or not math.isfinite(number):
+        raise ValueError(f"{score} is not a finite number")
+    if score == "probability" and not 0 <= number <= 1:
+        raise ValueError("probability is not a number from 0 to 1")
+    return {"label": _text(value["label"]), "index": index, score: float(number)}
 
 
 def _check_classes(indices: list[int], parameters: Parameters) -> None:
@@ -88,40 +142,13 @@ def _top_probability(
         return probability
     if not parameters.lists_all_classes:
         return None
-    # The softmax's greatest: exp(top - top) over the sum.
+    # The softmax's maximum: exp(top - top) over the sum.
     return 1 / math.fsum(math.exp(each["logit"] - top["logit"]) for each in predictions)
 
 
-def parse_rejection(status: int, raw: str) -> ModelRejectionError:
-    """Read why the container refused a request.
-
-    Args:
-        status: the container's HTTP status, one of `MODEL_REJECTIONS`.
-        raw: the container's body, `{"code", "message"}` by its contract.
-
-    Returns:
-        The error to raise: the container's own words or, where it gave none of the documented
-        form, a general sentence; its code, or a general one where no document has its.
-    """
-    general_code, general_message = REJECTED_BY_MODEL
-    try:
-        document = json.loads(raw)
-        code, message = _text(document["code"]), _text(document["message"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ModelRejectionError(status, general_code, general_message)
-    known_code = code if code in MODEL_REJECTIONS[status] else general_code
-    return ModelRejectionError(status, known_code, message[:LONGEST_MESSAGE_CHARACTERS])
-
-
-def _parse_prediction(value: Any, score: str) -> dict[str, Any]:
-    index, number = value["index"], value[score]
-    if type(index) is not int or index < 0:
-        raise ValueError("index is not a whole number from 0")
-    if type(number) not in (int, float) or not math.isfinite(number):
-        raise ValueError(f"{score} is not a finite number")
-    if score == "probability" and not 0 <= number <= 1:
-        raise ValueError("probability is not a number from 0 to 1")
-    return {"label": _text(value["label"]), "index": index, score: float(number)}
+def _is_plausible(name: str, number: Any) -> bool:
+    # A NaN is within no bounds; a boolean is a number to Python.
+    return type(number) in (int, float) and 0 <= number <= MAX_BY_MEASUREMENT[name]
 
 
 def _text(value: Any) -> str:

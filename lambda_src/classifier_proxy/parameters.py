@@ -11,10 +11,10 @@ from classifier_proxy.errors import (
 )
 
 MAX_TOP_K = 999_999_999
-"""What a larger number is taken for: no model has as many classes, so both give all of them."""
+"""Larger numbers are cut to it: no model has as many classes, so both return all of them."""
 
 MANY_CLASSES = 1000
-"""Up to here a response is small: with long labels it has 100 KB."""
+"""A response with fewer is small: 100 KB with long labels."""
 
 ALL = "all"
 ORDERS = ("score", "class")
@@ -37,12 +37,12 @@ class Parameters:
 
     @property
     def lists_all_classes(self) -> bool:
-        """Whether every class of the model is requested by name."""
+        """Whether every class of the model is requested explicitly."""
         return self.order == "class" or self.top_k == ALL
 
     @property
     def requests_many_classes(self) -> bool:
-        """Whether fewer could be requested, if the response is too large."""
+        """Whether the caller can request fewer if the response is too large."""
         many = isinstance(self.top_k, int) and self.top_k > MANY_CLASSES
         return many or self.lists_all_classes
 
@@ -51,20 +51,17 @@ PARAMETER_NAMES = frozenset(field.name for field in fields(Parameters))
 
 
 def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, Any]) -> Parameters:
-    """Read the parameters of a request.
+    """Parse and check the parameters of a request.
 
     Args:
         query: every value of each query parameter, as text.
-        members: value by name, from the JSON body, the form or the event; others are not read.
-
-    Returns:
-        The checked parameters.
+        members: value by name, from the JSON body, the form or the event; others are ignored.
 
     Raises:
         InvalidTopKError: `top_k` is not one whole number from 1, or `ALL`.
         InvalidOrderError: `order` is not one of `ORDERS`, or is "class" beside `top_k`.
         InvalidScoresError: `scores` is not one of `SCORES`.
-        InvalidRequestError: the query has another parameter, mistyped perhaps.
+        InvalidRequestError: the query has an unknown parameter.
     """
     if unknown := sorted(query.keys() - PARAMETER_NAMES):
         raise InvalidRequestError(
@@ -94,7 +91,7 @@ def _value(
     members: Mapping[str, Any],
     error: type[InvalidTopKError | InvalidOrderError | InvalidScoresError],
 ) -> tuple[Any, ...]:
-    """Return the one value, or nothing: None is a value, and not a good one."""
+    """Return the value in a tuple, or an empty one: None is a value, an invalid one."""
     values = (*query.get(name, ()), *([members[name]] if name in members else []))
     if len(values) > 1:
         raise error(
@@ -106,13 +103,13 @@ def _value(
 def _parse_top_k(value: Any) -> int | str:
     if value == ALL:
         return ALL
-    # int() alone would take " 5", "+5", "1_0" and digits of every script.
+    # int() alone would accept " 5", "+5", "1_0" and digits of every script.
     text = str(value) if isinstance(value, int) else value
     number = re.fullmatch(r"0*([1-9][0-9]*)", text) if isinstance(text, str) else None
     if number is None:
         raise InvalidTopKError(
             f'top_k must be a whole number from 1, or "{ALL}"; above the model\'s number of classes'
-            " it gives all of them."
+            " it returns all of them."
         )
     # Counted first, because Python refuses to convert thousands of digits.
     is_larger = len(number[1]) > len(str(MAX_TOP_K))

@@ -12,9 +12,7 @@ from classifier_proxy.errors import (
     UnsupportedMediaTypeError,
     UrlDisabledError,
 )
-from classifier_proxy.events import ApiEvent
-from classifier_proxy.image_checks import check_image, starts_like_an_image
-from classifier_proxy.image_headers import PictureSize
+from classifier_proxy.image_checks import ImageSize, check_image, starts_like_an_image
 from classifier_proxy.parameters import PARAMETER_NAMES, Parameters, parse_parameters
 
 IMAGE_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -24,9 +22,9 @@ OTHER_IMAGE_MEDIA_TYPES = (
     "image/x-png",
     "application/octet-stream",
     "application/x-image",
-    "application/x-www-form-urlencoded",  # what curl's --data-binary says of any file
+    "application/x-www-form-urlencoded",  # the default of curl's --data-binary
 )
-"""What clients call an image's bytes, too. The bytes decide which format it is."""
+"""Content types that clients also send an image with. The bytes decide the format."""
 
 FORM_MEDIA_TYPE = "multipart/form-data"
 # A valid body has one bracket, and commas in a URL of 2,048 characters at most. Of millions of
@@ -35,8 +33,31 @@ _MAX_BRACKETS = 64
 _MAX_COMMAS = 4096
 JSON_MEDIA_TYPE = "application/json"
 
-FetchPicture = Callable[[str], bytes]
-"""Fetches the picture at an address, or raises a `RequestError`."""
+FetchImage = Callable[[str], bytes]
+"""Fetches the image at a URL, or raises a `RequestError`."""
+
+
+@dataclass(frozen=True)
+class ApiEvent:
+    """An HTTP request or a direct invocation.
+
+    Powertools has a class for it, which imports those of all other events: a quarter of the start.
+
+    Attributes:
+        method: HTTP method.
+        resource: API Gateway's resource, such as "/predict".
+        headers: by lower-case name.
+        body: the body's bytes.
+        query: every value of each query parameter.
+        document: of a direct invocation, what a JSON body would hold; None: it came by the API.
+    """
+
+    method: str
+    resource: str
+    headers: dict[str, str | None] = field(default_factory=dict)
+    body: bytes = b""
+    query: dict[str, list[str]] = field(default_factory=dict)
+    document: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,55 +65,53 @@ class ClassificationRequest:
     """A checked request.
 
     Attributes:
-        image: the picture's bytes.
-        media_type: the picture's true format, one of `IMAGE_MEDIA_TYPES`.
-        size: the picture's size; None where its header does not tell.
+        image: the image's bytes.
+        media_type: the image's true format, one of `IMAGE_MEDIA_TYPES`.
+        size: None where the image's header does not tell.
         parameters: which predictions the response lists.
     """
 
     image: bytes
     media_type: str
-    size: PictureSize | None
+    size: ImageSize | None
     parameters: Parameters = field(default_factory=Parameters)
 
 
-def parse_request(
-    event: ApiEvent, fetch_picture: FetchPicture | None = None
-) -> ClassificationRequest:
-    """Turn the parts of an HTTP request, or a direct invocation, into a checked request.
+def parse_request(event: ApiEvent, fetch_image: FetchImage | None = None) -> ClassificationRequest:
+    """Parse and check a request.
 
     Args:
         event: the body is an image, a form with one, or JSON `{"image": "<base64>"}` or
-            `{"url": "<address of a picture>"}`, which is what a direct invocation holds too. The
-            parameters are in the query or beside the image.
-        fetch_picture: for pictures that are named by their address; None: these are refused.
+            `{"url": "https://..."}`, as is the document of a direct invocation. The parameters
+            are in the query or beside the image.
+        fetch_image: fetches an image by URL; None: such requests are refused.
 
     Returns:
-        The request, with the image decoded from base64 or fetched where it was sent so.
+        The request, with the image decoded from base64 or fetched.
 
     Raises:
-        RequestError: one of its kinds, with a text that tells the caller what to change.
+        RequestError: one of its subclasses; the message tells the caller what to change.
     """
     if event.document is not None:
-        return _from_document(event.document, {}, fetch_picture)
+        return _from_document(event.document, {}, fetch_image)
     content_type = event.headers.get("content-type") or ""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == JSON_MEDIA_TYPE:
         if not event.body:
-            raise EmptyBodyError(_no_image(fetch_picture))
-        return _from_document(_read_json(event, fetch_picture), event.query, fetch_picture)
+            raise EmptyBodyError(_no_image(fetch_image))
+        return _from_document(_read_json(event, fetch_image), event.query, fetch_image)
     members: Mapping[str, Any] = {}
     image = event.body
     if media_type == FORM_MEDIA_TYPE and event.body:
-        # Here, so that only who sends a form waits for this import.
+        # Here, so that only a form waits for this import.
         from classifier_proxy.forms import parse_form
 
         image, members = parse_form(content_type, event.body)
     elif media_type not in (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE):
-        raise UnsupportedMediaTypeError(_media_type_refusal(media_type))
+        raise UnsupportedMediaTypeError(_expected_media_types(media_type))
     parameters = parse_parameters(event.query, members)
     if not image:
-        raise EmptyBodyError(_no_image(fetch_picture))
+        raise EmptyBodyError(_no_image(fetch_image))
     try:
         return _checked(image, parameters)
     except UnsupportedImageError as error:
@@ -100,18 +119,18 @@ def parse_request(
 
 
 def _from_document(
-    document: Any, query: Mapping[str, Sequence[str]], fetch_picture: FetchPicture | None
+    document: Any, query: Mapping[str, Sequence[str]], fetch_image: FetchImage | None
 ) -> ClassificationRequest:
     if not isinstance(document, dict) or len(document.keys() & {"image", "url"}) != 1:
-        raise InvalidRequestError(_members_refusal(fetch_picture))
+        raise InvalidRequestError(_expected_members(fetch_image))
     if not document.keys() - {"image", "url"} <= PARAMETER_NAMES:
-        raise InvalidRequestError(_members_refusal(fetch_picture))
+        raise InvalidRequestError(_expected_members(fetch_image))
     parameters = parse_parameters(query, document)
     if "url" in document:
-        return _checked(_image_at(document["url"], fetch_picture), parameters)
+        return _checked(_fetch(document["url"], fetch_image), parameters)
     image = decode_image(document["image"])
     if not image:
-        raise EmptyBodyError(_no_image(fetch_picture))
+        raise EmptyBodyError(_no_image(fetch_image))
     return _checked(image, parameters)
 
 
@@ -120,7 +139,7 @@ def _checked(image: bytes, parameters: Parameters) -> ClassificationRequest:
     return ClassificationRequest(image, checked.media_type, checked.size, parameters)
 
 
-def _read_json(event: ApiEvent, fetch_picture: FetchPicture | None) -> Any:
+def _read_json(event: ApiEvent, fetch_image: FetchImage | None) -> Any:
     body = event.body
     if starts_like_an_image(body):
         raise InvalidJsonError(
@@ -128,41 +147,41 @@ def _read_json(event: ApiEvent, fetch_picture: FetchPicture | None) -> Any:
             f" {IMAGE_MEDIA_TYPES[0]}."
         )
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS or body.count(b",") > _MAX_COMMAS:
-        raise InvalidRequestError(_members_refusal(fetch_picture))
+        raise InvalidRequestError(_expected_members(fetch_image))
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidJsonError(f"The body is not valid JSON.{_encoding_hint(event)}") from error
 
 
-def _image_at(url: Any, fetch_picture: FetchPicture | None) -> bytes:
+def _fetch(url: Any, fetch_image: FetchImage | None) -> bytes:
     if not isinstance(url, str):
         raise InvalidRequestError('"url" must be a string.')
-    if fetch_picture is None:
+    if fetch_image is None:
         raise UrlDisabledError
-    return fetch_picture(url)
+    return fetch_image(url)
 
 
-def _documents(fetch_picture: FetchPicture | None) -> str:
-    """Return the JSON that this deployment accepts: an address only where it fetches any."""
-    return '{"image": "<base64>"}' + ("" if fetch_picture is None else ' or {"url": "https://..."}')
+def _documents(fetch_image: FetchImage | None) -> str:
+    # A URL only where this deployment fetches images.
+    return '{"image": "<base64>"}' + ("" if fetch_image is None else ' or {"url": "https://..."}')
 
 
-def _no_image(fetch_picture: FetchPicture | None) -> str:
+def _no_image(fetch_image: FetchImage | None) -> str:
     return (
         "The request has no image. Send its bytes as the body, or"
-        f" {JSON_MEDIA_TYPE} with {_documents(fetch_picture)}."
+        f" {JSON_MEDIA_TYPE} with {_documents(fetch_image)}."
     )
 
 
-def _members_refusal(fetch_picture: FetchPicture | None) -> str:
+def _expected_members(fetch_image: FetchImage | None) -> str:
     return (
-        f"The JSON must be an object such as {_documents(fetch_picture)}; the only other members"
+        f"The JSON must be an object such as {_documents(fetch_image)}; the only other members"
         f" are {', '.join(sorted(PARAMETER_NAMES))}."
     )
 
 
-def _media_type_refusal(media_type: str) -> str:
+def _expected_media_types(media_type: str) -> str:
     return (
         f"The Content-Type header is {'not supported' if media_type else 'missing'}. Send one of"
         f" {', '.join(IMAGE_MEDIA_TYPES)} with the image's bytes, {FORM_MEDIA_TYPE} with one file,"

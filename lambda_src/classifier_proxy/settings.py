@@ -14,16 +14,16 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the deployment tells the function.
+    """The function's environment variables.
 
     Attributes:
-        endpoint_name: the SageMaker endpoint that is asked.
+        endpoint_name: the SageMaker endpoint to invoke.
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
-        service_name: `service` field of logs, traces and metrics.
-        metrics_namespace: CloudWatch namespace of the function's metrics.
-        cors_allowed_origin: the origin whose pages may read the answers; None: no other's.
-        url_allowed_hosts: hosts whose pictures may be named by their address, `*.` before a name
-            for every name below it; empty: no addresses are taken.
+        service_name: `service` field of the log and dimension of the metrics.
+        metrics_namespace: CloudWatch namespace of the metrics.
+        cors_allowed_origin: the origin whose pages may read the responses; None: the API's own.
+        url_allowed_hosts: hosts to fetch images from, `*.` before a name for every name below it;
+            empty: images by URL are refused.
     """
 
     endpoint_name: str
@@ -35,13 +35,10 @@ class Settings:
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings once, when the function starts, so that a wrong one fails the deployment.
+    """Read and check the settings. The function does it when it starts.
 
     Args:
         environment: the process's environment variables.
-
-    Returns:
-        The checked settings.
 
     Raises:
         SettingsError: names the variable, its value and what is expected.
@@ -68,31 +65,34 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             r"(?!AWS/)[a-zA-Z0-9_./#:-]{1,255}",
             "a CloudWatch namespace that does not start with AWS/",
         ),
-        cors_allowed_origin=(
-            _read(
-                environment,
-                "CORS_ALLOWED_ORIGIN",
-                r"https?://[a-z0-9.-]+(:\d+)?",
-                "one origin such as https://app.example.com",
-            )
-            if "CORS_ALLOWED_ORIGIN" in environment
-            else None
-        ),
-        url_allowed_hosts=(
-            tuple(
-                _read(
-                    environment,
-                    "URL_ALLOWED_HOSTS",
-                    rf"{_ALLOWED_HOST}(,{_ALLOWED_HOST})*",
-                    "names of hosts in lower case with commas between, each of two labels or more,"
-                    " such as pictures.example.com or *.example.com",
-                ).split(",")
-            )
-            # CloudFormation keeps a variable that is empty; like a missing one it means none.
-            if environment.get("URL_ALLOWED_HOSTS")
-            else ()
-        ),
+        cors_allowed_origin=_read_cors_allowed_origin(environment),
+        url_allowed_hosts=_read_url_allowed_hosts(environment),
     )
+
+
+def _read_cors_allowed_origin(environment: Mapping[str, str]) -> str | None:
+    if "CORS_ALLOWED_ORIGIN" not in environment:
+        return None
+    return _read(
+        environment,
+        "CORS_ALLOWED_ORIGIN",
+        r"https?://[a-z0-9.-]+(:\d+)?",
+        "one origin such as https://app.example.com",
+    )
+
+
+def _read_url_allowed_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    # CloudFormation keeps an empty variable; it means the same as a missing one.
+    if not environment.get("URL_ALLOWED_HOSTS"):
+        return ()
+    hosts = _read(
+        environment,
+        "URL_ALLOWED_HOSTS",
+        rf"{_ALLOWED_HOST}(,{_ALLOWED_HOST})*",
+        "names of hosts in lower case with commas between, each of two labels or more,"
+        " such as images.example.com or *.example.com",
+    )
+    return tuple(hosts.split(","))
 
 
 def _read(environment: Mapping[str, str], name: str, pattern: str, expected: str) -> str:

@@ -1,7 +1,7 @@
-"""The custom resource that puts the page into its bucket.
+"""The custom resource that uploads the page to its bucket.
 
-CDK's own BucketDeployment brings the AWS CLI in a layer, 20 MB of it; boto3, which Lambda's
-runtime has, is enough for a dozen files and says exactly how each is served.
+CDK's BucketDeployment adds a layer of 20 MB with the AWS CLI. boto3, which Lambda's runtime has, is
+enough for a dozen files and sets the headers of each.
 """
 
 import io
@@ -32,7 +32,7 @@ _RESPONSE_TIMEOUT_SECONDS = 20
 
 
 def handle(event: dict[str, Any], _context: object) -> None:
-    """Do what CloudFormation asks, and tell it how that went.
+    """Handle a request of CloudFormation and report the result to it.
 
     Args:
         event: a custom resource request. Its properties are `AssetBucket` and `AssetKey` (the
@@ -46,14 +46,14 @@ def handle(event: dict[str, Any], _context: object) -> None:
         else:
             publish(boto3.client("s3"), properties)
     except Exception as error:
-        # Whatever it was: without an answer CloudFormation would wait for its whole timeout.
+        # Every exception: without a response CloudFormation waits for its whole timeout.
         logger.exception("The page could not be published")
         status, reason = "FAILED", f"{type(error).__name__}: {error}"
     _respond(event, status, reason)
 
 
 def publish(s3: Any, properties: Mapping[str, str]) -> None:
-    """Make the page's bucket hold the bundle and the settings, and nothing else.
+    """Upload the bundle and the settings, and delete all other objects of the bucket.
 
     Args:
         s3: a client of S3.
@@ -63,7 +63,7 @@ def publish(s3: Any, properties: Mapping[str, str]) -> None:
     asset = s3.get_object(Bucket=properties["AssetBucket"], Key=properties["AssetKey"])
     files = read_bundle(asset["Body"].read())
     files[CONFIG_FILE] = config_script(json.loads(properties["Config"]))
-    # What others name goes up first, and what names it last: no page without its assets.
+    # The assets first, and last what refers to them: no page without its assets.
     for name in sorted(files, key=lambda name: (not name.startswith(_HASHED_FOLDER), name)):
         s3.put_object(
             Bucket=bucket,
@@ -98,7 +98,7 @@ def _respond(event: Mapping[str, Any], status: str, reason: str) -> None:
     body = {
         "Status": status,
         "Reason": reason or "Done",
-        # By the bucket: the page of a bucket that is replaced is deleted there.
+        # By the bucket: of a replaced bucket CloudFormation deletes the page.
         "PhysicalResourceId": f"page-in-{event['ResourceProperties']['PageBucket']}",
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],

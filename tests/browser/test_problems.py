@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, MODEL_REJECTIONS
+from classifier_proxy.errors import MODEL_REJECTIONS, error_classes
 from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from tools.cdk import ROOT
 
 DOCUMENTED = {
-    *((error.status, error.code) for error in (*ERROR_TABLE.values(), INTERNAL_ERROR)),
+    *((error.status, error.code) for error in error_classes()),
     *((error.status, error.code) for error in GATEWAY_ERRORS if error.status is not None),
     *((status, "any_code_of_the_model_server") for status in MODEL_REJECTIONS),
 }
@@ -60,7 +60,7 @@ def test_every_documented_error_has_words_and_says_what_to_do() -> None:
         ),
         ({"status": 403, "code": "blocked_by_firewall"}, "The site's firewall", "Wait a minute"),
         (
-            {"status": 200, "code": "invalid_endpoint_answer"},
+            {"status": 200, "code": "invalid_endpoint_response"},
             "The model returned an invalid",
             "Try again",
         ),

@@ -228,7 +228,7 @@ def test_a_prediction_that_cannot_be_drawn_is_said(page: Page, prediction: Any) 
     respond(page, 200, {"predictions": [good, prediction]})
     enter_key(page, "any")
     choose(page, DIGITS[0])
-    expect_problem(page, "The model returned an invalid response", "invalid_endpoint_answer")
+    expect_problem(page, "The model returned an invalid response", "invalid_endpoint_response")
 
 
 def test_the_api_page_tells_the_values_of_a_parameter(page: Page) -> None:

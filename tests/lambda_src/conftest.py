@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.endpoint.invoke import CallLimits
+from classifier_proxy.endpoint.invoke import InvokeLimits
 from tests.lambda_src.events import LambdaContext, proxy_event
 from tests.lambda_src.images import jpeg
-from tests.lambda_src.stand_in import SageMakerRuntime, answer
+from tests.lambda_src.stand_in import SageMakerRuntime, respond
 
 JPEG = jpeg(640, 480)
 
@@ -29,7 +29,7 @@ def runtime() -> Iterator[SageMakerRuntime]:
 def control_plane() -> Iterator[SageMakerRuntime]:
     """DescribeEndpoint's side: JSON that is posted too, so the same stand-in speaks it."""
     stand_in = SageMakerRuntime()
-    stand_in.script = [answer(200, {"EndpointStatus": "InService"}, "application/x-amz-json-1.1")]
+    stand_in.script = [respond(200, {"EndpointStatus": "InService"}, "application/x-amz-json-1.1")]
     yield stand_in
     stand_in.close()
 
@@ -68,7 +68,7 @@ def environment(
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: dict[str, Any]
@@ -81,7 +81,7 @@ class Proxy:
     it finds then, and pytest's is another one while fixtures are set up.
     """
 
-    def __init__(self, environment: dict[str, str], limits: CallLimits | None = None) -> None:
+    def __init__(self, environment: dict[str, str], limits: InvokeLimits | None = None) -> None:
         self.environment = environment
         self.context = LambdaContext()
         self._limits = limits
@@ -95,14 +95,14 @@ class Proxy:
             handler = module.create_handler(self.environment, self._limits)
         return handler
 
-    def call(self, body: bytes = JPEG, **parts: Any) -> Answer:
+    def call(self, body: bytes = JPEG, **parts: Any) -> Response:
         return self.call_event(proxy_event(body, **parts))
 
-    def call_event(self, event: dict[str, Any]) -> Answer:
-        answer = self.handle(event, self.context)
-        assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
-        assert answer["isBase64Encoded"] is False
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+    def call_event(self, event: dict[str, Any]) -> Response:
+        response = self.handle(event, self.context)
+        assert set(response) == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert response["isBase64Encoded"] is False
+        return Response(response["statusCode"], response["headers"], json.loads(response["body"]))
 
 
 @pytest.fixture
@@ -113,4 +113,4 @@ def proxy(environment: dict[str, str]) -> Proxy:
 @pytest.fixture
 def impatient_proxy(environment: dict[str, str]) -> Proxy:
     """The same function with timeouts that a test can wait for."""
-    return Proxy(environment, CallLimits(connect_timeout_seconds=0.2, read_timeout_seconds=0.2))
+    return Proxy(environment, InvokeLimits(connect_timeout_seconds=0.2, read_timeout_seconds=0.2))

@@ -1,4 +1,4 @@
-"""Pictures as far as the proxy looks at them: true headers, and no pixels that anybody decodes."""
+"""Images as far as the proxy looks at them: true headers, and no pixels that anybody decodes."""
 
 import struct
 import zlib

@@ -40,7 +40,7 @@ class SageMakerRuntime:
     def __init__(self) -> None:
         self.requests: list[ReceivedRequest] = []
         document = {**CLASSIFICATION, "measurements": MEASUREMENTS}
-        self.script: list[Behaviour] = [answer(200, document)]
+        self.script: list[Behaviour] = [respond(200, document)]
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -75,13 +75,13 @@ class SageMakerRuntime:
         return Handler
 
 
-def answer(
+def respond(
     status: int,
     body: object,
     content_type: str = "application/json",
     error_type: str | None = None,
 ) -> Behaviour:
-    """Answer with bytes as they are, or anything else as JSON."""
+    """Respond with bytes as they are, or anything else as JSON."""
 
     def behave(request: BaseHTTPRequestHandler) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -97,11 +97,11 @@ def answer(
 
 
 def service_error(status: int, code: str, message: str = "from SageMaker") -> Behaviour:
-    return answer(status, {"Message": message}, error_type=code)
+    return respond(status, {"Message": message}, error_type=code)
 
 
 def model_error(original_status: object, original_message: object) -> Behaviour:
-    """What SageMaker makes of a container's answer that is not 200."""
+    """What SageMaker makes of a container's response that is not 200."""
     text = original_message if isinstance(original_message, str) else json.dumps(original_message)
     fields = {
         "Message": f'Received error ({original_status}) from primary with message "{text}".',
@@ -109,7 +109,7 @@ def model_error(original_status: object, original_message: object) -> Behaviour:
         "OriginalMessage": text,
         "LogStreamArn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/x",
     }
-    return answer(424, fields, error_type="ModelError")
+    return respond(424, fields, error_type="ModelError")
 
 
 def silence(seconds: float) -> Behaviour:
@@ -123,7 +123,7 @@ def silence(seconds: float) -> Behaviour:
 
 
 def silent_in_the_middle(seconds: float) -> Behaviour:
-    """Announce an answer, send a part of it, and say no more for so long."""
+    """Announce a response, send a part of it, and say no more for so long."""
 
     def behave(request: BaseHTTPRequestHandler) -> None:
         send_half(request)

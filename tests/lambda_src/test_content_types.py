@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier_proxy import foreign_bodies
-from classifier_proxy.events import ApiEvent
-from classifier_proxy.requests import OTHER_IMAGE_MEDIA_TYPES, parse_request
+from classifier_proxy import unsupported_bodies
+from classifier_proxy.requests import OTHER_IMAGE_MEDIA_TYPES, ApiEvent, parse_request
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import BINARY_MEDIA_TYPES, proxy_event
 from tests.lambda_src.forms import form
@@ -43,10 +42,10 @@ def test_every_other_name_is_among_them() -> None:
     [(None, "is missing"), ("", "is missing"), ("text/plain", "is not supported")],
 )
 def test_the_header_is_named(proxy: Proxy, content_type: str | None, said: str) -> None:
-    answer = proxy.call(content_type=content_type)
+    response = proxy.call(content_type=content_type)
 
-    assert (answer.status, answer.body["error"]["code"]) == (415, "unsupported_media_type")
-    assert answer.body["error"]["message"].startswith(f"The Content-Type header {said}. Send")
+    assert (response.status, response.body["error"]["code"]) == (415, "unsupported_media_type")
+    assert response.body["error"]["message"].startswith(f"The Content-Type header {said}. Send")
 
 
 def ftyp(brand: bytes, *others: bytes) -> bytes:
@@ -109,17 +108,17 @@ def test_what_is_no_image_of_ours_is_named_with_what_to_do(
         "form": form(content),
     }[place]
 
-    answer = proxy.call(body, content_type=content_type)
+    response = proxy.call(body, content_type=content_type)
 
-    assert (answer.status, answer.body["error"]["code"]) == (415, "unsupported_image")
-    assert name in answer.body["error"]["message"]
-    assert advice in answer.body["error"]["message"]
+    assert (response.status, response.body["error"]["code"]) == (415, "unsupported_image")
+    assert name in response.body["error"]["message"]
+    assert advice in response.body["error"]["message"]
     assert runtime.requests == []
 
 
 @given(st.binary(max_size=40), st.sampled_from((b"", b"\0\0\0\x20ftyp", b"<", b"BM")))
 def test_any_bytes_are_named_or_not(rest: bytes, start: bytes) -> None:
-    assert foreign_bodies.describe(start + rest) != ""
+    assert unsupported_bodies.describe(start + rest) != ""
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", " GZIP "])
@@ -133,10 +132,12 @@ def test_a_body_that_says_it_is_compressed_is_to_be_sent_uncompressed(
     event = proxy_event(body, content_type=content_type)
     event["headers"]["Content-Encoding"] = encoding
 
-    answer = proxy.call_event(event)
+    response = proxy.call_event(event)
 
-    assert answer.status == status
-    assert "Content-Encoding header: send the body uncompressed" in answer.body["error"]["message"]
+    assert response.status == status
+    assert (
+        "Content-Encoding header: send the body uncompressed" in response.body["error"]["message"]
+    )
 
 
 def test_an_image_is_accepted_whatever_its_encoding_is_called(proxy: Proxy) -> None:
@@ -153,11 +154,11 @@ def test_an_image_that_is_called_json_is_told_so(proxy: Proxy, image: bytes, bin
     if binary:
         event |= {"body": base64.b64encode(image).decode(), "isBase64Encoded": True}
 
-    answer = proxy.call_event(event)
+    response = proxy.call_event(event)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_json")
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_json")
     if binary or image is not IMAGES["image/webp"]:
-        assert "is an image and not JSON" in answer.body["error"]["message"]
+        assert "is an image and not JSON" in response.body["error"]["message"]
 
 
 WITHOUT_AN_IMAGE = {
@@ -166,7 +167,7 @@ WITHOUT_AN_IMAGE = {
     "an empty file": form(b""),
     "empty JSON": (b"", "application/json"),
     "an empty object": (b"{}", "application/json"),
-    "another member": (b'{"picture": ""}', "application/json"),
+    "another member": (b'{"photo": ""}', "application/json"),
     "an empty text": (b'{"image": ""}', "application/json"),
     "a list": (b"[]", "application/json"),
 }
@@ -181,11 +182,11 @@ def test_an_address_is_recommended_only_where_it_is_accepted(
         monkeypatch.setenv("URL_ALLOWED_HOSTS", "images.example.com")
     body, content_type = WITHOUT_AN_IMAGE[case]
 
-    answer = proxy.call(body, content_type=content_type)
+    response = proxy.call(body, content_type=content_type)
 
-    assert answer.status == 400
-    assert '{"image": "<base64>"}' in answer.body["error"]["message"]
-    assert ("url" in answer.body["error"]["message"]) is fetches
+    assert response.status == 400
+    assert '{"image": "<base64>"}' in response.body["error"]["message"]
+    assert ("url" in response.body["error"]["message"]) is fetches
 
 
 def test_a_request_of_no_content_type_or_body_has_no_image() -> None:

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.lambda_src.conftest import JPEG, Answer, Proxy
+from tests.lambda_src.conftest import JPEG, Proxy, Response
 from tests.lambda_src.events import proxy_event
 from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime
 
 IMAGE = base64.b64encode(JPEG).decode()
 
 
-def invoke(proxy: Proxy, event: Any) -> Answer:
-    answer = proxy.call_event(event)
-    assert answer.body["request_id"] == proxy.context.aws_request_id
-    return answer
+def invoke(proxy: Proxy, event: Any) -> Response:
+    response = proxy.call_event(event)
+    assert response.body["request_id"] == proxy.context.aws_request_id
+    return response
 
 
 def test_an_image_is_classified_as_by_the_api(proxy: Proxy, runtime: SageMakerRuntime) -> None:
-    answer = invoke(proxy, {"image": IMAGE, "top_k": 2, "scores": "probabilities"})
+    response = invoke(proxy, {"image": IMAGE, "top_k": 2, "scores": "probabilities"})
 
-    assert answer.status == 200
-    assert answer.headers == proxy.call(JPEG).headers
-    assert answer.body == {**CLASSIFICATION, "request_id": proxy.context.aws_request_id}
+    assert response.status == 200
+    assert response.headers == proxy.call(JPEG).headers
+    assert response.body == {**CLASSIFICATION, "request_id": proxy.context.aws_request_id}
     sent = runtime.requests[0]
     assert (sent.body, sent.headers["Content-Type"]) == (JPEG, "image/jpeg")
     assert "top_k=2" in sent.headers["X-Amzn-SageMaker-Custom-Attributes"]
@@ -51,9 +51,9 @@ def test_it_is_counted_and_logged_as_a_request_of_the_api_is(
 def test_the_allowed_origin_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
 
-    answer = invoke(proxy, {"image": IMAGE})
+    response = invoke(proxy, {"image": IMAGE})
 
-    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_the_allowed_origin_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyPat
 def test_a_wrong_member_is_refused_as_in_json(
     proxy: Proxy, runtime: SageMakerRuntime, event: Any, code: str
 ) -> None:
-    answer = invoke(proxy, event)
+    response = invoke(proxy, event)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, code)
+    assert (response.status, response.body["error"]["code"]) == (400, code)
     assert runtime.requests == []
 
 
@@ -88,9 +88,9 @@ def test_a_url_on_a_host_that_is_not_allowed_is_refused(
 ) -> None:
     monkeypatch.setenv("URL_ALLOWED_HOSTS", "images.example.com")
 
-    answer = invoke(proxy, {"url": "https://another.example.com/cat.jpg"})
+    response = invoke(proxy, {"url": "https://another.example.com/cat.jpg"})
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "url_not_allowed")
+    assert (response.status, response.body["error"]["code"]) == (400, "url_not_allowed")
 
 
 S3_EVENT = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "cat.jpg"}}}]}
@@ -141,11 +141,13 @@ OTHER_EVENTS = [
 def test_any_other_event_is_refused_in_the_same_shape(
     proxy: Proxy, runtime: SageMakerRuntime, event: Any
 ) -> None:
-    answer = invoke(proxy, event)
+    response = invoke(proxy, event)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_request")
-    assert answer.body["error"]["message"].startswith('The event must be {"image": "<base64>"} or')
-    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_request")
+    assert response.body["error"]["message"].startswith(
+        'The event must be {"image": "<base64>"} or'
+    )
+    assert response.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert runtime.requests == []
 
 
@@ -154,10 +156,10 @@ def test_the_refusal_names_url_where_the_deployment_fetches_any(
 ) -> None:
     monkeypatch.setenv("URL_ALLOWED_HOSTS", "images.example.com")
 
-    answer = invoke(proxy, S3_EVENT)
+    response = invoke(proxy, S3_EVENT)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_request")
-    assert answer.body["error"]["message"].startswith(
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_request")
+    assert response.body["error"]["message"].startswith(
         'The event must be {"image": "<base64>"}, {"url": "https://..."} or that of'
     )
 
@@ -199,7 +201,7 @@ JSON_VALUES = st.recursive(
 )
 @given(event=JSON_VALUES)
 def test_no_event_is_our_fault(proxy: Proxy, event: Any) -> None:
-    answer = proxy.call_event(event)
+    response = proxy.call_event(event)
 
-    assert answer.status < 500, answer
-    assert answer.status == 200 or answer.body["error"].keys() == {"code", "message"}
+    assert response.status < 500, response
+    assert response.status == 200 or response.body["error"].keys() == {"code", "message"}

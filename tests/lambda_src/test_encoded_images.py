@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from classifier_proxy.encoded_images import decode_image
 from classifier_proxy.errors import InvalidBase64Error, PayloadTooLargeError, RequestError
-from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES
 
-FOUR_MIB = MAXIMUM_IMAGE_BYTES
+FOUR_MIB = MAX_IMAGE_BYTES
 
 
 def encode(content: bytes) -> str:

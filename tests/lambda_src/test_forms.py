@@ -121,10 +121,10 @@ REFUSED = {
 def test_another_form_is_refused_with_what_to_do(proxy: Proxy, case: str) -> None:
     content_type, body, reason = REFUSED[case]
 
-    answer = proxy.call(body, content_type=content_type)
+    response = proxy.call(body, content_type=content_type)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_request")
-    assert reason in answer.body["error"]["message"]
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_request")
+    assert reason in response.body["error"]["message"]
 
 
 def test_the_parser_logs_nothing_of_a_malformed_body(caplog: pytest.LogCaptureFixture) -> None:
@@ -137,9 +137,9 @@ def test_the_parser_logs_nothing_of_a_malformed_body(caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("body", [form(b"")[0], b""])
 def test_a_form_whose_file_was_not_chosen_has_no_image(proxy: Proxy, body: bytes) -> None:
-    answer = proxy.call(body, content_type=CONTENT_TYPE)
+    response = proxy.call(body, content_type=CONTENT_TYPE)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "empty_body")
+    assert (response.status, response.body["error"]["code"]) == (400, "empty_body")
 
 
 @given(
@@ -241,7 +241,7 @@ def test_no_content_type_takes_long(content_type: str) -> None:
     assert time.process_time() - started < 0.5
 
 
-def test_only_who_sends_a_form_waits_for_its_parser() -> None:
+def test_only_a_form_waits_for_its_parser() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(SOURCES)!r})

@@ -12,48 +12,48 @@ from tests.lambda_src.stand_in import CLASSIFICATION, SageMakerRuntime, service_
 
 PNG = png(640, 480)
 WEBP = lossy_webp(640, 480)
-MAXIMUM_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 
 
 def json_body(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def encoded(picture: bytes) -> str:
-    return base64.b64encode(picture).decode()
+def encoded(image: bytes) -> str:
+    return base64.b64encode(image).decode()
 
 
 @pytest.mark.parametrize(
-    ("picture", "content_type"),
+    ("image", "content_type"),
     [(JPEG, "image/jpeg"), (PNG, "image/png"), (WEBP, "image/webp")],
 )
-def test_a_raw_picture_is_passed_on_and_the_answer_is_returned(
-    proxy: Proxy, runtime: SageMakerRuntime, picture: bytes, content_type: str
+def test_a_raw_image_is_passed_on_and_the_response_is_returned(
+    proxy: Proxy, runtime: SageMakerRuntime, image: bytes, content_type: str
 ) -> None:
-    answer = proxy.call(picture, content_type=content_type)
+    response = proxy.call(image, content_type=content_type)
 
-    assert answer.status == 200
-    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    assert answer.body == {**CLASSIFICATION, "request_id": REQUEST_ID}
+    assert response.status == 200
+    assert response.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    assert response.body == {**CLASSIFICATION, "request_id": REQUEST_ID}
     [request] = runtime.requests
     assert request.path == "/endpoints/whippet-test/invocations"
-    assert request.body == picture
+    assert request.body == image
     assert request.headers["Content-Type"] == content_type
     assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == "measurements=true"
     assert "/sagemaker/aws4_request" in request.headers["Authorization"]
 
 
 @pytest.mark.parametrize(("body", "status"), [(JPEG, 200), (b"", 400)])
-def test_every_answer_names_the_allowed_origin(
+def test_every_response_names_the_allowed_origin(
     monkeypatch: pytest.MonkeyPatch, proxy: Proxy, body: bytes, status: int
 ) -> None:
     monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
 
-    answer = proxy.call(body)
+    response = proxy.call(body)
 
-    assert answer.status == status
-    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
-    assert "Access-Control-Expose-Headers" not in answer.headers, "there is nothing to expose"
+    assert response.status == status
+    assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "Access-Control-Expose-Headers" not in response.headers, "there is nothing to expose"
 
 
 def test_a_page_of_the_allowed_origin_can_read_when_to_try_again(
@@ -62,10 +62,10 @@ def test_a_page_of_the_allowed_origin_can_read_when_to_try_again(
     monkeypatch.setenv("CORS_ALLOWED_ORIGIN", "https://app.example.com")
     runtime.script = [service_error(503, "ServiceUnavailable")]
 
-    answer = proxy.call()
+    response = proxy.call()
 
-    assert answer.headers["Retry-After"] == "5"
-    assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+    assert response.headers["Retry-After"] == "5"
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
 
 
 def test_without_an_allowed_origin_there_is_no_word_of_one(
@@ -83,12 +83,12 @@ def test_without_an_allowed_origin_there_is_no_word_of_one(
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x"]
 )
-def test_a_picture_in_json_is_decoded(
+def test_an_image_in_json_is_decoded(
     proxy: Proxy, runtime: SageMakerRuntime, content_type: str
 ) -> None:
-    answer = proxy.call(json_body({"image": encoded(PNG)}), content_type=content_type)
+    response = proxy.call(json_body({"image": encoded(PNG)}), content_type=content_type)
 
-    assert answer.status == 200
+    assert response.status == 200
     assert runtime.requests[0].body == PNG
     assert runtime.requests[0].headers["Content-Type"] == "image/png"
 
@@ -112,24 +112,24 @@ def test_the_bytes_decide_the_format_not_the_header(
     assert runtime.requests[0].headers["Content-Type"] == "image/jpeg"
 
 
-def test_a_picture_of_exactly_4_mib_is_taken(proxy: Proxy, runtime: SageMakerRuntime) -> None:
-    picture = JPEG.ljust(MAXIMUM_BYTES, b"\0")
+def test_an_image_of_exactly_4_mib_is_accepted(proxy: Proxy, runtime: SageMakerRuntime) -> None:
+    image = JPEG.ljust(MAX_BYTES, b"\0")
 
-    assert proxy.call(picture).status == 200
-    in_json = json_body({"image": encoded(picture)})
+    assert proxy.call(image).status == 200
+    in_json = json_body({"image": encoded(image)})
     assert proxy.call(in_json, content_type="application/json").status == 200
-    assert [len(request.body) for request in runtime.requests] == [MAXIMUM_BYTES] * 2
+    assert [len(request.body) for request in runtime.requests] == [MAX_BYTES] * 2
 
 
-TOO_LARGE = JPEG.ljust(MAXIMUM_BYTES + 1, b"\0")
+TOO_LARGE = JPEG.ljust(MAX_BYTES + 1, b"\0")
 BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]] = [
     ("no content type", JPEG, None, [], 415, "unsupported_media_type"),
     ("another content type", JPEG, "image/gif", [], 415, "unsupported_media_type"),
     ("a form", b"a=b", "application/x-www-form-urlencoded", [], 415, "unsupported_image"),
     ("no body", b"", "image/jpeg", [], 400, "empty_body"),
     ("no json body", b"", "application/json", [], 400, "empty_body"),
-    ("an empty picture in json", {"image": ""}, "application/json", [], 400, "empty_body"),
-    ("text for a picture", b"hello", "image/jpeg", [], 415, "unsupported_image"),
+    ("an empty image in json", {"image": ""}, "application/json", [], 400, "empty_body"),
+    ("text for an image", b"hello", "image/jpeg", [], 415, "unsupported_image"),
     ("a GIF", b"GIF89a" + bytes(20), "image/png", [], 415, "unsupported_image"),
     ("RIFF, but sound", b"RIFF\0\0\0\0WAVEfmt ", "image/webp", [], 415, "unsupported_image"),
     (
@@ -165,7 +165,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
     ("a long number", b'{"image": ' + b"1" * 5000, "application/json", [], 400, "invalid_json"),
     ("a json list", b"[]", "application/json", [], 400, "invalid_request"),
     ("json null", b"null", "application/json", [], 400, "invalid_request"),
-    ("another key", {"picture": ""}, "application/json", [], 400, "invalid_request"),
+    ("another key", {"photo": ""}, "application/json", [], 400, "invalid_request"),
     ("one key more", {"image": "", "topk": 1}, "application/json", [], 400, "invalid_request"),
     ("both", {"image": "", "url": ""}, "application/json", [], 400, "invalid_request"),
     ("parameters alone", {"top_k": 1}, "application/json", [], 400, "invalid_request"),
@@ -180,7 +180,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
     ("body", "content_type", "query", "status", "code"),
     [pytest.param(*case[1:], id=case[0]) for case in BAD_REQUESTS],
 )
-def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
+def test_a_bad_request_is_refused_before_the_endpoint_is_invoked(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     body: Any,
@@ -191,22 +191,22 @@ def test_a_bad_request_is_refused_before_the_endpoint_is_asked(
 ) -> None:
     raw = body if isinstance(body, bytes) else json_body(body)
 
-    answer = proxy.call(raw, content_type=content_type, query=query)
+    response = proxy.call(raw, content_type=content_type, query=query)
 
-    assert (answer.status, answer.body["error"]["code"]) == (status, code)
-    assert answer.body["error"]["message"]
-    assert answer.body["request_id"] == REQUEST_ID
-    assert set(answer.body) == {"error", "request_id"}
-    assert set(answer.body["error"]) == {"code", "message"}
-    assert answer.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    assert (response.status, response.body["error"]["code"]) == (status, code)
+    assert response.body["error"]["message"]
+    assert response.body["request_id"] == REQUEST_ID
+    assert set(response.body) == {"error", "request_id"}
+    assert set(response.body["error"]) == {"code", "message"}
+    assert response.headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     assert runtime.requests == []
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/predict"), ("POST", "/other")])
 def test_an_unknown_route_is_404(proxy: Proxy, method: str, path: str) -> None:
-    answer = proxy.call(method=method, path=path)
+    response = proxy.call(method=method, path=path)
 
-    assert (answer.status, answer.body["error"]["code"]) == (404, "route_not_found")
+    assert (response.status, response.body["error"]["code"]) == (404, "route_not_found")
 
 
 def test_no_request_waits_for_a_search_for_garbage_in_all_that_was_imported(proxy: Proxy) -> None:
@@ -230,11 +230,11 @@ def test_an_unexpected_fault_is_500_and_says_nothing_of_the_inside(
 ) -> None:
     proxy.context.remaining_milliseconds = "soon"  # type: ignore[assignment]  # never by Lambda
 
-    answer = proxy.call()
+    response = proxy.call()
 
-    assert answer.status == 500
-    assert answer.body["error"]["code"] == "internal_error"
-    assert "Traceback" not in json.dumps(answer.body)
+    assert response.status == 500
+    assert response.body["error"]["code"] == "internal_error"
+    assert "Traceback" not in json.dumps(response.body)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [line] = [line for line in lines if line.get("message") == "request failed"]
     assert line["level"] == "ERROR"

@@ -4,14 +4,14 @@ import pytest
 
 from classifier_proxy.errors import EndpointFailedError, EndpointNotInServiceError
 from classifier_proxy.health import CACHE_SECONDS, Health
-from tests.lambda_src.conftest import Answer, Proxy
+from tests.lambda_src.conftest import Proxy, Response
 from tests.lambda_src.events import REQUEST_ID
 from tests.lambda_src.stand_in import (
     Behaviour,
     SageMakerRuntime,
-    answer,
     drip,
     reset,
+    respond,
     service_error,
     silence,
 )
@@ -21,10 +21,10 @@ NOT_SERVING = ["OutOfService", "Creating", "Deleting", "Failed"]
 
 
 def described(status: object) -> Behaviour:
-    return answer(200, {"EndpointStatus": status}, "application/x-amz-json-1.1")
+    return respond(200, {"EndpointStatus": status}, "application/x-amz-json-1.1")
 
 
-def check(proxy: Proxy) -> Answer:
+def check(proxy: Proxy) -> Response:
     return proxy.call(b"", content_type=None, method="GET", path="/health")
 
 
@@ -53,8 +53,8 @@ def test_an_endpoint_that_serves_is_ok(
         service_error(400, "AccessDeniedException"),
         service_error(400, "ThrottlingException"),
         service_error(500, "InternalFailure"),
-        answer(200, b"<html>", "text/html"),
-        answer(200, []),
+        respond(200, b"<html>", "text/html"),
+        respond(200, []),
         reset,
         silence(2.0),
         drip(b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x", 4.0),
@@ -83,9 +83,7 @@ def test_anything_else_is_unavailable_within_two_seconds(
     assert "FailedRequests" not in capsys.readouterr().out
 
 
-def test_sagemaker_is_asked_once_by_many_checks(
-    proxy: Proxy, control_plane: SageMakerRuntime
-) -> None:
+def test_many_checks_call_sagemaker_once(proxy: Proxy, control_plane: SageMakerRuntime) -> None:
     assert [check(proxy).status for _ in range(20)] == [200] * 20
     assert len(control_plane.requests) == 1
 
@@ -93,11 +91,11 @@ def test_sagemaker_is_asked_once_by_many_checks(
 class Scripted:
     """Gives what is told, and counts."""
 
-    def __init__(self, *answers: str | Exception) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: str | Exception) -> None:
+        self.responses = list(responses)
 
     def status(self) -> str:
-        given = self.answers.pop(0)
+        given = self.responses.pop(0)
         if isinstance(given, Exception):
             raise given
         return given
@@ -118,4 +116,4 @@ def test_what_was_found_out_is_forgotten_after_its_time() -> None:
         assert isinstance(caught.value.__cause__, EndpointFailedError)
     now += CACHE_SECONDS
     assert health.check()["status"] == "ok"
-    assert endpoint.answers == []
+    assert endpoint.responses == []

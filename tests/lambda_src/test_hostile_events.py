@@ -31,10 +31,10 @@ def test_a_body_that_is_no_text_or_no_base64_is_the_callers_fault(
     event = proxy_event(b"", content_type=content_type)
     event |= {"body": body, "isBase64Encoded": is_base64}
 
-    answer = proxy.call_event(event)
+    response = proxy.call_event(event)
 
-    assert answer.status < 500
-    assert answer.body["error"]["code"] == code
+    assert response.status < 500
+    assert response.body["error"]["code"] == code
 
 
 # The fixture is one function for all examples, which keeps nothing of an event.
@@ -69,6 +69,6 @@ def test_no_event_of_the_documented_form_is_our_fault(
         "multiValueQueryStringParameters": query,
     }
 
-    answer = proxy.call_event(event)
+    response = proxy.call_event(event)
 
-    assert answer.status < 500, answer
+    assert response.status < 500, response

@@ -6,8 +6,7 @@ import tracemalloc
 import pytest
 
 from classifier_proxy.errors import InvalidJsonError, InvalidRequestError, RequestError
-from classifier_proxy.events import ApiEvent
-from classifier_proxy.requests import parse_request
+from classifier_proxy.requests import ApiEvent, parse_request
 
 MIB = 1024 * 1024
 # API Gateway hands over up to 10 MB, Lambda takes 6 MB.
@@ -50,7 +49,7 @@ def test_no_json_takes_much_memory(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("brackets", [1, 64, 65])
-def test_what_is_wrong_is_said_either_way(brackets: int) -> None:
+def test_the_error_names_the_problem_either_way(brackets: int) -> None:
     body = b"[" * brackets + b"]" * brackets
     error = refuse(body)
     assert isinstance(error, InvalidRequestError)

@@ -1,4 +1,4 @@
-"""What the proxy tells of a picture by its header; tests/model_code holds it beside Pillow."""
+"""What the proxy tells of an image by its header; tests/model_code holds it beside Pillow."""
 
 import ast
 import contextlib
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from classifier_proxy.errors import ImageTooLargeError, RequestError, UnreadableImageError
 from classifier_proxy.image_checks import (
-    MAXIMUM_IMAGE_BYTES,
-    MAXIMUM_JPEG_SCANS,
-    MAXIMUM_PIXELS,
+    MAX_HEADER_PARTS,
+    MAX_IMAGE_BYTES,
+    MAX_JPEG_SCANS,
+    MAX_PIXELS,
     CheckedImage,
     check_image,
 )
-from classifier_proxy.image_headers import MOST_PARTS
 from tests.lambda_src.images import (
     extended_webp,
     jpeg,
@@ -41,7 +41,7 @@ MEDIA_TYPES = {
 }
 EVERY_FORMAT = pytest.mark.parametrize("make", MEDIA_TYPES)
 SIZE = (640, 480)
-PICTURES = [make(*SIZE) for make in MEDIA_TYPES]
+IMAGES = [make(*SIZE) for make in MEDIA_TYPES]
 THUMBNAIL = b"Exif\0\0" + jpeg(160, 120)
 
 
@@ -54,8 +54,8 @@ def test_the_limits_are_those_of_the_container() -> None:
         and isinstance(statement.value, ast.Constant)
     }
 
-    assert constants["MAX_PIXELS"] == MAXIMUM_PIXELS
-    assert constants["MAX_JPEG_SCANS"] == MAXIMUM_JPEG_SCANS
+    assert constants["MAX_PIXELS"] == MAX_PIXELS
+    assert constants["MAX_JPEG_SCANS"] == MAX_JPEG_SCANS
 
 
 @EVERY_FORMAT
@@ -74,24 +74,24 @@ def test_more_pixels_than_the_container_takes_are_refused(make: object) -> None:
 
 @pytest.mark.parametrize("make", [jpeg, png, lossy_webp])
 @pytest.mark.parametrize("size", [(0, 9), (9, 0)])
-def test_a_picture_without_pixels_is_refused(make: object, size: tuple[int, int]) -> None:
+def test_an_image_without_pixels_is_refused(make: object, size: tuple[int, int]) -> None:
     assert callable(make)
     with pytest.raises(UnreadableImageError, match=f"{size[0]} x {size[1]} pixels"):
         check_image(make(*size))
 
 
 # In bytes, where the header has the last of the size.
-ENDS = dict(zip(PICTURES, [2 + 9, 8 + 18, 30, 25, 30], strict=True))
+ENDS = dict(zip(IMAGES, [2 + 9, 8 + 18, 30, 25, 30], strict=True))
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_a_picture_that_is_cut_tells_its_size_or_is_refused(picture: bytes) -> None:
-    for length in range(16, len(picture)):
-        if length >= ENDS[picture]:
-            assert check_image(picture[:length]).size == SIZE
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_that_is_cut_tells_its_size_or_is_refused(image: bytes) -> None:
+    for length in range(16, len(image)):
+        if length >= ENDS[image]:
+            assert check_image(image[:length]).size == SIZE
         else:
             with pytest.raises(UnreadableImageError, match="header ends before"):
-                check_image(picture[:length])
+                check_image(image[:length])
 
 
 @pytest.mark.parametrize("size", [(70_000, 2), (2, 70_000)])
@@ -128,8 +128,8 @@ def test_a_marker_without_a_length_is_passed_over(kind: int) -> None:
 )
 def test_every_kind_of_png_tells_its_size(colour_type: int, depths: tuple[int, ...]) -> None:
     for depth in depths:
-        picture = png(7, 7)[:8] + png_header(*SIZE, depth, colour_type) + png_chunk(b"IDAT")
-        assert check_image(picture).size == SIZE
+        image = png(7, 7)[:8] + png_header(*SIZE, depth, colour_type) + png_chunk(b"IDAT")
+        assert check_image(image).size == SIZE
 
 
 ODD_JPEGS = {
@@ -153,11 +153,11 @@ ODD_PNGS = {
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [pytest.param(value, id=name) for name, value in {**ODD_JPEGS, **ODD_PNGS}.items()],
 )
-def test_what_pillow_passes_over_is_passed_over(picture: bytes) -> None:
-    assert check_image(picture).size == SIZE
+def test_what_pillow_passes_over_is_passed_over(image: bytes) -> None:
+    assert check_image(image).size == SIZE
 
 
 NO_SIZES = {
@@ -169,16 +169,16 @@ NO_SIZES = {
 
 
 @pytest.mark.parametrize(
-    "picture", [pytest.param(value, id=name) for name, value in NO_SIZES.items()]
+    "image", [pytest.param(value, id=name) for name, value in NO_SIZES.items()]
 )
-def test_a_header_without_a_size_is_refused(picture: bytes) -> None:
+def test_a_header_without_a_size_is_refused(image: bytes) -> None:
     with pytest.raises(UnreadableImageError, match="header ends before"):
-        check_image(picture)
+        check_image(image)
 
 
 DOUBTS = {
-    "a long JPEG header": jpeg(9000, 9000, *[jpeg_segment(0xFE, b"")] * MOST_PARTS),
-    "a long PNG header": png(9000, 9000, *[png_chunk(b"tEXt")] * MOST_PARTS),
+    "a long JPEG header": jpeg(9000, 9000, *[jpeg_segment(0xFE, b"")] * MAX_HEADER_PARTS),
+    "a long PNG header": png(9000, 9000, *[png_chunk(b"tEXt")] * MAX_HEADER_PARTS),
     "PNG pixels before the header": png(9000, 9000, png_chunk(b"IDAT")),
     "PNG frames before the header": png(9000, 9000, png_chunk(b"fdAT", bytes(4))),
     "no kind of PNG": png(*SIZE, png_header(9000, 9000, 4, 2)),
@@ -189,22 +189,20 @@ DOUBTS = {
 }
 
 
-@pytest.mark.parametrize(
-    "picture", [pytest.param(value, id=name) for name, value in DOUBTS.items()]
-)
-def test_in_doubt_the_container_decides(picture: bytes) -> None:
-    assert check_image(picture).size is None
+@pytest.mark.parametrize("image", [pytest.param(value, id=name) for name, value in DOUBTS.items()])
+def test_in_doubt_the_container_decides(image: bytes) -> None:
+    assert check_image(image).size is None
 
 
 @pytest.mark.parametrize(("scans", "refused"), [(128, False), (129, True)])
 def test_a_jpeg_of_too_many_scans_is_refused(scans: int, refused: bool) -> None:
-    picture = jpeg(*SIZE, frame=0xC2) + jpeg_segment(0xDA, bytes(6)) * (scans - 1)
+    image = jpeg(*SIZE, frame=0xC2) + jpeg_segment(0xDA, bytes(6)) * (scans - 1)
 
     if refused:
         with pytest.raises(UnreadableImageError, match="more than 128 scans"):
-            check_image(picture)
+            check_image(image)
     else:
-        assert check_image(picture).size == SIZE
+        assert check_image(image).size == SIZE
 
 
 def test_only_a_jpeg_has_scans() -> None:
@@ -228,7 +226,7 @@ def test_any_bytes_are_checked_or_refused(start: bytes, rest: bytes) -> None:
     except RequestError:
         return
     assert isinstance(checked, CheckedImage)
-    assert checked.size is None or 0 < checked.size.width * checked.size.height <= MAXIMUM_PIXELS
+    assert checked.size is None or 0 < checked.size.width * checked.size.height <= MAX_PIXELS
 
 
 @pytest.mark.parametrize(
@@ -237,10 +235,10 @@ def test_any_bytes_are_checked_or_refused(start: bytes, rest: bytes) -> None:
 )
 @pytest.mark.parametrize("start", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
 def test_no_4_mib_take_long(start: bytes, filling: bytes) -> None:
-    picture = (start + filling * (MAXIMUM_IMAGE_BYTES // len(filling)))[:MAXIMUM_IMAGE_BYTES]
+    image = (start + filling * (MAX_IMAGE_BYTES // len(filling)))[:MAX_IMAGE_BYTES]
     started = time.process_time()
 
     with contextlib.suppress(UnreadableImageError):
-        assert check_image(picture).size is None
+        assert check_image(image).size is None
 
     assert time.process_time() - started < 0.5

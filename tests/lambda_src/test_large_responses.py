@@ -8,7 +8,7 @@ import pytest
 from classifier_proxy.endpoint.invoke import MAX_RESPONSE_BYTES
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import proxy_event
-from tests.lambda_src.stand_in import SageMakerRuntime, answer
+from tests.lambda_src.stand_in import SageMakerRuntime, respond
 
 LAMBDAS_BYTES = 6 * 1024 * 1024
 """Of the response's JSON; "Lambda quotas", synchronous invocations."""
@@ -30,7 +30,7 @@ def test_21_000_classes_are_returned(
     proxy: Proxy, runtime: SageMakerRuntime, query: list[tuple[str, str]], label: str
 ) -> None:
     document = classes(21_000, label)
-    runtime.script = [answer(200, document)]
+    runtime.script = [respond(200, document)]
 
     response = proxy.handle(proxy_event(JPEG, query=query), proxy.context)
 
@@ -54,7 +54,7 @@ def test_more_than_lambda_returns_is_a_clear_refusal(
 ) -> None:
     content = json.dumps(document, ensure_ascii=False).encode()
     assert len(content) < MAX_RESPONSE_BYTES
-    runtime.script = [answer(200, content)]
+    runtime.script = [respond(200, content)]
 
     response = proxy.call(query=query)
 
@@ -65,7 +65,7 @@ def test_more_than_lambda_returns_is_a_clear_refusal(
 def test_no_response_is_longer_than_lambda_returns(proxy: Proxy, runtime: SageMakerRuntime) -> None:
     at_the_limit = []
     for length in range(214, 222):
-        runtime.script = [answer(200, classes(21_000, "x" * length))]
+        runtime.script = [respond(200, classes(21_000, "x" * length))]
         response = proxy.handle(proxy_event(JPEG, query=ALL[0]), proxy.context)
         assert len(json.dumps(response)) < LAMBDAS_BYTES
         at_the_limit.append(response["statusCode"])
@@ -77,6 +77,6 @@ def test_no_response_is_longer_than_lambda_returns(proxy: Proxy, runtime: SageMa
 def test_what_is_not_even_read_is_the_callers_fault_only_where_many_were_requested(
     proxy: Proxy, runtime: SageMakerRuntime, query: list[tuple[str, str]], status: int
 ) -> None:
-    runtime.script = [answer(200, b"[" + b" " * MAX_RESPONSE_BYTES)]
+    runtime.script = [respond(200, b"[" + b" " * MAX_RESPONSE_BYTES)]
 
     assert proxy.call(query=query).status == status

@@ -5,24 +5,19 @@ from pathlib import Path
 CORE = [
     "deadlines",
     "encoded_images",
-    "error_table",
     "errors",
-    "events",
-    "foreign_bodies",
     "forms",
     "health",
     "image_checks",
-    "image_headers",
     "image_url.addresses",
     "image_url.url",
-    "measurements",
     "model_response",
     "observability.emf",
     "parameters",
     "requests",
     "routes",
-    "service",
     "settings",
+    "unsupported_bodies",
 ]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.errors import InvalidEndpointAnswerError
-from classifier_proxy.model_response import Answer, parse_classification, parse_rejection
+from classifier_proxy.errors import InvalidEndpointResponseError
+from classifier_proxy.model_response import Response, parse_classification, parse_rejection
 from classifier_proxy.parameters import Parameters
 
 PREDICTION = {"label": "tabby cat", "index": 281, "probability": 0.75}
@@ -14,10 +14,10 @@ CLASSIFICATION = {"predictions": [PREDICTION, PREDICTION], "model": MODEL}
 
 
 @pytest.mark.parametrize("top_k", [None, 2, 5])
-def test_the_documented_answer_is_taken(top_k: int | None) -> None:
-    answer = parse_classification(json.dumps(CLASSIFICATION).encode(), Parameters(top_k))
+def test_the_documented_response_is_accepted(top_k: int | None) -> None:
+    response = parse_classification(json.dumps(CLASSIFICATION).encode(), Parameters(top_k))
 
-    assert answer == Answer(CLASSIFICATION, top_prediction=PREDICTION, top_probability=0.75)
+    assert response == Response(CLASSIFICATION, top_prediction=PREDICTION, top_probability=0.75)
 
 
 @pytest.mark.parametrize(("index", "probability"), [(0, 0), (0, 1), (999, 1.0), (1, 1e-12)])
@@ -49,18 +49,18 @@ def classes(*scores: float, score: str = "probability") -> dict[str, Any]:
     }
 
 
-def parse(document: object, parameters: Parameters) -> Answer:
+def parse(document: object, parameters: Parameters) -> Response:
     return parse_classification(json.dumps(document).encode(), parameters)
 
 
 def test_every_class_in_order_has_its_best_found() -> None:
     document = classes(0.25, 0.5, 0.25)
 
-    answer = parse(document, Parameters(order="class"))
+    response = parse(document, Parameters(order="class"))
 
-    assert answer.body == document
-    assert answer.top_prediction == document["predictions"][1]
-    assert answer.top_probability == 0.5
+    assert response.body == document
+    assert response.top_prediction == document["predictions"][1]
+    assert response.top_probability == 0.5
 
 
 @pytest.mark.parametrize("parameters", [Parameters(order="class"), Parameters("all")])
@@ -70,7 +70,7 @@ def test_all_classes_are_each_index_once_and_two_at_least(parameters: Parameters
     del missing["predictions"][1]
     doubled["predictions"][1] = doubled["predictions"][0]
     for document in (classes(1.0), missing, doubled):
-        with pytest.raises(InvalidEndpointAnswerError):
+        with pytest.raises(InvalidEndpointResponseError):
             parse(document, parameters)
 
 
@@ -79,7 +79,7 @@ def test_only_all_by_score_may_be_in_another_order_than_the_labels() -> None:
     document["predictions"].reverse()
 
     assert parse(document, Parameters("all")).body == document
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse(document, Parameters(order="class"))
 
 
@@ -95,20 +95,20 @@ def test_logits_of_all_classes_tell_the_top_probability(
     top_k, order = parameters
     document = classes(*logits, score="logit")
 
-    answer = parse(document, Parameters(top_k, order, "logits"))
+    response = parse(document, Parameters(top_k, order, "logits"))
 
-    assert answer.body == document
-    assert answer.top_prediction == document["predictions"][logits.index(max(logits))]
+    assert response.body == document
+    assert response.top_prediction == document["predictions"][logits.index(max(logits))]
     softmax = [math.exp(logit - max(logits)) for logit in logits]
-    assert answer.top_probability == pytest.approx(max(softmax) / sum(softmax))
+    assert response.top_probability == pytest.approx(max(softmax) / sum(softmax))
 
 
 @pytest.mark.parametrize("top_k", [None, 2, 1000])
 def test_logits_of_some_classes_tell_no_probability(top_k: int | None) -> None:
-    answer = parse(classes(3.5, -2.0, score="logit"), Parameters(top_k, scores="logits"))
+    response = parse(classes(3.5, -2.0, score="logit"), Parameters(top_k, scores="logits"))
 
-    assert answer.top_prediction == {"label": "class 0", "index": 0, "logit": 3.5}
-    assert answer.top_probability is None
+    assert response.top_prediction == {"label": "class 0", "index": 0, "logit": 3.5}
+    assert response.top_probability is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_logit_is_a_finite_number(logit: object) -> None:
     document = classes(1.0, 2.0, score="logit")
     document["predictions"][1]["logit"] = logit
 
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse(document, Parameters(scores="logits"))
 
 
@@ -130,7 +130,7 @@ def test_the_requested_scores_are_returned_and_no_others() -> None:
     for other in (Parameters(scores="logits"), Parameters()):
         score = "probability" if other.scores == "logits" else "logit"
         alone = classes(0.5, score=score)
-        with pytest.raises(InvalidEndpointAnswerError):
+        with pytest.raises(InvalidEndpointResponseError):
             parse(alone, other)
 
 
@@ -148,9 +148,9 @@ def test_measurements_are_kept_apart_from_the_body(
 ) -> None:
     raw = json.dumps({**CLASSIFICATION, "measurements": sent}).encode()
 
-    answer = parse_classification(raw, Parameters(2))
+    response = parse_classification(raw, Parameters(2))
 
-    assert answer == Answer(CLASSIFICATION, taken, invalid, PREDICTION, 0.75)
+    assert response == Response(CLASSIFICATION, taken, invalid, PREDICTION, 0.75)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_measurements_are_kept_apart_from_the_body(
 def test_a_prediction_of_another_form_is_refused(changes: dict[str, object]) -> None:
     raw = json.dumps({"predictions": [{**PREDICTION, **changes}], "model": MODEL}).encode()
 
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse_classification(raw, Parameters())
 
 
@@ -182,7 +182,7 @@ def test_a_prediction_of_another_form_is_refused(changes: dict[str, object]) -> 
 def test_a_prediction_without_a_key_is_refused(missing: str) -> None:
     prediction = {key: value for key, value in PREDICTION.items() if key != missing}
 
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse_classification(
             json.dumps({"predictions": [prediction], "model": MODEL}).encode(), Parameters()
         )
@@ -207,17 +207,17 @@ def test_a_prediction_without_a_key_is_refused(missing: str) -> None:
     ],
 )
 def test_a_document_of_another_form_is_refused(document: object) -> None:
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse_classification(json.dumps(document).encode(), Parameters(2))
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b"\xff\xfe{}", b"[" * 100_000, b"1" * 5000])
 def test_what_is_no_json_is_refused(raw: bytes) -> None:
-    with pytest.raises(InvalidEndpointAnswerError):
+    with pytest.raises(InvalidEndpointResponseError):
         parse_classification(raw, Parameters())
 
 
-def test_the_containers_words_are_taken_up_to_a_length() -> None:
+def test_the_containers_message_is_cut() -> None:
     raw = json.dumps({"code": "image_too_large", "message": "x" * 5000})
     rejection = parse_rejection(413, raw)
 
@@ -249,4 +249,4 @@ def test_a_container_without_the_documented_words_is_given_some(raw: str) -> Non
     rejection = parse_rejection(422, raw)
 
     assert (rejection.status, rejection.code) == (422, "rejected_by_model")
-    assert str(rejection) == "The model refused the picture."
+    assert str(rejection) == "The model rejected the image."

@@ -22,7 +22,7 @@ PROPERTIES = {
 
 
 class Buckets:
-    """S3 as far as the publisher asks: objects by bucket and key, in the order of their upload."""
+    """The part of S3 that the publisher uses: objects by bucket and key, in upload order."""
 
     def __init__(self) -> None:
         self.page: dict[str, dict[str, Any]] = {}
@@ -62,7 +62,7 @@ def buckets(monkeypatch: pytest.MonkeyPatch) -> Buckets:
 
 
 @pytest.fixture
-def answers() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def responses() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """An address as CloudFormation gives one, and what was sent to it."""
     received: list[dict[str, Any]] = []
 
@@ -80,7 +80,7 @@ def answers() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/answer", received
+    yield f"http://127.0.0.1:{server.server_port}/response", received
     server.shutdown()
     thread.join()
     server.server_close()
@@ -98,13 +98,13 @@ def call(request_type: str, address: str) -> None:
     handler.handle(event, None)
 
 
-Answers = tuple[str, list[dict[str, Any]]]
+Responses = tuple[str, list[dict[str, Any]]]
 
 
 def test_publishes_every_file_with_its_type_and_how_long_it_is_kept(
-    buckets: Buckets, answers: Answers
+    buckets: Buckets, responses: Responses
 ) -> None:
-    address, received = answers
+    address, received = responses
     call("Create", address)
     served = {
         key: (given["ContentType"], given["CacheControl"]) for key, given in buckets.page.items()
@@ -133,16 +133,16 @@ def test_publishes_every_file_with_its_type_and_how_long_it_is_kept(
 
 
 def test_an_update_takes_away_what_is_not_in_the_page_any_more(
-    buckets: Buckets, answers: Answers
+    buckets: Buckets, responses: Responses
 ) -> None:
-    address, _ = answers
+    address, _ = responses
     buckets.page["assets/ffff/old.js"] = {}
     call("Update", address)
     assert set(buckets.page) == {*FILES, "config.js"}
 
 
-def test_deletion_leaves_an_empty_bucket(buckets: Buckets, answers: Answers) -> None:
-    address, received = answers
+def test_deletion_leaves_an_empty_bucket(buckets: Buckets, responses: Responses) -> None:
+    address, received = responses
     call("Create", address)
     call("Delete", address)
     assert buckets.page == {}
@@ -151,19 +151,21 @@ def test_deletion_leaves_an_empty_bucket(buckets: Buckets, answers: Answers) -> 
 
 
 def test_what_goes_wrong_fails_the_stack_at_once(
-    buckets: Buckets, answers: Answers, caplog: pytest.LogCaptureFixture
+    buckets: Buckets, responses: Responses, caplog: pytest.LogCaptureFixture
 ) -> None:
-    address, received = answers
+    address, received = responses
     buckets.archive = b"not a zip"
     call("Create", address)
-    (answer,) = received
-    assert answer["Status"] == "FAILED"
-    assert "BadZipFile" in answer["Reason"]
+    (response,) = received
+    assert response["Status"] == "FAILED"
+    assert "BadZipFile" in response["Reason"]
     assert "BadZipFile" in caplog.text
 
 
-def test_a_file_of_a_kind_that_is_not_known_is_refused(buckets: Buckets, answers: Answers) -> None:
-    address, received = answers
+def test_a_file_of_a_kind_that_is_not_known_is_refused(
+    buckets: Buckets, responses: Responses
+) -> None:
+    address, received = responses
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("page.exe", b"")

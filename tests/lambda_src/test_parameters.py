@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from classifier_proxy.errors import InvalidTopKError, RequestError
 from classifier_proxy.parameters import MAX_TOP_K, Parameters, parse_parameters
-from tests.lambda_src.conftest import JPEG, Answer, Proxy
+from tests.lambda_src.conftest import JPEG, Proxy, Response
 from tests.lambda_src.forms import form
-from tests.lambda_src.stand_in import SageMakerRuntime, answer
+from tests.lambda_src.stand_in import SageMakerRuntime, respond
 
 MODEL = {"name": "digits", "version": "0123456789ab"}
 
@@ -27,7 +27,7 @@ def classes(*scores: float, score: str = "probability") -> dict[str, Any]:
     return {"predictions": predictions, "model": MODEL}
 
 
-def call(proxy: Proxy, place: str, parameters: dict[str, Any]) -> Answer:
+def call(proxy: Proxy, place: str, parameters: dict[str, Any]) -> Response:
     """Send a JPEG with parameters in one of the three places."""
     if place == "query":
         return proxy.call(query=[(name, str(value)) for name, value in parameters.items()])
@@ -67,7 +67,7 @@ def test_parameters_reach_the_container(
     parameters: dict[str, Any],
     attributes: set[str],
 ) -> None:
-    runtime.script = [answer(200, classes(0.25, 0.75))]
+    runtime.script = [respond(200, classes(0.25, 0.75))]
 
     assert call(proxy, place, parameters).status == 200
     sent = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"].split(",")
@@ -79,7 +79,7 @@ def test_parameters_reach_the_container(
 def test_logits_are_requested_and_returned(
     proxy: Proxy, runtime: SageMakerRuntime, place: str
 ) -> None:
-    runtime.script = [answer(200, classes(-1.5, 12.25, score="logit"))]
+    runtime.script = [respond(200, classes(-1.5, 12.25, score="logit"))]
 
     response = call(proxy, place, {"order": "class", "scores": "logits"})
 
@@ -125,7 +125,7 @@ def test_json_of_other_types_is_refused(proxy: Proxy, value: object) -> None:
 def test_a_number_of_any_length_gives_all_classes(
     proxy: Proxy, runtime: SageMakerRuntime, place: str, top_k: object
 ) -> None:
-    runtime.script = [answer(200, classes(0.25, 0.75))]
+    runtime.script = [respond(200, classes(0.25, 0.75))]
 
     assert call(proxy, place, {"top_k": top_k}).status == 200
 
@@ -168,7 +168,7 @@ def test_an_unknown_query_parameter_is_named(proxy: Proxy, runtime: SageMakerRun
 def test_different_parameters_may_be_in_different_places(
     proxy: Proxy, runtime: SageMakerRuntime
 ) -> None:
-    runtime.script = [answer(200, classes(1.0, 2.0, score="logit"))]
+    runtime.script = [respond(200, classes(1.0, 2.0, score="logit"))]
     document = {"image": base64.b64encode(JPEG).decode(), "scores": "logits"}
     body = json.dumps(document).encode()
 

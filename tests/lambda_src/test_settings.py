@@ -32,12 +32,12 @@ def test_an_origin_may_be_allowed() -> None:
     ("value", "hosts"),
     [
         ("", ()),
-        ("pictures.example.com", ("pictures.example.com",)),
+        ("images.example.com", ("images.example.com",)),
         ("a.example.com,*.example.org", ("a.example.com", "*.example.org")),
         ("xn--bcher-kva.example", ("xn--bcher-kva.example",)),
     ],
 )
-def test_hosts_of_pictures_may_be_allowed(value: str, hosts: tuple[str, ...]) -> None:
+def test_hosts_of_images_may_be_allowed(value: str, hosts: tuple[str, ...]) -> None:
     assert load_settings({**ENVIRONMENT, "URL_ALLOWED_HOSTS": value}).url_allowed_hosts == hosts
 
 
@@ -70,10 +70,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("URL_ALLOWED_HOSTS", "10.0x7f"),
         ("URL_ALLOWED_HOSTS", "[::1]"),
         ("URL_ALLOWED_HOSTS", "a.*.example.com"),
-        ("URL_ALLOWED_HOSTS", "Pictures.example.com"),
-        ("URL_ALLOWED_HOSTS", "pictures.example.com."),
-        ("URL_ALLOWED_HOSTS", "pictures.example.com:443"),
-        ("URL_ALLOWED_HOSTS", "https://pictures.example.com"),
+        ("URL_ALLOWED_HOSTS", "Images.example.com"),
+        ("URL_ALLOWED_HOSTS", "images.example.com."),
+        ("URL_ALLOWED_HOSTS", "images.example.com:443"),
+        ("URL_ALLOWED_HOSTS", "https://images.example.com"),
         ("URL_ALLOWED_HOSTS", "a.example.com, b.example.com"),
         ("URL_ALLOWED_HOSTS", "a.example.com,"),
         ("URL_ALLOWED_HOSTS", "a.example.com\n"),

@@ -4,7 +4,7 @@ import base64
 
 from hypothesis import strategies
 
-from tools.api_docs.openapi_schemas import PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import IMAGE_EXAMPLE
 
 # One pixel each, made with Pillow.
 _JPEG = (
@@ -16,7 +16,7 @@ _WEBP = "UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAdQvGrVo/+BiOh/AAA="
 
 IMAGES = {
     "image/jpeg": base64.b64decode(_JPEG),
-    "image/png": base64.b64decode(PICTURE_EXAMPLE["image"]),
+    "image/png": base64.b64decode(IMAGE_EXAMPLE["image"]),
     "image/webp": base64.b64decode(_WEBP),
 }
 """A valid image of each media type."""

@@ -87,14 +87,14 @@ def test_what_the_model_server_measures_is_in_the_functions_metrics(
     assert 0.2 < log["brightness"] < 0.5
     assert 0.02 < log["sharpness"] < 0.2
     [metrics] = [line for line in lines if line.get("PredictionEntropy") == log["entropy"]]
-    assert metrics["PictureBrightness"] == log["brightness"]
-    assert metrics["PictureSharpness"] == log["sharpness"]
+    assert metrics["ImageBrightness"] == log["brightness"]
+    assert metrics["ImageSharpness"] == log["sharpness"]
     by_model = next(
         directive["Metrics"]
         for directive in metrics["_aws"]["CloudWatchMetrics"]
         if directive["Dimensions"] == [["service", "model"]]
     )
-    assert {"PredictionEntropy", "PictureBrightness", "PictureSharpness"} <= {
+    assert {"PredictionEntropy", "ImageBrightness", "ImageSharpness"} <= {
         metric["Name"] for metric in by_model
     }
     assert metrics["model"] == response["model"]["name"]

@@ -18,13 +18,13 @@ from tests.local.conftest import CLOUD_PYTHON
 from tests.local.generation import REPRODUCIBLE
 from tests.local.images import IMAGES
 from tests.local.raw_http import RawRequest, RawResponse, exchange
-from tools.api_docs.openapi_schemas import PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import IMAGE_EXAMPLE
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
 MAX_SECONDS = 1.0
 IMAGE = IMAGES["image/png"]
-JSON = json.dumps(PICTURE_EXAMPLE).encode()
+JSON = json.dumps(IMAGE_EXAMPLE).encode()
 AS_PNG = (("Content-Type", "image/png"),)
 
 Send = Callable[..., RawResponse]

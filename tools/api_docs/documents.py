@@ -1,4 +1,4 @@
-"""`make documents`: the parts of docs/ that are made from the code."""
+"""`make documents`: the parts of docs/ that are generated from the code."""
 
 import argparse
 import re
@@ -15,25 +15,25 @@ SETTINGS_FILE = ROOT / "docs" / "settings.md"
 _ERRORS_INTRODUCTION = """\
 # Errors
 
-Made from the code by `make documents`; do not edit.
+Generated from the code by `make documents`; do not edit.
 
-Every error has one shape, whoever answers it:
+Every error has one shape, whichever component returns it:
 
 ```json
 {"error": {"code": "empty_body", "message": "The request has no image. …"}, "request_id": "…"}
 ```
 
-Programs go by the status and the code, people by the message. Where a row names seconds, the
-answer carries them in `Retry-After`. The model server's refusals are passed on by the proxy, its
-other errors are the proxy's own. No answer is to be kept by browsers or proxies: each says
-`Cache-Control: no-store`.
+Programs use the status and the code; the message is for people. Where a row has seconds, the
+response has them in `Retry-After`. The proxy passes on the errors with which the model server
+rejects an image; its other errors become the proxy's own. Every response has
+`Cache-Control: no-store`, so that browsers and proxies do not keep it.
 
-Some answers of AWS itself cannot be shaped. Above 6 MB the status is 413 with
-`{"message": "Request Too Long"}`, above 10 MB it is 413 with plain text. Beside the page CloudFront
-refuses methods that it does not know, such as TRACE, in HTML. What is not valid HTTP, or has more
-than 10,240 bytes of headers, does not reach the API and gets no answer of its.
+The shape of some responses of AWS cannot be changed. Above 6 MB the status is 413 with
+`{"message": "Request Too Long"}`, above 10 MB it is 413 with plain text. Behind the page's domain,
+CloudFront refuses methods that it does not know, such as TRACE, with HTML. A request that is not
+valid HTTP, or has more than 10,240 bytes of headers, does not reach the API.
 
-| status | code | answered by | meaning | retry after |
+| status | code | returned by | meaning | retry after |
 |---|---|---|---|---|
 """
 
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def errors_document() -> str:
-    """Return docs/errors.md as the code has it now."""
+    """Return the content of docs/errors.md."""
     lines = [
         f"| {row.status} | `{row.code}` | {row.source} | {row.meaning} | "
         f"{f'{row.retry_after_seconds} s' if row.retry_after_seconds else ''} |"

@@ -1,14 +1,8 @@
-"""Every error that a caller of the API can get: the rows of docs/errors.md and the document's."""
+"""Every error of the API: the rows of docs/errors.md and of the OpenAPI document."""
 
 from typing import NamedTuple
 
 from classifier_proxy import errors
-from classifier_proxy.error_table import (
-    ERROR_TABLE,
-    INTERNAL_ERROR,
-    MODEL_REJECTIONS,
-    REJECTED_BY_MODEL,
-)
 from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 
 PREDICT, HEALTH = "predict", "health"
@@ -16,21 +10,26 @@ PREDICT, HEALTH = "predict", "health"
 # "Gateway response types for API Gateway" in its developer guide: the statuses of the kinds of
 # each class that have no row of their own, and the 502 of a function that was stopped or throttled.
 _STATUSES_OF_CLASS = {"DEFAULT_4XX": (400, 403, 404), "DEFAULT_5XX": (500, 502, 503)}
-# What these check is in no request of the health.
+# Requests of the health have no API key.
 _KINDS_OF_PREDICT = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
+# Of the proxy's errors; all others are of PREDICT alone.
+_OPERATIONS: dict[type[errors.ProxyError], frozenset[str]] = {
+    errors.InternalError: frozenset({PREDICT, HEALTH}),
+    errors.EndpointNotInServiceError: frozenset({HEALTH}),
+}
 
 
 class Row(NamedTuple):
-    """One error of one answerer.
+    """One error of one source.
 
     Attributes:
         status: HTTP status.
         code: snake_case name of the error.
-        source: who answers it.
+        source: the component that returns it.
         meaning: sentence for people.
         retry_after_seconds: value of the Retry-After header; None: no such header.
-        operations: the operations that can answer it.
-        members: what the body says beside the error, by name.
+        operations: the operations that can return it.
+        members: what the body has beside the error, by name.
     """
 
     status: int
@@ -49,29 +48,18 @@ def error_rows() -> list[Row]:
 
 
 def _proxy_rows() -> list[Row]:
-    rows = [
+    return [
         Row(
-            answer.status,
-            answer.code,
+            error.status,
+            error.code,
             "proxy",
-            answer.message,
-            answer.retry_after_seconds,
-            frozenset({HEALTH if error is errors.EndpointNotInServiceError else PREDICT}),
-            tuple(answer.members.items()),
+            error.message,
+            error.retry_after_seconds,
+            _OPERATIONS.get(error, frozenset({PREDICT})),
+            tuple(error.members.items()),
         )
-        for error, answer in ERROR_TABLE.items()
+        for error in errors.error_classes()
     ]
-    rows.append(
-        Row(
-            INTERNAL_ERROR.status,
-            INTERNAL_ERROR.code,
-            "proxy",
-            INTERNAL_ERROR.message,
-            None,
-            frozenset({PREDICT, HEALTH}),
-        )
-    )
-    return rows
 
 
 def _gateway_rows() -> list[Row]:
@@ -92,12 +80,12 @@ def _gateway_rows() -> list[Row]:
 def _model_server_rows() -> list[Row]:
     rows = {
         (status, code): "what the message says"
-        for status, codes in MODEL_REJECTIONS.items()
+        for status, codes in errors.MODEL_REJECTIONS.items()
         for code in codes
     }
-    # A container that is not ours may refuse with another code, or say nothing of use.
-    code, message = REJECTED_BY_MODEL
-    rows |= {(status, code): message for status in MODEL_REJECTIONS}
+    # Of a container that is not Whippet's, or whose error is not as documented.
+    rejection = errors.ModelRejectionError
+    rows |= {(status, rejection.code): rejection.message for status in errors.MODEL_REJECTIONS}
     return [
         Row(status, code, "model server", meaning, None, frozenset({PREDICT}))
         for (status, code), meaning in rows.items()

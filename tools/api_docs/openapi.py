@@ -1,11 +1,11 @@
-"""Make the API's OpenAPI document from the proxy's tables and bounds."""
+"""Generate the API's OpenAPI document from the proxy's errors and bounds."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES, MAXIMUM_PIXELS
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES, MAX_PIXELS
 from classifier_proxy.requests import (
     FORM_MEDIA_TYPE,
     IMAGE_MEDIA_TYPES,
@@ -17,8 +17,8 @@ from tools.api_docs.openapi_schemas import (
     CLASSIFICATION_EXAMPLE,
     FORM_EXAMPLE,
     HEALTH_EXAMPLE,
+    IMAGE_EXAMPLE,
     PARAMETERS,
-    PICTURE_EXAMPLE,
     schemas,
 )
 from tools.cdk import ROOT
@@ -26,12 +26,12 @@ from tools.console import run_tool
 
 DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
-Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAXIMUM_IMAGE_BYTES} bytes
-and {MAXIMUM_PIXELS} pixels, a form with one such file, or JSON that holds them. Every error has one
-shape; programs go by its status and code.
+Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAX_IMAGE_BYTES} bytes
+and {MAX_PIXELS} pixels, a form with one such file, or JSON that holds them. Every error has one
+shape; programs use its status and code.
 
-A path or method that is not listed here is answered 403 `route_not_found`. Methods that CloudFront
-does not know it refuses itself beside the page, in HTML. `Content-Encoding` is not looked at."""
+A path or method that is not listed here returns 403 `route_not_found`. Behind the page's domain,
+CloudFront refuses methods that it does not know, with HTML. `Content-Encoding` is ignored."""
 
 _HEADERS = {"Cache-Control": {"$ref": "#/components/headers/CacheControl"}}
 
@@ -58,11 +58,11 @@ def document() -> dict[str, Any]:
             "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
             "headers": {
                 "CacheControl": {
-                    "description": "No answer is to be kept. Those of AWS itself do not say so.",
+                    "description": "Responses must not be stored. AWS's own errors do not have it.",
                     "schema": {"const": "no-store"},
                 },
                 "RetryAfter": {
-                    "description": "Seconds to wait before another try.",
+                    "description": "Seconds to wait before the next try.",
                     "schema": {"type": "integer", "minimum": 1},
                 },
             },
@@ -74,8 +74,8 @@ def document() -> dict[str, Any]:
 def _predict() -> dict[str, Any]:
     image = {"schema": {"type": "string", "format": "binary"}}
     in_json = {
-        "schema": {"$ref": "#/components/schemas/Picture"},
-        "examples": {"image": {"value": PICTURE_EXAMPLE}},
+        "schema": {"$ref": "#/components/schemas/Image"},
+        "examples": {"image": {"value": IMAGE_EXAMPLE}},
     }
     others = ", ".join(f"`{media_type}`" for media_type in OTHER_IMAGE_MEDIA_TYPES)
     return {
@@ -98,24 +98,24 @@ def _predict() -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": _json_answer("The requested classes", "Classification", CLASSIFICATION_EXAMPLE)
+            "200": _json_response("The requested classes", "Classification", CLASSIFICATION_EXAMPLE)
         }
-        | _error_answers(PREDICT),
+        | _error_responses(PREDICT),
     }
 
 
 def _health() -> dict[str, Any]:
     return {
         "operationId": "health",
-        "summary": "Say whether the model's endpoint is in service",
-        "description": "Needs no key. The answer may be 30 seconds old.",
+        "summary": "Return whether the model's endpoint is in service",
+        "description": "Needs no key. The status may be 30 seconds old.",
         "security": [],
-        "responses": {"200": _json_answer("It is in service", "Health", HEALTH_EXAMPLE)}
-        | _error_answers(HEALTH),
+        "responses": {"200": _json_response("It is in service", "Health", HEALTH_EXAMPLE)}
+        | _error_responses(HEALTH),
     }
 
 
-def _json_answer(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
+def _json_response(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
     media = {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {schema.lower(): {"value": example}},
@@ -127,22 +127,22 @@ def _json_answer(description: str, schema: str, example: dict[str, Any]) -> dict
     }
 
 
-def _error_answers(operation: str) -> dict[str, Any]:
+def _error_responses(operation: str) -> dict[str, Any]:
     rows = [row for row in error_rows() if operation in row.operations]
     return {
-        str(status): _error_answer([row for row in rows if row.status == status])
+        str(status): _error_response([row for row in rows if row.status == status])
         for status in sorted({row.status for row in rows})
     }
 
 
-def _error_answer(rows: list[Row]) -> dict[str, Any]:
-    # Of the answerers of one code the last by name is the proxy, whose sentence is the clearest.
+def _error_response(rows: list[Row]) -> dict[str, Any]:
+    # Of the sources of one code the last by name is the proxy, whose message is the clearest.
     by_code = {row.code: row for row in rows}
     schema: dict[str, Any] = {
         "allOf": [{"$ref": "#/components/schemas/Error"}],
         "properties": {"error": {"properties": {"code": {"enum": list(by_code)}}}},
     }
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "description": " ".join(f"`{code}`: {row.meaning}" for code, row in by_code.items()),
         "headers": dict(_HEADERS),
         "content": {
@@ -153,12 +153,12 @@ def _error_answer(rows: list[Row]) -> dict[str, Any]:
         },
     }
     if any(row.retry_after_seconds for row in rows):
-        answer["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+        response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
     if rows[0].status == 413:
         too_long = {"$ref": "#/components/schemas/RequestTooLong"}
-        answer["content"][JSON_MEDIA_TYPE]["schema"] = {"anyOf": [schema, too_long]}
-        answer["content"]["text/plain"] = {"schema": {"type": "string"}}
-    return answer
+        response["content"][JSON_MEDIA_TYPE]["schema"] = {"anyOf": [schema, too_long]}
+        response["content"]["text/plain"] = {"schema": {"type": "string"}}
+    return response
 
 
 def _example(row: Row) -> dict[str, Any]:

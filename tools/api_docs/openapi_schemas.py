@@ -1,12 +1,12 @@
-"""The JSON schemas of the API's requests and answers, with the proxy's own bounds."""
+"""The JSON schemas of the API's requests and responses, with the proxy's bounds."""
 
 from typing import Any
 
 from classifier_proxy.health import SERVING_STATUSES
-from classifier_proxy.image_url.url import LONGEST_URL_CHARACTERS
+from classifier_proxy.image_url.url import MAX_URL_CHARACTERS
 from classifier_proxy.parameters import ALL, ORDERS, SCORES
 
-REQUEST_ID = {"type": "string", "description": "Names the request, in the logs too."}
+REQUEST_ID = {"type": "string", "description": "Identifies the request, also in the log."}
 
 CLASSIFICATION_EXAMPLE: dict[str, Any] = {
     "predictions": [
@@ -28,7 +28,7 @@ _BASE64 = (
     f"(?:(?:{_DIGIT}){{2}}(?:{_PADDING}{_PADDING})?|(?:{_DIGIT}){{3}}(?:{_PADDING})?)?$"
 )
 # The smallest PNG: one pixel.
-PICTURE_EXAMPLE = {
+IMAGE_EXAMPLE = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
     "awAAAABJRU5ErkJggg=="
 }
@@ -68,7 +68,7 @@ def schemas() -> dict[str, Any]:
         for name, parameter in PARAMETERS.items()
     }
     return {
-        "Picture": _closed(
+        "Image": _closed(
             {
                 "image": {
                     **text,
@@ -80,9 +80,8 @@ def schemas() -> dict[str, Any]:
                 "url": {
                     **text,
                     "format": "uri",
-                    "maxLength": LONGEST_URL_CHARACTERS,
-                    "description": "https address of a picture, where the deployment allows its"
-                    " host.",
+                    "maxLength": MAX_URL_CHARACTERS,
+                    "description": "https URL of an image, on a host that the deployment allows.",
                 },
                 **beside,
             },
@@ -135,13 +134,13 @@ def schemas() -> dict[str, Any]:
                 "request_id": REQUEST_ID,
                 "status": {
                     "const": "unavailable",
-                    "description": "Only where the health is asked for.",
+                    "description": "Only of GET /health.",
                 },
             },
             required=["error", "request_id"],
         ),
         "RequestTooLong": {
-            "description": "AWS's own answer above 6 MB.",
+            "description": "AWS's own response above 6 MB.",
             **_closed({"message": text}),
         },
     }

@@ -37,7 +37,7 @@ export async function predict(settings, key, image, signal) {
   const milliseconds = performance.now() - began;
   if (!response.ok) throw refusal(response, content);
   if (!isUsable(content?.predictions)) {
-    throw new ApiError({ status: response.status, code: "invalid_endpoint_answer" });
+    throw new ApiError({ status: response.status, code: "invalid_endpoint_response" });
   }
   return { content, milliseconds };
 }

@@ -20,7 +20,7 @@ const BY_CODE = {
   image_too_large: ["The image has too many pixels", "Choose a smaller image."],
   unreadable_image: ["The image is damaged", "Open it in an image viewer and save it again, or choose another."],
   model_not_ready: ["The model is still starting", LATER],
-  invalid_endpoint_answer: ["The model returned an invalid response", REPORT],
+  invalid_endpoint_response: ["The model returned an invalid response", REPORT],
   endpoint_missing: ["The model is not deployed", "Contact the operator of this site to deploy it."],
   endpoint_access_denied: ["The site is set up wrongly", "Contact the operator of this site: the API may not invoke the model."],
 };
@@ -35,7 +35,7 @@ const BY_STATUS = {
   422: BY_CODE.unreadable_image,
   429: BY_CODE.throttled,
   500: ["Something went wrong at the site", REPORT],
-  502: BY_CODE.invalid_endpoint_answer,
+  502: BY_CODE.invalid_endpoint_response,
   503: ["The model is not available right now", LATER],
   504: ["The model did not respond in time", LATER],
 };

@@ -17,33 +17,26 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 0.4
 READ_TIMEOUT_SECONDS = 0.8
-LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-"""With the client's making, which happens once, a health check ends within 2 s."""
+MAX_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+"""With the creation of the client, which happens once, a health check ends within 2 s."""
 
 
 class SageMakerEndpointStatus:
-    """Asks SageMaker for an endpoint's state; satisfies `health.DescribedEndpoint`.
-
-    Args:
-        name: the endpoint's name.
-    """
+    """Reads the status of a SageMaker endpoint; a `health.DescribedEndpoint`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def status(self) -> str:
-        """Call DescribeEndpoint, once, for `LONGEST_CALL_SECONDS` at most.
-
-        Returns:
-            Its EndpointStatus.
+        """Call DescribeEndpoint once, for `MAX_CALL_SECONDS` at most; return its EndpointStatus.
 
         Raises:
-            EndpointError: one of its kinds, chained from the SDK's error.
+            EndpointError: one of its subclasses, chained from the SDK's error.
         """
         try:
             client = self._client
             status = call_within(
-                LONGEST_CALL_SECONDS,
+                MAX_CALL_SECONDS,
                 lambda: client.describe_endpoint(EndpointName=self._name).get("EndpointStatus"),
             )
         except TimeoutError as error:
@@ -53,12 +46,12 @@ class SageMakerEndpointStatus:
         except BotoCoreError as error:
             raise from_transport_error(error) from error
         except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
-            raise errors.InvalidEndpointAnswerError from error
+            raise errors.InvalidEndpointResponseError from error
         if not isinstance(status, str):
-            raise errors.InvalidEndpointAnswerError
+            raise errors.InvalidEndpointResponseError
         return status
 
-    # SageMaker's service model is large: predictions must not pay for its loading.
+    # Created on first use: SageMaker's service model is large, and only health checks need it.
     @cached_property
     def _client(self) -> SageMakerClient:
         client: SageMakerClient = create_client(

@@ -11,11 +11,10 @@ from botocore.exceptions import (
 )
 
 from classifier_proxy import errors
-from classifier_proxy.error_table import MODEL_REJECTIONS
 from classifier_proxy.model_response import parse_rejection
 
 OVERLOADED_STATUS = 503
-"""What the container answers, by its contract, when every place of its queue is taken."""
+"""The container's status, by its contract, when its queue is full."""
 
 _ERROR_BY_CODE: dict[str, type[errors.EndpointError]] = {
     "ModelNotReadyException": errors.ModelNotReadyError,
@@ -38,19 +37,12 @@ _ERROR_BY_STATUS: dict[int, type[errors.EndpointError]] = {
 
 
 def from_service_error(error: ClientError) -> errors.ProxyError:
-    """Map what SageMaker answered; codes as in InvokeEndpoint's reference.
-
-    Args:
-        error: what botocore made of the answer.
-
-    Returns:
-        The error to raise.
-    """
+    """Map an error response of SageMaker; codes as in the API reference of InvokeEndpoint."""
     response: dict[str, Any] = dict(error.response)
     code = str(response.get("Error", {}).get("Code", ""))
     if code == "ModelError":
         original_status = response.get("OriginalStatusCode")
-        if isinstance(original_status, int) and original_status in MODEL_REJECTIONS:
+        if isinstance(original_status, int) and original_status in errors.MODEL_REJECTIONS:
             return parse_rejection(original_status, str(response.get("OriginalMessage", "")))
         if original_status == OVERLOADED_STATUS:
             return errors.ModelOverloadedError()
@@ -64,14 +56,7 @@ def from_service_error(error: ClientError) -> errors.ProxyError:
 
 
 def from_transport_error(error: BotoCoreError) -> errors.EndpointError:
-    """Map what kept SageMaker's answer from arriving.
-
-    Args:
-        error: what botocore raised instead of an answer.
-
-    Returns:
-        The error to raise.
-    """
+    """Map an error that botocore raises when there is no response."""
     if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
         return errors.EndpointTimeoutError()
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):

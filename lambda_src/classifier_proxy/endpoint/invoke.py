@@ -20,24 +20,23 @@ if TYPE_CHECKING:
     from classifier_proxy.requests import ClassificationRequest
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024
-"""What Lambda returns at most, and so more than any response that can be passed on. 21,000 classes
-need 2 MB."""
+"""What Lambda returns at most. 21,000 classes need 2 MB."""
 
-LONGEST_BACKOFF_SECONDS = 1.0
-"""The longest that botocore's `standard` mode waits before a second attempt (throttling: a random
+MAX_BACKOFF_SECONDS = 1.0
+"""How long botocore's `standard` mode waits at most before a second attempt (throttling: a random
 part of 1 s; otherwise of 0.05 s; `botocore.retries.standard.ExponentialBackoff`)."""
 
 
 @dataclass(frozen=True)
-class CallLimits:
-    """How long and how often the endpoint is tried.
+class InvokeLimits:
+    """Timeouts and attempts of an invocation.
 
-    API Gateway waits 29 s and the function has 27 s; of these two attempts of 9 s take at most 19.
+    API Gateway waits 29 s and the function has 27 s; two attempts of 9 s take at most 19 of these.
 
     Attributes:
         connect_timeout_seconds: to open a connection.
-        read_timeout_seconds: to wait for each part of an answer.
-        attempts: calls in all, the first included.
+        read_timeout_seconds: between two parts of a response.
+        attempts: in all, the first included.
     """
 
     connect_timeout_seconds: float = 1.0
@@ -45,24 +44,19 @@ class CallLimits:
     attempts: int = 2
 
     @property
-    def longest_call_seconds(self) -> float:
-        """Every attempt timing out, with the longest waits between them; a call is given up then.
+    def max_invoke_seconds(self) -> float:
+        """Duration when every attempt times out, with the longest waits between them.
 
-        A timeout is only of the wait for the next bytes, and an endpoint may drip.
+        An invocation is given up then, as the read timeout starts again with each byte received.
         """
         attempt_seconds = self.connect_timeout_seconds + self.read_timeout_seconds
-        return self.attempts * attempt_seconds + (self.attempts - 1) * LONGEST_BACKOFF_SECONDS
+        return self.attempts * attempt_seconds + (self.attempts - 1) * MAX_BACKOFF_SECONDS
 
 
 class SageMakerEndpoint:
-    """A real-time or serverless SageMaker endpoint; satisfies `service.Endpoint`.
+    """A real-time or serverless SageMaker endpoint; a `routes.Endpoint`."""
 
-    Args:
-        name: the endpoint's name.
-        limits: timeouts and attempts of a call.
-    """
-
-    def __init__(self, name: str, limits: CallLimits) -> None:
+    def __init__(self, name: str, limits: InvokeLimits) -> None:
         self._name = name
         self._limits = limits
         self._client: SageMakerRuntimeClient = create_client(
@@ -70,33 +64,27 @@ class SageMakerEndpoint:
             Config(
                 connect_timeout=limits.connect_timeout_seconds,
                 read_timeout=limits.read_timeout_seconds,
-                # `standard` retries only where the answer can change and, when most calls fail,
-                # hardly at all: neither ModelError nor ModelNotReady, so no load on a sick model.
+                # `standard` does not retry ModelError and ModelNotReady, and retries little when
+                # most calls fail: no additional load on a failing model.
                 retries={"mode": "standard", "total_max_attempts": limits.attempts},
             ),
         )
 
     @property
-    def longest_call_seconds(self) -> float:
-        """The longest that `invoke` takes before it gives up, every attempt included."""
-        return self._limits.longest_call_seconds
+    def max_invoke_seconds(self) -> float:
+        """As of the limits."""
+        return self._limits.max_invoke_seconds
 
     def invoke(self, request: ClassificationRequest) -> bytes:
-        """Call InvokeEndpoint, for `longest_call_seconds` at most.
-
-        Args:
-            request: what to classify.
-
-        Returns:
-            The body of the answer, unchecked.
+        """Call InvokeEndpoint for `max_invoke_seconds` at most; return the body, unchecked.
 
         Raises:
-            ModelRejectionError: the model's container refused the request.
-            ResponseTooLargeError: there are more than `MAX_RESPONSE_BYTES`, of many classes.
-            EndpointError: one of its kinds, chained from the SDK's error.
+            ModelRejectionError: the model's container rejected the request.
+            ResponseTooLargeError: more than `MAX_RESPONSE_BYTES`, and many classes were requested.
+            EndpointError: one of its subclasses, chained from the SDK's error.
         """
         try:
-            answer = call_within(self.longest_call_seconds, lambda: self._read_answer(request))
+            body = call_within(self.max_invoke_seconds, lambda: self._call(request))
         except TimeoutError as error:
             raise errors.EndpointTimeoutError from error
         except ClientError as error:
@@ -104,15 +92,15 @@ class SageMakerEndpoint:
         except BotoCoreError as error:
             raise from_transport_error(error) from error
         except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
-            # That is how botocore's parsers fail on an error of another form than the service's.
-            raise errors.InvalidEndpointAnswerError from error
-        if len(answer) > MAX_RESPONSE_BYTES:
+            # botocore's parsers raise these for an error response that is not the service's.
+            raise errors.InvalidEndpointResponseError from error
+        if len(body) > MAX_RESPONSE_BYTES:
             if request.parameters.requests_many_classes:
                 raise errors.ResponseTooLargeError
-            raise errors.InvalidEndpointAnswerError
-        return answer
+            raise errors.InvalidEndpointResponseError
+        return body
 
-    def _read_answer(self, request: ClassificationRequest) -> bytes:
+    def _call(self, request: ClassificationRequest) -> bytes:
         arguments: InvokeEndpointInputTypeDef = {
             "EndpointName": self._name,
             "Body": request.image,
@@ -124,7 +112,7 @@ class SageMakerEndpoint:
 
 
 def _custom_attributes(parameters: Parameters) -> str:
-    """Return the container's options: what is not its default, and so that it measures."""
+    """Return the container's options that are not its defaults."""
     options = {"measurements": "true"}
     if parameters.top_k is not None:
         options["top_k"] = str(parameters.top_k)

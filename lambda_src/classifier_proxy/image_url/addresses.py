@@ -1,7 +1,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-# What `is_global` of some Python version since 3.11.2 lets through though nobody's public server
-# is there. IANA's special-purpose registries, as of 2026.
+# Not public, though `is_global` is true for them in some Python version since 3.11.2. IANA's
+# special-purpose registries, as of 2026.
 _NOT_PUBLIC_IPV4 = tuple(
     IPv4Network(network)
     for network in (
@@ -23,16 +23,10 @@ _NOT_PUBLIC_IPV6 = tuple(
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Tell whether an address is one of the public internet's.
+    """Return whether an address is on the public internet, and not on the function's own network.
 
     Of IPv6 only global unicast is: that leaves out loopback, link-local, site-local, unique local
     and multicast addresses and those that hold an IPv4 address (mapped, compatible, NAT64).
-
-    Args:
-        address: where a connection would go.
-
-    Returns:
-        False for anything that this function's own machine or network could answer.
     """
     if not address.is_global:
         return False

@@ -4,34 +4,34 @@ from collections.abc import Collection
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 
 from classifier_proxy import errors
-from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES
 from classifier_proxy.image_url.addresses import is_public
 from classifier_proxy.image_url.connection import IsPublic, open_connection
-from classifier_proxy.image_url.url import PictureUrl, parse_picture_url
+from classifier_proxy.image_url.url import ImageUrl, parse_image_url
 
 HTTPS_PORT = 443
 FETCH_SECONDS = 5.0
-"""From the look-up of the name to the last byte; with the 19 s that two attempts of the endpoint
-take it fits into the 27 s of the function."""
+"""From the DNS query to the last byte. With the 19 s of two attempts of the endpoint it fits into
+the 27 s of the function."""
 
 _HEADERS = {
-    "User-Agent": "whippet",  # many hosts refuse who says nothing
+    "User-Agent": "whippet",  # many hosts refuse requests without it
     "Accept": "image/jpeg, image/png, image/webp",
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
 
 
-class PictureFetcher:
-    """Fetches pictures over https from allowed hosts at public addresses, and from nowhere else.
+class ImageFetcher:
+    """Fetches images over https, only from allowed hosts at public addresses.
 
     Redirects are not followed, proxies of the environment are not used, no credentials are sent.
 
     Args:
         allowed_hosts: names, and `*.` before a name for every name below it.
-        tls: whom to trust; None: the certificate authorities of the system.
-        is_public: tells whether an address may be connected to.
-        port: where the servers listen.
+        tls: the certificate authorities to trust; None: those of the system.
+        is_public: returns whether connecting to an address is allowed.
+        port: the servers' port.
         seconds: how long a fetch may take in all.
     """
 
@@ -51,24 +51,21 @@ class PictureFetcher:
         self._seconds = seconds
 
     def fetch(self, url: str) -> bytes:
-        """Fetch a picture.
-
-        Args:
-            url: its address, as the caller gave it.
+        """Fetch an image.
 
         Returns:
-            What the server sent, at least 1 and at most `MAXIMUM_IMAGE_BYTES` bytes, unchecked.
+            The body, at least 1 and at most `MAX_IMAGE_BYTES` bytes, unchecked.
 
         Raises:
-            RequestError: one of its kinds; none repeats the address, whose query may be secret.
+            RequestError: one of its subclasses; none repeats the URL, whose query may be secret.
         """
         deadline = time.monotonic() + self._seconds
-        picture_url = parse_picture_url(url, self._allowed_hosts)
+        image_url = parse_image_url(url, self._allowed_hosts)
         try:
             with open_connection(
-                picture_url.host, self._port, self._tls, self._is_public, deadline
+                image_url.host, self._port, self._tls, self._is_public, deadline
             ) as connection:
-                return _get(connection, picture_url)
+                return _get(connection, image_url)
         except TimeoutError as error:
             raise errors.UrlTimeoutError from error
         except ssl.SSLCertVerificationError as error:
@@ -77,38 +74,38 @@ class PictureFetcher:
             ) from error
         except (HTTPException, ValueError) as error:
             raise errors.UrlUnreachableError(
-                'The host in "url" gave no valid HTTP answer.'
+                'The host in "url" sent no valid HTTP response.'
             ) from error
         except OSError as error:
             raise errors.UrlUnreachableError from error
 
 
-def _get(connection: ssl.SSLSocket, picture_url: PictureUrl) -> bytes:
-    # With a connection of its own http.client looks nothing up; its name is for the Host header.
-    http = HTTPConnection(picture_url.host)
+def _get(connection: ssl.SSLSocket, image_url: ImageUrl) -> bytes:
+    # With a connection given, http.client resolves nothing; the name is for the Host header.
+    http = HTTPConnection(image_url.host)
     http.sock = connection
-    http.request("GET", picture_url.target, headers=_HEADERS)
+    http.request("GET", image_url.target, headers=_HEADERS)
     with http.getresponse() as response:
         if 300 <= response.status < 400:
             raise errors.UrlFailedError(
-                f'The host in "url" answered {response.status}, a redirect, which is not followed;'
-                " send the address that it leads to."
+                f'The host in "url" responded with {response.status}, a redirect, which is not'
+                " followed; send the address that it leads to."
             )
         if response.status != 200:
             raise errors.UrlFailedError(
-                f'The host in "url" answered {response.status}; expected 200.'
+                f'The host in "url" responded with {response.status}; expected 200.'
             )
         return _read(response)
 
 
 def _read(response: HTTPResponse) -> bytes:
-    if (response.length or 0) > MAXIMUM_IMAGE_BYTES:
+    if (response.length or 0) > MAX_IMAGE_BYTES:
         raise errors.PayloadTooLargeError
-    picture = response.read(MAXIMUM_IMAGE_BYTES + 1)
-    if len(picture) > MAXIMUM_IMAGE_BYTES:
+    image = response.read(MAX_IMAGE_BYTES + 1)
+    if len(image) > MAX_IMAGE_BYTES:
         raise errors.PayloadTooLargeError
     if response.length:
-        raise IncompleteRead(picture, response.length)
-    if not picture:
+        raise IncompleteRead(image, response.length)
+    if not image:
         raise errors.EmptyBodyError('There is nothing at the address in "url".')
-    return picture
+    return image

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
 
-LONGEST_URL_CHARACTERS = 2048
+MAX_URL_CHARACTERS = 2048
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # No other name can be mistaken for an address: every way to write one (0x7f.1, 2130706433, [::1])
@@ -12,7 +12,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOST_NAME_PATTERN = rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
 """A host's name of two labels or more whose last starts with a letter, in lower case and ASCII."""
 
-# RFC 3986, without what no picture needs and what parsers disagree about: user names, other ports,
+# RFC 3986, without what no image needs and what parsers disagree about: user names, other ports,
 # fragments, backslashes, blanks, whatever is not ASCII.
 _URL_PATTERN = (
     rf"https://(?P<host>{HOST_NAME_PATTERN})(?::443)?"
@@ -21,33 +21,33 @@ _URL_PATTERN = (
 
 
 @dataclass(frozen=True)
-class PictureUrl:
-    """An address that may be asked, if its host turns out to be a public one.
+class ImageUrl:
+    """A valid URL on an allowed host.
 
     Attributes:
-        host: the host's name, in lower case; one that is allowed.
-        target: path and query, as they go into the request's first line.
+        host: the host's name, in lower case.
+        target: path and query, as in the request line.
     """
 
     host: str
     target: str
 
 
-def parse_picture_url(url: str, allowed_hosts: Collection[str]) -> PictureUrl:
-    """Take an address apart by one narrow grammar, so that nothing can read it otherwise.
+def parse_image_url(url: str, allowed_hosts: Collection[str]) -> ImageUrl:
+    """Parse a URL by a narrow grammar, which leaves nothing for parsers to disagree about.
 
     Args:
-        url: what the caller gave.
+        url: as the caller sent it.
         allowed_hosts: names, and `*.` before a name for every name below it.
 
     Returns:
-        The parts that are used; the rest is fixed: https and port 443.
+        The parts that vary; the scheme is https, the port 443.
 
     Raises:
-        InvalidUrlError: it is no such address.
-        UrlNotAllowedError: its host is not an allowed one.
+        InvalidUrlError: it does not match the grammar.
+        UrlNotAllowedError: its host is not allowed.
     """
-    if len(url) > LONGEST_URL_CHARACTERS:
+    if len(url) > MAX_URL_CHARACTERS:
         raise InvalidUrlError
     # ASCII, or the Kelvin sign would pass for a k and the long s for an s.
     parts = re.fullmatch(_URL_PATTERN, url, re.ASCII | re.IGNORECASE)
@@ -57,7 +57,7 @@ def parse_picture_url(url: str, allowed_hosts: Collection[str]) -> PictureUrl:
     if not _is_allowed(host, allowed_hosts):
         raise UrlNotAllowedError
     target = parts["target"] or "/"
-    return PictureUrl(host, target if target.startswith("/") else f"/{target}")
+    return ImageUrl(host, target if target.startswith("/") else f"/{target}")
 
 
 def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:

@@ -2,17 +2,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_LONGEST_DIMENSION_VALUE = 1024
+_MAX_DIMENSION_CHARACTERS = 1024
 
 
 class MetricLine:
     """The metrics of one request as one log line of CloudWatch's embedded metric format.
 
-    CloudWatch bills each combination of a metric's name and dimension values by itself, so every
-    metric names the few dimensions that it needs. Powertools' Metrics know one set a line.
-
-    Args:
-        namespace: CloudWatch's namespace.
+    CloudWatch bills each combination of a metric's name and dimension values, so each metric has
+    only the dimensions that it needs. Powertools' Metrics support one set of dimensions a line.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -27,21 +24,18 @@ class MetricLine:
             name: the metric's name.
             value: its value in `unit`.
             unit: one of CloudWatch's units.
-            dimensions: value by name; a name has one value in the whole line. What CloudWatch
-                does not take in a value is escaped.
+            dimensions: value by name; a name has one value in the whole line. Characters that
+                CloudWatch does not accept are escaped.
         """
         self._units.setdefault(tuple(dimensions), {})[name] = unit
         self._members |= {key: _dimension_value(text) for key, text in dimensions.items()}
         self._members[name] = value
 
     def render(self, timestamp_ms: int) -> str | None:
-        """Return the line.
+        """Return the line as JSON, or None where nothing was added.
 
         Args:
-            timestamp_ms: when it was, in milliseconds since 1970.
-
-        Returns:
-            The JSON text, or None where nothing was added.
+            timestamp_ms: milliseconds since 1970.
         """
         if not self._units:
             return None
@@ -59,6 +53,6 @@ class MetricLine:
 
 def _dimension_value(text: str) -> str:
     # "Dimension" of CloudWatch's API reference: printable ASCII, not blank. A label may be any
-    # text, and one that is not taken would cost the request's other metrics too.
-    escaped = text.encode("unicode_escape").decode()[:_LONGEST_DIMENSION_VALUE]
+    # text, and CloudWatch drops a line with an invalid value as a whole.
+    escaped = text.encode("unicode_escape").decode()[:_MAX_DIMENSION_CHARACTERS]
     return escaped if escaped.strip() else "(blank)"

@@ -3,50 +3,33 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from classifier_proxy.error_table import ErrorAnswer
 from classifier_proxy.errors import (
     EndpointAccessDeniedError,
     EndpointNotInServiceError,
     RequestError,
     RouteNotFoundError,
+    to_proxy_error,
 )
-from classifier_proxy.model_response import Answer
+from classifier_proxy.model_response import Response
 from classifier_proxy.observability.emf import MetricLine
 from classifier_proxy.requests import ClassificationRequest
 from classifier_proxy.settings import Settings
 
-NAMED_CLASSES = 20
-"""A predicted class is a metric of its own only below this index; all others count as "other".
-Which classes are frequent is not known to one of many environments, and each costs a metric."""
+MAX_NAMED_CLASSES = 20
+"""A predicted class has its own metric only below this index; all others count as "other". Each
+class costs a metric, and one of many environments cannot know which classes are frequent."""
 
 METRIC_BY_MEASUREMENT = {
     "entropy": "PredictionEntropy",
-    "brightness": "PictureBrightness",
-    "sharpness": "PictureSharpness",
+    "brightness": "ImageBrightness",
+    "sharpness": "ImageSharpness",
 }
 
 
 class Telemetry:
-    """The function's structured logs and, in CloudWatch's embedded format, its metrics.
+    """The function's structured log and its metrics, which `docs/metrics.md` lists.
 
-    Metrics, by their dimensions:
-        service: Predictions (200), RejectedRequests (4xx), FailedRequests (5xx) and
-            EndpointAccessDenied (counts); RequestLatency, EndpointLatency and, of a picture that
-            was named by its address, UrlFetchLatency (milliseconds).
-        service, model: TopProbability (0 to 1; not where logits of some classes alone were
-            requested), PictureBytes and PicturePixels (width times
-            height) of the answered requests, and what the container measured:
-            PredictionEntropy (nats, over all classes), PictureBrightness and PictureSharpness
-            (0 to 1, of what the network saw).
-        service, model, predicted_class: PredictedClass (count).
-
-    Which error it was and what was predicted is in the log too. A check of the health counts
-    nothing. CloudWatch bills a metric for each combination of its dimensions' values: those of
-    the first line once, those of the second once a model, the last up to 21 times a model. What a
-    container does not measure costs nothing.
-
-    Args:
-        settings: names and log level.
+    Each request has one log line and, except for health checks, one metric line.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,68 +38,47 @@ class Telemetry:
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)
         self._started = 0.0
-        self._picture_metrics: dict[str, tuple[int, str]] = {}
+        self._image_metrics: dict[str, tuple[int, str]] = {}
 
     def start_request(self, request_id: str) -> None:
-        """Begin a request, and put its id into every line of its log.
-
-        Args:
-            request_id: the id that the caller is given too.
-        """
+        """Start the clock, and add the request's id to each log line."""
         self._started = time.perf_counter()
         self._line = MetricLine(self._namespace)
         self.logger.set_correlation_id(request_id)
 
-    def record_call(self, request: ClassificationRequest, elapsed_ms: float) -> None:
-        """Measure one call of the endpoint.
-
-        Args:
-            request: what it was asked.
-            elapsed_ms: how long it took, attempts and failures included.
-        """
-        fields = {"media_type": request.media_type, "picture_bytes": len(request.image)}
-        self._picture_metrics = {"PictureBytes": (len(request.image), "Bytes")}
+    def record_invocation(self, request: ClassificationRequest, elapsed_ms: float) -> None:
+        """Record one invocation of the endpoint, all attempts included, failed or not."""
+        fields = {"media_type": request.media_type, "image_bytes": len(request.image)}
+        self._image_metrics = {"ImageBytes": (len(request.image), "Bytes")}
         if request.size is not None:
             width, height = request.size
-            fields |= {"picture_width": width, "picture_height": height}
-            self._picture_metrics["PicturePixels"] = (width * height, "Count")
+            fields |= {"image_width": width, "image_height": height}
+            self._image_metrics["ImagePixels"] = (width * height, "Count")
         self._line.add("EndpointLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(**fields, endpoint_latency_ms=elapsed_ms)
 
     def record_fetch(self, elapsed_ms: float) -> None:
-        """Measure one fetch of a picture from its address.
-
-        Args:
-            elapsed_ms: how long it took; of a fetch that failed too.
-        """
+        """Record one fetch of an image by URL, failed or not."""
         self._line.add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
-    def record_success(self, answer: Answer) -> None:
-        """Count and log a request that was answered with 200.
-
-        Args:
-            answer: what it was answered with.
-        """
+    def record_success(self, response: Response) -> None:
+        """Count and log a request with a 200."""
         fields: dict[str, Any] = {"status": 200}
-        if answer.top_prediction is not None:
-            fields |= self._record_prediction(answer, answer.top_prediction)
-        if answer.invalid_measurements:
-            fields["invalid_measurements"] = answer.invalid_measurements
-        self.logger.info("request answered", extra=fields)
+        if response.top_prediction is not None:
+            fields |= self._record_prediction(response, response.top_prediction)
+        if response.invalid_measurements:
+            fields["invalid_measurements"] = response.invalid_measurements
+        self.logger.info("request succeeded", extra=fields)
 
-    def record_failure(self, error: Exception, answer: ErrorAnswer) -> None:
-        """Count and log a request that was answered with an error.
-
-        Args:
-            error: what was raised; its stack trace is logged where the fault is not the caller's.
-            answer: what the caller is told.
-        """
-        fields = {"status": answer.status, "error_code": answer.code}
+    def record_failure(self, error: Exception) -> None:
+        """Count and log a failed request, with the stack trace unless the request is invalid."""
+        public = to_proxy_error(error)
+        fields = {"status": public.status, "error_code": public.code}
         if isinstance(error, EndpointNotInServiceError):
             self.logger.warning("endpoint not in service", exc_info=error, extra=fields)
             return
-        self._count("RejectedRequests" if answer.status < 500 else "FailedRequests")
+        self._count("RejectedRequests" if public.status < 500 else "FailedRequests")
         if isinstance(error, EndpointAccessDeniedError):
             self._count("EndpointAccessDenied")
         fields |= self._record_latency()
@@ -131,26 +93,26 @@ class Telemetry:
         if line is not None:
             print(line, flush=True)
 
-    def _record_prediction(self, answer: Answer, best: dict[str, Any]) -> dict[str, Any]:
-        model = answer.body["model"]
+    def _record_prediction(self, response: Response, top: dict[str, Any]) -> dict[str, Any]:
+        model = response.body["model"]
         by_model = {**self._service, "model": model["name"]}
-        predicted_class = best["label"] if best["index"] < NAMED_CLASSES else "other"
+        predicted_class = top["label"] if top["index"] < MAX_NAMED_CLASSES else "other"
         by_class = {**by_model, "predicted_class": predicted_class}
         self._count("Predictions")
         known = {}
-        if answer.top_probability is not None:
-            self._line.add("TopProbability", answer.top_probability, "None", by_model)
-            known["top_probability"] = answer.top_probability
-        for name, (amount, unit) in self._picture_metrics.items():
+        if response.top_probability is not None:
+            self._line.add("TopProbability", response.top_probability, "None", by_model)
+            known["top_probability"] = response.top_probability
+        for name, (amount, unit) in self._image_metrics.items():
             self._line.add(name, amount, unit, by_model)
         self._line.add("PredictedClass", 1, "Count", by_class)
-        for name, value in answer.measurements.items():
+        for name, value in response.measurements.items():
             self._line.add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
         return {
             "model": model,
-            "predicted_class": best["label"],
+            "predicted_class": top["label"],
             **known,
-            **answer.measurements,
+            **response.measurements,
             **self._record_latency(),
         }
 

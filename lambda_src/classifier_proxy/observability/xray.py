@@ -6,49 +6,38 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from classifier_proxy.errors import EndpointThrottledError, RequestError
-from classifier_proxy.observability.watching import WatchedEndpoint
-
-if TYPE_CHECKING:
-    from classifier_proxy.requests import ClassificationRequest
-    from classifier_proxy.service import Endpoint
 
 _DOCUMENT_HEADER = b'{"format": "json", "version": 1}\n'
 
 
-def trace(endpoint: Endpoint, endpoint_name: str, environment: Mapping[str, str]) -> Endpoint:
-    """Record each call of the endpoint in X-Ray, where there is an X-Ray to send to.
+def create_tracer(endpoint_name: str, environment: Mapping[str, str]) -> Tracer | None:
+    """Return a tracer, or None where there is no X-Ray daemon.
 
-    Lambda records the request itself. The X-Ray SDK would add the calls, but it doubles the time
-    of a cold start and has been in maintenance since February 2026.
+    Lambda traces the request itself. The X-Ray SDK would add the invocations, but it doubles the
+    time of a cold start and has been in maintenance since February 2026.
 
     Args:
-        endpoint: what does the work.
-        endpoint_name: its name, for the trace.
-        environment: the process's environment variables. Lambda names the X-Ray daemon in
-            AWS_XRAY_DAEMON_ADDRESS; a machine that does not has none.
-
-    Returns:
-        The endpoint, traced or as it was.
+        endpoint_name: the endpoint's name, for the trace.
+        environment: the process's environment variables; Lambda sets AWS_XRAY_DAEMON_ADDRESS.
     """
     daemon, _, port = environment.get("AWS_XRAY_DAEMON_ADDRESS", "").rpartition(":")
     if not daemon or not port.isdecimal():
-        return endpoint
-    tracer = _Tracer(endpoint_name, environment, (daemon, int(port)))
-    return WatchedEndpoint(endpoint, tracer.watch)
+        return None
+    return Tracer(endpoint_name, environment, (daemon, int(port)))
 
 
-class _Tracer:
-    """Makes a subsegment of the request's trace of each call.
+class Tracer:
+    """Adds a subsegment to the request's trace for each invocation of the endpoint.
 
-    Documents as in "Sending trace data to X-Ray with UDP" and "Segment documents" of the X-Ray
-    developer guide. A document holds times and kinds of failure, nothing of the caller's.
+    Documents follow "Sending trace data to X-Ray with UDP" and "Segment documents" in the X-Ray
+    developer guide. They hold times and kinds of failure, and no data of the caller.
 
     Args:
         endpoint_name: the endpoint's name.
-        environment: the process's variables: Lambda sets `_X_AMZN_TRACE_ID` anew each time.
+        environment: the process's variables: Lambda sets `_X_AMZN_TRACE_ID` for each request.
         daemon: host and port of the X-Ray daemon.
     """
 
@@ -60,8 +49,8 @@ class _Tracer:
         self._daemon = daemon
 
     @contextlib.contextmanager
-    def watch(self, _request: ClassificationRequest) -> Iterator[None]:
-        """Record a call, and how it failed if it did."""
+    def trace(self) -> Iterator[None]:
+        """Record an invocation and its kind of failure."""
         started = time.time()
         try:
             yield
@@ -89,7 +78,7 @@ class _Tracer:
             "end_time": time.time(),
             **outcome,
         }
-        # A trace that is lost is no reason to fail a request.
+        # A lost trace must not fail the request.
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,

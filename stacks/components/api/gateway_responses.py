@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_apigateway as apigateway
 
+from classifier_proxy import errors
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayError:
@@ -36,8 +38,8 @@ GATEWAY_ERRORS = (
     GatewayError(
         kind="DEFAULT_5XX",
         status=None,
-        code="internal_error",
-        message="Something went wrong on our side. Quote the request id to report it.",
+        code=errors.InternalError.code,
+        message=errors.InternalError.message,
     ),
     GatewayError(
         kind="ACCESS_DENIED",
@@ -54,8 +56,8 @@ GATEWAY_ERRORS = (
     GatewayError(
         kind="MISSING_AUTHENTICATION_TOKEN",
         status=403,
-        code="route_not_found",
-        message="There is nothing at this method and path.",
+        code=errors.RouteNotFoundError.code,
+        message=errors.RouteNotFoundError.message,
     ),
     GatewayError(
         kind="WAF_FILTERED",
@@ -67,15 +69,15 @@ GATEWAY_ERRORS = (
     GatewayError(
         kind="REQUEST_TOO_LARGE",
         status=413,
-        code="payload_too_large",
+        code=errors.PayloadTooLargeError.code,
         message="The request has too many bytes. Send a smaller image.",
     ),
     GatewayError(
         kind="THROTTLED",
         status=429,
-        code="throttled",
-        message="Too many requests. Try again in a moment.",
-        retry_after_seconds=1,
+        code=errors.EndpointThrottledError.code,
+        message=errors.EndpointThrottledError.message,
+        retry_after_seconds=errors.EndpointThrottledError.retry_after_seconds,
     ),
     GatewayError(
         kind="QUOTA_EXCEEDED",

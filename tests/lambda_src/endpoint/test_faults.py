@@ -10,10 +10,10 @@ from tests.lambda_src.stand_in import (
     CLASSIFICATION,
     Behaviour,
     SageMakerRuntime,
-    answer,
     drip,
     model_error,
     reset,
+    respond,
     send_half,
     service_error,
     silence,
@@ -25,11 +25,11 @@ LONG_SILENCE_SECONDS = 1.0
 LONG_DRIP_SECONDS = 2.5  # the whole call has 1.8 s here
 
 
-# What SageMaker does, what the caller gets (status, code, Retry-After), how often it is asked.
+# What SageMaker does, what the caller gets (status, code, Retry-After), how often it is called.
 FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
     ("model loading", service_error(429, "ModelNotReadyException"), 503, "model_not_ready", "5", 1),
     ("throttled", service_error(400, "ThrottlingException"), 429, "throttled", "1", 2),
-    ("429 of a proxy", answer(429, b"slow down", "text/plain"), 429, "throttled", "1", 2),
+    ("429 of a proxy", respond(429, b"slow down", "text/plain"), 429, "throttled", "1", 2),
     (
         "unavailable",
         service_error(503, "ServiceUnavailable"),
@@ -93,9 +93,9 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
     ("model's 406", model_error(406, {"code": "not_acceptable"}), 502, "model_failed", None, 1),
     ("model's 408", model_error(408, {"code": "body_timeout"}), 502, "model_failed", None, 1),
     ("model's 404", model_error(404, {"code": "not_found"}), 502, "model_failed", None, 1),
-    ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_answer", None, 1),
+    ("model's nonsense", model_error([], ""), 502, "invalid_endpoint_response", None, 1),
     ("reset", reset, 502, "endpoint_unreachable", None, 2),
-    ("half an answer", send_half, 502, "invalid_endpoint_answer", None, 1),
+    ("half a response", send_half, 502, "invalid_endpoint_response", None, 1),
     ("silence", silence(LONG_SILENCE_SECONDS), 504, "endpoint_timeout", None, 2),
     (
         "silence after half",
@@ -105,18 +105,25 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
         None,
         1,
     ),
-    ("HTML 502", answer(502, HTML, "text/html"), 502, "endpoint_failed", None, 2),
-    ("HTML 404", answer(404, HTML, "text/html"), 502, "endpoint_failed", None, 1),
-    ("a list for an error", answer(400, []), 502, "invalid_endpoint_answer", None, 1),
-    ("bytes for an error", answer(400, b"\xff\xfe\x00"), 502, "invalid_endpoint_answer", None, 1),
+    ("HTML 502", respond(502, HTML, "text/html"), 502, "endpoint_failed", None, 2),
+    ("HTML 404", respond(404, HTML, "text/html"), 502, "endpoint_failed", None, 1),
+    ("a list for an error", respond(400, []), 502, "invalid_endpoint_response", None, 1),
+    (
+        "bytes for an error",
+        respond(400, b"\xff\xfe\x00"),
+        502,
+        "invalid_endpoint_response",
+        None,
+        1,
+    ),
 ]
 FAULTS += [
-    (name, behaviour, 502, "invalid_endpoint_answer", None, 1)
+    (name, behaviour, 502, "invalid_endpoint_response", None, 1)
     for name, behaviour in {
-        "HTML 200": answer(200, HTML, "text/html"),
-        "empty 200": answer(200, b""),
-        "a huge answer": answer(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
-        "more than was asked": answer(
+        "HTML 200": respond(200, HTML, "text/html"),
+        "empty 200": respond(200, b""),
+        "a huge response": respond(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
+        "more than was asked": respond(
             200, {**CLASSIFICATION, "predictions": CLASSIFICATION["predictions"] * 2}
         ),
     }.items()
@@ -126,7 +133,7 @@ FAULTS += [
     for name, (head, part) in {
         "a dripping header": (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x"),
         "dripping headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
-        "dripping interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "dripping interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         "a dripping body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" "),
         "dripping chunks": (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -141,7 +148,7 @@ FAULTS += [
     ("behaviour", "status", "code", "retry_after", "calls"),
     [pytest.param(*fault[1:], id=fault[0]) for fault in FAULTS],
 )
-def test_a_fault_of_the_endpoint_is_answered_as_documented(
+def test_a_fault_of_the_endpoint_becomes_the_documented_error(
     impatient_proxy: Proxy,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
@@ -198,7 +205,7 @@ def test_what_the_container_refuses_is_refused_in_its_words(
 def test_a_fault_that_passes_is_not_seen_by_the_caller(
     proxy: Proxy, runtime: SageMakerRuntime, behaviour: Behaviour
 ) -> None:
-    runtime.script = [behaviour, answer(200, CLASSIFICATION)]
+    runtime.script = [behaviour, respond(200, CLASSIFICATION)]
 
     assert proxy.call().status == 200
     assert len(runtime.requests) == 2
@@ -226,7 +233,7 @@ def test_no_credentials_are_as_bad_as_wrong_ones(
 
 
 @pytest.mark.parametrize(("remaining", "status"), [(19_999, 503), (20_000, 200)])
-def test_with_too_little_time_left_nothing_is_asked(
+def test_with_too_little_time_left_the_endpoint_is_not_invoked(
     proxy: Proxy, runtime: SageMakerRuntime, remaining: int, status: int
 ) -> None:
     proxy.context.remaining_milliseconds = remaining
@@ -251,7 +258,7 @@ def test_with_too_little_time_left_nothing_is_asked(
         (reset, 502),
     ],
 )
-def test_a_model_that_is_down_is_hardly_asked_more_often_than_requests_come(
+def test_a_failing_model_gets_few_retries(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     behaviour: Behaviour,

@@ -1,4 +1,4 @@
-"""Pictures by their address, through the function and over real TLS connections.
+"""Images by their address, through the function and over real TLS connections.
 
 Replaced are the resolver (every name leads to the loopback interface) and, of the fetcher, what its
 constructor takes: the authority, the port, the time, and the check of addresses, for which here the
@@ -15,27 +15,27 @@ from typing import Any
 import pytest
 import trustme
 
-from classifier_proxy.image_url.fetch import FETCH_SECONDS, PictureFetcher
-from tests.lambda_src.conftest import JPEG, Answer, Proxy
-from tests.lambda_src.image_url.image_server import PictureServer, answer
+from classifier_proxy.image_url.fetch import FETCH_SECONDS, ImageFetcher
+from tests.lambda_src.conftest import JPEG, Proxy, Response
+from tests.lambda_src.image_url.image_server import ImageServer, respond
 
-HOST = "pictures.example.com"
+HOST = "images.example.com"
 URL = f"https://{HOST}/cats/1.jpg?token=secret-of-a-caller"
 AUTHORITY = trustme.CA()
 
 
 @pytest.fixture
-def server() -> Iterator[PictureServer]:
+def server() -> Iterator[ImageServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert(HOST).configure_cert(context)
-    server = PictureServer(context, answer(JPEG))
+    server = ImageServer(context, respond(JPEG))
     yield server
     server.close()
 
 
 @pytest.fixture
-def server_without_tls() -> Iterator[PictureServer]:
-    server = PictureServer(None, answer(JPEG))
+def server_without_tls() -> Iterator[ImageServer]:
+    server = ImageServer(None, respond(JPEG))
     yield server
     server.close()
 
@@ -55,12 +55,12 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def create_fetcher(
-    server: PictureServer, allowed_hosts: tuple[str, ...], seconds: float = FETCH_SECONDS
-) -> PictureFetcher:
+    server: ImageServer, allowed_hosts: tuple[str, ...], seconds: float = FETCH_SECONDS
+) -> ImageFetcher:
     """A fetcher for which the test's server is on the internet."""
     tls = ssl.create_default_context()
     AUTHORITY.configure_trust(tls)
-    return PictureFetcher(
+    return ImageFetcher(
         allowed_hosts,
         tls=tls,
         is_public=lambda address: address == ip_address("127.0.0.1"),
@@ -70,7 +70,7 @@ def create_fetcher(
 
 
 class UrlProxy:
-    """The function where pictures may be named by their address."""
+    """The function where images may be named by their address."""
 
     def __init__(self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
         self._proxy = proxy
@@ -78,19 +78,19 @@ class UrlProxy:
         self.fetch_seconds = FETCH_SECONDS
         monkeypatch.setenv("URL_ALLOWED_HOSTS", f"{HOST},*.example.org")
 
-    def ask(self, server: PictureServer, url: str = URL) -> Answer:
-        """Ask for the picture at an address of a server."""
+    def fetch(self, server: ImageServer, url: str = URL) -> Response:
+        """Classify the image at a URL of a server."""
         self._fetch_from(server)
         return self._proxy.call(json.dumps({"url": url}).encode(), content_type="application/json")
 
-    def invoke(self, server: PictureServer, event: dict[str, Any]) -> Answer:
+    def invoke(self, server: ImageServer, event: dict[str, Any]) -> Response:
         """Invoke the function directly, with an event that is not the API's."""
         self._fetch_from(server)
         return self._proxy.call_event(event)
 
-    def _fetch_from(self, server: PictureServer) -> None:
+    def _fetch_from(self, server: ImageServer) -> None:
         self._monkeypatch.setattr(
-            "classifier_proxy.image_url.fetch.PictureFetcher",
+            "classifier_proxy.image_url.fetch.ImageFetcher",
             lambda allowed_hosts: create_fetcher(server, allowed_hosts, self.fetch_seconds),
         )
 

@@ -1,4 +1,4 @@
-"""A real https server on the loopback interface that serves pictures, or whatever else is asked.
+"""A real https server on the loopback interface that serves images, or whatever a test sets.
 
 It speaks by the socket, so that it can say what no library for servers would.
 """
@@ -16,7 +16,7 @@ Behaviour = Callable[[socket], None]
 _PATIENCE_SECONDS = 10
 
 
-class PictureServer:
+class ImageServer:
     """Does with each connection what `behaviour` says.
 
     Without `tls` that is at once; else after the handshake and a request.
@@ -25,11 +25,11 @@ class PictureServer:
     def __init__(self, tls: ssl.SSLContext | None, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.requests: list[bytes] = []
-        self.asked_names: list[str | None] = []
+        self.server_names: list[str | None] = []
         self.connections = 0
         self._tls = tls
         if tls is not None:
-            tls.sni_callback = lambda _connection, name, _context: self.asked_names.append(name)
+            tls.sni_callback = lambda _connection, name, _context: self.server_names.append(name)
         self._listener = create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._closing = threading.Event()
@@ -97,8 +97,8 @@ def say(*parts: bytes) -> Behaviour:
     return behave
 
 
-def answer(body: bytes, status: str = "200 OK", *headers: str) -> Behaviour:
-    """Send a well-formed answer."""
+def respond(body: bytes, status: str = "200 OK", *headers: str) -> Behaviour:
+    """Send a well-formed response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return say("\r\n".join(lines).encode() + body)
 

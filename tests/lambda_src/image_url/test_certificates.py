@@ -15,7 +15,7 @@ from tests.lambda_src.image_url.conftest import (
     UrlProxy,
     create_fetcher,
 )
-from tests.lambda_src.image_url.image_server import PictureServer, answer, say
+from tests.lambda_src.image_url.image_server import ImageServer, respond, say
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -69,7 +69,7 @@ def test_a_certificate_that_is_self_signed_is_refused(tmp_path: Path) -> None:
 
 def refusal(context: ssl.SSLContext) -> int:
     """Why the certificate of a server is refused, which then has not had a request."""
-    server = PictureServer(context, answer(JPEG))
+    server = ImageServer(context, respond(JPEG))
     try:
         with pytest.raises(UrlUnreachableError, match="no valid certificate") as caught:
             create_fetcher(server, (HOST,)).fetch(URL)
@@ -83,20 +83,20 @@ def refusal(context: ssl.SSLContext) -> int:
 def test_a_certificate_for_a_wildcard_will_do(url_proxy: UrlProxy) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert("*.example.org").configure_cert(context)
-    wildcard_server = PictureServer(context, answer(JPEG))
+    wildcard_server = ImageServer(context, respond(JPEG))
     try:
-        assert url_proxy.ask(wildcard_server, "https://a.example.org/").status == 200
-        assert url_proxy.ask(wildcard_server, "https://a.b.example.org/").status == 422
+        assert url_proxy.fetch(wildcard_server, "https://a.example.org/").status == 200
+        assert url_proxy.fetch(wildcard_server, "https://a.b.example.org/").status == 422
     finally:
         wildcard_server.close()
 
 
 @pytest.mark.parametrize("data", [b"", b"\x16\x03\x03", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_a_server_that_does_not_speak_tls_is_unreachable(
-    url_proxy: UrlProxy, server_without_tls: PictureServer, data: bytes
+def test_a_server_without_tls_is_unreachable(
+    url_proxy: UrlProxy, server_without_tls: ImageServer, data: bytes
 ) -> None:
     server_without_tls.behaviour = say(data)
 
-    result = url_proxy.ask(server_without_tls)
+    result = url_proxy.fetch(server_without_tls)
 
     assert (result.status, result.body["error"]["code"]) == (422, "url_unreachable")

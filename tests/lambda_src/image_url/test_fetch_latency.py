@@ -6,7 +6,7 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.image_url.conftest import HOST, URL, UrlProxy
-from tests.lambda_src.image_url.image_server import Behaviour, PictureServer, answer
+from tests.lambda_src.image_url.image_server import Behaviour, ImageServer, respond
 from tests.lambda_src.observability.test_telemetry import metric_lines, units_by_dimensions
 
 SLOW_MS = 200
@@ -20,17 +20,17 @@ def slowly(behaviour: Behaviour) -> Behaviour:
     return behave
 
 
-@pytest.mark.parametrize(("status", "answered"), [("200 OK", 200), ("404 Not Found", 422)])
-def test_a_fetch_is_measured_whether_it_brings_a_picture_or_not(
+@pytest.mark.parametrize(("status", "returned"), [("200 OK", 200), ("404 Not Found", 422)])
+def test_a_fetch_is_measured_whether_it_brings_an_image_or_not(
     url_proxy: UrlProxy,
-    server: PictureServer,
+    server: ImageServer,
     capsys: pytest.CaptureFixture[str],
     status: str,
-    answered: int,
+    returned: int,
 ) -> None:
-    server.behaviour = slowly(answer(JPEG, status))
+    server.behaviour = slowly(respond(JPEG, status))
 
-    assert url_proxy.ask(server).status == answered
+    assert url_proxy.fetch(server).status == returned
 
     output = capsys.readouterr().out
     [metrics] = metric_lines(output)
@@ -38,14 +38,14 @@ def test_a_fetch_is_measured_whether_it_brings_a_picture_or_not(
     assert SLOW_MS <= metrics["UrlFetchLatency"] < metrics["RequestLatency"]
     [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
     assert log["url_fetch_latency_ms"] == metrics["UrlFetchLatency"]
-    assert log["status"] == answered
+    assert log["status"] == returned
 
 
 @pytest.mark.parametrize("url", [URL.replace("https", "http"), f"https://not-{HOST}/"])
 def test_an_address_that_is_refused_is_no_fetch(
-    url_proxy: UrlProxy, server: PictureServer, capsys: pytest.CaptureFixture[str], url: str
+    url_proxy: UrlProxy, server: ImageServer, capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
-    assert url_proxy.ask(server, url).status == 400
+    assert url_proxy.fetch(server, url).status == 400
 
     output = capsys.readouterr().out
     [metrics] = metric_lines(output)
@@ -54,10 +54,10 @@ def test_an_address_that_is_refused_is_no_fetch(
     assert "url_fetch_latency_ms" not in output
 
 
-def test_a_picture_that_is_sent_is_no_fetch(
-    proxy: Proxy, url_proxy: UrlProxy, server: PictureServer, capsys: pytest.CaptureFixture[str]
+def test_an_image_that_is_sent_is_no_fetch(
+    proxy: Proxy, url_proxy: UrlProxy, server: ImageServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url_proxy.ask(server)
+    url_proxy.fetch(server)
     proxy.call(JPEG)
 
     output = capsys.readouterr().out

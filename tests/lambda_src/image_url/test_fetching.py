@@ -7,25 +7,25 @@ from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.image_url.conftest import HOST, URL, UrlProxy
 from tests.lambda_src.image_url.image_server import (
     Behaviour,
-    PictureServer,
-    answer,
+    ImageServer,
     chunked,
+    respond,
     say,
 )
 from tests.lambda_src.stand_in import SageMakerRuntime
 
-MAXIMUM_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 
 
-def test_a_picture_at_an_allowed_host_is_fetched_and_classified(
-    url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime, looked_up: list[str]
+def test_an_image_at_an_allowed_host_is_fetched_and_classified(
+    url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime, looked_up: list[str]
 ) -> None:
-    result = url_proxy.ask(server, URL.replace("https://pictures", "HTTPS://Pictures"))
+    result = url_proxy.fetch(server, URL.replace("https://images", "HTTPS://Images"))
 
     assert result.status == 200
     assert result.body["predictions"]
     assert [request.body for request in runtime.requests] == [JPEG]
-    assert server.asked_names == [HOST]
+    assert server.server_names == [HOST]
     assert looked_up.count(HOST) == 1
     [head] = server.requests
     lines = head.decode().split("\r\n")
@@ -40,7 +40,7 @@ def test_a_picture_at_an_allowed_host_is_fetched_and_classified(
 
 
 def test_a_direct_invocation_may_name_a_url(
-    url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime
+    url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime
 ) -> None:
     result = url_proxy.invoke(server, {"url": URL, "top_k": 2})
 
@@ -57,14 +57,14 @@ def test_a_direct_invocation_may_name_a_url(
     [("", "/"), (":443", "/"), ("?size=1", "/?size=1"), (":443/a%20b/../c", "/a%20b/../c")],
 )
 def test_an_address_may_have_any_path(
-    url_proxy: UrlProxy, server: PictureServer, path: str, target: str
+    url_proxy: UrlProxy, server: ImageServer, path: str, target: str
 ) -> None:
-    assert url_proxy.ask(server, f"https://{HOST}{path}").status == 200
+    assert url_proxy.fetch(server, f"https://{HOST}{path}").status == 200
     assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
 
 
-def test_by_default_no_addresses_are_taken(
-    proxy: Proxy, server: PictureServer, looked_up: list[str]
+def test_by_default_images_by_url_are_refused(
+    proxy: Proxy, server: ImageServer, looked_up: list[str]
 ) -> None:
     result = proxy.call(json.dumps({"url": URL}).encode(), content_type="application/json")
 
@@ -85,12 +85,12 @@ def test_the_function_starts_without_what_only_addresses_need(
 
 
 def test_proxies_of_the_environment_are_not_used(
-    url_proxy: UrlProxy, server: PictureServer, monkeypatch: pytest.MonkeyPatch
+    url_proxy: UrlProxy, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
 
-    assert url_proxy.ask(server).status == 200
+    assert url_proxy.fetch(server).status == 200
 
 
 BODIES = {
@@ -99,28 +99,28 @@ BODIES = {
         chunked(JPEG[:3], JPEG[3:100], JPEG[100:]) + b"0\r\n\r\n",
     ),
     "HTTP/1.0 without a length": say(b"HTTP/1.0 200 OK\r\n\r\n", JPEG),
-    "after an interim answer": say(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", JPEG),
-    "of another type": answer(JPEG, "200 OK", "Content-Type: text/html"),
+    "after an interim response": say(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", JPEG),
+    "of another type": respond(JPEG, "200 OK", "Content-Type: text/html"),
 }
 
 
 @pytest.mark.parametrize("behaviour", [pytest.param(b, id=name) for name, b in BODIES.items()])
-def test_a_picture_may_come_framed_in_any_way(
-    url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime, behaviour: Behaviour
+def test_an_image_may_come_framed_in_any_way(
+    url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime, behaviour: Behaviour
 ) -> None:
     server.behaviour = behaviour
 
-    assert url_proxy.ask(server).status == 200
+    assert url_proxy.fetch(server).status == 200
     assert runtime.requests[0].body == JPEG
 
 
-def test_a_picture_of_exactly_4_mib_is_taken(
-    url_proxy: UrlProxy, server: PictureServer, runtime: SageMakerRuntime
+def test_an_image_of_exactly_4_mib_is_accepted(
+    url_proxy: UrlProxy, server: ImageServer, runtime: SageMakerRuntime
 ) -> None:
-    server.behaviour = answer(JPEG.ljust(MAXIMUM_BYTES, b"\0"))
+    server.behaviour = respond(JPEG.ljust(MAX_BYTES, b"\0"))
 
-    assert url_proxy.ask(server).status == 200
-    assert len(runtime.requests[0].body) == MAXIMUM_BYTES
+    assert url_proxy.fetch(server).status == 200
+    assert len(runtime.requests[0].body) == MAX_BYTES
 
 
 SECRET = "secret-of-a-caller"
@@ -135,9 +135,9 @@ URLS_WITH_SECRETS = {
 
 @pytest.mark.parametrize(("url", "status"), URLS_WITH_SECRETS.values(), ids=URLS_WITH_SECRETS)
 @pytest.mark.parametrize("log_level", ["INFO", "DEBUG"])
-def test_neither_logs_nor_answers_repeat_an_address(
+def test_neither_logs_nor_responses_repeat_an_address(
     url_proxy: UrlProxy,
-    server: PictureServer,
+    server: ImageServer,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     url: str,
@@ -146,7 +146,7 @@ def test_neither_logs_nor_answers_repeat_an_address(
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", log_level)
 
-    result = url_proxy.ask(server, url)
+    result = url_proxy.fetch(server, url)
 
     logged = "".join(capfd.readouterr())
     assert result.status == status
@@ -154,16 +154,16 @@ def test_neither_logs_nor_answers_repeat_an_address(
     assert SECRET not in logged + json.dumps(result.body)
 
 
-@pytest.mark.parametrize("behaviour", [say(b"garbage"), answer(JPEG, "302 Found")])
-def test_nor_do_they_where_the_server_answers_badly(
+@pytest.mark.parametrize("behaviour", [say(b"garbage"), respond(JPEG, "302 Found")])
+def test_nor_do_they_where_the_server_responds_badly(
     url_proxy: UrlProxy,
-    server: PictureServer,
+    server: ImageServer,
     capfd: pytest.CaptureFixture[str],
     behaviour: Behaviour,
 ) -> None:
     server.behaviour = behaviour
 
-    result = url_proxy.ask(server)
+    result = url_proxy.fetch(server)
 
     assert result.status == 422
     assert SECRET not in "".join(capfd.readouterr()) + json.dumps(result.body)

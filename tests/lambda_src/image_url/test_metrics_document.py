@@ -6,7 +6,7 @@ import pytest
 
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.image_url.conftest import UrlProxy
-from tests.lambda_src.image_url.image_server import PictureServer, answer
+from tests.lambda_src.image_url.image_server import ImageServer, respond
 from tests.lambda_src.observability.test_telemetry import metric_lines, units_by_dimensions
 from tests.lambda_src.stand_in import (
     CLASSIFICATION,
@@ -14,7 +14,7 @@ from tests.lambda_src.stand_in import (
     SageMakerRuntime,
     service_error,
 )
-from tests.lambda_src.stand_in import answer as sagemaker_answer
+from tests.lambda_src.stand_in import respond as sagemaker_respond
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 Metric = tuple[str, str, tuple[str, ...]]
@@ -34,17 +34,17 @@ def documented() -> set[Metric]:
 def test_the_document_has_every_metric(
     proxy: Proxy,
     url_proxy: UrlProxy,
-    server: PictureServer,
+    server: ImageServer,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server.behaviour = answer(JPEG)
+    server.behaviour = respond(JPEG)
     runtime.script = [
-        sagemaker_answer(200, {**CLASSIFICATION, "measurements": MEASUREMENTS}),
+        sagemaker_respond(200, {**CLASSIFICATION, "measurements": MEASUREMENTS}),
         service_error(403, "AccessDeniedException"),
     ]
 
-    statuses = [url_proxy.ask(server).status, proxy.call().status, proxy.call(b"").status]
+    statuses = [url_proxy.fetch(server).status, proxy.call().status, proxy.call(b"").status]
 
     assert statuses == [200, 500, 400]
     written: set[Metric] = {

@@ -4,20 +4,20 @@ from tests.lambda_src.conftest import JPEG
 from tests.lambda_src.image_url.conftest import HOST, UrlProxy
 from tests.lambda_src.image_url.image_server import (
     Behaviour,
-    PictureServer,
-    answer,
+    ImageServer,
     chunked,
+    respond,
     say,
 )
 from tests.lambda_src.stand_in import SageMakerRuntime
 
-MAXIMUM_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 OK_WITHOUT_LENGTH = b"HTTP/1.1 200 OK\r\n\r\n"
 IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-TOO_LARGE = JPEG.ljust(MAXIMUM_BYTES + 1, b"\0")
+TOO_LARGE = JPEG.ljust(MAX_BYTES + 1, b"\0")
 MEGABYTE = b"\0" * 1_000_000
-ANSWERS: list[tuple[str, Behaviour, int, str, str]] = [
-    ("one byte too many", answer(TOO_LARGE), 413, "payload_too_large", ""),
+RESPONSES: list[tuple[str, Behaviour, int, str, str]] = [
+    ("one byte too many", respond(TOO_LARGE), 413, "payload_too_large", ""),
     ("no length and too many", say(OK_WITHOUT_LENGTH, TOO_LARGE), 413, "payload_too_large", ""),
     ("chunks of too many", say(IN_CHUNKS, chunked(TOO_LARGE)), 413, "payload_too_large", ""),
     ("a chunk of -1", say(IN_CHUNKS, b"-1\r\n", MEGABYTE * 9), 413, "payload_too_large", ""),
@@ -32,7 +32,7 @@ ANSWERS: list[tuple[str, Behaviour, int, str, str]] = [
         "",
     ),
     (
-        "half a picture",
+        "half an image",
         say(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", JPEG),
         422,
         "url_unreachable",
@@ -40,7 +40,7 @@ ANSWERS: list[tuple[str, Behaviour, int, str, str]] = [
     ),
     ("nothing", say(), 422, "url_unreachable", "HTTP"),
     ("garbage", say(b"\xff\x00garbage\r\n\r\n" * 9), 422, "url_unreachable", "HTTP"),
-    ("a bare picture", say(JPEG * 999), 422, "url_unreachable", "HTTP"),
+    ("a bare image", say(JPEG * 999), 422, "url_unreachable", "HTTP"),
     ("status of letters", say(b"HTTP/1.1 OK OK\r\n\r\n"), 422, "url_unreachable", "HTTP"),
     (
         "a huge header",
@@ -56,39 +56,45 @@ ANSWERS: list[tuple[str, Behaviour, int, str, str]] = [
         "url_unreachable",
         "HTTP",
     ),
-    ("no bytes", answer(b""), 400, "empty_body", "nothing at the address"),
-    ("no picture", answer(b"<html></html>"), 415, "unsupported_image", ""),
+    ("no bytes", respond(b""), 400, "empty_body", "nothing at the address"),
+    ("no image", respond(b"<html></html>"), 415, "unsupported_image", ""),
     (
-        "packed, though asked not to",
-        answer(b"\x1f\x8b\x08" + bytes(20), "200 OK", "Content-Encoding: gzip"),
+        "packed, in spite of the request",
+        respond(b"\x1f\x8b\x08" + bytes(20), "200 OK", "Content-Encoding: gzip"),
         415,
         "unsupported_image",
         "",
     ),
 ]
-ANSWERS += [
+RESPONSES += [
     (
         f"a redirect by {status}",
-        answer(JPEG, f"{status} Moved", f"Location: https://{HOST}/2.jpg"),
+        respond(JPEG, f"{status} Moved", f"Location: https://{HOST}/2.jpg"),
         422,
         "url_failed",
-        f"answered {status}, a redirect, which is not followed",
+        f"responded with {status}, a redirect, which is not followed",
     )
     for status in (301, 302, 303, 307, 308)
 ]
-ANSWERS += [
-    (str(status), answer(JPEG, f"{status} X"), 422, "url_failed", f"answered {status}; expected")
+RESPONSES += [
+    (
+        str(status),
+        respond(JPEG, f"{status} X"),
+        422,
+        "url_failed",
+        f"responded with {status}; expected",
+    )
     for status in (201, 206, 401, 404, 429, 500, 503)
 ]
 
 
 @pytest.mark.parametrize(
     ("behaviour", "status", "code", "words"),
-    [pytest.param(*case[1:], id=case[0]) for case in ANSWERS],
+    [pytest.param(*case[1:], id=case[0]) for case in RESPONSES],
 )
-def test_any_other_answer_is_refused_with_the_reason(
+def test_any_other_response_is_refused_with_the_reason(
     url_proxy: UrlProxy,
-    server: PictureServer,
+    server: ImageServer,
     runtime: SageMakerRuntime,
     behaviour: Behaviour,
     status: int,
@@ -97,7 +103,7 @@ def test_any_other_answer_is_refused_with_the_reason(
 ) -> None:
     server.behaviour = behaviour
 
-    result = url_proxy.ask(server)
+    result = url_proxy.fetch(server)
 
     assert (result.status, result.body["error"]["code"]) == (status, code)
     assert words in result.body["error"]["message"]

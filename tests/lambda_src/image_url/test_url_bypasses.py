@@ -1,4 +1,4 @@
-"""No way to write an address, and no answer of a resolver, leads to an address that is not public.
+"""No spelling of an address, and no response of a resolver, leads to one that is not public.
 
 Replaced are `connect`, `connect_ex` and `sendto` of `socket.socket`, by which every connection of
 Python's goes (TLS's and create_connection's too): they record where it would have gone and refuse.
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from classifier_proxy.image_url.fetch import PictureFetcher
-from tests.lambda_src.conftest import Answer, Proxy
+from classifier_proxy.image_url.fetch import ImageFetcher
+from tests.lambda_src.conftest import Proxy, Response
 from tests.lambda_src.image_url.url_bypasses import HOST, NOT_PUBLIC, RESOLVER, bypasses
 
 PUBLIC_ADDRESS = "93.184.215.14"
@@ -53,18 +53,18 @@ Resolve = Callable[[str], list[str]]
 
 
 def set_resolver(monkeypatch: pytest.MonkeyPatch, resolve: Resolve) -> list[str]:
-    """Replace the resolver; returns the names that it will have been asked for."""
+    """Replace the resolver; returns the list of names that it is called with."""
     names: list[str] = []
     real = socket.getaddrinfo
 
     def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         names.append(host)
-        answers = []
+        responses = []
         for address in resolve(host):
-            answers += real(
+            responses += real(
                 address, port, type=socket.SOCK_STREAM, flags=socket.AddressInfo.AI_NUMERICHOST
             )
-        return answers
+        return responses
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return names
@@ -77,15 +77,15 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def ask(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Answer]:
+def fetch(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Response]:
     monkeypatch.setenv("URL_ALLOWED_HOSTS", HOST)
     return lambda url: proxy.call(
         json.dumps({"url": url}).encode(), content_type="application/json"
     )
 
 
-def set_fetcher(monkeypatch: pytest.MonkeyPatch, fetcher: PictureFetcher) -> None:
-    monkeypatch.setattr("classifier_proxy.image_url.fetch.PictureFetcher", lambda _hosts: fetcher)
+def set_fetcher(monkeypatch: pytest.MonkeyPatch, fetcher: ImageFetcher) -> None:
+    monkeypatch.setattr("classifier_proxy.image_url.fetch.ImageFetcher", lambda _hosts: fetcher)
 
 
 def test_the_list_is_long() -> None:
@@ -94,42 +94,42 @@ def test_the_list_is_long() -> None:
 
 @pytest.mark.parametrize("urls", KINDS)
 def test_no_form_gets_past_the_list_of_hosts(
-    ask: Callable[[str], Answer], connected: list[str], looked_up: list[str], urls: list[str]
+    fetch: Callable[[str], Response], connected: list[str], looked_up: list[str], urls: list[str]
 ) -> None:
-    answers = {url: ask(url) for url in urls}
+    responses = {url: fetch(url) for url in urls}
 
-    assert {url: a for url, a in answers.items() if a.status != 400} == {}
-    codes = {answer.body["error"]["code"] for answer in answers.values()}
+    assert {url: a for url, a in responses.items() if a.status != 400} == {}
+    codes = {response.body["error"]["code"] for response in responses.values()}
     assert codes <= {"invalid_url", "url_not_allowed"}
     assert (looked_up, connected) == ([], [])
 
 
 @pytest.mark.parametrize("urls", KINDS)
 def test_where_every_host_is_allowed_none_leads_to_an_address_that_is_not_public(
-    ask: Callable[[str], Answer],
+    fetch: Callable[[str], Response],
     connected: list[str],
     looked_up: list[str],  # noqa: ARG001 - the resolver is replaced
     monkeypatch: pytest.MonkeyPatch,
     urls: list[str],
 ) -> None:
-    set_fetcher(monkeypatch, PictureFetcher([AnyHost("any")]))
+    set_fetcher(monkeypatch, ImageFetcher([AnyHost("any")]))
 
-    answers = {url: ask(url) for url in urls}
+    responses = {url: fetch(url) for url in urls}
 
-    assert {url: a for url, a in answers.items() if a.status not in {400, 422}} == {}
+    assert {url: a for url, a in responses.items() if a.status not in {400, 422}} == {}
     assert set(connected) <= {PUBLIC_ADDRESS}
 
 
 def test_it_is_the_check_of_addresses_that_keeps_them_away(
-    ask: Callable[[str], Answer],
+    fetch: Callable[[str], Response],
     connected: list[str],
     looked_up: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    set_fetcher(monkeypatch, PictureFetcher([AnyHost("any")], is_public=lambda _address: True))
+    set_fetcher(monkeypatch, ImageFetcher([AnyHost("any")], is_public=lambda _address: True))
 
     for url in BYPASSES["names"]:
-        ask(url)
+        fetch(url)
 
     assert set(connected) == {"127.0.0.1", "169.254.169.254", "10.0.0.1"}
     assert len(connected) == len(looked_up)
@@ -148,7 +148,7 @@ def test_a_careless_client_would_be_led_astray_by_many_of_them(
 
 @pytest.mark.parametrize("others", [[], [PUBLIC_ADDRESS]], ids=["alone", "beside a public one"])
 def test_an_allowed_name_with_an_address_that_is_not_public_is_refused(
-    ask: Callable[[str], Answer],
+    fetch: Callable[[str], Response],
     connected: list[str],
     monkeypatch: pytest.MonkeyPatch,
     others: list[str],
@@ -159,29 +159,29 @@ def test_an_allowed_name_with_an_address_that_is_not_public_is_refused(
     for address in NOT_PUBLIC:
         for found in ([*others, address], [address, *others]):
             addresses[:] = found
-            answer = ask(f"https://{HOST}/")
+            response = fetch(f"https://{HOST}/")
 
-            error = (answer.status, answer.body["error"]["code"])
+            error = (response.status, response.body["error"]["code"])
             assert error == (400, "url_not_allowed"), address
             assert connected == [], address
     assert names == [HOST] * len(NOT_PUBLIC) * 2
 
 
 def test_a_name_that_changes_its_address_is_looked_up_once_and_that_address_is_used(
-    ask: Callable[[str], Answer], connected: list[str], monkeypatch: pytest.MonkeyPatch
+    fetch: Callable[[str], Response], connected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = iter([PUBLIC_ADDRESS, "127.0.0.1", "169.254.169.254"])
     names = set_resolver(monkeypatch, lambda _host: [next(addresses)])
 
-    answer = ask(f"https://{HOST}/")
+    response = fetch(f"https://{HOST}/")
 
-    assert (answer.status, answer.body["error"]["code"]) == (422, "url_unreachable")
+    assert (response.status, response.body["error"]["code"]) == (422, "url_unreachable")
     assert names == [HOST]
     assert connected == [PUBLIC_ADDRESS]
 
 
 def test_each_address_of_a_name_is_tried_and_has_its_share_of_the_time(
-    ask: Callable[[str], Answer], monkeypatch: pytest.MonkeyPatch
+    fetch: Callable[[str], Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = ["2606:2800:21f:cb07::1", PUBLIC_ADDRESS]
     set_resolver(monkeypatch, lambda _host: addresses)
@@ -193,16 +193,16 @@ def test_each_address_of_a_name_is_tried_and_has_its_share_of_the_time(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
-    assert ask(f"https://{HOST}/").status == 422
+    assert fetch(f"https://{HOST}/").status == 422
     assert [address for address, _ in tried] == addresses
     assert 0 < tried[0][1] <= 2.5 < tried[1][1] <= 5
 
 
 @pytest.mark.parametrize("url", [None, 1, True, [], {}, [f"https://{HOST}/"]])
 def test_what_is_no_text_is_no_address(
-    ask: Callable[[Any], Answer], connected: list[str], looked_up: list[str], url: Any
+    fetch: Callable[[Any], Response], connected: list[str], looked_up: list[str], url: Any
 ) -> None:
-    answer = ask(url)
+    response = fetch(url)
 
-    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_request")
+    assert (response.status, response.body["error"]["code"]) == (400, "invalid_request")
     assert (looked_up, connected) == ([], [])

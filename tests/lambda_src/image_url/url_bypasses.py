@@ -6,7 +6,7 @@ knows, it knows by itself: 127.1, 0x7f.1, 2130706433 and their like are addresse
 
 from ipaddress import IPv4Address
 
-HOST = "pictures.example.com"
+HOST = "images.example.com"
 
 # What nobody outside may reach: this machine, the Lambda runtime's own API, instance and container
 # metadata, the network around.
@@ -51,7 +51,7 @@ RESOLVER = {
     "metadata.google.internal": "169.254.169.254",
     "instance-data.ec2.internal": "169.254.169.254",
     "evil.example": "127.0.0.1",
-    "pictures.example.com.evil.example": "10.0.0.1",
+    "images.example.com.evil.example": "10.0.0.1",
     "spoofed.burpcollaborator.net": "127.0.0.1",
 }
 
@@ -156,21 +156,21 @@ def _letters() -> list[str]:
     return [
         f"https://{host}/"
         for host in (
-            "pictures.еxample.com",  # noqa: RUF001 - Cyrillic ye
+            "images.еxample.com",  # noqa: RUF001 - Cyrillic ye
             "pіctures.example.com",  # noqa: RUF001 - Cyrillic i
-            "pıctures.example.com",  # noqa: RUF001 - dotless i
+            "ımages.example.com",  # noqa: RUF001 - dotless i
             "pİctures.example.com",
-            "pictureſ.example.com",  # noqa: RUF001 - long s
+            "imageſ.example.com",  # noqa: RUF001 - long s
             "ｐictures.example.com",  # noqa: RUF001 - full width
-            "pictures.example.ⅽom",  # noqa: RUF001 - Roman numeral
-            "pictures.example.com\u200b",
+            "images.example.ⅽom",  # noqa: RUF001 - Roman numeral
+            "images.example.com\u200b",
             "pic\u00adtures.example.com",
-            "pictures\u3002example.com",
-            "pictures.example.com\u2044evil.example",
-            "pictures.example.c℀.evil.example",
-            "pictures.example.com／evil.example",  # noqa: RUF001 - full-width slash
-            "pictures.example.com＠evil.example",  # noqa: RUF001 - full-width at
-            "pictures.example.com＃.evil.example",  # noqa: RUF001 - full-width hash
+            "images\u3002example.com",
+            "images.example.com\u2044evil.example",
+            "images.example.c℀.evil.example",
+            "images.example.com／evil.example",  # noqa: RUF001 - full-width slash
+            "images.example.com＠evil.example",  # noqa: RUF001 - full-width at
+            "images.example.com＃.evil.example",  # noqa: RUF001 - full-width hash
             "xn--pctures-4ve.example.com",
             "xn--evil-.example",
             "xn--127-0-0-1.evil.example",

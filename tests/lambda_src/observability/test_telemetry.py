@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.image_headers import MOST_PARTS
+from classifier_proxy.image_checks import MAX_HEADER_PARTS
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import API_KEY, REQUEST_ID
 from tests.lambda_src.images import jpeg, jpeg_segment, png
-from tests.lambda_src.stand_in import CLASSIFICATION, MEASUREMENTS, SageMakerRuntime, answer
+from tests.lambda_src.stand_in import CLASSIFICATION, MEASUREMENTS, SageMakerRuntime, respond
 
 
-def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
+def test_the_log_names_the_request_and_holds_neither_image_nor_key(
     proxy: Proxy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
@@ -29,10 +29,10 @@ def test_the_log_names_the_request_and_holds_neither_picture_nor_key(
     log = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
     assert [(line["level"], line["status"]) for line in log] == [("INFO", 200), ("INFO", 400)]
     assert {line["correlation_id"] for line in log} == {REQUEST_ID}
-    assert log[0]["picture_bytes"] == len(JPEG)
-    assert (log[0]["picture_width"], log[0]["picture_height"]) == (640, 480)
+    assert log[0]["image_bytes"] == len(JPEG)
+    assert (log[0]["image_width"], log[0]["image_height"]) == (640, 480)
     assert log[0]["endpoint_latency_ms"] > 0
-    assert "picture_bytes" not in log[1]
+    assert "image_bytes" not in log[1]
 
 
 def metric_lines(output: str) -> list[dict[str, Any]]:
@@ -70,17 +70,17 @@ def test_metrics_count_the_outcomes_and_time_the_endpoint(
         },
         ("service", "model"): {
             "TopProbability": "None",
-            "PictureBytes": "Bytes",
-            "PicturePixels": "Count",
+            "ImageBytes": "Bytes",
+            "ImagePixels": "Count",
             "PredictionEntropy": "None",
-            "PictureBrightness": "None",
-            "PictureSharpness": "None",
+            "ImageBrightness": "None",
+            "ImageSharpness": "None",
         },
         ("service", "model", "predicted_class"): {"PredictedClass": "Count"},
     }
     assert (first["Predictions"], first["PredictedClass"]) == (1, 1)
     assert (first["model"], first["TopProbability"]) == ("resnet50", 0.75)
-    assert (first["PictureBytes"], first["PicturePixels"]) == (len(JPEG), 640 * 480)
+    assert (first["ImageBytes"], first["ImagePixels"]) == (len(JPEG), 640 * 480)
     assert 0 < first["EndpointLatency"] < first["RequestLatency"]
     assert units_by_dimensions(second) == {
         ("service",): {"RejectedRequests": "Count", "RequestLatency": "Milliseconds"}
@@ -92,16 +92,16 @@ def test_a_size_that_is_not_known_is_neither_counted_nor_logged(
     proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proxy.call(png(8, 8))
-    proxy.call(jpeg(8, 8, *[jpeg_segment(0xFE, b"")] * MOST_PARTS))
+    proxy.call(jpeg(8, 8, *[jpeg_segment(0xFE, b"")] * MAX_HEADER_PARTS))
 
     output = capsys.readouterr().out
     known, unknown = metric_lines(output)
-    assert known["PicturePixels"] == 64
-    assert "PicturePixels" not in unknown
-    assert unknown["PictureBytes"] > 4 * MOST_PARTS
+    assert known["ImagePixels"] == 64
+    assert "ImagePixels" not in unknown
+    assert unknown["ImageBytes"] > 4 * MAX_HEADER_PARTS
     log = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
-    assert [line.get("picture_width") for line in log] == [8, None]
-    assert [line.get("picture_height") for line in log] == [8, None]
+    assert [line.get("image_width") for line in log] == [8, None]
+    assert [line.get("image_height") for line in log] == [8, None]
 
 
 @pytest.mark.parametrize(("index", "named"), [(0, "stop"), (19, "stop"), (20, "other")])
@@ -113,7 +113,7 @@ def test_only_so_many_classes_cost_a_metric_of_their_own(
     named: str,
 ) -> None:
     prediction = {"label": "stop", "index": index, "probability": 0.5}
-    runtime.script = [answer(200, {**CLASSIFICATION, "predictions": [prediction]})]
+    runtime.script = [respond(200, {**CLASSIFICATION, "predictions": [prediction]})]
 
     proxy.call(JPEG)
 
@@ -143,11 +143,11 @@ def test_a_class_is_named_as_cloudwatch_takes_it(
 ) -> None:
     """ "Dimension" of CloudWatch's API reference: 1 to 1024 characters of ASCII, not blank."""
     prediction = {"label": label, "index": 0, "probability": 0.5}
-    runtime.script = [answer(200, {**CLASSIFICATION, "predictions": [prediction]})]
+    runtime.script = [respond(200, {**CLASSIFICATION, "predictions": [prediction]})]
 
-    answered = proxy.call(JPEG)
+    response = proxy.call(JPEG)
 
-    assert answered.body["predictions"][0]["label"] == label
+    assert response.body["predictions"][0]["label"] == label
     assert metric_lines(capsys.readouterr().out)[0]["predicted_class"] == value
 
 
@@ -159,8 +159,8 @@ def test_what_the_container_measured_is_in_the_metrics_and_in_the_log(
     output = capsys.readouterr().out
     [metrics] = metric_lines(output)
     assert metrics["PredictionEntropy"] == MEASUREMENTS["entropy"]
-    assert metrics["PictureBrightness"] == MEASUREMENTS["brightness"]
-    assert metrics["PictureSharpness"] == MEASUREMENTS["sharpness"]
+    assert metrics["ImageBrightness"] == MEASUREMENTS["brightness"]
+    assert metrics["ImageSharpness"] == MEASUREMENTS["sharpness"]
     [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
     assert {name: log[name] for name in MEASUREMENTS} == MEASUREMENTS
     assert "invalid_measurements" not in log
@@ -186,7 +186,7 @@ def test_measurements_that_cannot_be_used_are_left_out_and_fail_no_request(
     document: dict[str, Any],
     invalid: list[str] | None,
 ) -> None:
-    runtime.script = [answer(200, document)]
+    runtime.script = [respond(200, document)]
 
     assert proxy.call(JPEG).status == 200
 
@@ -240,7 +240,7 @@ def test_the_top_prediction_is_counted_whatever_is_listed(
     document: dict[str, Any],
     top_probability: float | None,
 ) -> None:
-    runtime.script = [answer(200, document)]
+    runtime.script = [respond(200, document)]
 
     assert proxy.call(query=query).status == 200
 

@@ -58,7 +58,7 @@ def incomplete_bundle(cloud: Cloud) -> Iterator[None]:
     )
     bundle = cloud.client("s3").get_object(Bucket=ASSETS, Key=key)["Body"].read()
     functions.update_function_code(
-        FunctionName=name, ZipFile=_less(bundle, "classifier_proxy/url_fetch.py")
+        FunctionName=name, ZipFile=_less(bundle, "classifier_proxy/image_url/fetch.py")
     )
     try:
         with _version_with(cloud, environment={"URL_ALLOWED_HOSTS": ALLOWED_HOST}):

@@ -3,9 +3,9 @@
 import json
 
 from tests.lambda_src.stand_in import (
-    answer,
     model_error,
     reset,
+    respond,
     service_error,
     silent_in_the_middle,
 )
@@ -18,7 +18,7 @@ from tests.local.test_api import GOOD
 
 _JSON = "application/json"
 _LONGER_THAN_THE_PROXY_WAITS_SECONDS = 12.0
-_FAILED_ENDPOINT = answer(200, {"EndpointStatus": "Failed"}, "application/x-amz-json-1.1")
+_FAILED_ENDPOINT = respond(200, {"EndpointStatus": "Failed"}, "application/x-amz-json-1.1")
 
 
 def _url(url: str) -> Request:
@@ -54,7 +54,7 @@ _OF_REQUESTS = {
         "classes it gives all of them.",
     ),
     (400, "response_too_large"): Way(
-        Request(GOOD, query="?top_k=all"), with_a_stand_in, answer(200, bytes(6 * 1024**2 + 1))
+        Request(GOOD, query="?top_k=all"), with_a_stand_in, respond(200, bytes(6 * 1024**2 + 1))
     ),
     (404, "route_not_found"): Way(
         Request(GOOD, method="PUT"), gateway_settings.method_that_the_proxy_lacks
@@ -99,7 +99,7 @@ _OF_SAGEMAKER = {
     (429, "throttled"): service_error(400, "ThrottlingException"),
     (502, "endpoint_failed"): service_error(500, "InternalFailure"),
     (502, "endpoint_unreachable"): reset,
-    (502, "invalid_endpoint_answer"): answer(200, b"<html>Bad gateway</html>", "text/html"),
+    (502, "invalid_endpoint_response"): respond(200, b"<html>Bad gateway</html>", "text/html"),
     (502, "model_failed"): model_error(500, "boom"),
     (503, "endpoint_unavailable"): service_error(503, "ServiceUnavailable"),
     (503, "model_not_ready"): service_error(429, "ModelNotReadyException"),

@@ -13,8 +13,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from classifier_proxy import errors
-from classifier_proxy.error_table import ERROR_TABLE, INTERNAL_ERROR, answer_for
-from classifier_proxy.events import ApiEvent
+from classifier_proxy.errors import error_classes
 from classifier_proxy.model_response import parse_classification
 from classifier_proxy.parameters import MAX_TOP_K, PARAMETER_NAMES, Parameters
 from classifier_proxy.requests import (
@@ -22,13 +21,14 @@ from classifier_proxy.requests import (
     IMAGE_MEDIA_TYPES,
     JSON_MEDIA_TYPE,
     OTHER_IMAGE_MEDIA_TYPES,
+    ApiEvent,
     parse_request,
 )
 from stacks.components.api.classifier_api import BINARY_MEDIA_TYPES
 from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from tools.api_docs import openapi
 from tools.api_docs.documents import errors_document
-from tools.api_docs.openapi_schemas import CLASSIFICATION_EXAMPLE, PICTURE_EXAMPLE
+from tools.api_docs.openapi_schemas import CLASSIFICATION_EXAMPLE, IMAGE_EXAMPLE
 
 DOCUMENT = openapi.document()
 REPOSITORY = Path(__file__).parents[3]
@@ -60,9 +60,9 @@ def documented_errors() -> set[tuple[int, str]]:
     return {
         (int(status), code)
         for operation in operations()
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
         if status != "200"
-        for code in answer["content"]["application/json"]["examples"]
+        for code in response["content"]["application/json"]["examples"]
     }
 
 
@@ -105,8 +105,8 @@ def test_every_example_is_what_its_schema_says() -> None:
         validator(schema).validate(example)
 
 
-def test_the_error_table_and_both_documents_agree() -> None:
-    proxys = {(row.status, row.code) for row in (*ERROR_TABLE.values(), INTERNAL_ERROR)}
+def test_the_errors_and_both_documents_agree() -> None:
+    proxys = {(error.status, error.code) for error in error_classes()}
     gateways = {(row.status, row.code) for row in GATEWAY_ERRORS if row.status}
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", errors_document(), re.MULTILINE)
 
@@ -114,26 +114,26 @@ def test_the_error_table_and_both_documents_agree() -> None:
     assert {(int(status), code) for status, code in rows} == documented_errors()
 
 
-@pytest.mark.parametrize("error", list(ERROR_TABLE))
+@pytest.mark.parametrize("error", error_classes())
 def test_what_the_proxy_says_of_an_error_is_documented(error: type[errors.ProxyError]) -> None:
-    row = answer_for(error())
+    row = error()
     body = {
         **row.members,
         "error": {"code": row.code, "message": row.message},
         "request_id": "1",
     }
-    answers = [operation["responses"].get(str(row.status)) for operation in operations()]
+    responses = [operation["responses"].get(str(row.status)) for operation in operations()]
     documented = [
-        answer
-        for answer in answers
-        if answer
-        and validator(answer["content"]["application/json"]["schema"]).is_valid(body)
-        and row.code in answer["content"]["application/json"]["examples"]
+        response
+        for response in responses
+        if response
+        and validator(response["content"]["application/json"]["schema"]).is_valid(body)
+        and row.code in response["content"]["application/json"]["examples"]
     ]
 
     assert documented
-    for answer in documented:
-        assert row.retry_after_seconds is None or "Retry-After" in answer["headers"]
+    for response in documented:
+        assert row.retry_after_seconds is None or "Retry-After" in response["headers"]
 
 
 def test_an_error_that_is_in_no_table_breaks_the_schema() -> None:
@@ -144,7 +144,7 @@ def test_an_error_that_is_in_no_table_breaks_the_schema() -> None:
 
 
 def test_the_request_example_is_one_that_the_proxy_takes() -> None:
-    request = parse_request(json_event(PICTURE_EXAMPLE))
+    request = parse_request(json_event(IMAGE_EXAMPLE))
 
     assert request.media_type == "image/png"
 
@@ -184,7 +184,7 @@ def test_the_document_and_the_proxy_agree_on_what_base64_is(image: str) -> None:
             parse_request(json_event({"image": image}))
         return caught.type
 
-    documented = validator({"$ref": "#/components/schemas/Picture"}).is_valid({"image": image})
+    documented = validator({"$ref": "#/components/schemas/Image"}).is_valid({"image": image})
 
     assert documented == (refusal() is not errors.InvalidBase64Error)
 
@@ -208,11 +208,11 @@ def test_the_document_and_the_proxy_agree_on_what_base64_is(image: str) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("schema", ["Picture", "Form"])
+@pytest.mark.parametrize("schema", ["Image", "Form"])
 def test_the_document_and_the_proxy_agree_on_the_parameters(
     schema: str, parameters: dict[str, object]
 ) -> None:
-    body = {**PICTURE_EXAMPLE, **parameters}
+    body = {**IMAGE_EXAMPLE, **parameters}
     documented = validator({"$ref": f"#/components/schemas/{schema}"}).is_valid(body)
     accepted = True
     try:
@@ -232,7 +232,7 @@ def test_every_parameter_is_documented_for_the_query_and_the_body() -> None:
     in_query = {each["name"] for each in DOCUMENT["paths"]["/predict"]["post"]["parameters"]}
 
     assert in_query == PARAMETER_NAMES
-    for schema in ("Picture", "Form"):
+    for schema in ("Image", "Form"):
         properties = DOCUMENT["components"]["schemas"][schema]["properties"]
         assert properties.keys() - {"image", "url"} == PARAMETER_NAMES
 
@@ -254,19 +254,19 @@ def test_a_prediction_has_a_probability_or_a_logit() -> None:
     assert not check.is_valid({**prediction, "probability": 0.5, "logit": 0.0})
 
 
-def test_no_answer_is_to_be_kept() -> None:
+def test_no_response_is_to_be_kept() -> None:
     for operation in operations():
-        for answer in operation["responses"].values():
-            assert answer["headers"]["Cache-Control"] == {
+        for response in operation["responses"].values():
+            assert response["headers"]["Cache-Control"] == {
                 "$ref": "#/components/headers/CacheControl"
             }
     assert DOCUMENT["components"]["headers"]["CacheControl"]["schema"] == {"const": "no-store"}
 
 
-def test_the_answer_example_is_one_that_the_proxy_takes() -> None:
-    answer = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), Parameters(5))
+def test_the_response_example_is_one_that_the_proxy_takes() -> None:
+    response = parse_classification(json.dumps(CLASSIFICATION_EXAMPLE).encode(), Parameters(5))
 
-    assert answer.body == {
+    assert response.body == {
         key: value for key, value in CLASSIFICATION_EXAMPLE.items() if key != "request_id"
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.image_checks import MAXIMUM_IMAGE_BYTES
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES
 from page_publisher.handler import CONTENT_TYPES
 from stacks import web_stack
 from tools.bundles.web import SOURCES, collect_files, write_bundle
@@ -87,4 +87,4 @@ def test_what_is_no_bundle_is_not_deleted(tmp_path: Path) -> None:
 
 
 def test_the_page_sends_what_the_proxy_takes() -> None:
-    assert web_stack.MAX_IMAGE_BYTES == MAXIMUM_IMAGE_BYTES
+    assert web_stack.MAX_IMAGE_BYTES == MAX_IMAGE_BYTES

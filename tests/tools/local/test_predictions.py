@@ -61,7 +61,7 @@ def test_of_an_image_that_aws_itself_refuses_the_limit_is_said(content: Any) -> 
     reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
     with pytest.raises(ToolError, match=reason):
         describe(ApiResponse(status=413, content=content, milliseconds=1.0))
-    assert predictions.MAX_IMAGE_BYTES == image_checks.MAXIMUM_IMAGE_BYTES
+    assert predictions.MAX_IMAGE_BYTES == image_checks.MAX_IMAGE_BYTES
 
 
 def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:

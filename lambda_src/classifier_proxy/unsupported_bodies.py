@@ -1,4 +1,4 @@
-"""What a body is that is no JPEG, PNG or WebP, for the refusal. Imported with the first of them."""
+"""Names the format of a body that is not a supported image. Imported with the first of them."""
 
 import re
 
@@ -49,13 +49,10 @@ _FORM_TEXT = re.compile(rb"[A-Za-z0-9_.%+\[\]-]{1,100}=")
 
 
 def describe(body: bytes) -> str | None:
-    """Name what a body is that is none of the supported formats.
+    """Return a sentence that names the format of a body and what to do; None if it is unknown.
 
     Args:
-        body: the body's bytes; only the first `_MAX_BYTES_READ` are read.
-
-    Returns:
-        A sentence that names it and what to do; None where it is nothing known.
+        body: of none of the supported formats; only the first 1,024 bytes are read.
     """
     start = body[:_MAX_BYTES_READ]
     if start[4:8] == b"ftyp":
@@ -77,7 +74,7 @@ def describe(body: bytes) -> str | None:
 
 
 def _iso_image(start: bytes) -> str | None:
-    """Tell the images of ISO/IEC 14496-12 by the brands of their first box."""
+    """Return the format of an ISO/IEC 14496-12 image by the brands of its first box."""
     box = start[8 : max(16, min(int.from_bytes(start[:4], "big"), _MAX_BYTES_READ))]
     brands = {box[place : place + 4] for place in range(0, len(box), 4)}
     if brands & {b"avif", b"avis"}:

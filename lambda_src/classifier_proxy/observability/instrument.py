@@ -1,0 +1,62 @@
+import time
+from contextlib import nullcontext
+
+from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
+from classifier_proxy.observability.telemetry import Telemetry
+from classifier_proxy.observability.xray import Tracer
+from classifier_proxy.requests import ClassificationRequest, FetchImage
+from classifier_proxy.routes import Endpoint
+
+
+class InstrumentedEndpoint:
+    """An endpoint whose invocations are measured and traced, failed ones too; a `routes.Endpoint`.
+
+    Args:
+        endpoint: the endpoint to invoke.
+        telemetry: receives the latencies.
+        tracer: traces the invocations; None: they are not traced.
+    """
+
+    def __init__(self, endpoint: Endpoint, telemetry: Telemetry, tracer: Tracer | None) -> None:
+        self._endpoint = endpoint
+        self._telemetry = telemetry
+        self._tracer = tracer
+
+    @property
+    def max_invoke_seconds(self) -> float:
+        """As of the endpoint."""
+        return self._endpoint.max_invoke_seconds
+
+    def invoke(self, request: ClassificationRequest) -> bytes:
+        """Invoke the endpoint."""
+        started = time.perf_counter()
+        try:
+            with nullcontext() if self._tracer is None else self._tracer.trace():
+                return self._endpoint.invoke(request)
+        finally:
+            self._telemetry.record_invocation(request, _milliseconds_since(started))
+
+
+def measure_fetches(fetch_image: FetchImage, telemetry: Telemetry) -> FetchImage:
+    """Measure each fetch of an image by URL, failed ones too.
+
+    A URL that is refused is not measured: its 0 ms would lower the average of the real fetches.
+    """
+
+    def fetch(url: str) -> bytes:
+        started = time.perf_counter()
+        is_fetch = True
+        try:
+            return fetch_image(url)
+        except (InvalidUrlError, UrlNotAllowedError):
+            is_fetch = False
+            raise
+        finally:
+            if is_fetch:
+                telemetry.record_fetch(_milliseconds_since(started))
+
+    return fetch
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
