@@ -10,6 +10,7 @@ import pytest
 from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
+from stacks.settings.schema import SettingsSchema
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
@@ -458,6 +459,5 @@ def test_the_model_is_tagged_with_what_it_is(assembly: Assembly, inputs: Inputs)
 
 
 def test_bounds_of_the_startup_timeout_are_sagemakers() -> None:
-    field = ServingSettings.__dataclass_fields__["container_startup_timeout_seconds"]
-    rule = field.metadata["rule"]
-    assert (rule.minimum, rule.maximum) == (60, 3600)
+    schema = SettingsSchema(ServingSettings).at(("container_startup_timeout_seconds",))
+    assert (schema["minimum"], schema["maximum"]) == (60, 3600)
