@@ -234,7 +234,9 @@ def test_the_requirement_and_the_code_name_the_same_package() -> None:
 
 
 def test_make_model_probes_the_url_that_torchvision_downloads() -> None:
-    source = (MODEL_CODE.parent / "tools" / "default_models.py").read_text(encoding="utf-8")
+    source = (MODEL_CODE.parent / "tools" / "model" / "default_models.py").read_text(
+        encoding="utf-8"
+    )
     (member,) = published_weights("resnet50")[:1]
     assert f'RESNET50_URL: Final = "{member._member.url}"' in source  # type: ignore[attr-defined]
 
