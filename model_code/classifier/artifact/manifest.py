@@ -71,11 +71,12 @@ class Preprocessing:
         # A 0 and a 0.0 are the same preprocessing, and must have the same identity.
         for name in ("mean", "std"):
             object.__setattr__(self, name, _finite_numbers(name, getattr(self, name)))
-        if not 1 <= self.resize <= MAX_RESIZE_PIXELS:
-            expected = f"a number of pixels from 1 to {MAX_RESIZE_PIXELS}"
-            raise FieldError("preprocessing.resize", self.resize, expected)
-        if not 1 <= self.crop <= self.resize:
-            expected = f"a number of pixels from 1 to preprocessing.resize, {self.resize}"
+        for name, pixels in (("crop", self.crop), ("resize", self.resize)):
+            if not 1 <= pixels <= MAX_RESIZE_PIXELS:
+                expected = f"a number of pixels from 1 to {MAX_RESIZE_PIXELS}"
+                raise FieldError(f"preprocessing.{name}", pixels, expected)
+        if self.crop > self.resize:
+            expected = f"at most preprocessing.resize, {self.resize}"
             raise FieldError("preprocessing.crop", self.crop, expected)
         if self.interpolation not in INTERPOLATIONS:
             raise FieldError(

@@ -159,7 +159,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
         (_set("quantization.tool", "other"), "changed after the build"),
         (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement = None, expected a dec"),
         (_set("fast_decoding.fast_accuracy", -0.1), r"fast_decoding\.fast_accuracy = -0\.1"),
-        (_set("preprocessing.crop", 300), "crop = 300, expected .* from 1 to .*resize, 256"),
+        (_set("preprocessing.crop", 300), "crop = 300, expected at most preprocessing.resize, 256"),
         (_set("preprocessing.crop", 0), "crop = 0, expected a number of pixels from 1"),
         (_set("preprocessing.resize", 100_000), "resize = 100000, expected .* from 1 to 4096"),
         (_set("preprocessing.interpolation", "lanczos"), "interpolation"),

@@ -203,7 +203,7 @@ def test_options_that_cannot_be_followed_are_refused(
     ("arguments", "reason"),
     [
         (["--architecture", "resnet51"], "no classifier named 'resnet51'"),
-        (["--crop", "99999"], "crop <= resize <= 4096"),
+        (["--crop", "99999"], "crop = 99999, expected a number of pixels from 1 to 4096"),
     ],
 )
 def test_what_no_network_can_be_is_refused(
