@@ -177,6 +177,7 @@ lint: style types ## Check style and types
 style: $(APP_ENVIRONMENT)
 	@ruff check .
 	@ruff format --check .
+	@$(PYTHON) -m tools.words
 
 .PHONY: types
 types: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT)
@@ -207,7 +208,7 @@ snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change t
 	@$(PYTHON) -m pytest tests/stacks --snapshot-update
 
 .PHONY: screenshots
-screenshots: environments $(DEMO) ## Renew the pictures of the page in docs/images
+screenshots: environments $(DEMO) ## Renew the screenshots of the page in docs/images
 	@WHIPPET_SCREENSHOTS=docs/images $(PYTHON) -m pytest --quiet tests/browser/test_accessibility.py tests/browser/test_page.py
 
 .PHONY: documents

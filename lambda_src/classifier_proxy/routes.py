@@ -76,8 +76,8 @@ def parse_event(event: Any, *, urls_allowed: bool = False) -> ApiEvent:
 
     Args:
         event: an API Gateway REST proxy event or, of a direct invocation, an object with the
-            members of a JSON body, `image` or `url` among them. Whoever may invoke the function
-            can send anything else.
+            members of a JSON body, `image` or `url` among them. A caller with permission to
+            invoke the function can send anything else.
         urls_allowed: whether this deployment fetches images by URL; the refusal then names `url`.
 
     Raises:

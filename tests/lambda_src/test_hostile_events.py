@@ -1,4 +1,4 @@
-"""Events that API Gateway would not make, but whoever may invoke the function can."""
+"""Events that API Gateway would not make, but a caller that may invoke the function can."""
 
 from typing import Any
 

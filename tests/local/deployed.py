@@ -1,4 +1,4 @@
-"""The one deployment of a run of the tests, and what they ask of it."""
+"""The deployment that the tests of a run share, and fixtures that read it."""
 
 import contextlib
 import hashlib

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.conftest import DEMO
 from tools.local.deployment import LocalDeployment
 
@@ -20,7 +20,7 @@ IMAGES = sorted((DEMO / "data" / "test").glob("*/*.png"))
 
 def test_held_back_digits_are_recognised(deployment: LocalDeployment) -> None:
     def recognised(image: Path) -> bool:
-        status, response = ask(deployment, image.read_bytes(), query="?top_k=1")
+        status, response = classify(deployment, image.read_bytes(), query="?top_k=1")
         assert status == 200, response
         return bool(response["predictions"][0]["label"] == image.parent.name)
 
@@ -33,7 +33,7 @@ def test_held_back_digits_are_recognised(deployment: LocalDeployment) -> None:
 def test_a_response_has_every_documented_member(
     deployment: LocalDeployment, manifest: dict[str, Any], model_version: str
 ) -> None:
-    status, response = ask(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
+    status, response = classify(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
     assert status == 200
     assert response.keys() == {"predictions", "model", "request_id"}
     assert response["model"] == {"name": manifest["name"], "version": model_version}
@@ -47,15 +47,15 @@ def test_a_response_has_every_documented_member(
 
 
 def test_five_classes_by_default(deployment: LocalDeployment) -> None:
-    _, response = ask(deployment, IMAGES[0].read_bytes())
+    _, response = classify(deployment, IMAGES[0].read_bytes())
     assert len(response["predictions"]) == 5
 
 
 def test_an_image_in_json_gets_the_same_response(deployment: LocalDeployment) -> None:
     image = IMAGES[0].read_bytes()
     body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
-    status, in_json = ask(deployment, body, "application/json")
-    _, raw = ask(deployment, image)
+    status, in_json = classify(deployment, body, "application/json")
+    _, raw = classify(deployment, image)
     assert status == 200, in_json
     assert in_json["predictions"] == raw["predictions"]
 
@@ -66,7 +66,7 @@ def test_what_the_model_server_measures_is_in_the_functions_metrics(
     stack_resources: Callable[[str, str], list[str]],
 ) -> None:
     started_ms = int(time.time() * 1000)
-    status, response = ask(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
+    status, response = classify(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
     assert status == 200
 
     [function] = stack_resources("whippet-local-api", "AWS::Lambda::Function")
@@ -119,7 +119,7 @@ BAD_INPUT = {
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_gets_its_status_in_the_one_shape(deployment: LocalDeployment, case: str) -> None:
     body, content_type, expected_status, expected_code = BAD_INPUT[case]
-    status, response = ask(deployment, body, content_type)
+    status, response = classify(deployment, body, content_type)
     assert response.keys() == {"error", "request_id"}, response
     assert (status, response["error"]["code"]) == (expected_status, expected_code), response
     assert response["error"].keys() == {"code", "message"}
@@ -129,14 +129,14 @@ def test_bad_input_gets_its_status_in_the_one_shape(deployment: LocalDeployment,
 
 @pytest.mark.parametrize("top_k", ["0", "-1", "eleven", "ALL", "1e9"])
 def test_a_wrong_top_k_is_refused(deployment: LocalDeployment, top_k: str) -> None:
-    status, response = ask(deployment, GOOD, query=f"?top_k={top_k}")
+    status, response = classify(deployment, GOOD, query=f"?top_k={top_k}")
     assert (status, response["error"]["code"]) == (400, "invalid_top_k"), response
 
 
 @pytest.mark.parametrize("top_k", ["11", "1000", "999999999", "all"])
 def test_more_than_there_are_gives_all_classes(deployment: LocalDeployment, top_k: str) -> None:
-    _, ten = ask(deployment, GOOD, query="?top_k=10")
-    status, response = ask(deployment, GOOD, query=f"?top_k={top_k}")
+    _, ten = classify(deployment, GOOD, query="?top_k=10")
+    status, response = classify(deployment, GOOD, query=f"?top_k={top_k}")
     assert status == 200, response
     assert len(response["predictions"]) == 10
     assert response["predictions"] == ten["predictions"]
@@ -145,8 +145,8 @@ def test_more_than_there_are_gives_all_classes(deployment: LocalDeployment, top_
 def test_every_class_in_the_order_of_the_labels(
     deployment: LocalDeployment, manifest: dict[str, Any]
 ) -> None:
-    _, by_score = ask(deployment, GOOD, query="?top_k=all")
-    status, response = ask(deployment, GOOD, query="?order=class")
+    _, by_score = classify(deployment, GOOD, query="?top_k=all")
+    status, response = classify(deployment, GOOD, query="?order=class")
     assert status == 200, response
     predictions = response["predictions"]
     assert [item["label"] for item in predictions] == manifest["labels"]
@@ -155,8 +155,8 @@ def test_every_class_in_the_order_of_the_labels(
 
 
 def test_logits_are_what_the_probabilities_are_made_of(deployment: LocalDeployment) -> None:
-    _, response = ask(deployment, GOOD, query="?order=class")
-    status, raw = ask(deployment, GOOD, query="?order=class&scores=logits")
+    _, response = classify(deployment, GOOD, query="?order=class")
+    status, raw = classify(deployment, GOOD, query="?order=class&scores=logits")
     assert status == 200, raw
     logits = [item["logit"] for item in raw["predictions"]]
     assert all(item.keys() == {"label", "index", "logit"} for item in raw["predictions"])
@@ -178,12 +178,12 @@ def test_logits_are_what_the_probabilities_are_made_of(deployment: LocalDeployme
     ],
 )
 def test_a_wrong_parameter_is_refused(deployment: LocalDeployment, query: str, code: str) -> None:
-    status, response = ask(deployment, GOOD, query=query)
+    status, response = classify(deployment, GOOD, query=query)
     assert (status, response["error"]["code"]) == (400, code), response
 
 
 @pytest.mark.parametrize("key", ["", "not-the-key"])
 def test_without_the_key_nothing_is_classified(deployment: LocalDeployment, key: str) -> None:
-    status, response = ask(deployment, GOOD, key=key)
+    status, response = classify(deployment, GOOD, key=key)
     assert status == 403
     assert response.keys() == {"error", "request_id"}

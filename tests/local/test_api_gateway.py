@@ -12,7 +12,7 @@ import pytest
 from classifier_proxy.parameters import PARAMETER_NAMES
 from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from stacks.settings.stage import load_stage_settings
-from tests.local.asking import Request, Response, ask, send
+from tests.local.api_requests import Request, Response, classify, send
 from tests.local.conftest import run_tool
 from tests.local.test_api import GOOD
 from tools.cdk import ROOT
@@ -52,7 +52,7 @@ def test_health_is_throttled_by_itself(deployment: LocalDeployment) -> None:
     assert refused[0].headers["retry-after"] == "1"
     assert refused[0].body["error"] == {"code": "throttled", "message": MESSAGES["THROTTLED"]}
     # Requests without a key do not throttle requests with one.
-    assert ask(deployment, b"", "application/json")[0] != 429
+    assert classify(deployment, b"", "application/json")[0] != 429
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_health_is_throttled_by_itself(deployment: LocalDeployment) -> None:
 def test_json_that_is_not_one_image_is_refused_by_the_proxy(
     deployment: LocalDeployment, body: object, code: str, said: str
 ) -> None:
-    status, response = ask(deployment, json.dumps(body).encode(), "application/json")
+    status, response = classify(deployment, json.dumps(body).encode(), "application/json")
     assert (status, response["error"]["code"]) == (400, code)
     assert said in response["error"]["message"]
 
@@ -89,7 +89,7 @@ def test_the_parameters_beside_an_image_are_the_proxys_to_judge(
         values: tuple[object, ...] = (0, None, [], "x")
         for value in values:
             body = json.dumps({"image": "aGk=", name: value}).encode()
-            status, response = ask(deployment, body, "application/json")
+            status, response = classify(deployment, body, "application/json")
             assert (status, response["error"]["code"]) == (400, f"invalid_{name}"), response
 
 
@@ -102,7 +102,7 @@ def test_the_key_is_in_no_template_no_output_and_no_log(
     deployment: LocalDeployment, client: Callable[[str], Any], state: Path
 ) -> None:
     key = deployment.api_key
-    assert ask(deployment, b"no image", "image/png", query="?top_k=1")[0] == 415
+    assert classify(deployment, b"no image", "image/png", query="?top_k=1")[0] == 415
     read = [path for path in state.rglob("*") if path.is_file() and path.name != "local.json"]
     names = {path.relative_to(state).as_posix() for path in read}
     assert {"outputs.json", "assembly/whippet-local-api.template.json"} <= names

@@ -12,7 +12,7 @@ import requests
 from classifier_proxy.requests import IMAGE_MEDIA_TYPES, OTHER_IMAGE_MEDIA_TYPES
 from tests.lambda_src.forms import CONTENT_TYPE, file, form, joined
 from tests.lambda_src.test_content_types import FOREIGN
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.images import IMAGES
 from tests.local.test_api import GOOD
 from tools.local.deployment import LocalDeployment
@@ -25,7 +25,7 @@ def expected(deployment: LocalDeployment) -> dict[str, Any]:
     """The predictions of each image where it is called what it is."""
     predictions = {}
     for media_type, image in IMAGES.items():
-        status, response = ask(deployment, image, media_type)
+        status, response = classify(deployment, image, media_type)
         assert status == 200, response
         predictions[media_type] = response["predictions"]
     return predictions
@@ -38,7 +38,7 @@ def expected(deployment: LocalDeployment) -> dict[str, Any]:
 def test_the_bytes_decide_whatever_they_are_called(
     deployment: LocalDeployment, expected: dict[str, Any], media_type: str, content_type: str
 ) -> None:
-    status, response = ask(deployment, IMAGES[media_type], content_type)
+    status, response = classify(deployment, IMAGES[media_type], content_type)
     assert status == 200, response
     assert response["predictions"] == expected[media_type]
 
@@ -71,7 +71,7 @@ def test_a_form_of_one_file_as_a_client_writes_it(
     ],
 )
 def test_another_form_is_refused(deployment: LocalDeployment, body: bytes, reason: str) -> None:
-    status, response = ask(deployment, body, CONTENT_TYPE)
+    status, response = classify(deployment, body, CONTENT_TYPE)
     assert (status, response["error"]["code"]) == (400, "invalid_request"), response
     assert reason in response["error"]["message"]
 
@@ -93,7 +93,7 @@ ENCODED = base64.b64encode(IMAGES["image/png"]).decode()
 def test_base64_as_clients_write_it(
     deployment: LocalDeployment, expected: dict[str, Any], text: str
 ) -> None:
-    status, response = ask(deployment, json.dumps({"image": text}).encode(), JSON)
+    status, response = classify(deployment, json.dumps({"image": text}).encode(), JSON)
     assert status == 200, response
     assert response["predictions"] == expected["image/png"]
 
@@ -102,11 +102,11 @@ def test_parameters_beside_the_image_in_json(
     deployment: LocalDeployment, expected: dict[str, Any]
 ) -> None:
     body = json.dumps({"image": ENCODED, "top_k": 3, "order": "score"}).encode()
-    status, response = ask(deployment, body, JSON)
+    status, response = classify(deployment, body, JSON)
     assert status == 200, response
     assert response["predictions"] == expected["image/png"][:3]
 
-    status, response = ask(deployment, body, JSON, query="?top_k=3")
+    status, response = classify(deployment, body, JSON, query="?top_k=3")
     assert (status, response["error"]["code"]) == (400, "invalid_top_k"), response
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_image_of_ours_is_named_with_what_to_do(
     deployment: LocalDeployment, case: str
 ) -> None:
     content, name, advice = FOREIGN[case]
-    status, response = ask(deployment, content, "application/octet-stream")
+    status, response = classify(deployment, content, "application/octet-stream")
     assert (status, response["error"]["code"]) == (415, "unsupported_image"), response
     assert name in response["error"]["message"]
     assert advice in response["error"]["message"]
@@ -123,7 +123,7 @@ def test_what_is_no_image_of_ours_is_named_with_what_to_do(
 
 def test_a_missing_content_type_is_named(deployment: LocalDeployment) -> None:
     for body in (GOOD, json.dumps({"image": ENCODED}).encode(), b""):
-        status, response = ask(deployment, body, None)
+        status, response = classify(deployment, body, None)
         assert (status, response["error"]["code"]) == (415, "unsupported_media_type"), response
         assert "Content-Type header is missing" in response["error"]["message"]
 
@@ -147,8 +147,8 @@ def test_no_refusal_recommends_an_address_that_this_stage_refuses(
     deployment: LocalDeployment, body: bytes, content_type: str | None
 ) -> None:
     url = json.dumps({"url": "https://images.example.com/cat.jpg"}).encode()
-    assert ask(deployment, url, JSON)[1]["error"]["code"] == "url_disabled"
+    assert classify(deployment, url, JSON)[1]["error"]["code"] == "url_disabled"
 
-    status, response = ask(deployment, body, content_type)
+    status, response = classify(deployment, body, content_type)
     assert 400 <= status < 500, response
     assert "url" not in response["error"]["message"].lower()

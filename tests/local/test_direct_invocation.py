@@ -9,7 +9,7 @@ import pytest
 
 from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.test_direct_invocation import OTHER_EVENTS
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.documented import check_documented
 from tests.local.test_api import GOOD
 from tools.api_docs.error_rows import PREDICT
@@ -44,7 +44,7 @@ def invoke(
 
 
 def test_an_image_is_classified_as_by_the_api(invoke: Invoke, deployment: LocalDeployment) -> None:
-    _, by_api = ask(deployment, GOOD, query="?top_k=3")
+    _, by_api = classify(deployment, GOOD, query="?top_k=3")
     status, body = invoke({"image": IMAGE, "top_k": 3})
     assert status == 200, body
     assert body["predictions"] == by_api["predictions"]

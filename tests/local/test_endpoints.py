@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.conftest import DEMO_MODEL
 from tests.local.test_api import GOOD
 from tests.local.test_instances import servers
@@ -159,7 +159,7 @@ def test_a_failed_update_keeps_the_old_fleet_serving(
     after = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
     assert after["EndpointConfigName"] == before["EndpointConfigName"]
     assert "Failed to download model data" in after["FailureReason"]
-    assert ask(deployment, GOOD)[0] == 200
+    assert classify(deployment, GOOD)[0] == 200
 
 
 def test_an_update_replaces_the_fleet(
@@ -177,11 +177,11 @@ def test_an_update_replaces_the_fleet(
         sagemaker.update_endpoint(EndpointName=deployment.endpoint_name, EndpointConfigName=name)
         updating = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
         assert updating["EndpointStatus"] == "Updating"
-        assert ask(deployment, GOOD)[0] == 200
+        assert classify(deployment, GOOD)[0] == 200
         after = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
         assert after["EndpointConfigName"] == name
         assert "FailureReason" not in after
-        assert ask(deployment, GOOD)[0] == 200
+        assert classify(deployment, GOOD)[0] == 200
 
 
 @pytest.mark.parametrize(

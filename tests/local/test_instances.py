@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.conftest import processes_naming
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
@@ -26,14 +26,14 @@ def servers(state: Path) -> list[int]:
 
 
 def test_a_killed_instance_is_replaced(state: Path, deployment: LocalDeployment) -> None:
-    assert ask(deployment, GOOD)[0] == 200
+    assert classify(deployment, GOOD)[0] == 200
     (killed,) = servers(state)
 
     def status_at(second: float) -> int:
         time.sleep(max(0.0, started + second - time.monotonic()))
         if second == 1.0:
             os.kill(killed, signal.SIGKILL)
-        return ask(deployment, GOOD)[0]
+        return classify(deployment, GOOD)[0]
 
     times = [number / REQUESTS_PER_SECOND for number in range(REQUESTS_PER_SECOND * SECONDS)]
     started = time.monotonic()
@@ -43,7 +43,7 @@ def test_a_killed_instance_is_replaced(state: Path, deployment: LocalDeployment)
     assert set(statuses) != {200}, "the killed instance was not noticed"
     assert statuses[-1] == 200, "in service again within 10 s"
     assert servers(state) not in ([], [killed])
-    assert [ask(deployment, GOOD)[0] for _ in range(100)] == [200] * 100
+    assert [classify(deployment, GOOD)[0] for _ in range(100)] == [200] * 100
 
 
 def test_the_fleet_follows_the_desired_count(
@@ -58,4 +58,4 @@ def test_the_fleet_follows_the_desired_count(
         found = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
         assert found["ProductionVariants"][0]["CurrentInstanceCount"] == count
         assert len(servers(state)) == count
-        assert ask(deployment, GOOD)[0] == 200
+        assert classify(deployment, GOOD)[0] == 200

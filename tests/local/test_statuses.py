@@ -9,7 +9,7 @@ import pytest
 
 from classifier_proxy.requests import JSON_MEDIA_TYPE
 from tests.lambda_src.stand_in import SageMakerRuntime
-from tests.local.asking import Request, send
+from tests.local.api_requests import Request, send
 from tests.local.documented import check_documented
 from tests.local.statuses.cloud import Cloud
 from tests.local.statuses.way import Situation

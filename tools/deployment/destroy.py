@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.deployment.destroy", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     add_state_directory(parser, "of the local cloud, for the stage local")
-    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    parser.add_argument("--yes", action="store_true", help="delete without confirmation")
     return parser
 
 

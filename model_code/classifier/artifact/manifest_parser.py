@@ -131,8 +131,8 @@ def _quantization_of(document: dict[str, Any] | None) -> Quantization | None:
         "tool": str,
         "quantizer_version": int,
         "calibration_sha256": str,
-        "calibration_pictures": int,
-        "held_back_pictures": int,
+        "calibration_images": int,
+        "held_back_images": int,
         "agreement": _OPTIONAL_SHARE,
         "fp32_accuracy": _OPTIONAL_SHARE,
         "int8_accuracy": _OPTIONAL_SHARE,
@@ -147,8 +147,8 @@ def _fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
     if document is None:
         return None
     expected: dict[str, _Kinds] = {
-        "pictures": int,
-        "reduced_pictures": int,
+        "images": int,
+        "reduced_images": int,
         "agreement": float,
         "exact_accuracy": _OPTIONAL_SHARE,
         "fast_accuracy": _OPTIONAL_SHARE,

@@ -16,8 +16,8 @@ class Quantization:
         tool: what made it, with its version, such as `nncf 3.4.0`.
         quantizer_version: raised when our use of the tool changes what it makes.
         calibration_sha256: digest of the calibration images.
-        calibration_pictures: their number.
-        held_back_pictures: number of other images, which both networks classified.
+        calibration_images: their number.
+        held_back_images: number of other images, which both networks classified.
         agreement: share of these with the same prediction; `None` if they were too few.
         fp32_accuracy, int8_accuracy: share of correct predictions; `None` without labels.
         shipped: whether the artifact holds the int8 network.
@@ -26,8 +26,8 @@ class Quantization:
     tool: str
     quantizer_version: int
     calibration_sha256: str
-    calibration_pictures: int
-    held_back_pictures: int
+    calibration_images: int
+    held_back_images: int
     agreement: float | None
     fp32_accuracy: float | None
     int8_accuracy: float | None
@@ -48,14 +48,14 @@ class FastDecoding:
     """How the fp32 network's predictions change when JPEGs are decoded at a fraction of their size.
 
     Attributes:
-        pictures: number of images that were classified both ways.
-        reduced_pictures: those of them that were decoded smaller; all others cannot differ.
+        images: number of images that were classified both ways.
+        reduced_images: those of them that were decoded smaller; all others cannot differ.
         agreement: share of all with the same prediction.
         exact_accuracy, fast_accuracy: share of correct predictions; `None` without labels.
     """
 
-    pictures: int
-    reduced_pictures: int
+    images: int
+    reduced_images: int
     agreement: float
     exact_accuracy: float | None
     fast_accuracy: float | None

@@ -29,7 +29,7 @@ from classifier.decode.channel import PROCESS_ID, PROCESS_ID_OFFSET, REPLY, SEQU
 from classifier.decode.channel import ReplyKind as Kind
 from classifier.decode.worker import serve_requests
 
-# Of Debian and most others: `nobody`, whom no file belongs to.
+# Of Debian and most others: `nobody`, which owns no files.
 UNPRIVILEGED_ID: Final = 65534
 
 

@@ -123,7 +123,7 @@ FAULTS += [
         "HTML 200": respond(200, HTML, "text/html"),
         "empty 200": respond(200, b""),
         "a huge response": respond(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
-        "more than was asked": respond(
+        "more than was requested": respond(
             200, {**CLASSIFICATION, "predictions": CLASSIFICATION["predictions"] * 2}
         ),
     }.items()

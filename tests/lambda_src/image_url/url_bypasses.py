@@ -159,7 +159,7 @@ def _letters() -> list[str]:
             "images.еxample.com",  # noqa: RUF001 - Cyrillic ye
             "pіctures.example.com",  # noqa: RUF001 - Cyrillic i
             "ımages.example.com",  # noqa: RUF001 - dotless i
-            "pİctures.example.com",
+            "İmages.example.com",
             "imageſ.example.com",  # noqa: RUF001 - long s
             "ｐictures.example.com",  # noqa: RUF001 - full width
             "images.example.ⅽom",  # noqa: RUF001 - Roman numeral

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import choose, enter_key
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.conftest import DEMO, run_tool
 from tests.local.redeployment.conftest import Redeploy
 from tests.local.redeployment.own_model import copy_tree, run_own_model_commands
@@ -101,7 +101,7 @@ def test_the_printed_command_works(few: FewClasses, deployment: LocalDeployment)
 def test_every_class_is_given_the_most_probable_first(
     few: FewClasses, deployment: LocalDeployment, query: str
 ) -> None:
-    status, body = ask(deployment, IMAGE.read_bytes(), query=query)
+    status, body = classify(deployment, IMAGE.read_bytes(), query=query)
     assert status == 200, body
     assert sorted(labels_of(body)) == few.labels
     probabilities = [prediction["probability"] for prediction in body["predictions"]]
@@ -111,20 +111,20 @@ def test_every_class_is_given_the_most_probable_first(
 
 @pytest.mark.usefixtures("few")
 def test_fewer_can_be_requested(deployment: LocalDeployment) -> None:
-    _, everything = ask(deployment, IMAGE.read_bytes())
-    status, body = ask(deployment, IMAGE.read_bytes(), query="?top_k=1")
+    _, everything = classify(deployment, IMAGE.read_bytes())
+    status, body = classify(deployment, IMAGE.read_bytes(), query="?top_k=1")
     assert (status, labels_of(body)) == (200, labels_of(everything)[:1])
 
 
 def test_classes_in_their_own_order(few: FewClasses, deployment: LocalDeployment) -> None:
-    status, body = ask(deployment, IMAGE.read_bytes(), query="?order=class")
+    status, body = classify(deployment, IMAGE.read_bytes(), query="?order=class")
     assert (status, labels_of(body)) == (200, few.labels)
     assert [prediction["index"] for prediction in body["predictions"]] == [*range(len(few.labels))]
 
 
 @pytest.mark.usefixtures("few")
 def test_the_order_of_classes_is_refused_with_top_k(deployment: LocalDeployment) -> None:
-    status, body = ask(deployment, IMAGE.read_bytes(), query="?order=class&top_k=2")
+    status, body = classify(deployment, IMAGE.read_bytes(), query="?order=class&top_k=2")
     assert status == 400
     assert body["error"]["code"] in {"invalid_order", "invalid_top_k"}
 
@@ -133,7 +133,7 @@ def test_logits_are_what_the_softmax_is_made_of(
     few: FewClasses, deployment: LocalDeployment
 ) -> None:
     queries = ("?order=class&scores=logits", "?order=class")
-    given = [ask(deployment, IMAGE.read_bytes(), query=query)[1] for query in queries]
+    given = [classify(deployment, IMAGE.read_bytes(), query=query)[1] for query in queries]
     assert [labels_of(body) for body in given] == [few.labels, few.labels]
     powers = [math.exp(prediction["logit"]) for prediction in given[0]["predictions"]]
     softmax = [power / sum(powers) for power in powers]

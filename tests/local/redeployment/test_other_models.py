@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.local.asking import ask
+from tests.local.api_requests import classify
 from tests.local.conftest import DEMO_MODEL, up
 from tests.local.redeployment.conftest import Redeploy
 from tests.local.test_api import GOOD
@@ -45,9 +45,9 @@ def sha256_of(folder: Path) -> str:
 
 
 def served_version(deployment: LocalDeployment) -> Any:
-    status, answer = ask(deployment, GOOD)
+    status, body = classify(deployment, GOOD)
     assert status == 200
-    return answer["model"]["version"]
+    return body["model"]["version"]
 
 
 def test_the_packages_weights_see_a_cat_in_the_sample(
@@ -58,7 +58,7 @@ def test_the_packages_weights_see_a_cat_in_the_sample(
     subprocess.run([TRAINING, *build, "--output", tmp_path], cwd=ROOT, check=True)
     printed = redeploy(tmp_path)
     assert "efficientnet_lite0, 1000 classes" in printed
-    status, body = ask(deployment, CAT.read_bytes(), "image/jpeg")
+    status, body = classify(deployment, CAT.read_bytes(), "image/jpeg")
     assert status == 200
     best = body["predictions"][0]
     assert best["index"] in CAT_BREEDS

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.local.asking import Request, send
+from tests.local.api_requests import Request, send
 from tests.local.statuses.cloud import Cloud
 from tools.api_docs.error_rows import PREDICT
 

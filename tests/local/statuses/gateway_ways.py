@@ -1,6 +1,6 @@
 """Requests that get API Gateway's own errors."""
 
-from tests.local.asking import Request
+from tests.local.api_requests import Request
 from tests.local.statuses import gateway_settings, proxy_versions
 from tests.local.statuses.images import black_png
 from tests.local.statuses.way import Way

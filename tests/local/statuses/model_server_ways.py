@@ -1,7 +1,7 @@
 """Requests that get the model server's errors."""
 
 from tests.lambda_src.stand_in import model_error
-from tests.local.asking import Request
+from tests.local.api_requests import Request
 from tests.local.statuses.images import HALF_AN_IMAGE
 from tests.local.statuses.proxy_versions import with_a_stand_in
 from tests.local.statuses.way import Way

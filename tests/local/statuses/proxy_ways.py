@@ -9,7 +9,7 @@ from tests.lambda_src.stand_in import (
     service_error,
     silent_in_the_middle,
 )
-from tests.local.asking import Request
+from tests.local.api_requests import Request
 from tests.local.statuses import endpoint_states, gateway_settings, proxy_versions
 from tests.local.statuses.images import MORE_THAN_4_MIB, NOT_AN_IMAGE, black_png
 from tests.local.statuses.proxy_versions import ALLOWED_HOST, with_a_stand_in
@@ -77,7 +77,7 @@ _OF_REQUESTS = {
         "application/json.",
     ),
     (422, "unreadable_image"): Way(
-        Request(black_png(0, 1)), message="The picture's header says 0 x 1 pixels."
+        Request(black_png(0, 1)), message="The image's header says 0 x 1 pixels."
     ),
 }
 _OF_URLS = {

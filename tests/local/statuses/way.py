@@ -3,7 +3,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.lambda_src.stand_in import Behaviour, SageMakerRuntime
-from tests.local.asking import Request
+from tests.local.api_requests import Request
 from tests.local.statuses.cloud import Cloud
 
 Situation = Callable[[Cloud], AbstractContextManager[SageMakerRuntime | None]]

@@ -30,7 +30,7 @@ PREPROCESSING = Preprocessing(
     resize=32, crop=28, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)
 )
 MAX_IMAGE_BYTES = 4_000_000
-LARGEST_SIDE_PIXELS = 5000
+MAX_SIDE_PIXELS = 5000
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def _file(image: Image.Image, format_name: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def scan_bomb(side_pixels: int = LARGEST_SIDE_PIXELS) -> bytes:
+def scan_bomb(side_pixels: int = MAX_SIDE_PIXELS) -> bytes:
     """A progressive JPEG whose last scan, of next to nothing, comes again a hundred times."""
     plain = _file(Image.new("RGB", (side_pixels, side_pixels)), "JPEG", progressive=True)
     start = plain.rindex(b"\xff\xda")
@@ -124,7 +124,7 @@ def test_an_image_that_takes_too_long_ends_its_process_and_no_other(pool: Blocki
 def test_an_image_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    side = LARGEST_SIDE_PIXELS
+    side = MAX_SIDE_PIXELS
     layer = Image.new("RGBA", (side, side), (1, 2, 3, 100))
     data = _file(layer, "WEBP", lossless=True, quality=0, method=0, exif=exif.tobytes())
     with pytest.raises(RequestError, match=r"more memory|too long") as caught:

@@ -196,7 +196,7 @@ def test_the_cpu_never_stands_in_for_the_gpu(model_path: Path) -> None:
 
 
 def _driver(*, cuda: int, status: int, gpu_count: int) -> Any:
-    """Answers as the driver library does, in the caller's memory."""
+    """Responds as the driver library does, in the caller's memory."""
 
     def version(pointer: Any) -> int:
         pointer._obj.value = cuda

@@ -56,7 +56,7 @@ def test_openvino_computes_what_torch_computes_whatever_runs_beside(
         _expect_equal(logits, _expected(network, crop))
 
 
-def test_whoever_gives_up_leaves_the_engine_whole(
+def test_a_cancelled_request_leaves_the_engine_whole(
     artifact_folder: Path, network: torch.nn.Module
 ) -> None:
     engine = _engine(artifact_folder)

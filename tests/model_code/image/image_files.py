@@ -15,7 +15,7 @@ from classifier.image.decoding import decode_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WHITE = (255, 255, 255)
-LARGEST_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
 XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
 # Half red, half blue, and wider than high.
 IMAGE = Image.new("RGB", (16, 8), "red")

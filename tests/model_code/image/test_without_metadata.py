@@ -18,7 +18,7 @@ from classifier.image.jpeg_segments import without_metadata as jpeg_without_meta
 from classifier.image.png_chunks import without_metadata as png_without_metadata
 from tests.model_code.image.image_files import (
     IMAGE,
-    LARGEST_BODY_BYTES,
+    MAX_BODY_BYTES,
     NOISE,
     SIGNATURE,
     XMP,
@@ -146,7 +146,7 @@ def test_scans_cannot_be_hidden_behind_metadata() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        (SIGNATURE + filler * (LARGEST_BODY_BYTES // len(filler)))
+        (SIGNATURE + filler * (MAX_BODY_BYTES // len(filler)))
         for filler in (
             chunk_of(b"tEXt"),
             chunk_of(b"IDAT"),
@@ -157,7 +157,7 @@ def test_scans_cannot_be_hidden_behind_metadata() -> None:
         )
     ]
     + [
-        (b"\xff\xd8" + filler * (LARGEST_BODY_BYTES // len(filler)))
+        (b"\xff\xd8" + filler * (MAX_BODY_BYTES // len(filler)))
         for filler in (
             b"\xff",
             b"\xff\0",

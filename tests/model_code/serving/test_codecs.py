@@ -16,7 +16,7 @@ from classifier.serving.codecs import (
     read_request,
 )
 
-LARGEST_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_whatever_is_sent_is_read_or_refused(header: str | None, body: bytes) ->
     ],
 )
 def test_no_body_takes_long_to_refuse(content_type: str, start: bytes, filler: bytes) -> None:
-    body = (start + filler * (LARGEST_BODY_BYTES // len(filler)))[:LARGEST_BODY_BYTES]
+    body = (start + filler * (MAX_BODY_BYTES // len(filler)))[:MAX_BODY_BYTES]
     started = time.process_time()
     with contextlib.suppress(RequestError):
         images = read_request(content_type, body, max_images=64).images
@@ -135,7 +135,7 @@ def test_only_a_body_that_is_an_image_is_not_parsed(header: str | None, alone: b
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/jsonlines"])
 def test_the_largest_image_in_json_is_read_in_time(content_type: str) -> None:
-    image = bytes(LARGEST_BODY_BYTES * 3 // 4 - 96)
+    image = bytes(MAX_BODY_BYTES * 3 // 4 - 96)
     body = b'{"b64":"' + base64.b64encode(image) + b'"}'
     if content_type == "application/json":
         body = b'{"instances":[' + body + b"]}"

@@ -13,7 +13,7 @@ from classifier.serving.codecs import RequestForm, read_request
 TYPE = "multipart/form-data; boundary=xyz"
 HEAD = b'--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
 END = b"\r\n--xyz--\r\n"
-LARGEST_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
 
 
 def _read(body: bytes, content_type: str = TYPE) -> bytes:
@@ -163,7 +163,7 @@ STARTS = [
 @pytest.mark.parametrize("filler", FILLERS)
 @pytest.mark.parametrize("start", STARTS)
 def test_no_body_takes_long(start: bytes, filler: bytes) -> None:
-    body = (start + filler * (LARGEST_BODY_BYTES // len(filler)))[:LARGEST_BODY_BYTES]
+    body = (start + filler * (MAX_BODY_BYTES // len(filler)))[:MAX_BODY_BYTES]
     started = time.process_time()
     for whole in (body, body[: -len(END)] + END):
         with contextlib.suppress(RequestError):
@@ -176,7 +176,7 @@ def test_no_boundary_makes_a_body_take_long(boundary: str) -> None:
     delimiter = b"\r\n--" + boundary.encode()
     for filler in (boundary.encode(), delimiter[:-1], delimiter, b" "):
         body = b"--" + boundary.encode() + b"\r\n\r\nx" + delimiter
-        body = (body + filler * (LARGEST_BODY_BYTES // len(filler)))[:LARGEST_BODY_BYTES]
+        body = (body + filler * (MAX_BODY_BYTES // len(filler)))[:MAX_BODY_BYTES]
         started = time.process_time()
         with contextlib.suppress(RequestError):
             _read(body, f'multipart/form-data; boundary="{boundary}"')

@@ -25,7 +25,7 @@ GONE = {"type": "http.disconnect"}
 
 
 class _Engine:
-    """Answers when it is let go."""
+    """Responds when it is released."""
 
     capacity = 2
 

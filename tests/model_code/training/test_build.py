@@ -89,7 +89,7 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
     measured = read_artifact(tmp_path / "measured").manifest
     assert (measured.precisions, measured.quantization) == (("fp32",), None)
     assert measured.fast_decoding is not None
-    assert measured.fast_decoding.pictures == 100
+    assert measured.fast_decoding.images == 100
 
 
 def test_weights_are_quantized_with_a_flat_folder(

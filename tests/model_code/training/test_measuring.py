@@ -49,7 +49,7 @@ def test_an_int8_network_with_the_same_predictions_is_in_the_artifact(shipped: P
     assert artifact.resolve_precision("auto") == "int8"
     quantization = artifact.manifest.quantization
     assert quantization is not None
-    assert (quantization.calibration_pictures, quantization.held_back_pictures) == (60, 60)
+    assert (quantization.calibration_images, quantization.held_back_images) == (60, 60)
     assert (quantization.agreement, quantization.shipped) == (1.0, True)
     assert (quantization.fp32_accuracy, quantization.int8_accuracy) == (1.0, 1.0)
     assert quantization.tool.startswith("nncf 3.")
@@ -233,8 +233,8 @@ def test_what_fast_decoding_changes_is_measured(tmp_path: Path) -> None:
     manifest = measure(folder, selection, int8=False)
     assert manifest.quantization is None
     assert json.loads(manifest.to_json())["fast_decoding"] == {
-        "pictures": 14,
-        "reduced_pictures": 4,
+        "images": 14,
+        "reduced_images": 4,
         "agreement": 1.0,
         "exact_accuracy": 1.0,
         "fast_accuracy": 1.0,

@@ -56,7 +56,7 @@ def test_a_job_writes_an_artifact_that_is_its_state_dict(
     assert manifest.weights_sha256 == digest(read_state_dict(job / "output" / "weights.pt"))
     assert manifest.labels == ("dark", "light")
     assert manifest.training_data == {
-        "classes": 2, "train_pictures": 12, "valid_pictures": 12, "test_pictures": 12,
+        "classes": 2, "train_images": 12, "valid_images": 12, "test_images": 12,
     }  # fmt: skip
     assert manifest.metrics["epochs"] == 2
 
@@ -120,7 +120,7 @@ def test_a_job_that_quantizes_judges_by_the_test_images(
         assert f"int8: left out. {held_back} images are held back" in capsys.readouterr().out
         quantization = read_artifact(tmp_path / "model").manifest.quantization
         assert quantization is not None
-        assert (quantization.shipped, quantization.calibration_pictures) == (False, held_back)
+        assert (quantization.shipped, quantization.calibration_images) == (False, held_back)
         assert not stale.exists()
         # Without a test split half of the valid images are held back.
         shutil.rmtree(data / "test", ignore_errors=True)

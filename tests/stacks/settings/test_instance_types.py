@@ -70,7 +70,7 @@ def test_types_whose_gpu_has_a_current_driver(name: str, expected: bool) -> None
 
 
 @pytest.mark.parametrize("shape", ["ProductionVariantInstanceType", "TrainingInstanceType"])
-def test_every_type_that_sagemaker_has_can_be_asked_about(shape: str) -> None:
+def test_every_type_of_sagemaker_is_known(shape: str) -> None:
     model = botocore.session.get_session().get_service_model("sagemaker")
     names = model.shape_for(shape).enum  # type: ignore[attr-defined] # stubs: StringShape has it
     assert len(names) > 50

@@ -26,7 +26,7 @@ def test_every_stage_loads_and_is_named_after_its_file(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_scaling_is_what_was_asked_for(stage: str) -> None:
+def test_scaling_is_what_was_specified(stage: str) -> None:
     serving = load_stage_settings(stage, CONFIG).serving
     assert (serving.min_instance_count, serving.max_instance_count) == (1, 3)
     assert (serving.scale_in_cooldown_seconds, serving.scale_out_cooldown_seconds) == (30, 30)

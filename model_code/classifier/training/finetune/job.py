@@ -47,7 +47,7 @@ def train(options: TrainingOptions) -> None:
     labels = tuple(images["train"].classes)
     network = _initial_network(options, preprocessing, len(labels))
     network = network.to(device).to(memory_format=torch.channels_last)
-    counts = {f"{split}_pictures": len(found) for split, found in images.items()}
+    counts = {f"{split}_images": len(found) for split, found in images.items()}
     start = "random" if options.from_scratch else "trained"
     numbers = ", ".join(f"{len(found)} {split}" for split, found in images.items())
     print(f"{len(labels)} classes, images: {numbers}")

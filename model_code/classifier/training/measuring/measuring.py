@@ -114,8 +114,8 @@ def _judge(
         tool=tool(),
         quantizer_version=QUANTIZER_VERSION,
         calibration_sha256=selection.calibration_sha256,
-        calibration_pictures=len(selection.calibration),
-        held_back_pictures=len(predictions),
+        calibration_images=len(selection.calibration),
+        held_back_images=len(predictions),
         agreement=_share(agreeing, predictions) if made else None,
         fp32_accuracy=_share(right_fp32, predictions) if made else None,
         int8_accuracy=_share(right_int8, predictions) if made else None,
@@ -137,7 +137,7 @@ def _verdict(quantization: Quantization) -> str:
     )
     return (
         f"int8: {'in the artifact' if quantization.shipped else 'left out'}. Of "
-        f"{quantization.held_back_pictures} held-back images it classifies {agreement} like fp32 "
+        f"{quantization.held_back_images} held-back images it classifies {agreement} like fp32 "
         f"(needed: {MIN_AGREEMENT_PER_MILLE / 1000:.2%}); accuracy {int8}, fp32 {fp32} "
         f"(it may lose {MAX_ACCURACY_LOSS_PER_MILLE / 1000:.2%})"
     )
@@ -152,8 +152,8 @@ def _compare_decoding(
     fast = _right(predictions, labels, lambda one: one.fast)
     agreeing = sum(one.fast == one.fp32 for one in predictions)
     return FastDecoding(
-        pictures=len(predictions),
-        reduced_pictures=sum(one.reduced for one in predictions),
+        images=len(predictions),
+        reduced_images=sum(one.reduced for one in predictions),
         agreement=round(agreeing / len(predictions), 6),
         exact_accuracy=_share(exact, predictions),
         fast_accuracy=_share(fast, predictions),

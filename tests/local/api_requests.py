@@ -58,7 +58,7 @@ def send(deployment: LocalDeployment, request: Request) -> Response:
     return response
 
 
-def ask(
+def classify(
     deployment: LocalDeployment,
     body: bytes,
     content_type: str | None = "image/png",
