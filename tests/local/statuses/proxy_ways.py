@@ -51,7 +51,7 @@ _OF_REQUESTS = {
     (400, "invalid_top_k"): Way(
         Request(GOOD, query="?top_k=0"),
         message='top_k must be a whole number from 1, or "all"; above the model\'s number of '
-        "classes it gives all of them.",
+        "classes it returns all of them.",
     ),
     (400, "response_too_large"): Way(
         Request(GOOD, query="?top_k=all"), with_a_stand_in, respond(200, bytes(6 * 1024**2 + 1))
