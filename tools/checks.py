@@ -133,9 +133,11 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
 
 def _start(check: Check, logs: Path) -> _Running:
     print(f"… {check.name}", flush=True)
+    # torch's threads wait for each other by spinning, which would take the cores of other checks.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with _log(check, logs).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - the commands above
-            check.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+            check.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     return _Running(check, process, time.monotonic())
