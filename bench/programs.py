@@ -26,7 +26,7 @@ def run_program(*command: str | Path) -> str:
     except FileNotFoundError:
         raise BenchError(f"{command[0]} is missing; `make bench-serving` installs it") from None
     if ended.returncode != 0:
-        raise BenchError(f"{name} failed: {log_end(ended.stderr)}")
+        raise BenchError(f"{name}: exit status {ended.returncode}: {log_end(ended.stderr)}")
     return ended.stdout
 
 

@@ -90,9 +90,8 @@ def _measure(module: str, environment: Mapping[str, str], warm_invocations: int 
 def _document(rounds: list[dict[str, _Figures]], warm: _Figures) -> str:
     def ratio(module: str) -> float:
         # Of the same round, so that other work of the machine slows both alike.
-        return statistics.median(
-            float(each[_OURS]["start_cpu_ms"] / each[module]["start_cpu_ms"]) for each in rounds
-        )
+        times = ((each[_OURS]["start_cpu_ms"], each[module]["start_cpu_ms"]) for each in rounds)
+        return statistics.median(float(ours / others) for ours, others in times)
 
     def median(module: str, figure: str) -> str:
         return f"{statistics.median(each[module][figure] for each in rounds):.0f} ms"
