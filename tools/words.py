@@ -14,7 +14,7 @@ WORDS: Final = {
     r"picture": "image",
     r"answer": "response, respond or prediction",
     r"(?<![a-z])ask(s|ed|ing)?(?![a-z])": "request, invoke or call",
-    r"(?<![a-z])(whom|whoever)(?![a-z])": "the thing itself",
+    r"(?<![a-z])(whom|whoever)(?![a-z])": "the name of the person or resource",
 }
 BOUNDS: Final = re.compile(r"\b(LARGEST|LONGEST|GREATEST|SMALLEST|SHORTEST|MAXIMUM|MINIMUM)_")
 # Names of files, and HTML's own element.
