@@ -1,0 +1,83 @@
+"""The figures of README.md are those of the templates and of the benchmarks."""
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly
+
+README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+HOURS_A_MONTH: Final = 730
+# US dollars in us-east-1: the instance on 2026-07-30, the others on 2026-09-28.
+INSTANCE_HOUR: Final = {"ml.m5.large": 0.115}
+ALARM_MONTH: Final = 0.10
+KEY_MONTH: Final = 1.00
+# What has a price before the first request; what is not named here costs by use alone.
+PRICED_TYPES: Final = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",  # the first three of an account are free
+    "AWS::KMS::Key",
+    "AWS::SageMaker::Endpoint",
+}
+UNPRICED_SERVICES: Final = {
+    "ApiGateway", "ApplicationAutoScaling", "CloudFront", "IAM", "Lambda", "Logs", "S3", "SNS",
+    "SageMaker", "StepFunctions",
+}  # fmt: skip
+
+
+def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> None:
+    (endpoint,) = dev.resources("serving", "AWS::SageMaker::EndpointConfig")
+    (variant,) = endpoint.properties["ProductionVariants"]
+    price = INSTANCE_HOUR[variant["InstanceType"]]
+    instances = variant["InitialInstanceCount"] * price * HOURS_A_MONTH
+    alarms = ALARM_MONTH * _count(dev, "AWS::CloudWatch::Alarm")
+    keys = KEY_MONTH * _count(dev, "AWS::KMS::Key")
+    said = re.search(
+        r"The stage `dev` costs about (\d+) USD a month in us-east-1 before its first request: "
+        r"(\d+) for the endpoint's one (\S+), (\d+) for its alarms, (\d+) for its KMS key\.",
+        README,
+    )
+    assert said is not None
+    expected = [round(instances + alarms + keys), round(instances), round(alarms), round(keys)]
+    assert [int(said[number]) for number in (1, 2, 4, 5)] == expected
+    assert said[3] == variant["InstanceType"]
+
+
+def test_nothing_else_of_dev_has_a_monthly_price(dev: Assembly) -> None:
+    settings = dev.settings
+    assert settings.api.provisioned_concurrency == 0
+    assert not settings.api.firewall_enabled
+    services = {
+        resource["Type"].split("::")[1]
+        for template in dev.templates().values()
+        for resource in template["Resources"].values()
+        if resource["Type"] not in PRICED_TYPES
+        and not resource["Type"].startswith(("AWS::CDK", "Custom::"))
+    }
+    assert services <= UNPRICED_SERVICES
+
+
+@pytest.mark.parametrize(
+    ("sentence", "row"),
+    [
+        (r"has ([0-9.]+) times TorchServe's throughput with ResNet-50", "throughput"),
+        (r"and ([0-9.]+) times that of the best torch server with int8", "int8 throughput"),
+    ],
+)
+def test_the_benchmarks_headline_is_measured(sentence: str, row: str) -> None:
+    report = (REPOSITORY / "docs" / "benchmarks" / "serving.md").read_text(encoding="utf-8")
+    resnet50 = report.partition("## ResNet-50: targets")[2].partition("\n## ")[0]
+    peer = "TorchServe" if row == "throughput" else r"best torch server \(\w+\)"
+    measured = re.search(
+        rf"^\| {row} at 16 clients / {peer} \| ([0-9.]+) \|", resnet50, re.MULTILINE
+    )
+    found = re.search(sentence, README)
+    assert measured is not None
+    assert found is not None
+    digits = len(found[1].partition(".")[2])
+    assert f"{float(measured[1]):.{digits}f}" == found[1]
+
+
+def _count(assembly: Assembly, type_: str) -> int:
+    return sum(len(assembly.resources(purpose, type_)) for purpose in PURPOSES)
