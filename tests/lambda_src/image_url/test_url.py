@@ -1,11 +1,11 @@
 import random
-import time
 from urllib.parse import urlsplit
 
 import pytest
 
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
 from classifier_proxy.image_url.url import ImageUrl, parse_image_url
+from tests.cpu_time import check_cpu_time
 
 ALLOWED = ("images.example.com", "*.example.org")
 
@@ -69,17 +69,16 @@ def test_a_name_that_no_host_can_have_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize("part", ["a", "a.", "a-", "%41", "1.", "https://"])
 def test_a_long_address_is_refused_at_once(part: str) -> None:
-    started = time.perf_counter()
+    def work() -> None:
+        for url in (
+            part * 1_000_000,
+            f"https://{part * 400}\\",
+            f"https://a.example.org/{part * 400}\\",
+        ):
+            with pytest.raises(InvalidUrlError):
+                parse_image_url(url, ALLOWED)
 
-    for url in (
-        part * 1_000_000,
-        f"https://{part * 400}\\",
-        f"https://a.example.org/{part * 400}\\",
-    ):
-        with pytest.raises(InvalidUrlError):
-            parse_image_url(url, ALLOWED)
-
-    assert time.perf_counter() - started < 0.5
+    check_cpu_time(work, max_seconds=0.5)
 
 
 def test_another_parser_reads_an_accepted_url_the_same() -> None:

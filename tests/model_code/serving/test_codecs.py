@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +14,7 @@ from classifier.serving.codecs import (
     is_image_alone,
     read_request,
 )
+from tests.cpu_time import check_cpu_time
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
@@ -110,12 +110,14 @@ def test_whatever_is_sent_is_read_or_refused(header: str | None, body: bytes) ->
 )
 def test_no_body_takes_long_to_refuse(content_type: str, start: bytes, filler: bytes) -> None:
     body = (start + filler * (MAX_BODY_BYTES // len(filler)))[:MAX_BODY_BYTES]
-    started = time.process_time()
-    with contextlib.suppress(RequestError):
-        images = read_request(content_type, body, max_images=64).images
-        assert all(isinstance(image, RequestError) for image in images)
+
+    def work() -> None:
+        with contextlib.suppress(RequestError):
+            images = read_request(content_type, body, max_images=64).images
+            assert all(isinstance(image, RequestError) for image in images)
+
     # Measured: 0.05 s at most.
-    assert time.process_time() - started < 1
+    check_cpu_time(work, max_seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,5 @@ def test_the_largest_image_in_json_is_read_in_time(content_type: str) -> None:
     body = b'{"b64":"' + base64.b64encode(image) + b'"}'
     if content_type == "application/json":
         body = b'{"instances":[' + body + b"]}"
-    started = time.process_time()
     assert read_request(content_type, body, max_images=1).images == (image,)
-    assert time.process_time() - started < 1
+    check_cpu_time(lambda: read_request(content_type, body, max_images=1), max_seconds=1)
