@@ -65,7 +65,7 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
 
 
 def has_more_scans(data: bytes, limit: int) -> bool:
-    """Tell whether a JPEG has more scans than a limit; those of a thumbnail count too."""
+    """Return whether a JPEG has more scans than a limit; those of a thumbnail count too."""
     return next(islice(_SCAN.finditer(data), limit, None), None) is not None
 
 

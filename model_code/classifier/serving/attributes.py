@@ -81,7 +81,7 @@ def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
 def _is_second(
     name: str, pairs: Iterable[tuple[str, str, str]], choices: tuple[str, str], code: str
 ) -> bool:
-    """Tell whether the second choice is made; the first is that of a header without any."""
+    """Return whether the second choice is made; the first is that of a header without any."""
     values = _values_of(name, pairs)
     if len(values) > 1 or not set(values) <= set(choices):
         raise RequestError(code, f"{name} must be given once, as {choices[1]} or {choices[0]}.")

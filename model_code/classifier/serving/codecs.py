@@ -42,7 +42,7 @@ FORM_BY_CONTENT_TYPE: Final = {
 
 
 def is_image_alone(content_type: str | None) -> bool:
-    """Tell whether the body is an image's bytes and nothing else: there is nothing to parse."""
+    """Return whether the body is an image's bytes and nothing else: there is nothing to parse."""
     media_type = _media_type(content_type)
     form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.IMAGE)
     return form is RequestForm.IMAGE and media_type != multipart.CONTENT_TYPE

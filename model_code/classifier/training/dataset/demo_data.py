@@ -28,5 +28,5 @@ def mark_as_demo(folder: Path) -> None:
 
 
 def is_demo(folder: Path) -> bool:
-    """Tell whether the images to train on are the demo's."""
+    """Return whether the images to train on are the demo's."""
     return (folder / DEMO_FILE).is_file()

@@ -82,10 +82,10 @@ def training_transform(settings: Preprocessing, augmentation: str) -> Transform:
 
 
 def read_image(path: Path, *, reduce_to: int | None = None) -> Image.Image:
-    """Return the image in a file as the server decodes it; `reduce_to` as it takes it.
+    """Decode the image in a file as the server does; `reduce_to` is the decoder's.
 
     Raises:
-        DataError: the file is no image that the server would read.
+        DataError: the server would refuse the file.
     """
     try:
         return decode_image(path.read_bytes(), reduce_to=reduce_to)

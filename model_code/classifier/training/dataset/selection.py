@@ -26,7 +26,7 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Selection:
-    """Images for two purposes; none is in both, be it under another name."""
+    """Calibration images and held-back images; none is in both, not even under another name."""
 
     calibration: tuple[LabelledImage, ...]
     held_back: tuple[LabelledImage, ...]
@@ -39,7 +39,7 @@ class Selection:
 
 
 def split_folder(directory: Path, labels: Collection[str]) -> Selection:
-    """Let up to 300 images of `directory`, but no more than half of them, calibrate.
+    """Take up to 300 images, at most half of them, for calibration; hold back the others.
 
     Raises:
         DataError: see `find_images`.
@@ -50,7 +50,7 @@ def split_folder(directory: Path, labels: Collection[str]) -> Selection:
 
 
 def use_folders(calibration: Path, held_back: Path, labels: Collection[str]) -> Selection:
-    """Let up to 300 images of one folder calibrate, and those of another be held back.
+    """Take up to 300 images of one folder for calibration; hold back those of another.
 
     Raises:
         DataError: see `find_images`.
@@ -72,7 +72,7 @@ def find_images(directory: Path, labels: Collection[str]) -> list[LabelledImage]
         labels: of the model.
 
     Raises:
-        DataError: no such folder, no images in it, or a folder that no label is named like.
+        DataError: no such folder, no images in it, or a subfolder that is not a label's.
     """
     if not directory.is_dir():
         raise DataError(f"{directory} is no folder; expected <label>/<image> or images in it")

@@ -36,7 +36,7 @@ def make_batches(
         images: the data set.
         batch_size: N, less in the last batch.
         worker_count: processes that decode; 0 decodes in this one.
-        shuffle_seed: the order follows from it; `None` keeps the data set's.
+        shuffle_seed: determines the order; `None` keeps the data set's.
     """
     shuffle = shuffle_seed is not None
     return DataLoader(

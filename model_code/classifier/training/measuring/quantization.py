@@ -52,7 +52,7 @@ def quantize(
     Args:
         network_path: the fp32 network.
         output_path: the file to write.
-        images: those that show the ranges of the values between the layers.
+        images: the calibration images, from which the ranges of the activations are taken.
         read_input: computes an image's input to the network, 1 x 3 x crop x crop.
 
     Raises:

@@ -73,7 +73,7 @@ def with_timm_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
     The published file has the names of the first PyTorch port, which all begin with `_`.
 
     Raises:
-        NetworkError: a name that is of neither.
+        NetworkError: a name that is in neither list.
     """
     if not any(name.startswith("_") for name in weights):
         return dict(weights)

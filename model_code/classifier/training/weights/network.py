@@ -50,10 +50,10 @@ def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Mo
 
 
 def check_architecture(architecture: str) -> None:
-    """Refuse a name that is no classifier's.
+    """Check that there is a classifier of this name.
 
     Raises:
-        NetworkError: the message lists the names there are.
+        NetworkError: there is none; the message lists the names.
     """
     known = [
         *torchvision.models.list_models(module=torchvision.models),
@@ -73,7 +73,7 @@ def read_state_dict(path: Path, content: BinaryIO | None = None) -> StateDict:
 
     Args:
         path: of the file.
-        content: what it holds, where that was read already.
+        content: its bytes, if they were read already.
 
     Raises:
         NetworkError: no such file, or it holds something else.
@@ -111,7 +111,7 @@ def class_count_of(weights: StateDict, architecture: str, crop: int) -> int:
 
 
 def load_weights(network: torch.nn.Module, weights: StateDict, architecture: str) -> None:
-    """Give the network these weights, all of them and no others.
+    """Load exactly these weights into the network.
 
     Raises:
         NetworkError: names or shapes differ; the message counts them and names the first.
@@ -135,7 +135,7 @@ def load_weights(network: torch.nn.Module, weights: StateDict, architecture: str
 def load_backbone(
     network: torch.nn.Module, weights: StateDict, architecture: str, crop: int
 ) -> None:
-    """Give the network these weights but for its head, which keeps its random ones.
+    """Load these weights except the head's; the network's own head stays as it is.
 
     Raises:
         NetworkError: names or shapes of the others differ.

@@ -85,7 +85,7 @@ class PackagedWeights:
         return read_state_dict(path, io.BytesIO(content))
 
     def is_file(self, path: Path) -> bool:
-        """Tell whether `path` is the published file."""
+        """Return whether `path` is the published file."""
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
 

@@ -23,7 +23,7 @@ class PretrainedWeights(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells these weights from others of the same architecture."""
+        """The name of these weights, unique within the architecture."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class PretrainedWeights(Protocol):
         """
 
     def is_file(self, path: Path) -> bool:
-        """Tell whether `path` is the published file."""
+        """Return whether `path` is the published file."""
 
 
 class PublishedWeights:
@@ -121,7 +121,7 @@ class PublishedWeights:
         return weights
 
     def is_file(self, path: Path) -> bool:
-        """Tell whether `path` is the published file: its name's end is its sha256's beginning."""
+        """Return whether `path` is the published file: its name's end is its sha256's beginning."""
         stated = self._member.url.rpartition("-")[2].removesuffix(".pth")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest().startswith(stated)
