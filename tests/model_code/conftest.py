@@ -49,13 +49,22 @@ def run_script() -> Run:
 @pytest.fixture(scope="session")
 def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state dict of a resnet18 of four classes, random but always the same."""
+    return _write_weights("resnet18", tmp_path_factory.mktemp("weights") / "weights.pt")
+
+
+@pytest.fixture(scope="session")
+def small_weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a squeezenet1_1, which is exported and packed in a third of the time."""
+    return _write_weights("squeezenet1_1", tmp_path_factory.mktemp("small") / "weights.pt")
+
+
+def _write_weights(architecture: str, path: Path) -> Path:
     import torch
 
     from classifier.training.weights.network import build_network
 
     torch.manual_seed(7)
-    path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    torch.save(build_network("resnet18", 4, 224).state_dict(), path)
+    torch.save(build_network(architecture, 4, 224).state_dict(), path)
     return path
 
 

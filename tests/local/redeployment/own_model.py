@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.byte_code import share_byte_code
 from tests.local.conftest import INHERITED
 from tools.cdk import ROOT
 
@@ -40,11 +41,14 @@ def copy_tree(clone: Path, state: Path) -> None:
             shutil.copy2(source, clone / name)
     for name in _INSTALLED:
         (clone / name).symlink_to(ROOT / name)
+        variables = share_byte_code(link=clone / name, target=ROOT / name)
     # make must not renew the environments that it shares.
     for pattern in ("requirements.txt", "*/*.txt", "package-lock.json"):
         for lock in clone.glob(pattern):
             os.utime(lock, (0, 0))
     (clone / "build").mkdir()
+    for prefix in variables.values():
+        (clone / "build" / "byte-code").symlink_to(prefix)  # where the Makefile has it
     (clone / "build" / "local-cloud").symlink_to(state)
 
 

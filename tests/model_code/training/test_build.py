@@ -93,12 +93,13 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
 
 
 def test_weights_are_quantized_with_a_flat_folder(
-    weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = write_images(tmp_path / "images", 4, labelled=False)
     given = (
-        "--architecture", "resnet18", "--weights-file", weights_file, "--labels", labels_file,
-        "--output", tmp_path / "output", "--quantize", "--calibration", images,
+        "--architecture", "squeezenet1_1", "--weights-file", small_weights_file,
+        "--labels", labels_file, "--output", tmp_path / "output", "--quantize",
+        "--calibration", images,
     )  # fmt: skip
     assert build.main([*map(str, given)]) == 0
     assert "int8: left out. 2 images are held back" in capsys.readouterr().out

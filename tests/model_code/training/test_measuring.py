@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -258,9 +259,11 @@ measure(Path({str(folder)!r}), split_folder(Path({str(images)!r}), {LABELS}), in
 for thread in threading.enumerate()[1:]:
     thread.join(10)
 """
+    # The folder of compiled modules, without which the imports take twice as long.
+    kept = {name: os.environ[name] for name in ("PYTHONPYCACHEPREFIX",) if name in os.environ}
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env={"HOME": str(tmp_path / "home")},
+        env={"HOME": str(tmp_path / "home")} | kept,
         capture_output=True,
         text=True,
         timeout=120,

@@ -32,7 +32,7 @@ def finished(job: Path, image_folder: Path, run_script: Run) -> subprocess.Compl
     """A training job as AWS's toolkit starts it: hyperparameters as flags, folders in variables."""
     return run_script(
         "train.py",
-        *("--architecture", "resnet18", "--augmentation", "none", "--batch_size", "4"),
+        *("--architecture", "squeezenet1_1", "--augmentation", "none", "--batch_size", "4"),
         *("--crop", "32", "--epochs", "2", "--from-scratch", "True", "--resize", "32"),
         SM_CHANNEL_TRAIN=str(image_folder / "train"),
         SM_CHANNEL_VALID=str(image_folder / "valid"),

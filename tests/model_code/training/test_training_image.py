@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -20,6 +21,7 @@ from classifier.artifact.directory import read_artifact
 from classifier.training import sagemaker_job
 from classifier.training.errors import TrainingError
 from stacks.components.training.source import pack_training_source
+from tests.byte_code import share_byte_code
 from tests.model_code.conftest import MODEL_CODE
 
 # The image has the first two and what they require; requirements.txt adds the others.
@@ -82,8 +84,15 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def byte_code(packages: Path) -> dict[str, str]:
+    return share_byte_code(link=packages, target=Path(torch.__file__).parents[1])
+
+
 @pytest.fixture
-def run_job(tmp_path: Path, image_folder: Path, packages: Path) -> RunJob:
+def run_job(
+    tmp_path: Path, image_folder: Path, packages: Path, byte_code: dict[str, str]
+) -> RunJob:
     """Run train.py as the image's toolkit does; the folders of /opt/ml are in `tmp_path`."""
     with tarfile.open(fileobj=io.BytesIO(pack_training_source(MODEL_CODE)), mode="r:gz") as archive:
         archive.extractall(tmp_path / "code", filter="data")
@@ -100,6 +109,7 @@ def run_job(tmp_path: Path, image_folder: Path, packages: Path) -> RunJob:
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(packages),
+            **byte_code,
             **channels,
             "SM_HPS": json.dumps(hyperparameters),
             "SM_INPUT_CONFIG_DIR": str(config),
