@@ -98,7 +98,13 @@ def _down(_arguments: argparse.Namespace, place: Place) -> int:
         print("No local cloud runs here.")
         return 0
     with place.lock():
-        print("The local cloud is down." if stop(place) else "No local cloud runs here.")
+        killed = stop(place)
+    if killed is None:
+        print("No local cloud runs here.")
+    elif killed:
+        print(f"The local cloud is down; {killed} of its processes had to be killed.")
+    else:
+        print("The local cloud is down.")
     return 0
 
 

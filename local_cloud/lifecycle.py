@@ -20,7 +20,7 @@ from local_cloud.ports import usable_ports
 from local_cloud.processes import is_alive, kill_group
 
 _START_TIMEOUT_SECONDS = 60.0
-_STOP_TIMEOUT_SECONDS = 8.0
+_STOP_TIMEOUT_SECONDS = 20.0
 _POLL_SECONDS = 0.1
 _LAST_LINES = 15
 
@@ -81,21 +81,24 @@ def start(options: StartOptions) -> Record:
     return record
 
 
-def stop(place: Place) -> bool:
-    """Stop the cloud and every process that it started; return whether one was running.
+def stop(place: Place) -> int | None:
+    """Stop the cloud and every process that it started.
+
+    Returns:
+        How many processes had to be killed, usually 0; `None` if no cloud was running.
 
     Raises:
         LifecycleError: a process did not end.
     """
     record = place.read_record()
     if record is None:
-        return False
+        return None
     if is_alive(record):
         os.kill(record.process_id, signal.SIGTERM)
         _wait_for_end(record)
-    kill_group(record.process_id, place.directory)
+    killed = kill_group(record.process_id, place.directory)
     place.clear()
-    return True
+    return killed
 
 
 def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Popen[bytes]:

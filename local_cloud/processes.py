@@ -8,6 +8,7 @@ import psutil
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Record
 
+_GRACE_SECONDS = 1.0
 _KILL_TIMEOUT_SECONDS = 8.0
 
 
@@ -21,12 +22,15 @@ def is_alive(record: Record) -> bool:
         return False
 
 
-def kill_group(process_group: int, directory: Path) -> None:
+def kill_group(process_group: int, directory: Path) -> int:
     """Kill the processes that are left in a cloud's process group; usually there are none.
 
     Args:
         process_group: id of the group, which is the server's process id.
         directory: the cloud's state directory.
+
+    Returns:
+        How many there were.
 
     Raises:
         LifecycleError: a process did not end.
@@ -36,11 +40,14 @@ def kill_group(process_group: int, directory: Path) -> None:
         for process in psutil.process_iter()
         if _belongs_to(process, process_group, directory)
     ]
+    # A decode process ends by itself, a moment after its server.
+    _, members = psutil.wait_procs(members, timeout=_GRACE_SECONDS)
     for process in members:
         process.kill()
     _, alive = psutil.wait_procs(members, timeout=_KILL_TIMEOUT_SECONDS)
     if alive:
         raise LifecycleError(f"These processes did not end: {[p.pid for p in alive]}")
+    return len(members)
 
 
 def _belongs_to(process: psutil.Process, process_group: int, directory: Path) -> bool:

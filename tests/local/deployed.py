@@ -46,8 +46,10 @@ def _check_end(state: Path, deployed: LocalDeployment) -> None:
     group = json.loads((state / "cloud.json").read_text())["process_id"]
     assert len(_processes_of_group(group)) >= 3, "the cloud, a model server and a Lambda worker"
     began = time.monotonic()
-    assert local_cloud(state, "down").returncode == 0
-    assert time.monotonic() - began < 10
+    ended = local_cloud(state, "down")
+    assert (ended.returncode, ended.stdout) == (0, "The local cloud is down.\n")
+    # 3 s where nothing else runs. An idle connection that held it up would take 75.
+    assert time.monotonic() - began < 30
     assert _processes_of_group(group) == []
     for address in (deployed.api_url, deployed.environment["AWS_ENDPOINT_URL"]):
         port = urlsplit(address).port or 0

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_cloud.environment import ACCOUNT_ID, without_aws
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
@@ -89,8 +91,10 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         environment=dict(cli.environment) | cloud.environment,
         logs=cli.logs,
     )
-    with step("cdk bootstrap"):
-        local.bootstrap(ACCOUNT_ID, cloud.environment["AWS_REGION"])
+    cloudformation = aws_client("cloudformation", cloud.environment)
+    if not _is_bootstrapped(cloudformation):
+        with step("cdk bootstrap"):
+            local.bootstrap(ACCOUNT_ID, cloud.environment["AWS_REGION"])
     outputs_file = state / "outputs.json"
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
@@ -98,12 +102,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
     outputs = _outputs(outputs_file)
-    check_endpoint(
-        sagemaker,
-        aws_client("cloudformation", cloud.environment),
-        stack=stack,
-        endpoint=outputs["EndpointName"],
-    )
+    check_endpoint(sagemaker, cloudformation, stack=stack, endpoint=outputs["EndpointName"])
     prune_superseded(sagemaker, stack=stack, previous=deployed.configuration if deployed else None)
     keys = aws_client("apigateway", cloud.environment)
     key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
@@ -116,6 +115,15 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         environment=cloud.environment,
         logs=cloud.logs,
     )
+
+
+def _is_bootstrapped(cloudformation: Any) -> bool:
+    """Return whether an earlier `make up` has bootstrapped this cloud, which takes seconds."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName="CDKToolkit")["Stacks"]
+    except ClientError:
+        return False
+    return str(stack["StackStatus"]) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def _labels(model: Path) -> list[str]:
