@@ -1,5 +1,2 @@
-import sys
-from pathlib import Path
-
-# The proxy's package is not installed, but the root of a Lambda asset; api_docs reads its tables.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "lambda_src"))
+# The tools import packages of model_code and lambda_src, which are not installed, as the stacks do.
+import stacks  # noqa: F401 - it adds both to the import path

@@ -25,7 +25,12 @@ from tools.local.cloud_process import (
 )
 from tools.local.deployment import DEFAULT_FILE, LocalDeployment
 from tools.local.report import report
-from tools.model.default_models import MODEL_FOLDER, DefaultModel, read_summary
+from tools.model.default_models import (
+    MODEL_FOLDER,
+    DefaultModel,
+    default_model_of,
+    read_manifest,
+)
 from tools.model.folder import add_model_folder
 
 STAGE = "local"
@@ -54,14 +59,14 @@ def main() -> None:
             public_port=arguments.public_port,
         )
         cloud = require_cloud(state)
-    deployment = _deploy(cli, cloud, state, model)
+    manifest = read_manifest(model)
+    deployment = _deploy(cli, cloud, state, list(manifest.labels))
     deployment.write(arguments.deployment)
     warn_of_newer_model(model)
-    summary = read_summary(model / "manifest.json")
     report(
         deployment,
-        model=summary.name,
-        demo=summary.default is DefaultModel.DEMO,
+        model=manifest.name,
+        demo=default_model_of(manifest) is DefaultModel.DEMO,
         file=arguments.deployment,
         seconds=time.monotonic() - began,
     )
@@ -84,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> LocalDeployment:
+def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]) -> LocalDeployment:
     local = CdkCli(
         stage=cli.stage,
         assembly=cli.assembly,
@@ -111,7 +116,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, model: Path) -> Local
         api_key=key["value"],
         page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
         endpoint_name=outputs["EndpointName"],
-        labels=_labels(model),
+        labels=labels,
         environment=cloud.environment,
         logs=cloud.logs,
     )
@@ -124,12 +129,6 @@ def _is_bootstrapped(cloudformation: Any) -> bool:
     except ClientError:
         return False
     return str(stack["StackStatus"]) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-
-
-def _labels(model: Path) -> list[str]:
-    manifest: dict[str, Any] = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
-    labels: list[str] = manifest["labels"]
-    return labels
 
 
 def _outputs(file: Path) -> dict[str, str]:

