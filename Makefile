@@ -83,9 +83,10 @@ training-environment: $(TRAINING_ENVIRONMENT) ## Make .venvs/training (torch), w
 	@echo "Training environment: $(TRAINING)"
 
 # With byte code, because the local cloud's processes write none.
+# Their programs start with few variables, so their byte code lies beside the modules.
 define environment
 { test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); } && \
-$(UV) pip sync --quiet --compile-bytecode --python .venvs/$(1)/bin/python $(2) && touch $@
+env -u PYTHONPYCACHEPREFIX $(UV) pip sync --quiet --compile-bytecode --python .venvs/$(1)/bin/python $(2) && touch $@
 endef
 
 .PHONY: model
