@@ -15,6 +15,13 @@ from typing import Any
 
 LABELS = ["red", "green", "blue"]
 SIDE_PIXELS = 8
+PREPROCESSING = {
+    "resize": SIDE_PIXELS,
+    "crop": SIDE_PIXELS,
+    "interpolation": "bilinear",
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.1, 0.1, 0.1],
+}
 _LENGTH_DELIMITED = 2
 _FLOAT_TYPE = 1
 
@@ -34,13 +41,7 @@ def write_artifact(folder: Path, *, class_count: int | None = None, **changes: A
         "name": "colours",
         "architecture": "mean",
         "labels": LABELS,
-        "preprocessing": {
-            "resize": SIDE_PIXELS,
-            "crop": SIDE_PIXELS,
-            "interpolation": "bilinear",
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.1, 0.1, 0.1],
-        },
+        "preprocessing": PREPROCESSING,
         "output": "logits",
         "metrics": {},
         "training_data": {},

@@ -2,8 +2,6 @@
 
 import math
 import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,21 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import choose, enter_key
+from tests.contract.serving.artifacts import PREPROCESSING, write_artifact
 from tests.local.api_requests import classify
 from tests.local.conftest import DEMO, run_tool
 from tests.local.redeployment.conftest import Redeploy
 from tests.local.redeployment.own_model import copy_tree, run_own_model_commands
 from tests.local.redeployment.pasted_curl import check_pasted_curl
+from tests.stacks.fake_inputs import write_archive
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
 LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
-TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
-SMALLEST = "--architecture=squeezenet1_1"
-SMALL = ("--from-scratch", "--crop=32", "--epochs=1", "--augmentation=none")
+SMALL = (
+    "--architecture=squeezenet1_1", "--from-scratch", "--crop=32", "--epochs=1",
+    "--augmentation=none",
+)  # fmt: skip
 IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
 
 
@@ -41,24 +42,10 @@ class FewClasses:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("few") / "with a space"
     place.mkdir()
-    for count, labels in LABELS.items():
-        for split in ("train", "valid", "test"):
-            for label in labels:
-                target = place / f"digits-{count}" / split / label
-                shutil.copytree(DEMO / "data" / split / label, target)
+    for split in ("train", "valid", "test"):
+        for label in LABELS[2]:
+            shutil.copytree(DEMO / "data" / split / label, place / "digits" / split / label)
     return place
-
-
-@pytest.fixture(scope="module")
-def trained_on_three(place: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A training beside that of README: importing torch alone takes a core ten seconds."""
-    with subprocess.Popen(
-        [TRAINING, "model_code/train.py", SMALLEST, *SMALL,
-         f"--data={place / 'digits-3'}", f"--model-dir={place / 'trained'}",
-         f"--output-dir={place / 'output'}"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        yield process
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -67,17 +54,16 @@ def few(
     place: Path,
     state: Path,
     redeploy: Redeploy,
-    trained_on_three: "subprocess.Popen[str]",
 ) -> FewClasses:
     if request.param == 2:
         copy_tree(place / "clone", state)
-        printed = run_own_model_commands(place / "clone", place / "digits-2", (SMALLEST, *SMALL))
+        printed = run_own_model_commands(place / "clone", place / "digits", SMALL)
         return FewClasses(LABELS[2], printed, place / "clone")
-    output = trained_on_three.communicate()[0]
-    assert trained_on_three.returncode == 0, output
-    folders = ["--trained", str(place / "trained"), "--output", str(place / "model")]
-    subprocess.run([TRAINING, "model_code/build.py", *folders], cwd=ROOT, check=True)
-    printed = redeploy(place / "model")
+    # Of three means, the label of the lowest has the highest score.
+    preprocessing = {**PREPROCESSING, "mean": [0.5, 0.3, 0.4]}
+    model = write_artifact(place / "model", labels=LABELS[3], preprocessing=preprocessing)
+    write_archive(model, {path.name: path.read_bytes() for path in model.iterdir()})
+    printed = redeploy(model)
     return FewClasses(LABELS[3], printed, ROOT)
 
 
