@@ -160,12 +160,16 @@ destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets
 # ---- checks
 
 .PHONY: test
-test: test-programs environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT) ## Run every check: lint, types, tests, the deployment to the local cloud
+test: test-programs test-environments ## Run every check: lint, types, tests, the deployment to the local cloud
 	@$(PYTHON) -m tools.checks
 
 .PHONY: check
-check: environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT) ## Run the checks of the inner loop: lint, types, unit tests, snapshots
+check: test-environments ## Run the checks of the inner loop: lint, types, unit tests, snapshots
 	@$(PYTHON) -m tools.checks --quick
+
+.PHONY: test-environments
+test-environments: $(APP_ENVIRONMENT)
+	@$(MAKE) -s -j 4 environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT)
 
 .PHONY: test-programs
 test-programs: $(APP_ENVIRONMENT) ## Find the system programs of the tests; download a browser where none is installed
