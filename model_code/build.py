@@ -1,7 +1,7 @@
-"""Make the artifact that is deployed, without training.
+"""Build the artifact that is deployed, without training.
 
-Takes published weights, a state dict in a file, or what train.py wrote, and writes model.tar.gz,
-its sha256 and manifest.json. Exits with 3 when published weights cannot be had.
+The input is published weights, a state dict in a file, or the output of train.py. Writes
+model.tar.gz, its sha256 and manifest.json. Exits with 3 if published weights cannot be downloaded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _build(options: argparse.Namespace) -> None:
     if options.trained and not options.calibration:
         publish(read_artifact(options.trained), options.output)
         return
-    # Only now: torch takes seconds to import, and --help should not.
+    # Imported here: torch takes seconds to import, which --help should not.
     from classifier.training.building import Measurements, build_from_trained, build_from_weights
 
     measurements = Measurements(images=options.calibration, int8=options.quantize)
@@ -80,7 +80,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="ARCHITECTURE",
-        help="what to build where the published weights of --architecture cannot be had",
+        help="architecture to build instead if the weights of --architecture are unavailable",
     )
     source.add_argument("--trained", type=Path, help="folder that train.py wrote (--model-dir)")
     parser.add_argument(
@@ -110,9 +110,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.trained and (
         options.weights_file or options.labels or options.name or options.fallback
     ):
-        parser.error("--weights-file, --labels, --name and --fallback go with --architecture")
+        parser.error("--weights-file, --labels, --name and --fallback require --architecture")
     if options.weights_file and options.fallback:
-        parser.error("--fallback replaces published weights; --weights-file has its own")
+        parser.error("--fallback cannot be combined with --weights-file")
     if options.quantize and not options.calibration:
         parser.error("--quantize needs images: name their folder with --calibration")
     return options

@@ -1,8 +1,8 @@
-"""Write scikit-learn's handwritten digits as a folder of images: a data set with no download.
+"""Write scikit-learn's handwritten digits as a folder of images: a data set without a download.
 
-The result is `<output>/train|valid|test/<digit>/<number>.png`, what `train.py --data` reads, and a
-file that marks it as the demo's: a model trained on it is not for an account. The
-1,797 digits come with scikit-learn (a copy of the test set of UCI's "Optical Recognition of
+The result is `<output>/train|valid|test/<digit>/<number>.png`, as `train.py --data` reads it, and
+a file that marks it as the demo's data: a model trained on it must not be deployed to an account.
+The 1,797 digits come with scikit-learn (a copy of the test set of UCI's "Optical Recognition of
 Handwritten Digits"), 8 x 8 grey pixels each, enlarged here so that a person can read them.
 """
 
@@ -28,7 +28,7 @@ SEED = 20_261_120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the folder; return 1 with one line on standard error when that fails."""
+    """Write the folder; on failure print one line on standard error and return 1."""
     parser = argparse.ArgumentParser(prog="demo.py", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     output: Path = parser.parse_args(arguments).output
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def image_paths(labels: numpy.ndarray) -> dict[Path, int]:
     """Return each image's path and index: 70 % train, 10 % valid, 20 % test of each digit.
 
-    Always the same for the same labels.
+    The split is always the same for the same labels.
     """
     train, held_back = train_test_split(
         range(len(labels)), test_size=SHARE_HELD_BACK, stratify=labels, random_state=SEED

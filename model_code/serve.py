@@ -26,14 +26,15 @@ from classifier.serving.logs import configure_logs
 from classifier.serving.server import InferenceServer
 from classifier.serving.settings import ServerSettings, SettingsError, read_port, read_settings
 
-# SageMaker's routers keep connections for a minute; closing first would race with a request.
+# SageMaker's routers keep connections for a minute; if the server closed a connection first, a
+# request could be lost.
 KEEP_ALIVE_SECONDS = 75
 _log = logging.getLogger("classifier.serve")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM; return 1 with one line on standard error when that is impossible."""
-    # uvicorn drains first and then raises the signal again; while loading it ends this at once.
+    """Serve until SIGTERM; if that is impossible, print one line on standard error and return 1."""
+    # uvicorn drains first and then raises the signal again. During loading a signal exits at once.
     signal.signal(signal.SIGTERM, _exit_in_order)
     signal.signal(signal.SIGINT, _exit_in_order)
     try:
@@ -71,7 +72,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
     started = time.perf_counter()
     artifact = read_artifact(model_directory)
     manifest = artifact.manifest
-    # Before the network, which takes longer: both start at the same time.
+    # Started before the network is loaded, which takes longer, so that both start in parallel.
     decoders = DecodePool(
         manifest.preprocessing,
         process_count=settings.decode_process_count,
@@ -99,8 +100,8 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        # With the protocol named, asyncio sees that it is TCP and turns Nagle's algorithm off,
-        # which would hold back a response's body for 40 ms.
+        # asyncio recognizes TCP only if the protocol is named, and then turns off Nagle's
+        # algorithm, which would delay a response's body by 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

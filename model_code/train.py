@@ -1,6 +1,7 @@
 """Train a classifier on folders of labelled images and write it as an artifact.
 
-The same on a laptop and as a SageMaker training job, whose environment gives the defaults.
+The same program runs on a laptop and as a SageMaker training job, whose environment variables
+give the defaults.
 """
 
 from __future__ import annotations
@@ -23,29 +24,29 @@ MODEL_CODE: Final = Path(__file__).parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train; return 1 with one line on standard error when that is impossible."""
+    """Train; if that is impossible, print one line on standard error and return 1."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    # Waiting OpenMP threads sleep instead of spinning: on two cores shared with one other busy
-    # process an epoch of the digits took 13 s instead of 45, and alone no longer.
+    # Waiting OpenMP threads sleep instead of spinning: on two cores, beside another busy process,
+    # an epoch of the digits took 13 s instead of 45 s; on an idle machine it takes no longer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options = parse_options(given, os.environ, __doc__)
         options.check_folders()
         if options.quantize and sagemaker_job.is_running(os.environ):
             sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
-        # Only now: torch takes seconds to import, and --help should not.
+        # Imported here: torch takes seconds to import, which --help should not.
         print("loading torch", flush=True)
         from classifier.training.finetune.job import train
 
         train(options)
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
-        # An error from a data worker arrives behind that process's traceback.
+        # An error in a data worker arrives with that process's traceback before the message.
         reason = str(error).strip().splitlines()[-1].rpartition("DataError: ")[2]
         print(f"train.py: {reason}", file=sys.stderr)
         if sagemaker_job.is_running(os.environ):
             sagemaker_job.report_failure(reason, os.environ)
         return 1
-    # tools/model/build.py, which packs the artifact by itself, sets the variable.
+    # tools/model/build.py sets this variable, because it packs the artifact itself.
     by_hand = os.environ.get("WHIPPET_NEXT_COMMANDS") != "0"
     if by_hand and not sagemaker_job.is_running(os.environ):
         _print_next_commands(options)
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_next_commands(options: TrainingOptions) -> None:
-    """Print what deploys the artifact, to be run in the same folder as this was."""
+    """Print the commands that deploy the artifact, to run in the current folder."""
     build = os.path.relpath(MODEL_CODE / "build.py")
     output = os.path.relpath(MODEL_CODE.parent / "build" / "model")
     pack = [sys.executable, build, "--trained", str(options.model_dir), "--output", output]

@@ -25,7 +25,7 @@ class Artifact:
     manifest: Manifest
 
     def resolve_precision(self, requested: str) -> str:
-        """Return the precision to compute in: for `auto` int8 if the artifact has it, else fp32.
+        """Return the precision to compute in; `auto` is int8 if the artifact has it, else fp32.
 
         Raises:
             ArtifactError: the artifact has no network of the precision that is requested.

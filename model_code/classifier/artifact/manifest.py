@@ -1,7 +1,7 @@
-"""The manifest of an artifact: all that a response needs besides the network itself.
+"""The manifest of an artifact: everything that a response needs except the network itself.
 
-`build.py` or `train.py` writes it once; the server and the synthesis of the stacks read it. The
-latter has neither numpy nor torch, so this module needs the standard library only.
+`build.py` or `train.py` writes it once; the server and the synthesis of the stacks read it.
+Synthesis has neither numpy nor torch, so this module uses the standard library only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INT8_MODEL_FILE: Final = "model.int8.onnx"
 FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
 MAX_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
-# What a network gives for each class: raw scores, or the result of a softmax at its end.
+# What a network returns for each class: raw scores, or probabilities if it ends in a softmax.
 OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,7 +33,7 @@ _SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_SHOWN_LENGTH
 
 
 class ManifestError(Exception):
-    """The manifest is not one that this code can read; the message is one short line."""
+    """The manifest is not valid for this version of the code; the message is one short line."""
 
 
 class FieldError(ManifestError):
@@ -45,7 +45,7 @@ class FieldError(ManifestError):
 
 
 def shorten(text: str) -> str:
-    """Return the beginning of what a manifest holds, short enough for a message."""
+    """Return the beginning of a manifest's text, short enough for a message."""
     return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."
 
 
@@ -68,7 +68,7 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        # A 0 and a 0.0 are the same preprocessing, and must have the same identity.
+        # 0 and 0.0 are the same preprocessing, so they must result in the same identity.
         for name in ("mean", "std"):
             object.__setattr__(self, name, _finite_numbers(name, getattr(self, name)))
         for name, pixels in (("crop", self.crop), ("resize", self.resize)):
@@ -104,11 +104,11 @@ class Manifest:
 
     Attributes:
         output: one of `OUTPUTS`; probabilities are used as they are, without another softmax.
-        exporter_version: raised when the export changes what the network computes.
+        exporter_version: incremented when the export changes what the network computes.
         weights_sha256: of the state dict's tensors (`training.weights.network.digest`).
         files: sha256 in hexadecimal of each file beside the manifest, by name.
-        quantization: how the int8 network was made and judged; `None` if none was requested.
-        fast_decoding: what it changes; `None` if there were no images to measure it with.
+        quantization: how the int8 network was made and tested; `None` if none was requested.
+        fast_decoding: the effect of fast decoding; `None` if there were no images to measure it.
     """
 
     name: str
@@ -155,10 +155,10 @@ class Manifest:
 
     @property
     def identity(self) -> str:
-        """Digest of what decides a prediction, the same on every machine that builds this model.
+        """Digest of everything that determines predictions, the same on every machine.
 
         The bytes of the ONNX files are left out on purpose: two machines may fold a constant
-        differently and still serve the same model. The int8 network counts by what made it.
+        differently and still serve the same model. The int8 network is represented by its origin.
         """
         shipped = self.quantization if self.quantization and self.quantization.shipped else None
         decisive = {

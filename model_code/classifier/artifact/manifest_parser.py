@@ -30,7 +30,7 @@ _NAME_BY_KIND: Final[Mapping[type, str]] = {
     NoneType: "null",
 }
 _FILES: Final = "the sha256 of each file by its name"
-# What is expected of a field, where it is more than a type.
+# What an error message says is expected, where it is more than a type.
 _EXPECTED: Final = {"files": _FILES, "preprocessing.resize": "a number of pixels"}
 
 
@@ -179,7 +179,7 @@ def _check_shares(prefix: str, document: dict[str, Any]) -> None:
 
 
 def _check_encodable(document: object) -> None:
-    # JSON's escapes can write half of a surrogate pair, which no file or response can hold.
+    # JSON's escapes can encode half of a surrogate pair, which UTF-8 cannot.
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -194,5 +194,5 @@ def _finite(digits: str) -> float:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    # Python's reader takes NaN and Infinity, which JSON does not have.
+    # Python's parser accepts NaN and Infinity, which JSON does not have.
     raise ValueError(f"{name} is not JSON")

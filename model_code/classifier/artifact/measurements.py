@@ -1,4 +1,4 @@
-"""What a build measured of int8 and of fast decoding, as the manifest records it.
+"""What a build measured for int8 and for fast decoding, as the manifest records it.
 
 Shares are from 0 to 1. A prediction is the most probable class.
 """
@@ -13,12 +13,12 @@ class Quantization:
     """How an int8 network was made, and how its predictions compare with those of fp32.
 
     Attributes:
-        tool: what made it, with its version, such as `nncf 3.4.0`.
-        quantizer_version: raised when our use of the tool changes what it makes.
+        tool: the quantization tool and its version, such as `nncf 3.4.0`.
+        quantizer_version: incremented when this project changes how it uses the tool.
         calibration_sha256: digest of the calibration images.
-        calibration_images: their number.
+        calibration_images: number of calibration images.
         held_back_images: number of other images, which both networks classified.
-        agreement: share of these with the same prediction; `None` if they were too few.
+        agreement: share of these with the same prediction; `None` if there were too few.
         fp32_accuracy, int8_accuracy: share of correct predictions; `None` without labels.
         shipped: whether the artifact holds the int8 network.
     """
@@ -35,7 +35,7 @@ class Quantization:
 
     @property
     def origin(self) -> dict[str, str | int]:
-        """What decides the int8 network besides the fp32 one."""
+        """The fields that determine the int8 network, besides the fp32 network."""
         return {
             "calibration_sha256": self.calibration_sha256,
             "quantizer_version": self.quantizer_version,
@@ -49,7 +49,7 @@ class FastDecoding:
 
     Attributes:
         images: number of images that were classified both ways.
-        reduced_images: those of them that were decoded smaller; all others cannot differ.
+        reduced_images: number of those that were decoded smaller; the others cannot differ.
         agreement: share of all with the same prediction.
         exact_accuracy, fast_accuracy: share of correct predictions; `None` without labels.
     """

@@ -1,4 +1,4 @@
-"""`model.tar.gz`, which is what is deployed, with its sha256 and its manifest beside it."""
+"""Write and read `model.tar.gz`, which is deployed, with its sha256 and manifest beside it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from classifier.artifact.directory import (
 
 ARCHIVE_FILE: Final = "model.tar.gz"
 SHA256_FILE: Final = "model.tar.gz.sha256"
-# Digits of the archive's sha256 that responses name as the model's version.
+# Responses name this many digits of the archive's sha256 as the model's version.
 VERSION_LENGTH: Final = 12
-# Weights are noise to gzip: level 9 takes 1.6 times as long as 1 and saves less than 1 %.
+# Weights hardly compress: level 9 takes 1.6 times as long as 1 and saves less than 1 %.
 _COMPRESSION_LEVEL = 1
 
 
@@ -35,7 +35,7 @@ def publish(artifact: Artifact, output: Path) -> None:
     that an interrupted build leaves no artifact rather than a wrong one.
 
     Raises:
-        ArtifactError: the archive does not read back as the same artifact.
+        ArtifactError: the archive's content differs from the artifact when it is read back.
     """
     output.mkdir(parents=True, exist_ok=True)
     archive, manifest = output / ARCHIVE_FILE, output / MANIFEST_FILE
@@ -46,11 +46,11 @@ def publish(artifact: Artifact, output: Path) -> None:
     with tempfile.TemporaryDirectory(dir=output, prefix=".checking-") as folder:
         unpack_archive(archive, Path(folder))
         if read_artifact(Path(folder)).manifest != artifact.manifest:
-            raise ArtifactError(f"{archive} does not hold what was packed; is the disk sound?")
+            raise ArtifactError(f"{archive} does not hold what was packed; check the disk")
         sha256 = file_sha256(archive)
-        # What `sha256sum model.tar.gz` prints: `sha256sum --check` takes it.
+        # The format of `sha256sum model.tar.gz`, which `sha256sum --check` reads.
         sha256_file.write_text(f"{sha256}  {ARCHIVE_FILE}\n", encoding="ascii")
-        # The archive's members are of 1970; `make` compares times.
+        # Files in the archive have a time stamp of 1970; `make` needs the current time.
         Path(folder, MANIFEST_FILE).touch()
         Path(folder, MANIFEST_FILE).replace(manifest)
     megabytes = archive.stat().st_size / 1e6
@@ -62,10 +62,10 @@ def pack_artifact(artifact: Artifact, archive_path: Path) -> None:
     """Write the artifact's files, without folders, to a gzipped tar at `archive_path`.
 
     Names are sorted; times, owners and gzip's file name are left out, so that the bytes depend
-    only on the files' contents. The file appears whole or not at all.
+    only on the files' contents. The archive is renamed into place when it is complete.
     """
     members = sorted([MANIFEST_FILE, *artifact.manifest.files])
-    # Beside the target: only a rename within one file system is atomic.
+    # In the target's directory, because only a rename within one file system is atomic.
     descriptor, temporary_name = tempfile.mkstemp(dir=archive_path.parent, prefix=".packing-")
     temporary = Path(temporary_name)
     try:

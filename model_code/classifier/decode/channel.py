@@ -1,9 +1,9 @@
 """The protocol between the server and its decode processes.
 
-Each decode process has one stream socket for short messages and one memory that both sides see,
-for the image and for the image made of it. The sequence number of a request lies in the memory
-too: when a process dies, its keeper reads there which request to reply to, and the server can tell
-a late reply from the one that it waits for.
+Each decode process has one stream socket for short messages and one shared memory for the image
+file and the decoded crop. The shared memory also holds the sequence number of the request: when a
+process dies, the keeper reads from it which request to reply to, and the server recognizes a late
+reply to an earlier request.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from classifier.artifact.manifest import Preprocessing
 
-# Sequence number, bytes of the image, whether to measure its appearance.
+# Sequence number, length of the image in bytes, whether to measure its appearance.
 REQUEST: Final = struct.Struct("<QI?")
-# Sequence number, kind, bytes of text that follow.
+# Sequence number, kind, length in bytes of the text that follows.
 REPLY: Final = struct.Struct("<QBI")
 SEQUENCE: Final = struct.Struct("<Q")
 PROCESS_ID: Final = struct.Struct("<Q")
@@ -31,9 +31,9 @@ _ENCODED_OFFSET: Final = mmap.PAGESIZE
 
 
 class ReplyKind(IntEnum):
-    """The outcome of a request; the keeper sends the last two.
+    """The outcome of a request. The keeper, not the decode process, sends the last two.
 
-    `REFUSED` is followed by a code and a message, joined by a tab.
+    `REFUSED` is followed by an error code and a message, separated by a tab.
     """
 
     IMAGE = 0
@@ -44,37 +44,37 @@ class ReplyKind(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where things lie in the memory shared by the server and one decode process, in bytes."""
+    """Offsets, in bytes, in the memory shared by the server and one decode process."""
 
     max_image_bytes: int
     crop: int
 
     @property
     def encoded_offset(self) -> int:
-        """Of the bytes of the JPEG, PNG or WebP."""
+        """Offset of the encoded image (JPEG, PNG or WebP)."""
         return _ENCODED_OFFSET
 
     @property
     def crop_offset(self) -> int:
-        """Of the decoded crop: bytes, crop x crop x 3."""
+        """Offset of the decoded crop, which has 3 * crop * crop bytes."""
         pages = -(-self.max_image_bytes // mmap.PAGESIZE)
         return _ENCODED_OFFSET + pages * mmap.PAGESIZE
 
     @property
     def size(self) -> int:
-        """Of the whole memory, in bytes."""
+        """Size of the whole memory in bytes."""
         return self.crop_offset + 3 * self.crop * self.crop
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """What a keeper is started with, as JSON.
+    """The configuration that a keeper is started with, as JSON.
 
     Attributes:
         channels: file descriptors (socket, memory) of each decode process.
         reduce_to: as `decode_image` takes it.
-        cpu_seconds: processor time that one image may take.
-        memory_bytes: what decoding may allocate beyond what the process has at its start.
+        cpu_seconds: maximum processor time for one image.
+        memory_bytes: maximum memory that decoding may allocate on top of the process's own.
     """
 
     channels: tuple[tuple[int, int], ...]
@@ -85,7 +85,7 @@ class Assignment:
     memory_bytes: int
 
     def to_document(self) -> dict[str, Any]:
-        """Return what `from_document` takes."""
+        """Return the document that `from_document` reads."""
         return asdict(self)
 
     @staticmethod
@@ -101,7 +101,7 @@ class Assignment:
 
     @property
     def layout(self) -> Layout:
-        """Of the memory that goes with each channel."""
+        """Layout of the memory of each channel."""
         return Layout(max_image_bytes=self.max_image_bytes, crop=self.preprocessing.crop)
 
 
@@ -109,7 +109,7 @@ def receive(connection: socket.socket, count: int) -> bytes:
     """Return exactly `count` bytes.
 
     Raises:
-        EOFError: the other side is gone.
+        EOFError: the other side closed the connection.
     """
     received = bytearray()
     while len(received) < count:

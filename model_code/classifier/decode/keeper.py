@@ -1,9 +1,9 @@
-"""Fork the decode processes, and replace each that dies.
+"""Fork the decode processes, and replace each one that dies.
 
 Started by `DecodePool` as `python -m classifier.decode.keeper <assignment as JSON>`. It imports
-what decoding needs once, so that a fork takes milliseconds, and has one thread, so that forking
-is safe. It ends when its decode processes have ended, and they when the server closes their
-sockets, however the server ends.
+all that decoding needs once, so that a fork takes milliseconds. It has a single thread, so that
+forking is safe. The decode processes exit when the server closes their sockets, however the server
+ends; the keeper exits when all decode processes have exited.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-# What Pillow would import for the first image of a kind and for a JPEG's metadata: after the fork
-# each process would read it anew, as a user who may not be allowed to.
+# Pillow would import these for the first image of a format and for a JPEG's metadata. Each process
+# would do so again after the fork, as a user who may not have permission to read them.
 from PIL import (  # noqa: F401 - imported for what the import does
     Image,
     TiffImagePlugin,
@@ -29,12 +29,12 @@ from classifier.decode.channel import PROCESS_ID, PROCESS_ID_OFFSET, REPLY, SEQU
 from classifier.decode.channel import ReplyKind as Kind
 from classifier.decode.worker import serve_requests
 
-# Of Debian and most others: `nobody`, which owns no files.
+# The ID of `nobody`, which owns no files, on Debian and most other distributions.
 UNPRIVILEGED_ID: Final = 65534
 
 
 def keep(assignment: Assignment) -> None:
-    """Fork a decode process for each channel, and keep that many until the server is gone."""
+    """Fork a decode process for each channel, and replace those that die until the server exits."""
     Image.preinit()
     channels = [socket.socket(fileno=descriptor) for descriptor, _ in assignment.channels]
     memories = [
@@ -51,7 +51,7 @@ def keep(assignment: Assignment) -> None:
             continue
         kind = Kind.TOOK_TOO_LONG if exit_code == -signal.SIGPROF else Kind.DIED
         (sequence,) = SEQUENCE.unpack_from(memories[place])
-        # The new one first: the server may use the place again as soon as it has the reply.
+        # Fork before replying: the server may reuse the channel as soon as it has the reply.
         place_by_process[_fork(place, channels, memories, assignment)] = place
         with suppress(OSError):
             channels[place].sendall(REPLY.pack(sequence, kind, 0))
@@ -74,12 +74,12 @@ def _fork(
         serve_requests(channels[place], memories[place], assignment)
         exit_code = 0
     finally:
-        # Not sys.exit: what the keeper has set up is not this process's to tear down.
+        # Not sys.exit: the cleanup handlers belong to the keeper, not to this forked process.
         os._exit(exit_code)
 
 
 def _drop_privileges() -> None:
-    """Give up root, as which SageMaker starts its containers; does nothing for another user."""
+    """Give up root, which SageMaker runs containers as; do nothing if not root."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(UNPRIVILEGED_ID)

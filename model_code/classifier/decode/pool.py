@@ -36,18 +36,18 @@ from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
 
 CPU_SECONDS: Final = 1.0
-# With what a process has at its start, and the image's own bytes, below 500 MB.
+# Keeps a process below 500 MB, with its memory at the start and the encoded image.
 MEMORY_BYTES: Final = 440_000_000
-# A process that does not reply is killed after this, even if it uses no processor time.
+# A process that does not reply within this time is killed, even if it uses no processor time.
 SILENCE_SECONDS: Final = 20.0
-# Without LD_LIBRARY_PATH a Python that was built that way does not start. The folder of byte code
-# is only read, since PYTHONDONTWRITEBYTECODE is set.
+# LD_LIBRARY_PATH: a Python that was built with shared libraries may not start without it.
+# PYTHONPYCACHEPREFIX: the byte code is only read, since PYTHONDONTWRITEBYTECODE is set.
 _INHERITED = ("LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
 _PACKAGE_PARENT = Path(__file__).parents[2]
 
 
 class DecodePoolError(Exception):
-    """The keeper of the decode processes has ended; this server cannot go on."""
+    """The keeper of the decode processes has ended; the server can no longer decode images."""
 
 
 class DecodedImage(NamedTuple):
@@ -55,7 +55,7 @@ class DecodedImage(NamedTuple):
 
     Attributes:
         crop: crop x crop x 3, as `crop_image` makes it.
-        appearance: of the crop; `None` unless `measured` was given.
+        appearance: appearance of the crop; `None` unless `measured` was passed.
     """
 
     crop: ByteArray
@@ -81,7 +81,7 @@ class DecodePool:
         max_image_bytes: int,
         reduce_to: int | None = None,
     ) -> None:
-        """Start the processes, without the environment and the credentials of this one.
+        """Start the processes, without this process's environment variables and credentials.
 
         Args:
             preprocessing: from the manifest of the model.
@@ -100,7 +100,7 @@ class DecodePool:
             memory_bytes=MEMORY_BYTES,
         )
         channels: list[tuple[int, int]] = []
-        # The last that was used comes first: its memory is in the processor's cache.
+        # The most recently used place is used first: its memory is still in the processor's cache.
         self._idle_places: list[_Place] = []
         for _ in range(process_count):
             ours, theirs = socket.socketpair()
@@ -117,7 +117,7 @@ class DecodePool:
 
     @property
     def is_alive(self) -> bool:
-        """Whether dead decode processes are still replaced."""
+        """Whether the keeper still runs, which replaces dead decode processes."""
         return self._keeper.poll() is None
 
     async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedImage:
@@ -135,7 +135,7 @@ class DecodePool:
             _hand_over(place, data, self._layout, measured)
             kind, text = await _await_reply(place)
             if kind is ReplyKind.DIED:
-                # Perhaps of something else, between two images; of this one it dies again.
+                # The process may have died between two images for another reason, so try once more.
                 _hand_over(place, data, self._layout, measured)
                 kind, text = await _await_reply(place)
         except asyncio.CancelledError:
@@ -175,7 +175,7 @@ def _hand_over(place: _Place, data: bytes | memoryview, layout: Layout, measured
     place.memory[layout.encoded_offset : layout.encoded_offset + len(data)] = data
     place.sequence += 1
     SEQUENCE.pack_into(place.memory, 0, place.sequence)
-    # A few bytes, into an empty socket: it takes them whole.
+    # A few bytes into an empty socket buffer: they are always sent completely.
     place.channel.send(REQUEST.pack(place.sequence, len(data), measured))
 
 
@@ -188,19 +188,19 @@ async def _await_reply(place: _Place) -> tuple[ReplyKind, str]:
                 await _receive(place, REPLY.size + length)
         except TimeoutError:
             (process,) = PROCESS_ID.unpack_from(place.memory, PROCESS_ID_OFFSET)
-            # Its keeper then sends the reply.
+            # The keeper then sends the reply for it.
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             continue
         text = place.received[REPLY.size :].decode()
         place.received.clear()
-        # Others reply to an earlier request, for which the keeper of a dead process replied, too.
+        # Skip replies to earlier requests: a process that died may have replied before the keeper.
         if sequence == place.sequence:
             return ReplyKind(kind), text
 
 
 async def _receive(place: _Place, count: int) -> None:
-    """Receive until there are `count` bytes; what has come stays, also when cancelled."""
+    """Receive until there are `count` bytes; a cancelled call keeps the bytes received so far."""
     loop = asyncio.get_running_loop()
     while len(place.received) < count:
         part = await loop.sock_recv(place.channel, count - len(place.received))
@@ -226,7 +226,7 @@ def _shared_memory(size: int) -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("image")
     else:
-        # macOS: a file without a name does the same.
+        # macOS has no memfd: an unlinked temporary file serves as well.
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     os.truncate(descriptor, size)
@@ -237,11 +237,11 @@ def _start_keeper(assignment: Assignment) -> subprocess.Popen[bytes]:
     environment = {
         "PYTHONPATH": str(_PACKAGE_PARENT),
         "PYTHONDONTWRITEBYTECODE": "1",
-        # numpy's threads would make forking unsafe, and decoding has no use for them.
+        # Forking is unsafe with numpy's threads, and decoding does not use them.
         "OPENBLAS_NUM_THREADS": "1",
     }
     environment |= {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
+    return subprocess.Popen(  # noqa: S603 - runs this interpreter with a module of this project
         [
             sys.executable,
             "-m",
@@ -251,6 +251,6 @@ def _start_keeper(assignment: Assignment) -> subprocess.Popen[bytes]:
         env=environment,
         stdin=subprocess.DEVNULL,
         pass_fds=[descriptor for channel in assignment.channels for descriptor in channel],
-        # A signal for the server's whole group must not end decoding while the server drains.
+        # A signal to the server's process group must not stop decoding while the server drains.
         start_new_session=True,
     )

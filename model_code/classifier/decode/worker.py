@@ -28,15 +28,15 @@ from classifier.image.appearance import measure_appearance
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import crop_image
 
-# The process that a machine short of memory should end first.
+# The highest score: the kernel kills this process first when memory runs out.
 _OOM_SCORE: Final = "1000"
 
 
 def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
     """Decode images until the server closes the channel.
 
-    An image that takes more processor time than allowed ends this process by SIGPROF, wherever
-    it is: neither Python nor a decoder can hold that up.
+    An image that takes more processor time than allowed ends this process by SIGPROF, which
+    neither Python code nor a decoder can delay.
     """
     _limit(assignment.memory_bytes)
     with suppress(EOFError, ConnectionError):
@@ -74,15 +74,15 @@ def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured:
 
 def _limit(memory_bytes: int) -> None:
     with suppress(AttributeError, OSError):
-        # It then waits for the end of a time slice instead of interrupting the network, which
-        # would find its caches cold. Not on macOS.
+        # A batch process waits for its time slice instead of preempting the network's threads and
+        # evicting their data from the caches. Not available on macOS.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     with suppress(OSError, ValueError):
-        # Private memory alone: what is shared with the server does not count. Not on macOS,
-        # which knows neither /proc nor this limit.
+        # RLIMIT_DATA counts private memory only, not the memory shared with the server. macOS has
+        # neither /proc nor this limit.
         status = Path("/proc/self/statm").read_text().split()
         at_start = int(status[5]) * os.sysconf("SC_PAGE_SIZE")
         limit = at_start + memory_bytes

@@ -1,4 +1,4 @@
-"""Micro-batches: what arrives while one batch is computed goes together in the next."""
+"""Micro-batches: items that arrive while one batch is computed form the next batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# One batch computes while the next is made ready; a third would only wait.
+# One batch computes while the next is prepared; a third would only wait.
 IN_FLIGHT_COUNT: Final = 2
 
 
@@ -23,9 +23,9 @@ class BatcherClosedError(Exception):
 class Batcher(Generic[Item, Result]):
     """Computes items in batches, in threads, for callers on one event loop.
 
-    While nothing is computed, an item waits for nothing. While one batch is, items collect for the
-    next, which goes when it is full, when `max_delay_ms` have passed since its first item came, or
-    when the computation before it ends: whichever is first.
+    While nothing is computed, a new item starts at once. While a batch is computed, items collect
+    for the next batch, which starts when it is full, when `max_delay_ms` have passed since its
+    first item, or when the running batch ends, whichever is first.
     """
 
     def __init__(
@@ -38,15 +38,16 @@ class Batcher(Generic[Item, Result]):
         """Start no thread yet.
 
         Args:
-            compute: 1 to `max_batch` items -> as many results in the same order. Called in two
-                threads at the same time; what it raises, each caller of that batch gets.
-            max_batch: most items of a batch.
-            max_delay_ms: longest time that an item waits for others beside a running batch.
+            compute: computes 1 to `max_batch` items and returns as many results in the same order.
+                Called in two threads at the same time; an exception is raised for each item of the
+                batch.
+            max_batch: maximum number of items in a batch.
+            max_delay_ms: longest time that an item waits for others while a batch is running.
         """
         self._compute = compute
         self._max_batch = max_batch
         self._max_delay_seconds = max_delay_ms / 1000
-        # Each with the loop's time at which it has waited long enough; the oldest first.
+        # Each with the loop time at which its wait ends; the oldest first.
         self._waiting: dict[asyncio.Future[Result], tuple[Item, float]] = {}
         self._running_count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -54,11 +55,11 @@ class Batcher(Generic[Item, Result]):
         self._is_closed = False
 
     async def submit(self, item: Item) -> Result:
-        """Return the result of `item`; a caller that is cancelled first costs no computation.
+        """Return the result of `item`; an item that is cancelled before its batch is not computed.
 
         Raises:
-            BatcherClosedError: closed before the item's turn came.
-            Exception: what `compute` raised for the batch that the item was in.
+            BatcherClosedError: closed before the item's batch started.
+            Exception: what `compute` raised for the item's batch.
         """
         if self._is_closed:
             raise BatcherClosedError("the server is stopping")
@@ -72,7 +73,7 @@ class Batcher(Generic[Item, Result]):
             self._waiting.pop(future, None)
 
     def close(self) -> None:
-        """Fail what waits, then block until what is computed is done."""
+        """Fail the waiting items, then block until running batches are done."""
         self._is_closed = True
         self._cancel_timer()
         for future in self._waiting:
@@ -89,7 +90,7 @@ class Batcher(Generic[Item, Result]):
         elif self._timer is None:
             loop = asyncio.get_running_loop()
             _, due_time = next(iter(self._waiting.values()))
-            # Idle: after the callbacks that are ready now, which may add items without a wait.
+            # Idle: start after the callbacks that are ready now, which may add more items.
             self._timer = loop.call_at(due_time if self._running_count else 0, self._start)
 
     def _start(self) -> None:
@@ -116,7 +117,7 @@ class Batcher(Generic[Item, Result]):
             for future in batch:
                 if not future.done():
                     future.set_exception(error)
-        # The timer was set beside the batch that is now done.
+        # The timer belonged to the time that this batch was running.
         self._cancel_timer()
         self._plan()
 

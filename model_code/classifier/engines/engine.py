@@ -19,7 +19,7 @@ class Engine(Protocol):
 
     @property
     def capacity(self) -> int:
-        """Concurrent `infer` calls that keep the engine busy; further calls wait."""
+        """Number of concurrent `infer` calls that keep the engine busy; further calls wait."""
         ...
 
     def warm_up(self) -> FloatArray:
@@ -38,12 +38,12 @@ class Engine(Protocol):
     async def infer(self, crop: ByteArray) -> FloatArray:
         """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
-        May be cancelled; what was begun is then finished and dropped.
+        May be cancelled; a computation that has started is finished and its result discarded.
         """
         ...
 
     def close(self) -> None:
-        """Free what the engine holds; no `infer` may be running or follow."""
+        """Free the engine's resources; no `infer` may be running or follow."""
         ...
 
 
@@ -51,7 +51,7 @@ def check_ports(inputs: list[str], outputs: list[str]) -> None:
     """Check the names of a network's inputs and outputs.
 
     Raises:
-        EngineError: not those of a classifier that `training.export` wrote.
+        EngineError: not the names of a classifier that `training.export` wrote.
     """
     if (inputs, outputs) != ([INPUT_NAME], [OUTPUT_NAME]):
         raise EngineError(

@@ -1,4 +1,4 @@
-"""Check of the NVIDIA driver and GPU that the GPU engine needs."""
+"""Check that the NVIDIA driver and GPU meet the GPU engine's requirements."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from classifier.engines.engine import EngineError
 
-# The major version that requirements-serving-gpu.txt brings, as the driver's API counts.
+# The CUDA version in requirements-serving-gpu.txt, in the driver API's format.
 MIN_CUDA_VERSION: Final = 12000
 DRIVER_LIBRARY: Final = "libcuda.so.1"
 
@@ -18,7 +18,7 @@ def check_gpu() -> None:
     Source: CUDA driver API, cuInit, cuDriverGetVersion and cuDeviceGetCount.
 
     Raises:
-        EngineError: no driver, an old one, or no GPU; the message says what to change.
+        EngineError: no driver, a driver that is too old, or no GPU; says what to change.
     """
     try:
         driver = ctypes.CDLL(DRIVER_LIBRARY)

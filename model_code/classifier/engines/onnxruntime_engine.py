@@ -1,4 +1,4 @@
-"""The network on a GPU: ONNX Runtime's CUDA provider, fed in micro-batches."""
+"""The network on a GPU, with ONNX Runtime's CUDA provider and micro-batches."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from classifier.image.preprocessing import ByteArray, FloatArray, normalisation
 class OnnxRuntimeEngine:
     """An ONNX classifier that computes several images at a time.
 
-    A batch is padded to the next of a few sizes, and each size has a session of its own: ONNX
-    Runtime plans every convolution anew when the shape is not that of the session's last run.
+    A batch is padded to the next of a few sizes, and each size has its own session: ONNX Runtime
+    prepares every convolution again when the shape differs from the session's last run.
     """
 
     def __init__(
@@ -36,14 +36,14 @@ class OnnxRuntimeEngine:
 
         Args:
             model_path: ONNX; input `image` N x 3 x crop x crop, output `logits` N x classes.
-            preprocessing: from the manifest; gives crop, mean and standard deviation.
+            preprocessing: from the manifest; has crop, mean and standard deviation.
             class_count: number of labels of the manifest.
-            max_batch: most images computed in one batch.
-            max_delay_ms: longest time that an image waits for others beside a running batch.
-            provider: ONNX Runtime's name of what computes.
+            max_batch: maximum number of images in one batch.
+            max_delay_ms: longest time that an image waits for others while a batch is running.
+            provider: ONNX Runtime's name of the execution provider.
 
         Raises:
-            EngineError: not an ONNX network, not one of this shape, or no such provider here.
+            EngineError: not an ONNX network, wrong shapes, or the provider is not available here.
         """
         prepare_provider(provider)
         self._crop = preprocessing.crop
@@ -66,7 +66,7 @@ class OnnxRuntimeEngine:
         return self._max_batch * IN_FLIGHT_COUNT
 
     def warm_up(self) -> FloatArray:
-        """Compute black images in each batch size, so that no caller pays for the first time.
+        """Compute black images in each batch size, so that no request pays for the first.
 
         Returns:
             The output (classes) of one of them.
@@ -87,13 +87,13 @@ class OnnxRuntimeEngine:
         """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         Raises:
-            EngineError: the batch that the image was in could not be computed.
-            BatcherClosedError: the engine was closed before the image's turn came.
+            EngineError: the image's batch could not be computed.
+            BatcherClosedError: the engine was closed before the image's batch started.
         """
         return await self._batcher.submit(crop)
 
     def close(self) -> None:
-        """Fail what waits, then block until what is computed is done."""
+        """Fail the waiting images, then block until running batches are done."""
         self._batcher.close()
 
     def _compute(self, crops: Sequence[ByteArray]) -> list[FloatArray]:
@@ -103,10 +103,10 @@ class OnnxRuntimeEngine:
             for crop, normalised in zip(crops, inputs, strict=False):
                 numpy.multiply(crop.transpose(2, 0, 1), self._factor, out=normalised)
                 numpy.subtract(normalised, self._offset, out=normalised)
-            # Rows beyond the last crop hold those of an earlier batch; nothing reads their logits.
+            # Rows after the last crop are left from an earlier batch; their logits are not used.
             feed = {INPUT_NAME: inputs[:size]}
             logits = self._sessions[size].run([OUTPUT_NAME], feed)[0]
-        except Exception as error:  # ONNX Runtime's exceptions have no narrower base
+        except Exception as error:  # ONNX Runtime's exceptions have no other common base
             reason = " ".join(str(error).split())
             raise EngineError(f"a batch of {len(crops)} failed: {reason}") from error
         finally:

@@ -1,4 +1,4 @@
-"""An ONNX Runtime session that computes where it was told to, or says why it cannot."""
+"""An ONNX Runtime session on the requested provider, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any, Final
 from classifier.engines.engine import EngineError, check_ports
 from classifier.engines.gpu import check_gpu
 
-# From version 1.29 on ONNX Runtime reports to Microsoft, unless this is set before its import.
+# From version 1.29 on ONNX Runtime sends telemetry to Microsoft unless this is set before import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime  # type: ignore[import-untyped]  # it brings no types
+import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 
 CUDA_PROVIDER: Final = "CUDAExecutionProvider"
 PROVIDER_OPTIONS: Final[dict[str, dict[str, str]]] = {
     CUDA_PROVIDER: {
-        # Measuring every algorithm of every layer takes seconds a batch size, while an endpoint
-        # that scales out waits; and two instances may then choose differently.
+        # An exhaustive search measures every algorithm of every layer: seconds for each batch size
+        # while an endpoint scales out, and two instances may choose different algorithms.
         "cudnn_conv_algo_search": "HEURISTIC",
-        # With TF32 an A10G or L4 would keep 10 bits of each mantissa, and give other results than a
-        # T4 or a CPU do with the same artifact.
+        # TF32 keeps only 10 bits of each mantissa: an A10G or L4 would return other results than a
+        # T4 or a CPU with the same artifact.
         "use_tf32": "0",
-        # Several sessions share the GPU's memory: no doubling of an allocation.
+        # Several sessions share the GPU's memory, so allocations must not double in size.
         "arena_extend_strategy": "kSameAsRequested",
     }
 }
 
 
 def prepare_provider(provider: str) -> None:
-    """Make sure that `provider` can be used, and load what it needs from installed packages.
+    """Check that `provider` is available, and load its libraries from installed packages.
 
     Raises:
         EngineError: this ONNX Runtime was built without it, or the machine has no GPU for it.
@@ -50,33 +50,33 @@ def open_session(model_path: Path, provider: str, *, crop: int, class_count: int
 
     Args:
         model_path: ONNX; input `image` N x 3 x crop x crop, output `logits` N x classes.
-        provider: one that `prepare_provider` has seen.
+        provider: one that was passed to `prepare_provider`.
         crop: side of the input in pixels.
         class_count: number of labels of the manifest.
 
     Returns:
-        An `onnxruntime.InferenceSession`, of which several threads may call `run`.
+        An `onnxruntime.InferenceSession`, whose `run` may be called from several threads.
 
     Raises:
-        EngineError: not an ONNX network, not one of this shape, or not on `provider`.
+        EngineError: not an ONNX network, wrong shapes, or it cannot run on `provider`.
     """
     options = onnxruntime.SessionOptions()
-    # The processors are for decoding.
+    # The CPU's cores are needed for decoding.
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
             model_path,
             options,
             providers=[(provider, PROVIDER_OPTIONS.get(provider, {}))],
-            # It would go on many times slower, on the CPU, and say so on standard output alone.
+            # Otherwise it falls back to the CPU, many times slower, and only prints a message.
             enable_fallback=0,
         )
-    except Exception as error:  # ONNX Runtime's exceptions have no narrower base
+    except Exception as error:  # ONNX Runtime's exceptions have no other common base
         reason = " ".join(str(error).split())
         raise EngineError(f"{model_path} is no network that can be served: {reason}") from error
     if session.get_providers()[0] != provider:
         raise EngineError(
-            f"ONNX Runtime could not start {provider}, for the reason that it logged above: "
+            f"ONNX Runtime could not start {provider}, see its log above for the reason: "
             "install requirements-serving-gpu.txt whole, with its CUDA and cuDNN libraries"
         )
     _check_shapes(session, model_path, crop, class_count)
@@ -87,7 +87,7 @@ def _check_shapes(session: Any, model_path: Path, crop: int, class_count: int) -
     check_ports(
         [port.name for port in session.get_inputs()], [port.name for port in session.get_outputs()]
     )
-    # A length that differs from batch to batch is a name, or None.
+    # A dimension that varies is a name or None.
     batch, *image_shape = session.get_inputs()[0].shape
     if isinstance(batch, int) or image_shape != [3, crop, crop]:
         raise EngineError(

@@ -15,8 +15,8 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.engines.engine import INPUT_NAME, OUTPUT_NAME, EngineError, check_ports
 from classifier.image.preprocessing import ByteArray, FloatArray, normalisation
 
-# OpenVINO reports each import to Google Analytics and writes into the home directory, unless the
-# package that does so cannot be imported. Its own opt-out is a file in that directory.
+# OpenVINO reports each import to Google Analytics and writes to the home directory, unless its
+# telemetry package cannot be imported. Its official opt-out is a file in the home directory.
 _modules: dict[str, Any] = sys.modules
 _modules["openvino_telemetry"] = None
 import openvino  # type: ignore[import-untyped]  # noqa: E402 - after the lines above; untyped
@@ -28,11 +28,11 @@ _LANES_A_STREAM: Final = 2
 class OpenVinoEngine:
     """A classifier compiled for one image at a time.
 
-    Batches gain nothing on CPU with OpenVINO; as many images at the same time as there are
-    cores do. OpenVINO itself holds one more for each: it begins that one at once, where the event
-    loop would first have to be given a core. An image that comes alone is computed by all cores
-    together instead, which needs the network compiled once more: its result takes little more
-    than half the time.
+    On CPU with OpenVINO, batches gain nothing; computing as many images in parallel as there are
+    cores does. Each core has two inference requests: OpenVINO starts the second one at once when
+    the first ends, without waiting for the event loop. A single image in flight uses a second
+    compiled copy of the network, which computes it on all cores together in little more than half
+    the time.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class OpenVinoEngine:
             streams: images computed at the same time, each on one core.
 
         Raises:
-            EngineError: not an ONNX network, or not one of this shape.
+            EngineError: not an ONNX network, or wrong shapes.
         """
         self._shape = (preprocessing.crop, preprocessing.crop, 3)
         try:
@@ -69,11 +69,11 @@ class OpenVinoEngine:
 
     @property
     def capacity(self) -> int:
-        """Twice the number of streams: one image is ready where another's stream ends."""
+        """Twice the number of streams, so that each stream has a second image ready."""
         return len(self._lanes)
 
     def warm_up(self) -> FloatArray:
-        """Compute one black image on every lane, so that no caller pays for the first.
+        """Compute one black image on every lane, so that no request pays for the first.
 
         Returns:
             Its output (classes).
@@ -95,7 +95,7 @@ class OpenVinoEngine:
         return await lane.start(crop)
 
     def close(self) -> None:
-        """Nothing to free that the garbage collector does not."""
+        """Do nothing: the garbage collector frees everything."""
 
     def _take_lane(self) -> _Lane:
         self._busy_count += 1
@@ -111,12 +111,12 @@ class OpenVinoEngine:
 
 
 class _Lane:
-    """One image's way through a compiled network, with memory of its own."""
+    """One inference request of a compiled network, with its own input and output memory."""
 
     def __init__(self, compiled: openvino.CompiledModel, finish: Callable[[_Lane], None]) -> None:
         """Prepare; `finish` is called on the event loop when an image has been computed."""
         self._request = compiled.create_infer_request()
-        # Filled in place for each image: nothing is allocated or looked up on the way.
+        # Filled in place for each image, without allocations or lookups.
         self._input = self._request.get_input_tensor().data
         self._output = self._request.get_output_tensor().data
         self._request.set_callback(self._call_loop, None)
@@ -131,16 +131,16 @@ class _Lane:
         return logits
 
     def start(self, crop: ByteArray) -> asyncio.Future[FloatArray]:
-        """Begin; the future may be cancelled, the lane is busy until the network is through."""
+        """Begin; the future may be cancelled, but the lane stays busy until the network is done."""
         self._result = asyncio.get_running_loop().create_future()
         self._input[0] = crop
         self._request.start_async()
         return self._result
 
     def _call_loop(self, _userdata: object) -> None:
-        # In a thread of OpenVINO's.
+        # Called in one of OpenVINO's threads.
         result = self._result
-        # The loop is closed only where the process ends without waiting for its results.
+        # The loop is only closed if the process exits without waiting for the results.
         with suppress(RuntimeError):
             if result is not None:
                 result.get_loop().call_soon_threadsafe(self._deliver, result)
@@ -170,7 +170,7 @@ def _read(
 
 
 def _with_bytes_as_input(network: openvino.Model, preprocessing: Preprocessing) -> openvino.Model:
-    """Return the network with normalisation before it, for bytes 1 x crop x crop x 3."""
+    """Return the network with normalisation added, for bytes 1 x crop x crop x 3 as input."""
     steps = openvino.preprocess.PrePostProcessor(network)
     image = steps.input(INPUT_NAME)
     image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
@@ -187,8 +187,8 @@ def _configuration(hint: str, streams: int, threads: int) -> dict[str, str]:
         "PERFORMANCE_HINT": hint,
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": str(threads),
-        # Pinning puts every process of a machine on core 0 first.
+        # With pinning, all processes of a machine would start on core 0.
         "ENABLE_CPU_PINNING": "NO",
-        # On CPUs with bf16 units OpenVINO would quietly compute an fp32 network in bf16.
+        # On CPUs with bf16 units OpenVINO would silently compute an fp32 network in bf16.
         "INFERENCE_PRECISION_HINT": "f32",
     }

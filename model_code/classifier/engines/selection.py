@@ -1,4 +1,4 @@
-"""Choice of the engine that runs an artifact's network."""
+"""Selects the engine that runs an artifact's network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from classifier.serving.settings import ServerSettings
 
 
 def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
-    """Load the network in the precision and by the engine of the settings.
+    """Load the network with the precision and the engine of the settings.
 
     Raises:
         ArtifactError: the artifact has no network of that precision.
@@ -16,7 +16,7 @@ def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
     """
     manifest = artifact.manifest
     model_path = artifact.model_path(artifact.resolve_precision(settings.precision))
-    # Each imported only where it runs: an image has what its own engine needs.
+    # Imported only when selected: each container image has only the packages of its own engine.
     if settings.engine == "onnxruntime-cuda":
         from classifier.engines.onnxruntime_engine import OnnxRuntimeEngine
 

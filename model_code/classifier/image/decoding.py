@@ -15,14 +15,14 @@ from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks
 from classifier.image.formats import image_format
 
-# A decompression bomb costs memory, whatever its file size: a 25 megapixel lossless WebP needs
-# 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
+# A decompression bomb uses memory independent of its file size: a lossless WebP of 25 megapixels
+# needs 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
 MAX_PIXELS: Final = 25_000_000
-# Each scan of a progressive JPEG costs a pass over the whole image; the most in 1,195 real
-# photos were 53, and a file of 11 KB with 1,000 empty ones took 2.7 s to decode.
+# Each scan of a progressive JPEG takes a pass over the whole image. The maximum in 1,195 real
+# photos was 53; a file of 11 KB with 1,000 empty scans took 2.7 s to decode.
 MAX_JPEG_SCANS: Final = 128
-# Pillow raises at twice this. For WebP it does so before its decoder allocates the canvas, which
-# is before `_check_size` runs.
+# Pillow raises at twice this value. For WebP it raises before the decoder allocates the canvas,
+# which happens before `_check_size` runs.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 _ORIENTATION_TAG = 0x0112
@@ -37,7 +37,7 @@ _TRANSPOSE_BY_ORIENTATION: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raised on 13,880 damaged files, and what its parsers can raise.
+# Exceptions that Pillow raised for 13,880 damaged files, or that its parsers can raise.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -54,34 +54,34 @@ _UNREADABLE = (
 def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     """Decode a JPEG, PNG or WebP to an upright image of mode RGB.
 
-    Only pixels, palette, transparency, colour type and the EXIF orientation decide: other metadata
-    is neither read nor inflated, damaged or not. The size is read from the header and checked
-    before any pixel is decoded. Transparency is laid on white; CMYK, palette, grey and 16 bit
-    become 8-bit RGB; of an animation the first frame counts.
+    Only pixels, palette, transparency, colour type and the EXIF orientation are used: other
+    metadata is neither read nor inflated, even if it is damaged. The size is read from the header
+    and checked before any pixel is decoded. Transparent pixels become white; CMYK, palette, grey
+    and 16 bit become 8-bit RGB; of an animation the first frame is used.
 
     Args:
         data: the file's bytes.
         reduce_to: pixels that the shorter side will be resized to. A JPEG may then be decoded at
-            a half, a quarter or an eighth of its size, to no less than twice that: cheaper, and
-            not exactly the same in the end. `None` decodes every pixel.
+            a half, a quarter or an eighth of its size, but not below twice `reduce_to`: faster, but
+            the result differs slightly. `None` decodes every pixel.
 
     Raises:
         RequestError: `unsupported_image`, `unreadable_image` or `image_too_large`.
     """
     format_name = image_format(data)
     essence, is_complete = _without_metadata(data, format_name)
-    # Counted in what is decoded, so that nothing done to the file before can add any.
+    # Counted in the data that is decoded, after metadata is removed.
     if format_name == "JPEG" and jpeg_segments.has_more_scans(essence, MAX_JPEG_SCANS):
         raise RequestError(
             "unreadable_image", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again."
         )
     try:
-        # Pillow warns at half of what it refuses.
+        # Pillow warns at half of its limit for an error.
         with warnings.catch_warnings(action="ignore"):
             image: Image.Image = Image.open(io.BytesIO(essence), formats=(format_name,))
             _check_size(image.size)
             if reduce_to is not None:
-                # Of the formats here only JPEG's decoder can; for others this does nothing.
+                # Only the JPEG decoder supports this; for PNG and WebP it does nothing.
                 image.draft(None, (2 * reduce_to, 2 * reduce_to))
             has_wide_samples = _has_rgb_of_16_bits(image)
             image.load()
@@ -95,12 +95,12 @@ def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
 
 
 def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, Callable[[], bool]]:
-    """Return what a decoder needs, and what tells whether the file is complete."""
+    """Return the data to decode, and a function that tells whether the file is complete."""
     if format_name == "PNG":
         return png_chunks.without_metadata(data)
     if format_name == "JPEG":
         return jpeg_segments.without_metadata(data)
-    # The length of all that follows the first two fields.
+    # The RIFF size counts the bytes after the first two fields.
     return data, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
 
@@ -130,11 +130,11 @@ def _too_large(pixels: str) -> RequestError:
 def _upright(image: Image.Image) -> Image.Image:
     exif = Image.Exif()
     try:
-        # Not `getexif`, which takes XMP's where EXIF has none.
+        # Not `getexif`, which uses XMP's orientation if EXIF has none.
         exif.load(image.info.get("exif", b""))
         orientation = exif.get(_ORIENTATION_TAG)
     except _UNREADABLE:
-        # Broken metadata of an image whose pixels are whole: take it as it lies.
+        # The pixels are intact but the metadata is damaged: do not rotate the image.
         return image
     transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation or 1)
     if transpose is None:
@@ -148,10 +148,10 @@ def _has_rgb_of_16_bits(image: Image.Image) -> bool:
 
 
 def _transparent_rgb_of_16_bits(image: Image.Image, data: bytes) -> Image.Image:
-    """Return an RGB PNG of 16 bits with alpha: the whole of a sample tells what is transparent.
+    """Return an RGB PNG of 16 bits with alpha; all 16 bits decide which pixels are transparent.
 
-    Pillow keeps the high bytes; read as if its bytes were the other way round, the image gives the
-    low ones.
+    Pillow keeps only the high bytes. Decoded again with the opposite byte order, the image has the
+    low bytes.
     """
     low_bytes = Image.open(io.BytesIO(data), formats=("PNG",))
     low_bytes.tile = [tile._replace(args="RGB;16L") for tile in low_bytes.tile]
@@ -175,7 +175,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(high_byte).convert("RGB")
     if image.has_transparency_data:
         layer = image if image.mode == "RGBA" else image.convert("RGBA")
-        # Two images in memory where Image.alpha_composite would have four.
+        # Needs two images in memory; Image.alpha_composite would need four.
         white = Image.new("RGB", layer.size, "white")
         white.paste(layer, mask=layer.getchannel("A"))
         return white

@@ -13,7 +13,7 @@ _CONVERT: Final = "convert it to JPEG, PNG or WebP and send that"
 _IMAGE: Final = "a{} image; " + _CONVERT
 _OTHERS: Final = (
     (rb"GIF8", " GIF"),
-    # Two letters alone might be a word; the four bytes of zeros are reserved.
+    # The two letters alone might begin a text; the four reserved bytes are zero.
     (rb"BM.{4}\0{4}", " BMP"),
     (rb"II[*+]\0|MM\0[*+]", " TIFF"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", " JPEG XL"),
@@ -23,10 +23,10 @@ _OTHERS: Final = (
 _BY_FIRST_BYTES: Final = (
     *((re.compile(pattern, re.DOTALL), _IMAGE.format(name)) for pattern, name in _OTHERS),
     (re.compile(rb"\x1f\x8b"), "compressed with gzip; send the image itself"),
-    (re.compile(rb"PK\x03\x04"), "a ZIP archive; send an image out of it"),
+    (re.compile(rb"PK\x03\x04"), "a ZIP archive; send one of its images"),
     (re.compile(rb"%PDF"), "a PDF document; save its page as JPEG, PNG or WebP and send that"),
     (re.compile(rb"\s*<!?[a-zA-Z]"), "a page of HTML or XML; send an image's bytes"),
-    (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the bytes that it stands for"),
+    (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the decoded bytes"),
     (
         re.compile(rb'\s*[{\[]\s*["{]'),
         (
@@ -35,7 +35,7 @@ _BY_FIRST_BYTES: Final = (
         ),
     ),
 )
-# An AVIF may name mif1 as well, which HEIC images have: these come first.
+# An AVIF may also name mif1, as HEIC images do, so AVIF is checked first.
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -47,7 +47,7 @@ def image_format(data: bytes | memoryview) -> str:
     """Return the image's format, one of `FORMATS`.
 
     Raises:
-        RequestError: `unsupported_image`; the message names what the bytes are, if that is known,
+        RequestError: `unsupported_image`; the message names the format of the bytes if it is known,
             and says what to do.
     """
     start = bytes(data[:_LENGTH_READ])
@@ -71,7 +71,7 @@ def _describe(start: bytes) -> str | None:
 
 
 def _describe_iso_image(start: bytes) -> str | None:
-    """Tell the images of ISO/IEC 14496-12 by the brands of their first box."""
+    """Tell AVIF from HEIC (ISO/IEC 14496-12) by the brands of the first box."""
     box = start[8 : max(16, min(int.from_bytes(start[:4], "big"), _LENGTH_READ))]
     brands = {box[place : place + 4] for place in range(0, len(box), 4)}
     if brands & _AVIF_BRANDS:

@@ -7,36 +7,36 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-# The last of a marker's fill bytes and its kind; 0 is none, there 0xFF stands for itself.
+# A marker: the last of its 0xFF bytes, then its kind. 0xFF 0 is no marker but a literal 0xFF.
 _MARKER = re.compile(rb"\xff[^\xff\0]")
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
-# All others (RSTn, SOI, EOI, what is reserved) consist of the marker alone.
+# Markers with a length and content; all others (RSTn, SOI, EOI, reserved) are the marker alone.
 _WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC8}
-# Counted by the pattern an image takes a fifth of the time of bytes.count.
+# Counting with this pattern takes a fifth of the time of bytes.count.
 _SCAN = re.compile(rb"\xff\xda")
-# Shorter ones say nothing to libjpeg, and make Pillow refuse the image.
+# libjpeg ignores shorter segments, but Pillow refuses an image that has one.
 _MIN_JFIF_LENGTH: Final = 14
 _MIN_ADOBE_LENGTH: Final = 12
-# Real images have tens; of millions, each costs a decoder time.
+# Real images have tens of segments; each one takes a decoder time.
 MAX_SEGMENTS: Final = 10_000
 
 
 def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
-    """Return a JPEG whose header has no application data but what decides how its pixels look.
+    """Return a JPEG whose header keeps only the application data that affects the pixels' look.
 
-    Kept are JFIF's and Adobe's segments, which say what the colours are, where they are whole, and
-    the first EXIF data, for the orientation. Comments, colour profiles, XMP, previews and the index
-    of further images are left out. Takes time and memory that follow the length of the data.
+    Kept are valid JFIF and Adobe segments, which define the colours, and the first EXIF data, for
+    the orientation. Comments, colour profiles, XMP, previews and the index of further images are
+    removed. Takes time and memory proportional to the length of the data.
 
     Args:
-        data: begins with JPEG's marker.
+        data: begins with the JPEG marker.
 
     Returns:
-        The JPEG, and what tells whether it is complete: it has pixels, and an end after their
-        beginning. It scans all pixel data: call it only when the result is needed.
+        The JPEG, and a function that tells whether it is complete: it has pixels, followed by an
+        end marker. The function scans all pixel data: call it only when the result is needed.
     """
     kept: list[bytes] = []
     start, position, has_exif = 0, 2, False
@@ -59,20 +59,20 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
             kept.append(data[start : marker.start()])
             start = position
     else:
-        # Nothing that a decoder could take long for.
+        # Too many segments: return data that a decoder rejects at once.
         return data[:2], lambda: True
     return _without_gaps(kept, data[start:]), lambda: data.find(_END_OF_IMAGE, position) >= 0
 
 
 def has_more_scans(data: bytes, limit: int) -> bool:
-    """Return whether a JPEG has more scans than a limit; those of a thumbnail count too."""
+    """Return whether a JPEG has more scans than `limit`; a thumbnail's scans count too."""
     return next(islice(_SCAN.finditer(data), limit, None), None) is not None
 
 
 def _without_gaps(kept: list[bytes], rest: bytes) -> bytes:
-    # An empty comment stands for what was removed. Without it, fill bytes or junk before a removed
-    # segment and junk after it would join to a marker that the file does not have. It also keeps
-    # junk from following the first marker, where Pillow takes nothing for a JPEG.
+    # An empty comment replaces what was removed. Without it, bytes before and after a removed
+    # segment could join to a marker that the file does not have. It also keeps junk from directly
+    # following the first marker, which Pillow would not recognize as a JPEG.
     return _EMPTY_COMMENT.join(piece for piece in (*kept, rest) if piece)
 
 

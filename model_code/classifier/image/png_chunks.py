@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 _SIGNATURE_LENGTH: Final = 8
-# Beside its content a chunk has its length, its kind and a checksum.
+# Besides its content a chunk has a length, a kind and a checksum.
 _FRAME_LENGTH: Final = 12
-# Of 10 MB in chunks of 1 KB, which no encoder writes; what comes after is not looked at.
+# 10 MB in chunks of 1 KB, which no encoder writes; chunks after this limit are ignored.
 MAX_CHUNKS: Final = 10_000
 _END: Final = b"\0\0\0\0IEND\xaeB`\x82"
 # By colour type: grey, RGB.
@@ -19,18 +19,18 @@ _PALETTE: Final = 3
 
 
 def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
-    """Return a PNG of its header, palette, transparency, orientation and pixels alone.
+    """Return a PNG that has only its header, palette, transparency, orientation and pixels.
 
-    A decoder is never shown the other chunks: texts and profiles that inflate to megabytes, an
-    ancillary chunk that is damaged, the other frames of an animation. Of tRNS and eXIf, one whose
-    checksum or length is wrong is left out, as libpng does; tRNS is scaled as the decoder scales
-    grey of 2 and 4 bits. Takes time and memory that follow the length of the data.
+    All other chunks are removed before decoding: texts and profiles that inflate to megabytes,
+    damaged ancillary chunks, the other frames of an animation. A tRNS or eXIf chunk with a wrong
+    checksum or length is removed too, as in libpng; tRNS is scaled in the same way as the decoder
+    scales grey of 2 and 4 bits. Takes time and memory proportional to the length of the data.
 
     Args:
-        data: begins with PNG's signature.
+        data: begins with the PNG signature.
 
     Returns:
-        The PNG, and what tells whether it is complete: its end is there.
+        The PNG, and a function that tells whether it is complete: it has an end chunk.
     """
     heads, pixels = [data[:_SIGNATURE_LENGTH]], []
     position, is_complete = _SIGNATURE_LENGTH, False
@@ -60,18 +60,18 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
         elif not kind.isalpha():
             break
     if pixels:
-        # One chunk: a decoder takes longer for a million of them than for their content.
+        # Joined into one chunk: a million chunks take a decoder longer than their content.
         heads.append(_chunk(b"IDAT", b"".join(pixels)))
     return b"".join([*heads, _END]), lambda: is_complete
 
 
 def _transparency(content: bytes, depth: int, colour_type: int) -> bytes | None:
-    """Return what Pillow compares its samples with; `None` if the chunk is none for this header."""
+    """Return the sample values that Pillow compares with; `None` if invalid for this header."""
     if colour_type == _PALETTE:
         return content if 1 <= len(content) <= 256 else None
     if len(content) != _TRANSPARENCY_LENGTHS.get(colour_type):
         return None
-    # Only as many bits count as a sample has.
+    # Only the low `depth` bits of each value count.
     samples = [
         sample & (1 << depth) - 1 for sample in struct.unpack(f">{len(content) // 2}H", content)
     ]

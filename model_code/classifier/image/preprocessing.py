@@ -1,7 +1,7 @@
-"""Preprocess an upright RGB image to the network's input, as torchvision's reference does.
+"""Preprocess an upright RGB image for the network, as torchvision's reference does.
 
-In two steps: the image is resized and cropped where it is decoded, and normalised where the
-network runs, which does that at no cost. Between the two are bytes, a quarter of the floats' size.
+In two steps: the decode process resizes and crops the image, and the engine normalises it, which
+costs nothing there. In between the image is bytes, a quarter of the size of floats.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def crop_image(image: Image.Image, settings: Preprocessing) -> ByteArray:
 
 
 def normalise(crop: ByteArray, settings: Preprocessing) -> FloatArray:
-    """Return what the network computes with, 3 x crop x crop, of what `crop_image` returned.
+    """Return the network's input, 3 x crop x crop, for a crop from `crop_image`.
 
     Equals `torchvision.transforms._presets.ImageClassification` within 1/255 of a channel.
     """

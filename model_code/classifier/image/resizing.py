@@ -1,7 +1,7 @@
-"""Resize an image and crop its centre, without computing the rest of it.
+"""Resize an image and crop its centre, without computing the pixels outside of the crop.
 
 Equals `image.resize(...)` and then a centre crop, within one step of 255 in every channel. A
-image of 1 x 25,000,000 pixels costs no more memory than another.
+image of 1 x 25,000,000 pixels needs no more memory than any other.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _RESAMPLING_BY_INTERPOLATION: Final = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-# How many pixels of the source, each side, a pixel of the result is made of when enlarged.
+# Pixels of the source, on each side, that a pixel of the result depends on when enlarging.
 _SUPPORT_BY_INTERPOLATION: Final = {"bilinear": 1, "bicubic": 2}
-# Pillow keeps a box's edges in 32 bit. Where the exact edge does not fit, rounding each pass can
-# come out differently, two steps of 255 in the end; of so many edges a little further out, one
-# fits well enough (0 of 400 images differ by two steps; with none to choose from, 13 do).
+# Pillow stores a box's edges in 32 bit. If the exact edge is not representable, rounding may change
+# the result by two steps of 255. So edges up to this many pixels further out are tried, and the one
+# with the smallest rounding error is used (0 of 400 images then differ by two steps; without, 13).
 _EDGE_CANDIDATES: Final = 32
 
 
@@ -34,8 +34,8 @@ class _Span:
     Attributes:
         first, last: the part of the source that is needed.
         start, end: the edges of the box that is resized, counted from `first`.
-        size: of the resized box.
-        offset: where in the resized box the centre crop begins.
+        size: size of the resized box.
+        offset: position of the centre crop in the resized box.
     """
 
     first: int
@@ -58,7 +58,7 @@ def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
     down = _span(height, resized_height, settings.crop, support)
     resampling = _RESAMPLING_BY_INTERPOLATION[settings.interpolation]
     part = image.crop((across.first, down.first, across.last, down.last))
-    # The order in which Pillow 13 would resize the whole image; the other rounds differently.
+    # The order in which Pillow 13 resizes the whole image; the other order rounds differently.
     if height - resized_height > max(0, 2 * (width - resized_width)):
         resized = _resize_across(_resize_down(part, down, resampling), across, resampling)
     else:

@@ -11,12 +11,12 @@ from typing import Final
 
 from classifier.errors import RequestError
 
-# Of the estimate, each new observation counts this much: ten images after a change it is right.
+# Weight of the newest observation in the estimate, which follows a change within ten images.
 _WEIGHT_OF_NEWEST: Final = 0.2
 
 
 class Admission:
-    """Counts the requests in flight; estimates the next one's wait from the pace at which they end.
+    """Counts the requests in flight, and estimates a new one's wait from the recent throughput.
 
     For one event loop: no method may be called from another thread.
     """
@@ -32,10 +32,10 @@ class Admission:
         """Start with no request in flight.
 
         Args:
-            place_count: the most requests in flight.
-            parallel_count: images computed at the same time; further ones wait.
+            place_count: maximum number of requests in flight.
+            parallel_count: images computed at the same time; further images wait.
             deadline_seconds: from a request's arrival to its response.
-            clock: seconds, from any start.
+            clock: returns seconds since any fixed time.
         """
         self._place_count = place_count
         self._parallel_count = parallel_count
@@ -76,9 +76,9 @@ class Admission:
     def image(self) -> Iterator[None]:
         """Count an image of an admitted request until it is computed.
 
-        One that is given up, because its deadline has passed or its client has gone, says nothing
-        of the pace: images that take long to decode would all leave at once, and the next of them
-        be admitted as if it took no time.
+        A cancelled image (deadline passed or client gone) is not used for the estimate: slow images
+        would all be cancelled at once, and their short intervals would make the next images look
+        cheap.
         """
         self._image_count += 1
         try:
@@ -94,7 +94,7 @@ class Admission:
         self._leave()
 
     def _expected_wait_seconds(self) -> float:
-        # Of a request whose body is still on its way there is at least one image to come.
+        # A request whose body is still being received adds at least one image.
         image_count = max(self._image_count, self._request_count)
         images_before = max(0, image_count - self._parallel_count + 1)
         return images_before * self._seconds_per_image
@@ -104,8 +104,8 @@ class Admission:
         self._image_count -= 1
 
     def _observe(self) -> None:
-        # Between two ends in a queue that never ran empty lies what one image takes; between
-        # others lies also the time until the next came.
+        # While images wait, the time between two completions is the time that one image takes. When
+        # none waits, it also contains idle time, so it is not used.
         now = self._clock()
         if self._waited_at is not None:
             seconds = now - self._waited_at

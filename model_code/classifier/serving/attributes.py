@@ -21,10 +21,10 @@ class Attributes:
 
     Attributes:
         top_k: predictions of each image, 1 to the number of classes.
-        in_class_order: all classes in the order of the labels, in place of the best `top_k`.
-        logits: each class's logit in place of its probability.
-        measurements: whether to measure images and predictions; only the response to one image
-            in JSON has a place for them.
+        in_class_order: return all classes in the order of the labels instead of the best `top_k`.
+        logits: return each class's logit instead of its probability.
+        measurements: whether to measure images and predictions; only the JSON response to a single
+            image includes them.
     """
 
     top_k: int
@@ -36,19 +36,20 @@ class Attributes:
 def read_attributes(
     custom_attributes: str | None, *, class_count: int, gives_logits: bool
 ) -> Attributes:
-    """Read SageMaker's CustomAttributes header: `top_k=3,measurements=true`, each where wanted.
+    """Read SageMaker's CustomAttributes header, such as `top_k=3,measurements=true`.
 
-    `top_k` is a whole number from 1, of which more than there are classes gives all, or `all`;
-    `order` is `score` or `class`, which gives all classes and takes no `top_k`; `scores` is
-    `probabilities` or `logits`. Other attributes are left to others (tracing uses the same header).
+    All attributes are optional. `top_k` is `all` or a whole number from 1; a number above
+    `class_count` means all. `order` is `score` or `class`; `class` returns all classes and cannot
+    be combined with `top_k`. `scores` is `probabilities` or `logits`. Other attributes are
+    ignored (tracing uses the same header).
 
     Args:
         custom_attributes: the header.
-        class_count: of the model.
+        class_count: number of classes of the model.
         gives_logits: whether its network's output is logits.
 
     Raises:
-        RequestError: one of ours is given twice or has another value: `invalid_top_k`,
+        RequestError: an attribute above is given twice or has an invalid value: `invalid_top_k`,
             `invalid_order`, `invalid_scores` or `invalid_request` (measurements);
             `logits_unavailable`.
     """
@@ -81,7 +82,7 @@ def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
 def _is_second(
     name: str, pairs: Iterable[tuple[str, str, str]], choices: tuple[str, str], code: str
 ) -> bool:
-    """Return whether the second choice is made; the first is that of a header without any."""
+    """Return whether the value is the second choice; a missing attribute means the first one."""
     values = _values_of(name, pairs)
     if len(values) > 1 or not set(values) <= set(choices):
         raise RequestError(code, f"{name} must be given once, as {choices[1]} or {choices[0]}.")

@@ -1,4 +1,4 @@
-"""From the network's output to scores and labels of the classes."""
+"""Convert the network's output to scores and labels of the classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Probabilities = numpy.typing.NDArray[numpy.float64]
 # `label`, `index`, and `probability` or `logit`.
 Prediction = dict[str, str | int | float]
 
-# Of 21,000 classes in 32 bit, or of an int8 network's softmax.
+# Allows for the rounding of 21,000 classes in 32 bit and of an int8 network's softmax.
 _SUM_TOLERANCE: Final = 1e-2
 
 
@@ -25,8 +25,8 @@ class ImageResult:
     """The result of one image.
 
     Attributes:
-        output: of the network (classes): logits, or probabilities, as its manifest says.
-        appearance: of the crop that the network saw; `None` unless measurements were requested.
+        output: output of the network (classes): logits or probabilities, as the manifest says.
+        appearance: appearance of the crop; `None` unless measurements were requested.
     """
 
     output: FloatArray
@@ -39,7 +39,7 @@ class Postprocessor:
     Attributes:
         class_count: number of labels.
         gives_logits: whether the output is logits; else it is probabilities.
-        model: `{"name", "version"}`, as in every response.
+        model: `{"name", "version"}`, included in every response.
     """
 
     def __init__(self, manifest: Manifest, version: str) -> None:
@@ -50,7 +50,7 @@ class Postprocessor:
         self.model = {"name": manifest.name, "version": version}
 
     def probabilities(self, output: FloatArray) -> Probabilities:
-        """Return the probabilities (classes), which sum to 1; those of the network as they are.
+        """Return the probabilities (classes), which sum to 1; a softmax is applied only to logits.
 
         Raises:
             ArithmeticError: the output is not what the manifest says, or not finite.
@@ -63,12 +63,12 @@ class Postprocessor:
         """Return classes with their scores.
 
         Args:
-            output: of one image (classes).
-            top_k: how many, from the highest score on, 1 to `class_count`; of equal ones the
-                first label comes first.
-            in_class_order: all classes, in the order of the labels; `top_k` does not count.
-            logits: give each class's `logit` in place of its `probability`; only of a network
-                that `gives_logits`.
+            output: output of one image (classes).
+            top_k: number of classes, 1 to `class_count`, from the highest score down; of equal
+                scores the earlier label comes first.
+            in_class_order: return all classes, in the order of the labels; `top_k` is then ignored.
+            logits: return each class's `logit` instead of its `probability`; only if the network
+                `gives_logits`.
 
         Raises:
             ArithmeticError: as `probabilities`.
@@ -82,10 +82,10 @@ class Postprocessor:
         ]
 
     def entropy(self, output: FloatArray) -> float:
-        """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (no idea).
+        """Return the entropy of the probabilities in nats: 0 (certain) to ln(classes) (uniform).
 
         Args:
-            output: of one image (classes), one that `probabilities` takes.
+            output: output of one image (classes), valid for `probabilities`.
         """
         if self.gives_logits:
             return entropy(output)
@@ -94,8 +94,8 @@ class Postprocessor:
 
 
 def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
-    """Return the indices of the highest values, the highest first."""
-    # Sorting all of a thousand costs more than finding those that can be among the first.
+    """Return the indices of the highest values, highest first."""
+    # Partitioning first is cheaper than sorting a thousand values.
     smallest = numpy.partition(output, -count)[-count]
     candidates = numpy.flatnonzero(output >= smallest)
     return candidates[numpy.argsort(-output[candidates], kind="stable")[:count]]
@@ -135,7 +135,7 @@ def entropy(logits: FloatArray) -> float:
     """Return the entropy of the logits' softmax in nats.
 
     Args:
-        logits: of one image (classes), all finite.
+        logits: logits of one image (classes), all finite.
     """
     # ln(sum(exp)) - mean, from the logits: no logarithm of a probability that is 0.
     shifted = logits.astype(numpy.float64) - logits.max()

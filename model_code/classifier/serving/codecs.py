@@ -19,7 +19,8 @@ class RequestForm(Enum):
     LINES = auto()
 
 
-# What an image is, its bytes say; these are what clients call one, curl and browsers by themselves.
+# The image's format is read from its bytes. These are the content types that clients send for
+# images; curl and browsers send some of them by default.
 _IMAGE_TYPES: Final = (
     "image/jpeg",
     "image/png",
@@ -42,7 +43,7 @@ FORM_BY_CONTENT_TYPE: Final = {
 
 
 def is_image_alone(content_type: str | None) -> bool:
-    """Return whether the body is an image's bytes and nothing else: there is nothing to parse."""
+    """Return whether the body is a single image without an envelope that must be parsed."""
     media_type = _media_type(content_type)
     form = FORM_BY_CONTENT_TYPE.get(media_type, RequestForm.IMAGE)
     return form is RequestForm.IMAGE and media_type != multipart.CONTENT_TYPE
@@ -57,9 +58,9 @@ class ImageRequest:
     """A request's images, not yet decoded.
 
     Attributes:
-        images: files' bytes, at least one. Of lines alone, an error stands in place of a
-            image that cannot be read, so that it does not fail the others.
-        form: how they came.
+        images: files' bytes, at least one. For JSON lines, a line that cannot be read has an error
+            instead, so that it does not fail the other lines.
+        form: form of the request's body.
     """
 
     images: tuple[bytes | memoryview | RequestError, ...]
@@ -71,13 +72,13 @@ def read_request(
 ) -> ImageRequest:
     """Read the images of a body.
 
-    Which of the three formats an image is of, its bytes say themselves: `image/png` before a
-    JPEG is no error, and no Content-Type is none either.
+    Each image's format is detected from its bytes: `image/png` for a JPEG, or no Content-Type,
+    is accepted.
 
     Args:
-        content_type: the header; of its parameters only the boundary of a form counts.
-        body: all of it. One image is a view of it and not a copy.
-        max_images: most instances or lines.
+        content_type: the header; only a form's boundary parameter is used.
+        body: the whole body. A single image is returned as a view of it, not as a copy.
+        max_images: maximum number of instances or lines.
 
     Raises:
         RequestError: `empty_body`, `unsupported_media_type` or `invalid_request`.

@@ -30,7 +30,7 @@ class Counters:
         self._durations_ms.setdefault(stage, []).append(duration_ms)
 
     def observe_in_flight(self, request_count: int) -> None:
-        """Record the number of requests in flight, for its maximum."""
+        """Record the number of requests in flight; the log line has the maximum."""
         self._max_in_flight = max(self._max_in_flight, request_count)
 
     def take_line(self) -> dict[str, object]:

@@ -21,7 +21,7 @@ def error_response(error: RequestError) -> JSONResponse:
 
 
 async def http_exception_response(_request: Request, error: Exception) -> Response:
-    """Return the same shape for an unknown path or method."""
+    """Return a response of the same form for an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     code = _CODE_BY_HTTP_STATUS[error.status_code]
@@ -29,5 +29,5 @@ async def http_exception_response(_request: Request, error: Exception) -> Respon
 
 
 async def internal_error_response(_request: Request, _error: Exception) -> Response:
-    """Return 500 for an unexpected error; its reason is in the log alone."""
+    """Return 500 for an unexpected error; only the log contains its reason."""
     return error_response(RequestError("internal_error", "The image could not be classified."))

@@ -15,7 +15,7 @@ from classifier.image.preprocessing import ByteArray, FloatArray
 
 # SageMaker waits 2 s for a response to /ping.
 PROBE_SECONDS: Final = 1.5
-# An engine that computed an image so recently needs no probe.
+# If the engine computed an image this recently, `/ping` needs no probe.
 FRESH_SECONDS: Final = 10.0
 
 
@@ -43,10 +43,10 @@ class MonitoredEngine:
         return logits
 
     async def is_responsive(self) -> bool:
-        """Return whether the engine computed an image lately, or computes a probe now."""
+        """Return whether the engine computed an image recently; if not, compute a probe now."""
         if self._clock() - self._computed_at < FRESH_SECONDS:
             return True
-        # A probe that timed out goes on; a second one beside it would tell no more.
+        # A probe that timed out keeps running; a second one in parallel would add no information.
         if self._probe is None or self._probe.done():
             self._probe = asyncio.create_task(self.infer(self._black))
         await asyncio.wait({self._probe}, timeout=PROBE_SECONDS)

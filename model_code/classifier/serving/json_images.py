@@ -10,8 +10,8 @@ from typing import Any, Final, NoReturn
 from classifier.errors import RequestError
 
 _IMAGE: Final = '{"b64": "<base64 of an image>"}'
-# A document of at most this many commas beyond those it needs is read, so that what is wrong with
-# it can be said by its place. Of ten million brackets, Python would first make as many lists.
+# A document may have a few commas too many, so that the error can name the wrong instance. Without
+# a limit, Python would parse ten million brackets into as many lists before any check.
 _SPARE_COMMAS: Final = 64
 _DATA_URL = re.compile(r"data:[^,]{0,100};base64,", re.IGNORECASE)
 _ESCAPE: Final = b"\\u"
@@ -31,7 +31,8 @@ def read_instances(body: bytes | bytearray, max_images: int) -> tuple[bytes, ...
     """Read `{"instances": [{"b64": ...}, ...]}` with 1 to `max_images` instances.
 
     Raises:
-        RequestError: `invalid_request`; the message begins with the place, `instances[3]` say.
+        RequestError: `invalid_request`; the message begins with the position, such as
+            `instances[3]`.
     """
     try:
         instances = _instances_of(_parse(body, max_images + _SPARE_COMMAS), max_images)
@@ -56,7 +57,7 @@ def read_lines(body: bytes | bytearray, max_images: int) -> tuple[bytes | Reques
     """Read 1 to `max_images` lines of `{"b64": ...}`; blank ones at the end are left out.
 
     Returns:
-        In place of a line that cannot be read, why: `invalid_request`.
+        The image's bytes for each line, or an `invalid_request` error for one that cannot be read.
 
     Raises:
         RequestError: `invalid_request`: no lines, or too many.
@@ -67,14 +68,14 @@ def read_lines(body: bytes | bytearray, max_images: int) -> tuple[bytes | Reques
         raise RequestError(
             "invalid_request",
             f"The body has {count if text else 0} lines; expected 1 to {max_images} lines of "
-            f"{_IMAGE}. In a batch transform job, a lower MaxPayloadInMB makes them fewer.",
+            f"{_IMAGE}. In a batch transform job, lower MaxPayloadInMB to send fewer lines.",
         )
     return tuple(_read_line(line) for line in text.split(b"\n"))
 
 
 def _read_line(line: bytes | bytearray) -> bytes | RequestError:
-    # Not raised: a traceback would hold the frames whose variables hold the error, and memory
-    # that waits for the garbage collector is not free when the request has ended.
+    # Returned, not raised: a traceback keeps the frames that refer to the error in a reference
+    # cycle, so the memory would only be freed by the garbage collector, not at the request's end.
     try:
         return _decode(_parse(line, _SPARE_COMMAS))
     except ValueError as error:
@@ -84,22 +85,22 @@ def _read_line(line: bytes | bytearray) -> bytes | RequestError:
 
 
 def _parse(text: bytes | bytearray, max_commas: int) -> Any:
-    """Read JSON in ASCII strictly, in time and memory that follow the text's length.
+    """Read JSON in ASCII strictly, in time and memory proportional to the text's length.
 
     Raises:
-        ValueError: what is wrong, for the caller.
+        ValueError: says what is wrong, for the caller's error message.
     """
     if text.count(b",") > max_commas:
         raise ValueError(f"it has more than {max_commas} commas")
-    # Of one character beyond these, Python would make a string of two or four bytes each.
+    # With a single wider character, Python would store the text with two or four bytes each.
     if not text.isascii() or text.count(_ESCAPE) != text.count(_ESCAPE_OF_ONE_BYTE):
-        raise ValueError("it has characters other than ASCII, which no key and no base64 has")
+        raise ValueError("it has characters other than ASCII; keys and base64 need none")
     try:
         return json.loads(
             str(text, "ascii"),
             object_pairs_hook=_object_of,
             parse_constant=_refuse_constant,
-            # No number is ever expected, and converting one of a million digits takes long.
+            # Numbers are never used, and converting one of a million digits takes long.
             parse_float=len,
             parse_int=len,
         )
@@ -121,7 +122,7 @@ def _decode(instance: Any) -> bytes:
     """Return the image's bytes.
 
     Raises:
-        ValueError: what is wrong, for the caller.
+        ValueError: says what is wrong, for the caller's error message.
     """
     _check_keys(instance, "b64")
     text = instance["b64"]
@@ -134,7 +135,7 @@ def _decode(instance: Any) -> bytes:
 
 
 def _from_base64(text: str) -> bytes:
-    """Decode base64 as programs write it: in lines, without its padding, or as a data: URL."""
+    """Decode base64 in any common form: in lines, without padding, or as a data: URL."""
     header = _DATA_URL.match(text)
     digits = text[header.end() if header else 0 :].encode("ascii").translate(None, _LINE_BREAKS)
     if not digits:
@@ -148,7 +149,7 @@ def _check_keys(value: Any, expected: str) -> None:
     if type(value) is not dict:
         raise ValueError(f"it is {_kind(value)}")
     if value.keys() != {expected}:
-        # Cut short, and escaped: a key may be of any length and hold what no response can.
+        # Shortened and escaped: a key may be of any length and contain any character.
         found = ascii([key[:20] for key in list(value)[:5]])
         raise ValueError(f"it has the keys {found}")
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time (UTC), level, logger, message, and the `fields` of `extra`."""
+    """Formats a record as JSON: time (UTC), level, logger, message, and the `fields` of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line; an exception becomes one field of it."""
+        """Return one line, with an exception as one of its fields."""
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -16,20 +16,20 @@ CONTENT_TYPE: Final = "multipart/form-data"
 _BOUNDARY = re.compile(
     r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))(?=[\s;,]|$)', re.IGNORECASE
 )
-# One may stand before the part, one stands after it.
+# One delimiter may precede the part, and one follows it.
 _MAX_DELIMITERS: Final = 2
 _MAX_BLANKS: Final = 100
 _SEVERAL_PARTS: Final = "it has more than one part"
 _EXPECTED: Final = "expected one file and no other field"
 
-# It logs a warning for each malformed body; the response tells the sender already.
+# The parser logs a warning for each malformed body; the response already has the reason.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class _OnePart:
     """Takes the data of the first part, and stops the parser at a second one.
 
-    So a body of a million parts costs no more than one of two.
+    A body of a million parts therefore takes no longer than one of two.
     """
 
     def __init__(self) -> None:
@@ -49,24 +49,24 @@ class _OnePart:
         self.is_complete = True
 
     def describe_failure(self) -> str:
-        """Say what is wrong with a body that the parser did not read to its end."""
+        """Say what is wrong with a body that the parser did not read completely."""
         if self.part_count > 1:
             return _SEVERAL_PARTS
         if self.part_count:
-            return "a header of its part, or what follows a boundary, is malformed or too long"
+            return "a header of its part, or the text after a boundary, is malformed or too long"
         return "it does not begin with the boundary in Content-Type"
 
 
 def read_file(content_type: str, body: bytes | bytearray) -> bytes:
-    """Return the content of the one file in the body, whatever the field is called.
+    """Return the content of the one file in the body, under any field name.
 
     Args:
         content_type: the header, with its boundary.
-        body: all of it.
+        body: the whole body.
 
     Raises:
-        RequestError: `invalid_request`: no boundary, no part, more than one, no end, or malformed;
-            `empty_body`: the file is empty.
+        RequestError: `invalid_request`: no boundary, no part, more than one part, incomplete, or
+            malformed; `empty_body`: the file is empty.
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
@@ -101,9 +101,10 @@ def read_file(content_type: str, body: bytes | bytearray) -> bytes:
 
 
 def _check_delimiters(delimiter: bytes, body: bytes | bytearray) -> None:
-    """Refuse what the parser reads byte by byte, and no client writes: 10 MB take it seconds.
+    """Refuse bodies that would take the parser seconds for 10 MB, and that no client sends.
 
-    That is what starts like a boundary within the file, and blanks after a boundary.
+    The parser reads these byte by byte: text like a boundary within the file, and blanks after a
+    boundary.
     """
     if body.count(delimiter) > _MAX_DELIMITERS:
         raise _refusal(_SEVERAL_PARTS)

@@ -11,14 +11,14 @@ from classifier.serving.codecs import FORM_BY_CONTENT_TYPE, RequestForm
 
 
 class ResponseType(Enum):
-    """Media types of a response. JSON has the requested classes, the others all scores."""
+    """Media types of a response. JSON has the requested classes; npy and CSV have all scores."""
 
     JSON = "application/json"
     NPY = "application/x-npy"
     CSV = "text/csv"
 
 
-# The first is preferred where the caller has no preference.
+# The first one is used if the caller has no preference.
 _OFFER: Final = {response_type.value: response_type for response_type in ResponseType}
 _LINES_OFFER: Final = {
     **{
@@ -29,7 +29,7 @@ _LINES_OFFER: Final = {
     **_OFFER,
 }
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')
-# Not only as RFC 9110 writes it: Java's HttpURLConnection sends `q=.2` by default.
+# More lenient than RFC 9110: Java's HttpURLConnection sends `q=.2` by default.
 _WEIGHT = re.compile(r"(?:[01](?:\.[0-9]{0,6})?|\.[0-9]{1,6})")
 
 
@@ -37,8 +37,9 @@ def negotiate(accept: str | None, form: RequestForm) -> ResponseType:
     """Choose the type that the caller prefers (RFC 9110, section 12.5.1).
 
     Args:
-        accept: the header, several joined by commas; missing or empty: JSON.
-        form: of the request; the JSON response to lines is lines, by whichever name it is accepted.
+        accept: the header, with several values joined by commas; missing or empty means JSON.
+        form: form of the request. The JSON response to JSON lines is JSON lines, under each of the
+            names that Accept may list.
 
     Raises:
         RequestError: `not_acceptable`.
@@ -58,7 +59,7 @@ def negotiate(accept: str | None, form: RequestForm) -> ResponseType:
 
 
 def _weights(accept: str) -> dict[str, float]:
-    """Return the weight of each media range, 0 to 1; what is not well-formed is left out."""
+    """Return the weight of each media range, 0 to 1; malformed ranges are ignored."""
     weights: dict[str, float] = {}
     # A quoted parameter may hold commas and semicolons.
     for item in _QUOTED.sub('""', accept).split(","):
@@ -71,7 +72,7 @@ def _weights(accept: str) -> dict[str, float]:
 
 
 def _weight(name: str, weights: dict[str, float]) -> float:
-    # The most specific range counts, whatever the wider ones say.
+    # The most specific range counts, even if a wider range has a higher weight.
     for media_range in (name, f"{name.partition('/')[0]}/*", "*/*"):
         if media_range in weights:
             return weights[media_range]

@@ -1,4 +1,4 @@
-"""From the bytes of images to the network's outputs."""
+"""Compute the network's outputs from the bytes of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from classifier.serving.health import MonitoredEngine
 
 
 class Pipeline:
-    """Decoding, then the network, each with its own queue: slow decoding blocks no other image."""
+    """Decoding and inference, each with its own queue: slow decoding blocks no other image."""
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Pipeline:
     async def compute(
         self, images: Sequence[bytes | memoryview | RequestError], *, measured: bool
     ) -> list[ImageResult | RequestError]:
-        """Return the result of each JPEG, PNG or WebP, or the error in its place.
+        """Return the result or the error of each JPEG, PNG or WebP, in order.
 
-        May be cancelled. An error in place of an image is returned as it is.
+        May be cancelled. An error among `images` is returned unchanged.
 
         Args:
             images: files' bytes.
@@ -53,7 +53,7 @@ class Pipeline:
         try:
             return await self._compute(image, measured)
         except RequestError as error:
-            # Without its traceback, which would keep the body alive.
+            # Drop the traceback, which would keep the request's body in memory.
             return RequestError(error.code, error.message)
 
     async def _compute(self, image: bytes | memoryview, measured: bool) -> ImageResult:

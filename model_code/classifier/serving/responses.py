@@ -34,21 +34,21 @@ def encode_response(
     """Return the body and the content type of a response.
 
     Args:
-        response_type: what the caller accepts.
-        form: of the request.
-        results: of each image, in order, or the error in its place. Only the JSON response to
-            a single image has its measurements.
-        attributes: which classes and scores; npy and CSV have all classes in the order of the
-            labels, whatever JSON would have.
-        postprocessor: of the network that computed the outputs.
+        response_type: media type that the caller accepts.
+        form: form of the request.
+        results: result or error of each image, in order. Only the JSON response to a single image
+            includes its measurements.
+        attributes: which classes and scores to return; npy and CSV always have all classes in the
+            order of the labels.
+        postprocessor: postprocessor of the network that computed the outputs.
 
     Returns:
-        Body and content type. All probabilities, or logits, are float32: of one image
-        (classes), of instances and lines (images, classes).
+        Body and content type. In npy and CSV, all probabilities or logits as float32: for one image
+        (classes), for instances and lines (images, classes).
 
     Raises:
-        RequestError: the first of `results`, its message with its place. Only in JSON lines does
-            one that is the caller's mistake stand in its line.
+        RequestError: the first error of `results`, with the image's position in its message. In
+            JSON lines, a caller's mistake is not raised but written to the image's line.
         ArithmeticError: an output is not what the manifest says, or not finite.
     """
     if response_type is ResponseType.JSON and form is RequestForm.LINES:
@@ -83,7 +83,7 @@ def _predictions(
 def _scores(
     result: ImageResult, attributes: Attributes, postprocessor: Postprocessor
 ) -> FloatArray:
-    # Of logits too: computing them checks the output.
+    # Also computed for logits, to check the output.
     probabilities = postprocessor.probabilities(result.output)
     return result.output if attributes.logits else probabilities.astype(numpy.float32)
 
@@ -132,7 +132,7 @@ def _encode_lines(
             error = {"code": result.code, "message": result.message}
             lines.append(_json.encode({"error": error}))
         else:
-            # A batch job retries after a 503, and never a line of a 200.
+            # Fail the whole request: a batch job retries after a 503, but not a line of a 200.
             raise _with_place(result, RequestForm.LINES, number)
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -142,7 +142,7 @@ def _encode_json(predictions: Any, postprocessor: Postprocessor, **members: Any)
 
 
 def _encode_csv(table: numpy.typing.NDArray[numpy.float32]) -> bytes:
-    # Nine significant digits tell any two numbers of 32 bit apart.
+    # Nine significant digits represent every 32-bit number exactly.
     line = ",".join(["%.9g"] * table.shape[1]) + "\n"
     return "".join(line % tuple(row) for row in table.tolist()).encode()
 

@@ -39,7 +39,7 @@ from classifier.serving.responses import encode_response
 from classifier.serving.settings import ServerSettings
 
 CUSTOM_ATTRIBUTES_HEADER: Final = "x-amzn-sagemaker-custom-attributes"
-# A slow body takes a place that other requests wait for.
+# Limits how long a slow body occupies a place that other requests wait for.
 BODY_SECONDS: Final = 10.0
 
 _log = logging.getLogger("classifier.serving.server")
@@ -78,7 +78,7 @@ class InferenceServer:
         )
 
     async def ping(self, _request: Request) -> Response:
-        """Return 200 when an image would be classified now, else 503."""
+        """Return 200 if an image could be classified now, else 503."""
         if fault := await self._health.fault():
             return error_response(RequestError("not_healthy", fault))
         return Response()
@@ -133,7 +133,7 @@ class InferenceServer:
         most = self._settings.max_instances
         if is_image_alone(content_type):
             return read_request(content_type, body, max_images=most)
-        # Ten megabytes of JSON take 0.06 to 0.13 s to read, of a form 0.02 to 0.06 s.
+        # In a thread: ten megabytes take 0.06 to 0.13 s as JSON, 0.02 to 0.06 s as a form.
         return await asyncio.to_thread(read_request, content_type, body, max_images=most)
 
     async def _read_body(self, request: Request) -> bytearray:
@@ -142,7 +142,7 @@ class InferenceServer:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in request.stream():
                     body += chunk
-                    # The HTTP server reads and drops the rest, so the sender sees the response.
+                    # The HTTP server then drops the rest, so that the client sees the response.
                     if len(body) > self._settings.max_body_bytes:
                         raise RequestError(
                             "payload_too_large",
@@ -168,7 +168,7 @@ _Result = TypeVar("_Result")
 async def _unless_gone(
     request: Request, work: Coroutine[None, None, _Result], deadline: float
 ) -> _Result:
-    """Await `work`; cancel it when the client is gone or the deadline has passed.
+    """Await `work`, but cancel it if the client disconnects or the deadline passes.
 
     Raises:
         ClientDisconnect: the client closed its connection.
@@ -176,7 +176,7 @@ async def _unless_gone(
     """
     loop = asyncio.get_running_loop()
     working = loop.create_task(work)
-    # The body has been read: the next message can only be that the connection is gone.
+    # The body has been read: the next message can only be the disconnect.
     going = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait(

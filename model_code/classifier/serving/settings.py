@@ -14,11 +14,11 @@ ENGINES: Final = ("openvino", "onnxruntime-cuda")
 PRECISIONS: Final = ("auto", "fp32", "int8")
 DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-# Of a server that was started by hand, from an unpacked artifact.
+# For a server that is started by hand, from an unpacked artifact.
 UNKNOWN_VERSION: Final = "unknown"
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _CPU_LIMIT_FILES: Final = (
-    # Version 2 of control groups, then version 1 in its two files.
+    # First control groups version 2, then version 1, which has two files.
     ("/sys/fs/cgroup/cpu.max",),
     ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
 )
@@ -33,27 +33,27 @@ class ServerSettings:
     """The settings of the server, each from an environment variable.
 
     Attributes:
-        engine: what runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
-        precision: of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is int8 where
-            the artifact has it.
-        decode: `WHIPPET_DECODE`; `fast` lets a JPEG's decoder reduce it on the way.
+        engine: the engine that runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
+        precision: precision of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is
+            int8 if the artifact has it, else fp32.
+        decode: `WHIPPET_DECODE`; `fast` lets the JPEG decoder reduce the image while decoding.
         max_batch: images that a GPU computes together (`WHIPPET_MAX_BATCH`).
-        max_batch_delay_ms: longest wait for others beside a batch that is computed
+        max_batch_delay_ms: longest time that an image waits for others while a batch is computed
             (`WHIPPET_MAX_BATCH_DELAY_MS`).
         worker_count: images that the network computes at the same time on CPU
-            (`WHIPPET_WORKERS`, by default the cores this process may use).
+            (`WHIPPET_WORKERS`, by default the cores that this process may use).
         decode_process_count: images decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
-            default as many as workers, and at least two: one that takes long leaves another free).
+            default `worker_count`, but at least two: one slow image must not block all others).
         queue_length: requests admitted beyond those that the engine holds
             (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
-        deadline_ms: from a request's arrival to its response (`WHIPPET_DEADLINE_MS`, by default a
-            little less than the proxy waits); a request that takes longer gets 503.
+        deadline_ms: longest time from a request's arrival to its response (`WHIPPET_DEADLINE_MS`,
+            by default a little less than the proxy waits); a request that takes longer gets 503.
         max_instances: images in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
-        max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway passes.
+        max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway accepts.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
-            SageMaker kills after 30.
+            SageMaker kills the container after 30 s.
         model_version: the first 12 hexadecimal digits of the sha256 of model.tar.gz, which the
-            archive cannot hold itself (`WHIPPET_MODEL_VERSION`); `unknown` without it.
+            archive itself cannot contain (`WHIPPET_MODEL_VERSION`); by default `unknown`.
         log_level: `LOG_LEVEL`.
     """
 
@@ -77,8 +77,8 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
     """Read the settings from environment variables.
 
     Raises:
-        SettingsError: a variable is not a whole number within its bounds, none of its choices, or
-            no version.
+        SettingsError: a variable is not a whole number within its bounds, not one of its choices,
+            or not a version.
     """
     worker_count = _whole_number(environment, "WHIPPET_WORKERS", usable_cores(), 1, 256)
     return ServerSettings(
@@ -104,7 +104,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
 
 
 def read_port(environment: Mapping[str, str]) -> int:
-    """Return the port that SageMaker names (`SAGEMAKER_BIND_TO_PORT`), or its usual 8080.
+    """Return the port that SageMaker sets (`SAGEMAKER_BIND_TO_PORT`), by default 8080.
 
     Raises:
         SettingsError: not a port.
@@ -150,10 +150,10 @@ def _choice(
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Return the cores that this process may use: its affinity, its container's limit.
+    """Return the number of cores that this process may use, by its affinity and container limit.
 
     Args:
-        root: of the file system that tells the limit.
+        root: root of the file system that has the control group files.
     """
     # macOS has no affinity.
     affinity = getattr(os, "sched_getaffinity", None)
