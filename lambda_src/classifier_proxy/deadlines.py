@@ -6,20 +6,20 @@ from typing import TypeVar
 from classifier_proxy.errors import DeadlineTooShortError
 
 RESPONSE_RESERVE_SECONDS = 1.0
-"""Kept of the remaining time, to check, log and send the response."""
+"""Reserved from the remaining time, to check, log and send the response."""
 
 Result = TypeVar("Result")
 
 
 def check_time_left(remaining_seconds: float, call_seconds: float) -> None:
-    """Check that a call can end, and its response be sent, before the function is stopped.
+    """Check that a call can finish, and its response be sent, before the function is stopped.
 
     Args:
         remaining_seconds: time before the function is stopped.
-        call_seconds: the longest that the call may take.
+        call_seconds: the longest time that the call may take.
 
     Raises:
-        DeadlineTooShortError: it may not end in time.
+        DeadlineTooShortError: the call may not finish in time.
     """
     if remaining_seconds < call_seconds + RESPONSE_RESERVE_SECONDS:
         raise DeadlineTooShortError
@@ -28,8 +28,8 @@ def check_time_left(remaining_seconds: float, call_seconds: float) -> None:
 def call_within(seconds: float, call: Callable[[], Result]) -> Result:
     """Limit the time of a call that has no deadline of its own.
 
-    The call runs in a thread, which cannot be stopped: after a timeout it goes on in the background
-    until its own timeouts or the process end it, and its result is dropped.
+    The call runs in a thread, which cannot be stopped: after a timeout it continues in the
+    background until its own timeout or the end of the process, and its result is discarded.
 
     Args:
         seconds: how long to wait.
@@ -39,7 +39,7 @@ def call_within(seconds: float, call: Callable[[], Result]) -> Result:
         What the call returns.
 
     Raises:
-        TimeoutError: it has not ended in time.
+        TimeoutError: the call has not finished in time.
         Exception: whatever the call raises.
     """
     outcome: Future[Result] = Future()

@@ -24,7 +24,7 @@ def decode_image(encoded: Any) -> bytes:
     Raises:
         InvalidRequestError: it is not a string.
         InvalidBase64Error: it is not base64.
-        PayloadTooLargeError: the image would have too many bytes; it is not decoded.
+        PayloadTooLargeError: the decoded image would have too many bytes.
     """
     if not isinstance(encoded, str):
         raise InvalidRequestError('"image" must be a string of base64.')

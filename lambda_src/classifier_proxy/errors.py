@@ -1,8 +1,8 @@
-"""Every error that the proxy returns; the API's documents are generated from these classes.
+"""All errors that the proxy returns; the API's documents are generated from these classes.
 
-An error that may pass by itself is 503 or 429 with Retry-After, an invalid response of the endpoint
-502, a late one 504. So the container's own 503, for too many requests, stays 503, while every other
-5xx of it becomes 502.
+Errors that may pass without a change are 503 or 429 with Retry-After, invalid responses of the
+endpoint are 502, and late responses 504. The container's own 503 (too many requests) therefore
+stays 503, while every other 5xx of the container becomes 502.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from typing import ClassVar
 class ProxyError(Exception):
     """An error that is returned to the caller.
 
-    Each subclass with a `status` is one error of the API. Its message is public and never carries
-    internal details: those are in the exception it is chained from, which is logged.
+    Each subclass with a `status` is one error of the API. Its message is public and never contains
+    internal details: those are in the chained exception, which is logged.
 
     Args:
-        message: sentence for the caller; None: the class's own.
+        message: sentence for the caller; None: the default of the class.
 
     Attributes:
         status: HTTP status.
         code: snake_case name of the error, for programs.
         message: sentence for people.
-        retry_after_seconds: value of the Retry-After header; None: no such header.
-        members: what the body has beside the error.
+        retry_after_seconds: value of the Retry-After header; None: no header.
+        members: members of the response body besides the error.
     """
 
     status: int
@@ -48,7 +48,7 @@ def error_classes() -> list[type[ProxyError]]:
 
 
 def to_proxy_error(error: Exception) -> ProxyError:
-    """Return the error to respond with: an `InternalError` for anything but a `ProxyError`."""
+    """Return the error to respond with: `InternalError` for all but a `ProxyError`."""
     return error if isinstance(error, ProxyError) else InternalError()
 
 
@@ -206,7 +206,7 @@ class UrlNotAllowedError(RequestError):
     message = 'This API does not fetch images from the host in "url".'
 
 
-# 422 and not 502 or 504: the caller chooses the URL, and must not be able to set off the operator's
+# 422 and not 502 or 504: the caller chooses the URL, and must not be able to trigger the operator's
 # alarm on 5xx.
 class UrlUnreachableError(RequestError):
     """No valid connection or HTTP response from the host of the image's URL."""
@@ -249,8 +249,8 @@ MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
         422: frozenset({"unreadable_image"}),
     }
 )
-"""The container's errors that are passed on: codes by status, as in
-`model_code/classifier/errors.py`. Of any other code only the status and the message are."""
+"""The container's errors that are passed on: error codes by status, as in
+`model_code/classifier/errors.py`. For any other code only the status and the message are passed."""
 
 
 class ModelRejectionError(RequestError):
@@ -258,8 +258,8 @@ class ModelRejectionError(RequestError):
 
     Args:
         status: the container's HTTP status, a key of `MODEL_REJECTIONS`.
-        code: the container's error code; None: it sent none that is documented.
-        message: the container's sentence for the caller; None: it sent none.
+        code: the container's error code; None: no documented code was sent.
+        message: the container's sentence for the caller; None: none was sent.
     """
 
     code = "rejected_by_model"

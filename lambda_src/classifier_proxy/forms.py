@@ -1,4 +1,4 @@
-"""multipart/form-data, parsed by python-multipart. Imported with the first such request."""
+"""multipart/form-data, parsed by python-multipart. Imported only for such a request."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ _MAX_CONTENT_TYPE_CHARACTERS = 1024
 _MAX_FIELD_BYTES = 100
 _MAX_BLANKS = 100
 _EXPECTED = (
-    "Send one file, the image, and nothing beside it but the fields"
+    "Send one file, the image, and no other fields than"
     f" {', '.join(sorted(PARAMETER_NAMES))}; with curl: --form image=@image.jpg."
 )
 _INVALID = (
@@ -23,7 +23,7 @@ _INVALID = (
     f" both. {_EXPECTED}"
 )
 
-# It logs a warning for each malformed body, which the response already reports.
+# The parser logs a warning for each malformed body, which the response already reports.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
@@ -46,8 +46,8 @@ def parse_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
         The file's bytes, and the text of each field by its name, one of `PARAMETER_NAMES`.
 
     Raises:
-        InvalidRequestError: it is not such a form, or has more parts than `MAX_PARTS`, no file,
-            several files, or another field.
+        InvalidRequestError: not such a form, more than `MAX_PARTS` parts, no file, several files,
+            or another field.
     """
     boundary = _boundary(content_type)
     _check_delimiters(b"--" + boundary, body)
@@ -87,13 +87,13 @@ def parse_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
         raise InvalidRequestError(_INVALID) from error
     if not complete:
         raise InvalidRequestError(
-            f"The form ends before its last boundary. Send all of it. {_EXPECTED}"
+            f"The form ends before its last boundary. Send the whole form. {_EXPECTED}"
         )
     return _file_and_fields(parts)
 
 
 def _boundary(content_type: str) -> bytes:
-    # The parser expects Latin-1, which an event need not keep to.
+    # The parser expects Latin-1, but an event may contain any characters.
     header = content_type[:_MAX_CONTENT_TYPE_CHARACTERS].encode("latin-1", errors="replace")
     _, options = parse_options_header(header)
     boundary = options.get(b"boundary", b"")
@@ -106,9 +106,9 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _check_delimiters(delimiter: bytes, body: bytes) -> None:
-    # The parser needs seconds for 4 MiB of what starts like a boundary within a file, and of blanks
-    # after a boundary. No client writes these.
-    # Another may be before the first part.
+    # The parser needs seconds for 4 MiB of text that starts like a boundary within a file, or of
+    # blanks after a boundary. No client writes these.
+    # One more, because a delimiter may precede the first part.
     if body.count(b"\r\n" + delimiter) > MAX_PARTS + 1:
         raise InvalidRequestError(f"The form has more than {MAX_PARTS} parts. {_EXPECTED}")
     if re.search(rb"%s[ \t]{%d}" % (re.escape(delimiter), _MAX_BLANKS), body):
@@ -125,7 +125,7 @@ def _file_and_fields(parts: list[_Part]) -> tuple[bytes, dict[str, str]]:
         if b"filename" in options:
             files.append(content)
         elif name not in PARAMETER_NAMES:
-            raise InvalidRequestError(f"The form has a field that is no file. {_EXPECTED}")
+            raise InvalidRequestError(f"The form has a field that is not supported. {_EXPECTED}")
         elif name in fields:
             raise InvalidRequestError(f"The form has the field {name} more than once. {_EXPECTED}")
         else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Handler = Callable[[Any, Any], dict[str, Any]]
 
 MAX_RESPONSE_CHARACTERS = 6 * 1024 * 1024 - 4096
-"""Lambda returns 6 MB of JSON, in which the body is a string; the rest is for headers."""
+"""Lambda returns 6 MB of JSON, which contains the body as a string; the rest is for headers."""
 
 
 def create_handler(environment: Mapping[str, str], limits: InvokeLimits) -> Handler:
@@ -49,7 +49,7 @@ def create_handler(environment: Mapping[str, str], limits: InvokeLimits) -> Hand
     routes = create_routes(endpoint, fetch_image, health)
     urls_allowed = fetch_image is not None
 
-    # log_event=False also overrules POWERTOOLS_LOGGER_LOG_EVENT: an event holds the caller's image
+    # log_event=False overrides POWERTOOLS_LOGGER_LOG_EVENT: an event contains the caller's image
     # and API key.
     @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
     def handle_event(event: Any, context: "LambdaContext") -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _create_fetch_image(allowed_hosts: Collection[str], telemetry: Telemetry) ->
 
     @cache
     def fetcher() -> "ImageFetcher":
-        # Here, so that only an image by URL waits for this import.
+        # Imported here, so that only an image by URL waits for it.
         from classifier_proxy.image_url.fetch import ImageFetcher
 
         return ImageFetcher(allowed_hosts)
@@ -116,15 +116,15 @@ def _create_fetch_image(allowed_hosts: Collection[str], telemetry: Telemetry) ->
 
 
 def _request_id(event: Any, context: "LambdaContext") -> str:
-    # API Gateway's id, which is also in its access log and its own errors.
+    # API Gateway's request ID, which is also in its access log and its own errors.
     request_context = event.get("requestContext") if isinstance(event, dict) else None
     request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
     return request_id if request_id and isinstance(request_id, str) else context.aws_request_id
 
 
 def _check_length(body: str) -> None:
-    # The runtime writes the body as a JSON string: each quotation mark takes another character.
-    # Most bodies are too short for this to matter.
+    # The runtime writes the body as a JSON string, in which each quotation mark takes two
+    # characters. Most bodies are too short for this to matter.
     if 2 * len(body) > MAX_RESPONSE_CHARACTERS < len(json.dumps(body)):
         raise ResponseTooLargeError
 
@@ -132,7 +132,7 @@ def _check_length(body: str) -> None:
 def _cors_headers(allowed_origin: str, headers: Mapping[str, str]) -> dict[str, str]:
     cors_headers = {"Access-Control-Allow-Origin": allowed_origin}
     if "Retry-After" in headers:
-        # Without it a page of that origin cannot read Retry-After.
+        # Without this header, pages of that origin cannot read Retry-After.
         cors_headers["Access-Control-Expose-Headers"] = "Retry-After"
     return cors_headers
 
@@ -155,6 +155,6 @@ def _response(status: int, body: dict[str, Any], request_id: str) -> dict[str, A
 
 
 handle = create_handler(os.environ, InvokeLimits())
-# What was imported is never garbage. Otherwise the collector scans it during one of the first
-# requests, which takes longer than the rest of that request.
+# Imported modules never become garbage. Without this, the garbage collector scans them during one
+# of the first requests, which takes longer than the rest of that request.
 gc.freeze()

@@ -10,8 +10,8 @@ CACHE_SECONDS = 30.0
 SERVING_STATUSES = frozenset(
     {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 )
-"""The values of DescribeEndpoint's EndpointStatus in which the endpoint serves: during a blue/green
-update the old fleet does, and after a failed rollback a mix of both."""
+"""The values of EndpointStatus (DescribeEndpoint) with which the endpoint serves requests. During a
+blue/green update the old fleet serves; after a failed rollback, instances of both fleets do."""
 
 
 class DescribedEndpoint(Protocol):

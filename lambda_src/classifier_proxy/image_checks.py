@@ -1,4 +1,4 @@
-"""What can be checked of an image without decoding it: its format and, by its header, its size."""
+"""Checks of an image without decoding it: its format, and the size in its header."""
 
 import re
 import struct
@@ -14,25 +14,25 @@ from classifier_proxy.errors import (
 )
 
 MAX_IMAGE_BYTES = 4 * 1024 * 1024
-"""4 MiB: in base64 it still fits the 6 MB of a synchronous invocation of Lambda."""
+"""4 MiB: encoded in base64, this fits the 6 MB of a synchronous invocation of Lambda."""
 
 MAX_PIXELS = 25_000_000
-"""As in the container (`model_code/classifier/image/decoding.py`), where the reason is."""
+"""As in the container; `model_code/classifier/image/decoding.py` has the reason."""
 
 MAX_JPEG_SCANS = 128
-"""As in the container too."""
+"""As in the container."""
 
 MAX_HEADER_PARTS = 1000
-"""Segments or chunks that are read to find the size; real images have tens before it."""
+"""Segments or chunks that are read to find the size; real images have only tens before it."""
 
-# The last of a marker's fill bytes and its kind; 0 is none, there 0xFF stands for itself.
+# A marker: the last of its 0xFF bytes, then its kind. 0xFF 0 is no marker but a literal 0xFF.
 _JPEG_MARKER = re.compile(rb"\xff[^\xff]")
 _JPEG_START_OF_SCAN = 0xDA
 # SOF0 to 15 without DHT, JPG and DAC among them, and DHP, the frame of a hierarchical image.
 _JPEG_FRAMES = {0xDE, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-# All others (RSTn, SOI, EOI, what is reserved) consist of the marker alone.
+# Markers with a length and content; all others (RSTn, SOI, EOI, reserved) are the marker alone.
 _JPEG_SEGMENTS = {*_JPEG_FRAMES, 0xC4, 0xCC, 0xFE, *range(0xDB, 0xF0)}
-# The pattern counts in a fifth of the time of bytes.count.
+# Counting with this pattern takes a fifth of the time of bytes.count.
 _JPEG_SCAN = re.compile(rb"\xff\xda")
 # By color type. Pillow skips pixels, and other headers, before a header of one of these.
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -47,11 +47,11 @@ class ImageSize(NamedTuple):
 
 
 class CheckedImage(NamedTuple):
-    """What is known of an image that passed the checks.
+    """The properties of an image that passed the checks.
 
     Attributes:
         media_type: its true format, "image/jpeg", "image/png" or "image/webp".
-        size: None where its header does not tell; the container decides.
+        size: None if the header does not tell it; the container decides.
     """
 
     media_type: str
@@ -61,13 +61,13 @@ class CheckedImage(NamedTuple):
 def check_image(image: bytes) -> CheckedImage:
     """Check an image without decoding it.
 
-    The bytes decide, not the Content-Type: a JPEG sent as image/png is a JPEG. An image that the
-    container would decode is never refused; where the header leaves a doubt, the image passes.
+    The format is detected from the bytes, not the Content-Type: a JPEG sent as image/png is a JPEG.
+    An image that the container would decode is never rejected; in case of doubt the image passes.
 
     Raises:
-        EmptyBodyError: there is not one byte.
+        EmptyBodyError: the image has no bytes.
         PayloadTooLargeError: more bytes than `MAX_IMAGE_BYTES`.
-        UnsupportedImageError: none of the three formats; the message names the format, if known.
+        UnsupportedImageError: not one of the three formats; the message names the format, if known.
         UnreadableImageError: more scans than `MAX_JPEG_SCANS`, no size, or a side of 0 pixels.
         ImageTooLargeError: more pixels than `MAX_PIXELS`.
     """
@@ -86,7 +86,7 @@ def check_image(image: bytes) -> CheckedImage:
 
 
 def check_byte_count(count: int) -> None:
-    """Raise PayloadTooLargeError where an image has more bytes than `MAX_IMAGE_BYTES`."""
+    """Raise PayloadTooLargeError if an image has more bytes than `MAX_IMAGE_BYTES`."""
     if count > MAX_IMAGE_BYTES:
         raise PayloadTooLargeError(
             f"The image has {count} bytes; at most {MAX_IMAGE_BYTES} (4 MiB) are accepted."
@@ -110,7 +110,7 @@ def _media_type(image: bytes) -> str | None:
 
 
 def _describe_unsupported(body: bytes) -> str | None:
-    # Here, so that only another format waits for this import.
+    # Imported here, so that only an unsupported format waits for it.
     from classifier_proxy.unsupported_bodies import describe
 
     return describe(body)
@@ -128,13 +128,13 @@ def _check_pixels(size: ImageSize) -> None:
 
 
 def _has_too_many_scans(image: bytes) -> bool:
-    # Those of a thumbnail count too, as in the container.
+    # A thumbnail's scans count too, as in the container.
     return next(islice(_JPEG_SCAN.finditer(image), MAX_JPEG_SCANS, None), None) is not None
 
 
-# The sizes are read as Pillow does, which decides in the container: of several sizes the last one
-# before the pixels counts, odd orders and junk are skipped, and nothing inside a segment is read,
-# such as the thumbnail of EXIF data. None: a decoder may find a size where these do not look.
+# The sizes are read as by Pillow, which the container uses: the last size before the pixels counts,
+# odd orders and junk are skipped, and nothing inside a segment is read (such as an EXIF thumbnail).
+# None: these functions found no size, but a decoder may find one.
 
 
 def _jpeg_size(image: bytes) -> ImageSize | None:
@@ -168,7 +168,7 @@ def _png_size(image: bytes) -> ImageSize | None:
             if depth not in _PNG_DEPTHS.get(color_type, ()):
                 return None
             size = ImageSize(width, height)
-        # Besides its content a chunk has its length, its kind and a checksum.
+        # Besides its content a chunk has a length, a kind and a checksum.
         position += 12 + int.from_bytes(image[position : position + 4], "big")
     return None
 
@@ -177,7 +177,7 @@ def _webp_size(image: bytes) -> ImageSize | None:
     [kind] = _unpack("4s", image, 12)
     if kind == b"VP8 ":
         start_code, width, height = _unpack("<3sHH", image, 23)
-        # The two highest bits of each scale the image on a screen.
+        # The two highest bits of each are only a scale for displaying the image.
         size = ImageSize(width & 0x3FFF, height & 0x3FFF)
         return size if start_code == b"\x9d\x01\x2a" else None
     if kind == b"VP8L":

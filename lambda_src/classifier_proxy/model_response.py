@@ -13,20 +13,20 @@ from classifier_proxy.parameters import Parameters
 MAX_MESSAGE_CHARACTERS = 500
 
 MAX_BY_MEASUREMENT = {"entropy": 20.0, "brightness": 1.0, "sharpness": 1.0}
-"""The container's measurements of an image and its prediction, each from 0. Entropy is in nats, at
-most the logarithm of the number of classes: 20 is that of more than 400 million."""
+"""Maximum of each of the container's measurements; the minimum is 0. Entropy is in nats, and at
+most the logarithm of the number of classes: 20 means more than 400 million classes."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """The body of a 200, and what is only logged and counted.
+    """The body of a 200, and data that is only logged and counted.
 
     Attributes:
         body: JSON object.
         measurements: value by name, of `MAX_BY_MEASUREMENT`.
         invalid_measurements: names of the measurements that were dropped.
-        top_prediction: of the predictions in the body, the one with the highest score.
-        top_probability: its probability; None where the logits of only some classes are known.
+        top_prediction: the prediction in the body with the highest score.
+        top_probability: its probability; None if the logits of only some classes are known.
     """
 
     body: dict[str, Any]
@@ -39,7 +39,7 @@ class Response:
 def parse_classification(raw: bytes, parameters: Parameters) -> Response:
     """Check the container's response and keep its documented members.
 
-    SageMaker passes on any 200, so a proxy's HTML page or an empty body looks like success.
+    SageMaker passes on any 200: an HTML page of a proxy or an empty body would look like success.
 
     Args:
         raw: the body of the endpoint's response.
@@ -47,11 +47,11 @@ def parse_classification(raw: bytes, parameters: Parameters) -> Response:
 
     Returns:
         `{"predictions": [{"label", "index", "probability"}, ...], "model": {"name", "version"}}`,
-        with "logit" in place of "probability" where logits were requested, and the valid
-        measurements: an invalid one fails no request.
+        with "logit" instead of "probability" if logits were requested, and the valid measurements.
+        An invalid measurement does not fail the request.
 
     Raises:
-        InvalidEndpointResponseError: it is anything else; chained from the reason.
+        InvalidEndpointResponseError: any other response; chained from the reason.
     """
     score = "logit" if parameters.scores == "logits" else "probability"
     try:
@@ -73,14 +73,14 @@ def parse_classification(raw: bytes, parameters: Parameters) -> Response:
 
 
 def parse_measurements(value: Any) -> tuple[dict[str, float], list[str]]:
-    """Keep the valid measurements: an implausible one would raise a false alarm.
+    """Keep only valid measurements: an implausible one would raise a false alarm.
 
     Args:
         value: the container's measurements by name.
 
     Returns:
-        The valid ones by name, and the names of the invalid ones; where `value` is not an object,
-        all names.
+        The valid ones by name, and the names of the invalid ones: all names if `value` is not an
+        object.
     """
     if not isinstance(value, dict):
         return {}, list(MAX_BY_MEASUREMENT)
@@ -90,15 +90,15 @@ def parse_measurements(value: Any) -> tuple[dict[str, float], list[str]]:
 
 
 def parse_rejection(status: int, raw: str) -> ModelRejectionError:
-    """Read why the container rejected a request.
+    """Read the reason why the container rejected a request.
 
     Args:
         status: the container's HTTP status, a key of `MODEL_REJECTIONS`.
         raw: the container's body, `{"code", "message"}` by its contract.
 
     Returns:
-        The error to raise, with the container's message, cut to `MAX_MESSAGE_CHARACTERS`, and its
-        code; with the general ones of the class where they are not as documented.
+        The error to raise, with the container's code and its message, cut to
+        `MAX_MESSAGE_CHARACTERS`; with the defaults of the class if these are not as documented.
     """
     try:
         document = json.loads(raw)
@@ -121,7 +121,7 @@ def _parse_prediction(value: Any, score: str) -> dict[str, Any]:
 
 
 def _check_classes(indices: list[int], parameters: Parameters) -> None:
-    """Raise ValueError where these are not the classes that were requested."""
+    """Raise ValueError if these are not the requested classes."""
     if not indices:
         raise ValueError("there are no predictions")
     if isinstance(parameters.top_k, int) and len(indices) > parameters.top_k:
@@ -142,12 +142,12 @@ def _top_probability(
         return probability
     if not parameters.lists_all_classes:
         return None
-    # The softmax's maximum: exp(top - top) over the sum.
+    # The softmax of the largest logit: exp(top - top) = 1 divided by the sum.
     return 1 / math.fsum(math.exp(each["logit"] - top["logit"]) for each in predictions)
 
 
 def _is_plausible(name: str, number: Any) -> bool:
-    # A NaN is within no bounds; a boolean is a number to Python.
+    # NaN is never within bounds; Python counts booleans as numbers.
     return type(number) in (int, float) and 0 <= number <= MAX_BY_MEASUREMENT[name]
 
 

@@ -11,10 +11,10 @@ from classifier_proxy.errors import (
 )
 
 MAX_TOP_K = 999_999_999
-"""Larger numbers are cut to it: no model has as many classes, so both return all of them."""
+"""Larger numbers are reduced to this: no model has that many classes, so both return them all."""
 
 MANY_CLASSES = 1000
-"""A response with fewer is small: 100 KB with long labels."""
+"""A response with fewer classes than this is small: 100 KB with long labels."""
 
 ALL = "all"
 ORDERS = ("score", "class")
@@ -23,12 +23,12 @@ SCORES = ("probabilities", "logits")
 
 @dataclass(frozen=True)
 class Parameters:
-    """Which predictions the response lists; the same names in a query, in JSON and in a form.
+    """The predictions to return; the same names in a query, in JSON and in a form.
 
     Attributes:
-        top_k: how many classes; `ALL` for every one; None: the container's default.
-        order: one of `ORDERS`: the best first, or every class in the order of the labels.
-        scores: one of `SCORES`.
+            top_k: number of classes; `ALL` for every class; None: the container's default.
+            order: one of `ORDERS`: highest score first, or every class in the order of the labels.
+            scores: one of `SCORES`.
     """
 
     top_k: int | str | None = None
@@ -58,8 +58,8 @@ def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, A
         members: value by name, from the JSON body, the form or the event; others are ignored.
 
     Raises:
-        InvalidTopKError: `top_k` is not one whole number from 1, or `ALL`.
-        InvalidOrderError: `order` is not one of `ORDERS`, or is "class" beside `top_k`.
+        InvalidTopKError: `top_k` is neither one whole number from 1 nor `ALL`.
+        InvalidOrderError: `order` is not one of `ORDERS`, or is "class" together with `top_k`.
         InvalidScoresError: `scores` is not one of `SCORES`.
         InvalidRequestError: the query has an unknown parameter.
     """
@@ -81,7 +81,7 @@ def parse_parameters(query: Mapping[str, Sequence[str]], members: Mapping[str, A
         ),
     )
     if parameters.order == "class" and parameters.top_k is not None:
-        raise InvalidOrderError("order=class lists every class; leave top_k out, or order.")
+        raise InvalidOrderError("order=class lists every class; send order or top_k, not both.")
     return parameters
 
 
@@ -91,7 +91,7 @@ def _value(
     members: Mapping[str, Any],
     error: type[InvalidTopKError | InvalidOrderError | InvalidScoresError],
 ) -> tuple[Any, ...]:
-    """Return the value in a tuple, or an empty one: None is a value, an invalid one."""
+    """Return a tuple with the value, or an empty tuple: None itself is an (invalid) value."""
     values = (*query.get(name, ()), *([members[name]] if name in members else []))
     if len(values) > 1:
         raise error(
@@ -111,7 +111,7 @@ def _parse_top_k(value: Any) -> int | str:
             f'top_k must be a whole number from 1, or "{ALL}"; above the model\'s number of classes'
             " it returns all of them."
         )
-    # Counted first, because Python refuses to convert thousands of digits.
+    # The digits are counted first, because Python refuses to convert thousands of them.
     is_larger = len(number[1]) > len(str(MAX_TOP_K))
     return MAX_TOP_K if is_larger else int(number[1])
 

@@ -14,7 +14,7 @@ class Endpoint(Protocol):
 
     @property
     def max_invoke_seconds(self) -> float:
-        """Upper bound of the duration of `invoke`, all attempts included."""
+        """Upper bound of the duration of `invoke`, including all attempts."""
 
     def invoke(self, request: ClassificationRequest) -> bytes:
         """Classify one image.
@@ -24,7 +24,7 @@ class Endpoint(Protocol):
 
         Raises:
             ModelRejectionError: the model's container rejected the request.
-            EndpointError: one of its subclasses; the request was valid.
+            EndpointError: one of its subclasses; the request was valid but could not be served.
         """
 
 
@@ -39,8 +39,8 @@ def create_routes(endpoint: Endpoint, fetch_image: FetchImage | None, health: He
 
     Args:
         endpoint: classifies the images.
-        fetch_image: fetches an image by URL; None: such requests are refused.
-        health: of the endpoint.
+        fetch_image: fetches an image by URL; None: such requests are rejected.
+        health: health of the endpoint.
     """
 
     def predict(event: ApiEvent, remaining_seconds: RemainingSeconds) -> Response:
@@ -75,14 +75,14 @@ def parse_event(event: Any, *, urls_allowed: bool = False) -> ApiEvent:
     """Parse an event as Lambda passes it.
 
     Args:
-        event: an API Gateway REST proxy event or, of a direct invocation, an object with the
-            members of a JSON body, `image` or `url` among them. A caller with permission to
-            invoke the function can send anything else.
-        urls_allowed: whether this deployment fetches images by URL; the refusal then names `url`.
+        event: an API Gateway REST proxy event or, for a direct invocation, an object with the
+            members of a JSON body, including `image` or `url`. A caller with permission to invoke
+            the function can also send anything else.
+        urls_allowed: whether this deployment fetches images by URL; error messages then mention it.
 
     Raises:
-        InvalidRequestError: it is neither.
-        InvalidBase64Error: the body is not the base64 that the event says it is.
+        InvalidRequestError: the event has neither form.
+        InvalidBase64Error: the body is not base64, although the event says so.
     """
     if not isinstance(event, dict):
         raise InvalidRequestError(_expected_events(urls_allowed=urls_allowed))
@@ -122,11 +122,11 @@ def _is_dict_of(kind: Any, value: Any) -> bool:
 
 
 def _decode_body(text: str, *, is_base64: bool) -> bytes:
-    # API Gateway encodes the body of each binary media type, and so of an image.
+    # API Gateway encodes the body of each binary media type, including images, in base64.
     if not is_base64:
-        # A lone surrogate is not valid text; the checks of the bytes report it.
+        # A lone surrogate is not valid text; the later checks of the bytes report it.
         return text.encode(errors="surrogatepass")
     try:
         return base64.b64decode(text)
     except ValueError as error:
-        raise InvalidBase64Error("The body is not the base64 that the event says it is.") from error
+        raise InvalidBase64Error("The body is not base64, but isBase64Encoded is true.") from error

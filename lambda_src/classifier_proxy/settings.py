@@ -9,7 +9,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
-    """An environment variable of the function is missing or has a value that cannot be used."""
+    """An environment variable of the function is missing or invalid."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Settings:
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of the log and dimension of the metrics.
         metrics_namespace: CloudWatch namespace of the metrics.
-        cors_allowed_origin: the origin whose pages may read the responses; None: the API's own.
+        cors_allowed_origin: the origin whose pages may read responses; None: only the API's own.
         url_allowed_hosts: hosts to fetch images from, `*.` before a name for every name below it;
             empty: images by URL are refused.
     """
@@ -35,7 +35,7 @@ class Settings:
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Read and check the settings. The function does it when it starts.
+    """Read and check the settings. The function does this when it starts.
 
     Args:
         environment: the process's environment variables.
@@ -44,7 +44,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         SettingsError: names the variable, its value and what is expected.
     """
     return Settings(
-        # The pattern is SageMaker's own, of CreateEndpoint's EndpointName.
+        # The pattern of EndpointName in SageMaker's CreateEndpoint.
         endpoint_name=_read(
             environment,
             "ENDPOINT_NAME",
@@ -58,7 +58,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             r"[a-zA-Z0-9_.-]{1,100}",
             "up to 100 letters, digits, dots, hyphens and underscores",
         ),
-        # The pattern is CloudWatch's own, of PutMetricData's Namespace.
+        # The pattern of Namespace in CloudWatch's PutMetricData.
         metrics_namespace=_read(
             environment,
             "POWERTOOLS_METRICS_NAMESPACE",
@@ -82,14 +82,14 @@ def _read_cors_allowed_origin(environment: Mapping[str, str]) -> str | None:
 
 
 def _read_url_allowed_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
-    # CloudFormation keeps an empty variable; it means the same as a missing one.
+    # CloudFormation keeps an empty variable; empty means the same as missing.
     if not environment.get("URL_ALLOWED_HOSTS"):
         return ()
     hosts = _read(
         environment,
         "URL_ALLOWED_HOSTS",
         rf"{_ALLOWED_HOST}(,{_ALLOWED_HOST})*",
-        "names of hosts in lower case with commas between, each of two labels or more,"
+        "comma-separated host names in lower case, each of at least two labels,"
         " such as images.example.com or *.example.com",
     )
     return tuple(hosts.split(","))

@@ -1,4 +1,4 @@
-"""Names the format of a body that is not a supported image. Imported with the first of them."""
+"""Names the format of a body that is not a supported image. Imported only for such a body."""
 
 import re
 
@@ -17,8 +17,8 @@ _STARTS = {
     b"\x1f\x8b": "The body is compressed with gzip. Send the image uncompressed.",
     b"%PDF": "The body is a PDF document. Export the page or the image as JPEG, PNG or WebP.",
     b"PK\x03\x04": "The body is a ZIP archive. Send one image, uncompressed.",
-    b"\x89PNG": "The PNG's first bytes are damaged, as by a transfer as text. Send the file's bytes"
-    " unchanged; with curl use --data-binary, not --data.",
+    b"\x89PNG": "The PNG's first bytes are damaged, probably by a transfer as text. Send the file's"
+    " bytes unchanged; with curl use --data-binary, not --data.",
     "\ufffd".encode(): "The body was converted to text on its way. Send the image's bytes with its"
     " own Content-Type, such as image/jpeg, in lower case.",
     b"data:": "The body is a data: URL. Send the image's bytes themselves, or application/json with"
@@ -52,12 +52,12 @@ def describe(body: bytes) -> str | None:
     """Return a sentence that names the format of a body and what to do; None if it is unknown.
 
     Args:
-        body: of none of the supported formats; only the first 1,024 bytes are read.
+        body: a body of none of the supported formats; only the first 1,024 bytes are read.
     """
     start = body[:_MAX_BYTES_READ]
     if start[4:8] == b"ftyp":
         return _iso_image(start)
-    # Two letters alone might be a word; the four bytes of zeros are reserved.
+    # The two letters alone might begin a text; the four reserved bytes are zero.
     if start.startswith(b"BM") and start[6:10] == bytes(4):
         return _BMP
     for magic, sentence in _STARTS.items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 0.4
 READ_TIMEOUT_SECONDS = 0.8
 MAX_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-"""With the creation of the client, which happens once, a health check ends within 2 s."""
+"""Keeps a health check within 2 s, including the client's creation, which happens once."""
 
 
 class SageMakerEndpointStatus:

@@ -14,7 +14,7 @@ from classifier_proxy import errors
 from classifier_proxy.model_response import parse_rejection
 
 OVERLOADED_STATUS = 503
-"""The container's status, by its contract, when its queue is full."""
+"""The status that the container returns by its contract when its queue is full."""
 
 _ERROR_BY_CODE: dict[str, type[errors.EndpointError]] = {
     "ModelNotReadyException": errors.ModelNotReadyError,

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from classifier_proxy.requests import ClassificationRequest
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024
-"""What Lambda returns at most. 21,000 classes need 2 MB."""
+"""The maximum size that Lambda returns. 21,000 classes need 2 MB."""
 
 MAX_BACKOFF_SECONDS = 1.0
-"""How long botocore's `standard` mode waits at most before a second attempt (throttling: a random
-part of 1 s; otherwise of 0.05 s; `botocore.retries.standard.ExponentialBackoff`)."""
+"""The longest time that botocore's `standard` mode waits before a second attempt: a random part of
+1 s after throttling, otherwise of 0.05 s (`botocore.retries.standard.ExponentialBackoff`)."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class InvokeLimits:
     API Gateway waits 29 s and the function has 27 s; two attempts of 9 s take at most 19 of these.
 
     Attributes:
-        connect_timeout_seconds: to open a connection.
-        read_timeout_seconds: between two parts of a response.
-        attempts: in all, the first included.
+        connect_timeout_seconds: timeout to open a connection.
+        read_timeout_seconds: timeout between two parts of a response.
+        attempts: number of attempts, including the first.
     """
 
     connect_timeout_seconds: float = 1.0
@@ -45,9 +45,10 @@ class InvokeLimits:
 
     @property
     def max_invoke_seconds(self) -> float:
-        """Duration when every attempt times out, with the longest waits between them.
+        """Maximum duration: every attempt times out, with the longest waits between attempts.
 
-        An invocation is given up then, as the read timeout starts again with each byte received.
+        An invocation is stopped after this time, because each received byte restarts the read
+        timeout.
         """
         attempt_seconds = self.connect_timeout_seconds + self.read_timeout_seconds
         return self.attempts * attempt_seconds + (self.attempts - 1) * MAX_BACKOFF_SECONDS
@@ -64,15 +65,15 @@ class SageMakerEndpoint:
             Config(
                 connect_timeout=limits.connect_timeout_seconds,
                 read_timeout=limits.read_timeout_seconds,
-                # `standard` does not retry ModelError and ModelNotReady, and retries little when
-                # most calls fail: no additional load on a failing model.
+                # `standard` does not retry ModelError and ModelNotReady, and hardly retries when
+                # most calls fail, so a failing model gets no additional load.
                 retries={"mode": "standard", "total_max_attempts": limits.attempts},
             ),
         )
 
     @property
     def max_invoke_seconds(self) -> float:
-        """As of the limits."""
+        """See `InvokeLimits.max_invoke_seconds`."""
         return self._limits.max_invoke_seconds
 
     def invoke(self, request: ClassificationRequest) -> bytes:
@@ -80,7 +81,7 @@ class SageMakerEndpoint:
 
         Raises:
             ModelRejectionError: the model's container rejected the request.
-            ResponseTooLargeError: more than `MAX_RESPONSE_BYTES`, and many classes were requested.
+            ResponseTooLargeError: more than `MAX_RESPONSE_BYTES` for a request of many classes.
             EndpointError: one of its subclasses, chained from the SDK's error.
         """
         try:
@@ -92,7 +93,7 @@ class SageMakerEndpoint:
         except BotoCoreError as error:
             raise from_transport_error(error) from error
         except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
-            # botocore's parsers raise these for an error response that is not the service's.
+            # botocore's parsers raise these if an error response is not from the service.
             raise errors.InvalidEndpointResponseError from error
         if len(body) > MAX_RESPONSE_BYTES:
             if request.parameters.requests_many_classes:
@@ -112,7 +113,7 @@ class SageMakerEndpoint:
 
 
 def _custom_attributes(parameters: Parameters) -> str:
-    """Return the container's options that are not its defaults."""
+    """Return the options for the container that differ from its defaults."""
     options = {"measurements": "true"}
     if parameters.top_k is not None:
         options["top_k"] = str(parameters.top_k)

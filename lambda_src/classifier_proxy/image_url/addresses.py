@@ -1,7 +1,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-# Not public, though `is_global` is true for them in some Python version since 3.11.2. IANA's
-# special-purpose registries, as of 2026.
+# Not public, although `is_global` is true for them in some Python versions since 3.11.2. From
+# IANA's special-purpose registries, as of 2026.
 _NOT_PUBLIC_IPV4 = tuple(
     IPv4Network(network)
     for network in (
@@ -23,10 +23,11 @@ _NOT_PUBLIC_IPV6 = tuple(
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether an address is on the public internet, and not on the function's own network.
+    """Return whether an address is on the public internet, not on a private or local network.
 
-    Of IPv6 only global unicast is: that leaves out loopback, link-local, site-local, unique local
-    and multicast addresses and those that hold an IPv4 address (mapped, compatible, NAT64).
+    For IPv6, only global unicast is public: that excludes loopback, link-local, site-local, unique
+    local and multicast addresses, and those that contain an IPv4 address (mapped, compatible,
+    NAT64).
     """
     if not address.is_global:
         return False

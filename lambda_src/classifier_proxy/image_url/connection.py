@@ -15,24 +15,24 @@ _MAX_RESPONSE_BYTES = 2 * MAX_IMAGE_BYTES
 
 
 class _BoundedSocket(ssl.SSLSocket):
-    """A TLS connection with a deadline, however slowly bytes arrive, and a maximum length.
+    """A TLS connection with a deadline for all bytes together, and a maximum length.
 
-    Without the length, http.client reads into memory without end when a chunk's size is -1.
+    Without the maximum, http.client would read without limit if a chunk's size is -1.
 
     Attributes:
-        deadline: when reading ends, by `time.monotonic`.
-        bytes_left: how much may still be read.
+        deadline: the time at which reading ends, by `time.monotonic`.
+        bytes_left: number of bytes that may still be read.
     """
 
     deadline: float
     bytes_left = _MAX_RESPONSE_BYTES
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Receive as `SSLSocket` does; the file of `makefile` calls it too.
+        """Receive as `SSLSocket` does; the file object of `makefile` calls this method too.
 
         Raises:
             TimeoutError: the deadline has passed.
-            PayloadTooLargeError: more bytes than any accepted image with its headers has.
+            PayloadTooLargeError: more bytes than any accepted image with its headers.
         """
         self.settimeout(_seconds_until(self.deadline))
         count = super().recv_into(buffer, nbytes, flags)
@@ -57,22 +57,22 @@ def open_connection(
     The host is not resolved again, so changing its address after the check has no effect.
 
     Args:
-        host: the host's name, which the server's certificate must be for.
+        host: the host's name, which the server's certificate must match.
         port: the server's port.
         tls: the certificate authorities to trust.
         is_public: returns whether connecting to an address is allowed.
-        deadline: when to give up, by `time.monotonic`.
+        deadline: the time at which to give up, by `time.monotonic`.
 
     Returns:
-        The connection, which has the same deadline, for the caller to close.
+        The connection, which has the same deadline; the caller must close it.
 
     Raises:
-        UrlNotAllowedError: one of the addresses may not be connected to; none was.
+        UrlNotAllowedError: one of the addresses is not allowed; no connection was made.
         TimeoutError: the deadline has passed.
         OSError: the name has no address, or no connection with a valid certificate can be made.
     """
     targets = _look_up(host, port, deadline)
-    # All must be public: a name that has both kinds is an attack or a mistake.
+    # All must be public: a name with public and private addresses is an attack or a mistake.
     if not all(is_public(ip_address(target.socket_address[0])) for target in targets):
         raise UrlNotAllowedError('The host in "url" is not on the public internet.')
     tls.sslsocket_class = _BoundedSocket
@@ -94,7 +94,7 @@ def _connect(targets: list[_Target], deadline: float) -> socket.socket:
     failure = OSError("the name has no address")
     for number, target in enumerate(targets):
         try:
-            # A share of the time for each: the network of the first may drop every packet.
+            # Divide the time among the addresses: the first one's network may drop every packet.
             return _connect_to(target, _seconds_until(deadline) / (len(targets) - number))
         except OSError as error:
             failure = error

@@ -11,8 +11,8 @@ from classifier_proxy.image_url.url import ImageUrl, parse_image_url
 
 HTTPS_PORT = 443
 FETCH_SECONDS = 5.0
-"""From the DNS query to the last byte. With the 19 s of two attempts of the endpoint it fits into
-the 27 s of the function."""
+"""From the DNS query to the last byte. Together with the 19 s of two attempts to invoke the
+endpoint, it fits the 27 s of the function."""
 
 _HEADERS = {
     "User-Agent": "whippet",  # many hosts refuse requests without it
@@ -25,14 +25,14 @@ _HEADERS = {
 class ImageFetcher:
     """Fetches images over https, only from allowed hosts at public addresses.
 
-    Redirects are not followed, proxies of the environment are not used, no credentials are sent.
+    Redirects are not followed, the environment's proxies are not used, no credentials are sent.
 
     Args:
-        allowed_hosts: names, and `*.` before a name for every name below it.
+        allowed_hosts: host names; `*.` before a name allows every name below it.
         tls: the certificate authorities to trust; None: those of the system.
         is_public: returns whether connecting to an address is allowed.
         port: the servers' port.
-        seconds: how long a fetch may take in all.
+        seconds: the longest time that a fetch may take in total.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class ImageFetcher:
             The body, at least 1 and at most `MAX_IMAGE_BYTES` bytes, unchecked.
 
         Raises:
-            RequestError: one of its subclasses; none repeats the URL, whose query may be secret.
+            RequestError: one of its subclasses; the message never contains the URL, whose query may
+                be secret.
         """
         deadline = time.monotonic() + self._seconds
         image_url = parse_image_url(url, self._allowed_hosts)
@@ -81,7 +82,7 @@ class ImageFetcher:
 
 
 def _get(connection: ssl.SSLSocket, image_url: ImageUrl) -> bytes:
-    # With a connection given, http.client resolves nothing; the name is for the Host header.
+    # With an open connection, http.client resolves no name; it is used for the Host header.
     http = HTTPConnection(image_url.host)
     http.sock = connection
     http.request("GET", image_url.target, headers=_HEADERS)
@@ -89,7 +90,7 @@ def _get(connection: ssl.SSLSocket, image_url: ImageUrl) -> bytes:
         if 300 <= response.status < 400:
             raise errors.UrlFailedError(
                 f'The host in "url" responded with {response.status}, a redirect, which is not'
-                " followed; send the address that it leads to."
+                " followed; send the final address."
             )
         if response.status != 200:
             raise errors.UrlFailedError(

@@ -7,13 +7,13 @@ from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
 MAX_URL_CHARACTERS = 2048
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# No other name can be mistaken for an address: every way to write one (0x7f.1, 2130706433, [::1])
-# has a single label, or ends in a label that starts with a digit, or has other characters.
+# A name of this form cannot be an IP address: every form of an address (0x7f.1, 2130706433, [::1])
+# has a single label, has a last label that starts with a digit, or has other characters.
 HOST_NAME_PATTERN = rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?"
-"""A host's name of two labels or more whose last starts with a letter, in lower case and ASCII."""
+"""A host name of at least two labels, the last of which starts with a letter; lower-case ASCII."""
 
-# RFC 3986, without what no image needs and what parsers disagree about: user names, other ports,
-# fragments, backslashes, blanks, whatever is not ASCII.
+# RFC 3986, without the parts that no image needs or that parsers treat differently: user names,
+# other ports, fragments, backslashes, blanks, non-ASCII characters.
 _URL_PATTERN = (
     rf"https://(?P<host>{HOST_NAME_PATTERN})(?::443)?"
     r"(?P<target>[/?](?:[a-z0-9._~!$&'()*+,;=:@/?-]|%[0-9a-f]{2})*)?"
@@ -34,14 +34,14 @@ class ImageUrl:
 
 
 def parse_image_url(url: str, allowed_hosts: Collection[str]) -> ImageUrl:
-    """Parse a URL by a narrow grammar, which leaves nothing for parsers to disagree about.
+    """Parse a URL by a narrow grammar that all parsers interpret in the same way.
 
     Args:
         url: as the caller sent it.
-        allowed_hosts: names, and `*.` before a name for every name below it.
+        allowed_hosts: host names; `*.` before a name allows every name below it.
 
     Returns:
-        The parts that vary; the scheme is https, the port 443.
+        The host and the target; the scheme is always https and the port 443.
 
     Raises:
         InvalidUrlError: it does not match the grammar.
@@ -49,7 +49,7 @@ def parse_image_url(url: str, allowed_hosts: Collection[str]) -> ImageUrl:
     """
     if len(url) > MAX_URL_CHARACTERS:
         raise InvalidUrlError
-    # ASCII, or the Kelvin sign would pass for a k and the long s for an s.
+    # ASCII only: otherwise the Kelvin sign would match k, and the long s would match s.
     parts = re.fullmatch(_URL_PATTERN, url, re.ASCII | re.IGNORECASE)
     if parts is None or len(parts["host"]) > 253:
         raise InvalidUrlError

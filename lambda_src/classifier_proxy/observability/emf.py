@@ -9,7 +9,7 @@ class MetricLine:
     """The metrics of one request as one log line of CloudWatch's embedded metric format.
 
     CloudWatch bills each combination of a metric's name and dimension values, so each metric has
-    only the dimensions that it needs. Powertools' Metrics support one set of dimensions a line.
+    only the dimensions that it needs. Powertools' Metrics supports one set of dimensions a line.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -24,7 +24,7 @@ class MetricLine:
             name: the metric's name.
             value: its value in `unit`.
             unit: one of CloudWatch's units.
-            dimensions: value by name; a name has one value in the whole line. Characters that
+            dimensions: value by name; a name has the same value in the whole line. Characters that
                 CloudWatch does not accept are escaped.
         """
         self._units.setdefault(tuple(dimensions), {})[name] = unit
@@ -32,7 +32,7 @@ class MetricLine:
         self._members[name] = value
 
     def render(self, timestamp_ms: int) -> str | None:
-        """Return the line as JSON, or None where nothing was added.
+        """Return the line as JSON, or None if no metric was added.
 
         Args:
             timestamp_ms: milliseconds since 1970.
@@ -52,7 +52,7 @@ class MetricLine:
 
 
 def _dimension_value(text: str) -> str:
-    # "Dimension" of CloudWatch's API reference: printable ASCII, not blank. A label may be any
-    # text, and CloudWatch drops a line with an invalid value as a whole.
+    # "Dimension" in CloudWatch's API reference: printable ASCII, not blank. A label may be any
+    # text, and CloudWatch drops the whole line if one value is invalid.
     escaped = text.encode("unicode_escape").decode()[:_MAX_DIMENSION_CHARACTERS]
     return escaped if escaped.strip() else "(blank)"

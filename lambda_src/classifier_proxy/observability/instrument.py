@@ -9,7 +9,7 @@ from classifier_proxy.routes import Endpoint
 
 
 class InstrumentedEndpoint:
-    """An endpoint whose invocations are measured and traced, failed ones too; a `routes.Endpoint`.
+    """A `routes.Endpoint` that measures and traces all invocations, including failed ones.
 
     Args:
         endpoint: the endpoint to invoke.
@@ -24,7 +24,7 @@ class InstrumentedEndpoint:
 
     @property
     def max_invoke_seconds(self) -> float:
-        """As of the endpoint."""
+        """See `Endpoint.max_invoke_seconds`."""
         return self._endpoint.max_invoke_seconds
 
     def invoke(self, request: ClassificationRequest) -> bytes:
@@ -38,9 +38,9 @@ class InstrumentedEndpoint:
 
 
 def measure_fetches(fetch_image: FetchImage, telemetry: Telemetry) -> FetchImage:
-    """Measure each fetch of an image by URL, failed ones too.
+    """Measure each fetch of an image by URL, including failed ones.
 
-    A URL that is refused is not measured: its 0 ms would lower the average of the real fetches.
+    A rejected URL is not measured: its 0 ms would lower the average of the real fetches.
     """
 
     def fetch(url: str) -> bytes:

@@ -17,7 +17,7 @@ from classifier_proxy.settings import Settings
 
 MAX_NAMED_CLASSES = 20
 """A predicted class has its own metric only below this index; all others count as "other". Each
-class costs a metric, and one of many environments cannot know which classes are frequent."""
+class costs one metric, and the function cannot know which classes are frequent."""
 
 METRIC_BY_MEASUREMENT = {
     "entropy": "PredictionEntropy",
