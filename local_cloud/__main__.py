@@ -76,7 +76,7 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
     options = StartOptions(
         place=place,
         assembly=arguments.assembly.absolute(),
-        # Not resolved: Python finds its environment by the folder of the link, not of its target.
+        # Not resolved: Python finds its environment by the folder of the symlink, not its target.
         serving_python=arguments.serving_python.absolute(),
         port=arguments.port,
         public_port=arguments.public_port,

@@ -31,7 +31,7 @@ def write_certificate(certificate: Path, private_key: Path) -> None:
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        # Not a certificate authority: trusting it trusts this one server only.
+        # Not a certificate authority: clients that trust it trust only this server.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())

@@ -25,10 +25,10 @@ class ResourceHandler:
     """Creates, updates and deletes resources of one type.
 
     Attributes:
-        create: from logical id and properties to physical id and attributes.
-        update: from physical id, logical id, old and new properties to the same;
-            another physical id means that the resource was replaced.
-        delete: by physical id.
+        create: takes logical id and properties; returns physical id and attributes.
+        update: takes physical id, logical id, old and new properties; returns the same as
+            `create`; a different physical id means that the resource was replaced.
+        delete: takes the physical id.
     """
 
     create: Callable[[str, Properties], Created]
@@ -60,7 +60,7 @@ def resource_handlers(
 def _record_handler(
     service: SageMakerService, current_scope: Callable[[], Scope], kind: str, name_member: str
 ) -> ResourceHandler:
-    """Return the handler of a type that every change replaces."""
+    """Return the handler of a type whose resources every change replaces."""
 
     def create(logical_id: str, properties: Properties) -> Created:
         parameters = request_parameters("sagemaker", f"Create{kind}", properties)
@@ -90,8 +90,8 @@ def _endpoint_handler(
         if record is None or record.endpoint_status != "InService":
             reason = record.failure_reason if record else "it was deleted meanwhile"
             raise ResourceError(f"Endpoint {name} is not in service: {reason}")
-        # When SageMaker rolls an update back, CloudFormation still reports success: the tool that
-        # deploys must compare the endpoint's configuration afterwards.
+        # When SageMaker rolls an update back, CloudFormation still reports success: the deploying
+        # tool must compare the endpoint's configuration afterwards.
         return record.arn, {"EndpointName": name, "EndpointArn": record.arn}
 
     def create(logical_id: str, properties: Properties) -> Created:

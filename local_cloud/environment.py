@@ -1,7 +1,7 @@
 """Environment variables of the local cloud's process and of its clients.
 
-Both sets are built, never inherited: a laptop's AWS_PROFILE, AWS_ENDPOINT_URL or
-company CA bundle would otherwise reach the Lambda workers and the CDK CLI.
+Both sets are built from scratch, not inherited: otherwise a laptop's AWS_PROFILE,
+AWS_ENDPOINT_URL or company CA bundle would affect the Lambda workers and the CDK CLI.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ACCOUNT_ID = "123456789012"
 # MiniStack reads a 12-digit access key as the account's own root credentials.
-_SECRET_ACCESS_KEY = "test"  # noqa: S105 - the emulator's fixed secret, worth nothing elsewhere
+_SECRET_ACCESS_KEY = "test"  # noqa: S105 - the emulator's fixed secret, useless elsewhere
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TZ", "SYSTEMROOT")
 
@@ -70,7 +70,7 @@ def server_environment(
         "MINISTACK_SSL_CERT": str(certificate),
         "MINISTACK_SSL_KEY": str(private_key),
         "USE_SSL": "1",
-        # The broker and the file server would open ports of their own.
+        # The broker and the file server would open additional ports.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # Without Docker: a Lambda function runs in a worker process of this Python.

@@ -34,7 +34,7 @@ class Gateway:
         elif _DEPLOYED_API.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
         elif distribution := find_distribution():
-            # Not MiniStack's routing: at some paths it has more than distributions.
+            # Not MiniStack's routing, which serves other things at some paths of a distribution.
             await _respond(
                 send, *await respond_to_viewer(distribution, scope, await read_body(receive))
             )

@@ -56,7 +56,7 @@ def start(options: StartOptions) -> Record:
     """Start a cloud in the background and wait until it responds.
 
     Raises:
-        LifecycleError: a port is taken, or the server ended or did not respond.
+        LifecycleError: a port is taken, or the server exited or did not respond.
     """
     place = options.place
     port, public_port = usable_ports(options.port, options.public_port)
@@ -85,7 +85,7 @@ def stop(place: Place) -> int | None:
     """Stop the cloud and every process that it started.
 
     Returns:
-        How many processes had to be killed, usually 0; `None` if no cloud was running.
+        The number of processes that had to be killed, usually 0; `None` if no cloud was running.
 
     Raises:
         LifecycleError: a process did not end.

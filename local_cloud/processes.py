@@ -1,4 +1,4 @@
-"""Finds and kills the processes of a local cloud, also after process ids were reused."""
+"""Finds and kills the processes of a local cloud, even if process ids were reused."""
 
 import os
 from pathlib import Path
@@ -23,14 +23,14 @@ def is_alive(record: Record) -> bool:
 
 
 def kill_group(process_group: int, directory: Path) -> int:
-    """Kill the processes that are left in a cloud's process group; usually there are none.
+    """Kill the remaining processes in a cloud's process group; usually there are none.
 
     Args:
         process_group: id of the group, which is the server's process id.
         directory: the cloud's state directory.
 
     Returns:
-        How many there were.
+        The number of processes that were killed.
 
     Raises:
         LifecycleError: a process did not end.
@@ -40,7 +40,7 @@ def kill_group(process_group: int, directory: Path) -> int:
         for process in psutil.process_iter()
         if _belongs_to(process, process_group, directory)
     ]
-    # A decode process ends by itself, a moment after its server.
+    # A decode process exits by itself shortly after its server.
     _, members = psutil.wait_procs(members, timeout=_GRACE_SECONDS)
     for process in members:
         process.kill()

@@ -11,7 +11,7 @@ from local_cloud.sagemaker.validation import service_model
 def request_parameters(service: str, operation: str, properties: dict[str, Any]) -> dict[str, Any]:
     """Return the properties that the operation accepts, converted to the types of its model.
 
-    A template may hold numbers and booleans as strings, and CloudFormation passes them on so.
+    A template may contain numbers and booleans as strings, which CloudFormation passes on as such.
     """
     shape = service_model(service).operation_model(operation).input_shape
     known = shape.members if isinstance(shape, StructureShape) else {}

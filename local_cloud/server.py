@@ -55,7 +55,7 @@ def main() -> None:
     finally:
         endpoints.stop()
         _end_children()
-        # MiniStack's threads may wait for work that will never end.
+        # MiniStack's threads may be waiting for work that never ends.
         logging.shutdown()
         os._exit(0)
 
@@ -110,7 +110,7 @@ async def _serve(place: Place, *, port: int, public_port: int) -> None:
 
 
 async def _stop_without_record(place: Place, stopping: asyncio.Event) -> None:
-    """Stop the cloud when its state directory is deleted: `down` could not find it any more."""
+    """Stop the cloud when its state directory is deleted, since `down` could not find it then."""
     while place.certificate.exists():
         await asyncio.sleep(_RECORD_POLL_SECONDS)
     logger.warning("%s is gone; ending", place.directory)

@@ -1,4 +1,4 @@
-"""DescribeStacks that waits for the stack, because the CDK CLI looks every five seconds only."""
+"""Lets DescribeStacks wait for the stack, because the CDK CLI polls only every five seconds."""
 
 import asyncio
 import re
@@ -16,11 +16,11 @@ _IN_PROGRESS = re.compile(rb"<StackStatus>(CREATE|UPDATE|DELETE|ROLLBACK)\w*_IN_
 
 
 class SettledStacks:
-    """Holds the response to DescribeStacks of one stack while an operation of it is in progress.
+    """Delays the response to DescribeStacks of one stack while an operation on it is in progress.
 
-    Most operations of the local cloud take less than a second. Without this each stack of a
-    deployment takes the five seconds until the CLI looks again. After `MAX_WAIT_SECONDS` the
-    response says what is so.
+    Most operations of the local cloud take less than a second. Without this, each stack of a
+    deployment would take five seconds, until the CLI polls again. After `MAX_WAIT_SECONDS` the
+    response contains the current status.
     """
 
     def __init__(self, application: Application) -> None:

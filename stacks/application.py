@@ -17,10 +17,10 @@ _FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
 def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
-    """Add every stack of a stage to an app (or to a stage of a pipeline).
+    """Add all stacks of a stage to an app (or to a stage of a pipeline).
 
     Raises:
-        SettingsError: a setting is not possible in the stage's region, or not with the model.
+        SettingsError: a setting is not possible in the stage's region or with the model.
     """
     storage = StorageStack(scope, settings=settings)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)

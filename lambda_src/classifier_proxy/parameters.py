@@ -26,9 +26,9 @@ class Parameters:
     """The predictions to return; the same names in a query, in JSON and in a form.
 
     Attributes:
-            top_k: number of classes; `ALL` for every class; None: the container's default.
-            order: one of `ORDERS`: highest score first, or every class in the order of the labels.
-            scores: one of `SCORES`.
+        top_k: number of classes; `ALL` for every class; None: the container's default.
+        order: one of `ORDERS`: highest score first, or every class in the order of the labels.
+        scores: one of `SCORES`.
     """
 
     top_k: int | str | None = None

@@ -100,7 +100,7 @@ def install(
     install_method_settings()
     install_reserved_concurrency()
     install_api_origins(port)
-    # MiniStack waits 50 ms at each invocation for the log lines of a handler without any.
+    # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
 
 
@@ -108,7 +108,7 @@ def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
     async def handle(
         _method: str, path: str, headers: dict[str, str], body: bytes, _query: dict[str, Any]
     ) -> Response:
-        # In a thread: a request may wait for a model, whose download the event loop serves.
+        # In a thread: a request may wait for a model, whose download needs the event loop.
         return await asyncio.to_thread(handler, current_scope(), path, headers, body)
 
     return handle
@@ -129,6 +129,6 @@ def _resource_functions(handler: ResourceHandler) -> dict[str, Any]:
 
 
 def _run_on_worker_thread(resource_types: frozenset[str]) -> None:
-    """Run handlers that block in a thread: they send requests to the event loop themselves."""
+    """Run blocking handlers in a thread, since they themselves send requests to the event loop."""
     original = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind in resource_types or original(kind)

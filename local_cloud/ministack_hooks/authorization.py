@@ -9,7 +9,7 @@ from local_cloud.sagemaker.service import RECORD_NAMES
 
 
 def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
-    """Extend MiniStack's function from request to ARN."""
+    """Extend MiniStack's function that returns the ARN for a request."""
 
     def extract(
         service: str, method: str, path: str, headers: dict[str, str], body: bytes,
@@ -39,7 +39,7 @@ def _sagemaker_arn(scope: Scope, path: str, body: bytes) -> str:
     if len(parts) == 4 and parts[1] == "endpoints" and parts[3] == "invocations":
         return scope.arn("sagemaker", f"endpoint/{parts[2].lower()}")
     members = _body_members(body)
-    # The endpoint's name first: its requests also name a configuration.
+    # The endpoint's name first, because these requests also name a configuration.
     for kind in ("endpoint", *RECORD_NAMES):
         name = members.get(RECORD_NAMES[kind])
         if isinstance(name, str):

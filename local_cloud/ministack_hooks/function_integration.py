@@ -63,7 +63,7 @@ def _naming_failures(original: Callable[[dict[str, Any]], Any]) -> Callable[[dic
     def read(result: dict[str, Any]) -> Any:
         error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
         if result.get("throttle"):
-            # The caller does not see Lambda's 429: API Gateway responds with a 5XX of its own.
+            # The caller does not see Lambda's 429: API Gateway responds with a 5XX instead.
             raise _FunctionError(error)
         if result.get("error"):
             error.status = 502
@@ -92,7 +92,8 @@ def _in_time(original: Execute) -> Execute:
 def _with_own_status(original: Callable[..., Response]) -> Callable[..., Response]:
     def response(error: Any, request: dict[str, Any]) -> Response:
         status, headers, body = original(error, request)
-        # MiniStack gives all errors of a gateway response one status; on AWS each keeps its own.
+        # MiniStack gives all errors of a gateway response the same status; on AWS each error keeps
+        # its own.
         return getattr(error, "status", status), headers, body
 
     return response

@@ -115,7 +115,7 @@ class Endpoints:
 
     def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
         _set_status(scope, name, status)
-        # With the request's context: the emulator keeps the account in a context variable.
+        # In a copy of the request's context: the emulator keeps the account in a context variable.
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(change,), daemon=True)
         self._changes[scope, name] = thread
@@ -138,7 +138,7 @@ class Endpoints:
         try:
             new = self._hosting.deploy(scope, name, configuration, counts)
         except Exception as error:
-            # As SageMaker does: back in service on the old configuration, with the reason.
+            # As in SageMaker: back in service with the old configuration, and with the reason.
             _set_status(scope, name, "InService" if old else "Failed", _reason(name, error))
             return
         self._deployments[scope, name] = new
@@ -195,7 +195,7 @@ def _set_status(scope: Scope, name: str, status: str, reason: str | None = None)
 
 
 def _show(scope: Scope, name: str, deployment: Deployment) -> None:
-    """Set the variants that DescribeEndpoint returns to those that run."""
+    """Set the variants in DescribeEndpoint's response to those that are running."""
     record = endpoint_record(scope, name)
     if record is None:
         return

@@ -18,7 +18,7 @@ Operation = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 _INVOCATIONS_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 
-# By kind of record in an ARN: the request member with its name.
+# The request member that contains the name, by the kind of record in an ARN.
 RECORD_NAMES = {
     "model": "ModelName",
     "endpoint-config": "EndpointConfigName",
@@ -68,7 +68,7 @@ class SageMakerService:
         try:
             return invoke_endpoint(self.endpoints, self._platform, request)
         except AwsError as error:
-            # The runtime API has another code for the same error.
+            # The runtime API uses another code for the same error.
             runtime_code = "ValidationError" if error.code == "ValidationException" else error.code
             return error_response(error, code=runtime_code)
 
@@ -87,7 +87,7 @@ class SageMakerService:
         return call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
 
     def _keep_image(self, image: str) -> None:
-        """Copy an image's build context; fail here, not minutes later at the endpoint."""
+        """Copy an image's build context; fails here instead of minutes later at the endpoint."""
         try:
             self._images.keep(image)
         except HostingError as error:

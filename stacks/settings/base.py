@@ -1,4 +1,4 @@
-"""What the models of all sections have in common."""
+"""Common parts of the models of all sections."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 class Settings(BaseModel):
-    """Base of a section: cannot change, takes no unknown key and converts no value.
+    """Base of a section: immutable, no unknown keys, no conversion of values.
 
-    `true` is not a number and 1.0 is not a whole number.
+    `true` is not accepted as a number, and 1.0 is not accepted as a whole number.
     """
 
     model_config = ConfigDict(
@@ -24,17 +24,17 @@ def text(pattern: str, expected: str) -> Any:
 
     Args:
         pattern: regular expression (Rust's syntax) that the whole text must match.
-        expected: what the pattern allows in words, for errors and docs/settings.md.
+        expected: the pattern in words, for errors and docs/settings.md.
     """
     return Field(pattern=f"^(?:{pattern})$", json_schema_extra={"expected": expected})
 
 
-# TOML has lists, and only a tuple cannot change.
+# TOML has lists, but only tuples are immutable.
 Entries = Annotated[tuple[Item, ...], Field(strict=False)]
 
 
 def _check_whole_number(value: object) -> object:
-    """Refuse what only equals a whole number: a Literal accepts `true` for 1 and 30.0 for 30."""
+    """Reject values that only equal a whole number: a Literal accepts `true` for 1, 30.0 for 30."""
     if type(value) is not int:
         raise PydanticCustomError("whole_number", "expected a whole number")
     return value

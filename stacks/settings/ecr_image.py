@@ -1,4 +1,4 @@
-"""The address of a container image in ECR, taken apart."""
+"""Parses the address of a container image in ECR."""
 
 import re
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class EcrImage:
     Attributes:
         account: the 12 digits of the registry's account.
         region: the registry's region.
-        repository: the repository's name, which may have slashes in it.
-        tag: None where the address has a digest, or nothing.
-        digest: `sha256:` and 64 hexadecimal digits; None where the address has a tag, or nothing.
+        repository: the repository's name, which may contain slashes.
+        tag: None if the address has a digest, or neither.
+        digest: `sha256:` and 64 hexadecimal digits; None if the address has a tag, or neither.
     """
 
     account: str
@@ -34,18 +34,18 @@ class EcrImage:
 
     @property
     def may_change(self) -> bool:
-        """Tell whether this address means another image after the next push.
+        """Return whether this address can refer to another image after the next push.
 
-        Without tag and digest an address means `latest`.
+        An address without tag and digest means `latest`.
         """
         return self.digest is None and self.tag in {None, "latest"}
 
 
 def parse_image_uri(uri: str) -> EcrImage:
-    """Take apart an address that matches `IMAGE_URI`.
+    """Parse an address that matches `IMAGE_URI`.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not match.
     """
     found = re.fullmatch(IMAGE_URI, uri)
     if found is None:

@@ -1,4 +1,4 @@
-"""What the name of a SageMaker instance type tells about the machine."""
+"""Properties of a machine that its SageMaker instance type tells."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ InstanceType = Annotated[
 ]
 
 _FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
-# Families whose storage is local NVMe though no "d" in the name says so.
+# Families with local NVMe storage although their names have no "d".
 _FAMILIES_WITH_LOCAL_STORAGE = frozenset(
     {
         "g5",
@@ -36,20 +36,20 @@ def family(instance_type: str) -> str:
 
 
 def is_burstable(instance_type: str) -> bool:
-    """Tell whether this is an ml.t* instance, which Application Auto Scaling refuses."""
+    """Return whether this is an ml.t* instance, which Application Auto Scaling rejects."""
     return family(instance_type).startswith("t") and not family(instance_type).startswith("trn")
 
 
 def is_arm(instance_type: str) -> bool:
-    """Tell whether this is an Arm machine: Graviton ("m6g", "c7gn") or Grace ("p6e-gb200")."""
+    """Return whether this is an Arm machine: Graviton ("m6g", "c7gn") or Grace ("p6e-gb200")."""
     return re.fullmatch(r"[a-z]+\d+g[a-z]*|p\d+e-gb\d+", family(instance_type)) is not None
 
 
 def has_local_storage(instance_type: str) -> bool:
-    """Tell whether the machine's storage is local NVMe.
+    """Return whether the machine's storage is local NVMe.
 
-    SageMaker refuses a volume key on such types (g4dn, g5 and others); their hardware encrypts
-    the disks by itself.
+    SageMaker rejects a volume key for such types (g4dn, g5 and others); their hardware encrypts
+    the disks.
     """
     return (
         family(instance_type) in _FAMILIES_WITH_LOCAL_STORAGE
@@ -58,14 +58,14 @@ def has_local_storage(instance_type: str) -> bool:
 
 
 def has_gpu(instance_type: str) -> bool:
-    """Tell whether this is a machine with an NVIDIA GPU (ml.g* and ml.p*)."""
+    """Return whether this is a machine with an NVIDIA GPU (ml.g* and ml.p*)."""
     return re.match(r"(g|gr|p)\d", family(instance_type)) is not None
 
 
 def has_current_gpu_driver(instance_type: str) -> bool:
-    """Tell whether SageMaker can run this GPU type with an NVIDIA driver of the 580 series.
+    """Return whether SageMaker can run this GPU type with an NVIDIA driver of the 580 series.
 
-    The types of old GPUs stay with 470, and CUDA 12 needs 525
+    Types with old GPUs stay at driver 470, and CUDA 12 needs 525
     (docs.aws.amazon.com/sagemaker/latest/dg/inference-gpu-drivers.html).
     """
     return has_gpu(instance_type) and family(instance_type) not in _FAMILIES_WITH_OLD_GPU_DRIVERS

@@ -1,4 +1,4 @@
-"""What is wrong with a table of settings, in words."""
+"""Describes in words what is wrong with a table of settings."""
 
 import difflib
 
@@ -9,10 +9,10 @@ from stacks.settings.schema import Location, SettingsSchema
 
 
 def describe_problems(error: ValidationError, settings_class: type[BaseModel]) -> list[str]:
-    """Return a line for each problem: key, value, and what was expected.
+    """Return one line for each problem: key, value, and what was expected.
 
     Args:
-        error: of validating `settings_class`.
+        error: the error of validating `settings_class`.
         settings_class: the model of the whole table.
     """
     schema = SettingsSchema(settings_class)

@@ -1,11 +1,11 @@
-"""The JSON schema of the settings, and what it allows in words."""
+"""The JSON schema of the settings, and descriptions of the values that it allows."""
 
 from typing import Any
 
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
-# Names of sections and keys, and indexes of lists, from the root on.
+# Names of sections and keys, and indexes of lists, starting at the root.
 Location = tuple[str | int, ...]
 
 
@@ -25,7 +25,7 @@ class SettingsSchema:
         return found
 
     def expected(self, schema: Schema) -> str:
-        """Put into words what a schema allows, for example "a whole number from 1 to 3"."""
+        """Describe what a schema allows, for example "a whole number from 1 to 3"."""
         match schema:
             case {"expected": str(words)}:
                 return words
@@ -44,7 +44,7 @@ class SettingsSchema:
         raise ValueError(f"no words for {schema}")
 
     def _resolve(self, schema: Schema) -> Schema:
-        """Follow a reference, and leave out that an optional value may be null."""
+        """Follow a reference, and remove null from an optional value."""
         if "anyOf" in schema:
             return {**schema, **schema["anyOf"][0]}
         if "$ref" in schema:

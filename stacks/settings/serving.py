@@ -133,9 +133,9 @@ class ServingSettings(Settings):
     def _check_image(self) -> Self:
         if self.image_uri is not None and parse_image_uri(self.image_uri).may_change:
             raise ValueError(
-                f"serving.image_uri = {self.image_uri!r}: latest (the tag where none is given) is "
-                "another image after each push: the endpoint would not notice, and instances "
-                "started later would run another program than those before. Expected a tag that "
+                f"serving.image_uri = {self.image_uri!r}: latest (the default without a tag) is "
+                "another image after each push: the endpoint would not be updated, and instances "
+                "started later would run another program than earlier ones. Expected a tag that "
                 "is never pushed again, or @sha256:<digest>"
             )
         return self

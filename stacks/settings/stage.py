@@ -1,4 +1,4 @@
-"""The settings of a stage, and the file that says where they differ from the defaults."""
+"""The settings of a stage, and the file with those that differ from the defaults."""
 
 import tomllib
 from pathlib import Path
@@ -17,7 +17,7 @@ from stacks.settings.storage import StorageSettings
 from stacks.settings.training import TrainingSettings
 from stacks.settings.web import WebSettings
 
-# The longest name made from it is a training job's: at most 63 characters.
+# The longest name that contains it is a training job's: at most 63 characters.
 StageName = Annotated[str, text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")]
 AccountId = Annotated[str, text(r"\d{12}", "an account's 12 digits, quoted")]
 Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
@@ -27,9 +27,9 @@ KeyArn = Annotated[
 
 
 class StageSettings(Settings):
-    """Everything in which one stage differs from another.
+    """All settings of one stage.
 
-    The defaults are those of a developer's stage: cheap, and removable as a whole.
+    The defaults are those of a developer's stage: cheap, and completely removable.
     """
 
     stage: StageName = Field(description="Name of the stage, which is the name of its file.")
@@ -75,7 +75,7 @@ class StageSettings(Settings):
             return self
         raise ValueError(
             f"serving.image_uri = {uri!r} is in {parse_image_uri(uri).region} and region = "
-            f"{self.region!r}: SageMaker pulls images of its own region only, expected a copy in "
+            f"{self.region!r}: SageMaker pulls images only from its own region, expected a copy in "
             f"{self.region}"
         )
 
@@ -95,7 +95,7 @@ def load_stage_settings(stage: str, directory: Path) -> StageSettings:
 
     Raises:
         SettingsError: there is no such stage, the file is not TOML, or a setting is unknown, out
-            of bounds or at odds with another; a line for each problem.
+            of bounds or in conflict with another; one line for each problem.
     """
     stages = sorted(path.stem for path in directory.glob("*.toml"))
     if stage not in stages:
@@ -110,7 +110,7 @@ def load_stage_settings(stage: str, directory: Path) -> StageSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not valid TOML: {error}") from error
     if "stage" in table:
-        raise SettingsError(f"{file}: stage is not a setting: the file's name is the stage's")
+        raise SettingsError(f"{file}: stage is not a setting: the file's name sets it")
     try:
         return StageSettings.model_validate({**table, "stage": stage})
     except ValidationError as error:

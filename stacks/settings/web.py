@@ -10,7 +10,7 @@ DomainName = Annotated[
     str,
     text(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a host name such as images.example.com"),
 ]
-# CloudFront takes certificates of this one region only, wherever the stage is.
+# CloudFront accepts certificates only from this region, wherever the stage is.
 CertificateArn = Annotated[
     str,
     text(

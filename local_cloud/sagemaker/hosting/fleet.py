@@ -77,7 +77,7 @@ class Fleet:
 
 
 def _each(action: Callable[[Instance], None], instances: list[Instance]) -> None:
-    """Run an action for all instances in parallel; raise the first error when all are done."""
+    """Run an action for all instances in parallel; raise the first error when all have ended."""
     if not instances:
         return
     with ThreadPoolExecutor(max_workers=len(instances)) as pool:

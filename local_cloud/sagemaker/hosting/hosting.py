@@ -91,7 +91,7 @@ class Hosting:
             scope: account and region.
             endpoint_name: the name of the log folder.
             configuration_name: the endpoint configuration.
-            counts: number of instances by variant, if not the configuration's initial ones.
+            counts: number of instances by variant; overrides the configuration's initial counts.
 
         Raises:
             HostingError: a model could not be downloaded or a server not started.
@@ -124,7 +124,7 @@ class Hosting:
             )
         except AwsError as error:
             raise HostingError(error.message) from error
-        # A new folder: an earlier deployment serves from its own until this one is healthy.
+        # A new folder: an earlier deployment uses its own until this one is healthy.
         deployment_id = uuid.uuid4().hex[:8]
         specification = self._specification(scope, model, wanted, f"{name}-{deployment_id}")
 
@@ -168,7 +168,7 @@ class Hosting:
 def _on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
     """Return a container's variables, with the engine replaced by OpenVINO.
 
-    The local serving environment has only the engine for CPU types, also for an endpoint on a GPU
-    type. The other variables (those of batching too) stay.
+    The local serving environment has only the engine for CPU types, so it also runs endpoints on
+    GPU types. The other variables, including those of batching, are kept.
     """
     return {name: "openvino" if name == _ENGINE else text for name, text in environment.items()}

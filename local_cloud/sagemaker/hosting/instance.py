@@ -38,7 +38,7 @@ class InstanceSpecification:
         server: the serve.py to run.
         model_directory: the unpacked artifact.
         environment: the model container's own variables.
-        startup_timeout_seconds: until the first 200 response to `/ping`.
+        startup_timeout_seconds: maximum time until the first 200 response to `/ping`.
     """
 
     python: Path

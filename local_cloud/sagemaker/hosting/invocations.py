@@ -34,7 +34,7 @@ class Invocation:
 def invoke_endpoint(
     endpoints: Endpoints, platform: Platform, invocation: Invocation
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send one request to a model server and record SageMaker's metrics of it.
+    """Send one request to a model server and record SageMaker's metrics for it.
 
     Returns:
         Status, headers and body of the response.

@@ -94,7 +94,7 @@ def _visibility(name: str) -> _Acl.VisibilityConfigProperty:
     return _Acl.VisibilityConfigProperty(
         cloud_watch_metrics_enabled=True,
         metric_name=name,
-        sampled_requests_enabled=False,  # samples hold all headers, so also API keys
+        sampled_requests_enabled=False,  # samples contain all headers, including API keys
     )
 
 

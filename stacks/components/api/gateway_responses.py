@@ -17,7 +17,7 @@ class GatewayError:
         code: error code in snake_case; the proxy's code for the same error, if it has one.
         message: sentence for people.
         status: HTTP status; None keeps API Gateway's.
-        retry_after_seconds: value of the Retry-After header; None: no such header.
+        retry_after_seconds: value of the Retry-After header; None: no header.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class GatewayError:
 
 
 GATEWAY_ERRORS = (
-    # A status here would replace the status of every error that has no row of its own.
+    # A status here would also replace the status of every error that has no row of its own.
     GatewayError(
         kind="DEFAULT_4XX",
         status=None,
@@ -115,7 +115,7 @@ def add_gateway_responses(api: apigateway.RestApi, *, cors_allowed_origin: str |
             headers["Retry-After"] = f"'{error.retry_after_seconds}'"
         if cors_allowed_origin is not None:
             headers["Access-Control-Allow-Origin"] = f"'{cors_allowed_origin}'"
-            # Without it a page of that origin cannot read Retry-After.
+            # Without this header, pages of that origin cannot read Retry-After.
             headers["Access-Control-Expose-Headers"] = "'Retry-After'"
         api.add_gateway_response(
             f"Error{error.kind.title().replace('_', '')}",

@@ -118,7 +118,7 @@ class ProxyFunction(Construct):
 
 
 def _code(directory: Path) -> lambda_.Code:
-    # The asset's hash leaves byte code out: a machine without an interpreter to make it deploys
+    # Byte code does not affect the asset's hash: a machine that cannot compile it still deploys
     # the same version of the function, which only starts more slowly.
     sources = FileSystem.fingerprint(
         str(directory), exclude=["**/__pycache__", "**/*.pyc"], ignore_mode=IgnoreMode.GIT

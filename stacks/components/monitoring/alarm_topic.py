@@ -20,8 +20,8 @@ class AlarmTopic(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
-        # enforce_ssl creates a topic policy, which replaces SNS's default one, and only that allows
-        # the account's alarms to publish. CDK's alarm action does not add this permission.
+        # enforce_ssl creates a topic policy, which replaces SNS's default policy and its permission
+        # for the account's alarms to publish. CDK's alarm action does not add this permission.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AllowAlarmsOfThisAccount",

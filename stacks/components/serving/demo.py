@@ -11,7 +11,7 @@ def demo_problem(model: ModelArtifact, stage: str) -> str | None:
     """Return why a stage must not serve a model and what to do, or None if it may.
 
     Args:
-        model: what would be deployed.
+        model: the model that would be deployed.
         stage: name of the stage.
     """
     if not model.demo or stage == _LOCAL_STAGE:
@@ -28,7 +28,7 @@ def demo_problem(model: ModelArtifact, stage: str) -> str | None:
 def warn_of_demo(model: ModelArtifact, stage: str) -> None:
     """Warn on standard error, which the CDK command line passes on.
 
-    `cdk ls`, `synth` and `diff` must work with it. `make deploy` refuses it.
+    `cdk ls`, `synth` and `diff` must work with the demo; `make deploy` refuses to deploy it.
     """
     if problem := demo_problem(model, stage):
         print(f"warning: {problem}", file=sys.stderr)

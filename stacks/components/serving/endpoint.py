@@ -57,8 +57,8 @@ class Endpoint(Construct):
         self.attribute_name = endpoint.attr_endpoint_name
 
     def _allow_reading(self, alarms: Sequence[cloudwatch.IAlarm], role: iam.IRole) -> iam.Policy:
-        # A separate policy, because a cycle would follow otherwise: the alarms depend on the
-        # configuration, that on the Model, and the Model on the role's main policy.
+        # A separate policy, because the role's main policy would cause a cycle: the alarms depend
+        # on the EndpointConfig, it on the Model, and the Model on the role's main policy.
         return iam.Policy(
             self,
             "ReadRollbackAlarms",

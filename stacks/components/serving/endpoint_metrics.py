@@ -17,13 +17,13 @@ def endpoint_metric(
     """Return a metric of the endpoint's variant over one minute.
 
     Args:
-        name: a metric of the namespace AWS/SageMaker, such as "Invocation5XXErrors". Latencies
-            are in microseconds there.
+        name: a metric of the namespace AWS/SageMaker, such as "Invocation5XXErrors". Its latency
+            metrics are in microseconds.
         statistic: "Sum", "p99", and so on.
-        endpoint_name: the literal name; the endpoint's name attribute would make a cycle with its
+        endpoint_name: the literal name; the endpoint's name attribute would cause a cycle with its
             rollback alarms.
         endpoint_configuration_name: restricts the metric to the fleet of this configuration; None:
-            both fleets of an update count.
+            both fleets count during an update.
     """
     dimensions = {"EndpointName": endpoint_name, "VariantName": VARIANT_NAME}
     if endpoint_configuration_name is not None:

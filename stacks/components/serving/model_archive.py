@@ -1,4 +1,4 @@
-"""Check that `model.tar.gz` is what its build wrote, by every byte and without unpacking it."""
+"""Check every byte of `model.tar.gz` against its build's output, without unpacking it."""
 
 import hashlib
 import re
@@ -10,11 +10,11 @@ from classifier.artifact.directory import MANIFEST_FILE
 from stacks.components.serving.gzip_reader import GzipReader
 from stacks.errors import InputError
 
-_MAX_FILE_BYTES = 2 << 30  # protobuf's own limit, and so that of an ONNX file
+_MAX_FILE_BYTES = 2 << 30  # protobuf's limit, so also of an ONNX file
 _MAX_READ_BYTES = 1 << 20
 _BLOCK_BYTES = 512
 _MIN_END_BYTES = 2 * _BLOCK_BYTES
-_MAX_END_BYTES = 1 << 20  # tar fills its last record, of 10 KiB unless told otherwise
+_MAX_END_BYTES = 1 << 20  # tar fills its last record, 10 KiB by default
 _PLAIN_FILE = b"0"
 _USTAR = b"ustar\x0000"
 _SIZE = re.compile(rb"([0-7]{11})[ \0]")
@@ -26,10 +26,10 @@ def read_archive_sha256(archive: Path, sha256_file: Path) -> str:
 
     Args:
         archive: `model.tar.gz`.
-        sha256_file: what its build wrote beside it, one line as sha256sum prints it.
+        sha256_file: the file that the build wrote beside it: one line, as printed by sha256sum.
 
     Raises:
-        InputError: the archive has another sha256 than the file states.
+        InputError: the archive's sha256 differs from the one in the file.
     """
     try:
         line = _SHA256_LINE.fullmatch(sha256_file.read_text(encoding="ascii"))
@@ -50,11 +50,11 @@ def read_archive_sha256(archive: Path, sha256_file: Path) -> str:
 
 
 def check_members(archive: Path, manifest: bytes, files: Mapping[str, str]) -> None:
-    """Check that the archive holds the manifest and the files that it names, and no more.
+    """Check that the archive contains exactly the manifest and the files that it names.
 
-    Memory stays small and the time bounded, whatever the archive's headers state. Python's tarfile
-    is left out: it parses extension headers in quadratic time, and takes a damaged header for
-    the end, after which another tar may find more.
+    Memory and time are bounded, whatever the archive's headers state. Python's tarfile is not
+    used: it parses extension headers in quadratic time, and treats a damaged header as the end of
+    the archive, after which another tar program may find more files.
 
     Args:
         archive: `model.tar.gz`.
@@ -62,7 +62,7 @@ def check_members(archive: Path, manifest: bytes, files: Mapping[str, str]) -> N
         files: sha256 in hexadecimal of each other file, by name.
 
     Raises:
-        InputError: names the first member that is not as it should be.
+        InputError: names the first member that is wrong.
     """
     expected = {**files, MANIFEST_FILE: hashlib.sha256(manifest).hexdigest()}
     missing = set(expected)
@@ -95,7 +95,7 @@ def _check_checksum(header: bytes) -> None:
 
 
 def _is_plain_file(header: bytes) -> bool:
-    """Return False for a link, a folder, a device, and whatever is an extension of ustar."""
+    """Return False for a link, a folder, a device, or any extension of ustar."""
     prefix = header[345:500]
     return header[156:157] == _PLAIN_FILE and header[257:265] == _USTAR and not any(prefix)
 
@@ -116,7 +116,7 @@ def _hash_member(stream: GzipReader, header: bytes) -> str:
 
 
 def _check_end(stream: GzipReader) -> None:
-    """Check that zeros alone follow the last member; one block of them was read."""
+    """Check that only zeros follow the last member; one block of them was already read."""
     end = stream.read(_MAX_END_BYTES)
     length = _BLOCK_BYTES + len(end)
     if any(end) or length % _BLOCK_BYTES or not _MIN_END_BYTES <= length <= _MAX_END_BYTES:

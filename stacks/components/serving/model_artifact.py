@@ -11,8 +11,8 @@ from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, VERSION_LENGT
 from stacks.components.serving.model_archive import check_members, read_archive_sha256
 from stacks.errors import InputError
 
-_MAX_MANIFEST_BYTES = 16 << 20  # ten thousand labels take less than one
-# What CloudWatch, SageMaker and tags take alike.
+_MAX_MANIFEST_BYTES = 16 << 20  # ten thousand labels take less than 1 MiB
+# Characters that are valid in CloudWatch, SageMaker and tags.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -22,12 +22,13 @@ class ModelArtifact:
 
     Attributes:
         archive: the path of `model.tar.gz`.
-        sha256: of the archive's bytes, in hexadecimal. A deployed model is these bytes.
+        sha256: sha256 of the archive's bytes in hexadecimal, which identifies the deployed model.
         name: the model's name, such as "resnet50".
-        identity: the sha256 of what makes the model what it is (weights, labels, preprocessing,
-            exporter): two machines that build the same model agree on it, not on the bytes.
-        files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` where
-            the model was quantized.
+        identity: sha256 of everything that determines predictions (weights, labels, preprocessing,
+            exporter). Two machines that build the same model get the same identity, but not always
+            the same bytes.
+        files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` if the
+            model was quantized.
         resize_pixels: length in pixels that the model resizes an image's shorter side to.
         demo: whether it was trained on the demo's digits, which are for tests.
     """
@@ -42,12 +43,12 @@ class ModelArtifact:
 
     @property
     def version(self) -> str:
-        """The first digits of the sha256, as in each response."""
+        """The first digits of the sha256, as in every response."""
         return self.sha256[:VERSION_LENGTH]
 
 
 def load_model_artifact(directory: Path) -> ModelArtifact:
-    """Read a built model, and check every byte of it against what its build wrote.
+    """Read a built model, and check every byte of it against the build's checksums.
 
     Raises:
         InputError: a file is missing, damaged or not readable, or the files do not belong
@@ -73,7 +74,7 @@ def _read_artifact(directory: Path) -> ModelArtifact:
     )
     for path in (archive, sha256_file, manifest_path):
         if not path.is_file():
-            raise InputError(f"no whole model artifact: {path} is missing")
+            raise InputError(f"the model artifact is incomplete: {path} is missing")
     try:
         sha256 = read_archive_sha256(archive, sha256_file)
         content = _read_manifest(manifest_path)

@@ -12,7 +12,7 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
     """Return the container's environment variables, which docs/serving.md describes.
 
     Raises:
-        SettingsError: `serving.precision` is int8 and the model has no int8 network.
+        SettingsError: `serving.precision` is int8 but the model has no int8 network.
     """
     serving = settings.serving
     if serving.precision == "int8" and _INT8_NETWORK not in model.files:
@@ -35,7 +35,7 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
     return {
         **environment,
         "WHIPPET_ENGINE": "onnxruntime-cuda",
-        "WHIPPET_PRECISION": "fp32",  # what `auto` means there; int8 is refused
+        "WHIPPET_PRECISION": "fp32",  # what `auto` means on a GPU; int8 is rejected
         "WHIPPET_MAX_BATCH": str(serving.max_batch),
         "WHIPPET_MAX_BATCH_DELAY_MS": str(serving.max_batch_delay_ms),
     }

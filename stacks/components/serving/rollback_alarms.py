@@ -10,8 +10,8 @@ from stacks.settings.stage import StageSettings
 class RollbackAlarms(Construct):
     """Alarms on the new fleet only.
 
-    Their dimensions include the configuration. Without it the old fleet would count too, and an
-    alarm that is already raised by a broken endpoint would roll back every attempt to fix it.
+    Their dimensions include the configuration. Otherwise the old fleet would count too, and an
+    alarm that a broken endpoint has already raised would roll back every attempt to fix it.
 
     InvocationModelErrors is not used: it also counts 4XX responses, so a caller with invalid
     images could roll back a good deployment.

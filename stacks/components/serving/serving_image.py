@@ -61,7 +61,7 @@ class ServingImage(Construct):
             "Asset",
             directory=str(directory),
             build_args={"REQUIREMENTS": used},
-            ignore_mode=IgnoreMode.DOCKER,  # .dockerignore there is an allow-list
-            exclude=[unused],  # a change of it must not update an endpoint that does not use it
-            platform=ecr_assets.Platform.LINUX_AMD64,  # whatever the laptop is
+            ignore_mode=IgnoreMode.DOCKER,  # model_code/.dockerignore is an allow-list
+            exclude=[unused],  # changes of unused files must not update the endpoint
+            platform=ecr_assets.Platform.LINUX_AMD64,  # also on a laptop with another architecture
         )

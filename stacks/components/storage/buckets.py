@@ -27,8 +27,8 @@ class Buckets(Construct):
         models: output of training jobs; versioned.
         captures: requests and responses sampled by the endpoint, if data capture is on.
         read_datasets, write_models, write_captures: managed policies for the roles that need them.
-            They always exist, also without a role: this stack is deployed before the stacks of the
-            roles, and a policy that is still attached cannot be deleted.
+            They exist even without a role: this stack is deployed before the stacks of the roles,
+            and a policy that is still attached cannot be deleted.
     """
 
     def __init__(

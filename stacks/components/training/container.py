@@ -25,7 +25,7 @@ def training_image(repository_account: str, instance_type: str) -> str:
     """Return the URI of AWS's PyTorch training image for an instance type.
 
     Args:
-        repository_account: the account of AWS's images in the stack's region.
+        repository_account: the AWS account that owns the images in the stack's region.
         instance_type: selects the image for GPUs or the one for CPUs.
     """
     tag = GPU_IMAGE_TAG if instance_types.has_gpu(instance_type) else CPU_IMAGE_TAG

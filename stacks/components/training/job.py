@@ -18,7 +18,7 @@ from stacks.settings import instance_types
 from stacks.settings.stage import StageSettings
 from stacks.settings.training import TrainingSettings
 
-# AWS's samples, SDK and documentation have different names for throttling: all of them.
+# AWS's samples, SDK and documentation use different error names for throttling: retry all of them.
 _RETRY_THROTTLING = {
     "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
     "IntervalSeconds": 10,
@@ -34,8 +34,8 @@ _RETRY_UNNAMED = {
     "MaxAttempts": 2,
     "JitterStrategy": "FULL",
 }
-# The account's quota of running jobs: another job must end first. In a new account the quota is 0,
-# and waiting does not help.
+# The account's quota of running jobs is used up: retry when another job has ended. In a new account
+# the quota is 0, and waiting does not help.
 _RETRY_LIMITS = {
     "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
     "IntervalSeconds": 120,
@@ -98,7 +98,7 @@ def _job_name(prefix: str) -> str:
 
 
 def _hyperparameters(source_url: str) -> str:
-    """Return an expression for the caller's hyperparameters as strings; ours override them."""
+    """Return an expression for all hyperparameters as strings; ours override the caller's."""
     ours = json.dumps(script_mode_hyperparameters(source_url))
     callers = (
         "$exists($states.input.hyperparameters) ? $each($states.input.hyperparameters, "

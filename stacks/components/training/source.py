@@ -23,8 +23,8 @@ _MAX_STORED_BLOCK_BYTES = 0xFFFF
 def pack_training_source(directory: Path) -> bytes:
     """Return a `.tar.gz` of `train.py`, the modules it imports, its presets and its requirements.
 
-    The same files give the same bytes on every machine. Modules that only serving uses are left
-    out, so that a change of the model server does not change the archive.
+    The same files result in the same bytes on every machine. Modules that only serving uses are
+    left out, so that a change of the model server does not change the archive.
 
     Args:
         directory: the folder with `train.py`, `requirements.txt` and `requirements-quantize.txt`.
@@ -54,7 +54,7 @@ def training_files(directory: Path) -> dict[str, bytes]:
 
 
 def _imported_files(module: Path, directory: Path) -> Iterator[Path]:
-    """Yield the files of `directory` that a module imports, inside functions too."""
+    """Yield the files of `directory` that a module imports, including imports inside functions."""
     try:
         tree = ast.parse(_read(module), str(module))
     except SyntaxError as error:

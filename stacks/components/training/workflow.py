@@ -22,7 +22,7 @@ _JOB_ACTIONS = [
 ]
 _MAX_JOBS = 3
 _CAPACITY_WAIT_SECONDS = 600
-# The start of FailureReason if AWS had no capacity; an exceeded quota is a different error.
+# FailureReason starts like this if AWS had no capacity; an exceeded quota is a different error.
 _CAPACITY_IS_LACKING = (
     f"{{% $contains($string($failure.Cause), 'CapacityError') and $attempt < {_MAX_JOBS} %}}"
 )
@@ -78,7 +78,7 @@ class TrainingWorkflow(Construct):
         jobs = Stack.of(self).format_arn(
             service="sagemaker", resource="training-job", resource_name=f"{settings.name}-*"
         )
-        # Step Functions creates and names this rule to be notified when a job ends.
+        # Step Functions creates this rule under a fixed name to be notified when a job ends.
         rule = Stack.of(self).format_arn(
             service="events",
             resource="rule",
@@ -131,7 +131,7 @@ def _definition(task: dict[str, Any]) -> dict[str, Any]:
                     {
                         "ErrorEquals": ["States.ALL"],
                         "Assign": {"failure": "{% $states.errorOutput %}"},
-                        # For the next attempt.
+                        # The output is the input of the next attempt.
                         "Output": "{% $states.input %}",
                         "Next": "IsCapacityLacking",
                     }

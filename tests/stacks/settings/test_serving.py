@@ -138,7 +138,7 @@ def test_an_address_that_is_not_of_ecr_is_refused(tmp_path: Path, uri: str) -> N
 def test_latest_is_refused_with_the_reason(tmp_path: Path, uri: str) -> None:
     message = refusal(tmp_path, image_uri=uri)
     assert f"serving.image_uri = {uri!r}: latest" in message
-    assert "the endpoint would not notice" in message
+    assert "the endpoint would not be updated" in message
     assert "@sha256:<digest>" in message
 
 

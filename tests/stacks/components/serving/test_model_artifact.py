@@ -74,7 +74,7 @@ def test_the_demo_is_what_was_trained_on_its_images(
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (write_model(tmp_path) / name).unlink()
     message = error_of(tmp_path)
-    assert f"no whole model artifact: {tmp_path / name} is missing: " in message
+    assert f"the model artifact is incomplete: {tmp_path / name} is missing: " in message
     assert f"delete {tmp_path} and build it again with `make model`" in message
 
 
