@@ -33,6 +33,6 @@ def aws_client(service: str, environment: Mapping[str, str]) -> Any:
         service,
         endpoint_url=environment["AWS_ENDPOINT_URL"],
         verify=environment["AWS_CA_BUNDLE"],
-        # The endpoint is on this machine: no proxy.
+        # The endpoint is on this machine, so no proxy is used.
         config=Config(proxies={}),
     )

@@ -83,7 +83,7 @@ def _candidates() -> Iterator[Path]:
 
 def _starts(program: Path) -> bool:
     try:
-        ended = subprocess.run(  # noqa: S603 - a browser that was found under its own name
+        ended = subprocess.run(  # noqa: S603 - a browser found by its program name
             [str(program), "--version"],
             capture_output=True,
             check=False,
@@ -119,7 +119,7 @@ def _run_with_children(command: list[str], timeout_seconds: float) -> int:
     Raises:
         subprocess.TimeoutExpired: it took too long.
     """
-    # A process group of its own; Ctrl-C in the terminal does not stop it.
+    # In its own process group; Ctrl-C in the terminal does not stop it.
     with subprocess.Popen(  # noqa: S603 - the command is built here
         command, stdin=subprocess.DEVNULL, start_new_session=True
     ) as program:

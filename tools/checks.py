@@ -1,4 +1,4 @@
-"""`make check` and `make test`: the project's checks, as many at a time as there are cores."""
+"""`make check` and `make test`: run the project's checks in parallel, by default one per core."""
 
 import argparse
 import contextlib
@@ -24,13 +24,13 @@ _SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 
 @dataclass(frozen=True)
 class Check:
-    """One program that ends with status 0 where all is well.
+    """One program, which exits with status 0 if it finds no problem.
 
     Attributes:
-        name: shown, and the name of its log.
+        name: printed, and the name of its log.
         command: run in the repository's folder.
-        after: the check that must have succeeded before.
-        quick: whether it is one of `make check`.
+        after: name of the check that must succeed first.
+        quick: whether it is part of `make check`.
     """
 
     name: str
@@ -47,7 +47,7 @@ def _suite_of_the_demo(name: str, *folders: str) -> Check:
     return Check(name, (sys.executable, *_PYTEST, *folders), after="demo", quick=False)
 
 
-# The longest first, as far as their order allows.
+# The longest first, as far as `after` allows.
 CHECKS = (
     Check("demo", ("make", "demo"), quick=False),
     Check("types", ("make", "types")),
@@ -78,9 +78,9 @@ class _Running:
 
 
 def main() -> int:
-    """Run the checks; return 1 where one failed."""
+    """Run the checks; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m tools.checks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="leave out what needs a model")
+    parser.add_argument("--quick", action="store_true", help="skip the checks that need a model")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="checks at a time (%(default)s)"
     )
@@ -92,15 +92,15 @@ def main() -> int:
 
 
 def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
-    """Run checks beside each other; print the output of each when it ends.
+    """Run checks in parallel; print the output of each when it ends.
 
     Args:
-        checks: in the order in which they begin, where what they need is there.
-        jobs: how many run at a time.
-        logs: folder for the output of each.
+        checks: in the order in which to start them, if `after` allows.
+        jobs: maximum number of checks that run at the same time.
+        logs: folder for the output of each check.
 
     Returns:
-        0 where all succeeded, else 1. The last line is the result of the suite that ended last.
+        0 if all succeeded, else 1. The last line printed is the result of the last suite to end.
     """
     logs.mkdir(parents=True, exist_ok=True)
     waiting, succeeded, failed = list(checks), set[str](), list[str]()
@@ -133,10 +133,10 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
 
 def _start(check: Check, logs: Path) -> _Running:
     print(f"… {check.name}", flush=True)
-    # torch's threads wait for each other by spinning, which would take the cores of other checks.
+    # torch's waiting threads would spin and take the cores of other checks.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with _log(check, logs).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - the commands above
+        process = subprocess.Popen(  # noqa: S603 - the commands are defined above
             check.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
@@ -144,7 +144,7 @@ def _start(check: Check, logs: Path) -> _Running:
 
 
 def _ended(running: list[_Running]) -> list[_Running]:
-    """Wait until one has ended or a minute has passed; take what has ended off the list."""
+    """Wait until at least one has ended or a minute has passed; remove those that have ended."""
     deadline = time.monotonic() + _SECONDS_BETWEEN_PROGRESS_LINES
     while running and time.monotonic() < deadline:
         if ended := [each for each in running if each.process.poll() is not None]:
@@ -170,7 +170,7 @@ def _log(check: Check, logs: Path) -> Path:
 
 @contextlib.contextmanager
 def _ended_at_exit(running: Sequence[_Running]) -> Iterator[None]:
-    """End what still runs where the block is left by an error or by Ctrl-C."""
+    """Stop the running checks if the block is left by an error or by Ctrl-C."""
     try:
         yield
     finally:

@@ -125,7 +125,7 @@ def _file_and_fields(parts: list[_Part]) -> tuple[bytes, dict[str, str]]:
         if b"filename" in options:
             files.append(content)
         elif name not in PARAMETER_NAMES:
-            raise InvalidRequestError(f"The form has a field that is not supported. {_EXPECTED}")
+            raise InvalidRequestError(f"The form has a field that is no file. {_EXPECTED}")
         elif name in fields:
             raise InvalidRequestError(f"The form has the field {name} more than once. {_EXPECTED}")
         else:

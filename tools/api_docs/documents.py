@@ -84,7 +84,7 @@ def errors_document() -> str:
 
 
 def settings_document() -> str:
-    """Return docs/settings.md as the code has it now."""
+    """Return the content of docs/settings.md."""
     return _SETTINGS_INTRODUCTION + "".join(_section(section) for section in setting_sections())
 
 
@@ -104,7 +104,7 @@ def _section(section: SettingSection) -> str:
 
 
 def _escaped(words: str) -> str:
-    """Let Markdown show what it would take for emphasis or HTML."""
+    """Escape characters that Markdown would render as emphasis or HTML."""
     return re.sub(r"([*<|])", r"\\\1", words)
 
 

@@ -7,12 +7,12 @@ from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 
 PREDICT, HEALTH = "predict", "health"
 
-# "Gateway response types for API Gateway" in its developer guide: the statuses of the kinds of
-# each class that have no row of their own, and the 502 of a function that was stopped or throttled.
+# "Gateway response types for API Gateway" in its developer guide: the statuses of kinds without
+# their own row, for each class, and the 502 of a function that was stopped or throttled.
 _STATUSES_OF_CLASS = {"DEFAULT_4XX": (400, 403, 404), "DEFAULT_5XX": (500, 502, 503)}
-# Requests of the health have no API key.
+# Health requests have no API key.
 _KINDS_OF_PREDICT = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
-# Of the proxy's errors; all others are of PREDICT alone.
+# Of the proxy's errors, these can be returned by GET /health; all others only by POST /predict.
 _OPERATIONS: dict[type[errors.ProxyError], frozenset[str]] = {
     errors.InternalError: frozenset({PREDICT, HEALTH}),
     errors.EndpointNotInServiceError: frozenset({HEALTH}),
@@ -27,9 +27,9 @@ class Row(NamedTuple):
         code: snake_case name of the error.
         source: the component that returns it.
         meaning: sentence for people.
-        retry_after_seconds: value of the Retry-After header; None: no such header.
+        retry_after_seconds: value of the Retry-After header; None: no header.
         operations: the operations that can return it.
-        members: what the body has beside the error, by name.
+        members: members of the response body besides the error, by name.
     """
 
     status: int
@@ -83,7 +83,7 @@ def _model_server_rows() -> list[Row]:
         for status, codes in errors.MODEL_REJECTIONS.items()
         for code in codes
     }
-    # Of a container that is not Whippet's, or whose error is not as documented.
+    # From another container than Whippet's, or one whose error is not as documented.
     rejection = errors.ModelRejectionError
     rows |= {(status, rejection.code): rejection.message for status in errors.MODEL_REJECTIONS}
     return [

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def document() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document; the same code gives the same document."""
+    """Return the OpenAPI 3.1 document, which is always the same for the same code."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Whippet", "version": "1", "description": _DESCRIPTION},
@@ -136,7 +136,7 @@ def _error_responses(operation: str) -> dict[str, Any]:
 
 
 def _error_response(rows: list[Row]) -> dict[str, Any]:
-    # Of the sources of one code the last by name is the proxy, whose message is the clearest.
+    # If several sources have one code, the last by name is the proxy with the clearest message.
     by_code = {row.code: row for row in rows}
     schema: dict[str, Any] = {
         "allOf": [{"$ref": "#/components/schemas/Error"}],

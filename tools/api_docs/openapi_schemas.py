@@ -34,7 +34,7 @@ IMAGE_EXAMPLE = {
 }
 
 
-# As curl's --form writes it: the file's bytes go where its name is.
+# In the form of curl's --form: @ and the name of the file to send.
 FORM_EXAMPLE = {"image": "@image.jpg", "top_k": 3}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "top_k": {
@@ -57,7 +57,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "enum": list(SCORES), "default": SCORES[0]},
     },
 }
-"""The parameters by name: in the query, or beside the image in JSON or a form."""
+"""The parameters by name: in the query, or with the image in JSON or a form."""
 
 
 def schemas() -> dict[str, Any]:

@@ -28,8 +28,8 @@ class SettingRow:
     Attributes:
         key: its name in the section.
         allowed: its type and bounds, or its values, in words.
-        unit: for example "seconds"; empty where it has none.
-        default: in TOML; "not set" or "required" where it has none.
+        unit: for example "seconds"; empty if it has none.
+        default: in TOML; "not set" or "required" if it has none.
         description: sentence for people.
     """
 
@@ -46,7 +46,7 @@ class SettingSection:
 
     Attributes:
         header: in TOML; empty for the settings above all sections.
-        description: what its settings are of.
+        description: sentences on the whole section.
         rows: its settings, in the order of the model.
     """
 
@@ -66,7 +66,7 @@ def _sections(schema: SettingsSchema, location: Location) -> Iterator[SettingSec
     for name in found["properties"]:
         place: Location = (*location, name)
         child = schema.at(place)
-        # The stage is the name of its file.
+        # The stage is not a key: it is the name of the file.
         if "properties" not in child and place != ("stage",):
             rows.append(_row(name, child, schema))
         if "items" in child:

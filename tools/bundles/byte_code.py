@@ -42,8 +42,8 @@ def find_interpreter(version: tuple[int, int] = RUNTIME_VERSION) -> Path | None:
 def compile_files(files: Mapping[str, bytes], interpreter: Path) -> dict[str, bytes]:
     """Compile the Python modules of a bundle.
 
-    The byte code holds its source's hash, which is not checked (`unchecked-hash`, PEP 552): the
-    default kind is invalid in the asset, whose zip does not keep modification times.
+    The byte code contains its source's hash, which is not checked (`unchecked-hash`, PEP 552). The
+    default kind would be invalid: the asset's zip does not keep modification times.
 
     Args:
         files: content by path in the bundle.
@@ -88,7 +88,7 @@ def is_byte_code(name: str) -> bool:
 def _is_cpython(candidate: Path, version: tuple[int, int]) -> bool:
     program = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
     try:
-        ended = subprocess.run(  # noqa: S603 - what was found under Python's own name
+        ended = subprocess.run(  # noqa: S603 - an interpreter found by its program name
             [str(candidate), "-I", "-c", program],
             capture_output=True,
             text=True,

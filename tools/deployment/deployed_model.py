@@ -20,7 +20,7 @@ class DeployedModel:
         configuration: name of the endpoint configuration in use.
         status: SageMaker's EndpointStatus.
         name: the model's name; None if it cannot be read.
-        sha256: sha256 of the model's archive; None if an earlier release deployed it without.
+        sha256: sha256 of the model's archive; None if an earlier release did not record it.
         unreadable_because: why the name cannot be read.
     """
 
@@ -60,7 +60,7 @@ def served_variant(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
 def read_deployed_model(sagemaker: Any, endpoint: str) -> DeployedModel | None:
     """Return the model that an endpoint serves, or None if there is no endpoint yet.
 
-    The model is only displayed, so that a name that cannot be read is not an error.
+    The model is only printed, so it is not an error if its name cannot be read.
 
     Args:
         sagemaker: boto3 client.

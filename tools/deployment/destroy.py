@@ -37,7 +37,7 @@ def main() -> int:
     account, region = resolve_account(settings, session)
     environment = cdk_environment(os.environ) | {"AWS_REGION": region}
     with step("List the stacks"):
-        # Before anything is deleted: without a model, for example, synthesis fails.
+        # Before anything is deleted, because synthesis may fail, for example without a model.
         run_logged(
             cdk_command("list", *application),
             environment=environment,

@@ -1,4 +1,4 @@
-"""Deletes the data with which CloudFormation cannot delete a stack."""
+"""Deletes the data that prevents CloudFormation from deleting a stack."""
 
 import json
 from collections.abc import Iterator
@@ -36,8 +36,8 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     s3 = session.client("s3", region_name=region)
     partition = session.get_partition_for_region(region)
     for bucket in buckets:
-        # Otherwise the deletions below are logged to a bucket that is already empty, and CloudFront
-        # delivers logs for another day.
+        # Otherwise the deletions below would be logged to a bucket that is already empty, and
+        # CloudFront would deliver logs for another day.
         s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
         _refuse_writes(s3, bucket, f"arn:{partition}:s3:::{bucket}/*")
     for bucket in buckets:

@@ -23,8 +23,8 @@ class _Configuration:
 def prune_superseded(sagemaker: Any, *, stack: str, previous: str | None = None) -> list[str]:
     """Delete a stage's superseded models and endpoint configurations.
 
-    Kept are those that an endpoint uses, and one other configuration with its models: the previous
-    one, or else the newest one that is older than the configuration in use.
+    These are kept: the ones that an endpoint uses, and one other configuration with its models: the
+    previous one, or else the newest one that is older than the configuration in use.
 
     Args:
         sagemaker: boto3 client.

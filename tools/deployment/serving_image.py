@@ -83,7 +83,7 @@ def _refusal(error: ClientError, image: EcrImage, uri: str, account: str) -> str
         return (
             f"The repository {image.repository} of the account {image.account} in {image.region} "
             f"{_NOT_THERE[code]}: serving.image_uri = {uri}. Push the image, or remove the setting "
-            "to have it built."
+            "to build the image."
         )
     if code != "AccessDeniedException":
         raise error

@@ -95,5 +95,5 @@ def _run(state_directory: Path, command: str, *arguments: str) -> subprocess.Com
         [str(_PYTHON), "-m", "local_cloud", "--state-directory", str(state_directory),
          command, *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        env=cdk_environment(os.environ),  # its CloudFront runs functions in Node
+        env=cdk_environment(os.environ),  # the emulated CloudFront runs functions in Node
     )  # fmt: skip

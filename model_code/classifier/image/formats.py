@@ -26,7 +26,7 @@ _BY_FIRST_BYTES: Final = (
     (re.compile(rb"PK\x03\x04"), "a ZIP archive; send one of its images"),
     (re.compile(rb"%PDF"), "a PDF document; save its page as JPEG, PNG or WebP and send that"),
     (re.compile(rb"\s*<!?[a-zA-Z]"), "a page of HTML or XML; send an image's bytes"),
-    (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the decoded bytes"),
+    (re.compile(rb"data:|/9j/|iVBORw0KGgo|UklGR"), "base64; send the bytes that it encodes"),
     (
         re.compile(rb'\s*[{\[]\s*["{]'),
         (
