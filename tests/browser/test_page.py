@@ -167,7 +167,7 @@ def test_everything_is_reached_by_keyboard(page: Page, deployment: LocalDeployme
     expect(page.get_by_role("status")).to_have_text(re.compile(r"6, .*%"))
 
 
-def test_a_lost_connection_is_said_and_the_image_sent_again(
+def test_a_lost_connection_is_reported_and_the_image_sent_again(
     page: Page, deployment: LocalDeployment
 ) -> None:
     enter_key(page, deployment.api_key)

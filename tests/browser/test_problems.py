@@ -37,7 +37,7 @@ def explain(*errors: dict[str, Any]) -> list[dict[str, str]]:
     return explained
 
 
-def test_every_documented_error_has_words_and_says_what_to_do() -> None:
+def test_every_documented_error_has_a_title_and_advice() -> None:
     documented = sorted(DOCUMENTED)
     assert len(documented) > 25
     explained = explain(*({"status": status, "code": code} for status, code in documented))
@@ -85,7 +85,7 @@ def test_words(error: dict[str, Any], title: str, advice: str) -> None:
     assert words["advice"].startswith(advice)
 
 
-def test_details_are_what_to_quote() -> None:
+def test_details_have_status_code_request_id_and_message() -> None:
     (words,) = explain(
         {"status": 500, "code": "internal_error", "requestId": "r-1", "message": "Our side."}
     )

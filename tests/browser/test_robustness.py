@@ -94,7 +94,7 @@ def test_other_browsers_get_a_result(page: Page, deployment: LocalDeployment, sc
     ],
     ids=["gif-by-another-name", "scroll"],
 )
-def test_what_the_api_would_refuse_is_drawn_anew(
+def test_an_image_that_the_api_would_refuse_is_converted(
     page: Page, deployment: LocalDeployment, image: FilePayload, sent: str
 ) -> None:
     enter_key(page, deployment.api_key)
@@ -270,7 +270,7 @@ def test_a_finger_finds_the_file_field_at_its_button(page: Page) -> None:
     assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).id", middle) == "file"
 
 
-def test_bars_are_seen_where_the_system_forces_colours(
+def test_bars_are_visible_with_forced_colours(
     browser: Browser, deployment: LocalDeployment
 ) -> None:
     assert deployment.page_url

@@ -95,7 +95,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("case", FOREIGN)
 @pytest.mark.parametrize("place", ["body", "json", "form"])
-def test_what_is_no_image_of_ours_is_named_with_what_to_do(
+def test_an_unsupported_format_is_named_with_advice(
     proxy: Proxy, runtime: SageMakerRuntime, case: str, place: str
 ) -> None:
     content, name, advice = FOREIGN[case]

@@ -111,9 +111,7 @@ def test_parameters_beside_the_image_in_json(
 
 
 @pytest.mark.parametrize("case", FOREIGN)
-def test_what_is_no_image_of_ours_is_named_with_what_to_do(
-    deployment: LocalDeployment, case: str
-) -> None:
+def test_an_unsupported_format_is_named_with_advice(deployment: LocalDeployment, case: str) -> None:
     content, name, advice = FOREIGN[case]
     status, response = classify(deployment, content, "application/octet-stream")
     assert (status, response["error"]["code"]) == (415, "unsupported_image"), response

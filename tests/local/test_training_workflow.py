@@ -43,7 +43,7 @@ def ended(client: Client, resources: Resources, given: dict[str, Any], name: str
         ),
     ],
 )
-def test_an_execution_without_a_usable_input_says_what_is_expected(
+def test_an_execution_with_invalid_input_reports_the_expected_input(
     client: Client, stack_resources: Resources, given: dict[str, Any], problem: str
 ) -> None:
     execution = ended(client, stack_resources, given, f"without-a-usable-input-{len(given)}")

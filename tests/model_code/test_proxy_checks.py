@@ -132,7 +132,7 @@ def _assert_size(
 
 @pytest.mark.parametrize("format_name", MODES)
 @pytest.mark.parametrize("size", SIZES)
-def test_of_every_image_the_size_is_read(format_name: str, size: tuple[int, int]) -> None:
+def test_the_size_of_every_image_is_read(format_name: str, size: tuple[int, int]) -> None:
     modes, options = MODES[format_name]
     for mode, some in product(modes, options):
         assert check_image(_file(_gradient(mode, size), format_name, **some)).size == size

@@ -86,7 +86,7 @@ def gateway_responses(assembly: Assembly) -> dict[str, Json]:
     }
 
 
-def test_the_function_is_what_was_agreed(assembly: Assembly) -> None:
+def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
     function = assembly.resource("api", FUNCTION).properties
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
@@ -238,7 +238,7 @@ def test_the_api_is_regional_and_named_after_the_stage(assembly: Assembly) -> No
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
 
-def test_what_an_image_may_be_sent_as_is_binary_and_nothing_else_is(assembly: Assembly) -> None:
+def test_exactly_the_image_content_types_are_binary(assembly: Assembly) -> None:
     # "*/*" would break the response to a CORS preflight.
     api = assembly.resource("api", REST_API).properties
     accepted = (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE)
@@ -283,7 +283,7 @@ def test_callers_are_limited(assembly: Assembly) -> None:
     assert every["ThrottlingBurstLimit"] == limits["BurstLimit"]
 
 
-def test_health_which_needs_no_key_has_a_throttle_of_its_own(assembly: Assembly) -> None:
+def test_health_has_its_own_throttle(assembly: Assembly) -> None:
     settings = assembly.settings.api
     health = method_settings(assembly)["GET /health"]
     assert health["ThrottlingRateLimit"] == settings.health_requests_per_second
@@ -359,12 +359,12 @@ def test_every_gateway_error_is_in_the_template(assembly: Assembly) -> None:
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("THROTTLED", 1), ("QUOTA_EXCEEDED", 3600)])
-def test_limits_say_when_to_try_again(assembly: Assembly, kind: str, seconds: int) -> None:
+def test_responses_of_limits_have_retry_after(assembly: Assembly, kind: str, seconds: int) -> None:
     parameters = gateway_responses(assembly)[kind]["ResponseParameters"]
     assert parameters["gatewayresponse.header.Retry-After"] == f"'{seconds}'"
 
 
-def test_none_of_api_gateways_own_errors_is_kept(assembly: Assembly) -> None:
+def test_api_gateways_own_errors_are_not_cached(assembly: Assembly) -> None:
     for response in gateway_responses(assembly).values():
         assert (
             response["ResponseParameters"]["gatewayresponse.header.Cache-Control"] == "'no-store'"

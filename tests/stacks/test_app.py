@@ -76,9 +76,7 @@ def test_the_demo_is_warned_of_once_and_not_for_the_laptop(
     assert warning.count("\n") == 1
 
 
-def test_what_is_wrong_is_one_line_and_no_traceback(
-    folders: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_error_is_one_line_without_a_traceback(folders: dict[str, str], tmp_path: Path) -> None:
     result = run_app(tmp_path, {**folders, "model": "build/none"}, CDK_VALIDATION="false")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: no model artifact: ")

@@ -52,7 +52,9 @@ def test_a_request_within_its_bounds_has_no_problem() -> None:
         ({"Tags": {}}, "Tags: expected list, got {}"),
     ],
 )
-def test_what_the_service_would_refuse_is_found(change: dict[str, Any], problem: str) -> None:
+def test_a_request_that_the_service_would_refuse_is_found(
+    change: dict[str, Any], problem: str
+) -> None:
     assert any(problem in found for found in problems(**change))
 
 

@@ -58,7 +58,7 @@ def test_model_and_configuration_have_no_names_because_every_property_replaces_t
 
 
 @pytest.mark.parametrize("type_", [MODEL, CONFIGURATION])
-def test_what_still_serves_after_a_silent_rollback_is_not_cleaned_up(
+def test_resources_in_use_after_a_silent_rollback_are_retained(
     assembly: Assembly, type_: str
 ) -> None:
     # Else the update after that ends in "Could not find endpoint configuration".
@@ -94,7 +94,7 @@ def test_the_endpoint_has_a_literal_name_and_the_stages_configuration(assembly: 
     )
 
 
-def test_the_variant_is_what_the_settings_say(assembly: Assembly) -> None:
+def test_the_variant_follows_the_settings(assembly: Assembly) -> None:
     serving = assembly.settings.serving
     model = assembly.resource("serving", MODEL)
     assert variant(assembly) == {
@@ -451,7 +451,9 @@ def test_two_archives_of_one_identity_are_two_models(
     assert not set(deployed["one"]) & set(deployed["other"])
 
 
-def test_the_model_is_tagged_with_what_it_is(assembly: Assembly, inputs: Inputs) -> None:
+def test_the_model_is_tagged_with_name_identity_and_sha256(
+    assembly: Assembly, inputs: Inputs
+) -> None:
     tags = assembly.resource("serving", MODEL).properties["Tags"]
     assert {"Key": "whippet:model-name", "Value": "digits-resnet"} in tags
     assert {"Key": "whippet:model-identity", "Value": IDENTITY} in tags

@@ -66,7 +66,7 @@ def test_every_service_is_bound_to_this_account(assembly: Assembly) -> None:
     assert len(conditions) == 2
 
 
-def test_the_keys_policy_knows_no_later_stack(assembly: Assembly) -> None:
+def test_the_keys_policy_refers_to_no_later_stack(assembly: Assembly) -> None:
     key = assembly.resource("storage", "AWS::KMS::Key")
     assert not [each for each in walk(key.body) if isinstance(each, dict) and "Fn::GetAtt" in each]
     assert "Fn::GetStackOutput" not in str(assembly.template("storage"))
@@ -126,7 +126,7 @@ def test_models_are_versioned_and_old_versions_expire(assembly: Assembly) -> Non
 
 
 @pytest.mark.parametrize("name", ["Captures", "AccessLogs"])
-def test_objects_expire_where_nothing_deletes_them(assembly: Assembly, name: str) -> None:
+def test_objects_that_nothing_deletes_expire(assembly: Assembly, name: str) -> None:
     (rule,) = bucket(assembly, name).properties["LifecycleConfiguration"]["Rules"]
     storage = assembly.settings.storage
     expected = {

@@ -101,7 +101,7 @@ def test_the_workflow_waits_for_the_job_to_end(assembly: Assembly) -> None:
         ({"splits": []}, "dataset_prefix must be a text that names a folder; splits must be a "),
     ],
 )
-def test_an_execution_without_a_usable_input_says_what_is_expected(
+def test_an_execution_with_invalid_input_reports_the_expected_input(
     dev: Assembly, given: Any, problem: str
 ) -> None:
     execution = run(dev, given, [])
@@ -257,7 +257,7 @@ def at(*, execution: str = "7d1e", entered: str = "09:00", retry: int = 0) -> di
     }
 
 
-def test_each_attempt_of_each_execution_has_a_job_name_of_its_own(assembly: Assembly) -> None:
+def test_each_attempt_of_each_execution_has_a_unique_job_name(assembly: Assembly) -> None:
     name = task(assembly)["Arguments"]["TrainingJobName"]
     contexts = [
         at(),
@@ -298,7 +298,7 @@ def test_a_request_has_only_members_that_step_functions_documents(assembly: Asse
     }
 
 
-def test_what_passes_is_retried(dev: Assembly) -> None:
+def test_temporary_errors_are_retried(dev: Assembly) -> None:
     delays = {
         name: [
             rule["IntervalSeconds"] * rule["BackoffRate"] ** retry
@@ -404,7 +404,7 @@ def test_output_goes_encrypted_to_the_models_bucket(assembly: Assembly) -> None:
     assert "EncryptionKey" in output["KmsKeyId"]
 
 
-def test_machines_are_what_the_settings_say(assembly: Assembly) -> None:
+def test_machines_follow_the_settings(assembly: Assembly) -> None:
     parameters = request(assembly)
     training = assembly.settings.training
     resources = parameters["ResourceConfig"]

@@ -105,7 +105,7 @@ def test_three_things_are_named_and_each_after_the_stage(assembly: Assembly) -> 
 
 
 @pytest.mark.parametrize("type_", sorted(OWN_NAME))
-def test_nothing_else_is_named(assembly: Assembly, type_: str) -> None:
+def test_other_resources_have_no_name(assembly: Assembly, type_: str) -> None:
     resources = assembly.everywhere(type_)
     assert resources
     for resource in resources:

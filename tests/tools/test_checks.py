@@ -20,7 +20,7 @@ def pytest_of(name: str, folder: Path, test: str) -> Check:
     return Check(name, command)
 
 
-def test_checks_run_beside_each_other(tmp_path: Path) -> None:
+def test_checks_run_in_parallel(tmp_path: Path) -> None:
     meet = (
         "import pathlib, time\n"
         "pathlib.Path({mine!r}).touch()\n"
@@ -45,7 +45,7 @@ def test_no_more_run_at_a_time_than_there_are_jobs(
     ]  # fmt: skip
 
 
-def test_a_failure_ends_nothing_but_what_needs_it(
+def test_a_failure_skips_only_the_checks_that_depend_on_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checks = [
@@ -75,7 +75,9 @@ def test_the_last_line_is_the_result_of_a_suite(
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 passed in ")
 
 
-def test_an_interrupt_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_the_running_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 

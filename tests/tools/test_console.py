@@ -39,7 +39,7 @@ def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split(":")[0] for line in lines] == ["… Good", "✓ Good", "… Bad", "✗ Bad"]
 
 
-def test_waiting_is_told_only_where_it_is_long(
+def test_only_a_long_wait_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow_step("Waiting"):
@@ -61,7 +61,9 @@ def test_a_tool_ends_with_its_error_and_no_traceback(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "No AWS region: set AWS_REGION.\n"
 
 
-def test_what_aws_refuses_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_from_aws_is_printed_without_a_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def main() -> None:
         raise ProfileNotFound(profile="missing")
 

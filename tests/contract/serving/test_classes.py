@@ -78,7 +78,7 @@ def test_the_version_is_in_the_log(sized_server: Server) -> None:
     assert loaded["version"] == VERSION
 
 
-def test_the_probabilities_of_a_network_are_not_softened_again(
+def test_a_networks_own_probabilities_get_no_second_softmax(
     softmax_server: Server, server: Server, images: Path
 ) -> None:
     image = (images / "red.png").read_bytes()

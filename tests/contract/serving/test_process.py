@@ -62,7 +62,7 @@ def test_a_missing_file_is_refused(context: Path, tmp_path: Path) -> None:
     assert f"{tmp_path}/nowhere/manifest.json cannot be read: No such file" in reason
 
 
-def test_a_network_that_is_none_is_refused(context: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_network_is_refused(context: Path, tmp_path: Path) -> None:
     network = b"not a network"
     files = {"model.onnx": hashlib.sha256(network).hexdigest()}
     model = write_artifact(tmp_path / "model", files=files)

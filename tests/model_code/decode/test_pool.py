@@ -204,7 +204,7 @@ def test_decode_processes_know_nothing_of_our_environment(
         pool.close()
 
 
-def test_decode_processes_are_nobodys(pool: BlockingPool) -> None:
+def test_decode_processes_run_as_nobody(pool: BlockingPool) -> None:
     expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
     for process in _decode_processes():
         status = Path(f"/proc/{process}/status").read_text()

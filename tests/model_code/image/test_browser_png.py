@@ -116,7 +116,7 @@ def test_transparent_grey_of_any_depth_is_white(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_of_a_transparent_colour_every_bit_counts(depth: int) -> None:
+def test_every_bit_of_a_transparent_colour_is_compared(depth: int) -> None:
     first = (10, 20, 30) if depth == 8 else (0x1234, 0x5678, 0x9ABC)
     colours = [first, *((*first[:i], first[i] ^ 1, *first[i + 1 :]) for i in range(3))]
     layout = ">3B" if depth == 8 else ">3H"

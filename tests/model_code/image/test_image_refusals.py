@@ -49,7 +49,7 @@ def _ftyp(brand: bytes, *others: bytes) -> bytes:
         (b"\xff\xd8", "no JPEG, PNG or WebP image"),
     ],
 )
-def test_what_is_no_image_of_ours_is_named_with_what_to_do(data: bytes, words: str) -> None:
+def test_an_unsupported_format_is_named_with_advice(data: bytes, words: str) -> None:
     error = refusal_of(data)
     assert (error.code, error.status) == ("unsupported_image", 415)
     assert words in error.message

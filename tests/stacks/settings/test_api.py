@@ -31,7 +31,7 @@ def test_only_prod_has_a_firewall(stage: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_widens_or_narrows_access_is_off_by_default(stage: str) -> None:
+def test_settings_that_widen_or_narrow_access_are_off_by_default(stage: str) -> None:
     api = load_stage_settings(stage, CONFIG).api
     assert api.url_hosts == ()
     assert api.allowed_address_ranges == ()
@@ -64,7 +64,7 @@ def test_a_schedule_that_aws_would_refuse_is_refused(tmp_path: Path, cron: str) 
     assert f"provisioned_concurrency_schedule[0].cron = {cron!r}: expected six fields" in message
 
 
-def test_a_reservation_must_hold_what_is_provisioned_at_any_time(tmp_path: Path) -> None:
+def test_reserved_concurrency_must_cover_the_maximum_provisioned(tmp_path: Path) -> None:
     entry = '[{ cron = "0 7 * * ? *", time_zone = "UTC", provisioned_concurrency = 5 }]'
     enough = load(tmp_path, reserved_concurrency="5", provisioned_concurrency_schedule=entry)
     assert enough.reserved_concurrency == 5
@@ -102,14 +102,14 @@ def test_hosts_and_ranges_are_read(tmp_path: Path) -> None:
      "*.com", "a.*.com", "a..b", "-a.com", "169.254.169.254", "[::1]", "a,b.com",
      "ex\u00e4mple.com"],
 )  # fmt: skip
-def test_what_is_no_host_name_is_refused(tmp_path: Path, host: str) -> None:
+def test_an_invalid_host_name_is_refused(tmp_path: Path, host: str) -> None:
     assert "expected " in error_of(tmp_path, url_hosts=f'["{host}"]')
 
 
 @pytest.mark.parametrize(
     "address_range", ["203.0.113.1/24", "203.0.113.0", "203.0.113.0/33", "300.0.0.0/8", "::/129"]
 )
-def test_what_is_no_address_range_is_refused(tmp_path: Path, address_range: str) -> None:
+def test_an_invalid_address_range_is_refused(tmp_path: Path, address_range: str) -> None:
     message = error_of(tmp_path, allowed_address_ranges=f'["{address_range}"]')
     assert "api.allowed_address_ranges" in message
     assert "such as 203.0.113.0/24" in message

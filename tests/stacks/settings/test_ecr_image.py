@@ -25,7 +25,7 @@ def test_a_digest() -> None:
     ("suffix", "expected"),
     [("", True), (":latest", True), (":1", False), (":latest-1", False), (f"@{DIGEST}", False)],
 )
-def test_what_may_change(suffix: str, expected: bool) -> None:
+def test_an_address_without_a_fixed_image_may_change(suffix: str, expected: bool) -> None:
     assert parse_image_uri(f"{REGISTRY}/whippet{suffix}").may_change is expected
 
 

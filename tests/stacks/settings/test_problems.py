@@ -46,7 +46,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_reads_every_kind_and_gives_none_for_an_absent_optional_one() -> None:
+def test_values_of_every_type_are_read_and_missing_optional_ones_are_none() -> None:
     settings = Outer.model_validate(GOOD)
     assert settings == Outer(
         count=2,
@@ -113,7 +113,7 @@ def test_settings_cannot_be_changed() -> None:
         ("inner", 5, "5", "a section [inner]"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_named_with_what_is(
+def test_an_invalid_value_is_reported_with_the_allowed_ones(
     key: str, value: object, shown: str, expected: str
 ) -> None:
     assert problems_of({**GOOD, key: value}) == [f"{key} = {shown}: expected {expected}"]
@@ -156,7 +156,7 @@ def test_bounds_are_included(ratio: float) -> None:
     assert Outer.model_validate({**GOOD, "inner": {"ratio": ratio}}).inner.ratio == ratio
 
 
-def test_a_missing_key_says_what_it_may_be() -> None:
+def test_a_missing_key_is_reported_with_the_allowed_values() -> None:
     table = {key: value for key, value in GOOD.items() if key != "count"}
     assert problems_of(table) == ["count is missing: expected a whole number from 1 to 3"]
 

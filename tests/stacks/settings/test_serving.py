@@ -92,7 +92,7 @@ def test_int8_on_a_gpu_is_refused(tmp_path: Path) -> None:
         ("max_batch_delay_ms", -1, "a whole number from 0 to"),
     ],
 )
-def test_what_the_model_server_does_not_know_is_refused(
+def test_a_value_that_the_model_server_does_not_accept_is_refused(
     tmp_path: Path, name: str, value: object, expected: str
 ) -> None:
     message = refusal(tmp_path, region=None, **{name: value})

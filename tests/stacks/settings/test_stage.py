@@ -26,7 +26,7 @@ def test_every_stage_loads_and_is_named_after_its_file(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_scaling_is_what_was_specified(stage: str) -> None:
+def test_scaling_has_the_specified_properties(stage: str) -> None:
     serving = load_stage_settings(stage, CONFIG).serving
     assert (serving.min_instance_count, serving.max_instance_count) == (1, 3)
     assert (serving.scale_in_cooldown_seconds, serving.scale_out_cooldown_seconds) == (30, 30)
@@ -120,7 +120,7 @@ def test_every_setting_is_described_and_has_a_default(setting: FieldInfo) -> Non
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_file_says_only_what_differs_from_the_defaults(stage: str) -> None:
+def test_a_stage_file_contains_only_values_that_differ_from_the_defaults(stage: str) -> None:
     table = tomllib.loads((CONFIG / f"{stage}.toml").read_text())
     defaults = StageSettings(stage=stage).model_dump()
     for name, value in table.items():

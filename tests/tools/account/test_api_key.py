@@ -51,7 +51,7 @@ def test_the_key_is_printed_alone(
     assert (captured.out, captured.err) == (f"{SECRET}\n", "")
 
 
-def test_who_may_not_read_it_is_told_what_to_allow_and_prints_nothing(
+def test_a_missing_permission_is_named_and_no_key_is_printed(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_stack(session, {"ApiKeyId": KEY_ID})

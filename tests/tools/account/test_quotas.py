@@ -85,7 +85,7 @@ def test_all_types_together_have_a_quota_too(session: StubbedSession) -> None:
     assert f"{ALL_INSTANCES!r} is 5 and the stage prod needs 6" in problem
 
 
-def test_where_an_account_has_no_value_of_its_own_the_default_counts(
+def test_the_default_quota_applies_if_the_account_has_no_own_value(
     session: StubbedSession,
 ) -> None:
     stub = session.stubs["service-quotas"]
@@ -98,7 +98,7 @@ def test_where_an_account_has_no_value_of_its_own_the_default_counts(
     assert "is 2 and" in problem
 
 
-def test_a_type_that_the_region_does_not_offer_has_a_quota_of_nothing(
+def test_a_type_that_the_region_does_not_offer_has_a_quota_of_zero(
     session: StubbedSession,
 ) -> None:
     stub = session.stubs["service-quotas"]
@@ -130,7 +130,7 @@ def test_a_type_that_the_region_does_not_offer_has_a_quota_of_nothing(
         (1000, 103, 0, {}, True),
     ],
 )
-def test_concurrency_leaves_what_lambda_wants_left(
+def test_concurrency_leaves_the_unreserved_part_that_lambda_requires(
     session: StubbedSession,
     limit: int,
     unreserved: int,
@@ -156,7 +156,7 @@ def test_a_shortage_of_concurrency_says_what_to_request_and_what_to_change(
     assert "api.provisioned_concurrency" in problem
 
 
-def test_who_may_not_read_quotas_is_told_what_to_allow(session: StubbedSession) -> None:
+def test_a_missing_permission_for_quotas_is_named(session: StubbedSession) -> None:
     session.stubs["service-quotas"].add_client_error("list_service_quotas", "AccessDeniedException")
     (problem,) = problems(stage(), session)
     assert "servicequotas:ListServiceQuotas" in problem

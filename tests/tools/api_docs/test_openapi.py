@@ -93,7 +93,7 @@ def test_it_is_the_same_in_every_process(tmp_path: Path) -> None:
     assert json.loads(written[0]) == DOCUMENT
 
 
-def test_every_example_is_what_its_schema_says() -> None:
+def test_every_example_matches_its_schema() -> None:
     examples = [
         (media["schema"], example["value"])
         for _, media in media_types()
@@ -115,7 +115,7 @@ def test_the_errors_and_both_documents_agree() -> None:
 
 
 @pytest.mark.parametrize("error", error_classes())
-def test_what_the_proxy_says_of_an_error_is_documented(error: type[errors.ProxyError]) -> None:
+def test_every_error_body_of_the_proxy_is_documented(error: type[errors.ProxyError]) -> None:
     row = error()
     body = {
         **row.members,
@@ -237,7 +237,7 @@ def test_every_parameter_is_documented_for_the_query_and_the_body() -> None:
         assert properties.keys() - {"image", "url"} == PARAMETER_NAMES
 
 
-def test_what_an_image_may_be_sent_as_is_documented() -> None:
+def test_the_image_content_types_are_documented() -> None:
     body = DOCUMENT["paths"]["/predict"]["post"]["requestBody"]
 
     assert set(body["content"]) == {*IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE, JSON_MEDIA_TYPE}

@@ -185,7 +185,7 @@ def test_the_command_says_where_no_byte_code_could_be_made(
     assert not list(tmp_path.rglob("*.pyc"))
 
 
-def test_byte_code_for_which_there_was_no_interpreter_is_added_when_there_is_one(
+def test_byte_code_is_added_once_an_interpreter_is_installed(
     tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle_proxy, "RUNTIME_VERSION", sys.version_info[:2])

@@ -79,7 +79,7 @@ def test_a_bundle_is_written_once(tmp_path: Path) -> None:
     assert not (output / "stale.js").exists()
 
 
-def test_what_is_no_bundle_is_not_deleted(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ToolError, match="not a bundle of the page"):
         write_bundle({"index.html": b""}, tmp_path)

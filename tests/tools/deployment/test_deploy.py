@@ -161,7 +161,7 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
     assert "$(MODEL)" not in steps[0]
 
 
-def test_what_served_before_is_what_pruning_keeps(
+def test_pruning_keeps_the_configuration_used_before_the_deployment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[str | None] = []

@@ -53,7 +53,7 @@ def test_a_model_of_an_earlier_release_has_no_sha256(model: ModelArtifact) -> No
     )
 
 
-def test_before_the_first_deployment_there_is_none(model: ModelArtifact) -> None:
+def test_before_the_first_deployment_no_model_is_reported(model: ModelArtifact) -> None:
     with ExitStack() as stack:
         session = StubbedSession(stack)
         session.stubs["sagemaker"].add_client_error(

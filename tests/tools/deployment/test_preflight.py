@@ -77,7 +77,7 @@ def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
     )
 
 
-def test_all_there(dev: StageSettings) -> None:
+def test_a_machine_with_everything_passes_the_checks(dev: StageSettings) -> None:
     with session(bootstrapped=True) as ready:
         assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
 

@@ -109,7 +109,7 @@ def prune(
         ({"c1": "m1", "c2": "m2", "c3": "m3", "c4": "m4"}, ["c2", "c1", "m1", "m2"]),
     ],
 )
-def test_what_serves_and_the_one_before_it_are_kept(
+def test_the_configuration_in_use_and_the_previous_one_are_kept(
     configurations: dict[str, str], deletes: list[str]
 ) -> None:
     newest = list(configurations)[-1]
@@ -121,18 +121,18 @@ def test_a_model_that_a_kept_configuration_shares_is_kept() -> None:
     assert prune({"c1": "m1", "c2": "m1", "c3": "m1"}, in_use=["c3"], deletes=["c1"]) == ["c1"]
 
 
-def test_what_came_after_the_one_that_serves_is_deleted() -> None:
+def test_configurations_newer_than_the_one_in_use_are_deleted() -> None:
     # A deployment that was rolled back; the one before the one that serves stays.
     deleted = prune({"c1": "m1", "c2": "m2", "c3": "m3"}, in_use=["c2"], deletes=["c3", "m3"])
     assert deleted == ["c3", "m3"]
 
 
-def test_of_a_destroyed_stage_nothing_is_kept() -> None:
+def test_everything_of_a_destroyed_stage_is_deleted() -> None:
     deletes = ["c2", "c1", "m1", "m2"]
     assert prune({"c1": "m1", "c2": "m2"}, in_use=[], deletes=deletes) == deletes
 
 
-def test_what_is_not_the_stages_is_neither_deleted_nor_the_one_before() -> None:
+def test_resources_of_other_stages_are_ignored() -> None:
     deleted = prune(
         {"c1": "m1", "c2": "m2", "other": "theirs", "c3": "m3"},
         in_use=["c3"],
@@ -174,7 +174,9 @@ def test_a_configuration_without_models_is_not_the_stages() -> None:
     ],
     ids=str,
 )
-def test_what_is_deleted_meanwhile_is_passed_over(gone: list[str], deletes: list[str]) -> None:
+def test_a_resource_that_was_deleted_meanwhile_is_skipped(
+    gone: list[str], deletes: list[str]
+) -> None:
     history = {"c1": "m1", "c2": "m2", "c3": "m3"}
     in_use = ["c3", "c1"] if "e-c1" in gone else ["c3"]
     assert prune(history, in_use=in_use, gone=gone, deletes=deletes) == deletes

@@ -96,7 +96,7 @@ def test_anothers_image_need_not_be_shown_to_us() -> None:
         assert problem(session, f"{OTHERS}:1") is None
 
 
-def test_what_else_ecr_refuses_is_not_hidden() -> None:
+def test_other_errors_from_ecr_are_not_hidden() -> None:
     with registry() as (session, stub):
         stub.add_client_error("describe_images", "ServerException")
         with pytest.raises(ClientError, match="ServerException"):
@@ -111,7 +111,7 @@ def test_an_image_of_another_region_is_not_even_looked_for() -> None:
     assert "to a repository in eu-west-1" in found
 
 
-def test_what_will_be_built_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_to_be_built_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDK_DOCKER", "finch")
     text = describe_image(serving(), account=ACCOUNT)
     assert text.startswith("an image for CPU types that finch builds from model_code/")
@@ -124,7 +124,7 @@ def test_a_prebuilt_image_is_named() -> None:
     assert text == f"the prebuilt image {OWN}:1 on a CPU type"
 
 
-def test_whose_image_it_is_is_told_where_it_is_anothers() -> None:
+def test_an_image_of_another_account_is_described_with_its_owner() -> None:
     text = describe_image(serving(image_uri=f"{OTHERS}:1"), account=ACCOUNT)
     assert f"It belongs to the account {OTHER_ACCOUNT}" in text
     assert f"must let {ACCOUNT} pull it" in text

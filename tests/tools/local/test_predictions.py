@@ -57,7 +57,7 @@ def test_an_error_is_an_error(content: Any, reason: str) -> None:
         {"error": "Request Too Long"},
     ],
 )
-def test_of_an_image_that_aws_itself_refuses_the_limit_is_said(content: Any) -> None:
+def test_the_limit_is_named_if_aws_itself_refuses_an_image(content: Any) -> None:
     reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
     with pytest.raises(ToolError, match=reason):
         describe(ApiResponse(status=413, content=content, milliseconds=1.0))

@@ -26,7 +26,7 @@ def run_report(
     report(deployment, model="resnet50", demo=demo, file=file, seconds=33.2)
 
 
-def test_a_photo_is_described_without_judgement(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_photo_without_a_label_gets_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     with Api(predicted(CAT)) as api:
         run_report(api.url, ["Egyptian cat", "tabby"])
     printed = capsys.readouterr()

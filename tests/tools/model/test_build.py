@@ -226,7 +226,7 @@ def test_a_build_that_breaks_is_no_reason_to_take_another_model(tree: Tree) -> N
     assert not tree.model
 
 
-def test_what_is_there_stays_and_the_better_one_out_of_reach_is_named(tree: Tree) -> None:
+def test_an_existing_model_is_kept_and_an_unavailable_better_one_is_named(tree: Tree) -> None:
     hold(tree, LITE0)
     tree.has = ["resnet50", "efficientnet_lite0"]
     said = tree.run()

@@ -27,14 +27,14 @@ def rules(prod: Assembly) -> dict[str, Json]:
 
 
 @pytest.mark.parametrize("stage", ["local", "dev"])
-def test_there_is_none_where_the_stage_leaves_it_out(
+def test_there_is_no_firewall_if_the_stage_disables_it(
     assemblies: dict[str, Assembly], stage: str
 ) -> None:
     assert not assemblies[stage].resources("api", WEB_ACL)
     assert not assemblies[stage].resources("api", ASSOCIATION)
 
 
-def test_it_stands_before_the_apis_stage(prod: Assembly) -> None:
+def test_the_firewall_is_attached_to_the_apis_stage(prod: Assembly) -> None:
     acl = prod.resource("api", WEB_ACL)
     assert acl.properties["Scope"] == "REGIONAL"
     assert acl.properties["DefaultAction"] == {"Allow": {}}
@@ -46,7 +46,7 @@ def test_it_stands_before_the_apis_stage(prod: Assembly) -> None:
 
 
 @pytest.mark.parametrize("group", [COMMON, BAD_INPUTS])
-def test_a_managed_group_blocks_but_for_its_rules_about_bodies(prod: Assembly, group: str) -> None:
+def test_a_managed_group_blocks_except_with_its_body_rules(prod: Assembly, group: str) -> None:
     rule = rules(prod)[group]
     assert rule["OverrideAction"] == {"None": {}}
     statement = rule["Statement"]["ManagedRuleGroupStatement"]
@@ -57,7 +57,7 @@ def test_a_managed_group_blocks_but_for_its_rules_about_bodies(prod: Assembly, g
     assert overrides == {name: {"Count": {}} for name in BODY_RULES[group]}
 
 
-def test_what_those_find_blocks_everywhere_but_in_post_predict(prod: Assembly) -> None:
+def test_matches_of_body_rules_block_all_requests_except_post_predict(prod: Assembly) -> None:
     found = rules(prod)
     rule = found["BodiesElsewhere"]
     assert rule["Action"] == {"Block": {}}

@@ -302,13 +302,13 @@ HIDDEN = extension(tarfile.REGTYPE, b"import os", "code/inference.py")
         (b"x" * 512 + HIDDEN + bytes(1024), "a header is damaged"),
     ],
 )
-def test_nothing_but_zeros_may_follow_the_files(tmp_path: Path, end: bytes, expected: str) -> None:
+def test_data_after_the_last_file_is_refused(tmp_path: Path, end: bytes, expected: str) -> None:
     files, _ = parts_of(write_model(tmp_path))
     write_raw(tmp_path, files, end)
     assert expected in error_of(tmp_path)
 
 
-def test_padding_holds_nothing(tmp_path: Path) -> None:
+def test_nonzero_padding_after_a_file_is_refused(tmp_path: Path) -> None:
     files, end = parts_of(write_model(tmp_path))
     write_raw(tmp_path, files[:-1] + b"x", end)
     assert "data follow a file where zeros are expected" in error_of(tmp_path)
@@ -317,7 +317,7 @@ def test_padding_holds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "tail", [b"x", b"\0", gzip.compress(b""), gzip.compress(bytes(512)), gzip.compress(HIDDEN)]
 )
-def test_nothing_may_follow_the_gzip_member(tmp_path: Path, tail: bytes) -> None:
+def test_data_after_the_gzip_member_is_refused(tmp_path: Path, tail: bytes) -> None:
     archive = write_model(tmp_path) / "model.tar.gz"
     archive.write_bytes(archive.read_bytes() + tail)
     write_sha256(archive)
@@ -411,9 +411,7 @@ def test_a_manifest_that_is_not_as_agreed_is_refused(
     "value", [["x"] * 300_000, [[["y" * 99] * 9] * 9] * 9, 10**4000, "z" * 999]
 )
 @pytest.mark.parametrize("member", ["schema_version", "files", "name", "identity", "resize"])
-def test_a_message_states_the_beginning_of_what_is_long(
-    tmp_path: Path, member: str, value: Any
-) -> None:
+def test_a_long_value_is_shortened_in_the_message(tmp_path: Path, member: str, value: Any) -> None:
     resized = {"preprocessing": {**PREPROCESSING, "resize": value}}
     changes = resized if member == "resize" else {member: value}
     message = error_of(write_model(tmp_path, **changes))
