@@ -53,7 +53,7 @@ class _OnePart:
         if self.part_count > 1:
             return _SEVERAL_PARTS
         if self.part_count:
-            return "a header of its part, or the text after a boundary, is malformed or too long"
+            return "a header of its part, or what follows a boundary, is malformed or too long"
         return "it does not begin with the boundary in Content-Type"
 
 
