@@ -55,6 +55,8 @@ def test_an_endpoint_that_serves_is_ok(
         service_error(500, "InternalFailure"),
         respond(200, b"<html>", "text/html"),
         respond(200, []),
+        respond(200, b"[" * 100_000),
+        respond(200, b'{"EndpointStatus": "InService", "CreationTime": 1e300}'),
         reset,
         silence(2.0),
         drip(b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x", 4.0),

@@ -4,13 +4,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from classifier_proxy import errors
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint.clients import create_client
-from classifier_proxy.endpoint.errors import from_transport_error
+from classifier_proxy.endpoint.errors import SDK_ERRORS, from_sdk_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -39,14 +38,10 @@ class SageMakerEndpointStatus:
                 MAX_CALL_SECONDS,
                 lambda: client.describe_endpoint(EndpointName=self._name).get("EndpointStatus"),
             )
-        except TimeoutError as error:
-            raise errors.EndpointTimeoutError from error
         except ClientError as error:
             raise errors.EndpointFailedError from error
-        except BotoCoreError as error:
-            raise from_transport_error(error) from error
-        except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
-            raise errors.InvalidEndpointResponseError from error
+        except SDK_ERRORS as error:
+            raise from_sdk_error(error) from error
         if not isinstance(status, str):
             raise errors.InvalidEndpointResponseError
         return status

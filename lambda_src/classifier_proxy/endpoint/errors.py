@@ -9,9 +9,26 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
+from urllib3 import exceptions as urllib3_exceptions
 
 from classifier_proxy import errors
 from classifier_proxy.model_response import parse_rejection
+
+SDK_ERRORS = (
+    BotoCoreError,
+    ClientError,
+    TimeoutError,
+    # The SDK reads and parses an error response without a handler for these.
+    urllib3_exceptions.HTTPError,
+    ResponseParserError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,  # a RecursionError, too
+    TypeError,
+    ValueError,
+)
+"""Exceptions of a call: the SDK's own, and what its parsers raise for a malformed response."""
 
 OVERLOADED_STATUS = 503
 """The status that the container returns by its contract when its queue is full."""
@@ -34,6 +51,17 @@ _ERROR_BY_STATUS: dict[int, type[errors.EndpointError]] = {
     429: errors.EndpointThrottledError,
     503: errors.EndpointUnavailableError,
 }
+
+
+def from_sdk_error(error: Exception) -> errors.ProxyError:
+    """Map one of `SDK_ERRORS`."""
+    if isinstance(error, ClientError):
+        return from_service_error(error)
+    if isinstance(error, BotoCoreError):
+        return from_transport_error(error)
+    if isinstance(error, TimeoutError | urllib3_exceptions.TimeoutError):
+        return errors.EndpointTimeoutError()
+    return errors.InvalidEndpointResponseError()
 
 
 def from_service_error(error: ClientError) -> errors.ProxyError:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from classifier_proxy import errors
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint.clients import create_client
-from classifier_proxy.endpoint.errors import from_service_error, from_transport_error
+from classifier_proxy.endpoint.errors import SDK_ERRORS, from_sdk_error
 from classifier_proxy.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -86,15 +84,8 @@ class SageMakerEndpoint:
         """
         try:
             body = call_within(self.max_invoke_seconds, lambda: self._call(request))
-        except TimeoutError as error:
-            raise errors.EndpointTimeoutError from error
-        except ClientError as error:
-            raise from_service_error(error) from error
-        except BotoCoreError as error:
-            raise from_transport_error(error) from error
-        except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
-            # botocore's parsers raise these if an error response is not from the service.
-            raise errors.InvalidEndpointResponseError from error
+        except SDK_ERRORS as error:
+            raise from_sdk_error(error) from error
         if len(body) > MAX_RESPONSE_BYTES:
             if request.parameters.requests_many_classes:
                 raise errors.ResponseTooLargeError

@@ -117,9 +117,15 @@ FAULTS: list[tuple[str, Behaviour, int, str, str | None, int]] = [
         1,
     ),
 ]
+BROKEN_CHUNKS = b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
 FAULTS += [
     (name, behaviour, 502, "invalid_endpoint_response", None, 1)
     for name, behaviour in {
+        "an error in broken chunks": drip(BROKEN_CHUNKS, b"", 0),
+        "a nested error": respond(400, b"[" * 100_000),
+        "an infinite status": respond(
+            424, b'{"OriginalStatusCode": 1e999}', error_type="ModelError"
+        ),
         "HTML 200": respond(200, HTML, "text/html"),
         "empty 200": respond(200, b""),
         "a huge response": respond(200, json.dumps(CLASSIFICATION).encode() + b" " * 6 * 2**20),
@@ -138,6 +144,10 @@ FAULTS += [
         "dripping chunks": (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"1\r\n \r\n",
+        ),
+        "an error that stops half-way": (
+            b"HTTP/1.1 424 Failed\r\nContent-Length: 1000\r\n\r\n{",
+            b"",
         ),
         "a dripping error": (b"HTTP/1.1 400 Bad\r\nContent-Length: 1000\r\n\r\n", b" "),
     }.items()
