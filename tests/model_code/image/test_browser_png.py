@@ -168,6 +168,12 @@ def test_a_palette_may_be_transparent_in_steps(depth: int) -> None:
     assert first_row(data) == [(255, 127, 127), (0, 0, 255)]
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_palette_png_without_its_palette_is_refused(depth: int) -> None:
+    data = png_of([_packed([0, 1], depth)], width=2, depth=depth, colour=PALETTE)
+    assert refusal_of(data).code == "unreadable_image"
+
+
 def test_of_an_animated_png_the_image_is_shown_that_every_decoder_shows() -> None:
     data = encode(
         IMAGE, "PNG", save_all=True, append_images=[IMAGE.rotate(180)], default_image=True
