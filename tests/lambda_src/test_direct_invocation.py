@@ -32,6 +32,18 @@ def test_an_image_is_classified_as_by_the_api(proxy: Proxy, runtime: SageMakerRu
     assert "top_k=2" in sent.headers["X-Amzn-SageMaker-Custom-Attributes"]
 
 
+def test_half_a_surrogate_pair_is_logged(proxy: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
+    event = proxy_event(JPEG)
+    event["requestContext"]["requestId"] = "\ud800"
+
+    assert proxy.call_event(event).status == 200
+
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    [line] = [line for line in printed.out.splitlines() if "request succeeded" in line]
+    assert json.loads(line)["correlation_id"] == "\ud800"
+
+
 def test_it_is_counted_and_logged_as_a_request_of_the_api_is(
     proxy: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:

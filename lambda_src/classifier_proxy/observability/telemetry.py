@@ -1,3 +1,5 @@
+import functools
+import json
 import time
 from typing import Any
 
@@ -33,7 +35,12 @@ class Telemetry:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.logger = Logger(service=settings.service_name, level=settings.log_level)
+        # In ASCII: a text with half a surrogate pair cannot be written otherwise.
+        self.logger = Logger(
+            service=settings.service_name,
+            level=settings.log_level,
+            json_serializer=functools.partial(json.dumps, default=str, separators=(",", ":")),
+        )
         self._namespace = settings.metrics_namespace
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)

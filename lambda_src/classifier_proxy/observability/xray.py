@@ -80,7 +80,7 @@ class Tracer:
         }
         # A lost trace must not fail the request.
         with (
-            contextlib.suppress(OSError),
+            contextlib.suppress(OSError, OverflowError),  # the latter for a port that is too high
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
         ):
             sender.sendto(_DOCUMENT_HEADER + json.dumps(document).encode(), self._daemon)

@@ -83,6 +83,12 @@ def test_a_call_of_the_endpoint_is_a_part_of_the_requests_trace(daemon: socket.s
     assert "tabby cat" not in sent
 
 
+@pytest.mark.usefixtures("environment", "runtime")
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:1"])
+def test_a_trace_that_cannot_be_sent_fails_no_request(address: str) -> None:
+    assert status_in_a_new_process(address) == 200
+
+
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
     ("behaviour", "marks"),
