@@ -101,13 +101,15 @@ def load_stage_settings(stage: str, directory: Path) -> StageSettings:
     if stage not in stages:
         raise SettingsError(
             f"stage = {stage!r}: expected one of {', '.join(stages)} "
-            f"(the files of {directory.name}/): cdk synth -c stage=dev"
+            f"(the files of {directory.name}/), such as STAGE=dev, or -c stage=dev of cdk"
         )
     path = directory / f"{stage}.toml"
     file = f"{directory.name}/{path.name}"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # TOML, UTF-8, 4,300 digits, deep nesting
         raise SettingsError(f"{file} is not valid TOML: {error}") from error
     if "stage" in table:
         raise SettingsError(f"{file}: stage is not a setting: the file's name sets it")

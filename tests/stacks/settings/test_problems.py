@@ -174,7 +174,7 @@ def test_an_unknown_key_is_named_with_the_nearest_and_all_that_are_allowed() -> 
 
 def test_an_unknown_key_like_no_other_gets_no_suggestion() -> None:
     (problem,) = problems_of({**GOOD, "zzz": 1})
-    assert problem.startswith("zzz is not a setting; Allowed here: colour, count, ")
+    assert problem.startswith("zzz is not a setting. Allowed here: colour, count, ")
 
 
 def test_every_problem_is_told() -> None:

@@ -163,6 +163,19 @@ def test_broken_toml_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 5000, "\ufeffa = 1"])
+def test_hostile_toml_is_one_line(tmp_path: Path, text: str) -> None:
+    message = error_of(tmp_path, text)
+    assert message.startswith(f"{tmp_path.name}/dev.toml is not valid TOML: ")
+    assert "\n" not in message
+
+
+def test_a_stage_that_is_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"dev\.toml cannot be read: Is a directory"):
+        load_stage_settings("dev", tmp_path)
+
+
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="is not valid TOML"):
