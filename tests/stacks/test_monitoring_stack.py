@@ -66,7 +66,9 @@ def test_an_alarm_watches_the_right_metric_in_its_unit(
 
 
 def test_there_is_no_other_alarm(assembly: Assembly) -> None:
-    assert len(assembly.resources("monitoring", ALARM)) == len(ALARMS)
+    alarms = [each.properties for each in assembly.resources("monitoring", ALARM)]
+    found = sorted((each["Namespace"], each["MetricName"]) for each in alarms)
+    assert found == sorted((namespace, metric) for namespace, metric, *_ in ALARMS)
 
 
 @pytest.mark.parametrize("metric", ["Latency", "5XXError"])
