@@ -13,7 +13,7 @@ from tests.local.api_requests import Request, send
 from tests.local.documented import check_documented
 from tests.local.statuses.cloud import Cloud
 from tests.local.statuses.way import Situation
-from tests.local.statuses.ways import OUT_OF_REACH, WAYS, Key
+from tests.local.statuses.ways import WAYS, Key
 from tests.local.test_api import GOOD
 from tools.api_docs.error_rows import error_rows
 from tools.local.deployment import LocalDeployment
@@ -21,12 +21,6 @@ from tools.local.deployment import LocalDeployment
 ROWS = {row[:3]: row for row in error_rows()}
 _SITUATIONS = list(dict.fromkeys(way.situation for way in WAYS.values()))
 KEYS: list[Key] = sorted(WAYS, key=lambda key: _SITUATIONS.index(WAYS[key].situation))
-
-
-def test_every_row_has_a_request_or_a_reason() -> None:
-    assert len(ROWS) == len(error_rows()), "status, code and source name a row"
-    assert WAYS.keys() | OUT_OF_REACH.keys() == ROWS.keys()
-    assert WAYS.keys().isdisjoint(OUT_OF_REACH)
 
 
 @pytest.fixture(scope="module")
