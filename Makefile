@@ -209,7 +209,7 @@ format: $(APP_ENVIRONMENT) ## Format the code
 
 .PHONY: snapshots
 snapshots: $(APP_ENVIRONMENT) ## Renew the templates' snapshots after a change that was meant
-	@$(PYTHON) -m pytest tests/stacks --snapshot-update
+	@$(PYTHON) -m pytest tests/stacks/test_snapshots.py --snapshot-update
 
 .PHONY: screenshots
 screenshots: environments $(DEMO) ## Renew the screenshots of the page in docs/images

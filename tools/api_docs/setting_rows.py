@@ -11,6 +11,7 @@ _UNITS = {
     "_days": "days",
     "_gib": "GiB",
     "_mb": "MB",
+    "_minutes": "minutes",
     "_ms": "milliseconds",
     "_per_day": "per day",
     "_per_minute": "per minute",
