@@ -31,12 +31,15 @@ class Check:
         command: run in the repository's folder.
         after: name of the check that must succeed first.
         quick: whether it is part of `make check`.
+        background: whether it runs in addition to the others, with a low priority, and uses the
+            cores while they wait; for checks that measure no time.
     """
 
     name: str
     command: tuple[str, ...]
     after: str | None = None
     quick: bool = True
+    background: bool = False
 
 
 def _suite(name: str, *folders: str, python: str = sys.executable, quick: bool = True) -> Check:
@@ -50,14 +53,14 @@ def _suite_of_the_demo(name: str, *folders: str) -> Check:
 # The longest first, as far as `after` allows.
 CHECKS = (
     Check("demo", ("make", "demo"), quick=False),
-    Check("types", ("make", "types")),
+    Check("types", ("make", "types"), background=True),
+    Check("tests/stacks", (sys.executable, *_PYTEST, "tests/stacks"), background=True),
     _suite_of_the_demo(
         "tests/local and tests/browser",
         "tests/local", "tests/browser", "--ignore=tests/local/redeployment",
     ),
     _suite("tests/model_code", "tests/model_code", python=_TRAINING, quick=False),
     _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
-    _suite("tests/stacks", "tests/stacks"),
     _suite("tests/tools", "tests/tools", "tests/local_cloud"),
     _suite("tests/lambda_src", "tests/lambda_src"),
     _suite("tests/contract", "tests/contract"),
@@ -96,7 +99,7 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
 
     Args:
         checks: in the order in which to start them, if `after` allows.
-        jobs: maximum number of checks that run at the same time.
+        jobs: maximum number of checks that run at the same time, besides one in the background.
         logs: folder for the output of each check.
 
     Returns:
@@ -114,7 +117,8 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
                 print(f"✗ {check.name}: not run, because {check.after} failed", flush=True)
             for check in list(waiting):
                 is_ready = check.after is None or check.after in succeeded
-                if is_ready and len(running) < jobs:
+                beside = [each for each in running if each.check.background == check.background]
+                if is_ready and len(beside) < (1 if check.background else jobs):
                     waiting.remove(check)
                     running.append(_start(check, logs))
             for each in _ended(running):
@@ -135,9 +139,10 @@ def _start(check: Check, logs: Path) -> _Running:
     print(f"… {check.name}", flush=True)
     # torch's waiting threads would spin and take the cores of other checks.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = ("nice", "-n", "10", *check.command) if check.background else check.command
     with _log(check, logs).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - the commands are defined above
-            check.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     return _Running(check, process, time.monotonic())

@@ -1,5 +1,7 @@
 """The checks of `make test` beside each other; these are one-line programs."""
 
+import dataclasses
+import os
 import re
 import sys
 import time
@@ -43,6 +45,19 @@ def test_no_more_run_at_a_time_than_there_are_jobs(
     assert [line for line in lines if line in {"… one", "one", "… two", "two", "… three"}] == [
         "… one", "one", "… two", "two", "… three",
     ]  # fmt: skip
+
+
+def test_one_in_the_background_runs_beside_the_others_with_a_low_priority(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = "import os, time; print('at', os.nice(0)); time.sleep(1)"
+    background = [
+        dataclasses.replace(python(name, both), background=True) for name in ("types", "stacks")
+    ]
+    assert run_checks([*background, python("other", both)], jobs=1, logs=tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("…")] == ["… types", "… other", "… stacks"]
+    assert [line for line in lines if line.startswith("at ")].count(f"at {os.nice(0)}") == 1
 
 
 def test_a_failure_skips_only_the_checks_that_depend_on_it(
