@@ -23,6 +23,17 @@ def read_stage(stage: str) -> StageSettings:
         raise ToolError(str(error)) from error
 
 
+def read_stage_of_account(stage: str) -> StageSettings:
+    """Load the settings of a stage that is deployed to an account.
+
+    Raises:
+        ToolError: as `read_stage`, or the stage is `local`.
+    """
+    if stage == "local":
+        raise ToolError("The stage local is deployed to this machine by `make up`.")
+    return read_stage(stage)
+
+
 def resolve_region(settings: StageSettings, session: boto3.session.Session) -> str:
     """Return the region of the settings, or else of the credentials.
 

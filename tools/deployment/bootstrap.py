@@ -6,7 +6,7 @@ import subprocess
 
 import boto3
 
-from tools.account.account import read_stage, resolve_account
+from tools.account.account import read_stage_of_account, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool
 from tools.model.folder import add_model_folder, read_model, refuse_demo
@@ -23,7 +23,7 @@ def main() -> int:
     )
     add_model_folder(parser)
     arguments = parser.parse_args()
-    settings = read_stage(arguments.stage)
+    settings = read_stage_of_account(arguments.stage)
     context = ["-c", f"stage={settings.stage}"]
     if not arguments.check:
         # The CLI synthesizes the app, although it does not need it here.

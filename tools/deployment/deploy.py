@@ -7,9 +7,9 @@ from pathlib import Path
 
 import boto3
 
-from tools.account.account import read_stage
+from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
-from tools.console import ToolError, run_tool, step
+from tools.console import run_tool, step
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.preflight import check_account
@@ -28,9 +28,7 @@ def main() -> int:
     )
     add_model_folder(parser)
     arguments = parser.parse_args()
-    if arguments.stage == "local":
-        raise ToolError("The stage local is deployed to this machine by `make up`.")
-    settings = read_stage(arguments.stage)
+    settings = read_stage_of_account(arguments.stage)
     model = None if arguments.check else read_model(arguments.model)
     session = boto3.session.Session()
     with step("Check the account"):

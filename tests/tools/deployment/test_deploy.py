@@ -90,6 +90,7 @@ def test_a_script_is_not_prompted() -> None:
     [
         ("deployment.deploy", "local", "by `make up`"),
         ("deployment.deploy", "missing", "expected one of dev, local, prod"),
+        ("deployment.bootstrap", "local", "by `make up`"),
         ("deployment.bootstrap", "missing", "expected one of dev, local, prod"),
         ("deployment.destroy", "missing", "expected one of dev, local, prod"),
         ("deployment.destroy", "prod", "The stage prod is protected"),
