@@ -40,6 +40,7 @@ def _build(options: argparse.Namespace) -> None:
         publish(read_artifact(options.trained), options.output)
         return
     # Imported here: torch takes seconds to import, which --help should not.
+    print("loading torch", flush=True)
     from classifier.training.building import Measurements, build_from_trained, build_from_weights
 
     measurements = Measurements(images=options.calibration, int8=options.quantize)

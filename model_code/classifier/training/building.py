@@ -88,7 +88,7 @@ def build_from_weights(
         preprocessing=preprocessing,
         **_provenance(source),
     )
-    print(f"{architecture}: exporting to ONNX", flush=True)
+    print(f"{architecture}: exporting to ONNX (up to a minute)", flush=True)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
         write_artifact(network, description, Path(folder))

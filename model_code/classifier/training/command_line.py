@@ -75,7 +75,11 @@ class _Parser(argparse.ArgumentParser):
 def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--preset", choices=PRESETS, help="start with these settings; other flags change them")
-    add("--architecture", default="resnet50", help="any classifier of torchvision by its name")
+    add(
+        "--architecture",
+        default="resnet50",
+        help="a classifier of torchvision, or efficientnet_lite0",
+    )
     add("--name", help="of the model, in each response (default: the architecture)")
     add(
         "--from-scratch",

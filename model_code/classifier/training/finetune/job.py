@@ -71,7 +71,7 @@ def train(options: TrainingOptions) -> None:
         metrics=metrics,
         training_data=_training_data(options, labels, counts),
     )
-    print("exporting to ONNX", flush=True)
+    print("exporting to ONNX (up to a minute)", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
     if options.quantize:
         manifest = _quantize(options, images)
