@@ -136,13 +136,13 @@ diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
 	@# What is refused without a model is refused before minutes go into one.
 	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE) --check
-	@$(MAKE) $(MODEL)
+	@$(MAKE) -s $(MODEL)
 	@$(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE)
 
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials
 	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.deploy --stage $(STAGE) --check
-	@$(MAKE) $(MODEL)
+	@$(MAKE) -s $(MODEL)
 	@$(PYTHON) -m tools.deployment.deploy --stage $(STAGE)
 
 .PHONY: check-quotas

@@ -140,7 +140,7 @@ def test_the_topic_refuses_plain_http(assembly: Assembly) -> None:
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def with_email(settings: StageSettings, **changes: Any) -> StageSettings:
+def with_monitoring(settings: StageSettings, **changes: Any) -> StageSettings:
     monitoring = with_changes(settings.monitoring, **changes)
     return with_changes(settings, monitoring=monitoring)
 
@@ -149,7 +149,7 @@ def test_no_email_is_sent_unless_an_address_is_set(
     dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     assert not dev.resources("monitoring", "AWS::SNS::Subscription")
-    assembly = synthesize_with(with_email(dev_settings, alarm_email="ops@example.com"))
+    assembly = synthesize_with(with_monitoring(dev_settings, alarm_email="ops@example.com"))
     subscription = assembly.resource("monitoring", "AWS::SNS::Subscription").properties
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
 
