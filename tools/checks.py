@@ -53,6 +53,8 @@ def _suite_of_the_demo(name: str, *folders: str) -> Check:
 # The longest first, as far as `after` allows.
 CHECKS = (
     Check("demo", ("make", "demo"), quick=False),
+    # Waits for the most part, and so leaves the cores to the demo, which others need.
+    _suite("tests/tools", "tests/tools", "tests/local_cloud"),
     Check("types", ("make", "types"), background=True),
     Check("tests/stacks", (sys.executable, *_PYTEST, "tests/stacks"), background=True),
     _suite_of_the_demo(
@@ -61,7 +63,6 @@ CHECKS = (
     ),
     _suite("tests/model_code", "tests/model_code", python=_TRAINING, quick=False),
     _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
-    _suite("tests/tools", "tests/tools", "tests/local_cloud"),
     _suite("tests/lambda_src", "tests/lambda_src"),
     _suite("tests/contract", "tests/contract"),
     _suite("tests/bench", "tests/bench", python=_BENCH),
