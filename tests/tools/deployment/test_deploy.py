@@ -158,7 +158,7 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
     steps = [line.strip() for line in recipe[: recipe.index("")]]
     check = next(at for at, line in enumerate(steps) if f"tools.{tool} --stage" in line)
     assert "--check" in steps[check]
-    assert check < steps.index("@$(MAKE) $(MODEL)") < len(steps) - 1
+    assert check < steps.index("@$(MAKE) -s $(MODEL)") < len(steps) - 1
     assert "$(MODEL)" not in steps[0]
 
 
