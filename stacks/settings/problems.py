@@ -39,8 +39,7 @@ def _expected(location: Location, schema: SettingsSchema) -> str:
 
 
 def _unknown_key(location: Location, schema: SettingsSchema) -> str:
-    # `stage` is set by the file's name.
-    allowed = sorted({*schema.at(location[:-1])["properties"]} - {"stage"})
+    allowed = sorted(schema.keys(location[:-1]))
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     hint = f", did you mean {near[0]}?" if near else "."
     return f"{_dotted(location)} is not a setting{hint} Allowed here: {', '.join(allowed)}"

@@ -24,6 +24,11 @@ class SettingsSchema:
             )
         return found
 
+    def keys(self, location: Location) -> list[str]:
+        """Return the keys that a file may contain in a section, in the order of the model."""
+        properties = self.at(location)["properties"]
+        return [key for key, schema in properties.items() if schema.get("in_file", True)]
+
     def expected(self, schema: Schema) -> str:
         """Describe what a schema allows, for example "a whole number from 1 to 3"."""
         match schema:

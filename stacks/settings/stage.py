@@ -32,7 +32,10 @@ class StageSettings(Settings):
     The defaults are those of a developer's stage: cheap, and completely removable.
     """
 
-    stage: StageName = Field(description="Name of the stage, which is the name of its file.")
+    stage: StageName = Field(
+        description="Name of the stage, which is the name of its file.",
+        json_schema_extra={"in_file": False},
+    )
     account: AccountId | None = Field(
         default=None,
         description="AWS account of the stage, together with `region`. Not set: the caller's "

@@ -64,11 +64,10 @@ def setting_sections() -> Iterator[SettingSection]:
 def _sections(schema: SettingsSchema, location: Location) -> Iterator[SettingSection]:
     found = schema.at(location)
     rows, tables = [], []
-    for name in found["properties"]:
+    for name in schema.keys(location):
         place: Location = (*location, name)
         child = schema.at(place)
-        # The stage is not a key: it is the name of the file.
-        if "properties" not in child and place != ("stage",):
+        if "properties" not in child:
             rows.append(_row(name, child, schema))
         if "items" in child:
             place = (*place, 0)
