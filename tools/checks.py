@@ -17,7 +17,6 @@ from tools.console import ToolError, run_tool
 _BENCH = str(ROOT / ".venvs" / "bench" / "bin" / "python")
 _LOGS = ROOT / "build" / "logs" / "checks"
 _TRAINING = str(ROOT / ".venvs" / "training" / "bin" / "python")
-_PYTEST = ("-m", "pytest", "-q")
 _POLL_SECONDS = 0.2
 _SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 
@@ -42,32 +41,35 @@ class Check:
     background: bool = False
 
 
-def _suite(name: str, *folders: str, python: str = sys.executable, quick: bool = True) -> Check:
-    return Check(name, (python, *_PYTEST, *folders), quick=quick)
-
-
-def _suite_of_the_demo(name: str, *folders: str) -> Check:
-    return Check(name, (sys.executable, *_PYTEST, *folders), after="demo", quick=False)
+def _pytest(*arguments: str, python: str = sys.executable) -> tuple[str, ...]:
+    return (python, "-m", "pytest", "-q", *arguments)
 
 
 # The longest first, as far as `after` allows.
 CHECKS = (
     Check("demo", ("make", "demo"), quick=False),
     # Waits for the most part, and so leaves the cores to the demo, which others need.
-    _suite("tests/tools", "tests/tools", "tests/local_cloud"),
+    Check("tests/tools", _pytest("tests/tools", "tests/local_cloud")),
     Check("types", ("make", "types"), background=True),
-    Check("tests/stacks", (sys.executable, *_PYTEST, "tests/stacks"), background=True),
-    _suite_of_the_demo(
+    Check("tests/stacks", _pytest("tests/stacks"), background=True),
+    Check(
         "tests/local and tests/browser",
-        "tests/local", "tests/browser", "--ignore=tests/local/redeployment",
+        _pytest("tests/local", "tests/browser", "--ignore=tests/local/redeployment"),
+        after="demo",
+        quick=False,
     ),
-    _suite("tests/model_code", "tests/model_code", python=_TRAINING, quick=False),
-    _suite_of_the_demo("tests/local/redeployment", "tests/local/redeployment"),
-    _suite("tests/lambda_src", "tests/lambda_src"),
-    _suite("tests/contract", "tests/contract"),
-    _suite("tests/bench", "tests/bench", python=_BENCH),
+    Check("tests/model_code", _pytest("tests/model_code", python=_TRAINING), quick=False),
+    Check(
+        "tests/local/redeployment",
+        _pytest("tests/local/redeployment"),
+        after="demo",
+        quick=False,
+    ),
+    Check("tests/lambda_src", _pytest("tests/lambda_src")),
+    Check("tests/contract", _pytest("tests/contract")),
+    Check("tests/bench", _pytest("tests/bench", python=_BENCH)),
     Check("style", ("make", "style")),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
