@@ -22,5 +22,8 @@ def share_byte_code(*, link: Path, target: Path) -> dict[str, str]:
     prefix = Path(sys.pycache_prefix)
     place = prefix / link.relative_to("/")
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(prefix / target.relative_to("/"))
+    if place.is_symlink():  # of an earlier run: the names of temporary folders come again
+        place.unlink()
+    if not place.exists():
+        place.symlink_to(prefix / target.relative_to("/"))
     return {"PYTHONPYCACHEPREFIX": str(prefix)}
