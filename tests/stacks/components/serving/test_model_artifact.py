@@ -249,8 +249,7 @@ def test_every_extension_of_the_format_is_refused_unread(
 ) -> None:
     files, end = parts_of(write_model(tmp_path))
     write_raw(tmp_path, extension(type_, content), files, end)
-    check_cpu_time(lambda: error_of(tmp_path), max_seconds=1)
-    message = error_of(tmp_path)
+    message = check_cpu_time(lambda: error_of(tmp_path), max_seconds=1)
     assert "holds 'model.onnx', expected the plain files" in message
 
 
