@@ -38,17 +38,22 @@ def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess
     """Run `python -m ...` as make does, in a laptop's environment."""
     if "tools.local.up" in arguments:
         check_ports(arguments)
-    ended = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
+    ended = run_program(sys.executable, "-m", *arguments)
+    assert not check or ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+def run_program(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a program in a laptop's environment."""
+    return subprocess.run(
+        command,
+        cwd=folder,
         env=os.environ | INHERITED,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert not check or ended.returncode == 0, ended.stdout + ended.stderr
-    return ended
 
 
 def check_ports(arguments: Sequence[str]) -> None:
@@ -62,14 +67,8 @@ def check_ports(arguments: Sequence[str]) -> None:
 def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     if "up" in arguments:
         check_ports(arguments)
-    return subprocess.run(
-        [str(CLOUD_PYTHON), "-m", "local_cloud", "--state-directory", str(state), *arguments],
-        cwd=ROOT,
-        env=os.environ | INHERITED,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    return run_program(
+        str(CLOUD_PYTHON), "-m", "local_cloud", "--state-directory", str(state), *arguments
     )
 
 

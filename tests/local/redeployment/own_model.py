@@ -4,12 +4,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.byte_code import share_byte_code
-from tests.local.conftest import INHERITED
+from tests.local.conftest import run_program
 from tools.cdk import ROOT
 
 _COPIED = (
@@ -65,14 +64,6 @@ def run_own_model_commands(clone: Path, data: Path, flags: Sequence[str]) -> str
         for line in own_model_commands().splitlines()
     ]
     commands = "\n".join(lines).replace(_DATA_PLACEHOLDER, shlex.quote(str(data)))
-    ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],  # noqa: S607 - as a person has it
-        cwd=clone,
-        env=os.environ | INHERITED,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program("bash", "-euo", "pipefail", "-c", commands, folder=clone)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
