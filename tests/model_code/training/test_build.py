@@ -16,15 +16,18 @@ from tests.model_code.training.measured_networks import write_brightness_artifac
 
 @pytest.fixture(scope="module")
 def outputs(
-    run_script: Run, weights_file: Path, labels_file: Path, tmp_path_factory: pytest.TempPathFactory
+    run_script: Run,
+    small_weights_file: Path,
+    labels_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> list[Path]:
     """The same weights built twice: by this process, and by another one in other folders."""
     here, there = (tmp_path_factory.mktemp(name) for name in ("here", "there"))
     sources = shutil.copytree(MODEL_CODE, there / "model_code")
-    shutil.copy(weights_file, there / "other.pt")
-    given = ("--architecture", "resnet18", "--labels", str(labels_file), "--name", "fruit")
+    shutil.copy(small_weights_file, there / "other.pt")
+    given = ("--architecture", "squeezenet1_1", "--labels", str(labels_file), "--name", "fruit")
     folders = (
-        ("--weights-file", str(weights_file), "--output", str(here / "model")),
+        ("--weights-file", str(small_weights_file), "--output", str(here / "model")),
         ("--weights-file", str(there / "other.pt"), "--output", str(there / "model")),
     )
     assert build.main([*given, *folders[0]]) == 0
@@ -52,7 +55,7 @@ def test_the_artifact_holds_labels_and_preprocessing(outputs: list[Path], tmp_pa
     manifest = read_artifact(tmp_path).manifest
     assert manifest.labels == ("apple", "müsli", "pear", "quince")
     assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (256, 224)
-    assert (manifest.name, manifest.architecture) == ("fruit", "resnet18")
+    assert (manifest.name, manifest.architecture) == ("fruit", "squeezenet1_1")
     assert sorted(path.name for path in outputs[0].iterdir()) == [
         "manifest.json",
         "model.tar.gz",
