@@ -45,6 +45,11 @@ def is_arm(instance_type: str) -> bool:
     return re.fullmatch(r"[a-z]+\d+g[a-z]*|p\d+e-gb\d+", family(instance_type)) is not None
 
 
+def is_neuron(instance_type: str) -> bool:
+    """Return whether this machine computes on AWS Inferentia or Trainium (ml.inf*, ml.trn*)."""
+    return family(instance_type).startswith(("inf", "trn"))
+
+
 def has_local_storage(instance_type: str) -> bool:
     """Return whether the machine's storage is local NVMe.
 

@@ -8,6 +8,7 @@ from stacks.settings import instance_types
 from stacks.settings.base import Settings, text
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
 from stacks.settings.instance_types import InstanceType
+from stacks.settings.offered_instance_types import check_offered
 
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 
@@ -92,23 +93,15 @@ class ServingSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _check_instance_counts(self) -> Self:
-        if self.min_instance_count > self.max_instance_count:
-            raise ValueError(
-                f"serving.min_instance_count = {self.min_instance_count}: expected at most "
-                f"serving.max_instance_count = {self.max_instance_count}"
-            )
-        scales = self.min_instance_count != self.max_instance_count
-        if instance_types.is_burstable(self.instance_type) and scales:
-            raise ValueError(
-                f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
-                "expected another type, or the same min_instance_count and max_instance_count"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
         kind = self.instance_type
+        check_offered("serving.instance_type", kind, "hosting")
+        if instance_types.is_neuron(kind):
+            raise ValueError(
+                f"serving.instance_type = {kind!r} computes on AWS Inferentia or Trainium: the "
+                "model server's engines run on CPUs and NVIDIA GPUs, expected a type such as "
+                "ml.m5.large or ml.g5.xlarge"
+            )
         if instance_types.is_arm(kind):
             raise ValueError(
                 f"serving.instance_type = {kind!r} is an Arm machine: the serving image is built "
@@ -126,6 +119,21 @@ class ServingSettings(Settings):
             raise ValueError(
                 f"serving.precision = 'int8' with serving.instance_type = {kind!r}: a GPU serves "
                 "fp32 only, expected precision auto or fp32, or a type without a GPU"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_instance_counts(self) -> Self:
+        if self.min_instance_count > self.max_instance_count:
+            raise ValueError(
+                f"serving.min_instance_count = {self.min_instance_count}: expected at most "
+                f"serving.max_instance_count = {self.max_instance_count}"
+            )
+        scales = self.min_instance_count != self.max_instance_count
+        if instance_types.is_burstable(self.instance_type) and scales:
+            raise ValueError(
+                f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
+                "expected another type, or the same min_instance_count and max_instance_count"
             )
         return self
 

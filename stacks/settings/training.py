@@ -4,8 +4,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from stacks.settings import instance_types
 from stacks.settings.base import Settings
 from stacks.settings.instance_types import InstanceType
+from stacks.settings.offered_instance_types import check_offered
 
 
 class TrainingSettings(Settings):
@@ -30,6 +32,17 @@ class TrainingSettings(Settings):
     max_runtime_seconds: int = Field(
         default=14_400, ge=60, le=432_000, description="A job that runs longer is stopped."
     )
+
+    @model_validator(mode="after")
+    def _check_instance_type(self) -> Self:
+        kind = self.instance_type
+        check_offered("training.instance_type", kind, "training")
+        if instance_types.is_neuron(kind):
+            raise ValueError(
+                f"training.instance_type = {kind!r} computes on AWS Trainium: train.py runs on "
+                "CPUs and NVIDIA GPUs, expected a type such as ml.m5.xlarge or ml.g5.xlarge"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_instance_count(self) -> Self:

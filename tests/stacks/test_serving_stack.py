@@ -223,7 +223,7 @@ def test_a_fleet_of_one_size_is_not_registered_for_scaling(
 ) -> None:
     fixed = with_serving(
         dev_settings,
-        instance_type="ml.t3.medium",
+        instance_type="ml.t2.medium",
         min_instance_count=2,
         max_instance_count=2,
     )

@@ -28,6 +28,21 @@ def test_types_that_are_not_arm(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ml.inf1.xlarge", True),
+        ("ml.inf2.48xlarge", True),
+        ("ml.trn1n.32xlarge", True),
+        ("ml.t2.medium", False),
+        ("ml.m5.large", False),
+        ("ml.g5.xlarge", False),
+    ],
+)
+def test_types_with_chips_of_aws(name: str, expected: bool) -> None:
+    assert instance_types.is_neuron(name) is expected
+
+
+@pytest.mark.parametrize(
     "name",
     ["ml.g4dn.xlarge", "ml.g5.xlarge", "ml.m5d.large", "ml.p4d.24xlarge", "ml.p4de.24xlarge"],
 )

@@ -33,13 +33,13 @@ def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
 
 
 def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
-    message = refusal(tmp_path, instance_type="ml.t3.medium")
-    assert "serving.instance_type = 'ml.t3.medium': ml.t types cannot scale" in message
+    message = refusal(tmp_path, instance_type="ml.t2.medium")
+    assert "serving.instance_type = 'ml.t2.medium': ml.t types cannot scale" in message
 
 
 def test_a_burstable_instance_that_does_not_scale_is_allowed(tmp_path: Path) -> None:
-    serving = load_with(tmp_path, instance_type="ml.t3.medium", max_instance_count=1)
-    assert serving.instance_type == "ml.t3.medium"
+    serving = load_with(tmp_path, instance_type="ml.t2.medium", max_instance_count=1)
+    assert serving.instance_type == "ml.t2.medium"
 
 
 def test_an_arm_instance_cannot_run_the_image(tmp_path: Path) -> None:
