@@ -20,6 +20,7 @@ from local_cloud.ministack_hooks.authorization import resource_arn_extractor
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.method_settings import install_method_settings
+from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
 from local_cloud.sagemaker.moto_backend import Scope
@@ -37,7 +38,7 @@ _TOUCHED = {
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
     sts: ("register_session",),
-    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings"),
+    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings", "_cw_metric_alarm_record"),
     apigateway_v1: (
         "_GatewayError",
         "_call_lambda_raw",
@@ -98,6 +99,7 @@ def install(
     _run_on_worker_thread(frozenset(resources))
     install_function_integration()
     install_method_settings()
+    install_metric_math_alarms()
     install_reserved_concurrency()
     install_api_origins(port)
     # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
