@@ -218,6 +218,20 @@ def test_scaling_tracks_invocations_per_instance_and_minute(assembly: Assembly) 
     }
 
 
+def test_each_direction_of_scaling_has_its_own_cooldown(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    settings = with_serving(
+        dev_settings, scale_in_cooldown_seconds=300, scale_out_cooldown_seconds=60
+    )
+    policy = synthesize_with(settings).resource(
+        "serving", "AWS::ApplicationAutoScaling::ScalingPolicy"
+    )
+    tracking = policy.properties["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["ScaleInCooldown"] == 300
+    assert tracking["ScaleOutCooldown"] == 60
+
+
 def test_a_fleet_of_one_size_is_not_registered_for_scaling(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of, walk
@@ -32,6 +34,15 @@ def _services(value: object) -> list[str]:
 def test_the_key_rotates(assembly: Assembly) -> None:
     key = assembly.resource("storage", "AWS::KMS::Key")
     assert key.properties["EnableKeyRotation"] is True
+
+
+def test_a_deleted_key_can_be_restored_for_as_long_as_its_stage_deserves(
+    assembly: Assembly,
+) -> None:
+    # What a retained key has encrypted is lost with it; 30 days are the most that KMS waits.
+    expected = 30 if assembly.settings.retain_stateful_resources else 7
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert key.properties["PendingWindowInDays"] == expected
 
 
 @pytest.mark.parametrize(
@@ -145,6 +156,28 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     assert len(policies) == 3
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "objects"),
+    [("WriteModels", "Models.*/training/"), ("WriteCaptures", "Captures.*/endpoint/")],
+)
+def test_who_writes_a_bucket_may_use_its_key_for_a_multipart_upload_too(
+    assembly: Assembly, name: str, objects: str
+) -> None:
+    (policy,) = (
+        each
+        for each in assembly.resources("storage", "AWS::IAM::ManagedPolicy")
+        if name in each.logical_id
+    )
+    writing, encrypting = statements_of(policy)
+    assert writing["Action"] == ["s3:PutObject"]
+    (resource,) = writing["Resource"]
+    assert re.fullmatch(rf"<Buckets{objects}\*", flatten(resource))
+    # Decrypt: S3 reads the parts of a multipart upload, which large archives are, to join them.
+    assert set(encrypting["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    assert [flatten(each) for each in encrypting["Resource"]] == [f"<{key.logical_id}.Arn>"]
 
 
 def test_the_registry_is_named_after_the_stage(assembly: Assembly) -> None:
