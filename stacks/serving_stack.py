@@ -41,7 +41,7 @@ class ServingStack(StageStack):
         self._settings = settings
         configuration, role = self._configure(storage, inputs)
         endpoint = self._create_endpoint(configuration, role, inputs)
-        if settings.serving.min_instance_count < settings.serving.max_instance_count:
+        if settings.serving.scales:
             EndpointScaling(
                 self,
                 "Scaling",

@@ -92,6 +92,11 @@ class ServingSettings(Settings):
         description="Alarm for a rollback: 99th percentile of the model server's latency.",
     )
 
+    @property
+    def scales(self) -> bool:
+        """Whether the number of instances changes with the load."""
+        return self.min_instance_count < self.max_instance_count
+
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
         kind = self.instance_type
@@ -129,8 +134,7 @@ class ServingSettings(Settings):
                 f"serving.min_instance_count = {self.min_instance_count}: expected at most "
                 f"serving.max_instance_count = {self.max_instance_count}"
             )
-        scales = self.min_instance_count != self.max_instance_count
-        if instance_types.is_burstable(self.instance_type) and scales:
+        if instance_types.is_burstable(self.instance_type) and self.scales:
             raise ValueError(
                 f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
                 "expected another type, or the same min_instance_count and max_instance_count"

@@ -108,16 +108,28 @@ def test_the_variant_follows_the_settings(assembly: Assembly) -> None:
 
 
 def test_an_update_keeps_the_fleet_that_scaling_has_grown(assembly: Assembly) -> None:
+    serving = assembly.settings.serving
+    assert (serving.min_instance_count, serving.max_instance_count) == (1, 3)
     properties = assembly.resource("serving", ENDPOINT).properties
     assert properties["RetainAllVariantProperties"] is True
-    assert {
-        each["VariantPropertyType"] for each in properties["ExcludeRetainedVariantProperties"]
-    } == {
-        "DesiredWeight",
-        "DataCaptureConfig",
-    }
+    # DataCaptureConfig is documented as not supported here.
+    assert properties["ExcludeRetainedVariantProperties"] == [
+        {"VariantPropertyType": "DesiredWeight"}
+    ]
     # True would reuse the last deployment's configuration instead of the template's.
     assert "RetainDeploymentConfig" not in properties
+
+
+def test_an_update_of_a_fixed_fleet_takes_the_new_size(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    # Retained, 2..2 changed to 4..4 would report success and stay at 2.
+    fixed = with_serving(dev_settings, min_instance_count=2, max_instance_count=2)
+    assembly = synthesize_with(fixed)
+    properties = assembly.resource("serving", ENDPOINT).properties
+    assert properties["RetainAllVariantProperties"] is False
+    assert "ExcludeRetainedVariantProperties" not in properties
+    assert variant(assembly)["InitialInstanceCount"] == 2
 
 
 def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:

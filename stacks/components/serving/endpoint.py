@@ -43,13 +43,15 @@ class Endpoint(Construct):
             endpoint_config_name=endpoint_configuration_name,
             deployment_config=_deployment(settings.serving, rollback_alarms),
             # Keeps the instance count that scaling has set; otherwise an update resets it to the
-            # initial one. Weight and data capture come from the new configuration. The deployment
+            # initial one. A fixed fleet must take the new configuration's count. The deployment
             # configuration is not retained: the template always has it.
-            retain_all_variant_properties=True,
+            retain_all_variant_properties=settings.serving.scales,
+            # Not DataCaptureConfig, which is not supported: capture is the new configuration's.
             exclude_retained_variant_properties=[
-                sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind)
-                for kind in ("DesiredWeight", "DataCaptureConfig")
-            ],
+                sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
+            ]
+            if settings.serving.scales
+            else None,
             tags=[CfnTag(key="whippet:model-version", value=model.version)],
         )
         if rollback_alarms:
