@@ -132,6 +132,12 @@ def test_an_update_of_a_fixed_fleet_takes_the_new_size(
     assert variant(assembly)["InitialInstanceCount"] == 2
 
 
+def test_sagemaker_does_not_collect_metrics_from_the_container(assembly: Assembly) -> None:
+    # It would by default, at GET /metrics, which the container does not have.
+    properties = assembly.resource("serving", CONFIGURATION).properties
+    assert properties["MetricsConfig"] == {"EnableDetailedObservability": False}
+
+
 def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:
     # A canary takes at most half of the instances: it needs two, and the minimum is one.
     deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]

@@ -68,6 +68,11 @@ class EndpointConfiguration(Construct):
             kms_key_id=None
             if instance_types.has_local_storage(settings.instance_type)
             else key.key_arn,
+            # True by default: SageMaker would request GET /metrics of each container, which does
+            # not have it, and publish metrics of each machine.
+            metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(
+                enable_detailed_observability=False
+            ),
         )
         for resource in (cfn_model, configuration):
             _keep_when_replaced(resource)
