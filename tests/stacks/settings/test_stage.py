@@ -12,7 +12,7 @@ from stacks.errors import SettingsError
 from stacks.settings.api import ApiSettings
 from stacks.settings.base import Settings
 from stacks.settings.stage import StageSettings, load_stage_settings
-from tests.stacks.assembly import CONFIG
+from tests.stacks.assembly import CONFIG, REPOSITORY
 from tests.stacks.settings.stage_file import load_text
 
 STAGES = ("local", "dev", "prod")
@@ -30,6 +30,16 @@ def test_scaling_has_the_specified_properties(stage: str) -> None:
     serving = load_stage_settings(stage, CONFIG).serving
     assert (serving.min_instance_count, serving.max_instance_count) == (1, 3)
     assert (serving.scale_in_cooldown_seconds, serving.scale_out_cooldown_seconds) == (30, 30)
+
+
+def test_prod_scales_at_half_of_what_an_instance_was_measured_to_do() -> None:
+    document = (REPOSITORY / "docs" / "benchmarks" / "serving.md").read_text()
+    rows = document.partition("\n## ResNet-50, 1920x1080\n")[2].partition("\n## ")[0]
+    measured = re.search(r"\| 16 \| Whippet fp32 \| ([\d.]+) \|", rows)
+    assert measured, "the default model's capacity is documented"
+    target = load_stage_settings("prod", CONFIG).serving.target_invocations_per_instance_per_minute
+    # AWS's formula, with its recommended safety factor.
+    assert target == pytest.approx(float(measured[1]) * 0.5 * 60, rel=0.1)
 
 
 @pytest.mark.parametrize(("stage", "expected"), [("local", 3), ("dev", 0), ("prod", 3)])
