@@ -97,7 +97,7 @@ class ServingStack(StageStack):
     ) -> Endpoint:
         alarms = RollbackAlarms(
             self,
-            "RollbackAlarms",
+            f"RollbackAlarms{configuration.replacement_hash}",
             settings=self._settings,
             endpoint_configuration_name=configuration.name,
         ).alarms

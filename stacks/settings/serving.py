@@ -10,6 +10,10 @@ from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image
 from stacks.settings.instance_types import InstanceType
 from stacks.settings.offered_instance_types import check_offered
 
+# An alarm needs 2 of 3 minutes, and metrics arrive some minutes late.
+_MIN_BAKING_SECONDS = 300
+_BAKING_EXPECTED = f"0, or a whole number from {_MIN_BAKING_SECONDS} to 3600"
+
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 
 
@@ -74,10 +78,11 @@ class ServingSettings(Settings):
         "update through while an alarm is on.",
     )
     rollback_baking_seconds: int = Field(
-        default=120,
+        default=300,
         ge=0,
         le=3600,
         description="How long the alarms watch the new instances before the old ones are removed.",
+        json_schema_extra={"expected": _BAKING_EXPECTED},
     )
     rollback_5xx_errors_per_minute: int = Field(
         default=5,
@@ -86,10 +91,17 @@ class ServingSettings(Settings):
         description="Alarm for a rollback: responses of the endpoint with status 5XX.",
     )
     rollback_model_latency_p99_ms: int = Field(
-        default=5000,
+        default=2000,
         ge=1,
         le=60_000,
         description="Alarm for a rollback: 99th percentile of the model server's latency.",
+    )
+    rollback_latency_min_requests_per_minute: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="The latency alarm ignores minutes with fewer requests to the new instances: "
+        "of fewer than 100, the 99th percentile is the slowest one.",
     )
 
     @property
@@ -138,6 +150,16 @@ class ServingSettings(Settings):
             raise ValueError(
                 f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
                 "expected another type, or the same min_instance_count and max_instance_count"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_baking(self) -> Self:
+        seconds = self.rollback_baking_seconds
+        if 0 < seconds < _MIN_BAKING_SECONDS:
+            raise ValueError(
+                f"serving.rollback_baking_seconds = {seconds}: expected {_BAKING_EXPECTED}: a "
+                "rollback alarm needs two minutes of metrics, which arrive some minutes late"
             )
         return self
 

@@ -184,3 +184,13 @@ def test_one_that_cloudwatch_would_refuse_fails_its_stack(
         stack.create(template({**ALARM, **change}))
     assert reason in stack.reasons()
     assert stack.alarms() == []
+
+
+def test_the_latency_of_an_endpoint_is_watched_by_one(
+    client: Client, stack_resources: Callable[[str, str], list[str]]
+) -> None:
+    names = stack_resources("whippet-local-serving", "AWS::CloudWatch::Alarm")
+    described = client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    (latency,) = (alarm for alarm in described if alarm.get("Metrics"))
+    stats = {query["MetricStat"]["Stat"] for query in latency["Metrics"] if "MetricStat" in query}
+    assert stats == {"SampleCount", "p99"}

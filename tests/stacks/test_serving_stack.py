@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
+    PREBUILT_IMAGE,
     Assembly,
     Json,
     Resource,
@@ -149,25 +151,148 @@ def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:
     }
     assert policy["TerminationWaitInSeconds"] == serving.rollback_baking_seconds
     waits = serving.rollback_baking_seconds + serving.container_startup_timeout_seconds
-    assert waits < policy["MaximumExecutionTimeoutInSeconds"] <= 28_800
+    left = policy["MaximumExecutionTimeoutInSeconds"] - waits
+    assert left >= 1800, "time to start instances and to pull the image and the model"
+    assert policy["MaximumExecutionTimeoutInSeconds"] <= 28_800
+
+
+def metrics_of(alarm: Resource) -> dict[str, Json]:
+    """Return the metrics of an alarm by id, in the form of a single metric."""
+    if "Metrics" not in alarm.properties:
+        return {"": {**alarm.properties, "Stat": alarm.properties["Statistic"]}}
+    return {
+        each["Id"]: {**each["MetricStat"], **each["MetricStat"]["Metric"]}
+        for each in alarm.properties["Metrics"]
+        if "MetricStat" in each
+    }
+
+
+def rollback_alarm(assembly: Assembly, name: str) -> Resource:
+    (found,) = (
+        each
+        for each in assembly.resources("serving", ALARM)
+        if {metric["MetricName"] for metric in metrics_of(each).values()} == {name}
+    )
+    return found
 
 
 def test_rollback_alarms_see_the_new_fleet_alone(assembly: Assembly) -> None:
     alarms = assembly.resources("serving", ALARM)
     configuration = assembly.resource("serving", CONFIGURATION).logical_id
+    metrics = [metric for alarm in alarms for metric in metrics_of(alarm).values()]
     # InvocationModelErrors counts callers' 4XX too: they would roll a good deployment back.
-    assert {each.properties["MetricName"] for each in alarms} == {
-        "Invocation5XXErrors",
-        "ModelLatency",
-    }
-    for alarm in alarms:
-        assert alarm.properties["Namespace"] == "AWS/SageMaker"
-        dimensions = {each["Name"]: each["Value"] for each in alarm.properties["Dimensions"]}
+    assert {each["MetricName"] for each in metrics} == {"Invocation5XXErrors", "ModelLatency"}
+    for metric in metrics:
+        assert metric["Namespace"] == "AWS/SageMaker"
+        assert metric["Period"] == 60
+        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         assert dimensions == {
             "EndpointName": assembly.settings.name,
             "VariantName": "primary",
             "EndpointConfigName": {"Fn::GetAtt": [configuration, "EndpointConfigName"]},
         }
+
+
+def test_two_bad_minutes_of_three_roll_back_and_minutes_without_data_are_good(
+    assembly: Assembly,
+) -> None:
+    alarms = assembly.resources("serving", ALARM)
+    assert len(alarms) == 2
+    for alarm in alarms:
+        properties = alarm.properties
+        assert (properties["DatapointsToAlarm"], properties["EvaluationPeriods"]) == (2, 3)
+        assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        # A new fleet has no data until its first request.
+        assert properties["TreatMissingData"] == "notBreaching"
+
+
+def test_errors_are_counted_by_the_minute(assembly: Assembly) -> None:
+    alarm = rollback_alarm(assembly, "Invocation5XXErrors")
+    assert metrics_of(alarm)[""]["Stat"] == "Sum"
+    expected = assembly.settings.serving.rollback_5xx_errors_per_minute
+    assert alarm.properties["Threshold"] == expected
+
+
+def configuration_of(assembly: Assembly) -> list[Json]:
+    """Return logical ids and properties that a change of replaces model or configuration."""
+    found = []
+    for type_ in (MODEL, CONFIGURATION):
+        resource = assembly.resource("serving", type_)
+        properties = {k: v for k, v in resource.properties.items() if k != "Tags"}
+        found.append({"LogicalId": resource.logical_id, **properties})
+    return found
+
+
+def rollback_alarm_ids(assembly: Assembly) -> set[str]:
+    alarms = assembly.resources("serving", ALARM)
+    # With a name, CloudFormation could not create the new alarm beside the old one.
+    assert not any("AlarmName" in alarm.properties for alarm in alarms)
+    return {alarm.logical_id for alarm in alarms}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instance_type": "ml.m5.xlarge"},
+        {"instance_type": "ml.g5.xlarge"},
+        {"image_uri": PREBUILT_IMAGE},
+        {"precision": "fp32"},
+        {"decode": "fast"},
+        {"min_instance_count": 2},
+        {"container_startup_timeout_seconds": 601},
+        {"data_capture_percent": 1},
+    ],
+    ids=str,
+)
+def test_another_configuration_has_rollback_alarms_of_its_own(
+    dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize, changes: Json
+) -> None:
+    # Updated in place, an alarm that is still on would end the next update at once.
+    changed = synthesize_with(with_serving(dev_settings, **changes))
+    assert configuration_of(changed) != configuration_of(dev)
+    assert not rollback_alarm_ids(changed) & rollback_alarm_ids(dev)
+
+
+def test_another_model_or_program_has_rollback_alarms_of_its_own(
+    dev: Assembly, dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    model = load_model_artifact(write_model(tmp_path / "model", networks={"model.onnx": b"2"}))
+    program = tmp_path / "program"
+    shutil.copytree(inputs.model_code_directory, program)
+    (program / "serve.py").write_text("pass  # changed")
+    for number, changed in enumerate(
+        [
+            dataclasses.replace(inputs, model=model),
+            dataclasses.replace(inputs, model_code_directory=program),
+        ]
+    ):
+        assembly = synthesize(dev_settings, changed, tmp_path / f"assembly-{number}")
+        assert configuration_of(assembly) != configuration_of(dev)
+        assert not rollback_alarm_ids(assembly) & rollback_alarm_ids(dev)
+
+
+def test_what_leaves_the_configuration_leaves_the_rollback_alarms(
+    dev: Assembly, dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    others = with_serving(
+        dev_settings,
+        max_instance_count=9,
+        target_invocations_per_instance_per_minute=99,
+        scale_in_cooldown_seconds=99,
+        scale_out_cooldown_seconds=9,
+        rollback_alarms_enabled=False,
+        rollback_baking_seconds=999,
+        rollback_5xx_errors_per_minute=9,
+        rollback_model_latency_p99_ms=999,
+        rollback_latency_min_requests_per_minute=9,
+    )
+    others = with_changes(others, log_retention_days=5, termination_protection=True)
+    # Its name and identity are tags: a change of tags replaces nothing.
+    model = dataclasses.replace(inputs.model, name="renamed", identity="0" * 64)
+    renamed = dataclasses.replace(inputs, model=model)
+    changed = synthesize(others, renamed, tmp_path / "assembly")
+    assert configuration_of(changed) == configuration_of(dev)
+    assert rollback_alarm_ids(changed) == rollback_alarm_ids(dev)
 
 
 def test_the_endpoint_is_rolled_back_by_every_rollback_alarm(assembly: Assembly) -> None:
@@ -178,14 +303,23 @@ def test_the_endpoint_is_rolled_back_by_every_rollback_alarm(assembly: Assembly)
 
 
 def test_the_latency_of_a_rollback_alarm_is_in_microseconds(assembly: Assembly) -> None:
-    (latency,) = (
-        each
-        for each in assembly.resources("serving", ALARM)
-        if each.properties["MetricName"] == "ModelLatency"
-    )
-    expected = assembly.settings.serving.rollback_model_latency_p99_ms * 1000
-    assert latency.properties["Threshold"] == expected
-    assert latency.properties["ExtendedStatistic"] == "p99"
+    alarm = rollback_alarm(assembly, "ModelLatency")
+    assert assembly.settings.serving.rollback_model_latency_p99_ms == 2000
+    assert alarm.properties["Threshold"] == 2_000_000
+
+
+@pytest.mark.parametrize("min_requests", [100, 7])
+def test_the_latency_of_few_requests_is_no_percentile(
+    dev_settings: StageSettings, synthesize_with: Synthesize, min_requests: int
+) -> None:
+    settings = with_serving(dev_settings, rollback_latency_min_requests_per_minute=min_requests)
+    alarm = rollback_alarm(synthesize_with(settings), "ModelLatency")
+    stats = {id_: metric["Stat"] for id_, metric in metrics_of(alarm).items()}
+    assert stats == {"requests": "SampleCount", "latency": "p99"}
+    returned = [each for each in alarm.properties["Metrics"] if each.get("ReturnData", True)]
+    assert [each["Expression"] for each in returned] == [
+        f"IF(requests >= {min_requests}, latency, 0)"
+    ]
 
 
 def test_the_role_may_read_the_rollback_alarms_before_the_endpoint_is_updated(

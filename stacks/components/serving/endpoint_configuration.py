@@ -1,8 +1,10 @@
 """The two SageMaker resources that every change replaces: Model and EndpointConfig."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 
-from aws_cdk import CfnDeletionPolicy, CfnResource, CfnTag
+from aws_cdk import CfnDeletionPolicy, CfnResource, CfnTag, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
@@ -26,6 +28,8 @@ class EndpointConfiguration(Construct):
 
     Attributes:
         name: the generated name of the EndpointConfig.
+        replacement_hash: 8 hexadecimal digits that change whenever CloudFormation replaces the
+            EndpointConfig, and only then.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class EndpointConfiguration(Construct):
         for resource in (cfn_model, configuration):
             _keep_when_replaced(resource)
         self.name = configuration.attr_endpoint_config_name
+        self.replacement_hash = _replacement_hash(cfn_model, configuration)
 
 
 def _variant(
@@ -118,3 +123,16 @@ def _keep_when_replaced(resource: CfnResource) -> None:
     """
     resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
     resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
+
+
+def _replacement_hash(*resources: CfnResource) -> str:
+    """Hash logical ids and properties; a change of tags alone is made in place."""
+    described = [
+        [
+            resource.ref,
+            {name: value for name, value in resource._cfn_properties.items() if name != "tags"},
+        ]
+        for resource in resources
+    ]
+    resolved = Stack.of(resources[0]).resolve(described)
+    return hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:8]

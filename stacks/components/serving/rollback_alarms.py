@@ -1,5 +1,6 @@
 """The alarms that roll an update of the endpoint back to the old fleet."""
 
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -12,6 +13,10 @@ class RollbackAlarms(Construct):
 
     Their dimensions include the configuration. Otherwise the old fleet would count too, and an
     alarm that a broken endpoint has already raised would roll back every attempt to fix it.
+
+    The construct's id must change with the configuration, so that CloudFormation creates other
+    alarms. It updates an alarm in place and keeps its state: one that is still on for the old
+    fleet would end the next update at once.
 
     InvocationModelErrors is not used: it also counts 4XX responses, so a caller with invalid
     images could roll back a good deployment.
@@ -31,34 +36,57 @@ class RollbackAlarms(Construct):
         super().__init__(scope, construct_id)
         self._endpoint_name = settings.name
         self._endpoint_configuration_name = endpoint_configuration_name
-        errors = settings.serving.rollback_5xx_errors_per_minute
-        latency_ms = settings.serving.rollback_model_latency_p99_ms
+        serving = settings.serving
+        latency_ms = serving.rollback_model_latency_p99_ms
         self.alarms = [
-            self._alarm("ServerErrors", "Invocation5XXErrors", "Sum", errors, "5XX responses"),
+            self._alarm(
+                "ServerErrors",
+                self._metric("Invocation5XXErrors", "Sum"),
+                serving.rollback_5xx_errors_per_minute,
+                "5XX responses",
+            ),
             self._alarm(
                 "ModelLatency",
-                "ModelLatency",
-                "p99",
+                self._latency(serving.rollback_latency_min_requests_per_minute),
                 microseconds(latency_ms),
                 f"p99 above {latency_ms} ms",
             ),
         ]
 
+    def _latency(self, min_requests: int) -> cloudwatch.MathExpression:
+        """The 99th percentile in microseconds, or 0 for a minute with too few requests.
+
+        CloudWatch's own EvaluateLowSampleCountPercentile ignores minutes with fewer than 1,000.
+        """
+        return cloudwatch.MathExpression(
+            expression=f"IF(requests >= {min_requests}, latency, 0)",
+            using_metrics={
+                "requests": self._metric("ModelLatency", "SampleCount"),
+                "latency": self._metric("ModelLatency", "p99"),
+            },
+            period=Duration.minutes(1),
+        )
+
+    def _metric(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return endpoint_metric(
+            name,
+            statistic=statistic,
+            endpoint_name=self._endpoint_name,
+            endpoint_configuration_name=self._endpoint_configuration_name,
+        )
+
     def _alarm(
-        self, construct_id: str, metric: str, statistic: str, threshold: float, what: str
+        self, construct_id: str, metric: cloudwatch.IMetric, threshold: float, what: str
     ) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self,
             construct_id,
             alarm_description=f"Rolls an update of {self._endpoint_name} back: {what}",
-            metric=endpoint_metric(
-                metric,
-                statistic=statistic,
-                endpoint_name=self._endpoint_name,
-                endpoint_configuration_name=self._endpoint_configuration_name,
-            ),
+            metric=metric,
             threshold=threshold,
-            evaluation_periods=1,
+            # One bad minute, such as that of the first requests, is no reason.
+            datapoints_to_alarm=2,
+            evaluation_periods=3,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
             # A new fleet has no data until its first request, which is not an error.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,

@@ -32,6 +32,25 @@ def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
     assert "serving.max_instance_count = 3" in message
 
 
+@pytest.mark.parametrize("name", ["min_instance_count", "max_instance_count"])
+@pytest.mark.parametrize("count", [0, -1, 101])
+def test_a_fleet_has_1_to_100_instances(tmp_path: Path, name: str, count: int) -> None:
+    message = refusal(tmp_path, **{name: count})
+    assert f"serving.{name} = {count}: expected a whole number from 1 to 100" in message
+
+
+@pytest.mark.parametrize("seconds", [0, 300, 3600])
+def test_the_alarms_watch_for_5_minutes_or_not_at_all(tmp_path: Path, seconds: int) -> None:
+    assert load_with(tmp_path, rollback_baking_seconds=seconds).rollback_baking_seconds == seconds
+
+
+@pytest.mark.parametrize("seconds", [1, 120, 299, 3601, -1])
+def test_a_bake_that_no_alarm_can_use_is_refused(tmp_path: Path, seconds: int) -> None:
+    message = refusal(tmp_path, rollback_baking_seconds=seconds)
+    assert f"serving.rollback_baking_seconds = {seconds}: expected 0, or a whole" in message
+    assert "from 300 to 3600" in message
+
+
 def test_a_burstable_instance_cannot_scale(tmp_path: Path) -> None:
     message = refusal(tmp_path, instance_type="ml.t2.medium")
     assert "serving.instance_type = 'ml.t2.medium': ml.t types cannot scale" in message

@@ -32,6 +32,11 @@ def test_scaling_has_the_specified_properties(stage: str) -> None:
     assert (serving.scale_in_cooldown_seconds, serving.scale_out_cooldown_seconds) == (30, 30)
 
 
+@pytest.mark.parametrize(("stage", "expected"), [("local", 0), ("dev", 300), ("prod", 600)])
+def test_the_alarms_of_a_real_stage_watch_an_update_for_minutes(stage: str, expected: int) -> None:
+    assert load_stage_settings(stage, CONFIG).serving.rollback_baking_seconds == expected
+
+
 def test_prod_scales_at_half_of_what_an_instance_was_measured_to_do() -> None:
     document = (REPOSITORY / "docs" / "benchmarks" / "serving.md").read_text()
     rows = document.partition("\n## ResNet-50, 1920x1080\n")[2].partition("\n## ")[0]
