@@ -35,7 +35,7 @@ def test_the_minimum_may_not_pass_the_maximum(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["min_instance_count", "max_instance_count"])
 @pytest.mark.parametrize("count", [0, -1, 101])
 def test_a_fleet_has_1_to_100_instances(tmp_path: Path, name: str, count: int) -> None:
-    message = refusal(tmp_path, **{name: count})
+    message = refusal(tmp_path, region=None, **{name: count})
     assert f"serving.{name} = {count}: expected a whole number from 1 to 100" in message
 
 
