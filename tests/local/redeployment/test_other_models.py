@@ -50,6 +50,24 @@ def served_version(deployment: LocalDeployment) -> Any:
     return body["model"]["version"]
 
 
+def rollback_alarms(cloudwatch: Any) -> dict[str, str]:
+    """Return the configuration that each rollback alarm of the endpoint watches."""
+    prefix = "whippet-local-serving-RollbackAlarms"
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]
+    assert len(alarms) == 2
+    watched = {}
+    for alarm in alarms:
+        metrics = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", [])[1:]]
+        found = {
+            each["Value"]
+            for metric in metrics or [alarm]
+            for each in metric["Dimensions"]
+            if each["Name"] == "EndpointConfigName"
+        }
+        (watched[alarm["AlarmName"]],) = found
+    return watched
+
+
 def test_the_packages_weights_see_a_cat_in_the_sample(
     deployment: LocalDeployment, redeploy: Redeploy, tmp_path: Path
 ) -> None:
@@ -72,7 +90,7 @@ def test_other_bytes_of_one_identity_are_deployed_and_damaged_ones_are_not(
     client: Callable[[str], Any],
     tmp_path: Path,
 ) -> None:
-    sagemaker = client("sagemaker")
+    sagemaker, cloudwatch = client("sagemaker"), client("cloudwatch")
     served = served_version(deployment)
     first = sha256_of(DEMO_MODEL)
 
@@ -90,12 +108,17 @@ def test_other_bytes_of_one_identity_are_deployed_and_damaged_ones_are_not(
     other = write_other_archive(tmp_path / "other")
     for folder, digest in ((tmp_path / "other", other), (DEMO_MODEL, first)):
         before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+        alarms_before = rollback_alarms(cloudwatch)
         redeploy(folder)
         assert served_version(deployment) == digest[:12]
         after = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
         # What served until now stays, so that the endpoint can be put back to it.
         assert after["EndpointConfigName"] != before["EndpointConfigName"]
         sagemaker.describe_endpoint_config(EndpointConfigName=before["EndpointConfigName"])
+        # What is on for the old instances is no reason to roll back the new ones.
+        alarms_after = rollback_alarms(cloudwatch)
+        assert not alarms_after.keys() & alarms_before.keys()
+        assert set(alarms_after.values()) == {after["EndpointConfigName"]}
         model = sagemaker.describe_model(ModelName=_model_name(sagemaker, after))
         tags = sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]
         assert {"Key": "whippet:model-sha256", "Value": digest} in tags
