@@ -112,13 +112,13 @@ class ServingSettings(Settings):
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
         kind = self.instance_type
-        check_offered("serving.instance_type", kind, "hosting")
         if instance_types.is_neuron(kind):
             raise ValueError(
                 f"serving.instance_type = {kind!r} computes on AWS Inferentia or Trainium: the "
                 "model server's engines run on CPUs and NVIDIA GPUs, expected a type such as "
                 "ml.m5.large or ml.g5.xlarge"
             )
+        check_offered("serving.instance_type", kind, "hosting")
         if instance_types.is_arm(kind):
             raise ValueError(
                 f"serving.instance_type = {kind!r} is an Arm machine: the serving image is built "

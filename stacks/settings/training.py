@@ -36,12 +36,13 @@ class TrainingSettings(Settings):
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
         kind = self.instance_type
-        check_offered("training.instance_type", kind, "training")
         if instance_types.is_neuron(kind):
             raise ValueError(
-                f"training.instance_type = {kind!r} computes on AWS Trainium: train.py runs on "
-                "CPUs and NVIDIA GPUs, expected a type such as ml.m5.xlarge or ml.g5.xlarge"
+                f"training.instance_type = {kind!r} computes on AWS Inferentia or Trainium: "
+                "train.py runs on CPUs and NVIDIA GPUs, expected a type such as ml.m5.xlarge or "
+                "ml.g5.xlarge"
             )
+        check_offered("training.instance_type", kind, "training")
         return self
 
     @model_validator(mode="after")
