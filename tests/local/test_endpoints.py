@@ -80,6 +80,7 @@ def make_configuration(
     model_data: str,
     environment: dict[str, str] | None = None,
     instance_type: str = "ml.c7i.large",
+    instance_count: int = 1,
 ) -> str:
     """Create a model and a configuration for it; return the configuration's name."""
     name = f"made-by-tests-{uuid.uuid4().hex[:8]}"
@@ -99,7 +100,7 @@ def make_configuration(
                 "VariantName": "primary",
                 "ModelName": name,
                 "InstanceType": instance_type,
-                "InitialInstanceCount": 1,
+                "InitialInstanceCount": instance_count,
             }
         ],
     )
@@ -162,26 +163,37 @@ def test_a_failed_update_keeps_the_old_fleet_serving(
     assert classify(deployment, GOOD)[0] == 200
 
 
-def test_an_update_replaces_the_fleet(
+def test_an_update_replaces_the_fleet_whose_size_only_a_retained_variant_keeps(
     sagemaker: Any, deployment: LocalDeployment, served_model: dict[str, Any]
 ) -> None:
-    before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    endpoint = deployment.endpoint_name
+    before = sagemaker.describe_endpoint(EndpointName=endpoint)
     container = served_model["PrimaryContainer"]
     configuration = make_configuration(
         sagemaker,
         image=container["Image"],
         role=served_model["ExecutionRoleArn"],
         model_data=container["ModelDataUrl"],
+        instance_count=2,
     )
-    for name in (configuration, before["EndpointConfigName"]):
-        sagemaker.update_endpoint(EndpointName=deployment.endpoint_name, EndpointConfigName=name)
-        updating = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    for name, retained in ((configuration, False), (before["EndpointConfigName"], True)):
+        sagemaker.update_endpoint(
+            EndpointName=endpoint, EndpointConfigName=name, RetainAllVariantProperties=retained
+        )
+        updating = sagemaker.describe_endpoint(EndpointName=endpoint)
         assert updating["EndpointStatus"] == "Updating"
         assert classify(deployment, GOOD)[0] == 200
-        after = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
+        after = wait_for_endpoint(sagemaker, endpoint, until="InService")
         assert after["EndpointConfigName"] == name
         assert "FailureReason" not in after
+        # The first takes the configuration's 2, the second keeps it where the configuration has 1.
+        assert [each["CurrentInstanceCount"] for each in after["ProductionVariants"]] == [2]
         assert classify(deployment, GOOD)[0] == 200
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=endpoint,
+        DesiredWeightsAndCapacities=[{"VariantName": "primary", "DesiredInstanceCount": 1}],
+    )
+    wait_for_endpoint(sagemaker, endpoint, until="InService")
 
 
 @pytest.mark.parametrize(
