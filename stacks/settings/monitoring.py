@@ -36,6 +36,13 @@ class MonitoringSettings(Settings):
     lambda_throttles_per_minute: int = Field(
         default=1, ge=1, le=1_000_000, description="Alarm: throttled invocations of the proxy."
     )
+    endpoint_access_denials_per_minute: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="Alarm: requests that failed because the proxy has no permission to invoke the "
+        "endpoint.",
+    )
     alarm_email: EmailAddress | None = Field(
         default=None,
         description="Receives a message when an alarm starts and ends, after confirming the "

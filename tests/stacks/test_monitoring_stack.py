@@ -9,6 +9,7 @@ from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_
 from tests.stacks.conftest import Synthesize
 
 ALARM = "AWS::CloudWatch::Alarm"
+FUNCTION = "AWS::Lambda::Function"
 TOPIC = "AWS::SNS::Topic"
 
 
@@ -40,6 +41,7 @@ ALARMS = [
     ("AWS/SageMaker", "ModelLatency", "p99", 3, "model_latency_p99_ms", 1000),
     ("AWS/Lambda", "Errors", "Sum", 1, "lambda_errors_per_minute", 1),
     ("AWS/Lambda", "Throttles", "Sum", 1, "lambda_throttles_per_minute", 1),
+    ("Whippet", "EndpointAccessDenied", "Sum", 1, "endpoint_access_denials_per_minute", 1),
 ]
 
 
@@ -95,6 +97,13 @@ def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None
     found = dimensions(alarm(assembly, metric, "AWS/Lambda"))
     assert set(found) == {"FunctionName"}
     assert f"<{assembly.settings.name}-api:" in found["FunctionName"]
+
+
+def test_alarms_on_the_proxys_own_metrics_name_what_it_publishes(assembly: Assembly) -> None:
+    # Of another namespace or service there is never data, and missing data raises no alarm.
+    variables = assembly.resource("api", FUNCTION).properties["Environment"]["Variables"]
+    published = alarm(assembly, "EndpointAccessDenied", variables["POWERTOOLS_METRICS_NAMESPACE"])
+    assert dimensions(published) == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
 
 
 def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:

@@ -30,6 +30,7 @@ class ProxyFunction(Construct):
     Attributes:
         function: the function; its metrics include all versions.
         alias: invoked by the API; has provisioned concurrency if the stage sets it.
+        service_name: value of the dimension `service` of the metrics that the proxy publishes.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ProxyFunction(Construct):
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.service_name = settings.name
         log_group = encrypted_log_group(
             self, "Logs", key=key, retention_days=settings.log_retention_days
         )

@@ -33,7 +33,12 @@ def _api(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
 
 def _proxy(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
     return [
-        _graph("Proxy: errors", metrics.proxy_errors, metrics.proxy_throttles),
+        _graph(
+            "Proxy: errors",
+            metrics.proxy_errors,
+            metrics.proxy_throttles,
+            metrics.endpoint_access_denials,
+        ),
         _graph("Proxy: duration (ms)", metrics.proxy_duration),
         _graph("Proxy: past provisioned concurrency", metrics.proxy_spillovers),
     ]

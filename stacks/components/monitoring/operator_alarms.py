@@ -116,6 +116,12 @@ def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[Al
         ),
         alarm("ProxyErrors", "The proxy function fails", metrics.proxy_errors, proxy_errors),
         alarm(
+            "EndpointAccessDenials",
+            "The proxy has no permission to invoke the endpoint",
+            metrics.endpoint_access_denials,
+            settings.endpoint_access_denials_per_minute,
+        ),
+        alarm(
             "ProxyThrottles",
             "The account's Lambda concurrency is used up",
             metrics.proxy_throttles,

@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from stacks.components.api.proxy_function import ProxyFunction
+from stacks.components.api.proxy_function import METRICS_NAMESPACE, ProxyFunction
 from stacks.components.serving.endpoint_metrics import endpoint_metric
 
 _PERIOD = Duration.minutes(1)
@@ -15,7 +15,7 @@ class StageMetrics:
 
     The Lambda metrics are those of the function: it has one alias, whose invocations count for
     both. Spillover is a metric of the alias only; its statistic must be Sum, not CDK's default
-    Average.
+    Average. The proxy's own metrics are listed in docs/metrics.md.
     """
 
     def __init__(
@@ -38,6 +38,17 @@ class StageMetrics:
         self.model_latency = of_endpoint("ModelLatency", "p99")
         self.model_latency_median = of_endpoint("ModelLatency", "p50")
         self.overhead_latency = of_endpoint("OverheadLatency", "p99")
+
+        def of_proxy(name: str, statistic: str) -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name=name,
+                dimensions_map={"service": proxy.service_name},
+                statistic=statistic,
+                period=_PERIOD,
+            )
+
+        self.endpoint_access_denials = of_proxy("EndpointAccessDenied", "Sum")
 
         function = proxy.function
         self.proxy_errors = function.metric_errors(period=_PERIOD, statistic="Sum")
