@@ -31,7 +31,7 @@ class MonitoringStack(StageStack):
             proxy=api.proxy,
         )
         topic = AlarmTopic(
-            self, "AlarmTopic", key=storage.key, alarm_email=settings.monitoring.alarm_email
+            self, "AlarmTopic", key=storage.key, alarm_address=settings.monitoring.alarm_address
         ).topic
         alarms = OperatorAlarms(
             self, "Alarms", settings=settings.monitoring, metrics=metrics, topic=topic

@@ -6,7 +6,10 @@ from pydantic import Field
 
 from stacks.settings.base import Settings, text
 
-EmailAddress = Annotated[str, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+NO_EMAIL = "none"
+AlarmEmail = Annotated[
+    str, text(rf"{NO_EMAIL}|[^@\s]+@[^@\s]+\.[^@\s]+", f'an e-mail address, or "{NO_EMAIL}"')
+]
 
 
 class MonitoringSettings(Settings):
@@ -43,8 +46,14 @@ class MonitoringSettings(Settings):
         description="Alarm: requests that failed because the proxy has no permission to invoke the "
         "endpoint.",
     )
-    alarm_email: EmailAddress | None = Field(
+    alarm_email: AlarmEmail | None = Field(
         default=None,
         description="Receives a message when an alarm starts and ends, after confirming the "
-        "subscription. Not set: subscribe to the alarm topic yourself.",
+        "subscription. `none`, or not set: nobody, until you subscribe to the alarm topic. "
+        "`make deploy` requires one of the two in a stage with `termination_protection`.",
     )
+
+    @property
+    def alarm_address(self) -> str | None:
+        """The address that is subscribed to the alarm topic; None: none is."""
+        return None if self.alarm_email == NO_EMAIL else self.alarm_email

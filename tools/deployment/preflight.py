@@ -7,6 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.settings.monitoring import NO_EMAIL
 from stacks.settings.stage import StageSettings
 from tools.account.account import resolve_account
 from tools.account.quotas import quota_problems
@@ -55,6 +56,12 @@ def _missing(
         yield (
             f"The account is not bootstrapped for CDK: run `make bootstrap STAGE={settings.stage}`"
             f" for aws://{account}/{region}."
+        )
+    if settings.termination_protection and settings.monitoring.alarm_email is None:
+        yield (
+            f"Nobody receives the alarms of this stage, which {file} protects from deletion: write "
+            f'alarm_email = "<address>" under [monitoring] in {file}, or alarm_email = '
+            f'"{NO_EMAIL}" to subscribe to the alarm topic yourself.'
         )
     if not settings.api.manage_account_logging_role:
         described = session.client("apigateway", region_name=region).get_account()

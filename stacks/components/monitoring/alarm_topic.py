@@ -16,7 +16,7 @@ class AlarmTopic(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey, alarm_email: str | None
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, alarm_address: str | None
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
@@ -31,5 +31,5 @@ class AlarmTopic(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        if alarm_email is not None:
-            self.topic.add_subscription(subscriptions.EmailSubscription(alarm_email))
+        if alarm_address is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(alarm_address))

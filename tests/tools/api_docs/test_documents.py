@@ -33,5 +33,5 @@ def test_every_setting_of_a_section_is_documented() -> None:
 def test_a_row_has_bounds_unit_default_and_description() -> None:
     document = settings_document()
     assert "| `memory_mb` | a whole number from 128 to 10240 | MB | `512` | Memory of" in document
-    assert "| `alarm_email` | an e-mail address |  | not set | " in document
+    assert '| `alarm_email` | an e-mail address, or "none" |  | not set | ' in document
     assert "| `time_zone` | a time zone such as UTC or Europe/Berlin |  | required | " in document

@@ -149,6 +149,20 @@ def test_all_that_is_missing_is_told_at_once(
     assert "quota 'ml.m5.large for endpoint usage' is 5 and the stage dev needs 6" in text
 
 
+@pytest.mark.parametrize("email", ["ops@example.com", "none"])
+def test_a_protected_stage_names_who_receives_its_alarms(dev: StageSettings, email: str) -> None:
+    protected = with_changes(dev, termination_protection=True)
+    with session(bootstrapped=True) as ready, pytest.raises(ToolError) as told:
+        check_account(protected, ready, None)
+    text = str(told.value)
+    assert "Nobody receives the alarms" in text
+    assert 'write alarm_email = "<address>" under [monitoring] in config/dev.toml' in text
+    assert 'alarm_email = "none"' in text
+    monitoring = with_changes(dev.monitoring, alarm_email=email)
+    with session(bootstrapped=True) as ready:
+        check_account(with_changes(protected, monitoring=monitoring), ready, None)
+
+
 def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
     dev: StageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
