@@ -32,6 +32,15 @@ def dashboard(assembly: Assembly) -> Json:
     return parsed
 
 
+def dashboard_metrics(assembly: Assembly) -> list[list[Any]]:
+    """Return each metric as the dashboard has it: namespace, name, dimensions, options."""
+    return [
+        metric
+        for widget in dashboard(assembly)["widgets"]
+        for metric in widget["properties"].get("metrics", [])
+    ]
+
+
 # Namespace, metric, statistic, minutes, setting, what one unit of the setting is in the metric's:
 # the names, dimensions and units that CloudWatch really has.
 ALARMS = [
@@ -79,6 +88,14 @@ def test_api_alarms_name_api_and_stage(assembly: Assembly, metric: str) -> None:
     assert set(found) == {"ApiName", "Stage"}
     assert found["ApiName"] == assembly.settings.name
     assert "DeploymentStagev1" in found["Stage"]
+
+
+def test_only_metrics_of_the_whole_stage_are_shown_of_the_api(assembly: Assembly) -> None:
+    """Metrics with the dimension Method need detailed metrics, which are off."""
+    shown = [each for each in dashboard_metrics(assembly) if each[0] == "AWS/ApiGateway"]
+    assert len(shown) == 5
+    for _namespace, _name, *dimensions_ in shown:
+        assert dimensions_[0:-1:2] == ["ApiName", "Stage"]
 
 
 @pytest.mark.parametrize("metric", ["Invocation5XXErrors", "ModelLatency"])
@@ -175,10 +192,9 @@ def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
 def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> None:
     # CDK's default is Average, which is meaningless for a count.
     (metric,) = (
-        metric
-        for widget in dashboard(assembly)["widgets"]
-        for metric in widget["properties"].get("metrics", [])
-        if "ProvisionedConcurrencySpilloverInvocations" in metric
+        each
+        for each in dashboard_metrics(assembly)
+        if "ProvisionedConcurrencySpilloverInvocations" in each
     )
     assert "Resource" in metric
     assert metric[metric.index("Resource") + 1].endswith(":live")

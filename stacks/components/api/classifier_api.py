@@ -181,7 +181,7 @@ def _method_options(
     return apigateway.MethodDeploymentOptions(
         logging_level=apigateway.MethodLoggingLevel.ERROR,
         data_trace_enabled=False,  # it would log images and API keys
-        metrics_enabled=True,
+        metrics_enabled=False,  # one for each method, billed; those of the stage are always sent
         throttling_rate_limit=requests_per_second,
         throttling_burst_limit=burst_requests,
     )
