@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,37 @@ def test_the_stage_logs_traces_and_measures_without_bodies(assembly: Assembly) -
     assert destination.endswith(">")  # API Gateway wants the ARN without ":*"
     assert ":log-group:<AccessLogs" in destination
     assert group not in destination
+
+
+def access_log_line(assembly: Assembly, values: dict[str, str]) -> str:
+    """Write a line as API Gateway does: values as they are, "-" for a variable without a value."""
+    log_format = assembly.resource("api", STAGE).properties["AccessLogSetting"]["Format"]
+    return re.sub(r"\$context\.([A-Za-z.]+)", lambda found: values.get(found[1], "-"), log_format)
+
+
+SUCCESS = {"requestId": "c6af9ac6-7b61", "httpMethod": "POST", "status": "200"}
+# What API Gateway responds to the header `Authorization: "` on a path that it does not have.
+QUOTING = "'\"' not a valid key=value pair (missing equal-sign) in Authorization header: '\"'."
+REJECTED = {
+    **SUCCESS,
+    "status": "403",
+    "error.responseType": "MISSING_AUTHENTICATION_TOKEN",
+    "error.message": QUOTING,
+    "error.messageString": json.dumps(QUOTING),
+    # A caller chooses these.
+    "identity.userAgent": '"',
+    "path": '/"',
+}
+
+
+@pytest.mark.parametrize("values", [SUCCESS, REJECTED])
+def test_every_line_of_the_access_log_is_json(assembly: Assembly, values: dict[str, str]) -> None:
+    line = access_log_line(assembly, values)
+    assert "\n" not in line
+    log = json.loads(line)
+    assert (log["request_id"], log["status"]) == (values["requestId"], values["status"])
+    assert log["error_type"] == values.get("error.responseType", "-")
+    assert log["trace_id"] == "-"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ BINARY_MEDIA_TYPES = (
     "multipart/form-data",
 )
 _INTEGRATION_TIMEOUT = Duration.seconds(29)
+# Without error messages. API Gateway inserts $context.error.message as it is, and one message
+# repeats the caller's Authorization header; it puts $context.error.messageString in quotes, but
+# writes a bare "-" where there is no error. Either would make lines that are not JSON.
 ACCESS_LOG_FORMAT = {
     "request_id": "$context.requestId",
     "extended_request_id": "$context.extendedRequestId",  # the caller can set request_id
@@ -45,7 +48,6 @@ ACCESS_LOG_FORMAT = {
     "integration_latency_ms": "$context.integrationLatency",
     "response_bytes": "$context.responseLength",
     "error_type": "$context.error.responseType",
-    "error_message": "$context.error.message",
     "trace_id": "$context.xrayTraceId",
 }
 
