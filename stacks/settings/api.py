@@ -6,9 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stacks.settings.base import Entries, RetentionDays, Settings, text
+from stacks.settings.cron import cron_problem
+from stacks.settings.host_names import HOST_LABEL, HOST_NAME, MAX_HOST_NAME_CHARACTERS
+from stacks.settings.time_zones import time_zone_problem
 
 _CRON_FIELD = "[0-9A-Z*,/#-]+"
-_HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_MAX_PORT = 65_535
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Cron = Annotated[
     str,
@@ -19,10 +23,15 @@ Cron = Annotated[
     ),
 ]
 TimeZone = Annotated[
-    str, text(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", "a time zone such as UTC or Europe/Berlin")
+    str, text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", "a time zone such as UTC or Europe/Berlin")
 ]
 Origin = Annotated[
-    str, text(r"https?://[a-z0-9.-]+(:\d+)?", "one origin such as https://app.example.com")
+    str,
+    text(
+        rf"https?://{HOST_LABEL}(\.{HOST_LABEL})*(:[1-9][0-9]*)?",
+        "one origin such as https://app.example.com",
+    ),
+    Field(max_length=MAX_HOST_NAME_CHARACTERS),
 ]
 AddressRange = Annotated[
     str, text(r"[0-9a-f.:]+/\d{1,3}", "an address range such as 203.0.113.0/24")
@@ -30,9 +39,10 @@ AddressRange = Annotated[
 HostName = Annotated[
     str,
     text(
-        rf"(\*\.)?({_HOST_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?",
+        rf"(\*\.)?{HOST_NAME}",
         "a host name such as images.example.com, or *.example.com for all below it",
     ),
+    Field(max_length=MAX_HOST_NAME_CHARACTERS),
 ]
 
 
@@ -47,6 +57,18 @@ class ConcurrencySchedule(Settings):
     provisioned_concurrency: int = Field(
         ge=0, le=1000, description="Instances that are kept warm from then on."
     )
+
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        for key, value, problem in (
+            ("cron", self.cron, cron_problem(self.cron)),
+            ("time_zone", self.time_zone, time_zone_problem(self.time_zone)),
+        ):
+            if problem is not None:
+                raise ValueError(
+                    f"api.provisioned_concurrency_schedule: {key} = {value!r}: {problem}"
+                )
+        return self
 
 
 class ApiSettings(Settings):
@@ -162,6 +184,24 @@ class ApiSettings(Settings):
                 f"api.firewall_requests_per_minute_per_address = {by_address}: expected at least "
                 f"{60 * throttle:g}, 60 times api.throttle_requests_per_second: the firewall "
                 "would block a caller who keeps to the limits of the key"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Self:
+        origin = self.cors_allowed_origin
+        if origin is None:
+            return self
+        scheme, _, rest = origin.partition("://")
+        host, colon, port = rest.partition(":")
+        if colon and int(port) == _DEFAULT_PORTS[scheme]:
+            raise ValueError(
+                f"api.cors_allowed_origin = {origin!r}: browsers leave out the default port, so "
+                f"no page has this origin, expected {scheme}://{host}"
+            )
+        if colon and int(port) > _MAX_PORT:
+            raise ValueError(
+                f"api.cors_allowed_origin = {origin!r}: expected a port up to {_MAX_PORT}"
             )
         return self
 

@@ -5,10 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stacks.settings.base import Settings, text
+from stacks.settings.host_names import HOST_NAME, MAX_HOST_NAME_CHARACTERS
 
 DomainName = Annotated[
     str,
-    text(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a host name such as images.example.com"),
+    text(HOST_NAME, "a host name such as images.example.com"),
+    Field(max_length=MAX_HOST_NAME_CHARACTERS),
 ]
 # CloudFront accepts certificates only from this region, wherever the stage is.
 CertificateArn = Annotated[

@@ -16,6 +16,24 @@ def test_a_domain_and_its_certificate_are_read(tmp_path: Path) -> None:
     assert web.certificate_arn == "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c"
 
 
+@pytest.mark.parametrize(
+    "name", ["xn--80akhbyknj4f.xn--p1ai", f"{'a' * 63}.example.com", f"{'a.' * 125}com"]
+)
+def test_a_domain_may_be_any_host_name(tmp_path: Path, name: str) -> None:
+    table = section("web", {**WITH_DOMAIN, "domain_name": f'"{name}"'})
+    assert load_text(tmp_path, table).web.domain_name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["localhost", "*.example.com", "https://a.com", "A.example.com", "a_b.example.com",
+     f"{'a' * 64}.example.com", f"{'a.' * 126}com", "203.0.113.1"],
+)  # fmt: skip
+def test_a_domain_that_is_no_host_name_is_refused(tmp_path: Path, name: str) -> None:
+    message = refusal_of(tmp_path, section("web", {**WITH_DOMAIN, "domain_name": f'"{name}"'}))
+    assert message == f"web.domain_name = {name!r}: expected a host name such as images.example.com"
+
+
 @pytest.mark.parametrize("given", ["domain_name", "certificate_arn"])
 def test_a_domain_and_its_certificate_come_together(tmp_path: Path, given: str) -> None:
     message = refusal_of(tmp_path, section("web", {given: WITH_DOMAIN[given]}))
