@@ -73,6 +73,7 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
+        "METRICS": "full",
     }
 
 

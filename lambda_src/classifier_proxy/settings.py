@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from classifier_proxy.image_url.url import HOST_NAME_PATTERN
 
 _ALLOWED_HOST = rf"(\*\.)?{HOST_NAME_PATTERN}"
+METRICS = ("basic", "full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -21,6 +22,7 @@ class Settings:
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of the log and dimension of the metrics.
         metrics_namespace: CloudWatch namespace of the metrics.
+        metrics: which metrics are published, one of `METRICS`; see docs/metrics.md.
         cors_allowed_origin: the origin whose pages may read responses; None: only the API's own.
         url_allowed_hosts: hosts to fetch images from, `*.` before a name for every name below it;
             empty: images by URL are refused.
@@ -30,6 +32,7 @@ class Settings:
     log_level: str
     service_name: str
     metrics_namespace: str
+    metrics: str
     cors_allowed_origin: str | None
     url_allowed_hosts: tuple[str, ...]
 
@@ -65,6 +68,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             r"(?!AWS/)[a-zA-Z0-9_./#:-]{1,255}",
             "a CloudWatch namespace that does not start with AWS/",
         ),
+        metrics=_read(environment, "METRICS", "|".join(METRICS), f"one of {METRICS}"),
         cors_allowed_origin=_read_cors_allowed_origin(environment),
         url_allowed_hosts=_read_url_allowed_hosts(environment),
     )

@@ -1,6 +1,6 @@
-"""The settings of the operator's alarms."""
+"""The settings of the alarms and of the proxy's metrics."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,16 @@ AlarmEmail = Annotated[
 
 
 class MonitoringSettings(Settings):
-    """Alarms and the address that they notify. An alarm starts at its value, not above it."""
+    """Metrics, alarms and the address that they notify.
+
+    An alarm starts at its value, not above it.
+    """
+
+    metrics: Literal["basic", "full"] = Field(
+        default="basic",
+        description="Metrics that the proxy publishes (docs/metrics.md). `basic` is those of the "
+        "alarms and the dashboard; `full` is billed as up to 34 custom metrics for each model.",
+    )
 
     api_latency_p99_ms: int = Field(
         default=1000, ge=1, le=29_000, description="Alarm: 99th percentile of the API's latency."

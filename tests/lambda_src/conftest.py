@@ -61,6 +61,7 @@ def environment(
         # Powertools keeps a logger for each name, with the standard output of its first test.
         "POWERTOOLS_SERVICE_NAME": f"proxy-{uuid.uuid4()}",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
+        "METRICS": "full",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -7,6 +7,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "INFO",
     "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
     "POWERTOOLS_METRICS_NAMESPACE": "Whippet/dev",
+    "METRICS": "basic",
     "PATH": "/usr/bin",
 }
 
@@ -17,6 +18,7 @@ def test_the_environment_becomes_typed_settings() -> None:
         log_level="INFO",
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
+        metrics="basic",
         cors_allowed_origin=None,
         url_allowed_hosts=(),
     )
@@ -61,6 +63,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("LOG_LEVEL", "VERBOSE"),
         ("POWERTOOLS_SERVICE_NAME", ""),
         ("POWERTOOLS_METRICS_NAMESPACE", "AWS/Lambda"),
+        ("METRICS", "none"),
+        ("METRICS", ""),
         ("CORS_ALLOWED_ORIGIN", "*"),
         ("CORS_ALLOWED_ORIGIN", ""),
         ("URL_ALLOWED_HOSTS", "*"),

@@ -100,6 +100,7 @@ def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": assembly.settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
+        "METRICS": assembly.settings.monitoring.metrics,
     }
 
 

@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.observability.telemetry import BASIC_METRICS
+from stacks.components.api.proxy_function import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
@@ -121,6 +123,27 @@ def test_alarms_on_the_proxys_own_metrics_name_what_it_publishes(assembly: Assem
     variables = assembly.resource("api", FUNCTION).properties["Environment"]["Variables"]
     published = alarm(assembly, "EndpointAccessDenied", variables["POWERTOOLS_METRICS_NAMESPACE"])
     assert dimensions(published) == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
+
+
+def test_alarms_and_dashboard_use_only_what_the_proxy_always_publishes(assembly: Assembly) -> None:
+    alarms = [each.properties for each in assembly.resources("monitoring", ALARM)]
+    used = {each["MetricName"] for each in alarms if each["Namespace"] == METRICS_NAMESPACE}
+    used |= {
+        name
+        for namespace, name, *_ in dashboard_metrics(assembly)
+        if namespace == METRICS_NAMESPACE
+    }
+    assert used == BASIC_METRICS
+
+
+@pytest.mark.parametrize(
+    ("stage", "metrics"), [("local", "full"), ("dev", "basic"), ("prod", "full")]
+)
+def test_a_stage_publishes_the_metrics_that_are_worth_their_price(
+    assemblies: dict[str, Assembly], stage: str, metrics: str
+) -> None:
+    function = assemblies[stage].resource("api", FUNCTION).properties
+    assert function["Environment"]["Variables"]["METRICS"] == metrics
 
 
 def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:

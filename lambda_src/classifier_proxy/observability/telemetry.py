@@ -1,6 +1,7 @@
 import functools
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -20,6 +21,10 @@ from classifier_proxy.settings import Settings
 MAX_NAMED_CLASSES = 20
 """A predicted class has its own metric only below this index; all others count as "other". Each
 class costs one metric, and the function cannot know which classes are frequent."""
+
+BASIC_METRICS = frozenset({"EndpointAccessDenied"})
+"""The metrics that METRICS=basic publishes: those of the stage's alarms and dashboard. AWS measures
+requests, errors and latencies itself."""
 
 METRIC_BY_MEASUREMENT = {
     "entropy": "PredictionEntropy",
@@ -42,6 +47,7 @@ class Telemetry:
             json_serializer=functools.partial(json.dumps, default=str, separators=(",", ":")),
         )
         self._namespace = settings.metrics_namespace
+        self._publishes_all = settings.metrics == "full"
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)
         self._started = 0.0
@@ -61,12 +67,12 @@ class Telemetry:
             width, height = request.size
             fields |= {"image_width": width, "image_height": height}
             self._image_metrics["ImagePixels"] = (width * height, "Count")
-        self._line.add("EndpointLatency", elapsed_ms, "Milliseconds", self._service)
+        self._add("EndpointLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(**fields, endpoint_latency_ms=elapsed_ms)
 
     def record_fetch(self, elapsed_ms: float) -> None:
         """Record one fetch of an image by URL, failed or not."""
-        self._line.add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
+        self._add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
     def record_success(self, response: Response) -> None:
@@ -108,13 +114,13 @@ class Telemetry:
         self._count("Predictions")
         known = {}
         if response.top_probability is not None:
-            self._line.add("TopProbability", response.top_probability, "None", by_model)
+            self._add("TopProbability", response.top_probability, "None", by_model)
             known["top_probability"] = response.top_probability
         for name, (amount, unit) in self._image_metrics.items():
-            self._line.add(name, amount, unit, by_model)
-        self._line.add("PredictedClass", 1, "Count", by_class)
+            self._add(name, amount, unit, by_model)
+        self._add("PredictedClass", 1, "Count", by_class)
         for name, value in response.measurements.items():
-            self._line.add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
+            self._add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
         return {
             "model": model,
             "predicted_class": top["label"],
@@ -125,8 +131,12 @@ class Telemetry:
 
     def _record_latency(self) -> dict[str, float]:
         elapsed_ms = round((time.perf_counter() - self._started) * 1000, 3)
-        self._line.add("RequestLatency", elapsed_ms, "Milliseconds", self._service)
+        self._add("RequestLatency", elapsed_ms, "Milliseconds", self._service)
         return {"latency_ms": elapsed_ms}
 
     def _count(self, name: str) -> None:
-        self._line.add(name, 1, "Count", self._service)
+        self._add(name, 1, "Count", self._service)
+
+    def _add(self, name: str, value: float, unit: str, dimensions: Mapping[str, str]) -> None:
+        if self._publishes_all or name in BASIC_METRICS:
+            self._line.add(name, value, unit, dimensions)

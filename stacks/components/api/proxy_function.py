@@ -136,6 +136,7 @@ def _environment(settings: StageSettings) -> dict[str, str]:
         "LOG_LEVEL": settings.api.log_level,
         "POWERTOOLS_SERVICE_NAME": settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "METRICS": settings.monitoring.metrics,
     }
     if settings.api.cors_allowed_origin is not None:
         environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin

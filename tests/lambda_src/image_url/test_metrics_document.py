@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from classifier_proxy.settings import METRICS
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.image_url.conftest import UrlProxy
 from tests.lambda_src.image_url.image_server import ImageServer, respond
@@ -17,27 +18,34 @@ from tests.lambda_src.stand_in import (
 from tests.lambda_src.stand_in import respond as sagemaker_respond
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+_COLUMNS = 5
 Metric = tuple[str, str, tuple[str, ...]]
 
 
-def documented() -> set[Metric]:
+def documented(published_with: str) -> set[Metric]:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in DOCUMENT.read_text().splitlines()
-        if line.startswith("| `")
+        if line.startswith("| `") and line.count("|") == _COLUMNS + 1
     ]
     return {
-        (name.strip("`"), unit, tuple(dimensions.split(", "))) for name, unit, dimensions, _ in rows
+        (name.strip("`"), unit, tuple(dimensions.split(", ")))
+        for name, levels, unit, dimensions, _ in rows
+        if published_with in levels.split(", ")
     }
 
 
+@pytest.mark.parametrize("metrics", METRICS)
 def test_the_document_has_every_metric(
+    metrics: str,
+    monkeypatch: pytest.MonkeyPatch,
     proxy: Proxy,
     url_proxy: UrlProxy,
     server: ImageServer,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("METRICS", metrics)
     server.behaviour = respond(JPEG)
     runtime.script = [
         sagemaker_respond(200, {**CLASSIFICATION, "measurements": MEASUREMENTS}),
@@ -50,7 +58,7 @@ def test_the_document_has_every_metric(
     written: set[Metric] = {
         (name, unit, dimensions)
         for line in metric_lines(capsys.readouterr().out)
-        for dimensions, metrics in units_by_dimensions(line).items()
-        for name, unit in metrics.items()
+        for dimensions, units in units_by_dimensions(line).items()
+        for name, unit in units.items()
     }
-    assert written == documented()
+    assert written == documented(metrics)

@@ -95,6 +95,7 @@ print(aws_lambda_powertools.__file__, jmespath.__file__, classifier_proxy.__file
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
+        "METRICS": "full",
     }
 
     result = subprocess.run(
