@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.components.api.account_logging import ApiAccountLogging
 from stacks.components.api.classifier_api import ClassifierApi
+from stacks.components.api.counted_classes import counted_classes
 from stacks.components.api.firewall import Firewall
 from stacks.components.api.proxy_function import ProxyFunction
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
@@ -21,6 +22,10 @@ class ApiStack(StageStack):
     Attributes:
         proxy: the function and its alias.
         api: the REST API.
+
+    Raises:
+        SettingsError: the settings name classes that the model does not have, or too much for the
+            function's environment variables.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class ApiStack(StageStack):
             "Proxy",
             settings=settings,
             code_directory=inputs.proxy_directory,
+            counted_classes=counted_classes(settings, inputs.model),
             key=storage.key,
         )
         access_logs = encrypted_log_group(

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Settings:
         service_name: `service` field of the log and dimension of the metrics.
         metrics_namespace: CloudWatch namespace of the metrics.
         metrics: which metrics are published, one of `METRICS`; see docs/metrics.md.
+        counted_classes: labels of the classes whose predictions are counted; empty: predictions are
+            not counted by class.
         cors_allowed_origin: the origin whose pages may read responses; None: only the API's own.
         url_allowed_hosts: hosts to fetch images from, `*.` before a name for every name below it;
             empty: images by URL are refused.
@@ -33,6 +36,7 @@ class Settings:
     service_name: str
     metrics_namespace: str
     metrics: str
+    counted_classes: frozenset[str]
     cors_allowed_origin: str | None
     url_allowed_hosts: tuple[str, ...]
 
@@ -69,9 +73,23 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             "a CloudWatch namespace that does not start with AWS/",
         ),
         metrics=_read(environment, "METRICS", "|".join(METRICS), f"one of {METRICS}"),
+        counted_classes=_read_counted_classes(environment),
         cors_allowed_origin=_read_cors_allowed_origin(environment),
         url_allowed_hosts=_read_url_allowed_hosts(environment),
     )
+
+
+def _read_counted_classes(environment: Mapping[str, str]) -> frozenset[str]:
+    value = environment.get("COUNTED_CLASSES", "[]")
+    try:
+        labels = json.loads(value)
+    except ValueError:
+        labels = None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise SettingsError(
+            f"COUNTED_CLASSES is {value!r}; expected a JSON array of labels. Correct it."
+        )
+    return frozenset(labels)
 
 
 def _read_cors_allowed_origin(environment: Mapping[str, str]) -> str | None:

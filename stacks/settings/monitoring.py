@@ -1,15 +1,19 @@
 """The settings of the alarms and of the proxy's metrics."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stacks.settings.base import Settings, text
+from stacks.settings.base import Entries, Settings, text
 
 NO_EMAIL = "none"
+MAX_COUNTED_CLASSES = 20
+OTHER_CLASSES = "other"
 AlarmEmail = Annotated[
     str, text(rf"{NO_EMAIL}|[^@\s]+@[^@\s]+\.[^@\s]+", f'an e-mail address, or "{NO_EMAIL}"')
 ]
+
+Label = Annotated[str, text(r"(?s).+", "the label of a class")]
 
 
 class MonitoringSettings(Settings):
@@ -24,6 +28,12 @@ class MonitoringSettings(Settings):
         "alarms and the dashboard; `full` is billed as up to 34 custom metrics for each model.",
     )
 
+    counted_classes: Entries[Label] = Field(
+        default=(),
+        description=f"Labels of up to {MAX_COUNTED_CLASSES} classes whose predictions are counted "
+        f"with `metrics` = `full`; all others are counted as `{OTHER_CLASSES}`. Empty: every class "
+        f"of a model with up to {MAX_COUNTED_CLASSES}, none of a larger one.",
+    )
     api_latency_p99_ms: int = Field(
         default=1000, ge=1, le=29_000, description="Alarm: 99th percentile of the API's latency."
     )
@@ -66,3 +76,23 @@ class MonitoringSettings(Settings):
     def alarm_address(self) -> str | None:
         """The address that is subscribed to the alarm topic; None: none is."""
         return None if self.alarm_email == NO_EMAIL else self.alarm_email
+
+    @model_validator(mode="after")
+    def _check_counted_classes(self) -> Self:
+        classes = self.counted_classes
+        if classes and self.metrics != "full":
+            raise ValueError(
+                f"monitoring.counted_classes needs metrics = 'full': with {self.metrics!r} no "
+                "predictions are counted by class, expected metrics = 'full' or no counted_classes"
+            )
+        if len(classes) > MAX_COUNTED_CLASSES:
+            raise ValueError(
+                f"monitoring.counted_classes has {len(classes)} labels: expected at most "
+                f"{MAX_COUNTED_CLASSES}: each is billed as a metric"
+            )
+        if OTHER_CLASSES in classes:
+            raise ValueError(
+                f"monitoring.counted_classes names {OTHER_CLASSES!r}, as which all classes that it "
+                "does not name are counted: expected other labels"
+            )
+        return self

@@ -62,6 +62,7 @@ def environment(
         "POWERTOOLS_SERVICE_NAME": f"proxy-{uuid.uuid4()}",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
         "METRICS": "full",
+        "COUNTED_CLASSES": '["tabby cat"]',
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -19,6 +19,7 @@ def test_the_environment_becomes_typed_settings() -> None:
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
         metrics="basic",
+        counted_classes=frozenset(),
         cors_allowed_origin=None,
         url_allowed_hosts=(),
     )
@@ -28,6 +29,12 @@ def test_an_origin_may_be_allowed() -> None:
     origin = "https://app.example.com:8443"
     settings = load_settings({**ENVIRONMENT, "CORS_ALLOWED_ORIGIN": origin})
     assert settings.cors_allowed_origin == origin
+
+
+def test_classes_may_be_counted() -> None:
+    value = '["cat, tabby", "na\\u00efve \\u732b"]'
+    settings = load_settings({**ENVIRONMENT, "COUNTED_CLASSES": value})
+    assert settings.counted_classes == {"cat, tabby", "na\u00efve \u732b"}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("POWERTOOLS_METRICS_NAMESPACE", "AWS/Lambda"),
         ("METRICS", "none"),
         ("METRICS", ""),
+        ("COUNTED_CLASSES", ""),
+        ("COUNTED_CLASSES", "cat"),
+        ("COUNTED_CLASSES", '"cat"'),
+        ("COUNTED_CLASSES", '["cat", 1]'),
         ("CORS_ALLOWED_ORIGIN", "*"),
         ("CORS_ALLOWED_ORIGIN", ""),
         ("URL_ALLOWED_HOSTS", "*"),

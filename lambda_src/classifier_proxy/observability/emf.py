@@ -52,7 +52,9 @@ class MetricLine:
 
 
 def _dimension_value(text: str) -> str:
-    # "Dimension" in CloudWatch's API reference: printable ASCII, not blank. A label may be any
-    # text, and CloudWatch drops the whole line if one value is invalid.
-    escaped = text.encode("unicode_escape").decode()[:_MAX_DIMENSION_CHARACTERS]
-    return escaped if escaped.strip() else "(blank)"
+    # "Dimension" in CloudWatch's API reference: printable ASCII, not blank, no colon at the start.
+    # A label may be any text, and CloudWatch drops the whole line if one value is invalid.
+    escaped = text[:_MAX_DIMENSION_CHARACTERS].encode("unicode_escape").decode()
+    if escaped.startswith(":"):
+        escaped = rf"\x3a{escaped[1:]}"
+    return escaped[:_MAX_DIMENSION_CHARACTERS] if escaped.strip() else "(blank)"

@@ -1,4 +1,3 @@
-import functools
 import json
 import time
 from collections.abc import Mapping
@@ -18,9 +17,9 @@ from classifier_proxy.observability.emf import MetricLine
 from classifier_proxy.requests import ClassificationRequest
 from classifier_proxy.settings import Settings
 
-MAX_NAMED_CLASSES = 20
-"""A predicted class has its own metric only below this index; all others count as "other". Each
-class costs one metric, and the function cannot know which classes are frequent."""
+MAX_LOGGED_CHARACTERS = 16_384
+"""Longer texts are shortened in the log: labels and error messages come from the endpoint, whose
+responses may have 6 MB."""
 
 BASIC_METRICS = frozenset({"EndpointAccessDenied"})
 """The metrics that METRICS=basic publishes: those of the stage's alarms and dashboard. AWS measures
@@ -40,14 +39,14 @@ class Telemetry:
     """
 
     def __init__(self, settings: Settings) -> None:
-        # In ASCII: a text with half a surrogate pair cannot be written otherwise.
         self.logger = Logger(
             service=settings.service_name,
             level=settings.log_level,
-            json_serializer=functools.partial(json.dumps, default=str, separators=(",", ":")),
+            json_serializer=_serialize,
         )
         self._namespace = settings.metrics_namespace
         self._publishes_all = settings.metrics == "full"
+        self._counted_classes = settings.counted_classes
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)
         self._started = 0.0
@@ -109,8 +108,6 @@ class Telemetry:
     def _record_prediction(self, response: Response, top: dict[str, Any]) -> dict[str, Any]:
         model = response.body["model"]
         by_model = {**self._service, "model": model["name"]}
-        predicted_class = top["label"] if top["index"] < MAX_NAMED_CLASSES else "other"
-        by_class = {**by_model, "predicted_class": predicted_class}
         self._count("Predictions")
         known = {}
         if response.top_probability is not None:
@@ -118,7 +115,10 @@ class Telemetry:
             known["top_probability"] = response.top_probability
         for name, (amount, unit) in self._image_metrics.items():
             self._add(name, amount, unit, by_model)
-        self._add("PredictedClass", 1, "Count", by_class)
+        if self._counted_classes:
+            predicted_class = top["label"] if top["label"] in self._counted_classes else "other"
+            by_class = {**by_model, "predicted_class": predicted_class}
+            self._add("PredictedClass", 1, "Count", by_class)
         for name, value in response.measurements.items():
             self._add(METRIC_BY_MEASUREMENT[name], value, "None", by_model)
         return {
@@ -140,3 +140,20 @@ class Telemetry:
     def _add(self, name: str, value: float, unit: str, dimensions: Mapping[str, str]) -> None:
         if self._publishes_all or name in BASIC_METRICS:
             self._line.add(name, value, unit, dimensions)
+
+
+def _serialize(record: dict[str, Any]) -> str:
+    # In ASCII: a text with half a surrogate pair cannot be written otherwise.
+    return json.dumps(_shortened(record), default=str, separators=(",", ":"))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shortened(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value]
+    if isinstance(value, str) and len(value) > MAX_LOGGED_CHARACTERS:
+        # Both ends: a stack trace starts with its cause and ends with the proxy's own error.
+        half = MAX_LOGGED_CHARACTERS // 2
+        return f"{value[:half]} ... [{len(value)} characters] ... {value[-half:]}"
+    return value

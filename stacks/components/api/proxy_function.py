@@ -1,5 +1,7 @@
 """The Lambda function between the API and the endpoint."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import AssetHashType, Duration, FileSystem, IgnoreMode, Stack
@@ -11,6 +13,7 @@ from constructs import Construct
 from stacks.components.api.concurrency_schedule import ProvisionedConcurrencySchedule
 from stacks.components.shared.acknowledgement import acknowledge
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.errors import SettingsError
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 
@@ -18,6 +21,8 @@ ALIAS_NAME = "live"
 METRICS_NAMESPACE = "Whippet"
 # Below API Gateway's 29 seconds, so that the caller gets the proxy's own error response.
 _TIMEOUT = Duration.seconds(27)
+# "Lambda quotas" in the Lambda developer guide: 4 KB for all variables of a function.
+_MAX_ENVIRONMENT_BYTES = 4096
 _ARCHITECTURES = {
     "arm64": lambda_.Architecture.ARM_64,
     "x86_64": lambda_.Architecture.X86_64,
@@ -26,6 +31,9 @@ _ARCHITECTURES = {
 
 class ProxyFunction(Construct):
     """The proxy function with its role, log group and alias.
+
+    Raises:
+        SettingsError: the settings do not fit into the function's environment variables.
 
     Attributes:
         function: the function; its metrics include all versions.
@@ -40,6 +48,7 @@ class ProxyFunction(Construct):
         *,
         settings: StageSettings,
         code_directory: Path,
+        counted_classes: Sequence[str],
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -58,7 +67,7 @@ class ProxyFunction(Construct):
             timeout=_TIMEOUT,
             memory_size=settings.api.memory_mb,
             reserved_concurrent_executions=settings.api.reserved_concurrency,
-            environment=_environment(settings),
+            environment=_environment(settings, counted_classes),
             role=self._role(settings, log_group.log_group_arn),
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
@@ -130,7 +139,7 @@ def _code(directory: Path) -> lambda_.Code:
     )
 
 
-def _environment(settings: StageSettings) -> dict[str, str]:
+def _environment(settings: StageSettings, counted_classes: Sequence[str]) -> dict[str, str]:
     environment = {
         "ENDPOINT_NAME": settings.name,
         "LOG_LEVEL": settings.api.log_level,
@@ -142,4 +151,18 @@ def _environment(settings: StageSettings) -> dict[str, str]:
         environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin
     if settings.api.url_hosts:
         environment["URL_ALLOWED_HOSTS"] = ",".join(settings.api.url_hosts)
+    if counted_classes:
+        # JSON in ASCII: a label may contain any character.
+        environment["COUNTED_CLASSES"] = json.dumps(list(counted_classes))
+    _check_size(environment, settings.stage)
     return environment
+
+
+def _check_size(environment: Mapping[str, str], stage: str) -> None:
+    size = sum(len(name) + len(value) for name, value in environment.items())
+    if size > _MAX_ENVIRONMENT_BYTES:
+        raise SettingsError(
+            f"config/{stage}.toml: the proxy's environment variables take {size} bytes and Lambda "
+            f"accepts {_MAX_ENVIRONMENT_BYTES}: name fewer hosts in api.url_hosts, or fewer "
+            "classes, or those with shorter labels, in monitoring.counted_classes"
+        )

@@ -27,6 +27,7 @@ class ModelArtifact:
         identity: sha256 of everything that determines predictions (weights, labels, preprocessing,
             exporter). Two machines that build the same model get the same identity, but not always
             the same bytes.
+        labels: the labels of the classes, in the order of their indexes.
         files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` if the
             model was quantized.
         resize_pixels: length in pixels that the model resizes an image's shorter side to.
@@ -37,6 +38,7 @@ class ModelArtifact:
     sha256: str
     name: str
     identity: str
+    labels: tuple[str, ...]
     files: frozenset[str]
     resize_pixels: int
     demo: bool
@@ -87,6 +89,7 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         sha256=sha256,
         name=manifest.name,
         identity=manifest.identity,
+        labels=manifest.labels,
         files=frozenset(manifest.files),
         resize_pixels=manifest.preprocessing.resize,
         demo=manifest.training_data.get("demo") is True,

@@ -9,7 +9,13 @@ from classifier_proxy.image_checks import MAX_HEADER_PARTS
 from tests.lambda_src.conftest import JPEG, Proxy
 from tests.lambda_src.events import API_KEY, REQUEST_ID
 from tests.lambda_src.images import jpeg, jpeg_segment, png
-from tests.lambda_src.stand_in import CLASSIFICATION, MEASUREMENTS, SageMakerRuntime, respond
+from tests.lambda_src.stand_in import (
+    CLASSIFICATION,
+    MEASUREMENTS,
+    SageMakerRuntime,
+    model_error,
+    respond,
+)
 
 
 def test_the_log_names_the_request_and_holds_neither_image_nor_key(
@@ -104,22 +110,36 @@ def test_a_size_that_is_not_known_is_neither_counted_nor_logged(
     assert [line.get("image_height") for line in log] == [8, None]
 
 
-@pytest.mark.parametrize(("index", "named"), [(0, "stop"), (19, "stop"), (20, "other")])
-def test_only_so_many_classes_cost_a_metric_of_their_own(
+def logged(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+
+
+def classified_as(label: str, model: str = "resnet50") -> dict[str, Any]:
+    prediction = {"label": label, "index": 0, "probability": 0.5}
+    return {"predictions": [prediction], "model": {"name": model, "version": "0123456789ab"}}
+
+
+@pytest.mark.parametrize(
+    ("counted", "value"),
+    [(["go", "stop"], "stop"), (["go", "Stop", "stop "], "other"), ([], None)],
+)
+def test_only_the_named_classes_cost_a_metric_of_their_own(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
-    index: int,
-    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    counted: list[str],
+    value: str | None,
 ) -> None:
-    prediction = {"label": "stop", "index": index, "probability": 0.5}
-    runtime.script = [respond(200, {**CLASSIFICATION, "predictions": [prediction]})]
+    monkeypatch.setenv("COUNTED_CLASSES", json.dumps(counted))
+    runtime.script = [respond(200, classified_as("stop"))]
 
     proxy.call(JPEG)
 
     output = capsys.readouterr().out
-    assert metric_lines(output)[0]["predicted_class"] == named
-    [log] = [json.loads(line) for line in output.splitlines() if "_aws" not in line]
+    [line] = metric_lines(output)
+    assert (line.get("predicted_class"), line.get("PredictedClass")) == (value, value and 1)
+    [log] = logged(output)
     assert (log["predicted_class"], log["top_probability"]) == ("stop", 0.5)
     assert log["model"] == CLASSIFICATION["model"]
 
@@ -128,27 +148,64 @@ def test_only_so_many_classes_cost_a_metric_of_their_own(
     ("label", "value"),
     [
         ('Katze, "Tiger"', 'Katze, "Tiger"'),
-        ("猫", "\\u732b"),
+        ("na\u00efve \u732b", "na\\xefve \\u732b"),
         ("a\nb\ud800", "a\\nb\\ud800"),
         ("  ", "(blank)"),
-        ("é" * 2000, "\\xe9" * 256),
+        (":colon", "\\x3acolon"),
+        ("l" * 300, "l" * 300),
+        ("\u00e9" * 2000, "\\xe9" * 256),
     ],
 )
 def test_a_class_is_named_as_cloudwatch_takes_it(
     proxy: Proxy,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     label: str,
     value: str,
 ) -> None:
     """ "Dimension" of CloudWatch's API reference: 1 to 1024 characters of ASCII, not blank."""
-    prediction = {"label": label, "index": 0, "probability": 0.5}
-    runtime.script = [respond(200, {**CLASSIFICATION, "predictions": [prediction]})]
+    monkeypatch.setenv("COUNTED_CLASSES", json.dumps([label]))
+    runtime.script = [respond(200, classified_as(label))]
 
     response = proxy.call(JPEG)
 
     assert response.body["predictions"][0]["label"] == label
     assert metric_lines(capsys.readouterr().out)[0]["predicted_class"] == value
+
+
+def test_a_response_with_long_texts_is_not_logged_whole(
+    proxy: Proxy, runtime: SageMakerRuntime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime.script = [respond(200, classified_as("l" * 3_000_000, model="m" * 2_000_000))]
+
+    assert proxy.call(JPEG).status == 200
+
+    output = capsys.readouterr().out
+    assert len(output) < 50_000
+    [line] = metric_lines(output)
+    assert line["predicted_class"] == "other"
+    assert line["model"] == "m" * 1024
+    [log] = logged(output)
+    assert log["predicted_class"].startswith("lll")
+    assert "[3000000 characters]" in log["predicted_class"]
+    assert "[2000000 characters]" in log["model"]["name"]
+    assert log["top_probability"] == 0.5
+
+
+def test_an_error_message_of_the_model_is_not_logged_whole(
+    proxy: Proxy, runtime: SageMakerRuntime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime.script = [model_error(500, "x" * 5_000_000)]
+
+    assert proxy.call(JPEG).body["error"]["code"] == "model_failed"
+
+    output = capsys.readouterr().out
+    assert len(output) < 200_000
+    [log] = logged(output)
+    assert log["error_code"] == "model_failed"
+    # A stack trace still ends with the proxy's own error.
+    assert "ModelFailedError" in log["exception"][-1000:]
 
 
 def test_what_the_container_measured_is_in_the_metrics_and_in_the_log(
@@ -239,7 +296,9 @@ def test_the_top_prediction_is_counted_whatever_is_listed(
     query: list[tuple[str, str]],
     document: dict[str, Any],
     top_probability: float | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COUNTED_CLASSES", '["lynx", "cat"]')
     runtime.script = [respond(200, document)]
 
     assert proxy.call(query=query).status == 200

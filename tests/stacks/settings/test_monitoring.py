@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,34 @@ def test_an_address_or_none_is_read(tmp_path: Path, email: str, address: str | N
 def test_what_is_no_address_is_refused(tmp_path: Path, email: str) -> None:
     message = refusal_of(tmp_path, section("monitoring", {"alarm_email": f'"{email}"'}))
     assert message == (f'monitoring.alarm_email = {email!r}: expected an e-mail address, or "none"')
+
+
+def test_classes_to_count_are_read(tmp_path: Path) -> None:
+    labels = ["tabby cat", "na\u00efve \u732b", ":", "l" * 300]
+    table = section("monitoring", {"metrics": '"full"', "counted_classes": json.dumps(labels)})
+    assert load_text(tmp_path, table).monitoring.counted_classes == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "labels", "problem"),
+    [
+        ("basic", ["cat"], "needs metrics = 'full'"),
+        ("full", [str(index) for index in range(21)], "has 21 labels: expected at most 20"),
+        ("full", ["cat", "other"], "names 'other', as which all classes that it does not name"),
+    ],
+)
+def test_classes_that_cannot_be_counted_are_refused(
+    tmp_path: Path, metrics: str, labels: list[str], problem: str
+) -> None:
+    table = {"metrics": f'"{metrics}"', "counted_classes": json.dumps(labels)}
+    message = refusal_of(tmp_path, section("monitoring", table))
+    assert message.startswith(f"monitoring.counted_classes {problem}")
+
+
+def test_an_empty_label_is_refused(tmp_path: Path) -> None:
+    table = {"metrics": '"full"', "counted_classes": '["cat", ""]'}
+    message = refusal_of(tmp_path, section("monitoring", table))
+    assert message == "monitoring.counted_classes[1] = '': expected the label of a class"
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

@@ -45,6 +45,7 @@ def test_reads_what_the_manifest_says(tmp_path: Path) -> None:
         sha256=digest,
         name="digits-resnet",
         identity=IDENTITY,
+        labels=tuple("0123456789"),
         files=frozenset({"model.onnx"}),
         resize_pixels=232,
         demo=False,
