@@ -70,6 +70,7 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
         "_X_AMZN_TRACE_ID": _TRACE_ID,
         "ENDPOINT_NAME": "whippet-bench",
+        "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",

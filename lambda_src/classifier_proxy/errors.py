@@ -18,23 +18,29 @@ class ProxyError(Exception):
 
     Args:
         message: sentence for the caller; None: the default of the class.
+        retry_after_seconds: value of the Retry-After header; None: the default of the class.
 
     Attributes:
         status: HTTP status.
         code: snake_case name of the error, for programs.
         message: sentence for people.
         retry_after_seconds: value of the Retry-After header; None: no header.
+        retry_after_varies: whether an error has its own value; that of the class is the maximum.
         members: members of the response body besides the error.
     """
 
     status: int
     code: str
     message: str
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
+    retry_after_varies: ClassVar[bool] = False
     members: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: int | None = None
+    ) -> None:
         self.message = message or self.message
+        self.retry_after_seconds = retry_after_seconds or self.retry_after_seconds
         super().__init__(self.message)
 
 
@@ -377,6 +383,19 @@ class EndpointMissingError(EndpointError):
     code = "endpoint_missing"
     message = "The model's endpoint does not exist yet or any more. Try again later."
     retry_after_seconds = 30
+
+
+class EndpointNotRespondingError(EndpointError):
+    """An earlier request timed out, so that the endpoint is not invoked for some seconds."""
+
+    status = 503
+    code = "endpoint_not_responding"
+    message = (
+        "The model did not respond to an earlier request. It is not invoked again until the"
+        " seconds in Retry-After have passed."
+    )
+    retry_after_seconds = 25
+    retry_after_varies = True
 
 
 class EndpointTimeoutError(EndpointError):

@@ -20,6 +20,7 @@ class Settings:
 
     Attributes:
         endpoint_name: the SageMaker endpoint to invoke.
+        endpoint_read_timeout_seconds: timeout of a response of the endpoint.
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of the log and dimension of the metrics.
         metrics_namespace: CloudWatch namespace of the metrics.
@@ -32,6 +33,7 @@ class Settings:
     """
 
     endpoint_name: str
+    endpoint_read_timeout_seconds: float
     log_level: str
     service_name: str
     metrics_namespace: str
@@ -57,6 +59,14 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             "ENDPOINT_NAME",
             r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
             "the name of a SageMaker endpoint: up to 63 letters, digits and inner hyphens",
+        ),
+        endpoint_read_timeout_seconds=float(
+            _read(
+                environment,
+                "ENDPOINT_READ_TIMEOUT_SECONDS",
+                r"0\.[1-9]|[1-9]|1[0-8]",
+                "seconds from 0.1 to 18, such as 4",
+            )
         ),
         log_level=_read(environment, "LOG_LEVEL", "|".join(LOG_LEVELS), f"one of {LOG_LEVELS}"),
         service_name=_read(

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.endpoint.invoke import InvokeLimits
 from tests.lambda_src.events import LambdaContext, proxy_event
 from tests.lambda_src.images import jpeg
 from tests.lambda_src.stand_in import SageMakerRuntime, respond
@@ -57,6 +56,7 @@ def environment(
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "ENDPOINT_NAME": "whippet-test",
+        "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
         "LOG_LEVEL": "INFO",
         # Powertools keeps a logger for each name, with the standard output of its first test.
         "POWERTOOLS_SERVICE_NAME": f"proxy-{uuid.uuid4()}",
@@ -77,24 +77,22 @@ class Response:
 
 
 class Proxy:
-    """The function as Lambda calls it.
+    """A function as Lambda calls it: the proxy, or another handler of its bundle.
 
     It starts with its first request, within the test: its logger keeps the standard output that
     it finds then, and pytest's is another one while fixtures are set up.
     """
 
-    def __init__(self, environment: dict[str, str], limits: InvokeLimits | None = None) -> None:
-        self.environment = environment
+    def __init__(self, module: str = "classifier_proxy.handler") -> None:
         self.context = LambdaContext()
-        self._limits = limits
+        self._module = module
 
     @cached_property
     def handle(self) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-        sys.modules.pop("classifier_proxy.handler", None)
-        module = importlib.import_module("classifier_proxy.handler")
-        handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handle
-        if self._limits is not None:
-            handler = module.create_handler(self.environment, self._limits)
+        sys.modules.pop(self._module, None)
+        handler: Callable[[dict[str, Any], Any], dict[str, Any]] = importlib.import_module(
+            self._module
+        ).handle
         return handler
 
     def call(self, body: bytes = JPEG, **parts: Any) -> Response:
@@ -108,11 +106,18 @@ class Proxy:
 
 
 @pytest.fixture
-def proxy(environment: dict[str, str]) -> Proxy:
-    return Proxy(environment)
+def proxy(environment: dict[str, str]) -> Proxy:  # noqa: ARG001 - it is the process's
+    return Proxy()
 
 
 @pytest.fixture
-def impatient_proxy(environment: dict[str, str]) -> Proxy:
-    """The same function with timeouts that a test can wait for."""
-    return Proxy(environment, InvokeLimits(connect_timeout_seconds=0.2, read_timeout_seconds=0.2))
+def impatient_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
+    """The same function with a read timeout that a test can wait for."""
+    monkeypatch.setenv("ENDPOINT_READ_TIMEOUT_SECONDS", "0.2")
+    return proxy
+
+
+@pytest.fixture
+def health_function(environment: dict[str, str]) -> Proxy:  # noqa: ARG001 - it is the process's
+    """The function of `GET /health`."""
+    return Proxy("classifier_proxy.health_handler")

@@ -244,7 +244,7 @@ def test_only_a_form_waits_for_its_parser() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(SOURCES)!r})
-import classifier_proxy.routes
+import classifier_proxy.event_handler
 assert not {{"python_multipart", "classifier_proxy.forms"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)

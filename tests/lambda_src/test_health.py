@@ -24,17 +24,17 @@ def described(status: object) -> Behaviour:
     return respond(200, {"EndpointStatus": status}, "application/x-amz-json-1.1")
 
 
-def check(proxy: Proxy) -> Response:
-    return proxy.call(b"", content_type=None, method="GET", path="/health")
+def check(health_function: Proxy) -> Response:
+    return health_function.call(b"", content_type=None, method="GET", path="/health")
 
 
 @pytest.mark.parametrize("status", SERVING)
 def test_an_endpoint_that_serves_is_ok(
-    proxy: Proxy, control_plane: SageMakerRuntime, runtime: SageMakerRuntime, status: str
+    health_function: Proxy, control_plane: SageMakerRuntime, runtime: SageMakerRuntime, status: str
 ) -> None:
     control_plane.script = [described(status)]
 
-    result = check(proxy)
+    result = check(health_function)
 
     assert result.status == 200
     assert result.body == {"status": "ok", "endpoint_status": status, "request_id": REQUEST_ID}
@@ -64,16 +64,16 @@ def test_an_endpoint_that_serves_is_ok(
     ],
 )
 def test_anything_else_is_unavailable_within_two_seconds(
-    proxy: Proxy,
+    health_function: Proxy,
     control_plane: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
     behaviour: Behaviour,
 ) -> None:
     control_plane.script = [behaviour]
-    proxy.call()  # the function has started
+    health_function.call()  # the function has started
     started = time.monotonic()
 
-    result = check(proxy)
+    result = check(health_function)
 
     assert time.monotonic() - started < 2
     assert result.status == 503
@@ -85,8 +85,10 @@ def test_anything_else_is_unavailable_within_two_seconds(
     assert "FailedRequests" not in capsys.readouterr().out
 
 
-def test_many_checks_call_sagemaker_once(proxy: Proxy, control_plane: SageMakerRuntime) -> None:
-    assert [check(proxy).status for _ in range(20)] == [200] * 20
+def test_many_checks_call_sagemaker_once(
+    health_function: Proxy, control_plane: SageMakerRuntime
+) -> None:
+    assert [check(health_function).status for _ in range(20)] == [200] * 20
     assert len(control_plane.requests) == 1
 
 

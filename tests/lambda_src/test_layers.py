@@ -3,9 +3,12 @@ import sys
 from pathlib import Path
 
 CORE = [
+    "circuit_breaker",
     "deadlines",
     "encoded_images",
+    "endpoint.protocol",
     "errors",
+    "event_handler",
     "forms",
     "health",
     "image_checks",
@@ -15,7 +18,6 @@ CORE = [
     "observability.emf",
     "parameters",
     "requests",
-    "routes",
     "settings",
     "unsupported_bodies",
 ]

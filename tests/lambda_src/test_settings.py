@@ -4,6 +4,7 @@ from classifier_proxy.settings import Settings, SettingsError, load_settings
 
 ENVIRONMENT = {
     "ENDPOINT_NAME": "whippet-dev",
+    "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
     "LOG_LEVEL": "INFO",
     "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
     "POWERTOOLS_METRICS_NAMESPACE": "Whippet/dev",
@@ -15,6 +16,7 @@ ENVIRONMENT = {
 def test_the_environment_becomes_typed_settings() -> None:
     assert load_settings(ENVIRONMENT) == Settings(
         endpoint_name="whippet-dev",
+        endpoint_read_timeout_seconds=4,
         log_level="INFO",
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
@@ -66,6 +68,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("ENDPOINT_NAME", "whippet_dev"),
         ("ENDPOINT_NAME", "w" * 64),
         ("ENDPOINT_NAME", "whippet\n"),
+        ("ENDPOINT_READ_TIMEOUT_SECONDS", "0"),
+        ("ENDPOINT_READ_TIMEOUT_SECONDS", "19"),
+        ("ENDPOINT_READ_TIMEOUT_SECONDS", "4 s"),
+        ("ENDPOINT_READ_TIMEOUT_SECONDS", "4\n"),
         ("LOG_LEVEL", "info"),
         ("LOG_LEVEL", "VERBOSE"),
         ("POWERTOOLS_SERVICE_NAME", ""),

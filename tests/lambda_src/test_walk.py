@@ -30,5 +30,5 @@ def test_one_image_runs_code_of_at_most_eight_files(proxy: Proxy) -> None:
         threading.setprofile(None)
 
     files = {name for name in files_run if not name.startswith("observability/")}
-    assert {"handler.py", "endpoint/invoke.py"} <= files
+    assert {"event_handler.py", "endpoint/invoke.py"} <= files, files
     assert len(files) <= MAX_FILES, sorted(files)

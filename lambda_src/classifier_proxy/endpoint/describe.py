@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 0.4
 READ_TIMEOUT_SECONDS = 0.8
 MAX_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-"""Keeps a health check within 2 s, including the client's creation, which happens once."""
+"""Keeps a health check within 2 s."""
 
 
 class SageMakerEndpointStatus:
@@ -25,6 +24,14 @@ class SageMakerEndpointStatus:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._client: SageMakerClient = create_client(
+            "sagemaker",
+            Config(
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": 1},
+            ),
+        )
 
     def status(self) -> str:
         """Call DescribeEndpoint once, for `MAX_CALL_SECONDS` at most; return its EndpointStatus.
@@ -33,11 +40,7 @@ class SageMakerEndpointStatus:
             EndpointError: one of its subclasses, chained from the SDK's error.
         """
         try:
-            client = self._client
-            status = call_within(
-                MAX_CALL_SECONDS,
-                lambda: client.describe_endpoint(EndpointName=self._name).get("EndpointStatus"),
-            )
+            status = call_within(MAX_CALL_SECONDS, self._describe)
         except ClientError as error:
             raise errors.EndpointFailedError from error
         except SDK_ERRORS as error:
@@ -46,15 +49,5 @@ class SageMakerEndpointStatus:
             raise errors.InvalidEndpointResponseError
         return status
 
-    # Created on first use: SageMaker's service model is large, and only health checks need it.
-    @cached_property
-    def _client(self) -> SageMakerClient:
-        client: SageMakerClient = create_client(
-            "sagemaker",
-            Config(
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": 1},
-            ),
-        )
-        return client
+    def _describe(self) -> str | None:
+        return self._client.describe_endpoint(EndpointName=self._name).get("EndpointStatus")

@@ -3,6 +3,7 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     CredentialRetrievalError,
     NoCredentialsError,
@@ -85,8 +86,17 @@ def from_service_error(error: ClientError) -> errors.ProxyError:
 
 def from_transport_error(error: BotoCoreError) -> errors.EndpointError:
     """Map an error that botocore raises when there is no response."""
-    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+    if is_timeout(error):
         return errors.EndpointTimeoutError()
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return errors.EndpointAccessDeniedError()
     return errors.EndpointUnreachableError()
+
+
+def is_timeout(error: BotoCoreError) -> bool:
+    """Return whether an error means that the endpoint did not accept or respond in time."""
+    if isinstance(error, ConnectionClosedError):
+        # urllib3 reports a timeout while the request is sent as a connection that was aborted.
+        cause = error.__context__
+        return cause is not None and any(isinstance(each, TimeoutError) for each in cause.args)
+    return isinstance(error, ConnectTimeoutError | ReadTimeoutError)

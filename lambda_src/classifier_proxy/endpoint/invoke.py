@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from classifier_proxy import errors
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint.clients import create_client
-from classifier_proxy.endpoint.errors import SDK_ERRORS, from_sdk_error
+from classifier_proxy.endpoint.errors import SDK_ERRORS, from_sdk_error, is_timeout
 from classifier_proxy.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -20,59 +20,45 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024
 """The maximum size that Lambda returns. 21,000 classes need 2 MB."""
 
-MAX_BACKOFF_SECONDS = 1.0
-"""The longest time that botocore's `standard` mode waits before a second attempt: a random part of
-1 s after throttling, otherwise of 0.05 s (`botocore.retries.standard.ExponentialBackoff`)."""
-
-
-@dataclass(frozen=True)
-class InvokeLimits:
-    """Timeouts and attempts of an invocation.
-
-    API Gateway waits 29 s and the function has 27 s; two attempts of 9 s take at most 19 of these.
-
-    Attributes:
-        connect_timeout_seconds: timeout to open a connection.
-        read_timeout_seconds: timeout between two parts of a response.
-        attempts: number of attempts, including the first.
-    """
-
-    connect_timeout_seconds: float = 1.0
-    read_timeout_seconds: float = 8.0
-    attempts: int = 2
-
-    @property
-    def max_invoke_seconds(self) -> float:
-        """Maximum duration: every attempt times out, with the longest waits between attempts.
-
-        An invocation is stopped after this time, because each received byte restarts the read
-        timeout.
-        """
-        attempt_seconds = self.connect_timeout_seconds + self.read_timeout_seconds
-        return self.attempts * attempt_seconds + (self.attempts - 1) * MAX_BACKOFF_SECONDS
+CONNECT_TIMEOUT_SECONDS = 1.0
 
 
 class SageMakerEndpoint:
-    """A real-time or serverless SageMaker endpoint; a `routes.Endpoint`."""
+    """A real-time or serverless SageMaker endpoint; a `protocol.Endpoint`.
 
-    def __init__(self, name: str, limits: InvokeLimits) -> None:
+    Args:
+        name: the endpoint's name.
+        read_timeout_seconds: timeout between two parts of a response.
+        connect_timeout_seconds: timeout to open a connection.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read_timeout_seconds: float,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
         self._name = name
-        self._limits = limits
+        self._max_invoke_seconds = connect_timeout_seconds + read_timeout_seconds
+        self._may_reconnect = True
         self._client: SageMakerRuntimeClient = create_client(
             "sagemaker-runtime",
             Config(
-                connect_timeout=limits.connect_timeout_seconds,
-                read_timeout=limits.read_timeout_seconds,
-                # `standard` does not retry ModelError and ModelNotReady, and hardly retries when
-                # most calls fail, so a failing model gets no additional load.
-                retries={"mode": "standard", "total_max_attempts": limits.attempts},
+                connect_timeout=connect_timeout_seconds,
+                read_timeout=read_timeout_seconds,
+                # botocore would also send a request again after a timeout.
+                retries={"mode": "standard", "total_max_attempts": 1},
             ),
         )
 
     @property
     def max_invoke_seconds(self) -> float:
-        """See `InvokeLimits.max_invoke_seconds`."""
-        return self._limits.max_invoke_seconds
+        """Maximum duration of `invoke`: that of one attempt that times out.
+
+        An invocation is stopped after this time, because each received byte restarts the read
+        timeout, and a second attempt has only the time that the first one left.
+        """
+        return self._max_invoke_seconds
 
     def invoke(self, request: ClassificationRequest) -> bytes:
         """Call InvokeEndpoint for `max_invoke_seconds` at most; return the body, unchecked.
@@ -83,13 +69,29 @@ class SageMakerEndpoint:
             EndpointError: one of its subclasses, chained from the SDK's error.
         """
         try:
-            body = call_within(self.max_invoke_seconds, lambda: self._call(request))
+            body = call_within(self.max_invoke_seconds, lambda: self._call_twice(request))
         except SDK_ERRORS as error:
             raise from_sdk_error(error) from error
         if len(body) > MAX_RESPONSE_BYTES:
             if request.parameters.requests_many_classes:
                 raise errors.ResponseTooLargeError
             raise errors.InvalidEndpointResponseError
+        return body
+
+    def _call_twice(self, request: ClassificationRequest) -> bytes:
+        """Call once more if the connection failed: SageMaker may have closed an idle one.
+
+        Not after a timeout, which would hold the function for twice the time, and not when the
+        second attempt of the last failed request failed as well.
+        """
+        try:
+            body = self._call(request)
+        except (EndpointConnectionError, ConnectionClosedError) as error:
+            if is_timeout(error) or not self._may_reconnect:
+                raise
+            self._may_reconnect = False
+            body = self._call(request)
+        self._may_reconnect = True
         return body
 
     def _call(self, request: ClassificationRequest) -> bytes:

@@ -1,15 +1,15 @@
 import time
 from contextlib import nullcontext
 
+from classifier_proxy.endpoint.protocol import Endpoint
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
 from classifier_proxy.observability.telemetry import Telemetry
 from classifier_proxy.observability.xray import Tracer
 from classifier_proxy.requests import ClassificationRequest, FetchImage
-from classifier_proxy.routes import Endpoint
 
 
 class InstrumentedEndpoint:
-    """A `routes.Endpoint` that measures and traces all invocations, including failed ones.
+    """A `protocol.Endpoint` that measures and traces all invocations, including failed ones.
 
     Args:
         endpoint: the endpoint to invoke.

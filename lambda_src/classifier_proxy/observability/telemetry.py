@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from classifier_proxy.errors import (
     EndpointAccessDeniedError,
     EndpointNotInServiceError,
+    EndpointNotRespondingError,
     RequestError,
     RouteNotFoundError,
     to_proxy_error,
@@ -74,6 +75,14 @@ class Telemetry:
         self._add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
+    def record_breaker_opened(self, seconds: float) -> None:
+        """Count and log that the circuit breaker stops invocations of the endpoint."""
+        self._count("CircuitBreakerOpened")
+        self.logger.warning(
+            "circuit breaker opened: the endpoint did not respond",
+            extra={"open_seconds": round(seconds, 3)},
+        )
+
     def record_success(self, response: Response) -> None:
         """Count and log a request with a 200."""
         fields: dict[str, Any] = {"status": 200}
@@ -96,6 +105,10 @@ class Telemetry:
         fields |= self._record_latency()
         if isinstance(error, RequestError | RouteNotFoundError):
             self.logger.info("request rejected", extra=fields)
+        elif isinstance(error, EndpointNotRespondingError):
+            self._count("CircuitBreakerRefusals")
+            # Without a stack trace: there may be many.
+            self.logger.warning("request refused: circuit breaker open", extra=fields)
         else:
             self.logger.error("request failed", exc_info=error, extra=fields)
 

@@ -14,6 +14,7 @@ from tests.lambda_src.stand_in import (
     MEASUREMENTS,
     SageMakerRuntime,
     service_error,
+    silence,
 )
 from tests.lambda_src.stand_in import respond as sagemaker_respond
 
@@ -44,17 +45,21 @@ def test_the_document_has_every_metric(
     server: ImageServer,
     runtime: SageMakerRuntime,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("METRICS", metrics)
     server.behaviour = respond(JPEG)
     runtime.script = [
         sagemaker_respond(200, {**CLASSIFICATION, "measurements": MEASUREMENTS}),
         service_error(403, "AccessDeniedException"),
+        silence(1.0),
     ]
+    monkeypatch.setenv("ENDPOINT_READ_TIMEOUT_SECONDS", "0.2")
 
     statuses = [url_proxy.fetch(server).status, proxy.call().status, proxy.call(b"").status]
+    statuses += [proxy.call().status for _ in range(2)]
 
-    assert statuses == [200, 500, 400]
+    assert statuses == [200, 500, 400, 504, 503]
     written: set[Metric] = {
         (name, unit, dimensions)
         for line in metric_lines(capsys.readouterr().out)

@@ -256,9 +256,9 @@ def test_measurements_that_cannot_be_used_are_left_out_and_fail_no_request(
 
 
 def test_a_check_of_the_health_costs_no_metric(
-    proxy: Proxy, capsys: pytest.CaptureFixture[str]
+    health_function: Proxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert proxy.call(b"", content_type=None, method="GET", path="/health").status == 200
+    assert health_function.call(b"", content_type=None, method="GET", path="/health").status == 200
     assert metric_lines(capsys.readouterr().out) == []
 
 

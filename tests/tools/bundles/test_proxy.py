@@ -84,14 +84,16 @@ def test_the_bundle_runs_with_nothing_but_itself_and_the_runtimes_boto3(
     program = f"""
 import sys
 sys.path[:0] = [{str(bundle)!r}, {str(runtime)!r}]
-import aws_lambda_powertools, jmespath, classifier_proxy.handler
+import aws_lambda_powertools, jmespath, classifier_proxy.handler, classifier_proxy.health_handler
 assert callable(classifier_proxy.handler.handle)
+assert callable(classifier_proxy.health_handler.handle)
 print(aws_lambda_powertools.__file__, jmespath.__file__, classifier_proxy.__file__)
 """
     environment = {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "ENDPOINT_NAME": "whippet-dev",
+        "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
