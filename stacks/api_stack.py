@@ -1,4 +1,4 @@
-"""The REST API and the proxy function that it invokes."""
+"""The REST API and the functions that it invokes."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -7,6 +7,7 @@ from stacks.components.api.account_logging import ApiAccountLogging
 from stacks.components.api.classifier_api import ClassifierApi
 from stacks.components.api.counted_classes import counted_classes
 from stacks.components.api.firewall import Firewall
+from stacks.components.api.health_function import HealthFunction
 from stacks.components.api.proxy_function import ProxyFunction
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.inputs import Inputs
@@ -17,10 +18,11 @@ from stacks.storage_stack import StorageStack
 
 
 class ApiStack(StageStack):
-    """The REST API, its proxy function and its firewall.
+    """The REST API, its functions and its firewall.
 
     Attributes:
-        proxy: the function and its alias.
+        proxy: the function of `POST /predict` and its alias.
+        health: the function of `GET /health`.
         api: the REST API.
 
     Raises:
@@ -53,6 +55,13 @@ class ApiStack(StageStack):
             counted_classes=counted_classes(settings, inputs.model),
             key=storage.key,
         )
+        self.health = HealthFunction(
+            self,
+            "Health",
+            settings=settings,
+            code_directory=inputs.proxy_directory,
+            key=storage.key,
+        )
         access_logs = encrypted_log_group(
             self,
             "AccessLogs",
@@ -64,6 +73,7 @@ class ApiStack(StageStack):
             "Api",
             settings=settings,
             proxy=self.proxy.alias,
+            health=self.health.function,
             access_logs=access_logs,
             key=storage.key,
         )

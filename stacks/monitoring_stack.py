@@ -29,6 +29,7 @@ class MonitoringStack(StageStack):
             endpoint_name=settings.name,
             api_stage=api.api.api.deployment_stage,
             proxy=api.proxy,
+            health=api.health.function,
         )
         topic = AlarmTopic(
             self, "AlarmTopic", key=storage.key, alarm_address=settings.monitoring.alarm_address

@@ -101,6 +101,13 @@ class ApiSettings(Settings):
         description="Concurrency that is reserved for the proxy and that it cannot exceed. Not "
         "set: the proxy shares the account's concurrency without a limit of its own.",
     )
+    endpoint_read_timeout_seconds: int = Field(
+        default=4,
+        ge=2,
+        le=18,
+        description="How long the proxy waits for the endpoint's response. After a timeout it "
+        "refuses requests for 15 to 25 seconds. The model server's deadline is a second less.",
+    )
     throttle_requests_per_second: float = Field(
         default=10, ge=0.1, le=10_000, description="Sustained rate of requests with a key."
     )
@@ -176,7 +183,8 @@ class ApiSettings(Settings):
             raise ValueError(
                 f"api.health_requests_per_second = {self.health_requests_per_second:g}: "
                 f"expected at most api.throttle_requests_per_second = {throttle:g}: /health needs "
-                "no key, and must not take more of the proxy than requests with a key"
+                "no key, and must not take more of the account's concurrency than requests with "
+                "a key"
             )
         by_address = self.firewall_requests_per_minute_per_address
         if self.firewall_enabled and by_address < 60 * throttle:

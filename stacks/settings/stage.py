@@ -25,6 +25,10 @@ KeyArn = Annotated[
     str, text(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key")
 ]
 
+# Below the read timeout, so that the model server's 503 arrives before the proxy gives up: for a
+# part of that time the request and its response are on their way.
+_DEADLINE_MARGIN_SECONDS = 1
+
 
 class StageSettings(Settings):
     """All settings of one stage.
@@ -69,6 +73,11 @@ class StageSettings(Settings):
         """The name of the endpoint, the model package group and the REST API of this stage."""
         return f"whippet-{self.stage}"
 
+    @property
+    def model_server_deadline_ms(self) -> int:
+        """The longest time from a request's arrival at the model server to its response."""
+        return 1000 * (self.api.endpoint_read_timeout_seconds - _DEADLINE_MARGIN_SECONDS)
+
     @model_validator(mode="after")
     def _check_region(self) -> Self:
         if (self.account is None) != (self.region is None):
@@ -81,6 +90,20 @@ class StageSettings(Settings):
             f"{self.region!r}: SageMaker pulls images only from its own region, expected a copy in "
             f"{self.region}"
         )
+
+    @model_validator(mode="after")
+    def _check_latencies(self) -> Self:
+        latency_ms, deadline_ms = (
+            self.serving.rollback_model_latency_p99_ms,
+            self.model_server_deadline_ms,
+        )
+        if latency_ms >= deadline_ms:
+            raise ValueError(
+                f"serving.rollback_model_latency_p99_ms = {latency_ms}: expected less than "
+                f"{deadline_ms}, the model server's deadline (a second less than "
+                "api.endpoint_read_timeout_seconds), after which it responds with 503"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_callers(self) -> Self:

@@ -1,17 +1,23 @@
 import dataclasses
 import json
 import re
+import runpy
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from classifier_proxy.deadlines import RESPONSE_RESERVE_SECONDS
+from classifier_proxy.endpoint.invoke import CONNECT_TIMEOUT_SECONDS
+from classifier_proxy.image_url.fetch import FETCH_SECONDS
 from classifier_proxy.requests import (
     FORM_MEDIA_TYPE,
     IMAGE_MEDIA_TYPES,
     OTHER_IMAGE_MEDIA_TYPES,
 )
+from classifier_proxy.settings import load_settings
 from stacks.components.api.classifier_api import ACCESS_LOG_FORMAT
 from stacks.components.api.gateway_responses import GATEWAY_ERRORS
 from stacks.inputs import Inputs
@@ -19,6 +25,7 @@ from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
+    REPOSITORY,
     Assembly,
     Json,
     Resource,
@@ -40,22 +47,41 @@ RESPONSE = "AWS::ApiGateway::GatewayResponse"
 SCALABLE_TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 STAGE = "AWS::ApiGateway::Stage"
 ORIGIN = "https://app.example.com"
+MODEL_SERVER_SETTINGS = REPOSITORY / "model_code/classifier/serving/settings.py"
 
 
 def with_api(settings: StageSettings, **changes: Any) -> StageSettings:
     return with_changes(settings, api=with_changes(settings.api, **changes))
 
 
-def proxy_role(assembly: Assembly) -> Resource:
-    role = assembly.resource("api", FUNCTION).properties["Role"]["Fn::GetAtt"][0]
+def read_settings(environment: dict[str, str]) -> Any:
+    """Read variables as the model server does, whose package is in another environment."""
+    return runpy.run_path(str(MODEL_SERVER_SETTINGS))["read_settings"](environment)
+
+
+def proxy_function(assembly: Assembly) -> Resource:
+    return function_of(assembly, "classifier_proxy.handler.handle")
+
+
+def health_function(assembly: Assembly) -> Resource:
+    return function_of(assembly, "classifier_proxy.health_handler.handle")
+
+
+def function_of(assembly: Assembly, handler: str) -> Resource:
     (found,) = (
-        each for each in assembly.resources("api", "AWS::IAM::Role") if each.logical_id == role
+        each
+        for each in assembly.resources("api", FUNCTION)
+        if each.properties["Handler"] == handler
     )
     return found
 
 
-def proxy_statements(assembly: Assembly) -> list[Json]:
-    return statements_for_role(assembly, "api", proxy_role(assembly).logical_id)
+def role_of(assembly: Assembly, function: Resource) -> Resource:
+    role = function.properties["Role"]["Fn::GetAtt"][0]
+    (found,) = (
+        each for each in assembly.resources("api", "AWS::IAM::Role") if each.logical_id == role
+    )
+    return found
 
 
 def methods(assembly: Assembly) -> dict[str, Json]:
@@ -88,7 +114,7 @@ def gateway_responses(assembly: Assembly) -> dict[str, Json]:
 
 
 def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
-    function = assembly.resource("api", FUNCTION).properties
+    function = proxy_function(assembly).properties
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "classifier_proxy.handler.handle"
@@ -97,6 +123,7 @@ def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
     assert "FunctionName" not in function
     assert function["Environment"]["Variables"] == {
         "ENDPOINT_NAME": assembly.settings.name,
+        "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": assembly.settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
@@ -108,8 +135,46 @@ def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
     )
 
 
-def test_timeouts_nest(assembly: Assembly) -> None:
-    function = assembly.resource("api", FUNCTION).properties
+def test_health_has_a_function_of_its_own(assembly: Assembly) -> None:
+    health, proxy = health_function(assembly).properties, proxy_function(assembly).properties
+    for name in ("Runtime", "Architectures", "Code", "TracingConfig"):
+        assert health[name] == proxy[name], name
+    variables = dict(proxy["Environment"]["Variables"])
+    variables.pop("COUNTED_CLASSES", None)  # It classifies nothing.
+    assert health["Environment"]["Variables"] == variables
+    # It responds while the proxy's concurrency is used up, and cannot take any of it.
+    assert "ReservedConcurrentExecutions" not in health
+    for name in ("Role", "LoggingConfig"):
+        assert health[name] != proxy[name], name
+    # A health check takes at most 2 seconds, after the function has started.
+    assert 5 <= health["Timeout"] < 29
+
+
+@pytest.mark.parametrize("seconds", [None, 2, 18])
+def test_timeouts_nest(
+    dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize, seconds: int | None
+) -> None:
+    changed = {} if seconds is None else {"endpoint_read_timeout_seconds": seconds}
+    serving = with_changes(dev_settings.serving, rollback_model_latency_p99_ms=500)
+    settings = with_changes(
+        dev_settings, api=with_changes(dev_settings.api, **changed), serving=serving
+    )
+    assembly = dev if seconds is None else synthesize_with(settings)
+    function = proxy_function(assembly).properties
+    variables = function["Environment"]["Variables"]
+    read_timeout_seconds = load_settings(variables).endpoint_read_timeout_seconds
+    assert read_timeout_seconds == (seconds or 4)
+    model = assembly.resource("serving", "AWS::SageMaker::Model")
+    container = model.properties["PrimaryContainer"]["Environment"]
+    deadline = container["WHIPPET_DEADLINE_MS"]
+    deadline_seconds = read_settings({"WHIPPET_DEADLINE_MS": deadline}).deadline_ms / 1000
+    # The model server's 503 has time to arrive before the proxy gives up.
+    assert deadline_seconds == read_timeout_seconds - 1
+    if seconds is None:
+        assert read_settings({}).deadline_ms / 1000 == deadline_seconds, "its own default"
+    one_attempt_seconds = CONNECT_TIMEOUT_SECONDS + read_timeout_seconds
+    assert FETCH_SECONDS + one_attempt_seconds <= 24
+    assert FETCH_SECONDS + one_attempt_seconds + RESPONSE_RESERVE_SECONDS < function["Timeout"]
     assert function["Timeout"] == 27
     for method in methods(assembly).values():
         assert method["Integration"]["TimeoutInMillis"] == 29_000
@@ -127,8 +192,9 @@ def test_the_alias_is_live_and_provisioned_where_the_stage_says(assembly: Assemb
 
 
 def test_nothing_is_reserved_or_scheduled_unless_it_is_set(assembly: Assembly) -> None:
-    function = assembly.resource("api", FUNCTION).properties
-    assert "ReservedConcurrentExecutions" not in function
+    function = proxy_function(assembly).properties
+    reserved = assembly.settings.api.reserved_concurrency
+    assert function.get("ReservedConcurrentExecutions") == reserved
     assert not assembly.resources("api", SCALABLE_TARGET)
 
 
@@ -139,7 +205,7 @@ def test_concurrency_architecture_and_hosts_are_settings(
     changed = with_api(
         dev_settings, architecture="x86_64", reserved_concurrency=20, url_hosts=hosts
     )
-    function = synthesize_with(changed).resource("api", FUNCTION).properties
+    function = proxy_function(synthesize_with(changed)).properties
     assert function["Architectures"] == ["x86_64"]
     assert function["ReservedConcurrentExecutions"] == 20
     variables = function["Environment"]["Variables"]
@@ -157,7 +223,7 @@ def test_provisioned_concurrency_follows_the_clock_where_it_is_set(
     )
     assembly = synthesize_with(changed)
     target = assembly.resource("api", SCALABLE_TARGET)
-    function = assembly.resource("api", FUNCTION).logical_id
+    function = proxy_function(assembly).logical_id
     assert flatten(target.properties["ResourceId"]) == f"function:<{function}>:live"
     # The name alone would let the target be registered before there is an alias.
     assert assembly.resource("api", ALIAS).logical_id in target.body["DependsOn"]
@@ -170,42 +236,55 @@ def test_provisioned_concurrency_follows_the_clock_where_it_is_set(
     assert action["ScalableTargetAction"] == {"MinCapacity": 9, "MaxCapacity": 9}
 
 
-def test_the_api_calls_the_alias_and_no_one_else_may(assembly: Assembly) -> None:
-    alias = assembly.resource("api", ALIAS).logical_id
-    for method in methods(assembly).values():
+def test_the_api_calls_the_alias_and_health_and_no_one_else_may(assembly: Assembly) -> None:
+    invoked = {
+        "POST/predict": assembly.resource("api", ALIAS).logical_id,
+        "GET/health": health_function(assembly).logical_id,
+    }
+    for name, method in methods(assembly).items():
+        function = invoked[name.replace(" ", "")]
         assert method["Integration"]["Type"] == "AWS_PROXY"
-        assert f"<{alias}>" in flatten(method["Integration"]["Uri"])
+        assert f"<{function}" in flatten(method["Integration"]["Uri"])
     permissions = [each.properties for each in assembly.resources("api", PERMISSION)]
+    allowed = {}
     for permission in permissions:
-        assert permission["FunctionName"] == {"Ref": alias}
         assert permission["Principal"] == "apigateway.amazonaws.com"
-    sources = {flatten(each["SourceArn"]).split("/", 2)[2] for each in permissions}
-    assert sources == {"POST/predict", "GET/health"}
+        source = flatten(permission["SourceArn"]).split("/", 2)[2]
+        allowed[source] = flatten(permission["FunctionName"]).strip("<>").partition(".")[0]
+    assert allowed == invoked
 
 
-def test_the_function_may_invoke_one_endpoint_log_and_trace(assembly: Assembly) -> None:
-    statements = proxy_statements(assembly)
+@pytest.mark.parametrize(
+    ("function_in", "action"),
+    [
+        (proxy_function, "sagemaker:InvokeEndpoint"),
+        (health_function, "sagemaker:DescribeEndpoint"),
+    ],
+)
+def test_a_function_may_use_one_endpoint_log_and_trace(
+    assembly: Assembly, function_in: Callable[[Assembly], Resource], action: str
+) -> None:
+    function = function_in(assembly)
+    role = role_of(assembly, function)
+    statements = statements_for_role(assembly, "api", role.logical_id)
     assert allowed_actions(statements) == {
-        "sagemaker:InvokeEndpoint",
-        "sagemaker:DescribeEndpoint",
+        action,
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
     }
-    statement = statement_allowing(statements, "sagemaker:InvokeEndpoint")
-    assert statement == statement_allowing(statements, "sagemaker:DescribeEndpoint")
-    (endpoint,) = statement["Resource"]
+    (endpoint,) = statement_allowing(statements, action)["Resource"]
     assert flatten(endpoint) == (
         "arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:"
         f"endpoint/{assembly.settings.name}"
     )
     # SageMaker writes the names of endpoints in lower case in the ARNs that it checks.
     assert assembly.settings.name == assembly.settings.name.lower()
-    group = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
+    group = function.properties["LoggingConfig"]["LogGroup"]["Ref"]
     (logs,) = statement_allowing(statements, "logs:PutLogEvents")["Resource"]
     assert logs == {"Fn::GetAtt": [group, "Arn"]}
-    assert "ManagedPolicyArns" not in proxy_role(assembly).properties
+    assert "ManagedPolicyArns" not in role.properties
 
 
 def test_lambda_is_not_locked_out_by_an_account_it_does_not_send(assembly: Assembly) -> None:
@@ -214,17 +293,22 @@ def test_lambda_is_not_locked_out_by_an_account_it_does_not_send(assembly: Assem
         assert "Condition" not in statement
 
 
-def test_function_and_access_logs_have_groups_of_their_own(assembly: Assembly) -> None:
+def test_functions_and_access_logs_have_groups_of_their_own(assembly: Assembly) -> None:
     groups = {
         group.logical_id: group.properties["RetentionInDays"]
         for group in assembly.resources("api", "AWS::Logs::LogGroup")
     }
-    function = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
+    functions = [
+        each.properties["LoggingConfig"]["LogGroup"]["Ref"]
+        for each in assembly.resources("api", FUNCTION)
+    ]
     stage = assembly.resource("api", "AWS::ApiGateway::Stage")
     destination = json.dumps(stage.properties["AccessLogSetting"]["DestinationArn"])
     (access,) = (group for group in groups if f'"{group}"' in destination)
     days = assembly.settings.log_retention_days
-    assert groups.pop(function) == days
+    assert len(set(functions)) == 2
+    for function in functions:
+        assert groups.pop(function) == days
     assert groups.pop(access) == assembly.settings.api.access_log_retention_days
     [(execution, execution_days)] = groups.items()
     assert execution_days == days
@@ -326,7 +410,7 @@ def test_the_stage_logs_traces_and_measures_without_bodies(assembly: Assembly) -
     assert access_log["request_id"] == "$context.requestId"
     # The key's identifier tells callers apart; the key itself is a secret.
     assert "$context.identity.apiKey" not in access_log.values()
-    group = assembly.resource("api", FUNCTION).properties["LoggingConfig"]["LogGroup"]["Ref"]
+    group = proxy_function(assembly).properties["LoggingConfig"]["LogGroup"]["Ref"]
     destination = flatten(stage["AccessLogSetting"]["DestinationArn"])
     assert destination.endswith(">")  # API Gateway wants the ARN without ":*"
     assert ":log-group:<AccessLogs" in destination
@@ -376,7 +460,7 @@ def test_every_line_of_the_access_log_is_json(assembly: Assembly, values: dict[s
         ("REQUEST_TOO_LARGE", "413", "payload_too_large"),
         ("THROTTLED", "429", "throttled"),
         ("QUOTA_EXCEEDED", "429", "quota_exceeded"),
-        ("INTEGRATION_FAILURE", "504", "integration_failure"),
+        ("INTEGRATION_FAILURE", "503", "integration_failure"),
         ("INTEGRATION_TIMEOUT", "504", "integration_timeout"),
     ],
 )
@@ -396,7 +480,9 @@ def test_every_gateway_error_is_in_the_template(assembly: Assembly) -> None:
     assert set(gateway_responses(assembly)) == {error.kind for error in GATEWAY_ERRORS}
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [("THROTTLED", 1), ("QUOTA_EXCEEDED", 3600)])
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [("THROTTLED", 1), ("QUOTA_EXCEEDED", 3600), ("INTEGRATION_FAILURE", 1)]
+)
 def test_responses_of_limits_have_retry_after(assembly: Assembly, kind: str, seconds: int) -> None:
     parameters = gateway_responses(assembly)[kind]["ResponseParameters"]
     assert parameters["gatewayresponse.header.Retry-After"] == f"'{seconds}'"
@@ -432,7 +518,7 @@ def test_an_allowed_origin_is_on_api_gateways_own_errors_and_preflight(
     assert len(options) == 1
     assert f"'{ORIGIN}'" in json.dumps(options)
     assert options[0].get("ApiKeyRequired", False) is False
-    variables = assembly.resource("api", FUNCTION).properties["Environment"]["Variables"]
+    variables = proxy_function(assembly).properties["Environment"]["Variables"]
     assert variables["CORS_ALLOWED_ORIGIN"] == ORIGIN
 
 

@@ -501,6 +501,7 @@ def test_the_model_server_is_told_what_the_settings_say(
         "WHIPPET_PRECISION": "fp32",
         "WHIPPET_MODEL_VERSION": inputs.model.version,
         "WHIPPET_DECODE": "fast",
+        "WHIPPET_DEADLINE_MS": "3000",
     }
 
 
@@ -515,6 +516,7 @@ def test_on_a_gpu_it_makes_batches_of_fp32(
         "WHIPPET_PRECISION": "fp32",
         "WHIPPET_MODEL_VERSION": inputs.model.version,
         "WHIPPET_DECODE": "exact",
+        "WHIPPET_DEADLINE_MS": "3000",
         "WHIPPET_MAX_BATCH": "24",
         "WHIPPET_MAX_BATCH_DELAY_MS": "7",
     }

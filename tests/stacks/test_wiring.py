@@ -88,7 +88,7 @@ def test_the_page_alone_is_put_there_by_a_custom_resource(assembly: Assembly) ->
     ]
     custom = [each for each in types if each.startswith(("Custom::", "AWS::CloudFormation::"))]
     assert custom == ["Custom::Page"]
-    assert len(assembly.everywhere("AWS::Lambda::Function")) == 2, "the proxy, and the publisher"
+    assert len(assembly.everywhere("AWS::Lambda::Function")) == 3, "proxy, health, publisher"
 
 
 def test_references_between_stacks_are_weak(assembly: Assembly) -> None:
@@ -119,7 +119,7 @@ def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
     assembly: Assembly,
 ) -> None:
     groups = assembly.everywhere("AWS::Logs::LogGroup")
-    assert len(groups) == 5
+    assert len(groups) == 6
     published = assembly.template("storage")["Outputs"]
     key = assembly.resource("storage", "AWS::KMS::Key")
     for group in groups:

@@ -47,7 +47,7 @@ class ServerSettings:
         queue_length: requests admitted beyond those that the engine holds
             (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
         deadline_ms: longest time from a request's arrival to its response (`WHIPPET_DEADLINE_MS`,
-            by default a little less than the proxy waits); a request that takes longer gets 503.
+            by default a second less than the proxy waits); a request that takes longer gets 503.
         max_instances: images in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
         max_body_bytes: `WHIPPET_MAX_BODY_BYTES`; by default what API Gateway accepts.
         drain_seconds: time for requests in flight after SIGTERM (`WHIPPET_DRAIN_SECONDS`);
@@ -92,7 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
             environment, "WHIPPET_DECODE_PROCESSES", max(2, worker_count), 1, 256
         ),
         queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
-        deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 8000, 10, 60_000),
+        deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 3000, 10, 60_000),
         max_instances=_whole_number(environment, "WHIPPET_MAX_INSTANCES", 64, 1, 1024),
         max_body_bytes=_whole_number(
             environment, "WHIPPET_MAX_BODY_BYTES", 10 * 1024 * 1024, 1024, 25_000_000

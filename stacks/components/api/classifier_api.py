@@ -67,6 +67,7 @@ class ClassifierApi(Construct):
         *,
         settings: StageSettings,
         proxy: lambda_.IFunction,
+        health: lambda_.IFunction,
         access_logs: logs.ILogGroup,
         key: kms.IKey,
     ) -> None:
@@ -85,11 +86,8 @@ class ClassifierApi(Construct):
         )
         self.api.node.try_remove_child("Endpoint")  # CDK's output; the stack has ApiUrl
         add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
-        integration = apigateway.LambdaIntegration(
-            proxy, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
-        )
-        self._add_predict(integration)
-        self._add_health(integration)
+        self._add_predict(_integration(proxy))
+        self._add_health(_integration(health))
         self._keep_execution_logs(key, settings.log_retention_days)
         self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
         self._add_usage_plan()
@@ -174,6 +172,12 @@ class ClassifierApi(Construct):
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
         plan.add_api_key(self.api_key)
+
+
+def _integration(function: lambda_.IFunction) -> apigateway.LambdaIntegration:
+    return apigateway.LambdaIntegration(
+        function, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
+    )
 
 
 def _method_options(

@@ -86,11 +86,14 @@ GATEWAY_ERRORS = (
         message="The API key's requests of today are used up.",
         retry_after_seconds=3600,
     ),
+    # Also for a function whose concurrency is used up, which would be a 500 without this row.
     GatewayError(
         kind="INTEGRATION_FAILURE",
-        status=504,
+        status=503,
         code="integration_failure",
-        message="The API could not be reached behind its gateway. Try again.",
+        message="The API has too many requests at once, or its function could not be invoked. Try "
+        "again in a moment.",
+        retry_after_seconds=1,
     ),
     GatewayError(
         kind="INTEGRATION_TIMEOUT",

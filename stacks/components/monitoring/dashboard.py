@@ -34,9 +34,10 @@ def _api(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
 def _proxy(metrics: StageMetrics) -> list[cloudwatch.IWidget]:
     return [
         _graph(
-            "Proxy: errors",
+            "Functions: errors",
             metrics.proxy_errors,
             metrics.proxy_throttles,
+            metrics.health_errors,
             metrics.endpoint_access_denials,
         ),
         _graph("Proxy: duration (ms)", metrics.proxy_duration),

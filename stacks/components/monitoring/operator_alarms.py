@@ -123,7 +123,7 @@ def error_alarms(settings: MonitoringSettings, metrics: StageMetrics) -> list[Al
         ),
         alarm(
             "ProxyThrottles",
-            "The account's Lambda concurrency is used up",
+            "The Lambda concurrency of the proxy or of the account is used up",
             metrics.proxy_throttles,
             throttles,
         ),

@@ -3,6 +3,7 @@
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
 
 from stacks.components.api.proxy_function import METRICS_NAMESPACE, ProxyFunction
 from stacks.components.serving.endpoint_metrics import endpoint_metric
@@ -11,7 +12,7 @@ _PERIOD = Duration.minutes(1)
 
 
 class StageMetrics:
-    """The metrics of a stage's API, proxy and endpoint, with a period of one minute.
+    """The metrics of a stage's API, functions and endpoint, with a period of one minute.
 
     The Lambda metrics are those of the function: it has one alias, whose invocations count for
     both. Spillover is a metric of the alias only; its statistic must be Sum, not CDK's default
@@ -19,7 +20,12 @@ class StageMetrics:
     """
 
     def __init__(
-        self, *, endpoint_name: str, api_stage: apigateway.Stage, proxy: ProxyFunction
+        self,
+        *,
+        endpoint_name: str,
+        api_stage: apigateway.Stage,
+        proxy: ProxyFunction,
+        health: lambda_.IFunction,
     ) -> None:
         self.api_requests = api_stage.metric_count(period=_PERIOD, statistic="Sum")
         self.api_latency = api_stage.metric_latency(period=_PERIOD, statistic="p99")
@@ -56,4 +62,7 @@ class StageMetrics:
         self.proxy_duration = function.metric_duration(period=_PERIOD, statistic="p99")
         self.proxy_spillovers = proxy.alias.metric(
             "ProvisionedConcurrencySpilloverInvocations", period=_PERIOD, statistic="Sum"
+        )
+        self.health_errors = health.metric_errors(
+            period=_PERIOD, statistic="Sum", label="Health function: errors"
         )

@@ -25,6 +25,7 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
         # Not in the archive: the version is derived from the archive's hash.
         "WHIPPET_MODEL_VERSION": model.version,
         "WHIPPET_DECODE": serving.decode,
+        "WHIPPET_DEADLINE_MS": str(settings.model_server_deadline_ms),
     }
     if not instance_types.has_gpu(serving.instance_type):
         return {

@@ -36,7 +36,7 @@ def test_settings_that_widen_or_narrow_access_are_off_by_default(stage: str) -> 
     assert api.url_hosts == ()
     assert api.allowed_address_ranges == ()
     assert api.cors_allowed_origin is None
-    assert api.reserved_concurrency is None
+    assert api.reserved_concurrency == (20 if stage == "local" else None)
     assert api.access_log_retention_days == 30
 
 

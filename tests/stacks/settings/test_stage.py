@@ -245,3 +245,31 @@ def test_other_log_retentions_are_refused(tmp_path: Path) -> None:
 def test_an_allow_list_of_addresses_and_the_page_exclude_each_other(tmp_path: Path) -> None:
     message = error_of(tmp_path, '[api]\nallowed_address_ranges = ["203.0.113.0/24"]')
     assert "exclude each other" in message
+
+
+@pytest.mark.parametrize("timeout_seconds", [3, 4, 18])
+def test_a_rollback_starts_below_the_model_servers_deadline(
+    tmp_path: Path, timeout_seconds: int
+) -> None:
+    deadline_ms = 1000 * (timeout_seconds - 1)
+    api = f"[api]\nendpoint_read_timeout_seconds = {timeout_seconds}\n[serving]\n"
+    latency = "rollback_model_latency_p99_ms"
+    assert load_text(tmp_path, f"{api}{latency} = {deadline_ms - 1}")
+    message = error_of(tmp_path, f"{api}{latency} = {deadline_ms}")
+    assert f"serving.{latency} = {deadline_ms}: expected less than {deadline_ms}" in message
+    assert "api.endpoint_read_timeout_seconds" in message
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_waits_4_seconds_and_rolls_back_from_2(stage: str) -> None:
+    settings = load_stage_settings(stage, CONFIG)
+    assert settings.api.endpoint_read_timeout_seconds == 4
+    assert settings.model_server_deadline_ms == 3000
+    assert settings.serving.rollback_model_latency_p99_ms == 2000
+
+
+@pytest.mark.parametrize("seconds", ["1", "19", "4.5"])
+def test_the_read_timeout_has_bounds(tmp_path: Path, seconds: str) -> None:
+    message = error_of(tmp_path, f"[api]\nendpoint_read_timeout_seconds = {seconds}")
+    assert "endpoint_read_timeout_seconds = " in message
+    assert "expected a whole number from 2 to 18" in message
