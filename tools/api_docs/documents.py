@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from tools.api_docs.error_rows import error_rows
+from tools.api_docs.error_rows import Row, error_rows
 from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.cdk import ROOT
 from tools.console import run_tool
@@ -76,11 +76,16 @@ def main() -> None:
 def errors_document() -> str:
     """Return the content of docs/errors.md."""
     lines = [
-        f"| {row.status} | `{row.code}` | {row.source} | {row.meaning} | "
-        f"{f'{row.retry_after_seconds} s' if row.retry_after_seconds else ''} |"
+        f"| {row.status} | `{row.code}` | {row.source} | {row.meaning} | {_retry_after(row)} |"
         for row in error_rows()
     ]
     return _ERRORS_INTRODUCTION + "\n".join(lines) + "\n"
+
+
+def _retry_after(row: Row) -> str:
+    if row.retry_after_seconds is None:
+        return ""
+    return f"{'up to ' if row.retry_after_varies else ''}{row.retry_after_seconds} s"
 
 
 def settings_document() -> str:

@@ -30,6 +30,7 @@ class Row(NamedTuple):
         retry_after_seconds: value of the Retry-After header; None: no header.
         operations: the operations that can return it.
         members: members of the response body besides the error, by name.
+        retry_after_varies: whether each response has its own value; that of the row is the maximum.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Row(NamedTuple):
     retry_after_seconds: int | None
     operations: frozenset[str]
     members: tuple[tuple[str, str], ...] = ()
+    retry_after_varies: bool = False
 
 
 def error_rows() -> list[Row]:
@@ -57,6 +59,7 @@ def _proxy_rows() -> list[Row]:
             error.retry_after_seconds,
             _OPERATIONS.get(error, frozenset({PREDICT})),
             tuple(error.members.items()),
+            error.retry_after_varies,
         )
         for error in errors.error_classes()
     ]

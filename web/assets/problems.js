@@ -19,6 +19,7 @@ const BY_CODE = {
   overloaded: ["The model is busy", LATER],
   image_too_large: ["The image has too many pixels", "Choose a smaller image."],
   unreadable_image: ["The image is damaged", "Open it in an image viewer and save it again, or choose another."],
+  endpoint_not_responding: ["The model does not respond", LATER],
   model_not_ready: ["The model is still starting", LATER],
   invalid_endpoint_response: ["The model returned an invalid response", REPORT],
   endpoint_missing: ["The model is not deployed", "Contact the operator of this site to deploy it."],
