@@ -61,11 +61,12 @@ def _refusing_long_events(original: Execute) -> Execute:
 
 def _naming_failures(original: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
     def read(result: dict[str, Any]) -> Any:
-        error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
         if result.get("throttle"):
-            # The caller does not see Lambda's 429: API Gateway responds with a 5XX instead.
-            raise _FunctionError(error)
+            # The caller does not see Lambda's 429. Reported for REST APIs: it is this response if
+            # the API sets it (without it, a 500).
+            raise _FunctionError(apigateway_v1._GatewayError("INTEGRATION_FAILURE", None))
         if result.get("error"):
+            error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
             error.status = 502
             raise _FunctionError(error)
         return original(result)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.local.api_requests import classify
 from tests.local.conftest import DEMO
+from tests.local.functions import proxy_function
 from tools.local.deployment import LocalDeployment
 
 IMAGES = sorted((DEMO / "data" / "test").glob("*/*.png"))
@@ -63,13 +64,12 @@ def test_an_image_in_json_gets_the_same_response(deployment: LocalDeployment) ->
 def test_what_the_model_server_measures_is_in_the_functions_metrics(
     deployment: LocalDeployment,
     client: Callable[[str], Any],
-    stack_resources: Callable[[str, str], list[str]],
 ) -> None:
     started_ms = int(time.time() * 1000)
     status, response = classify(deployment, IMAGES[0].read_bytes(), query="?top_k=10")
     assert status == 200
 
-    [function] = stack_resources("whippet-local-api", "AWS::Lambda::Function")
+    function = proxy_function(client)
     configuration = client("lambda").get_function_configuration(FunctionName=function)
     written = client("logs").filter_log_events(
         logGroupName=configuration["LoggingConfig"]["LogGroup"], startTime=started_ms

@@ -11,6 +11,7 @@ from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.test_direct_invocation import OTHER_EVENTS
 from tests.local.api_requests import classify
 from tests.local.documented import check_documented
+from tests.local.functions import proxy_function
 from tests.local.test_api import GOOD
 from tools.api_docs.error_rows import PREDICT
 from tools.local.deployment import LocalDeployment
@@ -21,11 +22,9 @@ Invoke = Callable[[Any], tuple[int, Any]]
 
 
 @pytest.fixture(scope="module")
-def invoke(
-    client: Callable[[str], Any], stack_resources: Callable[[str, str], list[str]]
-) -> Invoke:
+def invoke(client: Callable[[str], Any]) -> Invoke:
     """Invoke the alias that the API invokes; return status and body of a documented response."""
-    [function] = stack_resources("whippet-local-api", "AWS::Lambda::Function")
+    function = proxy_function(client)
 
     def send(event: Any) -> tuple[int, Any]:
         invoked = client("lambda").invoke(

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.local.api_requests import classify
 from tests.local.conftest import DEMO_MODEL
+from tests.local.functions import proxy_function
 from tests.local.test_api import GOOD
 from tests.local.test_instances import servers
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
@@ -312,10 +313,8 @@ def test_a_wrong_request_gets_sagemakers_validation_exception(sagemaker: Any, ca
     assert message in error["Message"]
 
 
-def test_a_role_that_trusts_another_service_is_refused(
-    sagemaker: Any, client: Client, stack_resources: Callable[[str, str], list[str]]
-) -> None:
-    function = stack_resources("whippet-local-api", "AWS::Lambda::Function")[0]
+def test_a_role_that_trusts_another_service_is_refused(sagemaker: Any, client: Client) -> None:
+    function = proxy_function(client)
     lambda_role = client("lambda").get_function_configuration(FunctionName=function)["Role"]
     with pytest.raises(ClientError, match=r"allows principal 'sagemaker\.amazonaws\.com'"):
         sagemaker.create_model(ModelName="m", ExecutionRoleArn=lambda_role)

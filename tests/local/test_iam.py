@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local.functions import health_function, proxy_function
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
 from tools.aws import aws_client
@@ -59,8 +60,7 @@ def acting_as(
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
 
 
-def proxy_role(client: Client, resources: Resources) -> str:
-    function = resources("whippet-local-api", "AWS::Lambda::Function")[0]
+def role_of(client: Client, function: str) -> str:
     arn: str = client("lambda").get_function_configuration(FunctionName=function)["Role"]
     return arn.rpartition("/")[2]
 
@@ -152,21 +152,32 @@ def test_a_role_without_a_grant_cannot_invoke(deployment: LocalDeployment, clien
 IMAGE = {"ContentType": "image/png", "Body": GOOD}
 
 
-def test_the_proxy_may_invoke_its_endpoint_and_write_its_own_logs(
-    deployment: LocalDeployment, client: Client, stack_resources: Resources
-) -> None:
-    name = deployment.endpoint_name
-    function = stack_resources("whippet-local-api", "AWS::Lambda::Function")[0]
+def write_logs(client: Client, function: str, role: Client) -> None:
     configuration = client("lambda").get_function_configuration(FunctionName=function)
     stream = {"logGroupName": configuration["LoggingConfig"]["LogGroup"], "logStreamName": "test"}
-    with acting_as(proxy_role(client, stack_resources), client, deployment) as proxy:
+    role("logs").create_log_stream(**stream)
+    event = {"timestamp": int(time.time() * 1000), "message": "written by the function's role"}
+    role("logs").put_log_events(**stream, logEvents=[event])
+
+
+def test_the_proxy_may_invoke_its_endpoint_and_write_its_own_logs(
+    deployment: LocalDeployment, client: Client
+) -> None:
+    name, function = deployment.endpoint_name, proxy_function(client)
+    with acting_as(role_of(client, function), client, deployment) as proxy:
         response = proxy("sagemaker-runtime").invoke_endpoint(EndpointName=name, **IMAGE)
         assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
-        described = proxy("sagemaker").describe_endpoint(EndpointName=name)
+        write_logs(client, function, proxy)
+
+
+def test_the_health_function_may_describe_its_endpoint_and_write_its_own_logs(
+    deployment: LocalDeployment, client: Client
+) -> None:
+    function = health_function(client)
+    with acting_as(role_of(client, function), client, deployment) as health:
+        described = health("sagemaker").describe_endpoint(EndpointName=deployment.endpoint_name)
         assert described["EndpointStatus"] == "InService"
-        proxy("logs").create_log_stream(**stream)
-        event = {"timestamp": int(time.time() * 1000), "message": "written by the proxy's role"}
-        proxy("logs").put_log_events(**stream, logEvents=[event])
+        write_logs(client, function, health)
 
 
 ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"  # where the model and the code lie
@@ -206,14 +217,27 @@ FORBIDDEN: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def test_the_proxy_may_do_nothing_else(
-    deployment: LocalDeployment, client: Client, stack_resources: Resources
+OWN_ENDPOINT = {"EndpointName": "whippet-local"}
+
+
+@pytest.mark.parametrize(
+    ("function", "forbidden"),
+    [
+        (proxy_function, ("sagemaker", "describe_endpoint", OWN_ENDPOINT)),
+        (health_function, ("sagemaker-runtime", "invoke_endpoint", OWN_ENDPOINT | IMAGE)),
+    ],
+)
+def test_a_function_may_do_nothing_else(
+    deployment: LocalDeployment,
+    client: Client,
+    function: Callable[[Client], str],
+    forbidden: tuple[str, str, dict[str, Any]],
 ) -> None:
     allowed = []
-    with acting_as(proxy_role(client, stack_resources), client, deployment) as proxy:
-        for service, operation, parameters in FORBIDDEN:
+    with acting_as(role_of(client, function(client)), client, deployment) as role:
+        for service, operation, parameters in [forbidden, *FORBIDDEN]:
             try:
-                getattr(proxy(service), operation)(**parameters)
+                getattr(role(service), operation)(**parameters)
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code in REFUSED:

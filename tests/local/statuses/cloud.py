@@ -3,9 +3,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.local.functions import API_STACK
 from tools.local.deployment import LocalDeployment
-
-API_STACK = "whippet-local-api"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.local.conftest import processes_naming
+from tests.local.functions import proxy_function
 from tests.local.statuses.cloud import Cloud
-from tests.local.statuses.proxy_versions import FUNCTION
 from tests.local.test_iam import without_policies
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
 
@@ -39,7 +39,7 @@ def gone(cloud: Cloud) -> Iterator[None]:
 def forbidden(cloud: Cloud) -> Iterator[None]:
     """Remove the function's permissions."""
     function = cloud.client("lambda").get_function_configuration(
-        FunctionName=cloud.api_resource(FUNCTION)
+        FunctionName=proxy_function(cloud.client)
     )
     with without_policies(cloud.client("iam"), function["Role"].rpartition("/")[2]):
         yield

@@ -21,7 +21,7 @@ GATEWAY_WAYS = {
     (403, "route_not_found"): Way(Request(method="GET", path="nothing")),
     (429, "quota_exceeded"): Way(Request(GOOD), gateway_settings.quota_used_up),
     (429, "throttled"): Way(Request(GOOD), gateway_settings.throttled),
-    (500, "internal_error"): Way(Request(GOOD), proxy_versions.no_concurrency),
     (502, "internal_error"): Way(Request(GOOD), proxy_versions.wrong_settings),
+    (503, "integration_failure"): Way(Request(GOOD), proxy_versions.no_concurrency),
     (504, "integration_timeout"): Way(Request(black_png(4999, 5000)), gateway_settings.impatient),
 }

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stacks.components.api.proxy_function import ALIAS_NAME
-from tests.lambda_src.stand_in import SageMakerRuntime
-from tests.local.statuses.cloud import API_STACK, Cloud
+from tests.lambda_src.stand_in import SageMakerRuntime, silence
+from tests.local.api_requests import Request, send
+from tests.local.functions import API_STACK, FUNCTION, health_function, proxy_function
+from tests.local.statuses.cloud import Cloud
+from tests.local.test_api import GOOD
 from tests.local.test_iam import ASSETS
 
-FUNCTION = "AWS::Lambda::Function"
 ALLOWED_HOST = "images.invalid"  # RFC 2606: this name never resolves
 
 
@@ -20,48 +22,79 @@ def with_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
     sagemaker = SageMakerRuntime()
     changes = {
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker.url,
-        "AWS_ENDPOINT_URL_SAGEMAKER": sagemaker.url,
         "URL_ALLOWED_HOSTS": ALLOWED_HOST,
         # Without a name server, the lookup must time out before the fetch does.
         "RES_OPTIONS": "timeout:1 attempts:1",
+        "ENDPOINT_READ_TIMEOUT_SECONDS": "1",
     }
     try:
-        with _version_with(cloud, environment=changes):
+        with another_version(cloud, environment=changes):
             yield sagemaker
     finally:
         sagemaker.close()
 
 
 @contextmanager
+def hung(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+    """Let the stand-in for SageMaker be silent: each execution environment stops invoking it."""
+    with with_a_stand_in(cloud) as sagemaker:
+        yield sagemaker
+
+
+@contextmanager
+def hung_for_some_time(cloud: Cloud) -> Iterator[None]:
+    """The same after a request that timed out."""
+    with with_a_stand_in(cloud) as sagemaker:
+        sagemaker.script = [silence(3.0)]
+        assert send(cloud.deployment, Request(GOOD)).status == 504
+        yield
+
+
+@contextmanager
+def health_with_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+    """Let the health function describe the endpoint of a stand-in for SageMaker."""
+    sagemaker = SageMakerRuntime()
+    functions, name = cloud.client("lambda"), health_function(cloud.client)
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]
+    variables = before["Variables"] | {"AWS_ENDPOINT_URL_SAGEMAKER": sagemaker.url}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    try:
+        yield sagemaker
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=before)
+        sagemaker.close()
+
+
+@contextmanager
 def wrong_settings(cloud: Cloud) -> Iterator[None]:
     """Give the function a setting that prevents its start."""
-    with _version_with(cloud, environment={"ENDPOINT_NAME": "no_underscores"}):
+    with another_version(cloud, environment={"ENDPOINT_NAME": "no_underscores"}):
         yield
 
 
 @contextmanager
 def little_time(cloud: Cloud) -> Iterator[None]:
     """Set the function's timeout below the endpoint's slowest response."""
-    with _version_with(cloud, timeout_seconds=10):
+    with another_version(cloud, timeout_seconds=5):
         yield
 
 
 @contextmanager
 def incomplete_bundle(cloud: Cloud) -> Iterator[None]:
     """Remove the module from the function that it imports for the first image URL."""
-    functions, name = cloud.client("lambda"), cloud.api_resource(FUNCTION)
+    functions, name = cloud.client("lambda"), proxy_function(cloud.client)
     template = cloud.client("cloudformation").get_template(StackName=API_STACK)["TemplateBody"]
-    (key,) = (
+    (key,) = {
         resource["Properties"]["Code"]["S3Key"]
         for resource in template["Resources"].values()
         if resource["Type"] == FUNCTION
-    )
+    }
     bundle = cloud.client("s3").get_object(Bucket=ASSETS, Key=key)["Body"].read()
     functions.update_function_code(
         FunctionName=name, ZipFile=_less(bundle, "classifier_proxy/image_url/fetch.py")
     )
     try:
-        with _version_with(cloud, environment={"URL_ALLOWED_HOSTS": ALLOWED_HOST}):
+        with another_version(cloud, environment={"URL_ALLOWED_HOSTS": ALLOWED_HOST}):
             yield
     finally:
         functions.update_function_code(FunctionName=name, S3Bucket=ASSETS, S3Key=key)
@@ -70,20 +103,21 @@ def incomplete_bundle(cloud: Cloud) -> Iterator[None]:
 @contextmanager
 def no_concurrency(cloud: Cloud) -> Iterator[None]:
     """Throttle every invocation of the function."""
-    functions, name = cloud.client("lambda"), cloud.api_resource(FUNCTION)
+    functions, name = cloud.client("lambda"), proxy_function(cloud.client)
+    before = functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     try:
         yield
     finally:
-        functions.delete_function_concurrency(FunctionName=name)
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=before)
 
 
 @contextmanager
-def _version_with(
+def another_version(
     cloud: Cloud, *, environment: dict[str, str] | None = None, timeout_seconds: int | None = None
 ) -> Iterator[None]:
     """Point the alias at a new version of the function, then restore alias and settings."""
-    functions, name = cloud.client("lambda"), cloud.api_resource(FUNCTION)
+    functions, name = cloud.client("lambda"), proxy_function(cloud.client)
     before = functions.get_function_configuration(FunctionName=name)
     served = functions.get_alias(FunctionName=name, Name=ALIAS_NAME)["FunctionVersion"]
 

@@ -17,7 +17,7 @@ from tests.local.statuses.way import Way
 from tests.local.test_api import GOOD
 
 _JSON = "application/json"
-_LONGER_THAN_THE_PROXY_WAITS_SECONDS = 12.0
+_LONGER_THAN_THE_PROXY_WAITS_SECONDS = 3.0
 _FAILED_ENDPOINT = respond(200, {"EndpointStatus": "Failed"}, "application/x-amz-json-1.1")
 
 
@@ -93,6 +93,12 @@ _OF_SITUATIONS = {
     (500, "endpoint_access_denied"): Way(Request(GOOD), endpoint_states.forbidden),
     (503, "deadline_too_short"): Way(Request(GOOD), proxy_versions.little_time),
     (503, "endpoint_missing"): Way(Request(GOOD), endpoint_states.gone),
+    (503, "endpoint_not_responding"): Way(Request(GOOD), proxy_versions.hung_for_some_time),
+    (504, "endpoint_timeout"): Way(
+        Request(GOOD),
+        proxy_versions.hung,
+        silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
+    ),
     (503, "overloaded"): Way(Request(GOOD), endpoint_states.full),
 }
 _OF_SAGEMAKER = {
@@ -103,8 +109,6 @@ _OF_SAGEMAKER = {
     (502, "model_failed"): model_error(500, "boom"),
     (503, "endpoint_unavailable"): service_error(503, "ServiceUnavailable"),
     (503, "model_not_ready"): service_error(429, "ModelNotReadyException"),
-    # Half a response: for none at all the proxy would wait twice.
-    (504, "endpoint_timeout"): silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
 }
 
 PROXY_WAYS = {
@@ -117,7 +121,7 @@ PROXY_WAYS = {
     },
     (503, "endpoint_not_in_service"): Way(
         Request(method="GET", path="health", content_type=None, key=""),
-        with_a_stand_in,
+        proxy_versions.health_with_a_stand_in,
         _FAILED_ENDPOINT,
     ),
 }
