@@ -7,6 +7,7 @@ import pytest
 from classifier_proxy.errors import InvalidEndpointResponseError
 from classifier_proxy.model_response import Response, parse_classification, parse_rejection
 from classifier_proxy.parameters import Parameters
+from tests.cpu_time import check_cpu_time
 
 PREDICTION = {"label": "tabby cat", "index": 281, "probability": 0.75}
 MODEL = {"name": "resnet50", "version": "0123456789ab"}
@@ -250,3 +251,14 @@ def test_a_container_without_the_documented_words_is_given_some(raw: str) -> Non
 
     assert (rejection.status, rejection.code) == (422, "rejected_by_model")
     assert str(rejection) == "The model rejected the image."
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,", b'{"a":1},'])
+def test_a_response_of_many_values_costs_little(part: bytes) -> None:
+    flood = b'{"predictions": [' + part * (5_000_000 // len(part)) + b"1]}"
+
+    def refuse() -> None:
+        with pytest.raises(InvalidEndpointResponseError):
+            parse_classification(flood, Parameters(top_k="all"))
+
+    check_cpu_time(refuse, max_seconds=0.25)

@@ -23,6 +23,13 @@ RESPONSES: list[tuple[str, Behaviour, int, str, str]] = [
     ("a chunk of -1", say(IN_CHUNKS, b"-1\r\n", MEGABYTE * 9), 413, "payload_too_large", ""),
     ("a chunk of -2", say(IN_CHUNKS, b"-2\r\n", JPEG), 422, "url_unreachable", "HTTP"),
     ("a chunk of nonsense", say(IN_CHUNKS, b"zz\r\n", JPEG), 422, "url_unreachable", "HTTP"),
+    (
+        "single bytes",
+        say(IN_CHUNKS, chunked(*[b"\0"] * 100_000), b"0\r\n\r\n"),
+        422,
+        "url_failed",
+        "in too many parts",
+    ),
     ("chunks without end", say(IN_CHUNKS, chunked(JPEG)), 422, "url_unreachable", "HTTP"),
     (
         "a length of too many",
