@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from classifier_proxy import errors
 from classifier_proxy.deadlines import call_within
@@ -81,18 +81,16 @@ class SageMakerEndpoint:
     def _call_twice(self, request: ClassificationRequest) -> bytes:
         """Call once more if the connection failed: SageMaker may have closed an idle one.
 
-        Not after a timeout, which would hold the function for twice the time, and not when the
-        second attempt of the last failed request failed as well.
+        Not after a timeout, which would hold the function for twice the time, and after two failed
+        attempts not before the endpoint has responded again.
         """
         try:
-            body = self._call(request)
+            return self._call(request)
         except (EndpointConnectionError, ConnectionClosedError) as error:
             if is_timeout(error) or not self._may_reconnect:
                 raise
-            self._may_reconnect = False
-            body = self._call(request)
-        self._may_reconnect = True
-        return body
+        self._may_reconnect = False
+        return self._call(request)
 
     def _call(self, request: ClassificationRequest) -> bytes:
         arguments: InvokeEndpointInputTypeDef = {
@@ -102,7 +100,13 @@ class SageMakerEndpoint:
             "Accept": "application/json",
             "CustomAttributes": _custom_attributes(request.parameters),
         }
-        return self._client.invoke_endpoint(**arguments)["Body"].read(MAX_RESPONSE_BYTES + 1)
+        try:
+            response = self._client.invoke_endpoint(**arguments)
+        except ClientError:
+            self._may_reconnect = True
+            raise
+        self._may_reconnect = True
+        return response["Body"].read(MAX_RESPONSE_BYTES + 1)
 
 
 def _custom_attributes(parameters: Parameters) -> str:

@@ -224,6 +224,16 @@ def test_a_connection_that_was_closed_is_opened_again(
         assert len(runtime.requests) == requests
 
 
+def test_after_two_failed_attempts_there_is_one_until_the_endpoint_responds(
+    proxy: Proxy, runtime: SageMakerRuntime
+) -> None:
+    rejection = model_error(422, {"code": "unreadable_image", "message": "It ends early."})
+    runtime.script = [reset, reset, reset, rejection, reset, rejection, reset, rejection]
+    statuses = [proxy.call().status for _ in range(5)]
+    assert statuses == [502, 502, 422, 422, 422]
+    assert len(runtime.requests) == 8
+
+
 def test_a_second_attempt_has_only_the_time_that_the_first_one_left(
     proxy: Proxy, runtime: SageMakerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
