@@ -8,11 +8,15 @@ from pathlib import Path
 
 from local_cloud.environment import client_environment
 from local_cloud.errors import LifecycleError
-from local_cloud.lifecycle import StartOptions, running, start, stop
+from local_cloud.lifecycle import StartOptions, responds, running, start, stop
 from local_cloud.place import Place, Record
 
 _ROOT = Path(__file__).parent.parent
 DEFAULT_STATE_DIRECTORY = _ROOT / "build" / "local-cloud"
+# Longer than that of a start, which is repeated: a deployment may use all cores.
+_RESPONSE_TIMEOUT_SECONDS = 10.0
+_STATUS_STOPPED = 3
+_STATUS_NO_RESPONSE = 4
 
 
 def main() -> int:
@@ -56,7 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
     down = commands.add_parser("down", help="stop it and every process that it started")
     down.set_defaults(command=_down)
-    status = commands.add_parser("status", help="show whether it runs, and where; status 3 if not")
+    status = commands.add_parser(
+        "status",
+        help="show whether it runs, and where",
+        epilog="Exit status: 0 it runs, 3 it does not, 4 it does not respond.",
+    )
     status.set_defaults(command=_status)
     status.add_argument(
         "--json", action="store_true",
@@ -85,6 +93,8 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
     with place.lock():
         record = running(place)
         if record:
+            if not responds(place, record, _RESPONSE_TIMEOUT_SECONDS):
+                raise LifecycleError(_hung(record))
             print(f"The local cloud is already running. {_where(record)}")
             return 0
         record = start(options)
@@ -110,11 +120,34 @@ def _down(_arguments: argparse.Namespace, place: Place) -> int:
 
 def _status(arguments: argparse.Namespace, place: Place) -> int:
     record = running(place)
-    if arguments.json and record:
+    if record is None:
+        print(_why_stopped(place))
+        return _STATUS_STOPPED
+    if not responds(place, record, _RESPONSE_TIMEOUT_SECONDS):
+        print(f"local cloud: {_hung(record)}", file=sys.stderr)
+        return _STATUS_NO_RESPONSE
+    if arguments.json:
         print(json.dumps(_description(place, record), indent=2))
     else:
-        print(f"The local cloud runs. {_where(record)}" if record else "No local cloud runs here.")
-    return 0 if record else 3
+        print(f"The local cloud runs. {_where(record)}")
+    return 0
+
+
+def _why_stopped(place: Place) -> str:
+    if place.read_record() is None:
+        return "No local cloud runs here."
+    reason = place.read_crash() or "its process was killed, or the machine was restarted."
+    return (
+        f"No local cloud runs here. The last one ended unexpectedly: {reason}\n"
+        f"Log: {place.server_log}. `make up` starts another."
+    )
+
+
+def _hung(record: Record) -> str:
+    return (
+        f"process {record.process_id} runs but does not respond. Stop it with `make down`, then "
+        "run `make up`."
+    )
 
 
 def _description(place: Place, record: Record) -> dict[str, object]:

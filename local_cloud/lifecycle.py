@@ -1,5 +1,6 @@
 """Starts and stops the local cloud's process."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -22,7 +23,7 @@ from local_cloud.processes import is_alive, kill_group
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 20.0
 _POLL_SECONDS = 0.1
-_LAST_LINES = 15
+_RESPONSE_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,22 @@ def running(place: Place) -> Record | None:
     return record if record and is_alive(record) else None
 
 
+def responds(
+    place: Place, record: Record, timeout_seconds: float = _RESPONSE_TIMEOUT_SECONDS
+) -> bool:
+    """Return whether a cloud responds to a request in time."""
+    try:
+        context = ssl.create_default_context(cafile=str(place.certificate))
+        connection = http.client.HTTPSConnection(
+            "localhost", record.port, timeout=timeout_seconds, context=context
+        )
+        with contextlib.closing(connection):
+            connection.request("GET", "/_ministack/health")
+            return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def start(options: StartOptions) -> Record:
     """Start a cloud in the background and wait until it responds.
 
@@ -77,7 +94,7 @@ def start(options: StartOptions) -> Record:
         region=options.region,
     )
     place.write_record(record)
-    _wait_until_ready(process, place, port)
+    _wait_until_ready(process, place, record)
     return record
 
 
@@ -132,31 +149,26 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
         )
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], place: Place, port: int) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], place: Place, record: Record) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-    context = ssl.create_default_context(cafile=str(place.certificate))
-    while not _responds(port, context):
-        ended = process.poll() is not None
-        if ended or time.monotonic() > deadline:
-            lines = place.server_log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    while not responds(place, record):
+        status = process.poll()
+        if status is not None or time.monotonic() > deadline:
+            what = f"it did not respond within {_START_TIMEOUT_SECONDS:.0f} s."
+            if status is not None:
+                what = place.read_crash() or _ending(status)
             kill_group(process.pid, place.directory)
             place.clear()
-            what = "ended" if ended else f"did not respond within {_START_TIMEOUT_SECONDS:.0f} s"
             raise LifecycleError(
-                f"The local cloud {what}. The end of {place.server_log}:\n" + "\n".join(lines)
+                f"The local cloud could not be started: {what}\nLog: {place.server_log}"
             )
         time.sleep(_POLL_SECONDS)
 
 
-def _responds(port: int, context: ssl.SSLContext) -> bool:
-    connection = http.client.HTTPSConnection("localhost", port, timeout=2, context=context)
-    try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"its process was ended by {signal.Signals(-status).name}."
+    return f"its process exited with status {status}."
 
 
 def _wait_for_end(record: Record) -> None:

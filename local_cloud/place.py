@@ -52,6 +52,11 @@ class Place:
         return self.logs / "cloud.log"
 
     @property
+    def crash_file(self) -> Path:
+        """Why the cloud's process ended by itself; absent if it did not."""
+        return self.directory / "crash.txt"
+
+    @property
     def temporary(self) -> Path:
         """TMPDIR of the server and its child processes; deleted by `down`."""
         return self.directory / "tmp"
@@ -97,8 +102,16 @@ class Place:
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
+    def read_crash(self) -> str | None:
+        """Return why the cloud's process ended by itself, or None if it left no reason."""
+        try:
+            return self.crash_file.read_text()
+        except OSError:
+            return None
+
     def clear(self) -> None:
         """Remove everything but the logs."""
-        self.record_file.unlink(missing_ok=True)
+        for file in (self.record_file, self.crash_file):
+            file.unlink(missing_ok=True)
         for folder in (self.temporary, self.certificate.parent):
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,8 +15,15 @@ def usable_ports(*wanted: int) -> list[int]:
     """Return ports that can be bound now, all different; 0 chooses a free one.
 
     Raises:
-        LifecycleError: a port cannot be bound; the message names the process that listens on it.
+        LifecycleError: a port is given twice or cannot be bound; the message names the process
+            that listens on it.
     """
+    if given_twice := {port for port in wanted if port and wanted.count(port) > 1}:
+        raise LifecycleError(
+            f"The AWS APIs and the deployed page cannot both have port {given_twice.pop()}: choose "
+            "two different ones, such as `make up PORT=4567 PUBLIC_PORT=4581`; 0 chooses a free "
+            "one."
+        )
     with ExitStack() as probes:
         # All stay bound until the last is found, so that no free port is chosen twice.
         return [_bind(probes.enter_context(socket.socket()), port) for port in wanted]

@@ -1,41 +1,19 @@
-"""The local cloud's process: `python -m local_cloud.server`, started by `up`.
-
-It must be started with `environment.server_environment`: MiniStack reads its
-settings from the environment when it is imported.
-"""
+"""The local cloud's process: `python -m local_cloud.server`, started by `up`."""
 
 import argparse
-import asyncio
+import contextlib
 import logging
 import os
-import signal
+import sys
+import traceback
 from pathlib import Path
 
-import ministack.app
-import psutil
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-
-from local_cloud.autoscaling.targets import ScalingService
-from local_cloud.cloudformation import resource_handlers
-from local_cloud.gateway import Gateway
-from local_cloud.ministack_hooks import install
-from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
+from local_cloud.crash import crash_reason
 from local_cloud.place import Place
-from local_cloud.sagemaker.endpoints import Endpoints
-from local_cloud.sagemaker.hosting.hosting import Hosting
-from local_cloud.sagemaker.hosting.images import Images
-from local_cloud.sagemaker.service import SageMakerService
-from local_cloud.settled_stacks import SettledStacks
-
-logger = logging.getLogger("local_cloud")
-
-_GRACE_SECONDS = 2.0
-_RECORD_POLL_SECONDS = 2.0
 
 
 def main() -> None:
-    """Serve until SIGTERM, then stop every child process."""
+    """Serve until SIGTERM; after a crash, say why and exit with status 1."""
     parser = argparse.ArgumentParser(description="The local cloud's server; use `up` instead.")
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--assembly", type=Path, required=True)
@@ -44,87 +22,31 @@ def main() -> None:
     parser.add_argument("--public-port", type=int, required=True)
     arguments = parser.parse_args()
     place = Place(arguments.state_directory)
-    endpoints = _install(
-        place, assembly=arguments.assembly, python=arguments.serving_python, port=arguments.port
-    )
+    status = 1
     try:
-        # Not asyncio.run, which would wait for unfinished tasks at the end.
-        asyncio.new_event_loop().run_until_complete(
-            _serve(place, port=arguments.port, public_port=arguments.public_port)
+        # Imported here, so that a failed import is reported as any other crash.
+        from local_cloud.cloud import run
+
+        run(
+            place,
+            assembly=arguments.assembly,
+            python=arguments.serving_python,
+            port=arguments.port,
+            public_port=arguments.public_port,
         )
+        status = 0
+    except BaseException as error:
+        traceback.print_exc()
+        reason = crash_reason(error)
+        print(f"local cloud: {reason}", file=sys.stderr)
+        # The disk may be full, or the folder deleted.
+        with contextlib.suppress(OSError):
+            place.crash_file.write_text(reason)
     finally:
-        endpoints.stop()
-        _end_children()
         # MiniStack's threads may be waiting for work that never ends.
         logging.shutdown()
-        os._exit(0)
-
-
-def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
-    platform = MiniStackPlatform(
-        endpoint_url=f"https://localhost:{port}", certificate=place.certificate
-    )
-    images = Images(assembly, place.temporary / "images")
-    endpoints = Endpoints(
-        Hosting(
-            platform=platform,
-            images=images,
-            python=python,
-            models=place.temporary / "models",
-            logs=place.logs / "endpoints",
-        )
-    )
-    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
-    scaling = ScalingService(endpoints)
-    install(
-        {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
-        resource_handlers(sagemaker, scaling, current_scope),
-        port=port,
-    )
-    return endpoints
-
-
-async def _serve(place: Place, *, port: int, public_port: int) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.insecure_bind = [f"127.0.0.1:{public_port}"]
-    config.certfile, config.keyfile = str(place.certificate), str(place.private_key)
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = _GRACE_SECONDS
-    config.shutdown_timeout = _GRACE_SECONDS
-    config.loglevel = "WARNING"
-    gateway = Gateway(SettledStacks(ministack.app.app), public_port=public_port)
-    server = asyncio.create_task(serve(gateway, config, shutdown_trigger=stopping.wait))
-    watch = asyncio.create_task(_stop_without_record(place, stopping))
-    stopped = asyncio.create_task(stopping.wait())
-    await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    watch.cancel()
-    # Otherwise a client's idle connection would delay the shutdown by half a minute.
-    ended, _ = await asyncio.wait({server}, timeout=_GRACE_SECONDS)
-    for task in ended:
-        task.result()  # raises the error that ended the server early
-
-
-async def _stop_without_record(place: Place, stopping: asyncio.Event) -> None:
-    """Stop the cloud when its state directory is deleted, since `down` could not find it then."""
-    while place.certificate.exists():
-        await asyncio.sleep(_RECORD_POLL_SECONDS)
-    logger.warning("%s is gone; ending", place.directory)
-    stopping.set()
-
-
-def _end_children() -> None:
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        child.terminate()
-    _, alive = psutil.wait_procs(children, timeout=_GRACE_SECONDS)
-    for child in alive:
-        logger.warning("killing process %s, which did not end", child.pid)
-        child.kill()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":

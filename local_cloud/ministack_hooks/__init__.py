@@ -16,6 +16,7 @@ from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambd
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.cloudformation import ResourceHandler
+from local_cloud.errors import LifecycleError
 from local_cloud.ministack_hooks.authorization import resource_arn_extractor
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.function_integration import install_function_integration
@@ -52,7 +53,7 @@ _TOUCHED = {
 }
 
 
-class MiniStackChangedError(Exception):
+class MiniStackChangedError(LifecycleError):
     """The installed version of MiniStack lacks a name that the hooks need."""
 
 
@@ -67,7 +68,8 @@ def check_hooks() -> None:
     if missing:
         raise MiniStackChangedError(
             f"MiniStack {version('ministack')} has no {', '.join(missing)}: the local cloud was "
-            "written for the version pinned in requirements/local-cloud.in. Install that one."
+            "written for the version pinned in requirements/local-cloud.in. Delete "
+            ".venvs/local-cloud, then run `make environments`."
         )
 
 

@@ -74,7 +74,7 @@ def require_cloud(state_directory: Path) -> RunningCloud:
     """Return the running cloud of a state directory.
 
     Raises:
-        ToolError: no cloud is running there.
+        ToolError: no cloud is running there, or it does not respond.
     """
     cloud = find_cloud(state_directory)
     if cloud is None:

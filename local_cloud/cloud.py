@@ -1,0 +1,127 @@
+"""Serves the emulated AWS until SIGTERM.
+
+MiniStack reads its settings from the environment when it is imported: this module is imported in
+a process that was started with `environment.server_environment`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+import ministack.app
+import psutil
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from local_cloud.autoscaling.targets import ScalingService
+from local_cloud.cloudformation import resource_handlers
+from local_cloud.gateway import Gateway
+from local_cloud.ministack_hooks import install
+from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
+from local_cloud.place import Place
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.hosting.hosting import Hosting
+from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.service import SageMakerService
+from local_cloud.settled_stacks import SettledStacks
+
+logger = logging.getLogger("local_cloud")
+
+_GRACE_SECONDS = 2.0
+_DIRECTORY_POLL_SECONDS = 2.0
+
+
+def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: int) -> None:
+    """Serve until SIGTERM, then stop every child process.
+
+    Args:
+        place: the state directory.
+        assembly: the folder that `cdk synth` writes.
+        python: interpreter of the environment of the model server.
+        port: TLS port of the AWS APIs.
+        public_port: plain-http port of the deployed API.
+
+    Raises:
+        Exception: the cloud could not be started, or ended early.
+    """
+    endpoints = _install(place, assembly=assembly, python=python, port=port)
+    try:
+        # Not asyncio.run, which would wait for unfinished tasks at the end.
+        asyncio.new_event_loop().run_until_complete(
+            _serve(place, port=port, public_port=public_port)
+        )
+    finally:
+        try:
+            endpoints.stop()
+        finally:
+            _end_children()
+
+
+def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
+    platform = MiniStackPlatform(
+        endpoint_url=f"https://localhost:{port}", certificate=place.certificate
+    )
+    images = Images(assembly, place.temporary / "images")
+    endpoints = Endpoints(
+        Hosting(
+            platform=platform,
+            images=images,
+            python=python,
+            models=place.temporary / "models",
+            logs=place.logs / "endpoints",
+        )
+    )
+    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
+    scaling = ScalingService(endpoints)
+    install(
+        {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
+        resource_handlers(sagemaker, scaling, current_scope),
+        port=port,
+    )
+    return endpoints
+
+
+async def _serve(place: Place, *, port: int, public_port: int) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.insecure_bind = [f"127.0.0.1:{public_port}"]
+    config.certfile, config.keyfile = str(place.certificate), str(place.private_key)
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = _GRACE_SECONDS
+    config.shutdown_timeout = _GRACE_SECONDS
+    config.loglevel = "WARNING"
+    gateway = Gateway(SettledStacks(ministack.app.app), public_port=public_port)
+    server = asyncio.create_task(serve(gateway, config, shutdown_trigger=stopping.wait))
+    watch = asyncio.create_task(_stop_without_directory(place, stopping))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    watch.cancel()
+    # Otherwise a client's idle connection would delay the shutdown by half a minute.
+    ended, _ = await asyncio.wait({server}, timeout=_GRACE_SECONDS)
+    for task in ended:
+        task.result()  # raises the error that ended the server early
+
+
+async def _stop_without_directory(place: Place, stopping: asyncio.Event) -> None:
+    """Stop the cloud when its state directory is deleted, since `down` could not find it then."""
+    # os.path, which returns False where Path.exists raises: a parent folder without permission.
+    while os.path.exists(place.certificate):  # noqa: PTH110
+        await asyncio.sleep(_DIRECTORY_POLL_SECONDS)
+    logger.warning("%s is gone; ending", place.directory)
+    stopping.set()
+
+
+def _end_children() -> None:
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        child.terminate()
+    _, alive = psutil.wait_procs(children, timeout=_GRACE_SECONDS)
+    for child in alive:
+        logger.warning("killing process %s, which did not end", child.pid)
+        child.kill()
