@@ -5,13 +5,12 @@ pinned in requirements/local-cloud.in; after an upgrade `install` fails with the
 names that MiniStack no longer has.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import ministack.app
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+from ministack.core import concurrency, iam_actions, iam_evaluator, lambda_runtime
 from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
 from ministack.services.cloudformation import provisioners, stacks
 
@@ -32,6 +31,7 @@ ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Response]
 # Names used here that are not part of MiniStack's public interface.
 _TOUCHED = {
     ministack.app: ("SERVICE_HANDLERS", "app"),
+    concurrency: ("run_reentrant",),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
     iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
@@ -112,8 +112,12 @@ def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
     async def handle(
         _method: str, path: str, headers: dict[str, str], body: bytes, _query: dict[str, Any]
     ) -> Response:
-        # In a thread: a request may wait for a model, whose download needs the event loop.
-        return await asyncio.to_thread(handler, current_scope(), path, headers, body)
+        # In a thread of its own: an invocation waits for a model, and a pool whose threads all wait
+        # would block every other request.
+        response: Response = await concurrency.run_reentrant(
+            handler, current_scope(), path, headers, body, thread_name="sagemaker-request"
+        )
+        return response
 
     return handle
 

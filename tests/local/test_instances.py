@@ -1,5 +1,6 @@
 """Instances of an endpoint are processes; a killed one is replaced."""
 
+import contextlib
 import os
 import signal
 import time
@@ -7,6 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.local.api_requests import classify
 from tests.local.conftest import processes_naming
@@ -44,6 +49,55 @@ def test_a_killed_instance_is_replaced(state: Path, deployment: LocalDeployment)
     assert statuses[-1] == 200, "in service again within 10 s"
     assert servers(state) not in ([], [killed])
     assert [classify(deployment, GOOD)[0] for _ in range(100)] == [200] * 100
+
+
+def test_waiting_invocations_delay_no_other_request(
+    state: Path, deployment: LocalDeployment
+) -> None:
+    # More than the emulator's pool has threads.
+    waiting = 80
+    (hung,) = servers(state)
+    runtime, sagemaker = (
+        boto3.session.Session(
+            aws_access_key_id=deployment.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=deployment.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=deployment.environment["AWS_REGION"],
+        ).client(
+            service,
+            endpoint_url=deployment.environment["AWS_ENDPOINT_URL"],
+            verify=deployment.environment["AWS_CA_BUNDLE"],
+            config=Config(
+                proxies={}, max_pool_connections=waiting, retries={"total_max_attempts": 1}
+            ),
+        )
+        for service in ("sagemaker-runtime", "sagemaker")
+    )
+
+    def invoke(_number: int) -> int:
+        try:
+            runtime.invoke_endpoint(
+                EndpointName=deployment.endpoint_name, ContentType="image/png", Body=GOOD
+            )
+        except ClientError as error:
+            # The queue of the model server is full.
+            return int(str(error.response.get("OriginalStatusCode")))
+        return 200
+
+    os.kill(hung, signal.SIGSTOP)
+    with ThreadPoolExecutor(max_workers=waiting) as pool:
+        invocations = [pool.submit(invoke, number) for number in range(waiting)]
+        try:
+            time.sleep(1.5)
+            found = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+            done = sum(invocation.done() for invocation in invocations)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(hung, signal.SIGCONT)
+    statuses = {invocation.result() for invocation in invocations}
+    assert found["EndpointStatus"] == "InService"
+    assert done == 0, "the invocations waited meanwhile"
+    assert statuses <= {200, 503}
+    assert servers(state) == [hung]
 
 
 def test_the_fleet_follows_the_desired_count(
