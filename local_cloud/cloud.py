@@ -17,6 +17,7 @@ from hypercorn.config import Config
 
 from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.cloudformation import resource_handlers
+from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
 from local_cloud.ministack_hooks import install
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
@@ -86,6 +87,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
 async def _serve(place: Place, *, port: int, public_port: int) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    ignore_ended_connections(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     config = Config()
