@@ -115,9 +115,17 @@ class Endpoints:
 
     def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
         _set_status(scope, name, status)
+
+        def run() -> None:
+            try:
+                change()
+            except Exception as error:
+                # Otherwise the endpoint would keep its status, and no later change be possible.
+                _set_status(scope, name, "Failed", _reason(name, error))
+
         # In a copy of the request's context: the emulator keeps the account in a context variable.
         context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(change,), daemon=True)
+        thread = threading.Thread(target=context.run, args=(run,), daemon=True)
         self._changes[scope, name] = thread
         thread.start()
 

@@ -47,7 +47,7 @@ def fetch_artifact(
     """Download and unpack an artifact into a new folder.
 
     Raises:
-        HostingError: the role may not read it, or it is not a gzip-compressed tar.
+        HostingError: the role may not read it, or it cannot be unpacked.
     """
     bucket, key = urlsplit(url).netloc, urlsplit(url).path.lstrip("/")
     credentials = platform.role_credentials(scope, role_arn, "SageMaker")
@@ -81,11 +81,13 @@ def _unpack(archive: Path, destination: Path, url: str) -> None:
         with tarfile.open(archive, "r:gz") as members:
             for member in members:
                 _write_member(members, member, partial)
+        partial.replace(destination)
     except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise HostingError(
-            f"The model data of {url} is not a gzip-compressed tar: {error}"
+            f"The model data of {url} cannot be unpacked; expected a gzip-compressed tar: {error}"
         ) from error
-    partial.replace(destination)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

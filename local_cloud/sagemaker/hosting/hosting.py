@@ -126,27 +126,38 @@ class Hosting:
             raise HostingError(error.message) from error
         # A new folder: an earlier deployment uses its own until this one is healthy.
         deployment_id = uuid.uuid4().hex[:8]
-        specification = self._specification(scope, model, wanted, f"{name}-{deployment_id}")
-
-        def make_instance(number: int) -> Instance:
-            log_file = self._logs / endpoint_name / f"{name}-{deployment_id}-{number}.log"
-            return Instance(specification, log_file)
-
-        fleet = Fleet(make_instance)
-        fleet.resize(counts.get(name, int(wanted["InitialInstanceCount"])))
+        directory = self._models / f"{name}-{deployment_id}"
+        count = counts.get(name, int(wanted["InitialInstanceCount"]))
+        try:
+            specification = self._specification(scope, model, wanted, directory)
+            fleet = self._start_fleet(
+                specification, f"{endpoint_name}/{name}-{deployment_id}", count
+            )
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         return HostedVariant(
             name=name,
             weight=float(wanted.get("InitialVariantWeight", 1.0)),
             fleet=fleet,
-            model_directory=specification.model_directory,
+            model_directory=directory,
         )
 
+    def _start_fleet(
+        self, specification: InstanceSpecification, log_name: str, count: int
+    ) -> Fleet:
+        def make_instance(number: int) -> Instance:
+            return Instance(specification, self._logs / f"{log_name}-{number}.log")
+
+        fleet = Fleet(make_instance)
+        fleet.resize(count)
+        return fleet
+
     def _specification(
-        self, scope: Scope, model: dict[str, Any], wanted: dict[str, Any], folder: str
+        self, scope: Scope, model: dict[str, Any], wanted: dict[str, Any], directory: Path
     ) -> InstanceSpecification:
         container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
         server = self._images.server(container["Image"])
-        directory = self._models / folder
         url = artifact_url(container)
         if url:
             fetch_artifact(

@@ -63,6 +63,9 @@ class Instance:
         self.server = ModelServerClient()
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._next_ping = 0.0
+        self._failed_pings = 0
+        self._restarts = 0
         self.healthy = False
         self.outstanding = 0
 
@@ -135,9 +138,7 @@ class Instance:
                 self.healthy = True
                 return
             if time.monotonic() > deadline:
-                if process:
-                    process.kill()
-                    process.wait()
+                self._kill()
                 raise HostingError(
                     "The primary container did not pass the ping health check within "
                     f"{self._specification.startup_timeout_seconds:.0f} s. {self._last_words()}"
@@ -145,25 +146,38 @@ class Instance:
             self._stopping.wait(_START_POLL_SECONDS)
 
     def _watch(self) -> None:
-        failed_pings, next_ping, restarts = 0, time.monotonic() + _PING_EVERY_SECONDS, 0
+        self._next_ping = time.monotonic() + _PING_EVERY_SECONDS
+        logged = ""
         while not self._stopping.wait(_WATCH_POLL_SECONDS):
-            process = self._process
-            if process and process.poll() is None and failed_pings < _FAILED_PINGS_UNTIL_RESTART:
-                if time.monotonic() >= next_ping:
-                    failed_pings = 0 if self.server.ping() else failed_pings + 1
-                    restarts = restarts if failed_pings else 0
-                    next_ping = time.monotonic() + _PING_EVERY_SECONDS
-                continue
-            self._restart(restarts)
-            failed_pings, restarts = 0, restarts + 1
-            next_ping = time.monotonic() + _PING_EVERY_SECONDS
+            try:
+                self._check()
+                logged = ""
+            except Exception as error:
+                # Tried again: the disk may be full, or the model too slow this time.
+                if repr(error) != logged:
+                    defect = None if isinstance(error, HostingError) else error
+                    logger.error("%s: %s", self._log_file, error, exc_info=defect)
+                logged = repr(error)
+
+    def _check(self) -> None:
+        """Ping the server when it is time; restart it if it ended or no longer responds."""
+        if self._is_running() and self._failed_pings < _FAILED_PINGS_UNTIL_RESTART:
+            if time.monotonic() >= self._next_ping:
+                self._failed_pings = 0 if self.server.ping() else self._failed_pings + 1
+                self._restarts = self._restarts if self._failed_pings else 0
+                self._next_ping = time.monotonic() + _PING_EVERY_SECONDS
+            return
+        earlier_restarts, self._restarts = self._restarts, self._restarts + 1
+        try:
+            self._restart(earlier_restarts)
+        finally:
+            self._failed_pings = 0
+            self._next_ping = time.monotonic() + _PING_EVERY_SECONDS
 
     def _restart(self, earlier_restarts: int) -> None:
         self.healthy = False
         self.server.close()
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._kill()
         logger.warning("an instance ended; starting it again: %s", self._log_file)
         if earlier_restarts:
             self._stopping.wait(min(2.0**earlier_restarts, _MAX_RESTART_DELAY_SECONDS))
@@ -171,10 +185,17 @@ class Instance:
             if not self._stopping.is_set():
                 self._start_process()
                 self._wait_until_healthy()
-        except HostingError as error:
-            logger.warning("%s", error)
-        if self._stopping.is_set() and self._process and self._process.poll() is None:
-            self._process.kill()  # stop() may have run before the new process was started
+        finally:
+            if self._stopping.is_set():
+                self._kill()  # stop() may have run before the new process was started
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _kill(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
     def _last_words(self) -> str:
         lines = self._log_file.read_text(errors="replace").strip().splitlines()

@@ -35,7 +35,9 @@ class ModelServerClient:
         connection = self._connection(PING_TIMEOUT_SECONDS)
         try:
             connection.request("GET", "/ping")
-            return connection.getresponse().status == http.client.OK
+            response = connection.getresponse()
+            response.read()
+            return response.status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -75,7 +77,8 @@ class ModelServerClient:
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        # After a restart the server has another port.
+        if response.will_close or connection.port != self._port:
             connection.close()
         else:
             self._connections.append(connection)

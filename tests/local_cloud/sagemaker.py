@@ -1,0 +1,87 @@
+"""A SageMaker whose model server is the stand-in of these tests."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.errors import HostingError
+from local_cloud.sagemaker.hosting.hosting import Hosting
+from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import RoleCredentials
+from local_cloud.sagemaker.service import SageMakerService
+
+SCOPE = Scope("123456789012", "us-east-1")
+ROLE = "arn:aws:iam::123456789012:role/serving"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/assets:0123456789abcdef"
+SERVER = Path(__file__).parent / "model_server.py"
+
+
+class StandInPlatform:
+    """Roles, and the metrics that were recorded; every role but `unknown` can be assumed."""
+
+    endpoint_url = "https://localhost:1"
+    certificate = Path("none")
+
+    def __init__(self) -> None:
+        self.metrics: list[tuple[str, float, dict[str, str]]] = []
+
+    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
+        if role_arn.endswith("/unknown"):
+            raise HostingError(f"Could not assume role {role_arn}.")
+        return RoleCredentials(scope.account_id, session_name, "token")
+
+    def put_metric(
+        self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
+    ) -> None:
+        assert unit in {"None", "Microseconds"}
+        self.metrics.append((name, value, dict(dimensions)))
+
+
+class StandInSageMaker:
+    """The service, and the folders that its deployments use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.models = folder / "models"
+        self.logs = folder / "logs"
+        self.platform = StandInPlatform()
+        context = folder / "assembly" / "asset.0123456789abcdef"
+        context.mkdir(parents=True)
+        (context / "serve.py").write_text(SERVER.read_text())
+        images = Images(folder / "assembly", folder / "images")
+        self.endpoints = Endpoints(
+            Hosting(
+                platform=self.platform,
+                images=images,
+                python=Path(sys.executable),
+                models=self.models,
+                logs=self.logs,
+            )
+        )
+        self.service = SageMakerService(
+            platform=self.platform, images=images, endpoints=self.endpoints
+        )
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return self.service.call(SCOPE, operation, parameters)
+
+    def create_model(self, name: str, **members: Any) -> None:
+        container = {"Image": IMAGE, "ModelDataUrl": f"s3://models/{name}.tar.gz", **members}
+        self.call("CreateModel", ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+
+    def create_configuration(self, name: str, model: str, **members: Any) -> None:
+        variant = {
+            "VariantName": "primary",
+            "ModelName": model,
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+            **members,
+        }
+        self.call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[variant])
+
+    def settled(self, name: str = "endpoint") -> dict[str, Any]:
+        """Wait for the change of an endpoint; return DescribeEndpoint's response."""
+        self.endpoints.wait(SCOPE, name)
+        return self.call("DescribeEndpoint", EndpointName=name)
