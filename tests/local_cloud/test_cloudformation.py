@@ -1,0 +1,165 @@
+"""The CloudFormation types that MiniStack lacks."""
+
+from typing import Any
+
+import pytest
+
+from local_cloud.autoscaling.targets import ScalingService
+from local_cloud.cloudformation import ResourceError, ResourceHandler, resource_handlers
+from local_cloud.request_parameters import request_parameters
+from local_cloud.sagemaker.errors import AwsError
+from tests.local_cloud.sagemaker import IMAGE, ROLE, SCOPE, StandInSageMaker
+
+TARGET = {
+    "ResourceId": "endpoint/endpoint/variant/primary",
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    "ServiceNamespace": "sagemaker",
+}
+
+
+@pytest.fixture
+def scaling(sagemaker: StandInSageMaker) -> ScalingService:
+    return ScalingService(sagemaker.endpoints)
+
+
+@pytest.fixture
+def handlers(sagemaker: StandInSageMaker, scaling: ScalingService) -> dict[str, ResourceHandler]:
+    return resource_handlers(sagemaker.service, scaling, lambda: SCOPE)
+
+
+def endpoint_properties(configuration: str, **members: Any) -> dict[str, Any]:
+    return {"EndpointName": "endpoint", "EndpointConfigName": configuration, **members}
+
+
+def test_a_record_is_created_replaced_and_deleted(
+    handlers: dict[str, ResourceHandler], sagemaker: StandInSageMaker
+) -> None:
+    model = handlers["AWS::SageMaker::Model"]
+    properties: dict[str, Any] = {
+        "ExecutionRoleArn": ROLE,
+        "PrimaryContainer": {"Image": IMAGE, "Environment": {"A": "1"}},
+    }
+    arn, attributes = model.create("ServingModel", properties)
+    name = attributes["ModelName"]
+    assert arn.endswith(f"/{name}".lower()) or arn.endswith(f"/{name}")
+    assert name.startswith("ServingModel-")
+    tagged = {**properties, "Tags": [{"Key": "a", "Value": "b"}]}
+    assert model.update(arn, "ServingModel", properties, tagged)[0] == arn
+    changed = {**properties, "PrimaryContainer": {"Image": IMAGE, "Environment": {"A": "2"}}}
+    replaced, _ = model.update(arn, "ServingModel", properties, changed)
+    assert replaced != arn
+    for each in (arn, replaced, arn):  # what is deleted already is no error
+        model.delete(each)
+    with pytest.raises(AwsError, match="Could not find model"):
+        sagemaker.call("DescribeModel", ModelName=name)
+
+
+def test_an_endpoint_is_created_updated_and_deleted(
+    handlers: dict[str, ResourceHandler], sagemaker: StandInSageMaker
+) -> None:
+    endpoint = handlers["AWS::SageMaker::Endpoint"]
+    first = endpoint_properties("first-configuration")
+    arn, attributes = endpoint.create("Endpoint", first)
+    assert attributes == {"EndpointName": "endpoint", "EndpointArn": arn}
+    second = endpoint_properties("second-configuration")
+    assert endpoint.update(arn, "Endpoint", first, second)[0] == arn
+    assert sagemaker.settled()["EndpointConfigName"] == "second-configuration"
+    endpoint.delete(arn)
+    endpoint.delete(arn)
+    with pytest.raises(AwsError, match="Could not find endpoint"):
+        sagemaker.settled()
+
+
+def test_an_endpoint_with_another_name_is_another_endpoint(
+    handlers: dict[str, ResourceHandler], sagemaker: StandInSageMaker
+) -> None:
+    endpoint = handlers["AWS::SageMaker::Endpoint"]
+    first = endpoint_properties("first-configuration")
+    arn, _ = endpoint.create("Endpoint", first)
+    renamed, _ = endpoint.update(arn, "Endpoint", first, {**first, "EndpointName": "other"})
+    assert renamed != arn
+    assert sagemaker.settled("other")["EndpointStatus"] == "InService"
+
+
+def test_an_endpoint_that_fails_is_deleted_again(
+    handlers: dict[str, ResourceHandler], sagemaker: StandInSageMaker
+) -> None:
+    endpoint = handlers["AWS::SageMaker::Endpoint"]
+    with pytest.raises(ResourceError, match="the model is damaged"):
+        endpoint.create("Endpoint", endpoint_properties("damaged-configuration"))
+    with pytest.raises(AwsError, match="Could not find endpoint"):
+        sagemaker.settled()
+
+
+def test_a_scaling_target_and_its_policy(
+    handlers: dict[str, ResourceHandler], scaling: ScalingService
+) -> None:
+    def described(operation: str, member: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = scaling.call(
+            SCOPE, operation, {"ServiceNamespace": "sagemaker"}
+        )[member]
+        return found
+
+    handlers["AWS::SageMaker::Endpoint"].create(
+        "Endpoint", endpoint_properties("first-configuration")
+    )
+    target = handlers["AWS::ApplicationAutoScaling::ScalableTarget"]
+    policy = handlers["AWS::ApplicationAutoScaling::ScalingPolicy"]
+    limits = {"MinCapacity": "1", "MaxCapacity": 3}  # a template may write numbers as text
+    pid, attributes = target.create("Target", TARGET | limits)
+    assert attributes == {"Id": pid}
+    target.update(pid, "Target", TARGET | limits, TARGET | {"MinCapacity": 1, "MaxCapacity": 4})
+    (found,) = described("DescribeScalableTargets", "ScalableTargets")
+    assert (found["MinCapacity"], found["MaxCapacity"]) == (1, 4)
+    properties = {
+        "PolicyName": "target-tracking",
+        "PolicyType": "TargetTrackingScaling",
+        "ScalingTargetId": pid,
+        "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 25},
+    }
+    arn, _ = policy.create("Policy", properties)
+    (found,) = described("DescribeScalingPolicies", "ScalingPolicies")
+    assert (found["PolicyARN"], found["ResourceId"]) == (arn, TARGET["ResourceId"])
+    policy.delete(arn)
+    assert described("DescribeScalingPolicies", "ScalingPolicies") == []
+    target.delete(pid)
+    target.delete(pid)
+    assert described("DescribeScalableTargets", "ScalableTargets") == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        ("endpoint/endpoint/variant/other", "Variant other is not found"),
+        ("endpoint/none/variant/primary", "Endpoint none of account 123456789012 not found"),
+        ("table/name", "Unsupported service namespace"),
+    ],
+)
+def test_a_scaling_target_must_be_in_service(
+    handlers: dict[str, ResourceHandler], resource: str, message: str
+) -> None:
+    handlers["AWS::SageMaker::Endpoint"].create(
+        "Endpoint", endpoint_properties("first-configuration")
+    )
+    target = handlers["AWS::ApplicationAutoScaling::ScalableTarget"]
+    with pytest.raises(AwsError, match=message):
+        target.create("Target", TARGET | {"ResourceId": resource})
+
+
+def test_texts_of_a_template_become_the_types_of_the_request() -> None:
+    properties = {
+        "EndpointConfigName": "12",
+        "ProductionVariants": [
+            {"InitialInstanceCount": "2", "InitialVariantWeight": "0.5", "ModelName": "3"}
+        ],
+        "DataCaptureConfig": {"EnableCapture": "true", "InitialSamplingPercentage": "100"},
+        "KmsKeyId": None,
+        "OfAnotherOperation": 1,
+    }
+    assert request_parameters("sagemaker", "CreateEndpointConfig", properties) == {
+        "EndpointConfigName": "12",
+        "ProductionVariants": [
+            {"InitialInstanceCount": 2, "InitialVariantWeight": 0.5, "ModelName": "3"}
+        ],
+        "DataCaptureConfig": {"EnableCapture": True, "InitialSamplingPercentage": 100},
+    }
