@@ -80,6 +80,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
         {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
         resource_handlers(sagemaker, scaling, current_scope),
         port=port,
+        access_log=place.access_log,
     )
     return endpoints
 

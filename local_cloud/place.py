@@ -52,6 +52,11 @@ class Place:
         return self.logs / "cloud.log"
 
     @property
+    def access_log(self) -> Path:
+        """One line for each request to a deployed REST API."""
+        return self.logs / "access.log"
+
+    @property
     def crash_file(self) -> Path:
         """Why the cloud's process ended by itself; absent if it did not."""
         return self.directory / "crash.txt"

@@ -69,12 +69,14 @@ class ClassificationRequest:
         media_type: the image's true format, one of `IMAGE_MEDIA_TYPES`.
         size: None if the image's header does not tell it.
         parameters: which predictions the response lists.
+        request_id: id of the request, for the container's log; the caller may have chosen it.
     """
 
     image: bytes
     media_type: str
     size: ImageSize | None
     parameters: Parameters = field(default_factory=Parameters)
+    request_id: str = ""
 
 
 def parse_request(event: ApiEvent, fetch_image: FetchImage | None = None) -> ClassificationRequest:

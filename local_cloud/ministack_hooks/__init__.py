@@ -7,6 +7,7 @@ names that MiniStack no longer has.
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import ministack.app
@@ -22,6 +23,7 @@ from local_cloud.ministack_hooks.function_integration import install_function_in
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
+from local_cloud.ministack_hooks.request_ids import install_request_ids
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.wire import Response
@@ -42,9 +44,11 @@ _TOUCHED = {
     provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings", "_cw_metric_alarm_record"),
     apigateway_v1: (
         "_GatewayError",
+        "_build_lambda_event_v1",
         "_call_lambda_raw",
         "_execute_in_scope",
         "_gateway_error_response",
+        "_handle_execute_in_scope",
         "_invoke_lambda_proxy_v1",
         "_lambda_proxy_response",
     ),
@@ -78,6 +82,7 @@ def install(
     resources: Mapping[str, ResourceHandler],
     *,
     port: int,
+    access_log: Path,
 ) -> None:
     """Add services and CloudFormation resource types to MiniStack, with IAM enforcement.
 
@@ -85,6 +90,7 @@ def install(
         services: handlers by the service name in the request's signature.
         resources: handlers by resource type.
         port: the TLS port that MiniStack is served on.
+        access_log: file for a line about each request to a REST API.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -104,6 +110,7 @@ def install(
     install_metric_math_alarms()
     install_reserved_concurrency()
     install_api_origins(port)
+    install_request_ids(access_log)
     # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
 

@@ -39,8 +39,35 @@ def test_a_raw_image_is_passed_on_and_the_response_is_returned(
     assert request.path == "/endpoints/whippet-test/invocations"
     assert request.body == image
     assert request.headers["Content-Type"] == content_type
-    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == "measurements=true"
+    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == (
+        f"measurements=true,request_id={REQUEST_ID}"
+    )
     assert "/sagemaker/aws4_request" in request.headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("request_id", "sent"),
+    [
+        ("c6af9ac6-7b61-11e6", ",request_id=c6af9ac6-7b61-11e6"),
+        ("JKJaXmPLvHcESHA=", ",request_id=JKJaXmPLvHcESHA="),
+        # API Gateway takes the id from the caller's header, if there is one.
+        ("x,top_k=1", ""),
+        ("two words", ""),
+        ("é", ""),
+        ("a" * 129, ""),
+    ],
+)
+def test_the_id_of_a_request_adds_no_attribute_of_its_own(
+    proxy: Proxy, runtime: SageMakerRuntime, request_id: str, sent: str
+) -> None:
+    event = proxy_event(JPEG)
+    event["requestContext"]["requestId"] = request_id
+
+    response = proxy.call_event(event)
+
+    assert (response.status, response.body["request_id"]) == (200, request_id)
+    [request] = runtime.requests
+    assert request.headers["X-Amzn-SageMaker-Custom-Attributes"] == f"measurements=true{sent}"
 
 
 @pytest.mark.parametrize(("body", "status"), [(JPEG, 200), (b"", 400)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from classifier_proxy.errors import InvalidTopKError, RequestError
 from classifier_proxy.parameters import MAX_TOP_K, Parameters, parse_parameters
 from tests.lambda_src.conftest import JPEG, Proxy, Response
+from tests.lambda_src.events import REQUEST_ID
 from tests.lambda_src.forms import form
 from tests.lambda_src.stand_in import SageMakerRuntime, respond
 
@@ -72,7 +73,7 @@ def test_parameters_reach_the_container(
     assert call(proxy, place, parameters).status == 200
     sent = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"].split(",")
     assert len(sent) == len(set(sent))
-    assert set(sent) == {"measurements=true", *attributes}
+    assert set(sent) == {"measurements=true", f"request_id={REQUEST_ID}", *attributes}
 
 
 @EVERY_PLACE
@@ -86,7 +87,12 @@ def test_logits_are_requested_and_returned(
     assert response.status == 200
     assert response.body["predictions"] == classes(-1.5, 12.25, score="logit")["predictions"]
     attributes = runtime.requests[0].headers["X-Amzn-SageMaker-Custom-Attributes"]
-    assert set(attributes.split(",")) == {"measurements=true", "order=class", "scores=logits"}
+    assert set(attributes.split(",")) == {
+        "measurements=true",
+        "order=class",
+        "scores=logits",
+        f"request_id={REQUEST_ID}",
+    }
 
 
 @EVERY_PLACE

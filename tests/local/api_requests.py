@@ -50,8 +50,10 @@ def send(deployment: LocalDeployment, request: Request) -> Response:
     connection.close()
     received_headers = {name.lower(): value for name, value in received.getheaders()}
     is_json = received_headers["content-type"].startswith("application/json")
-    parsed = json.loads(content) if is_json else content.decode()
+    parsed: Any = json.loads(content) if is_json else content.decode()
     response = Response(received.status, received_headers, parsed)
+    if isinstance(parsed, dict) and "request_id" in parsed:
+        assert received_headers["x-amzn-requestid"] == parsed["request_id"]
     # Other paths have the error responses of the operations too.
     operation = HEALTH if request.path == HEALTH else PREDICT
     check_documented(operation, response.status, received_headers["content-type"], response.body)

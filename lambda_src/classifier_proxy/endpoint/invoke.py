@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
 
     from classifier_proxy.requests import ClassificationRequest
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024
 """The maximum size that Lambda returns. 21,000 classes need 2 MB."""
@@ -98,7 +101,7 @@ class SageMakerEndpoint:
             "Body": request.image,
             "ContentType": request.media_type,
             "Accept": "application/json",
-            "CustomAttributes": _custom_attributes(request.parameters),
+            "CustomAttributes": _custom_attributes(request.parameters, request.request_id),
         }
         try:
             response = self._client.invoke_endpoint(**arguments)
@@ -109,9 +112,12 @@ class SageMakerEndpoint:
         return response["Body"].read(MAX_RESPONSE_BYTES + 1)
 
 
-def _custom_attributes(parameters: Parameters) -> str:
+def _custom_attributes(parameters: Parameters, request_id: str) -> str:
     """Return the options for the container that differ from its defaults."""
     options = {"measurements": "true"}
+    # The caller can set the id of a request: with a comma it could add attributes.
+    if _REQUEST_ID.fullmatch(request_id):
+        options["request_id"] = request_id
     if parameters.top_k is not None:
         options["top_k"] = str(parameters.top_k)
     if parameters.order != Parameters.order:

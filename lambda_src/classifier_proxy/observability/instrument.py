@@ -1,5 +1,6 @@
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 
 from classifier_proxy.endpoint.protocol import Endpoint
 from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
@@ -10,6 +11,8 @@ from classifier_proxy.requests import ClassificationRequest, FetchImage
 
 class InstrumentedEndpoint:
     """A `protocol.Endpoint` that measures and traces all invocations, including failed ones.
+
+    The container receives the request's id, for its own log.
 
     Args:
         endpoint: the endpoint to invoke.
@@ -32,7 +35,9 @@ class InstrumentedEndpoint:
         started = time.perf_counter()
         try:
             with nullcontext() if self._tracer is None else self._tracer.trace():
-                return self._endpoint.invoke(request)
+                return self._endpoint.invoke(
+                    replace(request, request_id=self._telemetry.request_id)
+                )
         finally:
             self._telemetry.record_invocation(request, _milliseconds_since(started))
 

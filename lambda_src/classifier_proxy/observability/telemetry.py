@@ -51,11 +51,13 @@ class Telemetry:
         self._service = {"service": settings.service_name}
         self._line = MetricLine(self._namespace)
         self._started = 0.0
+        self.request_id = ""
         self._image_metrics: dict[str, tuple[int, str]] = {}
 
     def start_request(self, request_id: str) -> None:
         """Start the clock, and add the request's id to each log line."""
         self._started = time.perf_counter()
+        self.request_id = request_id
         self._line = MetricLine(self._namespace)
         self.logger.set_correlation_id(request_id)
 

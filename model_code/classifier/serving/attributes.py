@@ -11,6 +11,7 @@ from classifier.errors import RequestError
 
 DEFAULT_TOP_K: Final = 5
 _NUMBER = re.compile(r"0*([1-9][0-9]*)")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 # Python refuses to convert thousands of digits; no network has so many classes.
 _MAX_DIGITS: Final = 9
 
@@ -73,6 +74,17 @@ def read_attributes(
         logits=logits,
         measurements=_is_second("measurements", pairs, ("false", "true"), "invalid_request"),
     )
+
+
+def read_request_id(custom_attributes: str | None) -> str | None:
+    """Return the attribute `request_id`, for the log; None if it is missing or invalid.
+
+    Args:
+        custom_attributes: the header.
+    """
+    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
+    found = _values_of("request_id", pairs)
+    return found[0] if found and _REQUEST_ID.fullmatch(found[0]) else None
 
 
 def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:

@@ -23,7 +23,7 @@ from classifier.decode.pool import DecodePool
 from classifier.engines.engine import Engine
 from classifier.errors import RequestError
 from classifier.serving.admission import Admission
-from classifier.serving.attributes import read_attributes
+from classifier.serving.attributes import read_attributes, read_request_id
 from classifier.serving.classification import Postprocessor
 from classifier.serving.codecs import ImageRequest, is_image_alone, read_request
 from classifier.serving.counters import Counters
@@ -101,6 +101,8 @@ class InferenceServer:
         duration_ms = _milliseconds_since(started)
         self._counters.count(outcome, duration_ms)
         fields = {"outcome": outcome, "status": response.status_code, "duration_ms": duration_ms}
+        if request_id := read_request_id(request.headers.get(CUSTOM_ATTRIBUTES_HEADER)):
+            fields["request_id"] = request_id
         _log.info("invocation", extra={"fields": fields})
         return response
 

@@ -172,5 +172,21 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Server, images: Pat
         ("INFO", 415),
     ]
     assert all(entry["duration_ms"] >= 0 for entry in entries)
+    assert all("request_id" not in entry for entry in entries)
     assert entries[1]["outcome"] == "unsupported_image"
     assert "secret" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "logged"),
+    [("c6af9ac6-7b61-11e6", "c6af9ac6-7b61-11e6"), ("two words", None), ("a" * 129, None)],
+)
+def test_the_log_names_the_request(
+    server: Server, images: Path, given: str, logged: str | None
+) -> None:
+    before = len(server.log_entries())
+    for body in ((images / "red.png").read_bytes(), b"no image"):
+        server.invoke(body, request_id=given)
+    entries = server.log_entries()[before:]
+    assert [entry["outcome"] for entry in entries] == ["ok", "unsupported_image"]
+    assert [entry.get("request_id") for entry in entries] == [logged] * 2
