@@ -121,6 +121,10 @@ predict: $(APP_ENVIRONMENT) ## Classify an image with the local deployment: IMAG
 	@test -n "$(IMAGE)" || { echo "Name the image: make predict IMAGE=path/to/image.jpg" >&2; exit 2; }
 	@$(PYTHON) -m tools.local.predict "$(IMAGE)" $(if $(TOP_K),--top-k "$(TOP_K)") $(if $(ORDER),--order "$(ORDER)") $(if $(SCORES),--scores "$(SCORES)")
 
+.PHONY: logs
+logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=dev: all, or REQUEST=id [FOLLOW=1] [HOURS=24]
+	@$(PYTHON) -m tools.logs.show --stage $(if $(filter command line,$(origin STAGE)),$(STAGE),local) $${REQUEST:+--request="$$REQUEST"} $${HOURS:+--hours="$$HOURS"} $${FOLLOW:+--follow}
+
 # ---- on AWS
 
 .PHONY: synth

@@ -11,6 +11,7 @@ SERVICES = (
     "cloudformation",
     "ecr",
     "lambda",
+    "logs",
     "sagemaker",
     "service-quotas",
     "ssm",
