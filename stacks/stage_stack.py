@@ -36,7 +36,11 @@ class StageStack(Stack):
 
 
 def removal_policy(settings: StageSettings) -> RemovalPolicy:
-    """Return the removal policy of a stage's stateful resources."""
+    """Return the removal policy of a stage's resources that hold data.
+
+    They are retained when they are replaced or their stack is deleted, but not when the creation
+    of their stack fails: what a failed first deployment leaves would hold no data.
+    """
     if settings.retain_stateful_resources:
-        return RemovalPolicy.RETAIN
+        return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
     return RemovalPolicy.DESTROY

@@ -53,7 +53,8 @@ class StageSettings(Settings):
     )
     retain_stateful_resources: bool = Field(
         default=False,
-        description="Whether buckets, keys and logs stay when their stack is deleted.",
+        description="Whether the buckets, the key and the model packages stay when their stack is "
+        "deleted.",
     )
     termination_protection: bool = Field(
         default=False, description="Whether CloudFormation refuses to delete the stacks."

@@ -186,7 +186,7 @@ def test_the_registry_is_named_after_the_stage(assembly: Assembly) -> None:
 
 
 def test_state_is_kept_in_prod_and_goes_elsewhere(assembly: Assembly) -> None:
-    expected = "Retain" if assembly.settings.stage == "prod" else "Delete"
+    prod = assembly.settings.stage == "prod"
     stateful = [
         *assembly.resources("storage", "AWS::KMS::Key"),
         *assembly.resources("storage", "AWS::S3::Bucket"),
@@ -194,5 +194,11 @@ def test_state_is_kept_in_prod_and_goes_elsewhere(assembly: Assembly) -> None:
     ]
     assert len(stateful) == 6
     for resource in stateful:
-        assert resource.body["DeletionPolicy"] == expected
-        assert resource.body["UpdateReplacePolicy"] == expected
+        assert resource.body["DeletionPolicy"] == ("RetainExceptOnCreate" if prod else "Delete")
+        assert resource.body["UpdateReplacePolicy"] == ("Retain" if prod else "Delete")
+
+
+def test_the_deletion_of_a_retained_key_can_be_cancelled_for_longer(assembly: Assembly) -> None:
+    key = assembly.resource("storage", "AWS::KMS::Key")
+    expected = 30 if assembly.settings.retain_stateful_resources else 7
+    assert key.properties["PendingWindowInDays"] == expected

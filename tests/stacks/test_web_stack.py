@@ -190,7 +190,7 @@ def test_logs_have_a_bucket_that_cloudfront_can_write_to(assembly: Assembly) -> 
     days = assembly.settings.storage.access_log_retention_days
     (rule,) = logs.properties["LifecycleConfiguration"]["Rules"]
     assert rule["ExpirationInDays"] == days
-    kept = "Retain" if assembly.settings.retain_stateful_resources else "Delete"
+    kept = "RetainExceptOnCreate" if assembly.settings.retain_stateful_resources else "Delete"
     assert logs.body["DeletionPolicy"] == kept
     assert bucket(assembly, "PageBucket").body["DeletionPolicy"] == "Delete"
 

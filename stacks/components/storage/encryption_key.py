@@ -35,7 +35,7 @@ class EncryptionKey(Construct):
             description="Encrypts what this Whippet stage stores, logs and sends",
             enable_key_rotation=True,
             removal_policy=removal_policy,
-            pending_window=Duration.days(30 if removal_policy == RemovalPolicy.RETAIN else 7),
+            pending_window=Duration.days(7 if removal_policy == RemovalPolicy.DESTROY else 30),
         )
         stack = Stack.of(self)
         self._allow_services(
