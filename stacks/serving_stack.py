@@ -6,6 +6,10 @@ from constructs import Construct
 
 from stacks.components.serving.endpoint import Endpoint
 from stacks.components.serving.endpoint_configuration import EndpointConfiguration
+from stacks.components.serving.endpoint_log_group import (
+    endpoint_log_group,
+    endpoint_log_group_name,
+)
 from stacks.components.serving.endpoint_scaling import EndpointScaling
 from stacks.components.serving.model_server import model_server_environment
 from stacks.components.serving.rollback_alarms import RollbackAlarms
@@ -41,6 +45,14 @@ class ServingStack(StageStack):
         self._settings = settings
         configuration, role = self._configure(storage, inputs)
         endpoint = self._create_endpoint(configuration, role, inputs)
+        log_group = endpoint_log_group(
+            self,
+            "EndpointLogs",
+            endpoint_name=settings.name,
+            key=storage.key,
+            retention_days=settings.log_retention_days,
+        )
+        endpoint.node.add_dependency(log_group)
         if settings.serving.scales:
             EndpointScaling(
                 self,
@@ -72,7 +84,7 @@ class ServingStack(StageStack):
             asset=artifact,
             asset_key_arn=self._settings.asset_key_arn,
             repository_arn=image.repository_arn,
-            log_group_name=f"/aws/sagemaker/Endpoints/{self._settings.name}",
+            log_group_name=endpoint_log_group_name(self._settings.name),
             volume_key=storage.key,
             asset_keys=f"{self._settings.name}/*.gz",
         )

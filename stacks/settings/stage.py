@@ -60,7 +60,9 @@ class StageSettings(Settings):
         default=False, description="Whether CloudFormation refuses to delete the stacks."
     )
     log_retention_days: RetentionDays = Field(
-        default=14, description="How long the logs of the functions and the state machine are kept."
+        default=14,
+        description="How long the logs of the endpoint, the functions and the state machine are "
+        "kept.",
     )
     storage: StorageSettings = StorageSettings()
     training: TrainingSettings = TrainingSettings()

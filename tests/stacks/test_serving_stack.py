@@ -631,3 +631,24 @@ def test_the_model_is_tagged_with_name_identity_and_sha256(
 def test_bounds_of_the_startup_timeout_are_sagemakers() -> None:
     schema = SettingsSchema(ServingSettings).at(("container_startup_timeout_seconds",))
     assert (schema["minimum"], schema["maximum"]) == (60, 3600)
+
+
+def test_the_endpoint_writes_to_a_log_group_that_expires_and_goes_with_the_stack(
+    assembly: Assembly,
+) -> None:
+    group = assembly.resource("serving", "AWS::Logs::LogGroup")
+    assert group.logical_id == "EndpointLogGroup", "`make deploy` imports an existing one under it"
+    assert group.properties["LogGroupName"] == f"/aws/sagemaker/Endpoints/{assembly.settings.name}"
+    assert group.properties["RetentionInDays"] == assembly.settings.log_retention_days
+    assert group.body["DeletionPolicy"] == "Delete"
+    # Otherwise SageMaker creates it, and the creation of this one fails.
+    assert group.logical_id in assembly.resource("serving", ENDPOINT).body["DependsOn"]
+
+
+def test_no_template_has_the_log_group_that_all_training_jobs_of_the_account_share(
+    assembly: Assembly,
+) -> None:
+    groups = assembly.everywhere("AWS::Logs::LogGroup")
+    names = [json.dumps(each.properties.get("LogGroupName")) for each in groups]
+    assert names
+    assert not [name for name in names if "TrainingJobs" in name]

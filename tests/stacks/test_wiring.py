@@ -32,6 +32,7 @@ OWN_NAME = {
     "AWS::SageMaker::EndpointConfig",
     "AWS::ApiGateway::UsagePlan",
 }
+SAGEMAKER_LOG_GROUP = "/aws/sagemaker/Endpoints/"
 
 
 def dependencies(assembly: Assembly, purpose: str) -> set[str]:
@@ -112,6 +113,8 @@ def test_other_resources_have_no_name(assembly: Assembly, type_: str) -> None:
         names = {key for key in resource.properties if NAME_PROPERTY.fullmatch(key)}
         if "API-Gateway-Execution-Logs_" in json.dumps(resource.properties.get("LogGroupName")):
             names.remove("LogGroupName")  # AWS's name, which has the API's id in it
+        if resource.properties.get("LogGroupName") == SAGEMAKER_LOG_GROUP + assembly.settings.name:
+            names.remove("LogGroupName")  # AWS's name, which has the endpoint's name in it
         assert names == set()
 
 
