@@ -29,11 +29,14 @@ class ResourceHandler:
         update: takes physical id, logical id, old and new properties; returns the same as
             `create`; a different physical id means that the resource was replaced.
         delete: takes the physical id.
+        import_existing: takes the resource's identifier, as an import states it; returns the same
+            as `create`. None: resources of the type cannot be imported.
     """
 
     create: Callable[[str, Properties], Created]
     update: Callable[[str, str, Properties, Properties], Created]
     delete: Callable[[str], None]
+    import_existing: Callable[[dict[str, str]], Created] | None = None
 
 
 def resource_handlers(
@@ -79,7 +82,12 @@ def _record_handler(
             lambda: service.call(current_scope(), f"Delete{kind}", {name_member: _name(pid)})
         )
 
-    return ResourceHandler(create, update, delete)
+    def import_existing(identifier: dict[str, str]) -> Created:
+        arn = identifier[f"{kind}Arn"]
+        service.call(current_scope(), f"Describe{kind}", {name_member: _name(arn)})
+        return arn, {name_member: _name(arn), f"{kind}Arn": arn}
+
+    return ResourceHandler(create, update, delete, import_existing)
 
 
 def _endpoint_handler(

@@ -6,15 +6,13 @@ from constructs import Construct
 
 from stacks.components.serving.endpoint import Endpoint
 from stacks.components.serving.endpoint_configuration import EndpointConfiguration
-from stacks.components.serving.endpoint_log_group import (
-    endpoint_log_group,
-    endpoint_log_group_name,
-)
+from stacks.components.serving.endpoint_log_group import endpoint_log_group
 from stacks.components.serving.endpoint_scaling import EndpointScaling
 from stacks.components.serving.model_server import model_server_environment
 from stacks.components.serving.rollback_alarms import RollbackAlarms
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.execution_role import ExecutionRole
+from stacks.importable import endpoint_log_group_name
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack

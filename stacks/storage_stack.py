@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.components.storage.buckets import Buckets
 from stacks.components.storage.encryption_key import EncryptionKey
+from stacks.importable import MODEL_PACKAGE_GROUP_ID
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 
@@ -32,7 +33,7 @@ class StorageStack(StageStack):
         )
         self.model_package_group = sagemaker.CfnModelPackageGroup(
             self,
-            "ModelPackageGroup",
+            MODEL_PACKAGE_GROUP_ID,  # without a parent, the construct's id is the logical id
             model_package_group_name=settings.name,
             model_package_group_description=f"Image classifiers of the stage {settings.stage}",
         )

@@ -135,12 +135,13 @@ def _resource_functions(handler: ResourceHandler) -> dict[str, Any]:
     ) -> tuple[str, dict[str, str]]:
         return handler.update(pid, logical_id, old, new)
 
-    return {
+    functions = {
         "create": lambda logical_id, properties, _stack: handler.create(logical_id, properties),
         "update": update,
         "update_with_logical_id": True,
         "delete": lambda pid, _properties: handler.delete(pid),
     }
+    return functions | ({"import": handler.import_existing} if handler.import_existing else {})
 
 
 def _run_on_worker_thread(resource_types: frozenset[str]) -> None:

@@ -42,6 +42,7 @@ class SageMakerService:
             "UpdateEndpoint": endpoints.update,
             "UpdateEndpointWeightsAndCapacities": endpoints.resize,
             "DeleteEndpoint": endpoints.delete,
+            "DeleteModelPackage": _delete_model_package,
             "DeleteModelPackageGroup": _delete_model_package_group,
         }
 
@@ -119,6 +120,19 @@ def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> Non
         arn = scope.arn("sagemaker", f"{kind}/{name.lower()}")
         what = {"model": "model", "endpoint-config": "endpoint configuration"}[kind]
         raise validation_error(f'Cannot create already existing {what} "{arn}".')
+
+
+def _delete_model_package(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Delete a package by its name or ARN (moto lacks this)."""
+    name = parameters["ModelPackageName"]
+    backend = records(scope)
+    arn = backend.model_package_name_mapping.get(name, name)
+    package = backend.model_packages.pop(arn, None)
+    if package is None:
+        raise validation_error(f"ModelPackage {name} does not exist.")
+    for alias in [key for key, each in backend.model_package_name_mapping.items() if each == arn]:
+        del backend.model_package_name_mapping[alias]
+    return {}
 
 
 def _delete_model_package_group(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:

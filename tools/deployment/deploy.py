@@ -12,6 +12,11 @@ from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.log_groups import (
+    TRAINING_LOG_GROUP,
+    expire_training_logs,
+    import_endpoint_log_group,
+)
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
 from tools.deployment.serving_image import describe_image
@@ -40,6 +45,12 @@ def main() -> int:
     print(describe_change(deployed, model))
     print(f"Deploying {settings.name} to the account {account} in {region}.")
     print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
+    stack = f"{settings.name}-serving"
+    cloudformation = session.client("cloudformation", region_name=region)
+    logs = session.client("logs", region_name=region)
+    imported = import_endpoint_log_group(cloudformation, logs, stack=stack, endpoint=settings.name)
+    if imported is not None:
+        print(f"Imported the log group {imported} into {stack}; its events are kept.", flush=True)
     ended = subprocess.run(  # noqa: S603 - the command is built here
         deploy_command(settings.stage, model.archive.parent, confirm=not arguments.yes),
         cwd=ROOT,
@@ -48,17 +59,17 @@ def main() -> int:
     )
     if ended.returncode != 0:
         return ended.returncode
-    stack = f"{settings.name}-serving"
     with step("Check that the endpoint serves what was deployed"):
-        check_endpoint(
-            sagemaker,
-            session.client("cloudformation", region_name=region),
-            stack=stack,
-            endpoint=settings.name,
-        )
+        check_endpoint(sagemaker, cloudformation, stack=stack, endpoint=settings.name)
     with step("Delete the models of earlier deployments"):
         prune_superseded(
             sagemaker, stack=stack, previous=deployed.configuration if deployed else None
+        )
+    days = settings.log_retention_days
+    if expire_training_logs(logs, retention_days=days):
+        print(
+            f"The logs of all training jobs in this account and region ({TRAINING_LOG_GROUP}) had "
+            f"no retention; they are now deleted after {days} days."
         )
     return 0
 

@@ -1,4 +1,7 @@
-"""`make destroy STAGE=...`: delete a stage, with its data unless the stage retains it."""
+"""`make destroy STAGE=...`: delete a stage, with its data unless the stage retains it.
+
+In the end it prints what remains.
+"""
 
 import argparse
 import os
@@ -12,6 +15,9 @@ from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.deployment.empty_stage import empty_stage
+from tools.deployment.leftovers import describe_leftovers, retained_resources, stack_ids
+from tools.deployment.log_groups import delete_endpoint_log_group
+from tools.deployment.model_packages import delete_empty_group
 from tools.deployment.prune import prune_superseded
 from tools.local.cloud_process import add_state_directory, require_cloud
 
@@ -54,12 +60,25 @@ def main() -> int:
                 for name in empty_stage(session, region, f"{settings.name}-{purpose}")
             ]
         print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
+    cloudformation = session.client("cloudformation", region_name=region)
+    stacks = stack_ids(cloudformation, settings.name)
     command = cdk_command("destroy", "--all", "--force", *application)
     ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
     if ended.returncode == 0:
-        sagemaker = session.client("sagemaker", region_name=region)
-        prune_superseded(sagemaker, stack=f"{settings.name}-serving")
+        _clean_up(session, region, settings)
+        retained = [each for stack in stacks for each in retained_resources(cloudformation, stack)]
+        for line in describe_leftovers(retained, region):
+            print(f"  remains: {line}")
     return ended.returncode
+
+
+def _clean_up(session: boto3.session.Session, region: str, settings: StageSettings) -> None:
+    """Delete what no stack holds any more."""
+    sagemaker = session.client("sagemaker", region_name=region)
+    prune_superseded(sagemaker, stack=f"{settings.name}-serving")
+    # Its name would block the next deployment.
+    delete_empty_group(sagemaker, settings.name)
+    delete_endpoint_log_group(session.client("logs", region_name=region), settings.name)
 
 
 def _parser() -> argparse.ArgumentParser:

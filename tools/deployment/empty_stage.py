@@ -1,7 +1,7 @@
 """Deletes the data that prevents CloudFormation from deleting a stack."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import boto3
@@ -35,6 +35,21 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
         _delete_packages(session.client("sagemaker", region_name=region), group)
     s3 = session.client("s3", region_name=region)
     partition = session.get_partition_for_region(region)
+    empty_buckets(s3, buckets, partition)
+    return [*buckets, *groups]
+
+
+def empty_buckets(s3: Any, buckets: Sequence[str], partition: str) -> None:
+    """Delete all versions of all objects of buckets, which from then on refuse writes.
+
+    Args:
+        s3: boto3 client.
+        buckets: their names.
+        partition: of the buckets' ARNs, such as aws.
+
+    Raises:
+        ToolError: an object could not be deleted.
+    """
     for bucket in buckets:
         # Otherwise the deletions below would be logged to a bucket that is already empty, and
         # CloudFront would deliver logs for another day.
@@ -42,7 +57,6 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
         _refuse_writes(s3, bucket, f"arn:{partition}:s3:::{bucket}/*")
     for bucket in buckets:
         _empty_bucket(s3, bucket)
-    return [*buckets, *groups]
 
 
 def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:

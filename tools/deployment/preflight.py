@@ -13,6 +13,7 @@ from tools.account.account import resolve_account
 from tools.account.quotas import quota_problems
 from tools.console import ToolError
 from tools.deployment.deployed_model import served_variant
+from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.serving_image import image_problem
 from tools.model.folder import refuse_demo
 
@@ -80,6 +81,14 @@ def _missing(
             "`make destroy` first, or as a new stage."
         )
     problem = image_problem(settings.serving, session, account=account, region=region)
+    if problem is not None:
+        yield problem
+    problem = remaining_group_problem(
+        session.client("sagemaker", region_name=region),
+        session.client("cloudformation", region_name=region),
+        stage=settings.stage,
+        group=settings.name,
+    )
     if problem is not None:
         yield problem
     yield from quota_problems(settings, session, region)

@@ -1,4 +1,4 @@
-"""The log group of the endpoint's containers, whose name SageMaker prescribes."""
+"""The log group of the endpoint's containers."""
 
 from typing import cast
 
@@ -7,17 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
-
-# Literal, because `make deploy` imports an existing log group under this id.
-LOGICAL_ID = "EndpointLogGroup"
-
-
-def endpoint_log_group_name(endpoint_name: str) -> str:
-    """Return the name of the log group that SageMaker writes an endpoint's logs to.
-
-    Source: docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
-    """
-    return f"/aws/sagemaker/Endpoints/{endpoint_name}"
+from stacks.importable import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 
 
 def endpoint_log_group(
@@ -41,5 +31,5 @@ def endpoint_log_group(
         retention_days=retention_days,
         name=endpoint_log_group_name(endpoint_name),
     )
-    cast("logs.CfnLogGroup", group.node.default_child).override_logical_id(LOGICAL_ID)
+    cast("logs.CfnLogGroup", group.node.default_child).override_logical_id(ENDPOINT_LOG_GROUP_ID)
     return group

@@ -1,0 +1,88 @@
+"""What remains after a stage was destroyed: what it costs, and how to delete it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tools.deployment.model_packages import delete_commands
+
+# The setting of the account that names the role of API Gateway's logs.
+_LOGGING_ACCOUNT = "AWS::ApiGateway::Account"
+_LOGGING_ROLE = "AWS::IAM::Role"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A resource that CloudFormation retained when it deleted the stack."""
+
+    type: str
+    physical_id: str
+
+
+def stack_ids(cloudformation: Any, stage_name: str) -> list[str]:
+    """Return the ids of the stacks of a stage; a deleted stack can be described only by its id.
+
+    Args:
+        cloudformation: boto3 client.
+        stage_name: what the stacks' names start with, such as whippet-dev.
+    """
+    return [
+        stack["StackId"]
+        for page in cloudformation.get_paginator("describe_stacks").paginate()
+        for stack in page["Stacks"]
+        if stack["StackName"].startswith(f"{stage_name}-")
+    ]
+
+
+def retained_resources(cloudformation: Any, stack_id: str) -> list[Leftover]:
+    """Return the resources that were retained when a stack was deleted.
+
+    Args:
+        cloudformation: boto3 client.
+        stack_id: id of the deleted stack.
+    """
+    found = []
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    for event in (event for page in pages for event in page["StackEvents"]):
+        status, resource = event["ResourceStatus"], event.get("PhysicalResourceId")
+        if resource == stack_id and status == "DELETE_IN_PROGRESS":
+            break  # the newest come first: older ones are of replaced resources
+        if status == "DELETE_SKIPPED":
+            found.append(Leftover(event["ResourceType"], resource))
+    return found[::-1]
+
+
+def describe_leftovers(leftovers: Iterable[Leftover], region: str) -> list[str]:
+    """Return one line for each resource: what it is, what it costs, how to delete it.
+
+    Args:
+        leftovers: what remains.
+        region: the stage's region.
+    """
+    return [_line(each, region) for each in leftovers if each.type != _LOGGING_ACCOUNT]
+
+
+def _line(leftover: Leftover, region: str) -> str:
+    identifier = leftover.physical_id
+    if leftover.type == "AWS::S3::Bucket":
+        return (
+            f"bucket {identifier}: billed for what it stores, until you delete it: "
+            f".venv/bin/python -m tools.deployment.delete_bucket {identifier} --region {region}"
+        )
+    if leftover.type == "AWS::KMS::Key":
+        return (
+            f"KMS key {identifier}: 1 USD a month; without it the buckets cannot be read. After "
+            f"them: aws kms schedule-key-deletion --key-id {identifier} --region {region}"
+        )
+    if leftover.type == "AWS::SageMaker::ModelPackageGroup":
+        name = identifier.rpartition("/")[2]
+        return (
+            f"model package group {name}: free; the next deployment says how to import it. To "
+            f"delete it: {delete_commands(name, region)}"
+        )
+    if leftover.type == _LOGGING_ROLE:
+        return (
+            f"role {identifier}: free; every API of the account writes its logs with it. Keep it, "
+            "unless the account has no other API"
+        )
+    return f"{leftover.type} {identifier}"

@@ -1,0 +1,96 @@
+"""The log groups that SageMaker creates if they do not exist: unencrypted, without an expiry."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stacks.importable import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
+from tools.console import ToolError
+from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
+
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+_NOT_FOUND = "ResourceNotFoundException"
+
+
+def import_endpoint_log_group(
+    cloudformation: Any, logs: Any, *, stack: str, endpoint: str
+) -> str | None:
+    """Import the endpoint's log group into the serving stack if it exists and no stack holds it.
+
+    Its events are kept. The deployment that follows sets the key and the retention.
+
+    Args:
+        cloudformation: boto3 client.
+        logs: boto3 client.
+        stack: name of the serving stack.
+        endpoint: name of the endpoint.
+
+    Returns:
+        The name of the imported log group; None if there was nothing to import.
+
+    Raises:
+        ToolError: it cannot be imported; the message says how to delete it.
+    """
+    name = endpoint_log_group_name(endpoint)
+    if _described(logs, name) is None or stack_has(cloudformation, stack, ENDPOINT_LOG_GROUP_ID):
+        return None
+    resource = ExistingResource(
+        logical_id=ENDPOINT_LOG_GROUP_ID,
+        type="AWS::Logs::LogGroup",
+        identifier={"LogGroupName": name},
+        properties={"LogGroupName": name},
+        deletion_policy="Delete",
+    )
+    try:
+        import_resource(cloudformation, stack, resource)
+    except ToolError as error:
+        raise ToolError(
+            f"The log group {name} exists and cannot be imported into the stack {stack}: {error}\n"
+            "Save the events that you need, delete it, and deploy again:\n"
+            f"  aws logs delete-log-group --log-group-name {name} --region {logs.meta.region_name}"
+        ) from error
+    return name
+
+
+def expire_training_logs(logs: Any, *, retention_days: int) -> bool:
+    """Set the retention of the log group of training jobs, unless it already has one.
+
+    All training jobs of the account and region share it, so that no stack may hold it.
+
+    Args:
+        logs: boto3 client.
+        retention_days: one of the values that CloudWatch Logs accepts.
+
+    Returns:
+        Whether it was set.
+    """
+    group = _described(logs, TRAINING_LOG_GROUP)
+    if group is None:
+        # Before the first job, which would create it without a retention.
+        logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+    elif "retentionInDays" in group:
+        return False
+    logs.put_retention_policy(logGroupName=TRAINING_LOG_GROUP, retentionInDays=retention_days)
+    return True
+
+
+def delete_endpoint_log_group(logs: Any, endpoint: str) -> None:
+    """Delete the endpoint's log group if SageMaker created it again while its stack was deleted.
+
+    Args:
+        logs: boto3 client.
+        endpoint: name of the deleted endpoint.
+    """
+    try:
+        logs.delete_log_group(logGroupName=endpoint_log_group_name(endpoint))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != _NOT_FOUND:
+            raise
+
+
+def _described(logs: Any, name: str) -> dict[str, Any] | None:
+    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name):
+        for group in page["logGroups"]:
+            if group["logGroupName"] == name:
+                return dict(group)
+    return None
