@@ -34,12 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.browser.browsing")
 
 
-def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_tool(
+    *arguments: str, check: bool = True, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     """Run `python -m ...` as make does, in a laptop's environment."""
     if "tools.local.up" in arguments:
         check_ports(arguments)
     # CloudFormation's validation of the templates has its own test, and takes 5 seconds here.
-    ended = run_program(sys.executable, "-m", *arguments, CDK_VALIDATION="false")
+    ended = run_program(
+        sys.executable, "-m", *arguments, folder=folder, CDK_VALIDATION="false"
+    )
     assert not check or ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 
@@ -76,7 +80,7 @@ def local_cloud(state: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def up(
-    state: Path, model: Path = DEMO_MODEL, *, check: bool = True
+    state: Path, model: Path = DEMO_MODEL, *, check: bool = True, folder: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Deploy a model, the demo if no other, to a cloud of its own on free ports."""
     return run_tool(
@@ -87,6 +91,7 @@ def up(
         "--port", "0",
         "--public-port", "0",
         check=check,
+        folder=folder,
     )  # fmt: skip
 
 

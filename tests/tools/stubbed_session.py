@@ -109,3 +109,18 @@ def add_deployed_model(sagemaker: Stubber, tags: dict[str, str], status: str = "
     add_model(sagemaker)
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     sagemaker.add_response("list_tags", {"Tags": listed}, {"ResourceArn": MODEL_ARN})
+
+
+def add_unmanaged_log_group(session: StubbedSession) -> None:
+    """Stub the log group of whippet-dev that no stack holds, and whose import is refused."""
+    name = "/aws/sagemaker/Endpoints/whippet-dev"
+    session.stubs["logs"].add_response(
+        "describe_log_groups",
+        {"logGroups": [{"logGroupName": f"{name}2"}, {"logGroupName": name}]},
+        {"logGroupNamePrefix": name},
+    )
+    cloudformation = session.stubs["cloudformation"]
+    missing = "Stack with id whippet-dev-serving does not exist"
+    cloudformation.add_client_error("describe_stack_resource", "ValidationError", missing)
+    cloudformation.add_client_error("describe_stacks", "ValidationError", missing)
+    cloudformation.add_client_error("create_change_set", "AccessDenied", "not authorized")

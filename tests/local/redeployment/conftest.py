@@ -1,6 +1,7 @@
 """A deployment whose model changes: `make up` again and again, in the end `make destroy`.
 
-The tests of this folder need their order: `test_up_and_destroy.py` is the last.
+The tests of this folder need their order: `test_up_and_destroy.py` is the last but one, and
+`test_up_and_destroy_retained.py`, which destroys and deploys again, the last.
 """
 
 from collections.abc import Callable, Iterator

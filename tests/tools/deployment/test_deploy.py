@@ -10,7 +10,11 @@ import pytest
 import tools.deployment.deploy
 from stacks.components.serving.model_artifact import load_model_artifact
 from tests.stacks.fake_inputs import write_model
-from tests.tools.stubbed_session import StubbedSession, add_deployed_model
+from tests.tools.stubbed_session import (
+    StubbedSession,
+    add_deployed_model,
+    add_unmanaged_log_group,
+)
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.deployment.deploy import deploy_command
@@ -59,6 +63,7 @@ def test_old_and_new_model_are_printed_before_the_cli_prompts(
     with ExitStack() as stack:
         session = StubbedSession(stack)
         add_deployed_model(session.stubs["sagemaker"], {"whippet:model-sha256": "0f" * 32})
+        session.stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
         cli = "print('The CLI prompts.'); raise SystemExit(7)"
         status = deploy(monkeypatch, model, session, cli=cli)
     assert status == 7
@@ -69,6 +74,21 @@ def test_old_and_new_model_are_printed_before_the_cli_prompts(
         printed.index("The CLI prompts."),
     ]
     assert places == sorted(places)
+
+
+def test_a_log_group_that_cannot_be_imported_stops_it_before_anything_is_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    account = ("123456789012", StubbedSession.region_name)
+    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_: account)
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_deployed_model(session.stubs["sagemaker"], {})
+        add_unmanaged_log_group(session)
+        with pytest.raises(ToolError) as told:
+            deploy(monkeypatch, write_model(tmp_path), session, cli="print('The CLI prompts.')")
+    assert "/aws/sagemaker/Endpoints/whippet-dev exists and cannot be imported" in str(told.value)
+    assert "The CLI prompts." not in capfd.readouterr().out
 
 
 def test_the_demo_is_refused_before_anything_else(
@@ -174,6 +194,8 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     )
     monkeypatch.setattr(tools.deployment.deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
+    monkeypatch.setattr(tools.deployment.deploy, "import_endpoint_log_group", lambda *_, **__: None)
+    monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", lambda *_, **__: False)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         tools.deployment.deploy,

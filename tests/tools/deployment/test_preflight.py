@@ -40,7 +40,11 @@ def dev() -> StageSettings:
 
 @contextmanager
 def session(
-    *, bootstrapped: bool, served: str | None = None, instances: float = 6
+    *,
+    bootstrapped: bool,
+    served: str | None = None,
+    instances: float = 6,
+    remaining_packages: int | None = None,
 ) -> Iterator[Any]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
@@ -51,6 +55,7 @@ def session(
         else:
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
         add_endpoint(stubbed.stubs["sagemaker"], served)
+        add_group(stubbed, remaining_packages)
         add_quota(stubbed, "ml.m5.large for endpoint usage", instances)
         yield stubbed
 
@@ -77,6 +82,38 @@ def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
     )
 
 
+def add_group(session: StubbedSession, packages: int | None) -> None:
+    """Stub the group of another stage, and that of the stage `dev` if it has remained."""
+    names = ["whippet-dev2"] if packages is None else ["whippet-dev2", "whippet-dev"]
+    common = {"CreationTime": 0, "ModelPackageGroupStatus": "Completed"}
+    arn = {"ModelPackageGroupArn": "arn:aws:sagemaker:::model-package-group/a"}
+    groups = [common | arn | {"ModelPackageGroupName": name} for name in names]
+    sagemaker = session.stubs["sagemaker"]
+    sagemaker.add_response(
+        "list_model_package_groups",
+        {"ModelPackageGroupSummaryList": groups},
+        {"NameContains": "whippet-dev"},
+    )
+    if packages is None:
+        return
+    session.stubs["cloudformation"].add_client_error(
+        "describe_stack_resource",
+        "ValidationError",
+        "Stack 'whippet-dev-storage' does not exist",
+        expected_params={
+            "StackName": "whippet-dev-storage",
+            "LogicalResourceId": "ModelPackageGroup",
+        },
+    )
+    package = {"ModelPackageArn": "arn:aws:sagemaker:::model-package/a/1", "CreationTime": 0}
+    summary = package | {"ModelPackageStatus": "Completed"}
+    sagemaker.add_response(
+        "list_model_packages",
+        {"ModelPackageSummaryList": [summary] * packages},
+        {"ModelPackageGroupName": "whippet-dev"},
+    )
+
+
 def test_a_machine_with_everything_passes_the_checks(dev: StageSettings) -> None:
     with session(bootstrapped=True) as ready:
         assert check_account(dev, ready, None) == ("123456789012", "eu-west-1")
@@ -93,6 +130,22 @@ def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSetting
         pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
     ):
         check_account(dev, other, None)
+
+
+@pytest.mark.parametrize("packages", [0, 3])
+def test_a_model_package_group_that_remained_is_told_with_what_to_do(
+    dev: StageSettings, packages: int
+) -> None:
+    with (
+        session(bootstrapped=True, remaining_packages=packages) as blocked,
+        pytest.raises(ToolError) as told,
+    ):
+        check_account(dev, blocked, None)
+    text = str(told.value)
+    assert "The model package group whippet-dev remained" in text
+    assert f"with {packages} model packages, and its name is in use" in text
+    assert "`.venv/bin/python -m tools.deployment.import_model_packages --stage dev`" in text
+    assert "delete-model-package-group --model-package-group-name whippet-dev`" in text
 
 
 def test_an_endpoint_whose_configuration_was_deleted_is_of_an_unknown_type(
