@@ -15,7 +15,12 @@ from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.deployment.empty_stage import empty_stage
-from tools.deployment.leftovers import describe_leftovers, retained_resources, stack_ids
+from tools.deployment.leftovers import (
+    describe_leftovers,
+    describe_shared,
+    retained_resources,
+    stack_ids,
+)
 from tools.deployment.log_groups import delete_endpoint_log_group
 from tools.deployment.model_packages import delete_empty_group
 from tools.deployment.prune import prune_superseded
@@ -67,7 +72,8 @@ def main() -> int:
     if ended.returncode == 0:
         _clean_up(session, region, settings)
         retained = [each for stack in stacks for each in retained_resources(cloudformation, stack)]
-        for line in describe_leftovers(retained, region):
+        shared = [] if settings.stage == "local" else describe_shared(account, region)
+        for line in [*describe_leftovers(retained, region), *shared]:
             print(f"  remains: {line}")
     return ended.returncode
 

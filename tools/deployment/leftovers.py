@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tools.deployment.log_groups import TRAINING_LOG_GROUP
 from tools.deployment.model_packages import delete_commands
 
 # The setting of the account that names the role of API Gateway's logs.
@@ -60,6 +61,23 @@ def describe_leftovers(leftovers: Iterable[Leftover], region: str) -> list[str]:
         region: the stage's region.
     """
     return [_line(each, region) for each in leftovers if each.type != _LOGGING_ACCOUNT]
+
+
+def describe_shared(account: str, region: str) -> list[str]:
+    """Return lines for what every stage of the account and region shares, and no stack deletes.
+
+    Args:
+        account: id of the account.
+        region: the stage's region.
+    """
+    assets = (
+        "bootstrap's bucket and repository: billed for the uploaded models and images. To delete "
+        f"those that no stack uses: npx --no-install cdk gc aws://{account}/{region} --unstable=gc"
+    )
+    return [
+        assets,
+        f"log group {TRAINING_LOG_GROUP}: the logs of every training job; they expire",
+    ]
 
 
 def _line(leftover: Leftover, region: str) -> str:

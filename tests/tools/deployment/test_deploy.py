@@ -183,9 +183,15 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
 
 
 def test_pruning_keeps_the_configuration_used_before_the_deployment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept: list[str | None] = []
+    expired: list[int] = []
+
+    def expire(_: object, *, retention_days: int) -> bool:
+        expired.append(retention_days)
+        return True
+
     before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
     ended = subprocess.CompletedProcess[str]([], 0)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
@@ -195,7 +201,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(tools.deployment.deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "import_endpoint_log_group", lambda *_, **__: None)
-    monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", lambda *_, **__: False)
+    monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         tools.deployment.deploy,
@@ -204,3 +210,5 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     )
     assert tools.deployment.deploy.main() == 0
     assert kept == ["before"]
+    assert expired == [14]
+    assert "are now deleted after 14 days" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import tools.deployment.destroy as tool
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tools.cdk import ROOT
+from tools.deployment.leftovers import Leftover
 
 Destroy = Callable[[StageSettings], list[str]]
 
@@ -46,7 +47,9 @@ def destroy(monkeypatch: pytest.MonkeyPatch) -> Destroy:
         monkeypatch.setattr(tool, "resolve_account", lambda *_: account)
         monkeypatch.setattr(tool, "cdk_command", command)
         monkeypatch.setattr(tool, "empty_stage", record("empty", ["a"]))
-        monkeypatch.setattr(tool, "stack_ids", lambda *_: [])
+        retained = [Leftover("AWS::KMS::Key", "the-key")]
+        monkeypatch.setattr(tool, "stack_ids", lambda *_: ["whippet-dev-storage's id"])
+        monkeypatch.setattr(tool, "retained_resources", lambda *_: retained)
         monkeypatch.setattr(tool, "prune_superseded", record("prune", []))
         monkeypatch.setattr(tool, "delete_empty_group", record("delete group", True))
         monkeypatch.setattr(tool, "delete_endpoint_log_group", record("delete logs of", None))
@@ -66,3 +69,17 @@ def test_the_data_of_a_stage_that_retains_it_is_not_deleted(destroy: Destroy, re
     # The names that would block the next deployment.
     after = calls[calls.index("cdk destroy") + 1 :]
     assert after == ["prune sagemaker", "delete group whippet-dev", "delete logs of whippet-dev"]
+
+
+def test_what_remains_is_said(destroy: Destroy, capsys: pytest.CaptureFixture[str]) -> None:
+    destroy(load_stage_settings("dev", ROOT / "config"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "remains: " in line]
+    starts = [
+        "KMS key the-key: ",
+        "bootstrap's bucket and repository: ",
+        "log group /aws/sagemaker/",
+    ]
+    assert len(lines) == len(starts)
+    for line, start in zip(lines, starts, strict=True):
+        assert line.startswith(f"  remains: {start}")
+    assert "cdk gc aws://123456789012/eu-west-1 --unstable=gc" in lines[1]
