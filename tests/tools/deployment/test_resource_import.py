@@ -1,0 +1,69 @@
+"""Imports into stacks that cannot be updated; tests/local imports into real ones."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+from botocore.stub import Stubber
+
+from tests.tools.stubbed_session import StubbedSession
+from tools.deployment.resource_import import ExistingResource, import_resource
+
+STACK = "whippet-dev-serving"
+STACK_ID = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{STACK}/1"
+RESOURCE = ExistingResource(
+    logical_id="Logs",
+    type="AWS::Logs::LogGroup",
+    identifier={"LogGroupName": "logs"},
+    properties={"LogGroupName": "logs"},
+    deletion_policy="Delete",
+)
+
+
+def add_stack(cloudformation: Stubber, status: str, name: str = STACK) -> None:
+    stack = {"StackName": STACK, "StackId": STACK_ID, "CreationTime": 0, "StackStatus": status}
+    cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": name})
+
+
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
+def test_a_stack_that_was_never_created_is_created_with_the_resource_alone(status: str) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        cloudformation = session.stubs["cloudformation"]
+        add_stack(cloudformation, status)
+        if status != "REVIEW_IN_PROGRESS":  # CloudFormation updates no stack in these states
+            cloudformation.add_response("delete_stack", {}, {"StackName": STACK})
+            add_stack(cloudformation, "DELETE_COMPLETE", STACK_ID)
+        definition = {
+            "Type": "AWS::Logs::LogGroup",
+            "DeletionPolicy": "Delete",
+            "Properties": {"LogGroupName": "logs"},
+        }
+        cloudformation.add_response(
+            "create_change_set",
+            {"Id": "change-set", "StackId": STACK_ID},
+            {
+                "StackName": STACK,
+                "ChangeSetName": "whippet-import",
+                "ChangeSetType": "IMPORT",
+                "TemplateBody": json.dumps(
+                    {"Resources": {"Logs": definition}}, separators=(",", ":")
+                ),
+                "Parameters": [],
+                "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+                "ResourcesToImport": [
+                    {
+                        "ResourceType": "AWS::Logs::LogGroup",
+                        "LogicalResourceId": "Logs",
+                        "ResourceIdentifier": {"LogGroupName": "logs"},
+                    }
+                ],
+            },
+        )
+        names = {"StackName": STACK, "ChangeSetName": "change-set"}
+        cloudformation.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"}, names)
+        cloudformation.add_response("execute_change_set", {}, names)
+        add_stack(cloudformation, "IMPORT_COMPLETE")
+        client = session.client("cloudformation", region_name="eu-west-1")
+        import_resource(client, STACK, RESOURCE)
+        cloudformation.assert_no_pending_responses()
