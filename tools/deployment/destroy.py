@@ -16,6 +16,7 @@ from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.deployment.empty_stage import empty_stage
 from tools.deployment.leftovers import (
+    MODEL_PACKAGE_GROUP,
     describe_leftovers,
     describe_shared,
     retained_resources,
@@ -72,6 +73,9 @@ def main() -> int:
     if ended.returncode == 0:
         _clean_up(session, region, settings)
         retained = [each for stack in stacks for each in retained_resources(cloudformation, stack)]
+        # Its name would block the next deployment.
+        if delete_empty_group(session.client("sagemaker", region_name=region), settings.name):
+            retained = [each for each in retained if each.type != MODEL_PACKAGE_GROUP]
         shared = [] if settings.stage == "local" else describe_shared(account, region)
         for line in [*describe_leftovers(retained, region), *shared]:
             print(f"  remains: {line}")
@@ -82,8 +86,6 @@ def _clean_up(session: boto3.session.Session, region: str, settings: StageSettin
     """Delete what no stack holds any more."""
     sagemaker = session.client("sagemaker", region_name=region)
     prune_superseded(sagemaker, stack=f"{settings.name}-serving")
-    # Its name would block the next deployment.
-    delete_empty_group(sagemaker, settings.name)
     delete_endpoint_log_group(session.client("logs", region_name=region), settings.name)
 
 

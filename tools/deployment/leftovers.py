@@ -7,6 +7,7 @@ from typing import Any
 from tools.deployment.log_groups import TRAINING_LOG_GROUP
 from tools.deployment.model_packages import delete_commands
 
+MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
 # The setting of the account that names the role of API Gateway's logs.
 _LOGGING_ACCOUNT = "AWS::ApiGateway::Account"
 _LOGGING_ROLE = "AWS::IAM::Role"
@@ -92,7 +93,7 @@ def _line(leftover: Leftover, region: str) -> str:
             f"KMS key {identifier}: 1 USD a month; without it the buckets cannot be read. After "
             f"them: aws kms schedule-key-deletion --key-id {identifier} --region {region}"
         )
-    if leftover.type == "AWS::SageMaker::ModelPackageGroup":
+    if leftover.type == MODEL_PACKAGE_GROUP:
         name = identifier.rpartition("/")[2]
         return (
             f"model package group {name}: free; the next deployment says how to import it. To "

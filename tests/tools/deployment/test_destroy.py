@@ -12,7 +12,7 @@ from tests.changed_settings import with_changes
 from tools.cdk import ROOT
 from tools.deployment.leftovers import Leftover
 
-Destroy = Callable[[StageSettings], list[str]]
+Destroy = Callable[..., list[str]]
 
 
 class AnySession:
@@ -27,7 +27,7 @@ class AnySession:
 def destroy(monkeypatch: pytest.MonkeyPatch) -> Destroy:
     """Run the tool without an account; return what it emptied, deleted and ran, in order."""
 
-    def destroy(settings: StageSettings) -> list[str]:
+    def destroy(settings: StageSettings, *, empty_group: bool = False) -> list[str]:
         calls: list[str] = []
 
         def record(name: str, returned: Any) -> Callable[..., Any]:
@@ -47,11 +47,14 @@ def destroy(monkeypatch: pytest.MonkeyPatch) -> Destroy:
         monkeypatch.setattr(tool, "resolve_account", lambda *_: account)
         monkeypatch.setattr(tool, "cdk_command", command)
         monkeypatch.setattr(tool, "empty_stage", record("empty", ["a"]))
-        retained = [Leftover("AWS::KMS::Key", "the-key")]
+        retained = [
+            Leftover("AWS::KMS::Key", "the-key"),
+            Leftover("AWS::SageMaker::ModelPackageGroup", "arn/whippet-dev"),
+        ]
         monkeypatch.setattr(tool, "stack_ids", lambda *_: ["whippet-dev-storage's id"])
         monkeypatch.setattr(tool, "retained_resources", lambda *_: retained)
         monkeypatch.setattr(tool, "prune_superseded", record("prune", []))
-        monkeypatch.setattr(tool, "delete_empty_group", record("delete group", True))
+        monkeypatch.setattr(tool, "delete_empty_group", record("delete group", empty_group))
         monkeypatch.setattr(tool, "delete_endpoint_log_group", record("delete logs of", None))
         monkeypatch.setattr(sys, "argv", ["destroy", "--stage", "dev", "--yes"])
         assert tool.main() == 0
@@ -68,18 +71,19 @@ def test_the_data_of_a_stage_that_retains_it_is_not_deleted(destroy: Destroy, re
     assert emptied == ([] if retain else ["empty whippet-dev-storage", "empty whippet-dev-web"])
     # The names that would block the next deployment.
     after = calls[calls.index("cdk destroy") + 1 :]
-    assert after == ["prune sagemaker", "delete group whippet-dev", "delete logs of whippet-dev"]
+    assert after == ["prune sagemaker", "delete logs of whippet-dev", "delete group whippet-dev"]
 
 
-def test_what_remains_is_said(destroy: Destroy, capsys: pytest.CaptureFixture[str]) -> None:
-    destroy(load_stage_settings("dev", ROOT / "config"))
+@pytest.mark.parametrize("empty_group", [True, False])
+def test_what_remains_is_said(
+    destroy: Destroy, capsys: pytest.CaptureFixture[str], empty_group: bool
+) -> None:
+    destroy(load_stage_settings("dev", ROOT / "config"), empty_group=empty_group)
     lines = [line for line in capsys.readouterr().out.splitlines() if "remains: " in line]
-    starts = [
-        "KMS key the-key: ",
-        "bootstrap's bucket and repository: ",
-        "log group /aws/sagemaker/",
-    ]
+    shared = ["bootstrap's bucket and repository: ", "log group /aws/sagemaker/TrainingJobs: "]
+    group = [] if empty_group else ["model package group whippet-dev: "]
+    starts = ["KMS key the-key: ", *group, *shared]
     assert len(lines) == len(starts)
     for line, start in zip(lines, starts, strict=True):
         assert line.startswith(f"  remains: {start}")
-    assert "cdk gc aws://123456789012/eu-west-1 --unstable=gc" in lines[1]
+    assert "cdk gc aws://123456789012/eu-west-1 --unstable=gc" in lines[-2]
