@@ -7,6 +7,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.application import add_stacks, synthesize
+from stacks.cdk_cli import warn_of_other_cli
 from stacks.components.serving.demo import warn_of_demo
 from stacks.errors import UserError
 from stacks.inputs import load_inputs
@@ -18,9 +19,7 @@ _CONTEXT = {"stage": "dev", **_FOLDERS}
 
 
 def build(app: App) -> None:
-    """Add the stacks of one stage to the app, and the checks that they must pass.
-
-    The app's context may name the `stage` and the folders `model`, `proxy` and `page`.
+    """Add the stacks and their checks; the context names `stage`, `model`, `proxy` and `page`.
 
     Raises:
         UserError: the settings or the inputs are wrong.
@@ -37,6 +36,7 @@ def build(app: App) -> None:
 
 def main() -> str | None:
     """Synthesize; return one line to exit with when what was given is wrong."""
+    warn_of_other_cli(REPOSITORY / "package.json")
     app = App(analytics_reporting=False)
     try:
         build(app)

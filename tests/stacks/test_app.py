@@ -17,6 +17,8 @@ from stacks.inputs import Inputs
 from tests.stacks.assembly import FEATURE_FLAGS, REPOSITORY
 from tests.stacks.fake_inputs import write_model
 
+CLI_VERSION = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
+
 
 def run_app(
     outdir: Path, context: dict[str, str], **environment: str
@@ -83,6 +85,31 @@ def test_an_error_is_one_line_without_a_traceback(folders: dict[str, str], tmp_p
     assert "`make model`" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("running", "warns"), [(None, False), (CLI_VERSION, False), ("2.1.0", True), ("3.0.0", True)]
+)
+def test_another_cli_than_the_pinned_one_is_warned_of(
+    running: str | None,
+    warns: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("CDK_CLI_VERSION", raising=False)
+    if running is not None:
+        monkeypatch.setenv("CDK_CLI_VERSION", running)
+    monkeypatch.setattr(application, "build", lambda _: None)
+    assert application.main() is None
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    if not warns:
+        assert printed.err == ""
+        return
+    assert printed.err.startswith(f"warning: this is version {running} of the CDK command line")
+    assert CLI_VERSION in printed.err
+    assert "`make environments`" in printed.err
+    assert printed.err.count("\n") == 1
 
 
 def build(**context: str) -> App:

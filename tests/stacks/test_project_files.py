@@ -38,8 +38,9 @@ def test_references_between_stacks_are_weak() -> None:
 
 
 def test_the_cli_builds_the_proxy_and_the_page_before_it_synthesizes() -> None:
-    assert CDK_JSON["app"] == "python app.py"
-    assert CDK_JSON["build"] == "python -m tools.bundles.proxy && python -m tools.bundles.web"
+    python = "sh tools/python.sh"  # of .venv, active or not
+    assert CDK_JSON["app"] == f"{python} app.py"
+    assert CDK_JSON["build"] == f"{python} -m tools.bundles.proxy && {python} -m tools.bundles.web"
 
 
 def test_the_command_line_is_pinned_exactly() -> None:
