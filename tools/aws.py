@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 # Ignores AWS_PROFILE and the user's AWS configuration files.
 _NO_PROFILE = {
@@ -14,6 +15,12 @@ _NO_PROFILE = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+
+
+def is_denied(error: ClientError) -> bool:
+    """Return whether the credentials lack a permission for the call that failed."""
+    return error.response["Error"]["Code"] in _DENIED
 
 
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:

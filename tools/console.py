@@ -51,6 +51,13 @@ def slow_step(title: str) -> Iterator[None]:
         waiter.join()
 
 
+def say(text: str) -> None:
+    """Print a line while a step runs."""
+    if sys.stdout.isatty():
+        print("\r\x1b[K", end="")
+    _line(text)
+
+
 def run_logged(
     command: Sequence[str], *, environment: Mapping[str, str], log_file: Path, directory: Path
 ) -> None:

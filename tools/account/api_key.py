@@ -7,12 +7,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tools.account.account import read_stage, resolve_account
-from tools.aws import aws_client
+from tools.aws import aws_client, is_denied
 from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 
 _OUTPUT = "ApiKeyId"
-_DENIED = {"AccessDenied", "AccessDeniedException"}
 
 
 def main() -> None:
@@ -67,7 +66,7 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
     try:
         key = apigateway.get_api_key(apiKey=key_id, includeValue=True)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _DENIED:
+        if not is_denied(error):
             raise
         raise ToolError(
             f"Your credentials may not read the key {key_id}: an administrator must allow them "

@@ -8,14 +8,16 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
+from tools.aws import is_denied
 from tools.console import ToolError, run_tool, step
 
 # Lambda keeps this much for functions without reserved concurrency; an account whose whole quota
-# is lower cannot reserve any.
+# is lower, such as the 10 of a new account, cannot reserve or provision any
+# (docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
 _MIN_UNRESERVED = 100
-_DENIED = {"AccessDenied", "AccessDeniedException"}
 _BOTH_FLEETS = 2
 # For all instance types together; the name is from an error of CreateEndpoint.
 _ALL_INSTANCES = "Number of instances across active endpoints"
@@ -45,6 +47,19 @@ class Quota:
         return self.needed <= self.available
 
 
+@dataclass(frozen=True)
+class Shortage:
+    """A quota that is insufficient or that cannot be read.
+
+    Attributes:
+        message: what is wrong and what to do.
+        prevents_deployment: False if only later actions fail, such as training jobs.
+    """
+
+    message: str
+    prevents_deployment: bool = True
+
+
 def main() -> None:
     """Print each quota; fail if one is insufficient."""
     parser = argparse.ArgumentParser(prog="python -m tools.account.quotas", description=__doc__)
@@ -64,10 +79,10 @@ def main() -> None:
         raise ToolError("\n".join(shortages))
 
 
-def quota_problems(
+def quota_shortages(
     settings: StageSettings, session: boto3.session.Session, region: str
-) -> Iterator[str]:
-    """Yield a message for each quota that is insufficient for a deployment.
+) -> Iterator[Shortage]:
+    """Yield each quota that is insufficient for the stage.
 
     Args:
         settings: the stage's settings.
@@ -77,9 +92,9 @@ def quota_problems(
     try:
         quotas = list(read_quotas(settings, session, region))
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _DENIED:
+        if not is_denied(error):
             raise
-        yield (
+        yield Shortage(
             f"Your credentials may not read the account's quotas ({error}): allow them "
             "servicequotas:ListServiceQuotas, servicequotas:ListAWSDefaultServiceQuotas, "
             "lambda:GetAccountSettings, lambda:GetFunctionConcurrency and "
@@ -87,8 +102,8 @@ def quota_problems(
         )
         return
     for quota in quotas:
-        if quota.for_deployment and not quota.suffices:
-            yield quota.shortage
+        if not quota.suffices:
+            yield Shortage(quota.shortage, prevents_deployment=quota.for_deployment)
 
 
 def read_quotas(
@@ -102,9 +117,17 @@ def read_quotas(
         region: the region that is deployed to.
     """
     yield from _instances(settings, session.client("service-quotas", region_name=region))
-    needed = settings.api.reserved_concurrency or settings.api.max_provisioned_concurrency
+    needed = needed_concurrency(settings.api)
     if needed:
         yield _concurrency(settings, session, region, needed)
+
+
+def needed_concurrency(api: ApiSettings) -> int:
+    """Return the concurrency that the API's functions take from the account's.
+
+    Provisioned concurrency is a part of the reserved one, if there is any.
+    """
+    return api.reserved_concurrency or api.max_provisioned_concurrency
 
 
 def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
@@ -188,8 +211,8 @@ def _concurrency(
             f"Lambda's quota 'Concurrent executions' is {limit}: {elsewhere} are reserved "
             f"elsewhere, {kept} must stay unreserved, {available} are left, and the stage "
             f"{settings.stage} needs {needed}. Request at least "
-            f"{needed + elsewhere + _MIN_UNRESERVED} in Service Quotas, or set less in {file}: "
-            "api.reserved_concurrency, or without it api.provisioned_concurrency and "
+            f"{needed + elsewhere + _MIN_UNRESERVED} in Service Quotas, or set at most {available} "
+            f"in {file}: api.reserved_concurrency, or without it api.provisioned_concurrency and "
             "api.provisioned_concurrency_schedule."
         ),
     )

@@ -1,6 +1,7 @@
 """Checks the account and this machine before a stage is deployed to AWS."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -10,8 +11,9 @@ from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.settings.monitoring import NO_EMAIL
 from stacks.settings.stage import StageSettings
 from tools.account.account import resolve_account
-from tools.account.quotas import quota_problems
-from tools.console import ToolError
+from tools.account.quotas import quota_shortages
+from tools.aws import is_denied
+from tools.console import ToolError, say
 from tools.deployment.deployed_model import served_variant
 from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.serving_image import image_problem
@@ -21,10 +23,25 @@ from tools.model.folder import refuse_demo
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    settings: StageSettings
+    session: boto3.session.Session
+    account: str
+    region: str
+
+    @property
+    def file(self) -> str:
+        return f"config/{self.settings.stage}.toml"
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, region_name=self.region)
+
+
 def check_account(
     settings: StageSettings, session: boto3.session.Session, model: ModelArtifact | None
 ) -> tuple[str, str]:
-    """Check everything that a deployment needs.
+    """Check everything that a deployment needs; print what only later actions lack.
 
     Args:
         settings: the stage's settings.
@@ -42,63 +59,102 @@ def check_account(
         # First, before any call to the account.
         refuse_demo(model, settings)
     account, region = resolve_account(settings, session)
-    missing = list(_missing(settings, session, account, region))
+    target = _Target(settings=settings, session=session, account=account, region=region)
+    missing = list(_missing(target))
+    shortages = list(quota_shortages(settings, session, region))
+    missing += [each.message for each in shortages if each.prevents_deployment]
+    for each in shortages:
+        if not each.prevents_deployment:
+            say(f"Note: {each.message}")
     if missing:
         listed = "\n".join(f"  - {line}" for line in missing)
         raise ToolError(f"The stage {settings.stage} cannot be deployed yet:\n{listed}")
     return account, region
 
 
-def _missing(
-    settings: StageSettings, session: boto3.session.Session, account: str, region: str
-) -> Iterator[str]:
-    file = f"config/{settings.stage}.toml"
-    if not _has_bootstrap(session.client("ssm", region_name=region)):
-        yield (
-            f"The account is not bootstrapped for CDK: run `make bootstrap STAGE={settings.stage}`"
-            f" for aws://{account}/{region}."
-        )
-    if settings.termination_protection and settings.monitoring.alarm_email is None:
-        yield (
-            f"Nobody receives the alarms of this stage, which {file} protects from deletion: write "
-            f'alarm_email = "<address>" under [monitoring] in {file}, or alarm_email = '
-            f'"{NO_EMAIL}" to subscribe to the alarm topic yourself.'
-        )
-    if not settings.api.manage_account_logging_role:
-        described = session.client("apigateway", region_name=region).get_account()
-        if not described.get("cloudwatchRoleArn"):
-            yield (
-                "API Gateway has no logging role in this account and region: set "
-                f"api.manage_account_logging_role = true in {file}."
-            )
-    variant = served_variant(session.client("sagemaker", region_name=region), settings.name)
-    served = variant and variant.get("InstanceType")
-    wanted = settings.serving.instance_type
-    if served not in {None, wanted}:
-        yield (
-            f"The endpoint {settings.name} runs on {served} and {file} sets {wanted}: SageMaker "
-            "cannot change the type of a variant that is registered for scaling. Deploy with "
-            "`make destroy` first, or as a new stage."
-        )
-    problem = image_problem(settings.serving, session, account=account, region=region)
-    if problem is not None:
-        yield problem
-    problem = remaining_group_problem(
-        session.client("sagemaker", region_name=region),
-        session.client("cloudformation", region_name=region),
-        stage=settings.stage,
-        group=settings.name,
+def _missing(target: _Target) -> Iterator[str]:
+    checks: tuple[Callable[[_Target], str | None], ...] = (
+        _bootstrap_problem,
+        _alarm_email_problem,
+        _logging_role_problem,
+        _instance_type_problem,
+        _image_problem,
+        _model_packages_problem,
     )
-    if problem is not None:
-        yield problem
-    yield from quota_problems(settings, session, region)
+    for check in checks:
+        try:
+            problem = check(target)
+        except ToolError as error:
+            problem = str(error)
+        except ClientError as error:
+            if not is_denied(error):
+                raise
+            problem = f"Your credentials may not check this, allow them to: {error}"
+        if problem is not None:
+            yield problem
 
 
-def _has_bootstrap(ssm: Any) -> bool:
+def _bootstrap_problem(target: _Target) -> str | None:
     try:
-        ssm.get_parameter(Name=_BOOTSTRAP_PARAMETER)
+        target.client("ssm").get_parameter(Name=_BOOTSTRAP_PARAMETER)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ParameterNotFound":
-            return False
-        raise ToolError(f"The bootstrap version cannot be read: {error}") from error
-    return True
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        return (
+            "The account is not bootstrapped for CDK: run "
+            f"`make bootstrap STAGE={target.settings.stage}` for "
+            f"aws://{target.account}/{target.region}."
+        )
+    return None
+
+
+def _alarm_email_problem(target: _Target) -> str | None:
+    settings, file = target.settings, target.file
+    if not settings.termination_protection or settings.monitoring.alarm_email is not None:
+        return None
+    return (
+        f"Nobody receives the alarms of this stage, which {file} protects from deletion: write "
+        f'alarm_email = "<address>" under [monitoring] in {file}, or alarm_email = '
+        f'"{NO_EMAIL}" to subscribe to the alarm topic yourself.'
+    )
+
+
+def _logging_role_problem(target: _Target) -> str | None:
+    if target.settings.api.manage_account_logging_role:
+        return None
+    if target.client("apigateway").get_account().get("cloudwatchRoleArn"):
+        return None
+    return (
+        "API Gateway has no logging role in this account and region, so the API's log cannot be "
+        f"turned on: set api.manage_account_logging_role = true in {target.file}, or, where the "
+        "account's owner manages the role, have it set with `aws apigateway update-account "
+        "--patch-operations op=replace,path=/cloudwatchRoleArn,value=<ARN of the role>`."
+    )
+
+
+def _instance_type_problem(target: _Target) -> str | None:
+    name, wanted = target.settings.name, target.settings.serving.instance_type
+    variant = served_variant(target.client("sagemaker"), name)
+    served = variant and variant.get("InstanceType")
+    if served in {None, wanted}:
+        return None
+    return (
+        f"The endpoint {name} runs on {served} and {target.file} sets {wanted}: SageMaker cannot "
+        "change the type of a variant that is registered for scaling. Deploy with `make destroy` "
+        "first, or as a new stage."
+    )
+
+
+def _image_problem(target: _Target) -> str | None:
+    return image_problem(
+        target.settings.serving, target.session, account=target.account, region=target.region
+    )
+
+
+def _model_packages_problem(target: _Target) -> str | None:
+    return remaining_group_problem(
+        target.client("sagemaker"),
+        target.client("cloudformation"),
+        stage=target.settings.stage,
+        group=target.settings.name,
+    )

@@ -1,5 +1,6 @@
 """The checks of `make deploy` before it starts; AWS is botocore's stub."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from stacks.components.serving.model_artifact import load_model_artifact
@@ -19,6 +21,7 @@ from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.deployment.preflight import check_account
 
+INSTANCES = "ml.m5.large for endpoint usage"
 CONFIGURATION_DELETED = "configuration deleted"
 IDENTITY = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:user/u"}
 
@@ -45,6 +48,7 @@ def session(
     served: str | None = None,
     instances: float = 6,
     remaining_packages: int | None = None,
+    jobs: float = 1,
 ) -> Iterator[Any]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
@@ -56,7 +60,7 @@ def session(
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
         add_endpoint(stubbed.stubs["sagemaker"], served)
         add_group(stubbed, remaining_packages)
-        add_quota(stubbed, "ml.m5.large for endpoint usage", instances)
+        add_quota(stubbed, INSTANCES, instances, training=jobs)
         yield stubbed
 
 
@@ -229,3 +233,87 @@ def test_a_prebuilt_image_needs_no_builder_but_must_be_there(
         empty.stubs["ecr"].add_client_error("describe_images", "ImageNotFoundException")
         with pytest.raises(ToolError, match=r"has no such image: serving\.image_uri = "):
             check_account(prebuilt, empty, None)
+
+
+@contextmanager
+def new_account(
+    *, role: str | None, concurrency: int, instances: int, jobs: int, bootstrapped: bool
+) -> Iterator[Any]:
+    """An account without a stage; with few settings, one as AWS gives it first."""
+    with session(bootstrapped=bootstrapped, instances=instances, jobs=jobs) as stubbed:
+        described = {"cloudwatchRoleArn": role} if role else {}
+        stubbed.stubs["apigateway"].add_response("get_account", described)
+        limits = {
+            "ConcurrentExecutions": concurrency,
+            "UnreservedConcurrentExecutions": concurrency,
+        }
+        stubbed.stubs["lambda"].add_response("get_account_settings", {"AccountLimit": limits})
+        stubbed.stubs["cloudformation"].add_client_error(
+            "describe_stack_resources",
+            "ValidationError",
+            "Stack with id whippet-prod-api does not exist",
+        )
+        yield stubbed
+
+
+def test_prod_in_a_new_account_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything is told at once, and prod.toml passes as it is once all of it is done."""
+    prod = load_stage_settings("prod", ROOT / "config")
+    builder = os.environ["CDK_DOCKER"]
+    monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
+    with (
+        new_account(
+            role=None, concurrency=10, instances=0, jobs=0, bootstrapped=False
+        ) as given_first,
+        pytest.raises(ToolError) as told,
+    ):
+        check_account(prod, given_first, None)
+    heading, *problems = str(told.value).splitlines()
+    assert heading == "The stage prod cannot be deployed yet:"
+    expected = (
+        "make bootstrap STAGE=prod",
+        "API Gateway has no logging role",
+        "CDK_DOCKER is 'a-builder-that-is-not-installed'",
+        f"'{INSTANCES}' is 0 and the stage prod needs 6",
+        "10 must stay unreserved, 0 are left, and the stage prod needs 3. Request at least 103",
+    )
+    for problem, text in zip(problems, expected, strict=True):
+        assert problem.startswith("  - ")
+        assert text in problem
+    note = capsys.readouterr().out
+    assert note.startswith("Note: SageMaker's quota 'ml.m5.2xlarge for training job usage' is 0")
+    assert "a deployment needs none" in note
+
+    monkeypatch.setenv("CDK_DOCKER", builder)
+    role = "arn:aws:iam::123456789012:role/api-gateway-logs"
+    with new_account(
+        role=role, concurrency=103, instances=6, jobs=1, bootstrapped=True
+    ) as prepared:
+        assert check_account(prod, prepared, None) == ("123456789012", "eu-west-1")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_check_that_is_not_permitted_hides_no_other(dev: StageSettings) -> None:
+    own_role = with_changes(dev, api=with_changes(dev.api, manage_account_logging_role=False))
+    with session(bootstrapped=False, instances=5) as bare:
+        bare.stubs["apigateway"].add_client_error(
+            "get_account", "AccessDeniedException", "not authorized to perform: apigateway:GET"
+        )
+        with pytest.raises(ToolError) as told:
+            check_account(own_role, bare, None)
+    _, bootstrap, role, quota = str(told.value).splitlines()
+    assert "make bootstrap STAGE=dev" in bootstrap
+    assert "Your credentials may not check this" in role
+    assert "apigateway:GET" in role
+    assert "is 5 and the stage dev needs 6" in quota
+
+
+def test_an_error_of_aws_itself_is_no_finding(dev: StageSettings) -> None:
+    with ExitStack() as stack:
+        stubbed: Any = StubbedSession(stack)
+        stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
+        stubbed.stubs["ssm"].add_client_error("get_parameter", "ThrottlingException", "slow down")
+        with pytest.raises(ClientError, match="slow down"):
+            check_account(dev, stubbed, None)
