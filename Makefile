@@ -128,26 +128,30 @@ logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=
 # ---- on AWS
 
 .PHONY: synth
-synth: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Synthesize the templates of STAGE into cdk.out
-	@npx --no-install cdk synth --quiet --no-notices -c stage=$(STAGE)
+synth: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the templates of STAGE into cdk.out
+	@# What is refused without a model is refused before minutes go into one.
+	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
+	@$(MAKE) -s $(MODEL)
+	@npx --no-install cdk synth --quiet --no-notices -c "stage=$(STAGE)"
 	@echo "Templates of the stage $(STAGE): cdk.out"
 
 .PHONY: diff
-diff: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Compare the deployed STAGE with this working tree
-	@npx --no-install cdk diff --no-notices -c stage=$(STAGE)
+diff: $(APP_ENVIRONMENT) $(CLI) ## Compare the deployed STAGE with this working tree
+	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)" --account
+	@$(MAKE) -s $(MODEL)
+	@npx --no-install cdk diff --no-notices -c "stage=$(STAGE)"
 
 .PHONY: bootstrap
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
-	@# What is refused without a model is refused before minutes go into one.
-	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE) --check
+	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)" --check
 	@$(MAKE) -s $(MODEL)
-	@$(PYTHON) -m tools.deployment.bootstrap --stage $(STAGE)
+	@$(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)"
 
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials
-	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.deploy --stage $(STAGE) --check
+	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)" --check
 	@$(MAKE) -s $(MODEL)
-	@$(PYTHON) -m tools.deployment.deploy --stage $(STAGE)
+	@$(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)"
 
 .PHONY: check-quotas
 check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
@@ -158,8 +162,10 @@ api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
 	@$(PYTHON) -m tools.account.api_key --stage $(STAGE)
 
 .PHONY: destroy
-destroy: $(APP_ENVIRONMENT) $(CLI) $(MODEL) ## Delete STAGE; empties its buckets first where the stage does not retain them
-	@$(PYTHON) -m tools.deployment.destroy --stage $(STAGE)
+destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them
+	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
+	@$(MAKE) -s $(MODEL)
+	@$(PYTHON) -m tools.deployment.destroy --stage "$(STAGE)"
 
 # ---- checks
 
