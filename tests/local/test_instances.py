@@ -13,10 +13,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from stacks.settings.serving import ServingSettings
 from tests.local.api_requests import classify
 from tests.local.conftest import processes_naming
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
+from tools.deployment.instance_count import settle_instance_count
 from tools.local.deployment import LocalDeployment
 
 # docs/errors.md: a broken connection and no healthy instance.
@@ -111,5 +113,18 @@ def test_the_fleet_follows_the_desired_count(
         )
         found = wait_for_endpoint(sagemaker, deployment.endpoint_name, until="InService")
         assert found["ProductionVariants"][0]["CurrentInstanceCount"] == count
+        assert len(servers(state)) == count
+        assert classify(deployment, GOOD)[0] == 200
+
+
+def test_a_fixed_fleet_that_kept_another_count_is_changed(
+    state: Path, deployment: LocalDeployment, client: Callable[[str], Any]
+) -> None:
+    assert len(servers(state)) == 1
+    for count in (2, 1):
+        serving = ServingSettings(min_instance_count=count, max_instance_count=count)
+        settle_instance_count(
+            client("sagemaker"), endpoint=deployment.endpoint_name, serving=serving
+        )
         assert len(servers(state)) == count
         assert classify(deployment, GOOD)[0] == 200

@@ -7,6 +7,7 @@ configuration while CloudFormation reports success.
 from typing import Any
 
 from tools.console import ToolError
+from tools.deployment.instance_count import describe_settled
 
 
 def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint: str) -> None:
@@ -30,7 +31,7 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
     if len(configurations) != 1:
         raise ToolError(f"The stack {stack} holds {len(configurations)} endpoint configurations.")
     (wanted,) = configurations
-    found = sagemaker.describe_endpoint(EndpointName=endpoint)
+    found = describe_settled(sagemaker, endpoint)
     reason = found.get("FailureReason", "SageMaker gave no reason")
     if found["EndpointStatus"] != "InService":
         raise ToolError(f"Endpoint {endpoint} is {found['EndpointStatus']}: {reason}")

@@ -22,7 +22,7 @@ def described_endpoint(status: str, configuration: str, **more: str) -> dict[str
     }
 
 
-def check(described: dict[str, Any]) -> None:
+def check(*described: dict[str, Any]) -> None:
     session = boto3.session.Session("x", "x", region_name="eu-west-1")
     sagemaker, cloudformation = session.client("sagemaker"), session.client("cloudformation")
     resources = [
@@ -36,7 +36,8 @@ def check(described: dict[str, Any]) -> None:
     ]
     with Stubber(sagemaker) as endpoint_stub, Stubber(cloudformation) as stack_stub:
         stack_stub.add_response("describe_stack_resources", {"StackResources": resources})
-        endpoint_stub.add_response("describe_endpoint", described)
+        for each in described:
+            endpoint_stub.add_response("describe_endpoint", each)
         check_endpoint(
             sagemaker, cloudformation, stack="whippet-dev-serving", endpoint="whippet-dev"
         )
@@ -44,6 +45,12 @@ def check(described: dict[str, Any]) -> None:
 
 def test_the_deployed_configuration_passes() -> None:
     check(described_endpoint("InService", WANTED))
+
+
+def test_an_endpoint_that_scales_meanwhile_is_waited_for() -> None:
+    # Seen by the check, then by the SDK's waiter, then once more by the check.
+    serves = described_endpoint("InService", WANTED)
+    check(described_endpoint("Updating", WANTED), serves, serves)
 
 
 def test_a_silent_rollback_is_told() -> None:
