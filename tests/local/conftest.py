@@ -41,9 +41,7 @@ def run_tool(
     if "tools.local.up" in arguments:
         check_ports(arguments)
     # CloudFormation's validation of the templates has its own test, and takes 5 seconds here.
-    ended = run_program(
-        sys.executable, "-m", *arguments, folder=folder, CDK_VALIDATION="false"
-    )
+    ended = run_program(sys.executable, "-m", *arguments, folder=folder, CDK_VALIDATION="false")
     assert not check or ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 

@@ -4,14 +4,18 @@ import argparse
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import boto3
 
+from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
+from tools.deployment.api_references import update_api_references
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.instance_count import settle_instance_count
 from tools.deployment.log_groups import (
     TRAINING_LOG_GROUP,
     expire_training_logs,
@@ -59,19 +63,34 @@ def main() -> int:
     )
     if ended.returncode != 0:
         return ended.returncode
+    _finish(session, settings, region, previous=deployed.configuration if deployed else None)
+    return 0
+
+
+def _finish(
+    session: boto3.session.Session, settings: StageSettings, region: str, *, previous: str | None
+) -> None:
+    """Check what CloudFormation's success does not say, and remove what was replaced."""
+
+    def client(service: str) -> Any:
+        return session.client(service, region_name=region)
+
+    sagemaker = client("sagemaker")
+    stack = f"{settings.name}-serving"
     with step("Check that the endpoint serves what was deployed"):
-        check_endpoint(sagemaker, cloudformation, stack=stack, endpoint=settings.name)
+        check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
+    with step("Check how many instances the endpoint runs"):
+        settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
+    with step("Check that page and alarms refer to this API"):
+        update_api_references(client, name=settings.name)
     with step("Delete the models of earlier deployments"):
-        prune_superseded(
-            sagemaker, stack=stack, previous=deployed.configuration if deployed else None
-        )
+        prune_superseded(sagemaker, stack=stack, previous=previous)
     days = settings.log_retention_days
-    if expire_training_logs(logs, retention_days=days):
+    if expire_training_logs(client("logs"), retention_days=days):
         print(
             f"The logs of all training jobs in this account and region ({TRAINING_LOG_GROUP}) had "
             f"no retention; they are now deleted after {days} days."
         )
-    return 0
 
 
 def deploy_command(stage: str, model: Path, *, confirm: bool) -> list[str]:

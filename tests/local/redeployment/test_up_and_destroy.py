@@ -2,14 +2,32 @@
 
 import re
 import stat
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.local.conftest import DEMO_MODEL, run_tool
+import pytest
+
+from tests.local.conftest import DEMO_MODEL, run_tool, up
 from tests.local.redeployment.conftest import Redeploy
 from tests.local.redeployment.pasted_curl import check_pasted_curl
-from tools.local.deployment import LocalDeployment
+from tools.local.deployment import LocalDeployment, read_local_deployment
+
+ALARM_MEMBERS = (
+    "AlarmName", "ComparisonOperator", "EvaluationPeriods", "MetricName", "Namespace", "Period",
+    "Statistic", "Threshold",
+)  # fmt: skip
+
+
+def watched_functions(cloudwatch: Any) -> list[tuple[dict[str, Any], str]]:
+    """Return the alarms on metrics of a function, each with the function's name."""
+    return [
+        (alarm, dimension["Value"])
+        for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "FunctionName"
+    ]
 
 
 def test_the_first_up_says_how_to_call_the_api(
@@ -21,11 +39,8 @@ def test_the_first_up_says_how_to_call_the_api(
     check_pasted_curl(first_up)
 
 
-def test_up_again_changes_nothing_and_destroy_deletes_all(
-    state: Path,
-    deployment: LocalDeployment,
-    client: Callable[[str], Any],
-    redeploy: Redeploy,
+def test_up_again_changes_nothing(
+    deployment: LocalDeployment, client: Callable[[str], Any], redeploy: Redeploy
 ) -> None:
     sagemaker = client("sagemaker")
     before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
@@ -34,6 +49,35 @@ def test_up_again_changes_nothing_and_destroy_deletes_all(
     untouched = ("EndpointConfigName", "LastModifiedTime", "CreationTime")
     assert [after[name] for name in untouched] == [before[name] for name in untouched]
 
+
+def test_page_and_alarms_follow_an_api_that_was_recreated(
+    state: Path, deployment: LocalDeployment, client: Callable[[str], Any]
+) -> None:
+    """Their templates are the same, so that the CDK command line leaves their stacks out."""
+    cloudformation = client("cloudformation")
+    cloudformation.delete_stack(StackName="whippet-local-api")
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="whippet-local-api", WaiterConfig={"Delay": 1}
+    )
+    # The local cloud gives a function the same name again; on AWS its end is random.
+    cloudwatch = client("cloudwatch")
+    (watched,) = {function for _, function in watched_functions(cloudwatch)}
+    for alarm, _ in watched_functions(cloudwatch):
+        cloudwatch.put_metric_alarm(
+            **{name: alarm[name] for name in ALARM_MEMBERS},
+            Dimensions=[{"Name": "FunctionName", "Value": "of-the-api-that-was-deleted"}],
+        )
+    up(state)
+    again = read_local_deployment(state / "local.json")
+    assert again.api_url != deployment.api_url
+    assert again.page_url is not None
+    with urllib.request.urlopen(f"{again.page_url}api/health") as response:  # noqa: S310 - ours
+        assert response.status == 200
+    assert {function for _, function in watched_functions(cloudwatch)} == {watched}
+
+
+@pytest.mark.usefixtures("deployment")
+def test_destroy_deletes_all(state: Path, client: Callable[[str], Any]) -> None:
     s3 = client("s3")
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     datasets = next(name for name in buckets if "dataset" in name)
@@ -44,4 +88,4 @@ def test_up_again_changes_nothing_and_destroy_deletes_all(
     assert "emptied: " in destroyed.stdout
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in stacks] == ["CDKToolkit"]
-    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert client("sagemaker").list_endpoints()["Endpoints"] == []

@@ -1,0 +1,159 @@
+"""Stacks that refer to an API that was replaced; AWS is botocore's stub."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from tools.console import ToolError
+from tools.deployment.api_references import update_api_references
+
+NAME = "whippet-dev"
+API, WEB, MONITORING = f"{NAME}-api", f"{NAME}-web", f"{NAME}-monitoring"
+
+
+class Stage:
+    """A stubbed stage whose API is `new` and whose proxy is `proxy-new`."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        session = boto3.session.Session("x", "x", region_name="eu-west-1")
+        names = ("cloudformation", "cloudfront", "cloudwatch")
+        self.clients: dict[str, Any] = {name: session.client(name) for name in names}
+        self.stubs = {
+            name: stack.enter_context(Stubber(client)) for name, client in self.clients.items()
+        }
+
+    def holds(self, stack: str, *resources: tuple[str, str]) -> None:
+        listed = [
+            {
+                "ResourceType": kind,
+                "PhysicalResourceId": id_,
+                "LogicalResourceId": "L",
+                "LastUpdatedTimestamp": 0,
+                "ResourceStatus": "CREATE_COMPLETE",
+            }
+            for kind, id_ in resources
+        ]
+        self.stubs["cloudformation"].add_response(
+            "list_stack_resources", {"StackResourceSummaries": listed}, {"StackName": stack}
+        )
+
+    def refers(self, *, origin: str = "new", function: str = "proxy-new") -> None:
+        """Stub everything that is read for one comparison."""
+        self.holds(API, ("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
+        self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::S3::Bucket", "page"))
+        origins = [
+            {"Id": "1", "DomainName": "page.s3.eu-west-1.amazonaws.com"},
+            {"Id": "2", "DomainName": f"{origin}.execute-api.eu-west-1.amazonaws.com"},
+        ]
+        behavior = {"TargetOriginId": "1", "ViewerProtocolPolicy": "https-only"}
+        configuration = {
+            "CallerReference": "x",
+            "Origins": {"Quantity": 2, "Items": origins},
+            "DefaultCacheBehavior": behavior,
+            "Comment": "",
+            "Enabled": True,
+        }
+        self.stubs["cloudfront"].add_response(
+            "get_distribution_config", {"DistributionConfig": configuration}, {"Id": "E1"}
+        )
+        self.holds(MONITORING, ("AWS::CloudWatch::Alarm", "errors"))
+        dimensions = [{"Name": "FunctionName", "Value": function}]
+        self.stubs["cloudwatch"].add_response(
+            "describe_alarms",
+            {"MetricAlarms": [{"AlarmName": "errors", "Dimensions": dimensions}]},
+            {"AlarmNames": ["errors"]},
+        )
+
+    def is_described(self, stack: str, status: str = "UPDATE_COMPLETE") -> None:
+        described = {
+            "StackName": stack,
+            "CreationTime": 0,
+            "StackStatus": status,
+            "Parameters": [{"ParameterKey": "BootstrapVersion", "ParameterValue": "/cdk"}],
+            "Tags": [{"Key": "stage", "Value": "dev"}],
+        }
+        self.stubs["cloudformation"].add_response(
+            "describe_stacks", {"Stacks": [described]}, {"StackName": stack}
+        )
+
+    def request(self, stack: str) -> dict[str, Any]:
+        tags = [
+            {"Key": "stage", "Value": "dev"},
+            {"Key": "whippet:references-updated", "Value": ANY},
+        ]
+        return {
+            "StackName": stack,
+            "UsePreviousTemplate": True,
+            "Parameters": [{"ParameterKey": "BootstrapVersion", "UsePreviousValue": True}],
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "Tags": tags,
+        }
+
+    def is_updated(self, stack: str) -> None:
+        self.is_described(stack)
+        self.stubs["cloudformation"].add_response(
+            "update_stack", {"StackId": "id"}, self.request(stack)
+        )
+        self.is_described(stack)  # to the SDK's waiter
+
+    def compare(self) -> None:
+        update_api_references(self.clients.__getitem__, name=NAME)
+        for stub in self.stubs.values():
+            stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(stack)
+
+
+def test_stacks_that_refer_to_the_deployed_api_are_left(stage: Stage) -> None:
+    stage.refers()
+    stage.compare()
+
+
+@pytest.mark.parametrize(
+    ("reference", "stack"), [({"origin": "old"}, WEB), ({"function": "proxy-old"}, MONITORING)]
+)
+def test_a_stack_that_refers_to_another_api_is_updated(
+    stage: Stage, reference: dict[str, str], stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.refers(**reference)
+    stage.is_updated(stack)
+    stage.refers()
+    stage.compare()
+    assert f"The stack {stack} refers to an API that was replaced" in capsys.readouterr().out
+
+
+def test_a_reference_that_stays_is_an_error(stage: Stage) -> None:
+    stage.refers(origin="old", function="proxy-old")
+    stage.is_updated(WEB)
+    stage.is_updated(MONITORING)
+    stage.refers(origin="old")
+    with pytest.raises(ToolError, match=f"^{WEB}: refers to an API that was replaced"):
+        stage.compare()
+
+
+def test_an_update_that_is_not_permitted_is_told_with_the_command(stage: Stage) -> None:
+    stage.refers(origin="old")
+    stage.is_described(WEB)
+    stage.stubs["cloudformation"].add_client_error("update_stack", "AccessDenied", "not yours")
+    with pytest.raises(ToolError) as told:
+        stage.compare()
+    text = str(told.value)
+    assert "not yours" in text
+    assert f"`npx --no-install cdk deploy --exclusively {WEB} --tags stage=dev --tags " in text
+
+
+def test_a_stage_without_a_page_has_no_reference_there(stage: Stage) -> None:
+    stage.holds(API, ("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
+    stage.stubs["cloudformation"].add_client_error(
+        "list_stack_resources", "ValidationError", f"Stack with id {WEB} does not exist"
+    )
+    stage.holds(MONITORING)
+    stage.compare()
