@@ -39,7 +39,6 @@ def documented(published_with: str) -> set[Metric]:
 @pytest.mark.parametrize("metrics", METRICS)
 def test_the_document_has_every_metric(
     metrics: str,
-    monkeypatch: pytest.MonkeyPatch,
     proxy: Proxy,
     url_proxy: UrlProxy,
     server: ImageServer,
