@@ -40,17 +40,22 @@ class NoSession:
 
 
 def deploy(
-    monkeypatch: pytest.MonkeyPatch, model: Path, session: object, *, cli: str = "raise SystemExit"
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    session: object,
+    *,
+    stage: str = "dev",
+    cli: str = "raise SystemExit",
 ) -> int:
     """Run the tool in this process, with Python code instead of the CDK CLI."""
 
-    def command(stage: str, folder: Path, *, confirm: bool) -> list[str]:
-        assert (stage, folder, confirm) == ("dev", model, True)
+    def command(given: str, folder: Path, *, confirm: bool) -> list[str]:
+        assert (given, folder, confirm) == (stage, model, True)
         return [sys.executable, "-c", cli]
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
     monkeypatch.setattr(tools.deployment.deploy, "deploy_command", command)
-    monkeypatch.setattr(sys, "argv", ["deploy", "--stage", "dev", "--model", str(model)])
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage", stage, "--model", str(model)])
     return tools.deployment.deploy.main()
 
 

@@ -16,6 +16,7 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.stacks.fake_inputs import write_model
 from tests.tools.deployment.builders import write_builder
+from tests.tools.deployment.test_deploy import deploy
 from tests.tools.stubbed_session import StubbedSession, add_quota
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -257,9 +258,9 @@ def new_account(
 
 
 def test_prod_in_a_new_account_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything is told at once, and prod.toml passes as it is once all of it is done."""
+    """Everything is told at once, and prod.toml is deployed as it is once all of it is done."""
     prod = load_stage_settings("prod", ROOT / "config")
     builder = os.environ["CDK_DOCKER"]
     monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
@@ -282,7 +283,7 @@ def test_prod_in_a_new_account_of_its_own(
     for problem, text in zip(problems, expected, strict=True):
         assert problem.startswith("  - ")
         assert text in problem
-    note = capsys.readouterr().out
+    note = capfd.readouterr().out
     assert note.startswith("Note: SageMaker's quota 'ml.m5.2xlarge for training job usage' is 0")
     assert "a deployment needs none" in note
 
@@ -291,8 +292,14 @@ def test_prod_in_a_new_account_of_its_own(
     with new_account(
         role=role, concurrency=103, instances=6, jobs=1, bootstrapped=True
     ) as prepared:
-        assert check_account(prod, prepared, None) == ("123456789012", "eu-west-1")
-    assert capsys.readouterr().out == ""
+        add_endpoint(prepared.stubs["sagemaker"], None)  # to what is printed as served now
+        cli = "print('The CLI deploys.'); raise SystemExit(7)"
+        model = write_model(tmp_path)
+        assert deploy(monkeypatch, model, prepared, stage="prod", cli=cli) == 7
+    printed = capfd.readouterr().out
+    assert "Deploying whippet-prod to the account 123456789012 in eu-west-1." in printed
+    assert printed.endswith("The CLI deploys.\n")
+    assert "Note" not in printed
 
 
 def test_a_check_that_is_not_permitted_hides_no_other(dev: StageSettings) -> None:
