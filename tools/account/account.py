@@ -3,10 +3,11 @@
 import os
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stacks.errors import UserError
 from stacks.settings.stage import StageSettings, load_stage_settings
+from tools.account.errors import describe_aws_error
 from tools.cdk import ROOT
 from tools.console import ToolError
 
@@ -53,18 +54,14 @@ def resolve_account(settings: StageSettings, session: boto3.session.Session) -> 
     """Return the account id and the region of a stage.
 
     Raises:
-        ToolError: there is no region, the credentials are missing or invalid, or they belong to
-            another account than the one in the settings.
+        ToolError: there is no region, AWS cannot be reached, the credentials are missing or
+            invalid, or they belong to another account than the one in the settings.
     """
     region = resolve_region(settings, session)
     try:
         identity = session.client("sts", region_name=region).get_caller_identity()
-    except NoCredentialsError as error:
-        raise ToolError(
-            "No AWS credentials: sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE."
-        ) from error
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"AWS does not accept the credentials: {error}") from error
+        raise ToolError(describe_aws_error(error, region)) from error
     account = str(identity["Account"])
     if settings.account not in {None, account}:
         raise ToolError(
