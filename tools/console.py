@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from tools.terminal import use_terminal_encoding
 
 _TICK_SECONDS = 1.0
 _QUIET_TICK_SECONDS = 10.0
@@ -81,22 +81,40 @@ def run_logged(
 def run_tool(main: object) -> None:
     """Run a tool's `main()` and exit; an error that the user can fix prints only its message.
 
-    These are ToolErrors and errors of AWS and its SDK: an unknown profile, an expired session,
-    a missing permission.
+    These are ToolErrors, errors of AWS and its SDK (an unknown profile, an expired session, a
+    missing permission), and errors of the system, such as a full disk. Ctrl-C exits with 130.
     """
     if not callable(main):
         raise TypeError(f"main must be callable, got {main!r}")
+    use_terminal_encoding()
     try:
         status = main()
     except ToolError as error:
         print(error, file=sys.stderr)
         status = 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS: {error}", file=sys.stderr)
-        status = 1
     except KeyboardInterrupt:
         status = 130
+    except Exception as error:
+        message = _message_of(error)
+        if message is None:
+            raise
+        print(message, file=sys.stderr)
+        status = 1
     sys.exit(status)
+
+
+def _message_of(error: Exception) -> str | None:
+    """Return the message of an error of AWS or of the system; None for any other."""
+    # Not imported above: the tools that install botocore run without it.
+    if "botocore.exceptions" in sys.modules:
+        from tools.account.errors import describe_aws_error
+
+        if message := describe_aws_error(error):
+            return message
+    if not isinstance(error, OSError):
+        return None
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _tick(title: str, started: float, ended: threading.Event) -> None:

@@ -1,13 +1,13 @@
 """One vocabulary: words that this project does not use, and the words to use instead."""
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tools.cdk import ROOT
+from tools.console import run_tool
 
 # A pattern, matched in any case, and what to write instead.
 WORDS: Final = {
@@ -87,4 +87,4 @@ def _checked_files() -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tools.bundles.byte_code import RUNTIME_VERSION, compile_files, find_interpreter, is_byte_code
+from tools.console import run_tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "lambda_src"
@@ -215,4 +216,4 @@ def _read_tree(directory: Path) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)
