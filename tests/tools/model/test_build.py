@@ -21,6 +21,8 @@ COPIED = (
     "tools/__init__.py",
     "tools/cdk.py",
     "tools/console.py",
+    "tools/environments",
+    "tools/terminal.py",
     "tools/model",
     "stacks/__init__.py",
     "model_code/classifier/artifact",
@@ -349,12 +351,7 @@ def test_make_model_always_looks_and_other_targets_build_only_what_is_missing(
 ) -> None:
     shutil.copy(REPOSITORY / "Makefile", tree.root)
     shutil.copytree(REPOSITORY / "requirements", tree.root / "requirements")
-    stamps = (
-        ".venv/.installed", ".venvs/training/.installed", ".venvs/serving/.installed",
-        ".venvs/local-cloud/.installed", "node_modules/.package-lock.json",
-    )  # fmt: skip
-    sources = ("requirements.txt", "package-lock.json", "model_code/requirements-serving.txt")
-    for path in (*sources, *stamps):
+    for path in ("package-lock.json", "node_modules/.package-lock.json"):
         (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
         (tree.root / path).touch()
 

@@ -1,13 +1,14 @@
 """The training environment: the packages that uv installs, with both builds of torch."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tools.deployment.builders import PYTHON_PROGRAM
+from tools.environments import installation
 from tools.model import training_environment
+from tools.model.training_environment import TRAINING, install_training
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -27,11 +28,11 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     uv, noted = tmp_path / "uv", tmp_path / "calls"
     uv.write_text(FAKE_UV)
     uv.chmod(0o755)
-    monkeypatch.setattr(training_environment, "_UV", uv)
-    monkeypatch.setattr(training_environment, "_ENVIRONMENT", tmp_path / "environment")
+    for module in (installation, training_environment):
+        monkeypatch.setattr(module, "UV", uv)
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("shutil.which", lambda _: None)
-    monkeypatch.setattr(sys, "argv", ["training_environment"])
+    monkeypatch.setattr(installation, "ROOT", tmp_path)  # of the log
     monkeypatch.setenv("CALLS", str(noted))
     monkeypatch.setenv("REFUSED", "")
     return noted
@@ -42,7 +43,7 @@ def test_both_ways_install_timm_and_the_weights_with_their_hash(
     calls: Path, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
     monkeypatch.setenv("REFUSED", unreachable)
-    training_environment.main()
+    install_training(TRAINING, anew=True)
     *_, environment, weights = calls.read_text().splitlines()
     requirements = "requirements/training.txt" if unreachable else "requirements/training.in"
     assert f"-r {requirements}" in environment
@@ -54,7 +55,7 @@ def test_an_environment_without_the_weights_is_made_with_a_warning(
     calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REFUSED", "--require-hashes")
-    training_environment.main()
+    install_training(TRAINING, anew=True)
     assert "--require-hashes" in calls.read_text()
     error = capsys.readouterr().err
     assert "uv refuses this" in error
