@@ -13,6 +13,15 @@ TOP_K ?=
 ORDER ?=
 SCORES ?=
 UPGRADE ?=
+# To the tools in the environment and as they were given, so that no shell interprets them.
+export WHIPPET_STAGE := $(value STAGE)
+export WHIPPET_PORT := $(value PORT)
+export WHIPPET_PUBLIC_PORT := $(value PUBLIC_PORT)
+export WHIPPET_IMAGE := $(value IMAGE)
+export WHIPPET_TOP_K := $(value TOP_K)
+export WHIPPET_ORDER := $(value ORDER)
+export WHIPPET_SCORES := $(value SCORES)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -45,18 +54,21 @@ PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_E
 .PHONY: help
 help: ## List the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-20s %s\n", $$1, $$2}'
-	@echo "  Variables: STAGE=$(STAGE) PORT=$(PORT) PUBLIC_PORT=$(PUBLIC_PORT) IMAGE=path UPGRADE=1"
-	@echo "  Of make predict: TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
+	@echo "  Variables: STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
+	@echo "  Of make predict: IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
 
 # ---- what `make up` and the others stand on
 
 .PHONY: environments
 environments: $(APP_ENVIRONMENT) $(CLI) $(CLOUD_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Make the virtual environments and install the CDK command line
 
+.PHONY: system-python
+system-python:
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
+
 # A folder that exists may be broken or outdated, which its tool decides.
 .PHONY: $(APP_ENVIRONMENT) $(PACKAGE_ENVIRONMENTS)
-$(APP_ENVIRONMENT):
-	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Whippet needs Python 3.11 or later; python3 is " + sys.version.split()[0])'
+$(APP_ENVIRONMENT): | system-python
 	@$(SYSTEM_PYTHON) -m tools.environments $@
 
 $(PACKAGE_ENVIRONMENTS): | $(APP_ENVIRONMENT)
@@ -91,20 +103,24 @@ $(DEMO): | $(APP_ENVIRONMENT)
 
 .PHONY: only-local
 only-local:
-	@$(if $(filter-out local,$(if $(filter command line,$(origin STAGE)),$(STAGE))),echo "make up deploys the stage local to this machine; for $(STAGE): make deploy STAGE=$(STAGE)" >&2; exit 2)
+	@$(if $(filter command line,$(origin STAGE)),if test "$$WHIPPET_STAGE" != local; then echo "make up deploys the stage local to this machine; for $$WHIPPET_STAGE: make deploy STAGE=$$WHIPPET_STAGE" >&2; exit 2; fi)
 
 .PHONY: up
-up: only-local environments $(MODEL) ## Deploy every stack to a local cloud and classify an image
-	@$(PYTHON) -m tools.local.up --port $(PORT) --public-port $(PUBLIC_PORT)
+up: only-local | system-python ## Deploy every stack to a local cloud and classify an image
+	@# What can be checked is checked first: before anything is installed, then with pydantic.
+	@$(SYSTEM_PYTHON) -m tools.local.preflight --from-make
+	@$(MAKE) -s $(APP_ENVIRONMENT)
+	@$(PYTHON) -m tools.local.preflight --from-make --settings
+	@$(MAKE) -s environments $(MODEL)
+	@$(PYTHON) -m tools.local.up --from-make
 
 .PHONY: down
 down: ## Stop the local cloud and everything it started
 	@if test -x .venvs/local-cloud/bin/python; then .venvs/local-cloud/bin/python -m local_cloud down; else echo "No local cloud runs here."; fi
 
 .PHONY: predict
-predict: $(APP_ENVIRONMENT) ## Classify an image with the local deployment: IMAGE=path [TOP_K=3]
-	@test -n "$(IMAGE)" || { echo "Name the image: make predict IMAGE=path/to/image.jpg" >&2; exit 2; }
-	@$(PYTHON) -m tools.local.predict "$(IMAGE)" $(if $(TOP_K),--top-k "$(TOP_K)") $(if $(ORDER),--order "$(ORDER)") $(if $(SCORES),--scores "$(SCORES)")
+predict: | system-python ## Classify images with the local deployment: IMAGE=path [TOP_K=3]
+	@$(SYSTEM_PYTHON) -m tools.local.predict --from-make
 
 .PHONY: logs
 logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=dev: all, or REQUEST=id [FOLLOW=1] [HOURS=24]

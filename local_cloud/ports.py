@@ -1,14 +1,9 @@
 """The ports on 127.0.0.1 that a cloud listens on."""
 
 import socket
-from contextlib import ExitStack, suppress
-
-import psutil
+from contextlib import ExitStack
 
 from local_cloud.errors import LifecycleError
-
-_SERVER_MODULE = "local_cloud.server"
-_STATE_OPTION = "--state-directory"
 
 
 def usable_ports(*wanted: int) -> list[int]:
@@ -43,27 +38,8 @@ def _bind(probe: socket.socket, port: int) -> int:
 
 def _user_of(port: int) -> str:
     """Return which process listens on a port, as the end of a sentence; empty if unknown."""
-    process = _listening_process(port)
-    if process is None:
+    try:
+        from local_cloud.port_users import describe_user
+    except ImportError:  # `make up` checks the ports before psutil is installed
         return ""
-    with suppress(psutil.Error):
-        command = process.cmdline()
-        if _SERVER_MODULE in command and _STATE_OPTION in command:
-            state = command[command.index(_STATE_OPTION) + 1]
-            return (
-                f": it belongs to the local cloud of {state}. Stop that one with `make down` "
-                "in its own clone, or run both"
-            )
-        return f": process {process.pid}, {process.name()}, listens on it"
-    return ""
-
-
-def _listening_process(port: int) -> psutil.Process | None:
-    # The system may hide the ports of other users' processes, and on macOS of all processes.
-    with suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
-                continue
-            if connection.laddr.port == port and connection.pid:
-                return psutil.Process(connection.pid)
-    return None
+    return describe_user(port)

@@ -1,6 +1,5 @@
 """The settings of a stage, and the file with those that differ from the defaults."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -13,6 +12,7 @@ from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.problems import describe_problems
 from stacks.settings.serving import ServingSettings
+from stacks.settings.stage_file import read_stage_file
 from stacks.settings.storage import StorageSettings
 from stacks.settings.training import TrainingSettings
 from stacks.settings.web import WebSettings
@@ -126,24 +126,10 @@ def load_stage_settings(stage: str, directory: Path) -> StageSettings:
         SettingsError: there is no such stage, the file is not TOML, or a setting is unknown, out
             of bounds or in conflict with another; one line for each problem.
     """
-    stages = sorted(path.stem for path in directory.glob("*.toml"))
-    if stage not in stages:
-        raise SettingsError(
-            f"stage = {stage!r}: expected one of {', '.join(stages)} "
-            f"(the files of {directory.name}/), such as STAGE=dev, or -c stage=dev of cdk"
-        )
-    path = directory / f"{stage}.toml"
-    file = f"{directory.name}/{path.name}"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # TOML, UTF-8, 4,300 digits, deep nesting
-        raise SettingsError(f"{file} is not valid TOML: {error}") from error
-    if "stage" in table:
-        raise SettingsError(f"{file}: stage is not a setting: the file's name sets it")
+    table = read_stage_file(stage, directory)
     try:
         return StageSettings.model_validate({**table, "stage": stage})
     except ValidationError as error:
         problems = describe_problems(error, StageSettings)
+        file = f"{directory.name}/{stage}.toml"
         raise SettingsError("\n".join(f"{file}: {problem}" for problem in problems)) from error

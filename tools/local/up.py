@@ -1,6 +1,5 @@
 """`make up`: deploy the stage `local` to this machine and classify an image."""
 
-import argparse
 import json
 import os
 import shlex
@@ -25,7 +24,9 @@ from tools.local.cloud_process import (
     start_cloud,
 )
 from tools.local.deployment import DEFAULT_FILE, LocalDeployment
+from tools.local.preflight import PORT_VARIABLES, add_ports, check_ports, check_settings
 from tools.local.report import report
+from tools.make_variables import MakeParser
 from tools.model.default_models import (
     MODEL_FOLDER,
     DefaultModel,
@@ -40,7 +41,9 @@ TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by defau
 
 def main() -> None:
     """Deploy the stage, classify an image and print a summary."""
-    arguments = _parser().parse_args()
+    arguments = _parser().parse()
+    check_ports(arguments.state_directory, arguments.port, arguments.public_port)
+    check_settings(values=True)
     began = time.monotonic()
     state = arguments.state_directory.absolute()
     model = arguments.model.absolute()
@@ -73,16 +76,12 @@ def main() -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.local.up", description=__doc__)
-    add_model_folder(parser)
-    parser.add_argument("--port", type=int, default=4566, help="TLS port of the AWS APIs; 0: free")
-    parser.add_argument(
-        "--public-port",
-        type=int,
-        default=4580,
-        help="plain-http port of the page and the API; 0: free",
+def _parser() -> MakeParser:
+    parser = MakeParser(
+        variables=PORT_VARIABLES, prog="python -m tools.local.up", description=__doc__
     )
+    add_model_folder(parser)
+    add_ports(parser)
     add_state_directory(parser, "the cloud's files; each folder is a separate cloud")
     parser.add_argument(
         "--deployment", type=Path, default=DEFAULT_FILE, help="file to write (%(default)s)"
@@ -137,7 +136,7 @@ def _is_bootstrapped(cloudformation: Any) -> bool:
 
 def _outputs(file: Path) -> dict[str, str]:
     """Return the outputs of all stacks; their names are unique."""
-    stacks: dict[str, dict[str, str]] = json.loads(file.read_text())
+    stacks: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8-sig"))
     return {name: value for outputs in stacks.values() for name, value in outputs.items()}
 
 

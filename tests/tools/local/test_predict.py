@@ -9,6 +9,8 @@ from tests.tools.local.api import Api, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
 from tools.cdk import ROOT
 
+CAT = str(ROOT / "samples" / "cat.jpg")
+
 
 def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -21,9 +23,12 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
     DEPLOYMENT.write(tmp_path / "local.json")
     deployed = ("--deployment", str(tmp_path / "local.json"))
     for arguments, reason in (
-        (("image.png", "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
-        ((str(tmp_path / "missing.png"), *deployed), "No such file or directory"),
-        ((str(ROOT / "samples" / "cat.jpg"), *deployed), "cannot be reached"),
+        ((CAT, "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
+        (
+            (str(tmp_path / "missing.png"), *deployed),
+            "missing.png does not exist: expected an image",
+        ),
+        ((CAT, *deployed), "cannot be reached"),
     ):
         ended = predict(*arguments)
         assert ended.returncode == 1
@@ -53,7 +58,7 @@ def test_every_option_reaches_the_api(tmp_path: Path) -> None:
     predictions = [{"label": "cat", "index": 0, "logit": 3.25}]
     with Api(predicted(*predictions), predicted(*predictions)) as api:
         replace(DEPLOYMENT, api_url=api.url).write(tmp_path / "local.json")
-        image = (str(ROOT / "samples" / "cat.jpg"), "--deployment", str(tmp_path / "local.json"))
+        image = (CAT, "--deployment", str(tmp_path / "local.json"))
         ended = predict(*image, "--scores", "logits", "--top-k", "all")
         predict(*image, "--order", "class")
     assert [one.path for one in api.received] == [

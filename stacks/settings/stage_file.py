@@ -1,0 +1,35 @@
+"""Reads a stage's file; needs only the standard library."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from stacks.errors import SettingsError
+
+
+def read_stage_file(stage: str, directory: Path) -> dict[str, Any]:
+    """Return the settings in `<directory>/<stage>.toml`, which are not yet checked.
+
+    Raises:
+        SettingsError: there is no such stage, or the file is not TOML.
+    """
+    stages = sorted(path.stem for path in directory.glob("*.toml"))
+    if stage not in stages:
+        raise SettingsError(
+            f"stage = {stage!r}: expected one of {', '.join(stages)} "
+            f"(the files of {directory.name}/), such as STAGE=dev, or -c stage=dev of cdk"
+        )
+    path = directory / f"{stage}.toml"
+    file = f"{directory.name}/{path.name}"
+    try:
+        # Some editors begin a file with a byte order mark, which TOML does not have.
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{file} is not valid TOML: it is nested too deeply") from error
+    except ValueError as error:  # TOML, UTF-8, 4,300 digits
+        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+    if "stage" in table:
+        raise SettingsError(f"{file}: stage is not a setting: the file's name sets it")
+    return table
