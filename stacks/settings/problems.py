@@ -1,11 +1,16 @@
 """Describes in words what is wrong with a table of settings."""
 
 import difflib
+from datetime import date, time
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.settings.schema import Location, SettingsSchema
+
+_MAX_SHOWN_DEPTH: Final = 3
+_MAX_SHOWN_LENGTH: Final = 100
 
 
 def describe_problems(error: ValidationError, settings_class: type[BaseModel]) -> list[str]:
@@ -51,4 +56,24 @@ def _dotted(location: Location) -> str:
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    """Return a value as TOML, short enough for a message."""
+    text = _toml(value, _MAX_SHOWN_DEPTH)
+    if isinstance(value, str):
+        return text
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."
+
+
+def _toml(value: object, depth: int) -> str:
+    if isinstance(value, (dict, list)) and depth == 0:
+        return "..."
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{key} = {_toml(each, depth - 1)}" for key, each in value.items())
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(each, depth - 1) for each in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, date | time) else repr(value)

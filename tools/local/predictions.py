@@ -1,5 +1,6 @@
 """Formats the API's response for the console."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,6 +10,7 @@ from tools.local.api_client import ApiResponse
 
 # Same as in lambda_src/classifier_proxy/image_checks.py, which this module does not import.
 MAX_IMAGE_BYTES: Final = 4 * 2**20
+_MAX_SHOWN_LENGTH: Final = 200
 
 
 def describe(response: ApiResponse) -> str:
@@ -33,7 +35,7 @@ def describe(response: ApiResponse) -> str:
         lines.append(f"  {model['name']} {model['version']}, {response.milliseconds:.0f} ms")
     except (KeyError, TypeError, ValueError) as error:
         raise ToolError(
-            f"The API responded with 200 and an invalid body: {str(response.content)[:200]}"
+            f"The API responded with 200 and an invalid body: {_shown(response.content)}"
         ) from error
     return "\n".join(lines)
 
@@ -57,9 +59,15 @@ def _has_code(content: Any) -> bool:
 def _reason(content: Any) -> str:
     """Return the body's error as the end of a sentence."""
     if not isinstance(content, dict):
-        text = str(content).strip()
-        return f": {text[:200]}" if text else " and an empty body."
+        text = _shown(content)
+        return f": {text}" if text else " and an empty body."
     if _has_code(content):
         error = content["error"]
         return f" ({error['code']}): {error.get('message', '')}".rstrip(": ")
-    return f": {content.get('message', content)}"
+    return f": {_shown(content.get('message', content))}"
+
+
+def _shown(content: Any) -> str:
+    """Return the beginning of a body, as it was received: text, or JSON."""
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return text.strip()[:_MAX_SHOWN_LENGTH]

@@ -28,7 +28,24 @@ OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_SHOWN_LENGTH: Final = 100
-_SHORT_REPR = reprlib.Repr()  # unlike repr(), it bounds the depth too
+
+
+class _JsonRepr(reprlib.Repr):
+    """Writes what JSON writes otherwise than Python; unlike repr(), it bounds the depth too."""
+
+    def repr_NoneType(self, _value: None, _level: int) -> str:  # noqa: N802 - reprlib's rule
+        return "null"
+
+    def repr_bool(self, value: bool, _level: int) -> str:
+        return str(value).lower()
+
+    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
+        shown = list(value.items())[: self.maxdict] if level > 0 else []
+        items = [f"{json.dumps(str(key))}: {self.repr1(each, level - 1)}" for key, each in shown]
+        return "{" + ", ".join([*items, "..."] if len(shown) < len(value) else items) + "}"
+
+
+_SHORT_REPR = _JsonRepr()
 _SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_SHOWN_LENGTH
 
 
@@ -40,8 +57,9 @@ class FieldError(ManifestError):
     """A field of the manifest has a value that is not allowed."""
 
     def __init__(self, field_name: str, found: object, expected: str) -> None:
-        shown = shorten(_SHORT_REPR.repr(found))
-        super().__init__(f"{shorten(field_name)} = {shown}, expected {expected}")
+        super().__init__(
+            f"{shorten(field_name)} = {shorten(_SHORT_REPR.repr(found))}, expected {expected}"
+        )
 
 
 def shorten(text: str) -> str:

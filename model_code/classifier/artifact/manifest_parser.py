@@ -50,7 +50,9 @@ def parse_manifest(text: str) -> Manifest:
 
 def _parse(text: str) -> Manifest:
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        # An editor may have added a byte order mark, which the JSON parser rejects.
+        json_text = text.removeprefix("\ufeff")
+        document = json.loads(json_text, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         raise ManifestError(f"is not JSON ({error})") from error
     _check_encodable(document)

@@ -150,7 +150,7 @@ def _preset_flags(parser: argparse.ArgumentParser, given: Sequence[str]) -> list
 def _flags_of(path: Path) -> list[str]:
     """Read a preset: an object of values by the names of their flags."""
     try:
-        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        values = dict(json.loads(path.read_text(encoding="utf-8-sig")))
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{path} holds no JSON object of options") from error
     # In one piece, so that a value may begin with a minus sign.

@@ -111,7 +111,7 @@ def test_an_int8_network_travels_and_is_checked_like_the_other(
     [
         ("model.onnx", b"changed", "has sha256 .* but its manifest says"),
         ("model.onnx", None, "model.onnx cannot be read: No such file"),
-        ("manifest.json", b"{}", "schema_version = None, expected 3; build the artifact again"),
+        ("manifest.json", b"{}", "schema_version = null, expected 3; build the artifact again"),
         ("manifest.json", b"\xff\xfe", "not UTF-8"),
         ("manifest.json", None, "manifest.json cannot be read: No such file"),
     ],

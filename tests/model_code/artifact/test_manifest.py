@@ -141,14 +141,15 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
         (_set("labels", ["apple", 1]), "texts only"),
         (_set("labels", ["apple", "plum"]), "changed after the build"),
         (_drop("output"), "lacks output"),
-        (_set("output", None), "output = None, expected a text"),
+        (_set("output", None), "output = null, expected a text"),
         (_set("output", "scores"), "output = 'scores', expected logits or probabilities"),
         (_set("output", "probabilities"), "changed after the build"),
-        (_set("exporter_version", True), "exporter_version = True, expected a whole number"),
+        (_set("exporter_version", True), "exporter_version = true, expected a whole number"),
         (_set("weights_sha256", "abc"), "sha256"),
         (_set("files", {"model.onnx": "2" * 64, "../evil": "2" * 64}), "model.onnx and model"),
         (_set("precision", "int4"), "unknown precision"),
         (_set("quantization", {}), r"lacks quantization\.agreement"),
+        (_set("output", {"a": ["b"]}), r"output = \{\"a\": \['b'\]\}, expected a text"),
         (_set("quantization", []), r"quantization = \[\], expected an object or null"),
         (_set("quantization.shipped", 1), r"quantization\.shipped = 1, expected true or false"),
         (
@@ -157,7 +158,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
         ),
         (_set("quantization.calibration_sha256", "x"), r"quantization\.calibration_sha256 = 'x'"),
         (_set("quantization.tool", "other"), "changed after the build"),
-        (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement = None, expected a dec"),
+        (_set("fast_decoding.agreement", None), r"fast_decoding\.agreement = null, expected a dec"),
         (_set("fast_decoding.fast_accuracy", -0.1), r"fast_decoding\.fast_accuracy = -0\.1"),
         (_set("preprocessing.crop", 300), "crop = 300, expected at most preprocessing.resize, 256"),
         (_set("preprocessing.crop", 0), "crop = 0, expected a number of pixels from 1"),
@@ -211,7 +212,11 @@ def test_what_json_can_write_and_no_manifest_holds_is_refused(
     str(caught.value).encode()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3"])
+def test_a_byte_order_mark_before_the_manifest_is_left_out() -> None:
+    assert parse_manifest("\ufeff" + MANIFEST.to_json()) == MANIFEST
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "\ufeff\ufeff{}"])
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(ManifestError, match="JSON"):
         parse_manifest(text)

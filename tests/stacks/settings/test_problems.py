@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -108,8 +109,14 @@ def test_settings_cannot_be_changed() -> None:
             "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731",
         ),
         ("words", "ab", "'ab'", "a list, each entry lower-case letters"),
-        ("words", {"a": "b"}, "{'a': 'b'}", "a list, each entry lower-case letters"),
-        ("entries", {"ratio": 1}, "{'ratio': 1}", "a list, each entry a table of ratio"),
+        ("words", {"a": "b"}, "{a = 'b'}", "a list, each entry lower-case letters"),
+        (
+            "words",
+            {"a": [True, date(2026, 1, 2)]},
+            "{a = [true, 2026-01-02]}",
+            "a list, each entry lower-case letters",
+        ),
+        ("entries", {"ratio": 1}, "{ratio = 1}", "a list, each entry a table of ratio"),
         ("inner", 5, "5", "a section [inner]"),
     ],
 )

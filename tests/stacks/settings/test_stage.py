@@ -178,11 +178,34 @@ def test_broken_toml_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 5000, "\ufeffa = 1"])
-def test_hostile_toml_is_one_line(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = " + "1" * 5000, ""),
+        ("a = " + "[" * 100_000, "it is nested too deeply"),
+        ('a = "\\ud800"', ""),
+        ("\ufeff\ufeffa = 1", ""),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_hostile_toml_is_one_line(tmp_path: Path, text: str, reason: str) -> None:
     message = error_of(tmp_path, text)
-    assert message.startswith(f"{tmp_path.name}/dev.toml is not valid TOML: ")
+    assert message.startswith(f"{tmp_path.name}/dev.toml is not valid TOML: {reason}")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", ["1e400", "9" * 400, "{a = " * 200 + "1" + "}" * 200])
+def test_a_hostile_value_is_one_short_line(tmp_path: Path, value: str) -> None:
+    message = error_of(tmp_path, f"log_retention_days = {value}")
+    assert message.startswith(f"{tmp_path.name}/dev.toml: log_retention_days = ")
+    assert "expected one of 1, 3, 5" in message
+    assert "\n" not in message
+    assert len(message) < 300
+
+
+def test_a_byte_order_mark_before_the_settings_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text("\ufefflog_retention_days = 30\n", encoding="utf-8")
+    assert load_stage_settings("dev", tmp_path).log_retention_days == 30
 
 
 def test_a_stage_that_is_a_folder_cannot_be_read(tmp_path: Path) -> None:
