@@ -25,6 +25,8 @@ def main() -> int:
     place = Place(arguments.state_directory.absolute())
     try:
         status: int = arguments.command(arguments, place)
+    except KeyboardInterrupt:
+        return 130
     except (LifecycleError, OSError) as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1

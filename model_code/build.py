@@ -17,6 +17,7 @@ from classifier.artifact.directory import ArtifactError, read_artifact
 from classifier.artifact.manifest import ManifestError
 from classifier.artifact.packing import publish
 from classifier.training.errors import TrainingError, UnavailableWeightsError
+from classifier.training.program import run_program
 
 EXIT_WEIGHTS_UNAVAILABLE: Final = 3
 
@@ -120,4 +121,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it s
 from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]  # as above
 
 from classifier.training.dataset.demo_data import DEMO_FILE, mark_as_demo
+from classifier.training.program import run_program
 
 IMAGE_SIDE_PIXELS = 64
 BRIGHTEST = 16
@@ -82,4 +83,4 @@ def enlarge(brightness: numpy.ndarray) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -126,8 +126,8 @@ def _run(application: Starlette, listener: socket.socket, settings: ServerSettin
     uvicorn.Server(configuration).run(sockets=[listener])
 
 
-def _exit_in_order(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(0)
+def _exit_in_order(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0 if number == signal.SIGTERM else 128 + number)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
 from classifier.training.errors import TrainingError
 from classifier.training.options import TrainingOptions
+from classifier.training.program import run_program
 
 MODEL_CODE: Final = Path(__file__).parent
 
@@ -65,4 +66,4 @@ def _print_next_commands(options: TrainingOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -113,14 +113,18 @@ def test_sagemakers_port_is_taken_from_the_environment(
         process.wait()
 
 
-def test_sigterm_ends_an_idle_server_soon(context: Path, artifact: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_an_idle_server_soon(
+    context: Path, artifact: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
     with serving(context, tmp_path / "server.log", artifact) as server:
         kept_alive = server.connect()
         kept_alive.request("GET", "/ping")
         read_reply(kept_alive)
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=5) == 0
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=5) == status
         kept_alive.close()
+        assert server.log.with_suffix(".err").read_text() == ""
 
 
 def test_sigterm_completes_the_requests_in_flight_first(
