@@ -53,11 +53,16 @@ PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_E
 
 .PHONY: help
 help: ## List the commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-20s %s\n", $$1, $$2}'
-	@echo "  Variables: STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
-	@echo "  Of make predict: IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
+	@awk -F ':.*## ' ' \
+	  /^# ---- / { section = substr($$0, 8) } \
+	  /^[a-z-]+:.*## / { lines[section] = lines[section] sprintf("  make %-20s %s\n", $$1, $$2) } \
+	  END { count = split("On this machine|On AWS|Models and environments|Checks", order, "|"); \
+	    for (i = 1; i <= count; i++) printf "%s\n%s\n", order[i], lines[order[i]] }' $(MAKEFILE_LIST)
+	@echo "Variables"
+	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
+	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
 
-# ---- what `make up` and the others stand on
+# ---- Models and environments
 
 .PHONY: environments
 environments: $(APP_ENVIRONMENT) $(CLI) $(CLOUD_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Make the virtual environments and install the CDK command line
@@ -99,7 +104,7 @@ $(DEMO): | $(APP_ENVIRONMENT)
 	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.build --demo
 
-# ---- on this machine
+# ---- On this machine
 
 .PHONY: only-local
 only-local:
@@ -126,7 +131,7 @@ predict: | system-python ## Classify images with the local deployment: IMAGE=pat
 logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=dev: all, or REQUEST=id [FOLLOW=1] [HOURS=24]
 	@$(PYTHON) -m tools.logs.show --stage $(if $(filter command line,$(origin STAGE)),$(STAGE),local) $${REQUEST:+--request="$$REQUEST"} $${HOURS:+--hours="$$HOURS"} $${FOLLOW:+--follow}
 
-# ---- on AWS
+# ---- On AWS
 
 .PHONY: synth
 synth: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the templates of STAGE into cdk.out
@@ -168,7 +173,7 @@ destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first wh
 	@$(MAKE) -s $(MODEL)
 	@$(PYTHON) -m tools.deployment.destroy --stage "$(STAGE)"
 
-# ---- checks
+# ---- Checks
 
 .PHONY: test
 test: test-programs test-environments ## Run every check: lint, types, tests, the deployment to the local cloud

@@ -167,7 +167,7 @@ def _ended(running: list[_Running]) -> list[_Running]:
 def _report(ended: _Running, logs: Path) -> str:
     sign = "✓" if ended.process.returncode == 0 else "✗"
     print(f"{sign} {ended.check.name}: {ended.seconds:.0f} s", flush=True)
-    output = _log(ended.check, logs).read_text(errors="replace")
+    output = _log(ended.check, logs).read_text(encoding="utf-8", errors="replace")
     print(output, flush=True)
     return output
 

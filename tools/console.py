@@ -73,7 +73,7 @@ def run_logged(
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     if ended.returncode != 0:
-        with log_file.open(errors="replace") as lines:
+        with log_file.open(encoding="utf-8", errors="replace") as lines:
             end = "".join(deque(lines, _LAST_LINES)).rstrip()
         raise ToolError(f"{end}\n\nThe whole output is in {log_file}")
 

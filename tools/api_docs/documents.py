@@ -69,7 +69,7 @@ def main() -> None:
         (ERRORS_FILE, errors_document()),
         (SETTINGS_FILE, settings_document()),
     ):
-        file.write_text(document)
+        file.write_text(document, encoding="utf-8")
         print(f"Wrote {file.relative_to(Path.cwd())}")
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=DEFAULT_FILE, help="default: %(default)s")
     output: Path = parser.parse_args().output
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")
+    output.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"Wrote {output}")
 
 

@@ -102,7 +102,7 @@ def read_pins(requirements: Path) -> dict[str, str]:
         BundleError: another kind of line.
     """
     pins = {}
-    for number, line in enumerate(requirements.read_text().splitlines(), start=1):
+    for number, line in enumerate(requirements.read_text(encoding="utf-8").splitlines(), start=1):
         content = line.partition("#")[0].strip()
         if not content:
             continue

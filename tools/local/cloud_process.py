@@ -94,6 +94,7 @@ def _run(state_directory: Path, command: str, *arguments: str) -> subprocess.Com
     return subprocess.run(  # noqa: S603 - the command is built here
         [str(_PYTHON), "-m", "local_cloud", "--state-directory", str(state_directory),
          command, *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False,
+        stdin=subprocess.DEVNULL,
         env=cdk_environment(os.environ),  # the emulated CloudFront runs functions in Node
     )  # fmt: skip

@@ -52,7 +52,7 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
         ToolError: nothing is deployed, or the file is invalid.
     """
     try:
-        return LocalDeployment(**json.loads(file.read_text()))
+        return LocalDeployment(**json.loads(file.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise ToolError(f"{file} does not exist: nothing is deployed. Run `make up`.") from None
     except (OSError, ValueError, TypeError) as error:

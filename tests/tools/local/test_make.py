@@ -1,6 +1,7 @@
 """`make predict` and the beginning of `make up`, in a clone where nothing is installed."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -167,3 +168,17 @@ def test_a_stage_file_that_cannot_be_read_is_found_before_anything_is_installed(
         assert message_of(make(clone, "up", "PORT=0", "PUBLIC_PORT=0")).startswith(message)
     finally:
         shutil.copy(ROOT / "config" / "local.toml", file)
+
+
+def test_help_lists_each_command_once_and_what_a_new_user_needs_first(clone: Path) -> None:
+    ended = make(clone, "help", "PORT=$(touch x)")
+    sections = ended.stdout.split("\n\n")
+    titles = [section.splitlines()[0] for section in sections]
+    assert titles == [
+        "On this machine", "On AWS", "Models and environments", "Checks", "Variables"
+    ]  # fmt: skip
+    assert sections[0].splitlines()[1].split()[:2] == ["make", "up"]
+    listed = re.findall(r"^  make (\S+) ", ended.stdout, re.MULTILINE)
+    documented = re.findall(r"^([a-z-]+):.*## ", (clone / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted({*documented} - {"help"})
+    assert "PORT=$(touch x)" in sections[-1]
