@@ -55,6 +55,9 @@ def main() -> int:
     except BenchError as error:
         print(f"bench.resilience: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("bench.resilience: interrupted; the server has ended", file=sys.stderr)
+        return 130
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(_document(targets), encoding="utf-8")
     print(f"Written: {options.output}")
