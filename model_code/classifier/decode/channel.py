@@ -1,9 +1,10 @@
-"""The protocol between the server and its decode processes.
+"""The protocol between the server, the keeper, and the decode processes.
 
-Each decode process has one stream socket for short messages and one shared memory for the image
-file and the decoded crop. The shared memory also holds the sequence number of the request: when a
-process dies, the keeper reads from it which request to reply to, and the server recognizes a late
-reply to an earlier request.
+Each decode process has one stream socket for short messages, and one shared memory for the image
+file and the decoded crop. An image may take control of its decode process, so the server believes
+nothing that one can write: a reply is one of two kinds, its text has a maximum length, and the
+state of a process (which one it is, whether and why it ended) comes only from the keeper, through a
+socket that no decode process has. A new process has a new socket and a new memory.
 """
 
 from __future__ import annotations
@@ -17,29 +18,41 @@ from typing import Any, Final
 
 from classifier.artifact.manifest import Preprocessing
 
-# Sequence number, length of the image in bytes, whether to measure its appearance.
-REQUEST: Final = struct.Struct("<QI?")
-# Sequence number, kind, length in bytes of the text that follows.
-REPLY: Final = struct.Struct("<QBI")
-SEQUENCE: Final = struct.Struct("<Q")
-PROCESS_ID: Final = struct.Struct("<Q")
-PROCESS_ID_OFFSET: Final = SEQUENCE.size
+# Length of the image in bytes, whether to measure its appearance.
+REQUEST: Final = struct.Struct("<I?")
+# Kind, length in bytes of the text that follows.
+REPLY: Final = struct.Struct("<BH")
+MAX_TEXT_BYTES: Final = 1024
 # Brightness and sharpness; valid after the reply to a request with the measure flag.
 APPEARANCE: Final = struct.Struct("<dd")
-APPEARANCE_OFFSET: Final = PROCESS_ID_OFFSET + PROCESS_ID.size
+APPEARANCE_OFFSET: Final = 0
 _ENCODED_OFFSET: Final = mmap.PAGESIZE
+
+# Command, number of the process.
+COMMAND: Final = struct.Struct("<BI")
+# The exit code of a process, as `subprocess.Popen.returncode` has it.
+EXIT_CODE: Final = struct.Struct("<i")
 
 
 class ReplyKind(IntEnum):
-    """The outcome of a request. The keeper, not the decode process, sends the last two.
+    """What a decode process made of an image.
 
     `REFUSED` is followed by an error code and a message, separated by a tab.
     """
 
     IMAGE = 0
     REFUSED = 1
-    TOOK_TOO_LONG = 2
-    DIED = 3
+
+
+class Command(IntEnum):
+    """What the server has the keeper do.
+
+    `START` comes with two file descriptors, the socket and the memory of the new process. The
+    response to `END`, which kills the process if it still runs, is its `EXIT_CODE`.
+    """
+
+    START = 0
+    END = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +84,11 @@ class Assignment:
     """The configuration that a keeper is started with, as JSON.
 
     Attributes:
-        channels: file descriptors (socket, memory) of each decode process.
         reduce_to: as `decode_image` takes it.
         cpu_seconds: maximum processor time for one image.
         memory_bytes: maximum memory that decoding may allocate on top of the process's own.
     """
 
-    channels: tuple[tuple[int, int], ...]
     preprocessing: Preprocessing
     max_image_bytes: int
     reduce_to: int | None
@@ -91,17 +102,12 @@ class Assignment:
     @staticmethod
     def from_document(document: dict[str, Any]) -> Assignment:
         """Return the assignment that was written by `to_document`."""
-        return Assignment(
-            **document
-            | {
-                "channels": tuple((first, second) for first, second in document["channels"]),
-                "preprocessing": Preprocessing(**document["preprocessing"]),
-            }
-        )
+        preprocessing = Preprocessing(**document["preprocessing"])
+        return Assignment(**document | {"preprocessing": preprocessing})
 
     @property
     def layout(self) -> Layout:
-        """Layout of the memory of each channel."""
+        """Layout of the memory of each process."""
         return Layout(max_image_bytes=self.max_image_bytes, crop=self.preprocessing.crop)
 
 

@@ -1,9 +1,10 @@
-"""Fork the decode processes, and replace each one that dies.
+"""Fork the decode processes, and end them, as the server commands.
 
-Started by `DecodePool` as `python -m classifier.decode.keeper <assignment as JSON>`. It imports
-all that decoding needs once, so that a fork takes milliseconds. It has a single thread, so that
-forking is safe. The decode processes exit when the server closes their sockets, however the server
-ends; the keeper exits when all decode processes have exited.
+Started by `KeeperClient` as `python -m classifier.decode.keeper <socket> <assignment as JSON>`. It
+imports all that decoding needs once, so that a fork takes milliseconds. It has a single thread, so
+that forking is safe. As their parent it is the only process that can tell a decode process from
+another one that got the same ID later. When the server closes its socket, however it ends, the
+keeper kills the decode processes and exits.
 """
 
 from __future__ import annotations
@@ -25,57 +26,56 @@ from PIL import (  # noqa: F401 - imported for what the import does
     WebPImagePlugin,
 )
 
-from classifier.decode.channel import PROCESS_ID, PROCESS_ID_OFFSET, REPLY, SEQUENCE, Assignment
-from classifier.decode.channel import ReplyKind as Kind
+from classifier.decode.channel import COMMAND, EXIT_CODE, Assignment, Command
 from classifier.decode.worker import serve_requests
 
 # The ID of `nobody`, which owns no files, on Debian and most other distributions.
 UNPRIVILEGED_ID: Final = 65534
+_DESCRIPTORS_PER_PROCESS: Final = 2
 
 
-def keep(assignment: Assignment) -> None:
-    """Fork a decode process for each channel, and replace those that die until the server exits."""
+def keep(server: socket.socket, assignment: Assignment) -> None:
+    """Execute the commands of the server until it closes its socket."""
     Image.preinit()
-    channels = [socket.socket(fileno=descriptor) for descriptor, _ in assignment.channels]
-    memories = [
-        mmap.mmap(descriptor, assignment.layout.size) for _, descriptor in assignment.channels
-    ]
-    place_by_process = {
-        _fork(place, channels, memories, assignment): place for place in range(len(channels))
-    }
-    while place_by_process:
-        process, status = os.wait()
-        place = place_by_process.pop(process)
-        exit_code = os.waitstatus_to_exitcode(status)
-        if exit_code == 0:
-            continue
-        kind = Kind.TOOK_TOO_LONG if exit_code == -signal.SIGPROF else Kind.DIED
-        (sequence,) = SEQUENCE.unpack_from(memories[place])
-        # Fork before replying: the server may reuse the channel as soon as it has the reply.
-        place_by_process[_fork(place, channels, memories, assignment)] = place
-        with suppress(OSError):
-            channels[place].sendall(REPLY.pack(sequence, kind, 0))
+    process_by_number: dict[int, int] = {}
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(server, COMMAND.size, _DESCRIPTORS_PER_PROCESS)
+        if len(message) < COMMAND.size:
+            break
+        command, number = COMMAND.unpack(message)
+        if command == Command.START:
+            channel, memory = descriptors
+            process_by_number[number] = _fork(server, channel, memory, assignment)
+        else:
+            server.sendall(EXIT_CODE.pack(_end(process_by_number.pop(number))))
+    for process in process_by_number.values():
+        _end(process)
 
 
-def _fork(
-    place: int, channels: list[socket.socket], memories: list[mmap.mmap], assignment: Assignment
-) -> int:
+def _fork(server: socket.socket, channel: int, memory: int, assignment: Assignment) -> int:
     process = os.fork()
     if process:
-        PROCESS_ID.pack_into(memories[place], PROCESS_ID_OFFSET, process)
+        # No later decode process may inherit them.
+        os.close(channel)
+        os.close(memory)
         return process
     exit_code = 1
     try:
-        for other, channel in enumerate(channels):
-            if other != place:
-                channel.close()
-                memories[other].close()
+        server.close()
         _drop_privileges()
-        serve_requests(channels[place], memories[place], assignment)
+        with mmap.mmap(memory, assignment.layout.size) as shared:
+            serve_requests(socket.socket(fileno=channel), shared, assignment)
         exit_code = 0
     finally:
         # Not sys.exit: the cleanup handlers belong to the keeper, not to this forked process.
         os._exit(exit_code)
+
+
+def _end(process: int) -> int:
+    # It has not been waited for, so its ID is still its own, even if it has ended.
+    os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _drop_privileges() -> None:
@@ -87,4 +87,5 @@ def _drop_privileges() -> None:
 
 
 if __name__ == "__main__":
-    keep(Assignment.from_document(json.loads(sys.argv[1])))
+    with suppress(ConnectionError), socket.socket(fileno=int(sys.argv[1])) as commands:
+        keep(commands, Assignment.from_document(json.loads(sys.argv[2])))

@@ -41,7 +41,7 @@ def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assign
     _limit(assignment.memory_bytes)
     with suppress(EOFError, ConnectionError):
         while True:
-            sequence, length, measured = REQUEST.unpack(receive(channel, REQUEST.size))
+            length, measured = REQUEST.unpack(receive(channel, REQUEST.size))
             signal.setitimer(signal.ITIMER_PROF, assignment.cpu_seconds)
             try:
                 _decode(memory, length, assignment, measured=measured)
@@ -49,7 +49,7 @@ def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assign
             except RequestError as error:
                 kind, text = ReplyKind.REFUSED, f"{error.code}\t{error.message}".encode()
             signal.setitimer(signal.ITIMER_PROF, 0)
-            channel.sendall(REPLY.pack(sequence, kind, len(text)) + text)
+            channel.sendall(REPLY.pack(kind, len(text)) + text)
 
 
 def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured: bool) -> None:
@@ -78,6 +78,8 @@ def _limit(memory_bytes: int) -> None:
         # evicting their data from the caches. Not available on macOS.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # No process or thread may survive this one, which would keep its socket and its memory.
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     with suppress(OSError, ValueError):

@@ -10,13 +10,19 @@ from typing import Final
 import numpy
 
 from classifier.decode.pool import DecodePool
+from classifier.decode.process import DecodedImage
 from classifier.engines.engine import Engine
 from classifier.image.preprocessing import ByteArray, FloatArray
 
 # SageMaker waits 2 s for a response to /ping.
 PROBE_SECONDS: Final = 1.5
-# If the engine computed an image this recently, `/ping` needs no probe.
+# If an image was decoded, or computed by the engine, this recently, `/ping` needs no probe.
 FRESH_SECONDS: Final = 10.0
+# A grey PNG of 1 x 1.
+_ONE_PIXEL: Final = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c63f80f0001010100b138f6140000000049454e44ae426082"
+)
 
 
 class MonitoredEngine:
@@ -64,6 +70,26 @@ class Health:
         """Return what is broken, as a sentence, or `None`."""
         if not self._decoders.is_alive:
             return "The decode processes have ended."
-        if not await self._engine.is_responsive():
+        # At the same time: SageMaker's time is enough for one probe.
+        is_decoding, is_computing = await asyncio.gather(
+            self._decoders_respond(), self._engine.is_responsive()
+        )
+        if not is_decoding:
+            return "The decode processes do not respond."
+        if not is_computing:
             return "The network does not respond."
         return None
+
+    async def _decoders_respond(self) -> bool:
+        """Return whether a decode process responded recently; if not, send a probe to each."""
+        if self._decoders.seconds_since_response < FRESH_SECONDS:
+            return True
+        probes = {
+            asyncio.create_task(self._decoders.decode(_ONE_PIXEL))
+            for _ in range(self._decoders.process_count)
+        }
+        await asyncio.wait(probes, timeout=PROBE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for probe in probes:
+            probe.cancel()
+        outcomes = await asyncio.gather(*probes, return_exceptions=True)
+        return any(isinstance(outcome, DecodedImage) for outcome in outcomes)

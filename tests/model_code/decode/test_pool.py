@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -18,7 +19,7 @@ from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.decode.keeper import UNPRIVILEGED_ID
-from classifier.decode.pool import DecodePoolError
+from classifier.decode.keeper_client import DecodePoolError
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
 from classifier.image.decoding import decode_image
@@ -59,20 +60,6 @@ def scan_bomb(side_pixels: int = MAX_SIDE_PIXELS) -> bytes:
     return plain[:start] + plain[start:-2] * 100 + plain[-2:]
 
 
-def _children(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children")
-    return [int(child) for child in children.read_text().split()]
-
-
-def _decode_processes() -> list[int]:
-    (keeper,) = (
-        child
-        for child in _children(os.getpid())
-        if b"classifier.decode.keeper" in Path(f"/proc/{child}/cmdline").read_bytes()
-    )
-    return _children(keeper)
-
-
 def test_the_image_is_the_one_that_this_process_would_make(pool: BlockingPool) -> None:
     for seed in range(5):
         here = crop_image(decode_image(_image(seed)), PREPROCESSING)
@@ -103,7 +90,7 @@ def test_results_do_not_mix_between_threads(pool: BlockingPool) -> None:
 
 
 def test_an_image_that_takes_too_long_ends_its_process_and_no_other(pool: BlockingPool) -> None:
-    before = set(_decode_processes())
+    before = set(pool.processes())
     bomb = scan_bomb()
     with ThreadPoolExecutor(1) as threads:
         refused = threads.submit(pool.decode, bomb)
@@ -114,7 +101,7 @@ def test_an_image_that_takes_too_long_ends_its_process_and_no_other(pool: Blocki
         with pytest.raises(RequestError, match="took too long") as caught:
             refused.result()
     assert caught.value.status == 422
-    after = set(_decode_processes())
+    after = set(pool.processes())
     assert len(after) == 2
     assert len(before & after) == 1
     for seed in range(4):
@@ -130,7 +117,7 @@ def test_an_image_that_takes_too_much_memory_is_refused(pool: BlockingPool) -> N
     with pytest.raises(RequestError, match=r"more memory|too long") as caught:
         pool.decode(data)
     assert caught.value.status == 422
-    for process in _decode_processes():
+    for process in pool.processes():
         status = Path(f"/proc/{process}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         assert int(peak.split()[1]) * 1024 < 500_000_000
@@ -145,7 +132,7 @@ def test_an_image_that_kills_its_process_gets_422_and_the_process_is_replaced(
         refused = threads.submit(pool.decode, scan_bomb(3000))
         while not refused.done():
             time.sleep(0.1)
-            for process in _decode_processes():
+            for process in pool.processes():
                 os.kill(process, end)
         with pytest.raises(RequestError, match="broke its decoder") as caught:
             refused.result()
@@ -154,31 +141,88 @@ def test_an_image_that_kills_its_process_gets_422_and_the_process_is_replaced(
 
 
 def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None:
-    before = _decode_processes()
+    before = pool.processes()
     for process in before:
         os.kill(process, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while set(before) & set(_decode_processes()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    # Two at a time, so that both are used.
+    with ThreadPoolExecutor(2) as threads:
+        threads.map(pool.decode, [_image(1)] * 20)
     _expect_correct_labels(pool)
-    assert len(_decode_processes()) == 2
+    after = pool.processes()
+    assert len(after) == 2
+    assert not set(before) & set(after)
 
 
 def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("classifier.decode.pool.SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("classifier.decode.process.SILENCE_SECONDS", 2.0)
     impatient = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
     try:
         # What a process leaves in the memory is not where its number stands.
         impatient.measure(_image(1))
-        os.kill(_decode_processes()[0], signal.SIGSTOP)
+        os.kill(impatient.processes()[0], signal.SIGSTOP)
         assert impatient.decode(_image(1)).shape == (28, 28, 3)
     finally:
         impatient.close()
 
 
+def test_after_a_thousand_cancelled_images_every_process_is_used(pool: BlockingPool) -> None:
+    asyncio.run_coroutine_threadsafe(_cancel_images(pool, 1000), pool.loop).result(120)
+    before = pool.processes()
+    # Each of two images at a time takes too long and ends the process that it is given to.
+    with ThreadPoolExecutor(2) as threads:
+        for refused in [threads.submit(pool.decode, scan_bomb()) for _ in range(2)]:
+            with pytest.raises(RequestError, match="took too long"):
+                refused.result(60)
+    assert not set(before) & set(pool.processes())
+    _expect_correct_labels(pool)
+
+
+async def _cancel_images(pool: BlockingPool, count: int) -> None:
+    """Cancel images that wait, that are being decoded, and whose process is being replaced."""
+    images, generator = [_image(seed) for seed in range(4)], numpy.random.default_rng(5)
+    for number in range(count // 4):
+        if number % 50 == 0:
+            os.kill(pool.processes()[0], signal.SIGKILL)
+        decoding = [asyncio.create_task(pool.pool.decode(image)) for image in images]
+        for _ in range(generator.integers(6)):
+            await asyncio.sleep(0.0005)
+        for task in decoding:
+            task.cancel()
+        await asyncio.gather(*decoding, return_exceptions=True)
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_request_that_is_cancelled_while_its_process_is_replaced_leaves_the_slot(
+    steps: int,
+) -> None:
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
+    try:
+        pool.decode(_image(1))
+        os.kill(pool.processes()[0], signal.SIGKILL)
+        asyncio.run_coroutine_threadsafe(_cancel_after(pool, steps), pool.loop).result(30)
+        _expect_correct_labels(pool)
+    finally:
+        pool.close()
+
+
+async def _cancel_after(pool: BlockingPool, steps: int) -> None:
+    decoding = asyncio.create_task(pool.pool.decode(_image(2)))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    decoding.cancel()
+    await asyncio.gather(decoding, return_exceptions=True)
+
+
+def test_an_image_that_is_larger_than_the_memory_leaves_the_slot(pool: BlockingPool) -> None:
+    for _ in range(4):
+        with pytest.raises(ValueError, match=f"of {MAX_IMAGE_BYTES} bytes"):
+            pool.decode(bytes(MAX_IMAGE_BYTES + 1))
+    _expect_correct_labels(pool)
+
+
 def test_without_its_keeper_the_pool_says_that_it_is_dead(pool: BlockingPool) -> None:
     assert pool.is_alive
-    processes = _decode_processes()
+    processes = pool.processes()
     (keeper,) = {_parent(process) for process in processes}
     for process in (keeper, *processes):
         os.kill(process, signal.SIGKILL)
@@ -198,7 +242,7 @@ def test_decode_processes_know_nothing_of_our_environment(
     pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=1000)
     try:
         pool.decode(_file(Image.new("L", (9, 9)), "PNG"))
-        (keeper,) = {_parent(process) for process in _decode_processes()}
+        (keeper,) = {_parent(process) for process in pool.processes()}
         assert b"AWS" not in Path(f"/proc/{keeper}/environ").read_bytes()
     finally:
         pool.close()
@@ -206,7 +250,7 @@ def test_decode_processes_know_nothing_of_our_environment(
 
 def test_decode_processes_run_as_nobody(pool: BlockingPool) -> None:
     expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
-    for process in _decode_processes():
+    for process in pool.processes():
         status = Path(f"/proc/{process}/status").read_text()
         user = next(line for line in status.splitlines() if line.startswith("Uid:"))
         assert {int(identifier) for identifier in user.split()[1:]} == {expected}

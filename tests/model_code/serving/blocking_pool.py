@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.decode.pool import DecodedImage, DecodePool
+from classifier.decode.pool import DecodePool
+from classifier.decode.process import DecodedImage
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
 
 
 class BlockingPool:
-    """A `DecodePool` on an event loop in a thread of its own."""
+    """A `DecodePool` on an event loop in a thread of its own.
+
+    Attributes:
+        loop: that event loop.
+    """
 
     def __init__(self, preprocessing: Preprocessing, **options: Any) -> None:
         self.pool = DecodePool(preprocessing, **options)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
 
     @property
@@ -35,21 +40,29 @@ class BlockingPool:
 
     def decoder_seconds(self) -> float:
         """Processor time that its decode processes have used, those that ended included."""
-        keeper = self.pool._keeper.pid
-        children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
         # See proc(5): utime and stime of the process, cutime and cstime of ended children.
-        ticks = sum(_ticks(keeper)[2:]) + sum(sum(_ticks(child)[:2]) for child in children)
+        ticks = sum(_ticks(self._keeper)[2:])
+        ticks += sum(sum(_ticks(process)[:2]) for process in self.processes())
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def processes(self) -> list[int]:
+        """The IDs of its decode processes."""
+        children = Path(f"/proc/{self._keeper}/task/{self._keeper}/children").read_text()
+        return [int(child) for child in children.split()]
+
+    @property
+    def _keeper(self) -> int:
+        return self.pool._keeper._process.pid
 
     def close(self) -> None:
         self.pool.close()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     def _run(self, data: bytes, *, measured: bool) -> DecodedImage:
         decoding = self.pool.decode(data, measured=measured)
-        return asyncio.run_coroutine_threadsafe(decoding, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(decoding, self.loop).result()
 
 
 def _ticks(process: int | str) -> list[int]:

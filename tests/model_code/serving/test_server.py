@@ -14,7 +14,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from classifier.artifact.manifest import Manifest
-from classifier.decode.pool import DecodedImage
+from classifier.decode.process import DecodedImage
 from classifier.errors import RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray, FloatArray
@@ -52,11 +52,13 @@ class _Engine:
 
 class _Decoders:
     is_alive = True
+    seconds_since_response = 0.0
+    process_count = 2
 
     def __init__(self, crop: int) -> None:
         self._crop = crop
 
-    async def decode(self, data: bytes | memoryview, *, measured: bool) -> DecodedImage:
+    async def decode(self, data: bytes | memoryview, *, measured: bool = False) -> DecodedImage:
         if bytes(data) == b"broken":
             raise RequestError("unreadable_image", "broken")
         crop = numpy.zeros((self._crop, self._crop, 3), dtype=numpy.uint8)

@@ -1,0 +1,189 @@
+"""The server's side of one decode process; nothing that the process writes is believed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import mmap
+import os
+import socket
+import tempfile
+from typing import Final, NamedTuple
+
+import numpy
+
+from classifier.decode.channel import (
+    APPEARANCE,
+    APPEARANCE_OFFSET,
+    MAX_TEXT_BYTES,
+    REPLY,
+    REQUEST,
+    Layout,
+    ReplyKind,
+)
+from classifier.decode.keeper_client import KeeperClient
+from classifier.errors import RequestError
+from classifier.image.appearance import Appearance
+from classifier.image.preprocessing import ByteArray
+
+# A process that does not reply within this time is killed, even if it uses no processor time.
+SILENCE_SECONDS: Final = 20.0
+# The refusals that an image can cause: a process can claim no other one.
+REFUSAL_CODES: Final = frozenset({"unsupported_image", "unreadable_image", "image_too_large"})
+
+
+class BrokenProcessError(Exception):
+    """A decode process has ended, or has sent something that is no reply."""
+
+
+class SilentProcessError(BrokenProcessError):
+    """A decode process has not replied in time."""
+
+
+class DecodedImage(NamedTuple):
+    """The network's input and its measurements.
+
+    Attributes:
+        crop: crop x crop x 3, as `crop_image` makes it.
+        appearance: appearance of the crop; `None` unless `measured` was passed.
+    """
+
+    crop: ByteArray
+    appearance: Appearance | None
+
+
+class DecodeProcess:
+    """One decode process, with its socket and its memory; it decodes one image at a time.
+
+    Attributes:
+        number: identifies the process to the keeper.
+        is_busy: whether it has an image whose reply has not been received completely.
+    """
+
+    def __init__(self, keeper: KeeperClient, layout: Layout) -> None:
+        """Have the keeper fork the process.
+
+        Raises:
+            DecodePoolError: the keeper has ended.
+        """
+        self._layout = layout
+        self._received = bytearray()
+        self._measured = False
+        self.is_busy = False
+        self._socket, theirs = socket.socketpair()
+        self._socket.setblocking(False)
+        descriptor = _shared_memory(layout.size)
+        self._memory = mmap.mmap(descriptor, layout.size)
+        try:
+            self.number = keeper.start_process((theirs.fileno(), descriptor))
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(descriptor)
+
+    def is_ready(self) -> bool:
+        """Return whether it waits for an image: it has not ended and has sent nothing unasked."""
+        try:
+            self._socket.recv(1)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def hand_over(self, data: bytes | memoryview, *, measured: bool) -> None:
+        """Give it an image to decode.
+
+        Raises:
+            BrokenProcessError: the process has ended.
+            ValueError: the image is larger than its part of the memory.
+        """
+        layout = self._layout
+        if len(data) > layout.max_image_bytes:
+            raise ValueError(f"an image has {len(data)} of {layout.max_image_bytes} bytes")
+        self._memory[layout.encoded_offset : layout.encoded_offset + len(data)] = data
+        self._measured = measured
+        try:
+            # A few bytes into an empty socket buffer: they are always sent completely.
+            self._socket.send(REQUEST.pack(len(data), measured))
+        except OSError as error:
+            raise BrokenProcessError("the process has ended") from error
+        self.is_busy = True
+
+    async def reply(self) -> DecodedImage:
+        """Return the decoded image. May be cancelled and called again.
+
+        Raises:
+            RequestError: the process refused the image.
+            BrokenProcessError: the process has ended, or its reply is invalid.
+            SilentProcessError: there was no reply within `SILENCE_SECONDS`.
+        """
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await self._receive(REPLY.size)
+                kind, length = REPLY.unpack_from(self._received)
+                if length > (MAX_TEXT_BYTES if kind == ReplyKind.REFUSED else 0):
+                    raise BrokenProcessError(f"a reply of kind {kind} has {length} bytes")
+                await self._receive(REPLY.size + length)
+        except TimeoutError as error:
+            raise SilentProcessError("the process does not reply") from error
+        except (EOFError, OSError) as error:
+            raise BrokenProcessError("the process has ended") from error
+        text = bytes(self._received[REPLY.size :])
+        self._received.clear()
+        self.is_busy = False
+        if kind == ReplyKind.REFUSED:
+            raise _refusal(text)
+        if kind != ReplyKind.IMAGE:
+            raise BrokenProcessError(f"a reply has kind {kind}")
+        return self._decoded_image()
+
+    def close(self) -> None:
+        """Close its socket, so that it exits when it has finished its image."""
+        self._socket.close()
+
+    async def _receive(self, count: int) -> None:
+        """Receive until there are `count` bytes; a cancelled call keeps the bytes received."""
+        loop = asyncio.get_running_loop()
+        while len(self._received) < count:
+            part = await loop.sock_recv(self._socket, count - len(self._received))
+            if not part:
+                raise EOFError
+            self._received += part
+
+    def _decoded_image(self) -> DecodedImage:
+        crop = self._layout.crop
+        shared = numpy.frombuffer(
+            self._memory, numpy.uint8, 3 * crop * crop, self._layout.crop_offset
+        )
+        copied = shared.reshape(crop, crop, 3).copy()
+        if not self._measured:
+            return DecodedImage(copied, None)
+        numbers = APPEARANCE.unpack_from(self._memory, APPEARANCE_OFFSET)
+        if not all(0 <= number <= 1 for number in numbers):
+            raise BrokenProcessError(f"an image has brightness and sharpness {numbers}")
+        return DecodedImage(copied, Appearance(*numbers))
+
+
+def _refusal(text: bytes) -> RequestError:
+    code, _, message = text.decode(errors="replace").partition("\t")
+    if code not in REFUSAL_CODES or not message.isprintable():
+        raise BrokenProcessError(f"a refusal is {text!r}")
+    return RequestError(code, message)
+
+
+def _shared_memory(size: int) -> int:
+    if not hasattr(os, "memfd_create"):
+        # macOS has no memfd: an unlinked temporary file serves as well.
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+        os.truncate(descriptor, size)
+        return descriptor
+    descriptor = os.memfd_create("image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.truncate(descriptor, size)
+    # If a decode process made its memory smaller, the server would get SIGBUS.
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    return descriptor
