@@ -154,15 +154,17 @@ for name in os.listdir('/proc/self/fd'):
 
 def test_a_process_has_the_socket_and_the_memory_of_no_other(pool: BlockingPool) -> None:
     count = """
-import os
-names = []
+import os, stat
+memories, sockets = set(), set()
 for name in os.listdir('/proc/self/fd'):
     try:
-        names.append(os.readlink(f'/proc/self/fd/{name}'))
+        status, target = os.fstat(int(name)), os.readlink(f'/proc/self/fd/{name}')
     except OSError:
-        pass
-memories = {name for name in names if name.startswith('/memfd')}
-sockets = {name for name in names if name.startswith('socket')}
+        continue
+    if target.startswith('/memfd'):
+        memories.add(status.st_ino)
+    elif stat.S_ISSOCK(status.st_mode):
+        sockets.add(status.st_ino)
 channel.send(b'\\1\\x13\\0unreadable_image\\t%d%d' % (len(memories), len(sockets)))
 """
     assert _outcome(pool, count + "__import__('signal').pause()") == "11"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from classifier.decode.pool import DecodePool
 from classifier.decode.process import DecodedImage
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
+
+
+START_SECONDS = 10
 
 
 class BlockingPool:
@@ -46,9 +50,14 @@ class BlockingPool:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def processes(self) -> list[int]:
-        """The IDs of its decode processes."""
-        children = Path(f"/proc/{self._keeper}/task/{self._keeper}/children").read_text()
-        return [int(child) for child in children.split()]
+        """The IDs of its decode processes, as soon as all have been started."""
+        path = Path(f"/proc/{self._keeper}/task/{self._keeper}/children")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            processes = [int(child) for child in path.read_text().split()]
+            if len(processes) == self.pool.process_count or time.monotonic() > deadline:
+                return processes
+            time.sleep(0.005)
 
     @property
     def _keeper(self) -> int:
