@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from classifier.errors import RequestError
-from classifier.image import jpeg_segments
+from classifier.image import jpeg_segments, png_chunks, webp_canvas
 from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_image
 from classifier.image.formats import FORMATS
 from classifier_proxy import errors
@@ -107,7 +107,26 @@ def _assert_alike(data: bytes) -> bool:
     _assert_size(_size_by_pillow(_without_metadata(data)), told, data)
     expected = _size_by_pillow(data)
     _assert_size(expected, told, data)
+    decoded = _size_by_pillow(_essence(data))
+    if decoded is not None:
+        # What the container admits a request by.
+        assert _size_by_container(data) == decoded
     return expected is not None
+
+
+def _essence(data: bytes) -> bytes:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return png_chunks.without_metadata(data)[0]
+    return _without_metadata(data)
+
+
+def _size_by_container(data: bytes) -> tuple[int, int] | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        frame = jpeg_segments.read_frame(data, max_segments=1000)
+        return frame and (frame.width, frame.height)
+    if data.startswith(b"RIFF"):
+        return webp_canvas.read_size(data)
+    return png_chunks.read_size(data, max_chunks=1000)
 
 
 def _without_metadata(data: bytes) -> bytes:

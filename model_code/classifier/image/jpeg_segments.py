@@ -1,11 +1,13 @@
-"""Remove the segments of a JPEG that do not change its pixels."""
+"""Read the header of a JPEG, and remove the segments that do not change its pixels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 # A marker: the last of its 0xFF bytes, then its kind. 0xFF 0 is no marker but a literal 0xFF.
 _MARKER = re.compile(rb"\xff[^\xff\0]")
@@ -15,6 +17,11 @@ _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
 # Markers with a length and content; all others (RSTn, SOI, EOI, reserved) are the marker alone.
 _WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC8}
+# SOF0 to SOF15, without the tables DHT and DAC and the reserved JPG among them.
+_FRAMES: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_BASELINE_FRAMES: Final = {0xC0, 0xC1}
+# Precision, height, width, number of components.
+_MIN_FRAME_LENGTH: Final = 6
 # Counting with this pattern takes a fifth of the time of bytes.count.
 _SCAN = re.compile(rb"\xff\xda")
 # libjpeg ignores shorter segments, but Pillow refuses an image that has one.
@@ -22,6 +29,58 @@ _MIN_JFIF_LENGTH: Final = 14
 _MIN_ADOBE_LENGTH: Final = 12
 # Real images have tens of segments; each one takes a decoder time.
 MAX_SEGMENTS: Final = 10_000
+
+
+class Frame(NamedTuple):
+    """What the header of a JPEG says of its pixels.
+
+    Attributes:
+        is_baseline: sequential with Huffman coding: decoded in one pass, at a reduced size if the
+            decoder is told to.
+    """
+
+    width: int
+    height: int
+    is_baseline: bool
+
+
+class _Segment(NamedTuple):
+    """A marker of the header, from `start`, and the length of its content as the file has it."""
+
+    kind: int
+    start: int
+    marker_end: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.marker_end + (max(2, self.length) if self.kind in _WITH_CONTENT else 0)
+
+
+def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
+    """Return the frame that a decoder would use: the last one before the pixels.
+
+    Args:
+        data: begins with the JPEG marker.
+        max_segments: how much of the header may be read.
+
+    Returns:
+        The frame, or `None` if the header has none.
+
+    Raises:
+        OverflowError: the header has more segments.
+    """
+    frame = None
+    for segment in islice(_segments(data), max_segments):
+        if segment.kind == _START_OF_SCAN:
+            return frame
+        content = data[segment.marker_end + 2 : segment.end]
+        if segment.kind in _FRAMES and len(content) >= _MIN_FRAME_LENGTH:
+            height, width = struct.unpack_from(">HH", content, 1)
+            frame = Frame(width, height, segment.kind in _BASELINE_FRAMES)
+    if next(islice(_segments(data), max_segments, None), None) is not None:
+        raise OverflowError(f"the header has more than {max_segments} segments")
+    return frame
 
 
 def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
@@ -39,34 +98,50 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
         end marker. The function scans all pixel data: call it only when the result is needed.
     """
     kept: list[bytes] = []
-    start, position, has_exif = 0, 2, False
-    for _ in range(MAX_SEGMENTS):
-        marker = _MARKER.search(data, position)
-        if marker is None:
-            return _without_gaps(kept, data[start:]), lambda: False
-        kind = data[marker.end() - 1]
-        position = marker.end()
-        if kind == _START_OF_SCAN:
-            break
-        if kind not in _WITH_CONTENT:
+    start, has_exif = 0, False
+    for number, segment in enumerate(_segments(data)):
+        if number == MAX_SEGMENTS:
+            # Return data that a decoder rejects at once.
+            return data[:2], lambda: True
+        if segment.kind == _START_OF_SCAN:
+            is_complete = partial(_has_end, data, segment.marker_end)
+            return _without_gaps(kept, data[start:]), is_complete
+        if segment.kind not in _WITH_CONTENT:
             continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        position += max(2, length)
-        content = data[marker.end() + 2 : position]
-        is_exif = kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
+        content = data[segment.marker_end + 2 : segment.end]
+        is_exif = segment.kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
         has_exif |= is_exif
-        if not is_exif and length >= 2 and _is_metadata(kind, content):
-            kept.append(data[start : marker.start()])
-            start = position
-    else:
-        # Too many segments: return data that a decoder rejects at once.
-        return data[:2], lambda: True
-    return _without_gaps(kept, data[start:]), lambda: data.find(_END_OF_IMAGE, position) >= 0
+        if not is_exif and segment.length >= 2 and _is_metadata(segment.kind, content):
+            kept.append(data[start : segment.start])
+            start = segment.end
+    return _without_gaps(kept, data[start:]), lambda: False
+
+
+def _segments(data: bytes | memoryview) -> Iterator[_Segment]:
+    """Yield the markers of the header; the last one is the start of the first scan."""
+    position = 2
+    while marker := _MARKER.search(data, position):
+        end = marker.end()
+        length = int.from_bytes(data[end : end + 2], "big")
+        segment = _Segment(data[end - 1], marker.start(), end, length)
+        yield segment
+        if segment.kind == _START_OF_SCAN:
+            return
+        position = segment.end
+
+
+def count_scans(data: bytes | memoryview, limit: int) -> int:
+    """Return the number of a JPEG's scans, or `limit` if it has more; a thumbnail's count too."""
+    return sum(1 for _ in islice(_SCAN.finditer(data), limit))
 
 
 def has_more_scans(data: bytes, limit: int) -> bool:
-    """Return whether a JPEG has more scans than `limit`; a thumbnail's scans count too."""
-    return next(islice(_SCAN.finditer(data), limit, None), None) is not None
+    """Return whether a JPEG has more scans than `limit`."""
+    return count_scans(data, limit + 1) > limit
+
+
+def _has_end(data: bytes, position: int) -> bool:
+    return data.find(_END_OF_IMAGE, position) >= 0
 
 
 def _without_gaps(kept: list[bytes], rest: bytes) -> bytes:

@@ -1,21 +1,47 @@
-"""Remove the chunks of a PNG that do not change its pixels."""
+"""Read the size of a PNG, and remove the chunks that do not change its pixels."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 _SIGNATURE_LENGTH: Final = 8
 # Besides its content a chunk has a length, a kind and a checksum.
 _FRAME_LENGTH: Final = 12
+_SIZE: Final = struct.Struct(">II")
 # 10 MB in chunks of 1 KB, which no encoder writes; chunks after this limit are ignored.
 MAX_CHUNKS: Final = 10_000
 _END: Final = b"\0\0\0\0IEND\xaeB`\x82"
 # By colour type: grey, RGB.
 _TRANSPARENCY_LENGTHS: Final = {0: 2, 2: 6}
 _PALETTE: Final = 3
+
+
+def read_size(data: bytes | memoryview, *, max_chunks: int) -> tuple[int, int] | None:
+    """Return the width and height that a decoder would use: the last ones before the pixels.
+
+    Args:
+        data: begins with the PNG signature.
+        max_chunks: how much of the header may be read.
+
+    Returns:
+        The size, or `None` if there is none.
+
+    Raises:
+        OverflowError: the header has more chunks.
+    """
+    size = None
+    for kind, position, length in islice(_chunks(data), max_chunks):
+        if kind in (b"IDAT", b"IEND"):
+            return size
+        if kind == b"IHDR" and length >= _SIZE.size:
+            size = _SIZE.unpack_from(data, position + 8)
+    if next(islice(_chunks(data), max_chunks, None), None) is not None:
+        raise OverflowError(f"the header has more than {max_chunks} chunks")
+    return size
 
 
 def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
@@ -33,14 +59,10 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
         The PNG, and a function that tells whether it is complete: it has an end chunk.
     """
     heads, pixels = [data[:_SIGNATURE_LENGTH]], []
-    position, is_complete = _SIGNATURE_LENGTH, False
+    is_complete = False
     depth, colour_type = 0, -1
-    for _ in range(MAX_CHUNKS):
-        if position + _FRAME_LENGTH > len(data):
-            break
-        length, kind = struct.unpack_from(">I4s", data, position)
+    for kind, position, length in islice(_chunks(data), MAX_CHUNKS):
         chunk = data[position : position + _FRAME_LENGTH + length]
-        position += _FRAME_LENGTH + length
         content = chunk[8 : 8 + length]
         if kind == b"IDAT":
             pixels.append(content)
@@ -63,6 +85,15 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
         # Joined into one chunk: a million chunks take a decoder longer than their content.
         heads.append(_chunk(b"IDAT", b"".join(pixels)))
     return b"".join([*heads, _END]), lambda: is_complete
+
+
+def _chunks(data: bytes | memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk, its position, and the length of its content."""
+    position = _SIGNATURE_LENGTH
+    while position + _FRAME_LENGTH <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        yield kind, position, length
+        position += _FRAME_LENGTH + length
 
 
 def _transparency(content: bytes, depth: int, colour_type: int) -> bytes | None:

@@ -16,7 +16,10 @@ _WEIGHT_OF_NEWEST: Final = 0.2
 
 
 class Admission:
-    """Counts the requests in flight, and estimates a new one's wait from the recent throughput.
+    """Counts the requests in flight, and estimates the wait of a new one.
+
+    The estimate is the time of decoding the images before it, by their headers, and for each of
+    them the time that the last images took in addition.
 
     For one event loop: no method may be called from another thread.
     """
@@ -26,6 +29,7 @@ class Admission:
         *,
         place_count: int,
         parallel_count: int,
+        decoder_count: int,
         deadline_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -34,15 +38,18 @@ class Admission:
         Args:
             place_count: maximum number of requests in flight.
             parallel_count: images computed at the same time; further images wait.
-            deadline_seconds: from a request's arrival to its response.
+            decoder_count: images decoded at the same time.
+            deadline_seconds: from the arrival of a request's last byte to its response.
             clock: returns seconds since any fixed time.
         """
         self._place_count = place_count
         self._parallel_count = parallel_count
+        self._decoder_count = decoder_count
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._request_count = 0
         self._image_count = 0
+        self._decode_seconds = 0.0
         self._seconds_per_image = 0.0
         self._waited_at: float | None = None
 
@@ -51,20 +58,45 @@ class Admission:
         """Requests in flight."""
         return self._request_count
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Admit one request, and count it until the context ends.
+    def check(self, decode_seconds: float = 0.0) -> None:
+        """Check whether a request could be admitted now; it takes no place.
+
+        Args:
+            decode_seconds: estimated processor time of decoding all of its images; 0 before they
+                have arrived.
 
         Raises:
-            RequestError: `overloaded`: every place is taken, or the wait would be too long.
+            RequestError: `overloaded`: every place is taken, or the wait would be too long;
+                `payload_too_large`: decoding the images would take longer than the deadline even
+                without other requests.
         """
-        wait = self._expected_wait_seconds()
+        own = decode_seconds / self._decoder_count
+        if own > self._deadline_seconds:
+            raise RequestError(
+                "payload_too_large",
+                f"Decoding the images would take about {own:.1f} s, more than the "
+                f"{self._deadline_seconds:g} s until the response is due; send fewer or smaller "
+                "images in a request.",
+            )
+        wait = self._expected_wait_seconds() + own
         if self._request_count >= self._place_count or wait > self._deadline_seconds:
             raise RequestError(
                 "overloaded",
                 "More requests are waiting than can be served in time; try again soon.",
                 retry_after_seconds=max(1, math.ceil(wait - self._deadline_seconds)),
             )
+
+    @contextmanager
+    def place(self, decode_seconds: float = 0.0) -> Iterator[None]:
+        """Admit one request, and count it until the context ends.
+
+        Args:
+            decode_seconds: as `check` takes it.
+
+        Raises:
+            RequestError: as `check`.
+        """
+        self.check(decode_seconds)
         # One event loop, and no await since the check: no lock is needed.
         self._request_count += 1
         try:
@@ -73,42 +105,50 @@ class Admission:
             self._request_count -= 1
 
     @contextmanager
-    def image(self) -> Iterator[None]:
+    def image(self, decode_seconds: float = 0.0) -> Iterator[None]:
         """Count an image of an admitted request until it is computed.
 
         A cancelled image (deadline passed or client gone) is not used for the estimate: slow images
         would all be cancelled at once, and their short intervals would make the next images look
         cheap.
+
+        Args:
+            decode_seconds: estimated processor time of decoding it.
         """
         self._image_count += 1
+        self._decode_seconds += decode_seconds
         try:
             yield
         except asyncio.CancelledError:
-            self._image_count -= 1
+            self._leave(decode_seconds)
             if self._image_count <= self._parallel_count:
                 self._waited_at = None
             raise
         except Exception:
-            self._leave()
+            self._observe(decode_seconds)
+            self._leave(decode_seconds)
             raise
-        self._leave()
+        self._observe(decode_seconds)
+        self._leave(decode_seconds)
 
     def _expected_wait_seconds(self) -> float:
-        # A request whose body is still being received adds at least one image.
+        # A request whose images are not counted yet adds at least one image.
         image_count = max(self._image_count, self._request_count)
         images_before = max(0, image_count - self._parallel_count + 1)
-        return images_before * self._seconds_per_image
+        return images_before * self._seconds_per_image + self._decode_seconds / self._decoder_count
 
-    def _leave(self) -> None:
-        self._observe()
+    def _leave(self, decode_seconds: float) -> None:
         self._image_count -= 1
+        # No rounding error may remain, which would add up over millions of images.
+        self._decode_seconds = self._decode_seconds - decode_seconds if self._image_count else 0.0
 
-    def _observe(self) -> None:
+    def _observe(self, decode_seconds: float) -> None:
         # While images wait, the time between two completions is the time that one image takes. When
-        # none waits, it also contains idle time, so it is not used.
+        # none waits, it also contains idle time, so it is not used. What was expected of its
+        # decoding is not part of the pace: the next image may be another one.
         now = self._clock()
         if self._waited_at is not None:
-            seconds = now - self._waited_at
+            seconds = max(0.0, now - self._waited_at - decode_seconds / self._decoder_count)
             if self._seconds_per_image:
                 seconds = (
                     _WEIGHT_OF_NEWEST * seconds + (1 - _WEIGHT_OF_NEWEST) * self._seconds_per_image

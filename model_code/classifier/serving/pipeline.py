@@ -30,7 +30,11 @@ class Pipeline:
         self._counters = counters
 
     async def compute(
-        self, images: Sequence[bytes | memoryview | RequestError], *, measured: bool
+        self,
+        images: Sequence[bytes | memoryview | RequestError],
+        decode_seconds: Sequence[float],
+        *,
+        measured: bool,
     ) -> list[ImageResult | RequestError]:
         """Return the result or the error of each JPEG, PNG or WebP, in order.
 
@@ -38,28 +42,48 @@ class Pipeline:
 
         Args:
             images: files' bytes.
+            decode_seconds: estimated processor time of decoding each.
             measured: whether to measure the appearance of each image.
         """
-        if len(images) == 1:
-            return [await self._result(images[0], measured)]
-        results = (self._result(image, measured) for image in images)
+        # So that the images of other requests wait for a few of this one's, not for all.
+        turns = asyncio.Semaphore(self._decoders.process_count)
+        results = [
+            self._result(image, seconds, turns, measured)
+            for image, seconds in zip(images, decode_seconds, strict=True)
+        ]
+        if len(results) == 1:
+            return [await results[0]]
         return list(await asyncio.gather(*results))
 
     async def _result(
-        self, image: bytes | memoryview | RequestError, measured: bool
+        self,
+        image: bytes | memoryview | RequestError,
+        decode_seconds: float,
+        turns: asyncio.Semaphore,
+        measured: bool,
     ) -> ImageResult | RequestError:
         if isinstance(image, RequestError):
             return image
         try:
-            return await self._compute(image, measured)
+            return await self._compute(image, decode_seconds, turns, measured)
         except RequestError as error:
             # Drop the traceback, which would keep the request's body in memory.
             return RequestError(error.code, error.message)
 
-    async def _compute(self, image: bytes | memoryview, measured: bool) -> ImageResult:
-        with self._admission.image():
+    async def _compute(
+        self,
+        image: bytes | memoryview,
+        decode_seconds: float,
+        turns: asyncio.Semaphore,
+        measured: bool,
+    ) -> ImageResult:
+        await turns.acquire()
+        with self._admission.image(decode_seconds):
             started = time.perf_counter()
-            crop, appearance = await self._decoders.decode(image, measured=measured)
+            try:
+                crop, appearance = await self._decoders.decode(image, measured=measured)
+            finally:
+                turns.release()
             decoded = time.perf_counter()
             output = await self._engine.infer(crop)
         self._counters.observe("decode", (decoded - started) * 1000)

@@ -15,7 +15,6 @@ from classifier.decode.process import DecodedImage
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray
 
-
 START_SECONDS = 10
 
 

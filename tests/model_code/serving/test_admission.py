@@ -18,13 +18,14 @@ class _Queue:
         self.admission = Admission(
             place_count=places,
             parallel_count=2,
+            decoder_count=2,
             deadline_seconds=3,
             clock=lambda: self._seconds,
         )
 
-    def arrive(self, count: int) -> None:
+    def arrive(self, count: int, *, decode_seconds: float = 0.0) -> None:
         for _ in range(count):
-            self._images.append(self.admission.image())
+            self._images.append(self.admission.image(decode_seconds))
             self._images[-1].__enter__()
 
     def leave(self, count: int, *, each_seconds: float) -> None:
@@ -51,12 +52,15 @@ class _Queue:
     def wait(self, seconds: float) -> None:
         self._seconds += seconds
 
-    def expect_admitted(self) -> None:
-        with self.admission.place():
+    def expect_admitted(self, decode_seconds: float = 0.0) -> None:
+        self.admission.check(decode_seconds)
+        with self.admission.place(decode_seconds):
             pass
 
-    def expect_refused(self) -> int | None:
-        with pytest.raises(RequestError) as refused, self.admission.place():
+    def expect_refused(self, decode_seconds: float = 0.0) -> int | None:
+        with pytest.raises(RequestError):
+            self.admission.check(decode_seconds)
+        with pytest.raises(RequestError) as refused, self.admission.place(decode_seconds):
             pass
         assert refused.value.code == "overloaded"
         return refused.value.retry_after_seconds
@@ -131,3 +135,50 @@ def test_requests_whose_images_have_not_come_yet_are_before_the_next() -> None:
         for _ in range(5):
             inside.enter_context(queue.admission.place())
         assert queue.expect_refused() == 1
+
+
+def test_a_request_that_waits_too_long_for_decoding_is_refused_from_the_first_on() -> None:
+    queue = _Queue()
+    # Two are decoded at a time: 2.5 s before the next one.
+    queue.arrive(5, decode_seconds=1)
+    queue.expect_admitted(0.9)
+    assert queue.expect_refused(1.1) == 1
+    queue.arrive(5, decode_seconds=1)
+    assert queue.expect_refused() == 2
+    queue.leave(5, each_seconds=0.5)
+    queue.expect_admitted(0.9)
+
+
+def test_decoding_that_has_ended_or_was_given_up_is_waited_for_by_nobody() -> None:
+    queue = _Queue()
+    for _ in range(3):
+        queue.arrive(50, decode_seconds=0.7)
+        queue.expect_refused()
+        queue.leave(20, each_seconds=0.35)
+        queue.give_up(30)
+        queue.expect_admitted(5.9)
+
+
+def test_slow_decoding_that_was_expected_is_not_taken_for_the_pace() -> None:
+    queue = _Queue()
+    queue.arrive(4, decode_seconds=1)
+    queue.leave(2, each_seconds=0.5)
+    queue.give_up(2)
+    queue.arrive(50)
+    queue.expect_admitted()
+
+
+def test_decoding_that_takes_longer_than_expected_is_the_pace() -> None:
+    queue = _Queue()
+    queue.arrive(40, decode_seconds=0.01)
+    queue.leave(4, each_seconds=1)
+    queue.give_up(32)
+    assert queue.expect_refused() == 1
+
+
+def test_images_that_no_free_server_could_decode_in_time_are_too_many() -> None:
+    queue = _Queue()
+    queue.expect_admitted(6)
+    with pytest.raises(RequestError, match=r"about 3.1 s, more than the 3 s .* fewer") as refused:
+        queue.admission.check(6.2)
+    assert (refused.value.code, refused.value.status) == ("payload_too_large", 413)

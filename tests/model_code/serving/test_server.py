@@ -213,7 +213,7 @@ def test_a_client_that_goes_while_it_sends_leaves_its_place(play: Callable[..., 
 def test_a_body_that_does_not_come_is_not_waited_for(
     play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classifier.serving.server.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("classifier.serving.bodies.BODY_SECONDS", 0.05)
 
     async def scenario(bench: _Bench) -> None:
         slow = _Client(bench.application, "POST", "/invocations")
