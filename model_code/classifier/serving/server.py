@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from classifier.artifact.manifest import Manifest
-from classifier.decode.pool import DecodePool
+from classifier.decode.pool import CPU_SECONDS, DecodePool
 from classifier.engines.engine import Engine
 from classifier.errors import RequestError
 from classifier.image.cost import estimate_decode_seconds
@@ -185,7 +185,10 @@ async def _unless_gone(
 
 
 def _decode_seconds(image: bytes | memoryview | RequestError) -> float:
-    return 0.0 if isinstance(image, RequestError) else estimate_decode_seconds(image)
+    if isinstance(image, RequestError):
+        return 0.0
+    # Decoding that takes longer is ended.
+    return min(CPU_SECONDS, estimate_decode_seconds(image))
 
 
 def _milliseconds_since(started: float) -> float:

@@ -6,9 +6,10 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,36 @@ def serving(context: Path, log: Path, model: Path, **environment: str) -> Iterat
     finally:
         process.kill()
         process.wait()
+
+
+def decode_processes(server: Server, count: int = 2) -> list[int]:
+    """The IDs of its decode processes, as soon as all have been started."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        processes = [
+            grandchild for child in _children(server.process.pid) for grandchild in _children(child)
+        ]
+        if len(processes) == count:
+            return processes
+        time.sleep(0.02)
+    raise AssertionError(f"the server does not have {count} decode processes")
+
+
+def _children(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in children.split()]
+
+
+@contextmanager
+def stopped(processes: Sequence[int]) -> Iterator[None]:
+    """Stop processes for a while."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], log: Path) -> int:

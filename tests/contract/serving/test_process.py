@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .artifacts import write_artifact
-from .server import PYTHON, Server, read_reply, serving, start
+from .server import PYTHON, Server, decode_processes, read_reply, serving, start, stopped
 
 
 def _open_half_a_request(server: Server, image: bytes) -> http.client.HTTPConnection:
@@ -164,20 +164,25 @@ def test_a_request_without_a_place_is_turned_away_and_the_place_comes_back(
     # One is computed, and the engine holds one more.
     two_places = {"WHIPPET_WORKERS": "1", "WHIPPET_QUEUE_LENGTH": "0"}
     with serving(context, tmp_path / "server.log", artifact, **two_places) as server:
-        inside = [_open_half_a_request(server, image) for _ in range(2)]
-        time.sleep(0.2)
-        refused = server.invoke(image)
-        assert (refused.status, refused.body["code"]) == (503, "overloaded")
-        assert int(refused.headers["retry-after"]) >= 1
-        assert server.request("GET", "/ping").status == 200
+        with stopped(decode_processes(server)):
+            inside = [_open_half_a_request(server, image) for _ in range(2)]
+            for client in inside:
+                client.send(image[50:])
+            time.sleep(0.2)
+            refused = server.invoke(image)
+            assert (refused.status, refused.body["code"]) == (503, "overloaded")
+            assert int(refused.headers["retry-after"]) >= 1
+            assert server.request("GET", "/ping").status == 200
         for client in inside:
-            client.send(image[50:])
             assert read_reply(client).status == 200
             client.close()
-        gone = [_open_half_a_request(server, image) for _ in range(2)]
-        time.sleep(0.2)
-        for client in gone:
-            client.close()
+        with stopped(decode_processes(server)):
+            gone = [_open_half_a_request(server, image) for _ in range(2)]
+            for client in gone:
+                client.send(image[50:])
+            time.sleep(0.2)
+            for client in gone:
+                client.close()
         time.sleep(0.2)
         assert server.invoke(image).status == 200
 
