@@ -3,7 +3,7 @@
 import re
 import struct
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from classifier_proxy.errors import (
     EmptyBodyError,
@@ -19,6 +19,9 @@ MAX_IMAGE_BYTES = 4 * 1024 * 1024
 MAX_PIXELS = 25_000_000
 """As in the container; `model_code/classifier/image/decoding.py` has the reason."""
 
+MAX_BASELINE_JPEG_PIXELS = 50_000_000
+"""As in the container, which lets the decoder reduce a baseline JPEG of more than `MAX_PIXELS`."""
+
 MAX_JPEG_SCANS = 128
 """As in the container."""
 
@@ -30,12 +33,16 @@ _JPEG_MARKER = re.compile(rb"\xff[^\xff]")
 _JPEG_START_OF_SCAN = 0xDA
 # SOF0 to 15 without DHT, JPG and DAC among them, and DHP, the frame of a hierarchical image.
 _JPEG_FRAMES = {0xDE, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_BASELINE_FRAMES = {0xC0, 0xC1}
 # Markers with a length and content; all others (RSTn, SOI, EOI, reserved) are the marker alone.
 _JPEG_SEGMENTS = {*_JPEG_FRAMES, 0xC4, 0xCC, 0xFE, *range(0xDB, 0xF0)}
 # Counting with this pattern takes a fifth of the time of bytes.count.
 _JPEG_SCAN = re.compile(rb"\xff\xda")
 # By color type. Pillow skips pixels, and other headers, before a header of one of these.
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_OF_A_PROGRESSIVE_JPEG = (
+    f" of a progressive JPEG ({MAX_BASELINE_JPEG_PIXELS // 1_000_000} of another)"
+)
 _ENDS_EARLY = "The image's header ends before its width and height; send the whole image."
 
 
@@ -44,6 +51,14 @@ class ImageSize(NamedTuple):
 
     width: int
     height: int
+
+
+class _JpegFrame(NamedTuple):
+    size: ImageSize
+    is_baseline: bool
+
+
+_Header = TypeVar("_Header", ImageSize, _JpegFrame)
 
 
 class CheckedImage(NamedTuple):
@@ -69,7 +84,8 @@ def check_image(image: bytes) -> CheckedImage:
         PayloadTooLargeError: more bytes than `MAX_IMAGE_BYTES`.
         UnsupportedImageError: not one of the three formats; the message names the format, if known.
         UnreadableImageError: more scans than `MAX_JPEG_SCANS`, no size, or a side of 0 pixels.
-        ImageTooLargeError: more pixels than `MAX_PIXELS`.
+        ImageTooLargeError: more pixels than `MAX_PIXELS`, or, for a baseline JPEG, than
+            `MAX_BASELINE_JPEG_PIXELS`.
     """
     if not image:
         raise EmptyBodyError
@@ -79,9 +95,17 @@ def check_image(image: bytes) -> CheckedImage:
         raise UnsupportedImageError(_describe_unsupported(image))
     if media_type == "image/jpeg" and _has_too_many_scans(image):
         raise UnreadableImageError(f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again.")
-    size = _SIZE_READERS[media_type](image)
-    if size is not None:
-        _check_pixels(size)
+    if media_type == "image/jpeg":
+        frame = _jpeg_frame(image)
+        size = frame and frame.size
+        if frame is not None and frame.is_baseline:
+            _check_pixels(frame.size, MAX_BASELINE_JPEG_PIXELS)
+        elif frame is not None:
+            _check_pixels(frame.size, MAX_PIXELS, _OF_A_PROGRESSIVE_JPEG)
+    else:
+        size = _png_size(image) if media_type == "image/png" else _webp_size(image)
+        if size is not None:
+            _check_pixels(size, MAX_PIXELS)
     return CheckedImage(media_type, size)
 
 
@@ -116,14 +140,14 @@ def _describe_unsupported(body: bytes) -> str | None:
     return describe(body)
 
 
-def _check_pixels(size: ImageSize) -> None:
+def _check_pixels(size: ImageSize, max_pixels: int, of_what: str = "") -> None:
     width, height = size
     if not width or not height:
         raise UnreadableImageError(f"The image's header says {width} x {height} pixels.")
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"The image has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000}"
-            " megapixels are accepted. Send a smaller one."
+            f"The image has {width} x {height} pixels; at most {max_pixels // 1_000_000}"
+            f" megapixels{of_what} are accepted. Send a smaller one."
         )
 
 
@@ -137,18 +161,18 @@ def _has_too_many_scans(image: bytes) -> bool:
 # None: these functions found no size, but a decoder may find one.
 
 
-def _jpeg_size(image: bytes) -> ImageSize | None:
-    size = None
+def _jpeg_frame(image: bytes) -> _JpegFrame | None:
+    frame = None
     position = 2
     for _ in range(MAX_HEADER_PARTS):
         marker = _JPEG_MARKER.search(image, position)
         kind = _JPEG_START_OF_SCAN if marker is None else image[marker.end() - 1]
         if marker is None or kind == _JPEG_START_OF_SCAN:
-            return _found(size)
+            return _found(frame)
         position = marker.end()
         if kind in _JPEG_FRAMES:
             height, width = _unpack(">HH", image, position + 3)
-            size = ImageSize(width, height)
+            frame = _JpegFrame(ImageSize(width, height), kind in _JPEG_BASELINE_FRAMES)
         if kind in _JPEG_SEGMENTS:
             position += int.from_bytes(image[position : position + 2], "big")
     return None
@@ -190,9 +214,6 @@ def _webp_size(image: bytes) -> ImageSize | None:
     return None
 
 
-_SIZE_READERS = {"image/jpeg": _jpeg_size, "image/png": _png_size, "image/webp": _webp_size}
-
-
 def _unpack(layout: str, image: bytes, position: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(layout, image, position)
@@ -200,7 +221,7 @@ def _unpack(layout: str, image: bytes, position: int) -> tuple[Any, ...]:
         raise UnreadableImageError(_ENDS_EARLY) from error
 
 
-def _found(size: ImageSize | None) -> ImageSize:
-    if size is None:
+def _found(header: _Header | None) -> _Header:
+    if header is None:
         raise UnreadableImageError(_ENDS_EARLY)
-    return size
+    return header

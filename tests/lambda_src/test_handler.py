@@ -176,7 +176,7 @@ BAD_REQUESTS: list[tuple[str, Any, str | None, list[tuple[str, str]], int, str]]
         413,
         "payload_too_large",
     ),
-    ("too many pixels", jpeg(5001, 5000), "image/jpeg", [], 413, "image_too_large"),
+    ("too many pixels", jpeg(10_001, 5000), "image/jpeg", [], 413, "image_too_large"),
     ("too many scans", JPEG + b"\xff\xda" * 128, "image/jpeg", [], 422, "unreadable_image"),
     ("a part of a header", PNG[:20], "image/png", [], 422, "unreadable_image"),
     (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from classifier_proxy.errors import ImageTooLargeError, RequestError, UnreadableImageError
 from classifier_proxy.image_checks import (
+    MAX_BASELINE_JPEG_PIXELS,
     MAX_HEADER_PARTS,
     MAX_IMAGE_BYTES,
     MAX_JPEG_SCANS,
@@ -55,6 +56,7 @@ def test_the_limits_are_those_of_the_container() -> None:
     }
 
     assert constants["MAX_PIXELS"] == MAX_PIXELS
+    assert constants["MAX_BASELINE_JPEG_PIXELS"] == MAX_BASELINE_JPEG_PIXELS
     assert constants["MAX_JPEG_SCANS"] == MAX_JPEG_SCANS
 
 
@@ -65,11 +67,25 @@ def test_format_and_size_are_read(make: object, size: tuple[int, int]) -> None:
     assert check_image(make(*size)) == (MEDIA_TYPES[make], size)
 
 
-@EVERY_FORMAT
+@pytest.mark.parametrize("make", [png, lossy_webp, lossless_webp, extended_webp])
 def test_more_pixels_than_the_container_takes_are_refused(make: object) -> None:
     assert callable(make)
-    with pytest.raises(ImageTooLargeError, match="5001 x 5000 pixels; at most 25 megapixels"):
+    with pytest.raises(ImageTooLargeError, match="5001 x 5000 pixels; at most 25 megapixels are"):
         check_image(make(5001, 5000))
+
+
+@pytest.mark.parametrize("frame", [0xC0, 0xC1])
+def test_a_baseline_jpeg_may_have_more_pixels(frame: int) -> None:
+    assert check_image(jpeg(10_000, 5000, frame=frame)).size == (10_000, 5000)
+    with pytest.raises(ImageTooLargeError, match="10001 x 5000 pixels; at most 50 megapixels are"):
+        check_image(jpeg(10_001, 5000, frame=frame))
+
+
+@pytest.mark.parametrize("frame", [0xC2, 0xC3, 0xC5, 0xC9, 0xCA, 0xDE])
+def test_another_jpeg_may_not(frame: int) -> None:
+    assert check_image(jpeg(5000, 5000, frame=frame)).size == (5000, 5000)
+    with pytest.raises(ImageTooLargeError, match="at most 25 megapixels of a progressive JPEG"):
+        check_image(jpeg(5001, 5000, frame=frame))
 
 
 @pytest.mark.parametrize("make", [jpeg, png, lossy_webp])

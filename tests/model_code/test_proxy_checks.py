@@ -285,6 +285,26 @@ def test_the_same_is_refused_in_the_same_words_for_programs() -> None:
         assert (by_proxy.value.status, by_proxy.value.code) == expected
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("width", [5000, 5001, 10_000, 10_001])
+def test_a_jpeg_of_many_pixels_is_refused_by_both_or_by_neither(
+    progressive: bool, width: int
+) -> None:
+    data = bytearray(IMAGES["progressive" if progressive else "jpeg"])
+    frame = data.index(FRAMES[progressive])
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 5000, width)
+    told = _size_by_proxy(bytes(data))
+    # Its pixels are missing, which only a decoder notices.
+    with pytest.raises(RequestError) as refused:
+        decode_image(bytes(data))
+    is_too_large = refused.value.code == "image_too_large"
+    assert is_too_large == isinstance(told, errors.ImageTooLargeError)
+    assert is_too_large == (width > (5000 if progressive else 10_000))
+    if is_too_large:
+        assert isinstance(told, errors.ImageTooLargeError)
+        assert told.message.startswith(refused.value.message)
+
+
 def test_as_many_pixels_as_are_decoded_are_let_through() -> None:
     data = _file(Image.new("1", (5000, 5000)), "PNG")
     assert check_image(data).size == decode_image(data).size == (5000, 5000)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks, webp_canvas
-from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS
+from classifier.image.decoding import MAX_BASELINE_JPEG_PIXELS, MAX_JPEG_SCANS, MAX_PIXELS
 from classifier.image.formats import image_format
 
 
@@ -47,9 +47,6 @@ def estimate_decode_seconds(data: bytes | memoryview) -> float:
         pixels, scans = _READERS[format_name](data)
     except OverflowError:
         pixels, scans = MAX_PIXELS, 0
-    if pixels > MAX_PIXELS:
-        # Refused before it is decoded.
-        pixels = 0
     cost = _COSTS[format_name]
     milliseconds = (cost.megapixel + scans * _SCAN_MILLISECONDS) * pixels / 1e6
     return (_FIXED_MILLISECONDS + milliseconds + cost.megabyte * len(data) / 1e6) / 1000
@@ -60,20 +57,24 @@ def _jpeg(data: bytes | memoryview) -> tuple[int, int]:
     frame = jpeg_segments.read_frame(data, max_segments=_MAX_HEADER_PARTS)
     if frame is None:
         return 0, 0
-    scans = 0 if frame.is_baseline else jpeg_segments.count_scans(data, MAX_JPEG_SCANS)
-    return frame.width * frame.height, scans
+    size = frame.width, frame.height
+    if frame.is_baseline:
+        return _pixels(size, MAX_BASELINE_JPEG_PIXELS), 0
+    return _pixels(size, MAX_PIXELS), jpeg_segments.count_scans(data, MAX_JPEG_SCANS)
 
 
 def _png(data: bytes | memoryview) -> tuple[int, int]:
-    return _area(png_chunks.read_size(data, max_chunks=_MAX_HEADER_PARTS)), 0
+    return _pixels(png_chunks.read_size(data, max_chunks=_MAX_HEADER_PARTS), MAX_PIXELS), 0
 
 
 def _webp(data: bytes | memoryview) -> tuple[int, int]:
-    return _area(webp_canvas.read_size(data)), 0
+    return _pixels(webp_canvas.read_size(data), MAX_PIXELS), 0
 
 
-def _area(size: tuple[int, int] | None) -> int:
-    return 0 if size is None else size[0] * size[1]
+def _pixels(size: tuple[int, int] | None, max_pixels: int) -> int:
+    pixels = 0 if size is None else size[0] * size[1]
+    # An image with more is refused before it is decoded.
+    return pixels if pixels <= max_pixels else 0
 
 
 _READERS: Final = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}

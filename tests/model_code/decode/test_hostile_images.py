@@ -179,6 +179,7 @@ def _many_scans_of_cmyk() -> bytes:
     "data",
     [
         pytest.param(_many_scans_of_cmyk(), id="127 scans of 25 megapixels in CMYK"),
+        pytest.param(_file(Image.new("CMYK", (10_000, 5000)), "JPEG"), id="CMYK of 50 megapixels"),
         pytest.param(
             _file(Image.new("RGBA", (5000, 5000)), "WEBP", lossless=True, quality=0, method=0),
             id="lossless WebP of 25 megapixels",
@@ -208,7 +209,9 @@ def _text(count: int, length: int) -> bytes:
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
 def test_more_pixels_than_allowed_are_refused_soon(pool: BlockingPool, format_name: str) -> None:
-    options = {"lossless": True, "quality": 0, "method": 0} if format_name == "WEBP" else {}
+    options: dict[str, object] = {"JPEG": {"progressive": True}, "PNG": {}}.get(
+        format_name, {"lossless": True, "quality": 0, "method": 0}
+    )
     data = _bomb_of_pixels(format_name, **options)
     started = time.monotonic()
     assert _outcome(pool, data) == "image_too_large"

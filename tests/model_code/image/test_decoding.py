@@ -176,13 +176,59 @@ def test_too_many_pixels_are_refused_by_the_header_alone(width: int, height: int
     assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
 
 
-def test_a_jpeg_of_too_many_pixels_is_refused_though_it_could_be_reduced() -> None:
-    data = bytearray(_file(Image.new("RGB", (64, 64)), "JPEG"))
-    start_of_frame = data.index(b"\xff\xc0")
-    data[start_of_frame + 5 : start_of_frame + 9] = struct.pack(">HH", 5001, 5000)
-    with pytest.raises(RequestError) as caught:
-        decode_image(bytes(data), reduce_to=32)
+def _jpeg_header(width: int, height: int, *, progressive: bool) -> bytes:
+    data = bytearray(_file(Image.new("RGB", (64, 64)), "JPEG", progressive=progressive))
+    start_of_frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    data[start_of_frame + 5 : start_of_frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("width", "progressive", "message"),
+    [
+        (10_001, False, "10001 x 5000 pixels; at most 50 megapixels are accepted"),
+        (
+            5001,
+            True,
+            "at most 25 megapixels of a progressive JPEG \\(50 of another\\) are accepted",
+        ),
+    ],
+)
+@pytest.mark.parametrize("reduce_to", [None, 32])
+def test_a_jpeg_of_too_many_pixels_is_refused_though_it_could_be_reduced(
+    width: int, progressive: bool, message: str, reduce_to: int | None
+) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
+        decode_image(_jpeg_header(width, 5000, progressive=progressive), reduce_to=reduce_to)
     assert caught.value.code == "image_too_large"
+
+
+@pytest.fixture(scope="module")
+def phone_image() -> Image.Image:
+    """A gradient of 50 megapixels, as phones make them."""
+    return Image.radial_gradient("L").resize((8160, 6120)).convert("RGB")
+
+
+def test_a_baseline_jpeg_of_50_megapixels_is_decoded_at_half_its_size(
+    phone_image: Image.Image,
+) -> None:
+    data = _file(phone_image, "JPEG", quality=90)
+    decoded = decode_image(data)
+    assert decoded.size == (4080, 3060)
+    expected = numpy.asarray(phone_image.reduce(68), dtype=int)
+    assert abs(numpy.asarray(decoded.reduce(34), dtype=int) - expected).max() <= 2
+    # Never less than twice what is needed.
+    assert decode_image(data, reduce_to=256).size == (1020, 765)
+
+
+def test_a_long_jpeg_of_many_pixels_is_reduced_even_where_its_shorter_side_is_small() -> None:
+    data = _file(Image.new("RGB", (65_000, 700)), "JPEG")
+    assert decode_image(data, reduce_to=512).size == (32_500, 350)
+
+
+def test_a_jpeg_of_up_to_25_megapixels_is_decoded_completely() -> None:
+    data = _file(Image.new("L", (5000, 5000)), "JPEG")
+    assert decode_image(data).size == (5000, 5000)
 
 
 def test_as_many_pixels_as_are_allowed_are_read() -> None:
