@@ -51,10 +51,7 @@ class _Segment(NamedTuple):
     start: int
     marker_end: int
     length: int
-
-    @property
-    def end(self) -> int:
-        return self.marker_end + (max(2, self.length) if self.kind in _WITH_CONTENT else 0)
+    end: int
 
 
 def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
@@ -74,10 +71,11 @@ def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
     for segment in islice(_segments(data), max_segments):
         if segment.kind == _START_OF_SCAN:
             return frame
-        content = data[segment.marker_end + 2 : segment.end]
-        if segment.kind in _FRAMES and len(content) >= _MIN_FRAME_LENGTH:
-            height, width = struct.unpack_from(">HH", content, 1)
-            frame = Frame(width, height, segment.kind in _BASELINE_FRAMES)
+        if segment.kind in _FRAMES:
+            content = data[segment.marker_end + 2 : segment.end]
+            if len(content) >= _MIN_FRAME_LENGTH:
+                height, width = struct.unpack_from(">HH", content, 1)
+                frame = Frame(width, height, segment.kind in _BASELINE_FRAMES)
     if next(islice(_segments(data), max_segments, None), None) is not None:
         raise OverflowError(f"the header has more than {max_segments} segments")
     return frame
@@ -121,13 +119,15 @@ def _segments(data: bytes | memoryview) -> Iterator[_Segment]:
     """Yield the markers of the header; the last one is the start of the first scan."""
     position = 2
     while marker := _MARKER.search(data, position):
-        end = marker.end()
-        length = int.from_bytes(data[end : end + 2], "big")
-        segment = _Segment(data[end - 1], marker.start(), end, length)
-        yield segment
-        if segment.kind == _START_OF_SCAN:
+        start, position = marker.span()
+        kind, length, end = data[position - 1], 0, position
+        if kind in _WITH_CONTENT:
+            length = int.from_bytes(data[position : position + 2], "big")
+            end += max(2, length)
+        yield _Segment(kind, start, position, length, end)
+        if kind == _START_OF_SCAN:
             return
-        position = segment.end
+        position = end
 
 
 def count_scans(data: bytes | memoryview, limit: int) -> int:
