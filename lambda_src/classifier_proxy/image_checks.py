@@ -162,7 +162,7 @@ def _has_too_many_scans(image: bytes) -> bool:
 
 
 def _jpeg_frame(image: bytes) -> _JpegFrame | None:
-    frame = None
+    frame: _JpegFrame | None = None
     position = 2
     for _ in range(MAX_HEADER_PARTS):
         marker = _JPEG_MARKER.search(image, position)

@@ -218,9 +218,9 @@ def _text(count: int, length: int) -> bytes:
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
 def test_more_pixels_than_allowed_are_refused_soon(pool: BlockingPool, format_name: str) -> None:
-    options: dict[str, object] = {"JPEG": {"progressive": True}, "PNG": {}}.get(
-        format_name, {"lossless": True, "quality": 0, "method": 0}
-    )
+    options: dict[str, object] = {"progressive": True}
+    if format_name == "WEBP":
+        options = {"lossless": True, "quality": 0, "method": 0}
     data = _bomb_of_pixels(format_name, **options)
     started = time.monotonic()
     assert _outcome(pool, data) == "image_too_large"

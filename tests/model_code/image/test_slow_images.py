@@ -84,7 +84,8 @@ async def _send_beside_many_images(pool: DecodePool) -> None:
     # 0.2 s each; none of them is broken.
     slow, small = _png(3000), _png(8)
     many = asyncio.create_task(pipeline.compute([slow] * 12, [0.2] * 12, measured=False))
-    await asyncio.sleep(0)
+    # Until they are in the queue of the decoders.
+    await asyncio.sleep(0.05)
     # The wait of the next request is that for the image in its process, not for all.
     admission.check(2.7)
     (result,) = await pipeline.compute([small], [0.002], measured=False)
