@@ -27,8 +27,8 @@ from tools.console import run_tool
 DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
 Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAX_IMAGE_BYTES} bytes
-and {MAX_PIXELS} pixels ({MAX_BASELINE_JPEG_PIXELS} in a baseline JPEG), a form with one such file, or
-JSON that holds them. Every error has one shape; programs use its status and code.
+and {MAX_PIXELS} pixels ({MAX_BASELINE_JPEG_PIXELS} in a baseline JPEG), a form with one such
+file, or JSON that holds them. Every error has one shape; programs use its status and code.
 
 A path or method that is not listed here returns 403 `route_not_found`. Behind the page's domain,
 CloudFront refuses methods that it does not know, with HTML. `Content-Encoding` is ignored."""

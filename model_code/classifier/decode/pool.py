@@ -67,7 +67,8 @@ class DecodePool:
         self._layout = assignment.layout
         self._keeper = KeeperClient(assignment)
         # The most recently used slot is used first: its memory is still in the processor's cache.
-        self._idle_slots = [_Slot(self._start_process()) for _ in range(process_count)]
+        self._slots = tuple(_Slot(self._start_process()) for _ in range(process_count))
+        self._idle_slots = list(self._slots)
         self._free = asyncio.Semaphore(process_count)
         self._recoveries: set[asyncio.Task[None]] = set()
         # As if it had responded now: the processes are still starting.
@@ -108,8 +109,8 @@ class DecodePool:
         return decoded
 
     def close(self) -> None:
-        """End the processes; no `decode` may be running or follow."""
-        for slot in self._idle_slots:
+        """End the processes, also those of cancelled requests; no `decode` may follow."""
+        for slot in self._slots:
             slot.process.close()
         self._keeper.close()
 

@@ -146,12 +146,25 @@ class DecodeProcess:
 
     async def _receive(self, count: int) -> None:
         """Receive until there are `count` bytes; a cancelled call keeps the bytes received."""
-        loop = asyncio.get_running_loop()
         while len(self._received) < count:
-            part = await loop.sock_recv(self._socket, count - len(self._received))
+            # Not loop.sock_recv, which loses bytes that arrive just before it is cancelled.
+            try:
+                part = self._socket.recv(count - len(self._received))
+            except BlockingIOError:
+                await self._until_readable()
+                continue
             if not part:
                 raise EOFError
             self._received += part
+
+    async def _until_readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._socket, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(self._socket)
 
     def _decoded_image(self) -> DecodedImage:
         crop = self._layout.crop

@@ -125,7 +125,7 @@ def test_an_invalid_reply_ends_the_process_and_the_client_learns_nothing_of_it(
     _expect_whole(pool)
 
 
-def test_a_reply_that_was_not_asked_for_is_not_taken_for_the_next_image(
+def test_a_reply_that_was_not_requested_is_not_taken_for_the_next_image(
     pool: BlockingPool,
 ) -> None:
     assert _outcome(pool, "channel.send(bytes(3))") == "image"

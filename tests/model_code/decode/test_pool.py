@@ -20,6 +20,7 @@ from PIL import Image
 from classifier.artifact.manifest import Preprocessing
 from classifier.decode.keeper import UNPRIVILEGED_ID
 from classifier.decode.keeper_client import DecodePoolError
+from classifier.decode.process import SILENCE_SECONDS
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
 from classifier.image.decoding import decode_image
@@ -222,6 +223,30 @@ async def _cancel_after(pool: BlockingPool, steps: int) -> None:
         await asyncio.sleep(0)
     decoding.cancel()
     await asyncio.gather(decoding, return_exceptions=True)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_reply_that_arrives_while_its_request_is_cancelled_is_not_lost(steps: int) -> None:
+    pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
+    try:
+        pool.decode(_image(1))
+        asyncio.run_coroutine_threadsafe(_cancel_at_reply(pool, steps), pool.loop).result(30)
+    finally:
+        pool.close()
+
+
+async def _cancel_at_reply(pool: BlockingPool, steps: int) -> None:
+    decoding = asyncio.create_task(pool.pool.decode(_image(2)))
+    await asyncio.sleep(0)
+    # The reply arrives while the event loop does not run.
+    time.sleep(0.3)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    decoding.cancel()
+    await asyncio.gather(decoding, return_exceptions=True)
+    # Far less than a lost reply is waited for.
+    async with asyncio.timeout(SILENCE_SECONDS / 2):
+        await pool.pool.decode(_image(3))
 
 
 def test_an_image_that_is_larger_than_the_memory_leaves_the_slot(pool: BlockingPool) -> None:
