@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.observability.telemetry import BASIC_METRICS
-from stacks.components.api.proxy_function import METRICS_NAMESPACE
+from stacks.components.api.api_function import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of

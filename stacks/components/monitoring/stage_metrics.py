@@ -5,7 +5,8 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 
-from stacks.components.api.proxy_function import METRICS_NAMESPACE, ProxyFunction
+from stacks.components.api.api_function import METRICS_NAMESPACE
+from stacks.components.api.proxy_function import ProxyFunction
 from stacks.components.serving.endpoint_metrics import endpoint_metric
 
 _PERIOD = Duration.minutes(1)
