@@ -50,6 +50,7 @@ def session(
     instances: float = 6,
     remaining_packages: int | None = None,
     jobs: float = 1,
+    name: str = "whippet-dev",
 ) -> Iterator[Any]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
@@ -60,7 +61,7 @@ def session(
         else:
             stubbed.stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
         add_endpoint(stubbed.stubs["sagemaker"], served)
-        add_group(stubbed, remaining_packages)
+        add_group(stubbed, remaining_packages, name)
         add_quota(stubbed, INSTANCES, instances, training=jobs)
         yield stubbed
 
@@ -87,9 +88,9 @@ def add_endpoint(sagemaker: Stubber, instance_type: str | None) -> None:
     )
 
 
-def add_group(session: StubbedSession, packages: int | None) -> None:
-    """Stub the group of another stage, and that of the stage `dev` if it has remained."""
-    names = ["whippet-dev2"] if packages is None else ["whippet-dev2", "whippet-dev"]
+def add_group(session: StubbedSession, packages: int | None, name: str) -> None:
+    """Stub the group of another stage, and that of the stage if it has remained."""
+    names = [f"{name}2"] if packages is None else [f"{name}2", name]
     common = {"CreationTime": 0, "ModelPackageGroupStatus": "Completed"}
     arn = {"ModelPackageGroupArn": "arn:aws:sagemaker:::model-package-group/a"}
     groups = [common | arn | {"ModelPackageGroupName": name} for name in names]
@@ -97,16 +98,16 @@ def add_group(session: StubbedSession, packages: int | None) -> None:
     sagemaker.add_response(
         "list_model_package_groups",
         {"ModelPackageGroupSummaryList": groups},
-        {"NameContains": "whippet-dev"},
+        {"NameContains": name},
     )
     if packages is None:
         return
     session.stubs["cloudformation"].add_client_error(
         "describe_stack_resource",
         "ValidationError",
-        "Stack 'whippet-dev-storage' does not exist",
+        f"Stack '{name}-storage' does not exist",
         expected_params={
-            "StackName": "whippet-dev-storage",
+            "StackName": f"{name}-storage",
             "LogicalResourceId": "ModelPackageGroup",
         },
     )
@@ -115,7 +116,7 @@ def add_group(session: StubbedSession, packages: int | None) -> None:
     sagemaker.add_response(
         "list_model_packages",
         {"ModelPackageSummaryList": [summary] * packages},
-        {"ModelPackageGroupName": "whippet-dev"},
+        {"ModelPackageGroupName": name},
     )
 
 
@@ -241,7 +242,9 @@ def new_account(
     *, role: str | None, concurrency: int, instances: int, jobs: int, bootstrapped: bool
 ) -> Iterator[Any]:
     """An account without a stage; with few settings, one as AWS gives it first."""
-    with session(bootstrapped=bootstrapped, instances=instances, jobs=jobs) as stubbed:
+    with session(
+        bootstrapped=bootstrapped, instances=instances, jobs=jobs, name="whippet-prod"
+    ) as stubbed:
         described = {"cloudwatchRoleArn": role} if role else {}
         stubbed.stubs["apigateway"].add_response("get_account", described)
         limits = {
@@ -293,6 +296,7 @@ def test_prod_in_a_new_account_of_its_own(
         role=role, concurrency=103, instances=6, jobs=1, bootstrapped=True
     ) as prepared:
         add_endpoint(prepared.stubs["sagemaker"], None)  # to what is printed as served now
+        prepared.stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
         cli = "print('The CLI deploys.'); raise SystemExit(7)"
         model = write_model(tmp_path)
         assert deploy(monkeypatch, model, prepared, stage="prod", cli=cli) == 7

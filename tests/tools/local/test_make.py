@@ -45,10 +45,15 @@ def photos(clone: Path) -> Path:
     return folder
 
 
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+
 def make(clone: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run make; nothing may be installed."""
+    # The tests may have been started by make, whose variables would make this one its child.
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
     ended = subprocess.run(
-        [MAKE, "--silent", *arguments], cwd=clone, env=os.environ | environment,
+        [MAKE, "--silent", *arguments], cwd=clone, env=inherited | environment,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert not (clone / ".venv").exists()
