@@ -36,10 +36,10 @@ from tests.stacks.assembly import (
     synthesize,
 )
 from tests.stacks.conftest import Synthesize
+from tests.stacks.functions import FUNCTION, health_function, proxy_function
 
 ACCOUNT = "AWS::ApiGateway::Account"
 ALIAS = "AWS::Lambda::Alias"
-FUNCTION = "AWS::Lambda::Function"
 METHOD = "AWS::ApiGateway::Method"
 PERMISSION = "AWS::Lambda::Permission"
 REST_API = "AWS::ApiGateway::RestApi"
@@ -57,23 +57,6 @@ def with_api(settings: StageSettings, **changes: Any) -> StageSettings:
 def read_settings(environment: dict[str, str]) -> Any:
     """Read variables as the model server does, whose package is in another environment."""
     return runpy.run_path(str(MODEL_SERVER_SETTINGS))["read_settings"](environment)
-
-
-def proxy_function(assembly: Assembly) -> Resource:
-    return function_of(assembly, "classifier_proxy.handler.handle")
-
-
-def health_function(assembly: Assembly) -> Resource:
-    return function_of(assembly, "classifier_proxy.health_handler.handle")
-
-
-def function_of(assembly: Assembly, handler: str) -> Resource:
-    (found,) = (
-        each
-        for each in assembly.resources("api", FUNCTION)
-        if each.properties["Handler"] == handler
-    )
-    return found
 
 
 def role_of(assembly: Assembly, function: Resource) -> Resource:

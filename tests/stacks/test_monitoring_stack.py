@@ -9,9 +9,9 @@ from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
 from tests.stacks.conftest import Synthesize
+from tests.stacks.functions import proxy_function
 
 ALARM = "AWS::CloudWatch::Alarm"
-FUNCTION = "AWS::Lambda::Function"
 TOPIC = "AWS::SNS::Topic"
 
 
@@ -120,7 +120,7 @@ def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None
 
 def test_alarms_on_the_proxys_own_metrics_name_what_it_publishes(assembly: Assembly) -> None:
     # Of another namespace or service there is never data, and missing data raises no alarm.
-    variables = assembly.resource("api", FUNCTION).properties["Environment"]["Variables"]
+    variables = proxy_function(assembly).properties["Environment"]["Variables"]
     published = alarm(assembly, "EndpointAccessDenied", variables["POWERTOOLS_METRICS_NAMESPACE"])
     assert dimensions(published) == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
 
@@ -142,7 +142,7 @@ def test_alarms_and_dashboard_use_only_what_the_proxy_always_publishes(assembly:
 def test_a_stage_publishes_the_metrics_that_are_worth_their_price(
     assemblies: dict[str, Assembly], stage: str, metrics: str
 ) -> None:
-    function = assemblies[stage].resource("api", FUNCTION).properties
+    function = proxy_function(assemblies[stage]).properties
     assert function["Environment"]["Variables"]["METRICS"] == metrics
 
 

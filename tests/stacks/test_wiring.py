@@ -122,7 +122,7 @@ def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
     assembly: Assembly,
 ) -> None:
     groups = assembly.everywhere("AWS::Logs::LogGroup")
-    assert len(groups) == 6
+    assert len(groups) == 7
     published = assembly.template("storage")["Outputs"]
     key = assembly.resource("storage", "AWS::KMS::Key")
     for group in groups:

@@ -14,6 +14,7 @@ from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import synthesize
 from tests.stacks.fake_inputs import write_model
+from tests.stacks.functions import proxy_function
 
 UNUSUAL = ["na\u00efve \u732b", "l" * 300, ":colon", 'quo"te\n']
 
@@ -37,7 +38,7 @@ class Stage:
         model = load_model_artifact(write_model(self._folder / "model", labels=labels))
         inputs = dataclasses.replace(self._inputs, model=model)
         assembly = synthesize(settings, inputs, self._folder / "assembly")
-        function = assembly.resource("api", "AWS::Lambda::Function").properties
+        function = proxy_function(assembly).properties
         variables: dict[str, str] = function["Environment"]["Variables"]
         return variables
 
