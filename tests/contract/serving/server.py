@@ -116,11 +116,14 @@ def serving(context: Path, log: Path, model: Path, **environment: str) -> Iterat
 
 def decode_processes(server: Server, count: int = 2) -> list[int]:
     """The IDs of its decode processes, as soon as all have been started."""
+    return decode_processes_of(server.process.pid, count)
+
+
+def decode_processes_of(server: int, count: int = 2) -> list[int]:
+    """The IDs of the decode processes of a server's process, as soon as all have been started."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        processes = [
-            grandchild for child in _children(server.process.pid) for grandchild in _children(child)
-        ]
+        processes = [grandchild for child in _children(server) for grandchild in _children(child)]
         if len(processes) == count:
             return processes
         time.sleep(0.02)

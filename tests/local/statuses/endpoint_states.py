@@ -7,18 +7,20 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from tests.contract.serving.server import decode_processes_of, stopped
 from tests.local.conftest import processes_naming
 from tests.local.functions import proxy_function
 from tests.local.statuses.cloud import Cloud
+from tests.local.test_api import GOOD
 from tests.local.test_iam import without_policies
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
 
-# Starts a request without its body: it occupies a place until the server times out.
-_BEGINNING = (
+# It occupies a place until it is decoded.
+_REQUEST = (
     b"POST /invocations HTTP/1.1\r\nHost: localhost\r\n"
-    b"Content-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
-)
-_MAX_FILLING_SECONDS = 8.0  # less than the server waits for a body
+    b"Content-Type: image/png\r\nContent-Length: %d\r\n\r\n%b"
+) % (len(GOOD), GOOD)
+_MAX_FILLING_SECONDS = 8.0
 
 
 @contextmanager
@@ -47,19 +49,22 @@ def forbidden(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def full(cloud: Cloud) -> Iterator[None]:
-    """Occupy every place of the model server, until it rejects the next request."""
-    (server,) = (
-        line for line in processes_naming(str(cloud.state)).values() if "serve.py serve" in line
+    """Stop the decode processes and occupy every place, until the server rejects a request."""
+    ((process, server),) = (
+        (process, line)
+        for process, line in processes_naming(str(cloud.state)).items()
+        if "serve.py serve" in line
     )
     port = re.search(r"--port (\d+)", server)
     assert port
     deadline = time.monotonic() + _MAX_FILLING_SECONDS
     with ExitStack() as stack:
+        stack.enter_context(stopped(decode_processes_of(process)))
         connections: list[socket.socket] = []
         # The server responds only to requests that it rejects.
         while not select.select(connections, [], [], 0.02)[0]:
             assert time.monotonic() < deadline, f"{len(connections)} requests had a place"
             connection = socket.create_connection(("127.0.0.1", int(port[1])))
             connections.append(stack.enter_context(connection))
-            connection.sendall(_BEGINNING)
+            connection.sendall(_REQUEST)
         yield
