@@ -25,7 +25,7 @@ def watched_functions(cloudwatch: Any) -> list[tuple[dict[str, Any], str]]:
     return [
         (alarm, dimension["Value"])
         for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
-        for dimension in alarm["Dimensions"]
+        for dimension in alarm.get("Dimensions", [])  # an alarm on several metrics has none
         if dimension["Name"] == "FunctionName"
     ]
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ MODEL_CODE = Path(__file__).parents[3] / "model_code"
 SLOW_TORCH = "import time\nprint('importing', flush=True)\ntime.sleep(600)\n"
 
 
+@pytest.fixture
+def _sigint_of_a_terminal() -> Iterator[None]:
+    """Let programs receive SIGINT, which a shell's background jobs and their children ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_sigint_of_a_terminal")
 @pytest.mark.parametrize("script", ["train.py", "build.py"])
 def test_ctrl_c_is_status_130_and_no_traceback(script: str, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(SLOW_TORCH)
