@@ -30,16 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Waiting OpenMP threads sleep instead of spinning: on two cores, beside another busy process,
     # an epoch of the digits took 13 s instead of 45 s; on an idle machine it takes no longer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # OpenBLAS has no such setting: with as many threads as cores, a head that is fitted in 2 s on
+    # an idle machine took 90 s beside other processes.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     try:
         options = parse_options(given, os.environ, __doc__)
         options.check_folders()
         if options.quantize and sagemaker_job.is_running(os.environ):
             sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
-        # Imported here: torch takes seconds to import, which --help should not.
-        print("loading torch", flush=True)
-        from classifier.training.finetune.job import train
-
-        train(options)
+        _train(options)
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
         # An error in a data worker arrives with that process's traceback before the message.
         reason = str(error).strip().splitlines()[-1].rpartition("DataError: ")[2]
@@ -52,6 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if by_hand and not sagemaker_job.is_running(os.environ):
         _print_next_commands(options)
     return 0
+
+
+def _train(options: TrainingOptions) -> None:
+    if options.mode == "head":
+        # Imported here: fine-tuning runs where numpy and OpenVINO need not be installed.
+        from classifier.training.head.job import train_head
+
+        train_head(options)
+        return
+    # Imported here: torch takes seconds to import, which --help should not.
+    print("loading torch", flush=True)
+    from classifier.training.finetune.job import train
+
+    train(options)
 
 
 def _print_next_commands(options: TrainingOptions) -> None:

@@ -11,7 +11,13 @@ from typing import Any, Final, NoReturn
 
 from classifier.artifact.manifest import INTERPOLATIONS
 from classifier.training.errors import OptionError, TrainingError
-from classifier.training.options import AUGMENTATIONS, SPLITS, TrainingOptions
+from classifier.training.options import (
+    AUGMENTATIONS,
+    DEFAULT_ARCHITECTURE_BY_MODE,
+    MODES,
+    SPLITS,
+    TrainingOptions,
+)
 
 PRESET_FOLDER: Final = Path(__file__).parents[2] / "presets"
 PRESETS: Final = tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.json")))
@@ -45,7 +51,10 @@ def parse_options(
     given = [_with_hyphens(argument) for argument in arguments]
     options = vars(parser.parse_args([*_preset_flags(parser, given), *given]))
     del options["preset"]
-    data = options.pop("data")
+    data = options["data"]
+    options["architecture"] = (
+        options["architecture"] or DEFAULT_ARCHITECTURE_BY_MODE[options["mode"]]
+    )
     folders = {split: options.pop(split) or (data and data / split) for split in SPLITS}
     return TrainingOptions(folders=folders, **options)
 
@@ -76,9 +85,24 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--preset", choices=PRESETS, help="start with these settings; other flags change them")
     add(
+        "--mode",
+        choices=MODES,
+        default="finetune",
+        help="finetune: train every weight; head: train the last layer alone, on features that\n"
+        "are computed once, in a minute instead of an hour (default: %(default)s)",
+    )
+    add(
         "--architecture",
-        default="resnet50",
-        help="a classifier of torchvision, or efficientnet_lite0",
+        help="a classifier of torchvision, or efficientnet_lite0 (default: resnet50; for a head\n"
+        "efficientnet_lite0)",
+    )
+    add(
+        "--balanced",
+        type=_truth,
+        nargs="?",
+        const=True,
+        default=False,
+        help="of a head: each class counts the same, instead of each image",
     )
     add("--name", help="of the model, in each response (default: the architecture)")
     add(
@@ -118,7 +142,12 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
 
 def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     add = parser.add_argument
-    add("--data", type=Path, help="folder with train/, valid/ and, if there is one, test/")
+    add(
+        "--data",
+        type=Path,
+        help="folder with train/, valid/ and, if there is one, test/. For a head also a folder of\n"
+        "<label>/<image> without splits, or a zip of either",
+    )
     for split in SPLITS:
         channel = environment.get(f"SM_CHANNEL_{split.upper()}")
         add(f"--{split}", type=Path, default=channel, help=f"{split} images, <label>/<image>")
@@ -133,6 +162,12 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
         type=Path,
         default=environment.get("SM_OUTPUT_DATA_DIR", "build/trained/output"),
         help="where the state dict weights.pt goes (default: %(default)s)",
+    )
+    add(
+        "--cache-dir",
+        type=Path,
+        default="build",
+        help="of a head: where backbones/ and features/ are kept (default: %(default)s)",
     )
     add(
         "--data-workers",

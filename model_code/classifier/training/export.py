@@ -16,6 +16,7 @@ import torch
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
 from classifier.training.errors import NetworkError
+from classifier.training.onnx_files import write_onnx
 from classifier.training.weights.network import digest
 
 # Raise it when the export changes what the network computes: it is part of a model's identity.
@@ -101,22 +102,3 @@ def output_kind(model: onnx.ModelProto) -> str:
     axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
     # Of a tensor (images, classes); the default is the last axis.
     return "probabilities" if axes in ([], [1], [-1]) else "logits"
-
-
-def write_onnx(model: onnx.ModelProto, path: Path) -> None:
-    """Write a network to a file: reproducible bytes, without the builder's metadata."""
-    _strip_metadata(model)
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _strip_metadata(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes beside the network: stack traces with the builder's paths."""
-    graph = model.graph
-    described: list[Any] = [model, graph, *model.functions]
-    for part in (graph, *model.functions):
-        described += [*part.node, *part.value_info]
-    described += [*graph.initializer, *graph.input, *graph.output]
-    for item in described:
-        item.ClearField("metadata_props")
-        item.ClearField("doc_string")

@@ -11,6 +11,9 @@ from classifier.training.errors import DataError, TrainingError
 
 SPLITS: Final = ("train", "valid", "test")
 AUGMENTATIONS: Final = ("photo", "drawing", "none")
+# `finetune` changes every weight; `head` only the last layer, on features computed once.
+MODES: Final = ("finetune", "head")
+DEFAULT_ARCHITECTURE_BY_MODE: Final = {"finetune": "resnet50", "head": "efficientnet_lite0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +21,16 @@ class TrainingOptions:
     """The values of the flags of `train.py`.
 
     Attributes:
+        mode: one of `MODES`.
+        data: folder or zip of images, in any layout that `dataset.scanning` reads where the mode
+            is `head`.
+        balanced: whether a head counts each class the same, instead of each image.
+        cache_dir: backbones and features of the mode `head`.
         folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
         resize, crop, interpolation: `None` takes what the published weights were made for.
     """
 
+    mode: str
     architecture: str
     name: str | None
     from_scratch: bool
@@ -36,6 +45,9 @@ class TrainingOptions:
     interpolation: str | None
     augmentation: str
     quantize: bool
+    balanced: bool
+    data: Path | None
+    cache_dir: Path
     folders: Mapping[str, Path | None]
     model_dir: Path
     output_dir: Path
@@ -54,9 +66,36 @@ class TrainingOptions:
             raise TrainingError("--weight-decay and --data-workers must be 0 or more")
         if self.from_scratch and self.weights_file:
             raise TrainingError("--from-scratch and --weights-file exclude each other")
+        if self.mode == "head":
+            self._check_head()
+            return
         for split in ("train", "valid"):
             if self.folders[split] is None:
                 raise DataError(f"no {split} images: give --data DIR or --{split} DIR")
+
+    @property
+    def required_data(self) -> Path:
+        """The folder or zip that the mode `head` trains on.
+
+        Raises:
+            DataError: none is given.
+        """
+        if self.data is None:
+            raise DataError("no images: give --data, a folder or zip of <label>/<image>")
+        return self.data
+
+    def _check_head(self) -> None:
+        if not self.required_data.exists():
+            raise DataError(f"{self.data}: no such folder or zip; --data names the images")
+        if self.from_scratch or self.weights_file:
+            raise TrainingError(
+                "--mode head trains on the features of published weights; leave out "
+                "--from-scratch and --weights-file, or use --mode finetune"
+            )
+        if self.quantize:
+            raise TrainingError(
+                "--mode head does not quantize; run build.py --trained --quantize --calibration"
+            )
 
     def check_folders(self) -> None:
         """Refuse folders that do not exist, before torch takes seconds to import.
@@ -64,6 +103,8 @@ class TrainingOptions:
         Raises:
             DataError: names the folder.
         """
+        if self.mode == "head":
+            return
         for split in ("train", "valid"):
             folder = self.folders[split]
             if folder is not None and not folder.is_dir():

@@ -17,7 +17,7 @@ from classifier.artifact.manifest import MODEL_FILE
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.selection import LabelledImage
 from classifier.training.errors import DataError, QuantizationError
-from classifier.training.export import write_onnx
+from classifier.training.onnx_files import write_onnx
 
 # Raise it when the settings here change what is made: it is part of a model's identity.
 QUANTIZER_VERSION: Final = 1

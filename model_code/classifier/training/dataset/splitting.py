@@ -1,0 +1,89 @@
+"""Split images into those to train on, to choose by and to judge by."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from classifier.training.dataset.scanning import TEST, TRAIN, VALID, ImageFile, LeftOutFile
+
+# Of each class; of the rest, which is for training, there is at least one image.
+_SHARE_BY_HELD_BACK_SPLIT: Final = {TEST: 0.15, VALID: 0.1}
+_MOST_UNSEEN_FIRST: Final = (TEST, VALID, TRAIN)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their splits; the same bytes are in one split alone, and of one class.
+
+    Attributes:
+        labels: sorted by name; an image's class is its label's index here.
+        images: each with its split.
+        left_out: copies, and images that are in the folders of two classes.
+    """
+
+    labels: tuple[str, ...]
+    images: tuple[ImageFile, ...]
+    left_out: tuple[LeftOutFile, ...]
+
+    def of(self, split: str) -> list[ImageFile]:
+        """Return the images of one split."""
+        return [image for image in self.images if image.split == split]
+
+
+def split_images(labels: Sequence[str], images: Iterable[ImageFile], seed: int) -> Dataset:
+    """Give each image a split: its folder's, or one drawn by `seed` where that is missing.
+
+    A split that the folders do not have is drawn from the training images, class by class:
+    15 % for the test and 10 % for validation, at least one of each where a class has three images
+    or more. Of several files with the same bytes the one that is furthest from training is kept;
+    what is in two classes is left out of all splits, since one of the labels is wrong.
+    """
+    kept, left_out = _without_copies(images)
+    present = {image.split for image in kept}
+    missing = [split for split in _SHARE_BY_HELD_BACK_SPLIT if split not in present]
+    generator = random.Random(seed)  # noqa: S311 - a split needs to be repeatable, not secret
+    by_label = defaultdict[str, list[ImageFile]](list)
+    for image in kept:
+        by_label[image.label].append(image)
+    result: list[ImageFile] = []
+    for label in labels:
+        own = [image for image in by_label[label] if image.split in (None, TRAIN)]
+        # In the order of their bytes, which no file's name or place changes.
+        own.sort(key=lambda image: image.sha256)
+        generator.shuffle(own)
+        for split in missing:
+            # While the largest share is still to be drawn, two others are needed.
+            count = _held_back_count(len(own), _SHARE_BY_HELD_BACK_SPLIT[split])
+            result += [replace(image, split=split) for image in own[:count]]
+            own = own[count:]
+        result += [replace(image, split=TRAIN) for image in own]
+        result += [image for image in by_label[label] if image.split in (VALID, TEST)]
+    result.sort(key=lambda image: image.path)
+    return Dataset(tuple(labels), tuple(result), tuple(left_out))
+
+
+def _held_back_count(count: int, share: float) -> int:
+    return min(max(1, round(count * share)), count - 1) if count > 1 else 0
+
+
+def _without_copies(
+    images: Iterable[ImageFile],
+) -> tuple[list[ImageFile], list[LeftOutFile]]:
+    by_content = defaultdict[str, list[ImageFile]](list)
+    for image in images:
+        by_content[image.sha256].append(image)
+    kept, left_out = list[ImageFile](), list[LeftOutFile]()
+    for copies in by_content.values():
+        labels = sorted({image.label for image in copies})
+        if len(labels) > 1:
+            reason = f"the same image is in the classes {', '.join(labels)}"
+            left_out += [LeftOutFile(image.path, reason) for image in copies]
+            continue
+        copies.sort(key=lambda image: _MOST_UNSEEN_FIRST.index(image.split or TRAIN))
+        kept.append(copies[0])
+        left_out += [LeftOutFile(image.path, f"a copy of {copies[0].path}") for image in copies[1:]]
+    return kept, left_out

@@ -1,0 +1,110 @@
+"""Run a network over image files with the engine that serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from classifier.artifact.manifest import Preprocessing
+from classifier.engines.engine import EngineError
+from classifier.engines.openvino_engine import OpenVinoEngine
+from classifier.errors import RequestError
+from classifier.image.decoding import decode_image
+from classifier.image.preprocessing import ByteArray, FloatArray, crop_image
+from classifier.training.errors import NetworkError
+
+# Images in flight for each core: one is decoded, one computed, the others wait for them.
+_IN_FLIGHT_PER_CORE: Final = 4
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network returned for a file, or why it could not be decoded."""
+
+    values: FloatArray | None
+    problem: str = ""
+
+
+class Network:
+    """A network on all cores, for many images; a context that frees it at its end."""
+
+    def __init__(self, path: Path, preprocessing: Preprocessing, width: int) -> None:
+        """Load an ONNX network with the input `image` and the output `logits`, N x width.
+
+        Raises:
+            NetworkError: it cannot be loaded.
+        """
+        self._cores = core_count()
+        self._preprocessing = preprocessing
+        # The engine belongs to one event loop.
+        self._runner = asyncio.Runner()
+        try:
+            self._engine = OpenVinoEngine(
+                path, preprocessing=preprocessing, class_count=width, streams=self._cores
+            )
+        except EngineError as error:
+            raise NetworkError(str(error)) from error
+
+    def run(self, paths: Sequence[Path], receive: Callable[[int, Output], None]) -> None:
+        """Decode and compute files; call `receive` with each one's place and output, in order."""
+        self._runner.run(self._run(paths, receive))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._runner.close()
+        self._engine.close()
+
+    async def _run(self, paths: Sequence[Path], receive: Callable[[int, Output], None]) -> None:
+        with ThreadPoolExecutor(self._cores) as decoders:
+            place = 0
+            async for output in self._outputs(paths, decoders):
+                receive(place, output)
+                place += 1
+
+    async def _outputs(
+        self, paths: Sequence[Path], decoders: ThreadPoolExecutor
+    ) -> AsyncIterator[Output]:
+        waiting = list[asyncio.Task[Output]]()
+        try:
+            for path in paths:
+                waiting.append(asyncio.create_task(self._output(path, decoders)))
+                if len(waiting) == _IN_FLIGHT_PER_CORE * self._cores:
+                    yield await waiting.pop(0)
+            while waiting:
+                yield await waiting.pop(0)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def _output(self, path: Path, decoders: ThreadPoolExecutor) -> Output:
+        loop = asyncio.get_running_loop()
+        try:
+            crop = await loop.run_in_executor(decoders, self._crop, path)
+        except RequestError as error:
+            return Output(None, error.message)
+        except OSError as error:
+            return Output(None, f"cannot be read: {error.strerror or error}")
+        return Output(await self._engine.infer(crop))
+
+    def _crop(self, path: Path) -> ByteArray:
+        return crop_image(decode_image(path.read_bytes()), self._preprocessing)
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,270 @@
+"""Train a head on a folder of labelled images: from the files to an artifact."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy
+import onnx
+
+from classifier.artifact.directory import MANIFEST_FILE, file_sha256
+from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
+from classifier.image.preprocessing import FloatArray
+from classifier.training.dataset.archives import unpack_zip
+from classifier.training.dataset.demo_data import is_demo
+from classifier.training.dataset.scanning import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALID,
+    ImageFile,
+    LeftOutFile,
+    Scan,
+    scan_folder,
+)
+from classifier.training.dataset.splitting import Dataset, split_images
+from classifier.training.errors import DataError
+from classifier.training.features.backbone import Backbone, load_backbone
+from classifier.training.features.cache import FeatureCache
+from classifier.training.features.extraction import Network, Output
+from classifier.training.head.fitting import FittedHead, IntArray, LabelledFeatures, fit_head
+from classifier.training.head.graft import LinearHead, replace_head
+from classifier.training.head.judging import Judgement, accuracy_by_class, accuracy_interval
+from classifier.training.onnx_files import write_onnx
+from classifier.training.options import TrainingOptions
+from classifier.training.progress import Progress
+
+# Rows of the cache that are written to the disk at a time.
+_ROWS_PER_WRITE: Final = 64
+_LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
+_MAX_SHOWN: Final = 5
+
+
+def train_head(options: TrainingOptions) -> Manifest:
+    """Train and write the artifact; print what was found and how good the result is.
+
+    Raises:
+        TrainingError: a folder or backbone that cannot be used; see its subclasses.
+    """
+    folder = _folder(options)
+    scan = scan_folder(folder)
+    print(_counts(scan), flush=True)
+    backbone = load_backbone(options.architecture, options.cache_dir / "backbones")
+    with _open_cache(backbone, options.cache_dir) as cache:
+        unreadable = _compute_features(scan, backbone, cache)
+        broken = {file.path for file in unreadable}
+        readable = [image for image in scan.images if image.path not in broken]
+        dataset = split_images(scan.labels, readable, options.seed)
+        _check_classes(dataset, folder)
+        features = {split: _labelled(dataset, split, cache) for split in SPLITS}
+    _print_left_out([*scan.left_out, *unreadable, *dataset.left_out])
+    began = time.monotonic()
+    fitted = fit_head(
+        features[TRAIN],
+        features[VALID],
+        class_count=len(dataset.labels),
+        balanced=options.balanced,
+    )
+    seconds = time.monotonic() - began
+    print(f"Head fitted in {seconds:.1f} s, penalty {fitted.penalty:g}", flush=True)
+    manifest = _write_network(options, folder, backbone, dataset, fitted)
+    return _judge(options.model_dir, folder, dataset, manifest)
+
+
+def _folder(options: TrainingOptions) -> Path:
+    data = options.required_data
+    return data if data.is_dir() else unpack_zip(data, options.cache_dir / "datasets")
+
+
+def _counts(scan: Scan) -> str:
+    counts = sorted(Counter(image.label for image in scan.images).values())
+    return (
+        f"{len(scan.images)} images of {len(scan.labels)} classes, {counts[0]} to {counts[-1]} each"
+    )
+
+
+def _open_cache(backbone: Backbone, folder: Path) -> FeatureCache:
+    decisive = f"{backbone.manifest.identity} {importlib.metadata.version('openvino')} fp32"
+    key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
+    return FeatureCache(
+        folder / "features" / f"{backbone.manifest.architecture}-{key}", backbone.width
+    )
+
+
+def _compute_features(scan: Scan, backbone: Backbone, cache: FeatureCache) -> list[LeftOutFile]:
+    """Fill the cache with what is missing; return the images that cannot be decoded."""
+    first = {image.sha256: image for image in reversed(scan.images) if image.sha256 not in cache}
+    missing = sorted(first.values(), key=lambda image: image.path)
+    if not missing:
+        return []
+    print(f"Features of {len(missing)} images", flush=True)
+    progress = Progress("images", len(missing))
+    rows: list[tuple[str, FloatArray]] = []
+    problems: dict[str, str] = {}
+
+    def write() -> None:
+        cache.append([sha256 for sha256, _ in rows], [row for _, row in rows])
+        rows.clear()
+
+    def receive(place: int, output: Output) -> None:
+        image = missing[place]
+        if output.values is None or not numpy.isfinite(output.values).all():
+            problems[image.sha256] = output.problem or "its features are not finite"
+        else:
+            rows.append((image.sha256, output.values))
+        if len(rows) == _ROWS_PER_WRITE:
+            write()
+        progress.update(place + 1)
+
+    settings = backbone.manifest.preprocessing
+    try:
+        with Network(backbone.features_path, settings, backbone.width) as network:
+            network.run([scan.folder / image.path for image in missing], receive)
+    finally:
+        write()
+        progress.end()
+    return [
+        LeftOutFile(image.path, problems[image.sha256])
+        for image in scan.images
+        if image.sha256 in problems
+    ]
+
+
+def _check_classes(dataset: Dataset, folder: Path) -> None:
+    trained = {image.label for image in dataset.of(TRAIN)}
+    if missing := [label for label in dataset.labels if label not in trained]:
+        raise DataError(
+            f"{folder} has no image of {missing[0]!r} to train on that can be read and is of no "
+            "other class; add images, or remove the class"
+        )
+
+
+def _labelled(dataset: Dataset, split: str, cache: FeatureCache) -> LabelledFeatures:
+    images = dataset.of(split)
+    return LabelledFeatures(
+        cache.read([image.sha256 for image in images]), _classes(images, dataset.labels)
+    )
+
+
+def _classes(images: Sequence[ImageFile], labels: Sequence[str]) -> IntArray:
+    index_by_label = {label: index for index, label in enumerate(labels)}
+    return numpy.array([index_by_label[image.label] for image in images], dtype=numpy.int64)
+
+
+def _print_left_out(files: Sequence[LeftOutFile]) -> None:
+    if not files:
+        return
+    print(f"{len(files)} files are left out:")
+    for file in files[:_MAX_SHOWN]:
+        print(f"  {file.path}: {file.reason}")
+    if len(files) > _MAX_SHOWN:
+        print(f"  and {len(files) - _MAX_SHOWN} more")
+
+
+def _write_network(
+    options: TrainingOptions,
+    folder: Path,
+    backbone: Backbone,
+    dataset: Dataset,
+    fitted: FittedHead,
+) -> Manifest:
+    """Write the network; return its manifest, which is not written yet."""
+    options.model_dir.mkdir(parents=True, exist_ok=True)
+    model_path = options.model_dir / MODEL_FILE
+    (options.model_dir / INT8_MODEL_FILE).unlink(missing_ok=True)
+    write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
+    counts = {f"{split}_images": len(dataset.of(split)) for split in SPLITS}
+    demo = {"demo": True} if _is_demo(folder) else {}
+    return replace(
+        backbone.manifest,
+        name=options.name or options.architecture,
+        labels=dataset.labels,
+        weights_sha256=_digest(backbone.manifest.weights_sha256, fitted.head),
+        files={MODEL_FILE: file_sha256(model_path)},
+        metrics={},
+        training_data={
+            "classes": len(dataset.labels),
+            **counts,
+            "dataset_sha256": _dataset_digest(dataset),
+            "backbone": dict(backbone.manifest.training_data),
+            "penalty": fitted.penalty,
+            **demo,
+        },
+        libraries=dict(backbone.manifest.libraries)
+        | {name: importlib.metadata.version(name) for name in _LIBRARIES},
+    )
+
+
+def _is_demo(folder: Path) -> bool:
+    return is_demo(folder) or is_demo(folder / "train")
+
+
+def _digest(backbone_sha256: str, head: LinearHead) -> str:
+    total = hashlib.sha256(backbone_sha256.encode())
+    for tensor in (head.weights, head.bias):
+        total.update(f"{tensor.shape}\n".encode())
+        total.update(numpy.ascontiguousarray(tensor, dtype="<f4").tobytes())
+    return total.hexdigest()
+
+
+def _dataset_digest(dataset: Dataset) -> str:
+    """Return a digest of which bytes are in which class and split; names of files do not count."""
+    lines = sorted(f"{image.sha256} {image.split} {image.label}\n" for image in dataset.images)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _judge(model_dir: Path, folder: Path, dataset: Dataset, manifest: Manifest) -> Manifest:
+    """Run the artifact's network over the held-back images, as it is served; write the manifest."""
+    judgements: dict[str, Judgement] = {}
+    settings = manifest.preprocessing
+    with Network(model_dir / MODEL_FILE, settings, len(dataset.labels)) as network:
+        for split in (VALID, TEST):
+            if images := dataset.of(split):
+                logits = _logits(network, folder, images)
+                judgements[split] = Judgement(logits, _classes(images, dataset.labels))
+    metrics = {
+        name: value
+        for split, judgement in judgements.items()
+        for name, value in judgement.metrics(split).items()
+    }
+    manifest = replace(manifest, metrics=metrics)
+    (model_dir / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    _print_accuracy(judgements.get(TEST) or judgements.get(VALID), dataset.labels)
+    return manifest
+
+
+def _logits(network: Network, folder: Path, images: Sequence[ImageFile]) -> FloatArray:
+    rows: list[FloatArray] = []
+
+    def receive(place: int, output: Output) -> None:
+        if output.values is None:
+            path = images[place].path
+            raise DataError(f"{path} was changed while it was read: {output.problem}")
+        rows.append(output.values)
+
+    network.run([folder / image.path for image in images], receive)
+    return numpy.stack(rows)
+
+
+def _print_accuracy(judgement: Judgement | None, labels: Sequence[str]) -> None:
+    if judgement is None:
+        print("There are too few images to hold some back, so the accuracy is not known.")
+        return
+    low, high = accuracy_interval(judgement.right_count, judgement.count)
+    print(
+        f"Accuracy on {judgement.count} images that were held back: {judgement.accuracy:.1%} "
+        f"(95 % interval {low:.1%} to {high:.1%})"
+    )
+    by_class = accuracy_by_class(judgement, labels)
+    worst = sorted(by_class, key=lambda label: by_class[label][0] / by_class[label][1])
+    for label in worst[:_MAX_SHOWN]:
+        right, count = by_class[label]
+        if right < count:
+            print(f"  {label}: {right} of {count}")

@@ -1,0 +1,90 @@
+"""Judge a classifier by images that it was not trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy
+import scipy.special  # type: ignore[import-untyped]  # it ships no types
+
+from classifier.image.preprocessing import FloatArray
+from classifier.training.head.fitting import IntArray
+
+_Z_OF_95_PERCENT: Final = 1.959964
+_TOP: Final = 5
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a network returned for labelled images.
+
+    Attributes:
+        logits: N x classes.
+        classes: N indices of the labels that the images have.
+    """
+
+    logits: FloatArray
+    classes: IntArray
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self.classes)
+
+    @property
+    def predicted(self) -> IntArray:
+        """The most probable class of each image."""
+        result: IntArray = self.logits.argmax(axis=1)
+        return result
+
+    @property
+    def right_count(self) -> int:
+        """Number of images whose most probable class is their own."""
+        return int((self.predicted == self.classes).sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose most probable class is their own."""
+        return self.right_count / self.count
+
+    @property
+    def top_5_accuracy(self) -> float:
+        """Share of the images whose own class is among the five most probable."""
+        ranking = numpy.argsort(-self.logits, axis=1, kind="stable")[:, :_TOP]
+        return float((ranking == self.classes[:, numpy.newaxis]).any(axis=1).mean())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        logits = self.logits.astype(numpy.float64)
+        own = logits[numpy.arange(self.count), self.classes]
+        return float((scipy.special.logsumexp(logits, axis=1) - own).mean())
+
+    def metrics(self, split: str) -> dict[str, float]:
+        """Return the figures for the manifest, named after the split."""
+        values = {"accuracy": self.accuracy, "loss": self.loss}
+        if self.logits.shape[1] > _TOP:
+            values["top_5_accuracy"] = self.top_5_accuracy
+        return {f"{split}_{name}": round(value, 6) for name, value in values.items()}
+
+
+def accuracy_interval(right: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of an accuracy (Wilson, 1927)."""
+    share, z_squared = right / count, _Z_OF_95_PERCENT**2
+    centre = (share + z_squared / (2 * count)) / (1 + z_squared / count)
+    spread = math.sqrt(share * (1 - share) / count + z_squared / (4 * count**2))
+    half = _Z_OF_95_PERCENT * spread / (1 + z_squared / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def accuracy_by_class(judgement: Judgement, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return how many images of each label were classified right, and how many there are."""
+    is_right = judgement.predicted == judgement.classes
+    return {
+        label: (int(is_right[own].sum()), int(own.sum()))
+        for index, label in enumerate(labels)
+        if (own := judgement.classes == index).any()
+    }
