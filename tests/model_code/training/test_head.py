@@ -11,14 +11,18 @@ import numpy
 import onnx
 import openvino  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from PIL import Image
 
 import train
 from classifier.artifact.directory import Artifact, read_artifact
+from classifier.training.dataset.scanning import ImageFile, LeftOutFile
 from classifier.training.errors import DataError, NetworkError
 from classifier.training.features.cache import FeatureCache
 from classifier.training.head.fitting import LabelledFeatures, cross_entropy, fit_head, scores
 from classifier.training.head.graft import LinearHead, cut_head, replace_head
-from classifier.training.head.judging import Judgement, accuracy_interval
+from classifier.training.head.judging import Judgement, accuracy_interval, calibration_error
+from classifier.training.head.label_errors import by_suspicion, out_of_fold_probabilities
+from classifier.training.report.report import Report, write_report
 from tests.contract.serving.artifacts import colour_network
 
 BACKBONE = "resnet18"
@@ -145,7 +149,8 @@ def test_an_accuracy_has_its_interval() -> None:
 
 def run(cache: Path, data: Path, model: Path, *options: str) -> int:
     given = ("--mode", "head", "--architecture", BACKBONE, "--data", data, "--cache-dir", cache)
-    return train.main([*map(str, given), "--model-dir", str(model), *options])
+    folders = ("--model-dir", model, "--output-dir", cache / "output")
+    return train.main([*map(str, (*given, *folders)), *options])
 
 
 @pytest.fixture
@@ -231,3 +236,48 @@ def test_a_damaged_backbone_is_made_again(
     monkeypatch.setattr("classifier.training.features.backbone._export", export)
     assert run(cache, image_folder, tmp_path / "model") == 0
     assert exported == [BACKBONE]
+
+
+def test_flipped_labels_are_among_the_most_suspicious() -> None:
+    images = noisy_classes(200, 200, 200)
+    generator = numpy.random.default_rng(1)
+    flipped = generator.choice(600, 30, replace=False)
+    classes = images.classes.copy()
+    classes[flipped] = (classes[flipped] + 1) % 3
+    wrong = LabelledFeatures(images.features, classes)
+    probabilities = out_of_fold_probabilities(wrong, class_count=3, penalty=0.01)
+    most = set(by_suspicion(probabilities, classes)[:60].tolist())
+    assert len(most & set(flipped.tolist())) >= 0.8 * len(flipped)
+
+
+def test_a_calibration_error_is_the_gap_of_probability_and_accuracy() -> None:
+    # Four images with a probability of 0.88 each, of which half are right.
+    logits = numpy.array([[2.0, 0.0]] * 4)
+    judgement = Judgement(logits, numpy.array([0, 1, 0, 1]))
+    assert calibration_error(judgement) == pytest.approx(0.8808 - 0.5, abs=1e-4)
+
+
+def test_the_report_escapes_names_and_shows_mistakes(tmp_path: Path) -> None:
+    label = "<script>alert(1)</script>"
+    Image.new("RGB", (900, 20)).save(tmp_path / "a&b.png")
+    mistaken = ImageFile(Path("a&b.png"), label, "test", "0" * 64)
+    gone = ImageFile(Path("gone.png"), "b", "train", "1" * 64)
+    report = Report(
+        name="<b>name</b>",
+        folder=tmp_path,
+        labels=(label, "b"),
+        unseen=Judgement(numpy.array([[0.0, 3.0], [0.0, 3.0]]), numpy.array([0, 1])),
+        unseen_images=[mistaken, gone],
+        train_accuracy=1.0,
+        suspicious=[(gone, 0.001, label)],
+        left_out=[LeftOutFile(Path("x.gif"), "a GIF")] * 300,
+    )
+    write_report(report, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;, classified as b (95%)" in text
+    assert "&lt;b&gt;name&lt;/b&gt;" in text
+    assert "a&amp;b.png" in text
+    assert text.count('src="data:image/jpeg;base64,') == 1  # the other file is gone
+    assert "50.0% right" in text
+    assert "And 100 more." in text

@@ -63,23 +63,23 @@ def fit_head(
         class_count: number of labels.
         balanced: whether each class counts the same, instead of each image.
     """
-    mean, scale = train.features.mean(axis=0), _scale(train.features)
-    features = (train.features - mean) / scale
-    weights = _image_weights(train.classes, class_count, balanced=balanced)
-    parameters = numpy.zeros((features.shape[1] + 1, class_count))
-    has_valid = len(valid.classes) > 0
+    fit = _Fit(train, class_count, balanced=balanced)
+    if len(valid.classes) == 0:
+        return FittedHead(fit.head(DEFAULT_PENALTY), DEFAULT_PENALTY, 0.0)
     tried: list[FittedHead] = []
-    for penalty in PENALTIES if has_valid else (DEFAULT_PENALTY,):
-        parameters = _fit(features, train.classes, weights, penalty, parameters)
-        slopes = parameters[:-1] / scale
-        bias = parameters[-1] - mean @ slopes
-        head = LinearHead(slopes.astype(numpy.float32), bias.astype(numpy.float32))
-        loss = cross_entropy(head, valid) if has_valid else 0.0
+    for penalty in PENALTIES:
+        head = fit.head(penalty)
+        loss = cross_entropy(head, valid)
         if tried and loss >= tried[-1].valid_loss:
             # A weaker penalty fits the training images better and others worse.
             break
         tried.append(FittedHead(head, penalty, loss))
     return tried[-1]
+
+
+def fit_with(train: LabelledFeatures, *, class_count: int, penalty: float) -> LinearHead:
+    """Fit the head with a penalty that was chosen before; each image counts the same."""
+    return _Fit(train, class_count, balanced=False).head(penalty)
 
 
 def scores(head: LinearHead, features: FloatArray) -> FloatArray:
@@ -95,9 +95,50 @@ def cross_entropy(head: LinearHead, images: LabelledFeatures) -> float:
     return float((scipy.special.logsumexp(logits, axis=1) - own).mean())
 
 
-def _scale(features: FloatArray) -> float:
-    """Return the standard deviation over all, so that a penalty suits every backbone."""
-    return float(numpy.sqrt(features.var(axis=0, dtype=numpy.float64).mean())) or 1.0
+class _Fit:
+    """Fits to the same images with several penalties, each starting where the last one ended."""
+
+    def __init__(self, images: LabelledFeatures, class_count: int, *, balanced: bool) -> None:
+        self._mean = images.features.mean(axis=0)
+        # One number for all features, so that a penalty suits every backbone.
+        self._scale = float(numpy.sqrt(images.features.var(axis=0).mean())) or 1.0
+        # Centred: from 0, the features' common mean would take most of the iterations.
+        self._features = (images.features - self._mean) / self._scale
+        self._classes = images.classes
+        self._weights = _image_weights(images.classes, class_count, balanced=balanced)
+        self._parameters = numpy.zeros((self._features.shape[1] + 1, class_count))
+
+    def head(self, penalty: float) -> LinearHead:
+        """Return the head that has the lowest loss with a penalty."""
+        found = scipy.optimize.minimize(
+            self._loss_and_gradient,
+            self._parameters.ravel(),
+            args=(penalty,),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _MAX_ITERATIONS, "ftol": _LOSS_TOLERANCE},
+        )
+        self._parameters = found.x.reshape(self._parameters.shape)
+        slopes = self._parameters[:-1] / self._scale
+        bias = self._parameters[-1] - self._mean @ slopes
+        return LinearHead(slopes.astype(numpy.float32), bias.astype(numpy.float32))
+
+    def _loss_and_gradient(self, flat: DoubleArray, penalty: float) -> tuple[float, DoubleArray]:
+        """Return the penalized loss, and its gradient by the parameters: width + 1 rows."""
+        parameters = flat.reshape(self._parameters.shape)
+        logits = (self._features @ parameters[:-1].astype(numpy.float32)).astype(numpy.float64)
+        logits += parameters[-1]
+        logarithms = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
+        rows = numpy.arange(len(self._classes))
+        loss = -float(self._weights @ logarithms[rows, self._classes])
+        errors = numpy.exp(logarithms)
+        errors[rows, self._classes] -= 1
+        errors *= self._weights[:, numpy.newaxis]
+        gradient = numpy.empty(parameters.shape)
+        gradient[:-1] = self._features.T @ errors.astype(numpy.float32)
+        gradient[:-1] += 2 * penalty * parameters[:-1]
+        gradient[-1] = errors.sum(axis=0)
+        return loss + penalty * float((parameters[:-1] ** 2).sum()), gradient.ravel()
 
 
 def _image_weights(classes: IntArray, class_count: int, *, balanced: bool) -> DoubleArray:
@@ -106,40 +147,3 @@ def _image_weights(classes: IntArray, class_count: int, *, balanced: bool) -> Do
         return numpy.full(len(classes), 1 / len(classes))
     counts = numpy.bincount(classes, minlength=class_count)
     return 1 / (counts[classes] * numpy.count_nonzero(counts))
-
-
-def _fit(
-    features: FloatArray,
-    classes: IntArray,
-    weights: DoubleArray,
-    penalty: float,
-    start: DoubleArray,
-) -> DoubleArray:
-    """Minimize the weighted loss; the parameters are width + 1 rows, the last one the bias."""
-    rows, shape = numpy.arange(len(classes)), start.shape
-
-    def loss_and_gradient(flat: DoubleArray) -> tuple[float, DoubleArray]:
-        parameters = flat.reshape(shape)
-        slopes, bias = parameters[:-1].astype(numpy.float32), parameters[-1]
-        logits = (features @ slopes).astype(numpy.float64) + bias
-        logarithms = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
-        loss = -float(weights @ logarithms[rows, classes])
-        errors = numpy.exp(logarithms)
-        errors[rows, classes] -= 1
-        errors *= weights[:, numpy.newaxis]
-        gradient = numpy.empty(shape)
-        gradient[:-1] = features.T @ errors.astype(numpy.float32)
-        gradient[:-1] += 2 * penalty * parameters[:-1]
-        gradient[-1] = errors.sum(axis=0)
-        loss += penalty * float((parameters[:-1] ** 2).sum())
-        return loss, gradient.ravel()
-
-    found = scipy.optimize.minimize(
-        loss_and_gradient,
-        start.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": _MAX_ITERATIONS, "ftol": _LOSS_TOLERANCE},
-    )
-    result: DoubleArray = found.x.reshape(shape)
-    return result

@@ -34,17 +34,28 @@ from classifier.training.errors import DataError
 from classifier.training.features.backbone import Backbone, load_backbone
 from classifier.training.features.cache import FeatureCache
 from classifier.training.features.extraction import Network, Output
-from classifier.training.head.fitting import FittedHead, IntArray, LabelledFeatures, fit_head
+from classifier.training.head.fitting import (
+    FittedHead,
+    IntArray,
+    LabelledFeatures,
+    fit_head,
+    scores,
+)
 from classifier.training.head.graft import LinearHead, replace_head
 from classifier.training.head.judging import Judgement, accuracy_by_class, accuracy_interval
+from classifier.training.head.label_errors import by_suspicion, out_of_fold_probabilities
 from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
 from classifier.training.progress import Progress
+from classifier.training.report.report import Report, write_report
 
 # Rows of the cache that are written to the disk at a time.
 _ROWS_PER_WRITE: Final = 64
 _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
 _MAX_SHOWN: Final = 5
+REPORT_FILE: Final = "report.html"
+# Of the own label, by a head that was fitted without the image.
+SUSPICIOUS_PROBABILITY: Final = 0.02
 
 
 def train_head(options: TrainingOptions) -> Manifest:
@@ -64,7 +75,8 @@ def train_head(options: TrainingOptions) -> Manifest:
         dataset = split_images(scan.labels, readable, options.seed)
         _check_classes(dataset, folder)
         features = {split: _labelled(dataset, split, cache) for split in SPLITS}
-    _print_left_out([*scan.left_out, *unreadable, *dataset.left_out])
+    left_out = [*scan.left_out, *unreadable, *dataset.left_out]
+    _print_left_out(left_out)
     began = time.monotonic()
     fitted = fit_head(
         features[TRAIN],
@@ -75,7 +87,25 @@ def train_head(options: TrainingOptions) -> Manifest:
     seconds = time.monotonic() - began
     print(f"Head fitted in {seconds:.1f} s, penalty {fitted.penalty:g}", flush=True)
     manifest = _write_network(options, folder, backbone, dataset, fitted)
-    return _judge(options.model_dir, folder, dataset, manifest)
+    judgements = _judge(options.model_dir, folder, dataset, manifest)
+    manifest = _with_metrics(manifest, judgements)
+    (options.model_dir / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    unseen_split = TEST if TEST in judgements else VALID
+    report = Report(
+        name=manifest.name,
+        folder=folder,
+        labels=dataset.labels,
+        unseen=judgements.get(unseen_split),
+        unseen_images=dataset.of(unseen_split),
+        train_accuracy=_accuracy(fitted.head, features[TRAIN]),
+        suspicious=_suspicious(dataset, features[TRAIN], fitted.penalty),
+        left_out=left_out,
+    )
+    write_report(report, options.output_dir / REPORT_FILE)
+    _print_accuracy(report.unseen, dataset.labels)
+    _print_suspicious(report)
+    print(f"Report: {options.output_dir / REPORT_FILE}")
+    return manifest
 
 
 def _folder(options: TrainingOptions) -> Path:
@@ -220,8 +250,10 @@ def _dataset_digest(dataset: Dataset) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _judge(model_dir: Path, folder: Path, dataset: Dataset, manifest: Manifest) -> Manifest:
-    """Run the artifact's network over the held-back images, as it is served; write the manifest."""
+def _judge(
+    model_dir: Path, folder: Path, dataset: Dataset, manifest: Manifest
+) -> dict[str, Judgement]:
+    """Run the artifact's network over the held-back images, as it is served."""
     judgements: dict[str, Judgement] = {}
     settings = manifest.preprocessing
     with Network(model_dir / MODEL_FILE, settings, len(dataset.labels)) as network:
@@ -229,15 +261,41 @@ def _judge(model_dir: Path, folder: Path, dataset: Dataset, manifest: Manifest) 
             if images := dataset.of(split):
                 logits = _logits(network, folder, images)
                 judgements[split] = Judgement(logits, _classes(images, dataset.labels))
-    metrics = {
-        name: value
-        for split, judgement in judgements.items()
-        for name, value in judgement.metrics(split).items()
-    }
-    manifest = replace(manifest, metrics=metrics)
-    (model_dir / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
-    _print_accuracy(judgements.get(TEST) or judgements.get(VALID), dataset.labels)
-    return manifest
+    return judgements
+
+
+def _with_metrics(manifest: Manifest, judgements: dict[str, Judgement]) -> Manifest:
+    metrics: dict[str, float] = {}
+    for split, judgement in judgements.items():
+        metrics |= judgement.metrics(split)
+    return replace(manifest, metrics=metrics)
+
+
+def _accuracy(head: LinearHead, images: LabelledFeatures) -> float:
+    return Judgement(scores(head, images.features), images.classes).accuracy
+
+
+def _suspicious(
+    dataset: Dataset, images: LabelledFeatures, penalty: float
+) -> list[tuple[ImageFile, float, str]]:
+    labels, files = dataset.labels, dataset.of(TRAIN)
+    probabilities = out_of_fold_probabilities(images, class_count=len(labels), penalty=penalty)
+    found = []
+    for place in by_suspicion(probabilities, images.classes):
+        own = float(probabilities[place, images.classes[place]])
+        if own >= SUSPICIOUS_PROBABILITY:
+            break
+        found.append((files[place], own, labels[int(probabilities[place].argmax())]))
+    return found
+
+
+def _print_suspicious(report: Report) -> None:
+    if report.suspicious:
+        image, _, label = report.suspicious[0]
+        print(
+            f"{len(report.suspicious)} labels are probably wrong: {image.path} looks "
+            f"like {label}, for example. The report shows them"
+        )
 
 
 def _logits(network: Network, folder: Path, images: Sequence[ImageFile]) -> FloatArray:

@@ -15,6 +15,7 @@ from classifier.training.head.fitting import IntArray
 
 _Z_OF_95_PERCENT: Final = 1.959964
 _TOP: Final = 5
+_INTERVALS: Final = 10  # of probabilities
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Judgement:
         return float((ranking == self.classes[:, numpy.newaxis]).any(axis=1).mean())
 
     @property
+    def confusion_matrix(self) -> IntArray:
+        """Number of images by their own class (rows) and the predicted one (columns)."""
+        class_count = self.logits.shape[1]
+        counts = numpy.zeros((class_count, class_count), dtype=numpy.int64)
+        numpy.add.at(counts, (self.classes, self.predicted), 1)
+        return counts
+
+    @property
     def loss(self) -> float:
         """Mean cross-entropy."""
         logits = self.logits.astype(numpy.float64)
@@ -88,3 +97,20 @@ def accuracy_by_class(judgement: Judgement, labels: Sequence[str]) -> dict[str, 
         for index, label in enumerate(labels)
         if (own := judgement.classes == index).any()
     }
+
+
+def calibration_error(judgement: Judgement) -> float:
+    """Return the expected calibration error, in ten equal intervals of probability.
+
+    It is the mean difference of the most probable class's probability and the share of the images
+    with about that probability that are right, weighted by their number (Guo et al., 2017).
+    """
+    probabilities = scipy.special.softmax(judgement.logits.astype(numpy.float64), axis=1)
+    highest = probabilities.max(axis=1)
+    is_right = judgement.predicted == judgement.classes
+    interval = numpy.minimum((highest * _INTERVALS).astype(numpy.int64), _INTERVALS - 1)
+    error = 0.0
+    for own in (interval == index for index in range(_INTERVALS)):
+        if own.any():
+            error += float(own.mean() * abs(highest[own].mean() - is_right[own].mean()))
+    return error
