@@ -263,4 +263,5 @@ def test_a_response_of_many_values_costs_little(part: bytes) -> None:
         with pytest.raises(InvalidEndpointResponseError):
             parse_classification(flood, Parameters(top_k="all"))
 
-    check_cpu_time(refuse, max_seconds=0.25)
+    # It takes up to 0.28 s beside other work; without a limit, many lists took 1.06 s.
+    check_cpu_time(refuse, max_seconds=0.5)
