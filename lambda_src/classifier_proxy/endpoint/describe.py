@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from classifier_proxy import errors
@@ -26,11 +25,8 @@ class SageMakerEndpointStatus:
         self._name = name
         self._client: SageMakerClient = create_client(
             "sagemaker",
-            Config(
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": 1},
-            ),
+            connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+            read_timeout_seconds=READ_TIMEOUT_SECONDS,
         )
 
     def status(self) -> str:

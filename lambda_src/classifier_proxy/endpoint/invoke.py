@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from classifier_proxy import errors
@@ -46,12 +45,8 @@ class SageMakerEndpoint:
         self._may_reconnect = True
         self._client: SageMakerRuntimeClient = create_client(
             "sagemaker-runtime",
-            Config(
-                connect_timeout=connect_timeout_seconds,
-                read_timeout=read_timeout_seconds,
-                # botocore would also send a request again after a timeout.
-                retries={"mode": "standard", "total_max_attempts": 1},
-            ),
+            connect_timeout_seconds=connect_timeout_seconds,
+            read_timeout_seconds=read_timeout_seconds,
         )
 
     @property
