@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.byte_code import share_byte_code
 from tests.stacks.fake_inputs import write_model
 from tests.tools.deployment.builders import PYTHON_PROGRAM
+from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
 COPIED = (
@@ -46,12 +47,7 @@ def test_synthesis_in_a_folder_with_spaces_after_an_upgrade_of_python_on_a_latin
     tmp_path: Path,
 ) -> None:
     clone = tmp_path / "a folder with spaces"
-    clone.mkdir()
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, clone / name)
+    copy_parts(COPIED, clone)
     (clone / "node_modules").symlink_to(ROOT / "node_modules")
     os.utime(clone / "package-lock.json", (0, 0))  # make must not renew the shared CLI
     write_model(clone / "build" / "model")

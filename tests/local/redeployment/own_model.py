@@ -3,12 +3,12 @@
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.byte_code import share_byte_code
 from tests.local.conftest import run_program
+from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
 _COPIED = (
@@ -30,14 +30,7 @@ def own_model_commands() -> str:
 
 def copy_tree(clone: Path, state: Path) -> None:
     """Make a copy that shares this tree's environments and, as its own, the tests' cloud."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    clone.mkdir()
-    for name in _COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, clone / name, ignore=ignored)
-        else:
-            shutil.copy2(source, clone / name)
+    copy_parts(_COPIED, clone)
     for name in _INSTALLED:
         (clone / name).symlink_to(ROOT / name)
         variables = share_byte_code(link=clone / name, target=ROOT / name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.deployment.builders import PYTHON_PROGRAM
-from tools.cdk import ROOT
+from tests.tree_copy import copy_parts
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MAKE = shutil.which("make") or "make"
@@ -85,13 +85,7 @@ UPDATED = ["uv pip"]
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """Installed; each test leaves it so."""
     root = tmp_path_factory.mktemp("clones") / "a folder with spaces"
-    for name in COPIED:
-        copy = root / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, copy)
+    copy_parts(COPIED, root)
     for name, script in (("venv.py", FAKE_VENV), ("pip", FAKE_PIP), ("uv", FAKE_UV)):
         (root / name).write_text(script)
         (root / name).chmod(0o755)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.tools.local.api import Api, Response, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
+from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
 MAKE = shutil.which("make") or "make"
@@ -26,12 +27,7 @@ SHOWN = predicted({"label": "cat", "index": 0, "probability": 0.5})
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("clones") / "it's a folder"
-    root.mkdir()
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, root / name)
+    copy_parts(COPIED, root)
     return root
 
 

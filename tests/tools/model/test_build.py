@@ -15,6 +15,7 @@ import pytest
 
 from tests.stacks.fake_inputs import NETWORKS, QUANTIZATION, manifest_of
 from tests.tools.deployment.builders import PYTHON_PROGRAM
+from tests.tree_copy import copy_parts
 
 REPOSITORY = Path(__file__).parents[3]
 COPIED = (
@@ -92,13 +93,7 @@ class Tree:
     registry: str = "lacks it"
 
     def __post_init__(self) -> None:
-        for name in COPIED:
-            source, copy = REPOSITORY / name, self.root / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy)
+        copy_parts(COPIED, self.root)
         for place, script in (
             (".venvs/training/bin/python", FAKE_PYTHON),
             (".venv/bin/uv", FAKE_UV),
