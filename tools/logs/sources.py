@@ -9,6 +9,9 @@ from botocore.exceptions import ClientError
 
 from tools.logs.lines import LogLine, read_line
 
+# The limit of FilterLogEvents.
+_EVENTS_PER_PAGE = 10_000
+
 
 class LogSource(Protocol):
     """One log."""
@@ -39,18 +42,28 @@ class LogGroup:
 
     def lines(self, since: float, text: str | None) -> Iterator[LogLine]:
         """See `LogSource.lines`; none if the log group does not exist."""
-        options = {"filterPattern": f'"{text}"'} if text else {}
-        pages = self.client.get_paginator("filter_log_events").paginate(
-            logGroupName=self.group, startTime=int(since * 1000), **options
-        )
         try:
-            for page in pages:
-                for event in page["events"]:
-                    yield read_line(self.source, event["message"], event["timestamp"] / 1000)
+            for event in self._events(int(since * 1000), text):
+                yield read_line(self.source, event["message"], event["timestamp"] / 1000)
         except ClientError as error:
             # A log group that SageMaker creates exists after its first line.
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
+
+    def _events(self, since_ms: int, text: str | None) -> Iterator[dict[str, Any]]:
+        """Yield the events in the order of their time; some of them twice."""
+        options = {"filterPattern": f'"{text}"'} if text else {}
+        paginator = self.client.get_paginator("filter_log_events")
+        latest_ms: int | None = since_ms
+        while latest_ms is not None:
+            start_ms, latest_ms = latest_ms, None
+            for page in paginator.paginate(logGroupName=self.group, startTime=start_ms, **options):
+                yield from page["events"]
+                # The local cloud ends after a full page, without a token for the next one.
+                is_full = len(page["events"]) >= _EVENTS_PER_PAGE
+                latest_ms = page["events"][-1]["timestamp"] if is_full else None
+            if latest_ms == start_ms:
+                latest_ms = start_ms + 1
 
 
 @dataclass(frozen=True)

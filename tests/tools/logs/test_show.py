@@ -87,6 +87,32 @@ def test_the_lines_of_all_groups_are_in_the_order_of_time(
     ]
 
 
+def test_a_full_page_without_a_token_is_not_the_end(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_stack(session)
+    full = [(1000 + number // 4, f"line {number}") for number in range(10_000)]
+    same = [(3499, f"at once {number}") for number in range(10_000)]
+    session.stubs["logs"].add_response(
+        "filter_log_events",
+        {"events": [{"timestamp": time, "message": message} for time, message in full]},
+        {"logGroupName": "access", "startTime": ANY, "filterPattern": f'"{ID}"'},
+    )
+    for start, events in ((3499, same), (3500, [(4000, "the last")])):
+        session.stubs["logs"].add_response(
+            "filter_log_events",
+            {"events": [{"timestamp": time, "message": message} for time, message in events]},
+            {"logGroupName": "access", "startTime": start, "filterPattern": f'"{ID}"'},
+        )
+    add_events(session, "proxy", ID)
+    add_events(session, CONTAINER, ID)
+    show.main()
+    session.stubs["logs"].assert_no_pending_responses()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 20_001
+    assert lines[-1].endswith("the last")
+
+
 def test_a_group_that_does_not_exist_yet_has_no_lines(session: StubbedSession) -> None:
     add_stack(session)
     add_events(session, "access", ID)
