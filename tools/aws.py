@@ -23,6 +23,14 @@ def is_denied(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _DENIED
 
 
+def is_missing_stack(error: ClientError) -> bool:
+    """Return whether CloudFormation has no stack, or the stack no resource, of the given name.
+
+    Both are a ValidationError, which only its message tells from others.
+    """
+    return "does not exist" in str(error)
+
+
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:
     """Return a boto3 client that is configured by the given variables.
 

@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tools.account.account import read_stage, resolve_account
-from tools.aws import aws_client, is_denied
+from tools.aws import aws_client, is_denied, is_missing_stack
 from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 
@@ -52,7 +52,7 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
     try:
         described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
-        if "does not exist" not in str(error):
+        if not is_missing_stack(error):
             raise
         command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
         raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.") from error

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
-from tools.aws import is_denied
+from tools.aws import is_denied, is_missing_stack
 from tools.console import ToolError, run_tool, step
 
 # Lambda keeps this much for functions without reserved concurrency; an account whose whole quota
@@ -223,7 +223,7 @@ def _reserved_already(cloudformation: Any, functions: Any, stack: str) -> int:
     try:
         described = cloudformation.describe_stack_resources(StackName=stack)
     except ClientError as error:
-        if "does not exist" in str(error):
+        if is_missing_stack(error):
             return 0
         raise
     names = [

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from tools.aws import is_missing_stack
 from tools.console import ToolError, say
 
 _TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
@@ -90,7 +91,7 @@ def _resources(client: Client, stack: str) -> Iterator[tuple[str, str]]:
                 if "PhysicalResourceId" in resource:
                     yield resource["ResourceType"], resource["PhysicalResourceId"]
     except ClientError as error:
-        if "does not exist" not in str(error):  # a stage may have no page
+        if not is_missing_stack(error):  # a stage may have no page
             raise
 
 

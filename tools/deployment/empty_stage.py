@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from tools.aws import is_missing_stack
 from tools.console import ToolError
 
 _BUCKET = "AWS::S3::Bucket"
@@ -63,7 +64,7 @@ def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
     try:
         described = cloudformation.describe_stack_resources(StackName=stack)
     except ClientError as error:
-        if "does not exist" in str(error):
+        if is_missing_stack(error):
             return
         raise
     for resource in described["StackResources"]:

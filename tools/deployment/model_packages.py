@@ -17,9 +17,7 @@ def remaining_group_problem(
         stage: name of the stage.
         group: name of its model package group.
     """
-    if not _exists(sagemaker, group) or stack_has(
-        cloudformation, f"{group}-storage", MODEL_PACKAGE_GROUP_ID
-    ):
+    if not _has_remained(sagemaker, cloudformation, group):
         return None
     packages = package_count(sagemaker, group)
     return (
@@ -55,8 +53,7 @@ def import_group(sagemaker: Any, cloudformation: Any, group: str) -> bool:
     Raises:
         ToolError: CloudFormation refused; the message is its reason.
     """
-    stack = f"{group}-storage"
-    if not _exists(sagemaker, group) or stack_has(cloudformation, stack, MODEL_PACKAGE_GROUP_ID):
+    if not _has_remained(sagemaker, cloudformation, group):
         return False
     described = sagemaker.describe_model_package_group(ModelPackageGroupName=group)
     # With the description too: a change of it would replace the group.
@@ -68,7 +65,7 @@ def import_group(sagemaker: Any, cloudformation: Any, group: str) -> bool:
         properties={name: described[name] for name in properties if name in described},
         deletion_policy="RetainExceptOnCreate",
     )
-    import_resource(cloudformation, stack, resource)
+    import_resource(cloudformation, _stack(group), resource)
     return True
 
 
@@ -84,6 +81,17 @@ def package_count(sagemaker: Any, group: str) -> int:
     """Return the number of packages of a group."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     return sum(len(page["ModelPackageSummaryList"]) for page in pages)
+
+
+def _has_remained(sagemaker: Any, cloudformation: Any, group: str) -> bool:
+    """Return whether there is a group that no stack holds."""
+    return _exists(sagemaker, group) and not stack_has(
+        cloudformation, _stack(group), MODEL_PACKAGE_GROUP_ID
+    )
+
+
+def _stack(group: str) -> str:
+    return f"{group}-storage"
 
 
 def _exists(sagemaker: Any, group: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from tools.aws import is_missing_stack
 from tools.console import ToolError
 
 _CHANGE_SET = "whippet-import"
@@ -89,7 +90,7 @@ def stack_has(cloudformation: Any, stack: str, logical_id: str) -> bool:
     try:
         cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
     except ClientError as error:
-        if "does not exist" in str(error):
+        if is_missing_stack(error):
             return False
         raise
     return True
@@ -100,7 +101,7 @@ def _current_template(cloudformation: Any, stack: str) -> dict[str, Any]:
     try:
         (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
-        if "does not exist" in str(error):
+        if is_missing_stack(error):
             return {}
         raise
     status = described["StackStatus"]

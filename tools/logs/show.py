@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tools.account.account import read_stage, resolve_account
-from tools.aws import aws_client
+from tools.aws import aws_client, is_missing_stack
 from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 from tools.logs.lines import LogLine
@@ -94,7 +94,7 @@ def find_log_groups(cloudformation: Any, logs: Any, *, stage: str, name: str) ->
     try:
         resources = [each for page in pages for each in page["StackResourceSummaries"]]
     except ClientError as error:
-        if "does not exist" not in str(error):
+        if not is_missing_stack(error):
             raise
         command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
         raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.") from error
