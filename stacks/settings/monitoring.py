@@ -25,7 +25,7 @@ class MonitoringSettings(Settings):
     metrics: Literal["basic", "full"] = Field(
         default="basic",
         description="Metrics that the proxy publishes (docs/metrics.md). `basic` is those of the "
-        "alarms and the dashboard; `full` is billed as up to 34 custom metrics for each model.",
+        "alarms and the dashboard; `full` is billed as up to 36 custom metrics for each model.",
     )
 
     counted_classes: Entries[Label] = Field(

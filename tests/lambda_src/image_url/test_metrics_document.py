@@ -66,3 +66,15 @@ def test_the_document_has_every_metric(
         for name, unit in units.items()
     }
     assert written == documented(metrics)
+
+
+def test_the_cost_follows_from_the_table() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    # PredictedClass has a metric for each class, and one for all that a setting does not name.
+    without_classes = len(documented("full")) - 1
+    for model, classes in (("more than 20 classes and none named", 0), ("2 classes", 2)):
+        count = without_classes + classes
+        assert f"| `full`, {model} | {count} | {0.30 * count:.2f} |" in text
+    assert f"| `full`, 20 classes | {without_classes + 20} |" in text
+    settings = (DOCUMENT.parent / "settings.md").read_text(encoding="utf-8")
+    assert f"billed as up to {without_classes + 21} custom metrics" in settings
