@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 
 import numpy
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import ByteArray, FloatArray
 from classifier.serving.health import Health, MonitoredEngine
+from tests.contract.serving.server import stopped
 from tests.model_code.serving.blocking_pool import BlockingPool
 
 PREPROCESSING = Preprocessing(
@@ -68,22 +66,11 @@ def fault(
     return find
 
 
-@contextmanager
-def _stopped(processes: Sequence[int]) -> Iterator[None]:
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
-
-
 def test_ping_fails_when_no_decode_process_responds_and_until_one_does(
     pool: BlockingPool, fault: Callable[[], str | None]
 ) -> None:
     assert fault() is None
-    with _stopped(pool.processes()):
+    with stopped(pool.processes()):
         assert fault() == STUCK
         assert fault() == STUCK
     assert fault() is None
@@ -93,7 +80,7 @@ def test_ping_succeeds_while_one_decode_process_responds(
     pool: BlockingPool, fault: Callable[[], str | None]
 ) -> None:
     for process in pool.processes():
-        with _stopped([process]):
+        with stopped([process]):
             assert fault() is None
 
 
@@ -101,7 +88,7 @@ def test_ping_sends_no_probe_after_an_image_was_decoded(
     pool: BlockingPool, fault: Callable[[], str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("classifier.serving.health.FRESH_SECONDS", 60.0)
-    with _stopped(pool.processes()):
+    with stopped(pool.processes()):
         assert fault() is None
 
 
