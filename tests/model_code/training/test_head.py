@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_balanced_classes_count_the_same() -> None:
 def test_features_are_kept_and_an_interrupted_write_is_cut_off(tmp_path: Path) -> None:
     rows = numpy.arange(12, dtype=numpy.float32).reshape(4, 3)
     digests = [f"{number:064x}" for number in range(4)]
-    with FeatureCache(tmp_path, 3) as cache:
+    with closing(FeatureCache(tmp_path, 3)) as cache:
         cache.append(digests[:2], rows[:2])
         with pytest.raises(DataError, match="in use by another training run"):
             FeatureCache(tmp_path, 3)
@@ -130,7 +131,7 @@ def test_features_are_kept_and_an_interrupted_write_is_cut_off(tmp_path: Path) -
         file.write(b"half a row and a whole one")
     with (tmp_path / "images.sha256").open("ab") as file:
         file.write(b"half")
-    with FeatureCache(tmp_path, 3) as cache:
+    with closing(FeatureCache(tmp_path, 3)) as cache:
         assert [digest in cache for digest in digests] == [True, True, False, False]
         cache.append(digests[2:], rows[2:])
         assert numpy.array_equal(cache.read(digests[::-1]), rows[::-1])
@@ -248,6 +249,14 @@ def test_flipped_labels_are_among_the_most_suspicious() -> None:
     probabilities = out_of_fold_probabilities(wrong, class_count=3, penalty=0.01)
     most = set(by_suspicion(probabilities, classes)[:60].tolist())
     assert len(most & set(flipped.tolist())) >= 0.8 * len(flipped)
+
+
+def test_the_only_image_of_a_class_is_not_suspicious() -> None:
+    images = noisy_classes(40, 40, 1)
+    probabilities = out_of_fold_probabilities(images, class_count=3, penalty=0.01)
+    assert probabilities[80].tolist() == [0, 0, 1]
+    alone = noisy_classes(1, 1)
+    assert (out_of_fold_probabilities(alone, class_count=2, penalty=0.01) == numpy.eye(2)).all()
 
 
 def test_a_calibration_error_is_the_gap_of_probability_and_accuracy() -> None:

@@ -46,6 +46,7 @@ def unpack_zip(archive: Path, parent: Path) -> Path:
                 with opened.open(member) as source, target.open("xb") as written:
                     shutil.copyfileobj(source, written)
         temporary.replace(folder)
+    # The last one: a compression that Python lacks.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{archive} is no readable zip: {error}; pack it again") from error
     except FileExistsError as error:

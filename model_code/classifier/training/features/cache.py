@@ -6,8 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import numpy
 
@@ -19,7 +18,7 @@ _FLOAT_BYTES: Final = 4
 
 
 class FeatureCache:
-    """The features of images, by the sha256 of their bytes; a context that locks the folder.
+    """The features of images, by the sha256 of their bytes; locks the folder until it is closed.
 
     `features.f32` has one row of 32-bit floats an image, `images.sha256` the digests in the same
     order. A row counts when its digest is written, which happens after the row itself is on the
@@ -60,17 +59,6 @@ class FeatureCache:
         return {
             digests[row * _DIGEST_BYTES : (row + 1) * _DIGEST_BYTES]: row for row in range(count)
         }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the files, which ends the lock."""

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.engines.engine import EngineError
@@ -32,7 +31,7 @@ class Output:
 
 
 class Network:
-    """A network on all cores, for many images; a context that frees it at its end."""
+    """A network on all cores, for many images, until it is closed."""
 
     def __init__(self, path: Path, preprocessing: Preprocessing, width: int) -> None:
         """Load an ONNX network with the input `image` and the output `logits`, N x width.
@@ -55,15 +54,8 @@ class Network:
         """Decode and compute files; call `receive` with each one's place and output, in order."""
         self._runner.run(self._run(paths, receive))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free the network."""
         self._runner.close()
         self._engine.close()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import time
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,14 +25,13 @@ from classifier.training.dataset.scanning import (
     TRAIN,
     VALID,
     ImageFile,
-    LeftOutFile,
-    Scan,
     scan_folder,
 )
 from classifier.training.dataset.splitting import Dataset, split_images
 from classifier.training.errors import DataError
 from classifier.training.features.backbone import Backbone, load_backbone
 from classifier.training.features.cache import FeatureCache
+from classifier.training.features.dataset_features import compute_features, open_cache
 from classifier.training.features.extraction import Network, Output
 from classifier.training.head.fitting import (
     FittedHead,
@@ -42,17 +41,19 @@ from classifier.training.head.fitting import (
     scores,
 )
 from classifier.training.head.graft import LinearHead, replace_head
-from classifier.training.head.judging import Judgement, accuracy_by_class, accuracy_interval
+from classifier.training.head.judging import Judgement
 from classifier.training.head.label_errors import by_suspicion, out_of_fold_probabilities
 from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
-from classifier.training.progress import Progress
 from classifier.training.report.report import Report, write_report
+from classifier.training.report.summary import (
+    print_accuracy,
+    print_counts,
+    print_left_out,
+    print_suspicious,
+)
 
-# Rows of the cache that are written to the disk at a time.
-_ROWS_PER_WRITE: Final = 64
 _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
-_MAX_SHOWN: Final = 5
 REPORT_FILE: Final = "report.html"
 # Of the own label, by a head that was fitted without the image.
 SUSPICIOUS_PROBABILITY: Final = 0.02
@@ -66,17 +67,17 @@ def train_head(options: TrainingOptions) -> Manifest:
     """
     folder = _folder(options)
     scan = scan_folder(folder)
-    print(_counts(scan), flush=True)
+    print_counts(scan)
     backbone = load_backbone(options.architecture, options.cache_dir / "backbones")
-    with _open_cache(backbone, options.cache_dir) as cache:
-        unreadable = _compute_features(scan, backbone, cache)
+    with closing(open_cache(backbone, options.cache_dir)) as cache:
+        unreadable = compute_features(scan, backbone, cache)
         broken = {file.path for file in unreadable}
         readable = [image for image in scan.images if image.path not in broken]
         dataset = split_images(scan.labels, readable, options.seed)
         _check_classes(dataset, folder)
         features = {split: _labelled(dataset, split, cache) for split in SPLITS}
     left_out = [*scan.left_out, *unreadable, *dataset.left_out]
-    _print_left_out(left_out)
+    print_left_out(left_out)
     began = time.monotonic()
     fitted = fit_head(
         features[TRAIN],
@@ -102,8 +103,8 @@ def train_head(options: TrainingOptions) -> Manifest:
         left_out=left_out,
     )
     write_report(report, options.output_dir / REPORT_FILE)
-    _print_accuracy(report.unseen, dataset.labels)
-    _print_suspicious(report)
+    print_accuracy(report.unseen, dataset.labels)
+    print_suspicious(report)
     print(f"Report: {options.output_dir / REPORT_FILE}")
     return manifest
 
@@ -111,60 +112,6 @@ def train_head(options: TrainingOptions) -> Manifest:
 def _folder(options: TrainingOptions) -> Path:
     data = options.required_data
     return data if data.is_dir() else unpack_zip(data, options.cache_dir / "datasets")
-
-
-def _counts(scan: Scan) -> str:
-    counts = sorted(Counter(image.label for image in scan.images).values())
-    return (
-        f"{len(scan.images)} images of {len(scan.labels)} classes, {counts[0]} to {counts[-1]} each"
-    )
-
-
-def _open_cache(backbone: Backbone, folder: Path) -> FeatureCache:
-    decisive = f"{backbone.manifest.identity} {importlib.metadata.version('openvino')} fp32"
-    key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
-    return FeatureCache(
-        folder / "features" / f"{backbone.manifest.architecture}-{key}", backbone.width
-    )
-
-
-def _compute_features(scan: Scan, backbone: Backbone, cache: FeatureCache) -> list[LeftOutFile]:
-    """Fill the cache with what is missing; return the images that cannot be decoded."""
-    first = {image.sha256: image for image in reversed(scan.images) if image.sha256 not in cache}
-    missing = sorted(first.values(), key=lambda image: image.path)
-    if not missing:
-        return []
-    print(f"Features of {len(missing)} images", flush=True)
-    progress = Progress("images", len(missing))
-    rows: list[tuple[str, FloatArray]] = []
-    problems: dict[str, str] = {}
-
-    def write() -> None:
-        cache.append([sha256 for sha256, _ in rows], [row for _, row in rows])
-        rows.clear()
-
-    def receive(place: int, output: Output) -> None:
-        image = missing[place]
-        if output.values is None or not numpy.isfinite(output.values).all():
-            problems[image.sha256] = output.problem or "its features are not finite"
-        else:
-            rows.append((image.sha256, output.values))
-        if len(rows) == _ROWS_PER_WRITE:
-            write()
-        progress.update(place + 1)
-
-    settings = backbone.manifest.preprocessing
-    try:
-        with Network(backbone.features_path, settings, backbone.width) as network:
-            network.run([scan.folder / image.path for image in missing], receive)
-    finally:
-        write()
-        progress.end()
-    return [
-        LeftOutFile(image.path, problems[image.sha256])
-        for image in scan.images
-        if image.sha256 in problems
-    ]
 
 
 def _check_classes(dataset: Dataset, folder: Path) -> None:
@@ -186,16 +133,6 @@ def _labelled(dataset: Dataset, split: str, cache: FeatureCache) -> LabelledFeat
 def _classes(images: Sequence[ImageFile], labels: Sequence[str]) -> IntArray:
     index_by_label = {label: index for index, label in enumerate(labels)}
     return numpy.array([index_by_label[image.label] for image in images], dtype=numpy.int64)
-
-
-def _print_left_out(files: Sequence[LeftOutFile]) -> None:
-    if not files:
-        return
-    print(f"{len(files)} files are left out:")
-    for file in files[:_MAX_SHOWN]:
-        print(f"  {file.path}: {file.reason}")
-    if len(files) > _MAX_SHOWN:
-        print(f"  and {len(files) - _MAX_SHOWN} more")
 
 
 def _write_network(
@@ -256,7 +193,7 @@ def _judge(
     """Run the artifact's network over the held-back images, as it is served."""
     judgements: dict[str, Judgement] = {}
     settings = manifest.preprocessing
-    with Network(model_dir / MODEL_FILE, settings, len(dataset.labels)) as network:
+    with closing(Network(model_dir / MODEL_FILE, settings, len(dataset.labels))) as network:
         for split in (VALID, TEST):
             if images := dataset.of(split):
                 logits = _logits(network, folder, images)
@@ -289,15 +226,6 @@ def _suspicious(
     return found
 
 
-def _print_suspicious(report: Report) -> None:
-    if report.suspicious:
-        image, _, label = report.suspicious[0]
-        print(
-            f"{len(report.suspicious)} labels are probably wrong: {image.path} looks "
-            f"like {label}, for example. The report shows them"
-        )
-
-
 def _logits(network: Network, folder: Path, images: Sequence[ImageFile]) -> FloatArray:
     rows: list[FloatArray] = []
 
@@ -309,20 +237,3 @@ def _logits(network: Network, folder: Path, images: Sequence[ImageFile]) -> Floa
 
     network.run([folder / image.path for image in images], receive)
     return numpy.stack(rows)
-
-
-def _print_accuracy(judgement: Judgement | None, labels: Sequence[str]) -> None:
-    if judgement is None:
-        print("There are too few images to hold some back, so the accuracy is not known.")
-        return
-    low, high = accuracy_interval(judgement.right_count, judgement.count)
-    print(
-        f"Accuracy on {judgement.count} images that were held back: {judgement.accuracy:.1%} "
-        f"(95 % interval {low:.1%} to {high:.1%})"
-    )
-    by_class = accuracy_by_class(judgement, labels)
-    worst = sorted(by_class, key=lambda label: by_class[label][0] / by_class[label][1])
-    for label in worst[:_MAX_SHOWN]:
-        right, count = by_class[label]
-        if right < count:
-            print(f"  {label}: {right} of {count}")

@@ -20,20 +20,23 @@ def out_of_fold_probabilities(
 
     The images are divided into five parts that each have every class in its share; the images of
     a part are classified by a head that was fitted on the others. An image with a low probability
-    for its own label has probably another one (Northcutt et al., 2021).
+    for its own label has probably another one (Northcutt et al., 2021). An image that is the only
+    one of its class among them has a probability of 1: nothing else is known of its class.
 
     Args:
         images: in an order that the result depends on.
         class_count: number of labels.
         penalty: of the head on all images.
     """
+    counts = numpy.bincount(images.classes, minlength=class_count)
+    is_single = counts[images.classes] == 1
     fold_of = _folds(images.classes)
-    result = numpy.zeros((len(images.classes), class_count), dtype=numpy.float32)
+    result = numpy.eye(class_count, dtype=numpy.float32)[images.classes]
     for fold in range(FOLDS):
-        own = fold_of == fold
-        if not own.any() or own.all():
+        own = (fold_of == fold) & ~is_single
+        if not own.any():
             continue
-        others = LabelledFeatures(images.features[~own], images.classes[~own])
+        others = LabelledFeatures(images.features[fold_of != fold], images.classes[fold_of != fold])
         head = fit_with(others, class_count=class_count, penalty=penalty)
         result[own] = scipy.special.softmax(scores(head, images.features[own]), axis=1)
     return result
