@@ -31,7 +31,7 @@ class Check:
         after: name of the check that must succeed first.
         quick: whether it is part of `make check`.
         background: whether it runs in addition to the others, with a low priority, and uses the
-            cores while they wait; for checks that measure no time.
+            cores while they wait; for checks that measure no short time.
     """
 
     name: str
@@ -45,13 +45,14 @@ def _pytest(*arguments: str, python: str = sys.executable) -> tuple[str, ...]:
     return (python, "-m", "pytest", "-q", *arguments)
 
 
-# The longest first, as far as `after` allows.
+# The longest first, as far as `after` allows, once for those in the background and once for the
+# others.
 CHECKS = (
     Check("demo", ("make", "demo"), quick=False),
-    # Waits for the most part, and so leaves the cores to the demo, which others need.
-    Check("tests/tools", _pytest("tests/tools", "tests/local_cloud")),
     Check("types", ("make", "types"), background=True),
     Check("tests/stacks", _pytest("tests/stacks"), background=True),
+    Check("tests/tools", _pytest("tests/tools", "tests/local_cloud"), background=True),
+    Check("tests/lambda_src", _pytest("tests/lambda_src"), background=True),
     Check(
         "tests/local and tests/browser",
         _pytest("tests/local", "tests/browser", "--ignore=tests/local/redeployment"),
@@ -65,7 +66,6 @@ CHECKS = (
         after="demo",
         quick=False,
     ),
-    Check("tests/lambda_src", _pytest("tests/lambda_src")),
     Check("tests/contract", _pytest("tests/contract")),
     Check("tests/bench", _pytest("tests/bench", python=_BENCH)),
     Check("style", ("make", "style")),
