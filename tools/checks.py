@@ -30,8 +30,8 @@ class Check:
         command: run in the repository's folder.
         after: name of the check that must succeed first.
         quick: whether it is part of `make check`.
-        background: whether it runs in addition to the others, with a low priority, and uses the
-            cores while they wait; for checks that measure no short time.
+        background: whether one such check runs in addition to the others, and more where these
+            leave places free, with a low priority; for checks that measure no short time.
     """
 
     name: str
@@ -118,10 +118,10 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
                 waiting.remove(check)
                 failed.append(check.name)
                 print(f"✗ {check.name}: not run, because {check.after} failed", flush=True)
-            for check in list(waiting):
-                is_ready = check.after is None or check.after in succeeded
+            for check in [check for check in waiting if check.after in {None, *succeeded}]:
                 beside = [each for each in running if each.check.background == check.background]
-                if is_ready and len(beside) < (1 if check.background else jobs):
+                places = _background_places(waiting, running, jobs) if check.background else jobs
+                if len(beside) < places:
                     waiting.remove(check)
                     running.append(_start(check, logs))
             for each in _ended(running):
@@ -136,6 +136,13 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
         print(f"\nFailed: {', '.join(failed)}. The output of each is above, and in {logs}")
     print(result, flush=True)
     return 1 if failed else 0
+
+
+def _background_places(waiting: Sequence[Check], running: Sequence[_Running], jobs: int) -> int:
+    """Return how many checks may run in the background: also where the others leave places free."""
+    if not all(check.background for check in waiting):
+        return 1
+    return 1 + jobs - sum(not each.check.background for each in running)
 
 
 def _start(check: Check, logs: Path) -> _Running:

@@ -22,18 +22,22 @@ def pytest_of(name: str, folder: Path, test: str) -> Check:
     return Check(name, command)
 
 
-def test_checks_run_in_parallel(tmp_path: Path) -> None:
+def meeting(folder: Path) -> list[Check]:
+    """Return two checks that each wait until the other has begun."""
     meet = (
         "import pathlib, time\n"
         "pathlib.Path({mine!r}).touch()\n"
         "while not pathlib.Path({other!r}).exists(): time.sleep(0.01)\n"
     )
-    one, two = str(tmp_path / "one"), str(tmp_path / "two")
-    checks = [
+    one, two = str(folder / "one"), str(folder / "two")
+    return [
         python("one", meet.format(mine=one, other=two)),
         python("two", meet.format(mine=two, other=one)),
     ]
-    assert run_checks(checks, jobs=2, logs=tmp_path / "logs") == 0
+
+
+def test_checks_run_in_parallel(tmp_path: Path) -> None:
+    assert run_checks(meeting(tmp_path), jobs=2, logs=tmp_path / "logs") == 0
 
 
 def test_no_more_run_at_a_time_than_there_are_jobs(
@@ -58,6 +62,13 @@ def test_one_in_the_background_runs_beside_the_others_with_a_low_priority(
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("…")] == ["… types", "… other", "… stacks"]
     assert [line for line in lines if line.startswith("at ")].count(f"at {os.nice(0)}") == 1
+
+
+def test_those_in_the_background_take_the_places_that_no_other_check_needs(
+    tmp_path: Path,
+) -> None:
+    background = [dataclasses.replace(check, background=True) for check in meeting(tmp_path)]
+    assert run_checks([*background, python("other", "")], jobs=1, logs=tmp_path / "logs") == 0
 
 
 def test_a_failure_skips_only_the_checks_that_depend_on_it(
