@@ -55,9 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: TrainingOptions) -> None:
     if options.mode == "head":
-        # Imported here: fine-tuning runs where numpy and OpenVINO need not be installed.
-        from classifier.training.head.job import train_head
-
+        # Imported here: fine-tuning runs where SciPy and OpenVINO need not be installed.
+        try:
+            from classifier.training.head.job import train_head
+        except ModuleNotFoundError as error:
+            raise TrainingError(
+                f"--mode head needs the package {(error.name or '').partition('.')[0]}, which is "
+                "not installed; install it, or use --mode finetune"
+            ) from error
         train_head(options)
         return
     # Imported here: torch takes seconds to import, which --help should not.

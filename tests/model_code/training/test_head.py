@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,32 @@ def test_what_a_head_cannot_be_trained_with(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_missing_package_is_named(
+    cache: Path,
+    image_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for module in ("job", "fitting"):
+        monkeypatch.delitem(sys.modules, f"classifier.training.head.{module}")
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    assert run(cache, image_folder, tmp_path / "model") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("train.py: --mode head needs the package scipy, which is not installed")
+
+
+def test_two_classes_of_one_image_each_are_enough(
+    cache: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in ("dark", "light"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        shutil.copy(image_folder / "train" / label / "0.png", tmp_path / "data" / label)
+    assert run(cache, tmp_path / "data", tmp_path / "model") == 0
+    assert "the accuracy is not known" in capsys.readouterr().out
+    assert figures(read_artifact(tmp_path / "model")) == {}
 
 
 def test_a_damaged_backbone_is_made_again(
