@@ -21,11 +21,15 @@ def kept_environment() -> dict[str, str]:
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the variables that configure AWS clients or their TLS."""
+    """Return the environment without the variables that configure AWS clients or their TLS.
+
+    CDK_VALIDATION stays, which says whether CDK validates the templates that it synthesizes.
+    """
     return {
         name: value
         for name, value in environment.items()
-        if not name.startswith(("AWS_", "CDK_", "SSL_CERT_")) and not name.endswith("_CA_BUNDLE")
+        if name == "CDK_VALIDATION"
+        or not (name.startswith(("AWS_", "CDK_", "SSL_CERT_")) or name.endswith("_CA_BUNDLE"))
     }
 
 

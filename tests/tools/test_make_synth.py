@@ -62,8 +62,8 @@ def test_synthesis_in_a_folder_with_spaces_after_an_upgrade_of_python_on_a_latin
 
     ended = subprocess.run(
         [shutil.which("make") or "make", "synth", "STAGE=dev"], cwd=clone,
-        env=os.environ | {"PYTHONIOENCODING": "latin-1"}, capture_output=True, encoding="latin-1",
-        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1", "CDK_VALIDATION": "false"},
+        capture_output=True, encoding="latin-1", check=False,
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
