@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 import numpy
@@ -39,6 +41,14 @@ class BrightnessNetwork(torch.nn.Module):
 
 def write_brightness_artifact(folder: Path, *, outlier: float = 1) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
+    for name, content in _brightness_artifact(outlier).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@functools.cache
+def _brightness_artifact(outlier: float) -> dict[str, bytes]:
+    """Export once for all tests: return the artifact's files by name."""
     preprocessing = Preprocessing(
         resize=SIDE_PIXELS,
         crop=SIDE_PIXELS,
@@ -52,8 +62,9 @@ def write_brightness_artifact(folder: Path, *, outlier: float = 1) -> Path:
         labels=tuple(BRIGHTNESS),
         preprocessing=preprocessing,
     )
-    write_artifact(BrightnessNetwork(outlier), description, folder)
-    return folder
+    with tempfile.TemporaryDirectory() as folder:
+        write_artifact(BrightnessNetwork(outlier), description, Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def write_images(folder: Path, count: int, *, seed: int = 5, labelled: bool = True) -> Path:

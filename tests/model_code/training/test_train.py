@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ import torch
 
 import train
 from classifier.artifact.directory import read_artifact
-from classifier.engines.openvino_engine import OpenVinoEngine
 from classifier.training.command_line import parse_options
 from classifier.training.weights.network import digest, read_state_dict
 from tests.model_code.conftest import Run
@@ -22,108 +22,46 @@ TINY = ("--architecture", "squeezenet1_1", "--from-scratch", "--crop", "32", "--
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training job: what SageMaker keeps under /opt/ml."""
-    return tmp_path_factory.mktemp("job")
+def quantized(
+    image_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, tuple[Path, str]]:
+    """Two jobs that quantize, with a test split and without: folder and output of each.
 
-
-@pytest.fixture(scope="module")
-def finished(job: Path, image_folder: Path, run_script: Run) -> subprocess.CompletedProcess[str]:
-    """A training job as AWS's toolkit starts it: hyperparameters as flags, folders in variables."""
-    return run_script(
-        "train.py",
-        *("--architecture", "squeezenet1_1", "--augmentation", "none", "--batch_size", "4"),
-        *("--crop", "32", "--epochs", "2", "--from-scratch", "True", "--resize", "32"),
-        SM_CHANNEL_TRAIN=str(image_folder / "train"),
-        SM_CHANNEL_VALID=str(image_folder / "valid"),
-        SM_CHANNEL_TEST=str(image_folder / "test"),
-        SM_MODEL_DIR=str(job / "model"),
-        SM_OUTPUT_DATA_DIR=str(job / "output"),
-        SM_OUTPUT_DIR=str(job),
-        SM_NUM_CPUS="1",
-    )
-
-
-def test_a_job_writes_an_artifact_that_is_its_state_dict(
-    job: Path, finished: subprocess.CompletedProcess[str]
-) -> None:
-    assert finished.returncode == 0, finished.stderr
-    assert sorted(path.name for path in (job / "model").iterdir()) == [
-        "manifest.json",
-        "model.onnx",
-    ]
-    manifest = read_artifact(job / "model").manifest
-    assert manifest.weights_sha256 == digest(read_state_dict(job / "output" / "weights.pt"))
-    assert manifest.labels == ("dark", "light")
-    assert manifest.training_data == {
-        "classes": 2, "train_images": 12, "valid_images": 12, "test_images": 12,
-    }  # fmt: skip
-    assert manifest.metrics["epochs"] == 2
-
-
-def test_each_epoch_has_a_line_of_metrics_and_the_manifest_the_last(
-    job: Path, finished: subprocess.CompletedProcess[str]
-) -> None:
-    epochs = re.findall(
-        r"^epoch=(\d+) train_loss=([0-9.]+) valid_loss=([0-9.]+) valid_accuracy=([0-9.]+) ",
-        finished.stdout,
-        re.MULTILINE,
-    )
-    assert [epoch for epoch, *_ in epochs] == ["1", "2"]
-    metrics = read_artifact(job / "model").manifest.metrics
-    assert float(epochs[-1][2]) == pytest.approx(metrics["valid_loss"], abs=1e-4)
-    test_line = re.search(r"^test_loss=\S+ test_accuracy=(\S+)", finished.stdout, re.MULTILINE)
-    assert test_line is not None
-    assert float(test_line[1]) == pytest.approx(metrics["test_accuracy"], abs=1e-4)
-
-
-def test_a_job_names_no_command_to_run_next(
-    finished: subprocess.CompletedProcess[str],
-) -> None:
-    assert "make up" not in finished.stdout
-
-
-def test_what_a_job_wrote_can_be_served(
-    job: Path, finished: subprocess.CompletedProcess[str]
-) -> None:
-    assert finished.returncode == 0
-    artifact = read_artifact(job / "model")
-    OpenVinoEngine(
-        artifact.model_path("fp32"),
-        preprocessing=artifact.manifest.preprocessing,
-        class_count=2,
-        streams=1,
-    ).warm_up()
-
-
-def test_the_same_seed_gives_the_same_weights(image_folder: Path, tmp_path: Path) -> None:
-    digests = []
-    for run in ("first", "second"):
-        folders = ("--model-dir", tmp_path / run, "--output-dir", tmp_path / run)
-        arguments = ("--data", image_folder, "--seed", 1, *folders, *TINY)
-        assert train.main([str(argument) for argument in arguments]) == 0
-        digests.append(digest(read_state_dict(tmp_path / run / "weights.pt")))
-    assert digests[0] == digests[1]
-
-
-def test_a_job_that_quantizes_judges_by_the_test_images(
-    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
-    folders = ("--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output")
-    arguments = [str(a) for a in ("--data", data, "--quantize", "true", *folders, *TINY)]
-    stale = tmp_path / "model" / "model.int8.onnx"
+    The keys are the numbers of images that are held back: without a test split, half of the valid
+    images are.
+    """
+    folder = tmp_path_factory.mktemp("quantized")
+    data = Path(shutil.copytree(image_folder, folder / "data"))
+    jobs = {}
     for held_back in (12, 6):
-        stale.parent.mkdir(exist_ok=True)
-        stale.write_bytes(b"of an earlier run")
-        assert train.main(arguments) == 0
-        assert f"int8: left out. {held_back} images are held back" in capsys.readouterr().out
-        quantization = read_artifact(tmp_path / "model").manifest.quantization
-        assert quantization is not None
-        assert (quantization.shipped, quantization.calibration_images) == (False, held_back)
-        assert not stale.exists()
-        # Without a test split half of the valid images are held back.
+        job = folder / str(held_back)
+        (job / "model").mkdir(parents=True)
+        (job / "model" / "model.int8.onnx").write_bytes(b"of an earlier run")
+        folders = ("--model-dir", job / "model", "--output-dir", job / "output")
+        given = ("--data", data, "--seed", 1, "--quantize", "true", *folders, *TINY)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert train.main([str(argument) for argument in given]) == 0
+        jobs[held_back] = (job, printed.getvalue())
         shutil.rmtree(data / "test", ignore_errors=True)
+    return jobs
+
+
+@pytest.mark.parametrize("held_back", [12, 6])
+def test_a_job_that_quantizes_judges_by_the_test_images(
+    quantized: dict[int, tuple[Path, str]], held_back: int
+) -> None:
+    job, printed = quantized[held_back]
+    assert f"int8: left out. {held_back} images are held back" in printed
+    quantization = read_artifact(job / "model").manifest.quantization
+    assert quantization is not None
+    assert (quantization.shipped, quantization.calibration_images) == (False, held_back)
+    assert not (job / "model" / "model.int8.onnx").exists()
+
+
+def test_the_same_seed_gives_the_same_weights(quantized: dict[int, tuple[Path, str]]) -> None:
+    """Whatever the test images are, which no weight depends on."""
+    digests = {digest(read_state_dict(job / "output/weights.pt")) for job, _ in quantized.values()}
+    assert len(digests) == 1
 
 
 def test_training_goes_on_from_a_file_with_a_head_of_its_own(
@@ -268,14 +206,14 @@ def test_a_failed_job_says_why_where_sagemaker_looks(
 
 
 def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
-    image_folder: Path, tmp_path: Path, run_script: Run
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The first of them is run as it stands; tests/local does the same with `make up`'s tool."""
     trained = tmp_path / "my model"
     folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
-    result = run_script("train.py", "--data", image_folder, *folders, *TINY)
-    assert result.returncode == 0, result.stderr
-    *_, blank, heading, pack, make = result.stdout.splitlines()
+    given = ("--data", image_folder, *folders, *TINY)
+    assert train.main([str(argument) for argument in given]) == 0
+    *_, blank, heading, pack, make = capsys.readouterr().out.splitlines()
     assert (blank, heading) == ("", "To deploy it:")
     python, script, *arguments = shlex.split(pack)
     assert arguments == ["--trained", str(trained), "--output", os.path.relpath("build/model")]

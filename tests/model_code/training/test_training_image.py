@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import re
 import shlex
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from classifier.artifact.directory import read_artifact
+from classifier.engines.openvino_engine import OpenVinoEngine
 from classifier.training import sagemaker_job
 from classifier.training.errors import TrainingError
+from classifier.training.options import SPLITS
+from classifier.training.weights.network import digest, read_state_dict
 from stacks.components.training.source import pack_training_source
 from tests.byte_code import share_byte_code
 from tests.model_code.conftest import MODEL_CODE
@@ -32,7 +36,7 @@ HYPERPARAMETERS = {
     "architecture": "squeezenet1_1",
     "batch_size": "5",
     "crop": "32",
-    "epochs": "1",
+    "epochs": "2",
     "from-scratch": "true",
     "resize": "36",
     "sagemaker_program": "train.py",
@@ -89,23 +93,20 @@ def byte_code(packages: Path) -> dict[str, str]:
     return share_byte_code(link=packages, target=Path(torch.__file__).parents[1])
 
 
-@pytest.fixture
-def run_job(
-    tmp_path: Path, image_folder: Path, packages: Path, byte_code: dict[str, str]
-) -> RunJob:
-    """Run train.py as the image's toolkit does; the folders of /opt/ml are in `tmp_path`."""
-    with tarfile.open(fileobj=io.BytesIO(pack_training_source(MODEL_CODE)), mode="r:gz") as archive:
-        archive.extractall(tmp_path / "code", filter="data")
-    (tmp_path / "input" / "config").mkdir(parents=True)
-    (tmp_path / "output").mkdir()
+@pytest.fixture(scope="module")
+def run_job(image_folder: Path, packages: Path, byte_code: dict[str, str]) -> RunJob:
+    """Run train.py as the image's toolkit does; what it has under /opt/ml is in a given folder."""
 
-    def run(
-        splits: Sequence[str] = ("train", "valid", "test"), **changes: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+        source = io.BytesIO(pack_training_source(MODEL_CODE))
+        with tarfile.open(fileobj=source, mode="r:gz") as archive:
+            archive.extractall(folder / "code", filter="data")
+        (folder / "output").mkdir()
         hyperparameters = HYPERPARAMETERS | changes
-        config = tmp_path / "input" / "config"
+        config = folder / "input" / "config"
+        config.mkdir(parents=True)
         (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
-        channels = {f"SM_CHANNEL_{split.upper()}": str(image_folder / split) for split in splits}
+        channels = {f"SM_CHANNEL_{split.upper()}": str(image_folder / split) for split in SPLITS}
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(packages),
@@ -113,10 +114,10 @@ def run_job(
             **channels,
             "SM_HPS": json.dumps(hyperparameters),
             "SM_INPUT_CONFIG_DIR": str(config),
-            "SM_MODEL_DIR": str(tmp_path / "model"),
+            "SM_MODEL_DIR": str(folder / "model"),
             "SM_NUM_CPUS": "1",
-            "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
-            "SM_OUTPUT_DIR": str(tmp_path / "output"),
+            "SM_OUTPUT_DATA_DIR": str(folder / "output" / "data"),
+            "SM_OUTPUT_DIR": str(folder / "output"),
         }
         # Without the environment's own packages. As the toolkit's ProcessRunner does: joined with
         # spaces, without quotes, and run by a shell.
@@ -124,7 +125,7 @@ def run_job(
         return subprocess.run(  # noqa: S602
             " ".join([python, "-S", "train.py", *toolkit_flags(hyperparameters)]),
             shell=True,
-            cwd=tmp_path / "code",
+            cwd=folder / "code",
             env=environment,
             capture_output=True,
             text=True,
@@ -135,18 +136,70 @@ def run_job(
     return run
 
 
-def test_a_job_trains_with_what_the_image_and_requirements_txt_have(
-    run_job: RunJob, tmp_path: Path
-) -> None:
-    # Characters that the state machine lets through, and a dataset without test/.
-    result = run_job(splits=("train", "valid"), name="a.b-C_9", learning_rate="1e-3")
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training job: what SageMaker keeps under /opt/ml."""
+    return tmp_path_factory.mktemp("job")
+
+
+@pytest.fixture(scope="module")
+def finished(job: Path, run_job: RunJob) -> subprocess.CompletedProcess[str]:
+    """A job that ran to its end, with characters that the state machine lets through."""
+    result = run_job(job, name="a.b-C_9", learning_rate="1e-3")
     assert result.returncode == 0, result.stderr
-    manifest = read_artifact(tmp_path / "model").manifest
-    assert (manifest.architecture, manifest.labels) == ("squeezenet1_1", ("dark", "light"))
-    assert manifest.name == "a.b-C_9"
-    assert "epoch=1 train_loss=" in result.stdout
-    assert (tmp_path / "output" / "data" / "weights.pt").is_file()
-    assert not (tmp_path / "output" / "failure").exists()
+    return result
+
+
+def test_a_job_writes_an_artifact_that_is_its_state_dict(
+    job: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    assert "epoch=1 train_loss=" in finished.stdout
+    assert sorted(path.name for path in (job / "model").iterdir()) == [
+        "manifest.json",
+        "model.onnx",
+    ]
+    manifest = read_artifact(job / "model").manifest
+    assert (manifest.architecture, manifest.name) == ("squeezenet1_1", "a.b-C_9")
+    assert manifest.weights_sha256 == digest(read_state_dict(job / "output" / "data/weights.pt"))
+    assert manifest.labels == ("dark", "light")
+    assert manifest.training_data == {
+        "classes": 2, "train_images": 12, "valid_images": 12, "test_images": 12,
+    }  # fmt: skip
+    assert manifest.metrics["epochs"] == 2
+    assert not (job / "output" / "failure").exists()
+
+
+def test_each_epoch_has_a_line_of_metrics_and_the_manifest_the_last(
+    job: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    epochs = re.findall(
+        r"^epoch=(\d+) train_loss=([0-9.]+) valid_loss=([0-9.]+) valid_accuracy=([0-9.]+) ",
+        finished.stdout,
+        re.MULTILINE,
+    )
+    assert [epoch for epoch, *_ in epochs] == ["1", "2"]
+    metrics = read_artifact(job / "model").manifest.metrics
+    assert float(epochs[-1][2]) == pytest.approx(metrics["valid_loss"], abs=1e-4)
+    test_line = re.search(r"^test_loss=\S+ test_accuracy=(\S+)", finished.stdout, re.MULTILINE)
+    assert test_line is not None
+    assert float(test_line[1]) == pytest.approx(metrics["test_accuracy"], abs=1e-4)
+
+
+def test_a_job_names_no_command_to_run_next(
+    finished: subprocess.CompletedProcess[str],
+) -> None:
+    assert "make up" not in finished.stdout
+
+
+@pytest.mark.usefixtures("finished")
+def test_what_a_job_wrote_can_be_served(job: Path) -> None:
+    artifact = read_artifact(job / "model")
+    OpenVinoEngine(
+        artifact.model_path("fp32"),
+        preprocessing=artifact.manifest.preprocessing,
+        class_count=2,
+        streams=1,
+    ).warm_up()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +213,7 @@ def test_a_job_trains_with_what_the_image_and_requirements_txt_have(
 def test_a_job_that_cannot_start_says_why(
     run_job: RunJob, tmp_path: Path, changes: dict[str, str], reason: str
 ) -> None:
-    result = run_job(**changes)
+    result = run_job(tmp_path, **changes)
     assert result.returncode == 1
     written = (tmp_path / "output" / "failure").read_text()
     assert reason in written
