@@ -14,13 +14,13 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import ToolError, run_logged, run_tool, step
+from tools.deployment.deployed_stacks import check_deletable, deployed_stacks
 from tools.deployment.empty_stage import empty_stage
 from tools.deployment.leftovers import (
     MODEL_PACKAGE_GROUP,
     describe_leftovers,
     describe_shared,
     retained_resources,
-    stack_ids,
 )
 from tools.deployment.log_groups import delete_endpoint_log_group
 from tools.deployment.model_packages import delete_empty_group
@@ -56,6 +56,9 @@ def main() -> int:
             log_file=ROOT / "build" / "logs" / "cdk-list.log",
             directory=ROOT,
         )
+    cloudformation = session.client("cloudformation", region_name=region)
+    stacks = deployed_stacks(cloudformation, settings.name)
+    check_deletable(cloudformation, settings, stacks)
     if settings.stage != "local" and not arguments.yes:
         _confirm(settings, account, region)
     if not settings.retain_stateful_resources:
@@ -66,13 +69,13 @@ def main() -> int:
                 for name in empty_stage(session, region, f"{settings.name}-{purpose}")
             ]
         print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
-    cloudformation = session.client("cloudformation", region_name=region)
-    stacks = stack_ids(cloudformation, settings.name)
     command = cdk_command("destroy", "--all", "--force", *application)
     ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
     if ended.returncode == 0:
         _clean_up(session, region, settings)
-        retained = [each for stack in stacks for each in retained_resources(cloudformation, stack)]
+        # A deleted stack can be described only by its id.
+        ids = [stack["StackId"] for stack in stacks]
+        retained = [each for id_ in ids for each in retained_resources(cloudformation, id_)]
         # Its name would block the next deployment.
         if delete_empty_group(session.client("sagemaker", region_name=region), settings.name):
             retained = [each for each in retained if each.type != MODEL_PACKAGE_GROUP]

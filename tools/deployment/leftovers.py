@@ -21,21 +21,6 @@ class Leftover:
     physical_id: str
 
 
-def stack_ids(cloudformation: Any, stage_name: str) -> list[str]:
-    """Return the ids of the stacks of a stage; a deleted stack can be described only by its id.
-
-    Args:
-        cloudformation: boto3 client.
-        stage_name: what the stacks' names start with, such as whippet-dev.
-    """
-    return [
-        stack["StackId"]
-        for page in cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-        if stack["StackName"].startswith(f"{stage_name}-")
-    ]
-
-
 def retained_resources(cloudformation: Any, stack_id: str) -> list[Leftover]:
     """Return the resources that were retained when a stack was deleted.
 

@@ -4,12 +4,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from tests.tools.stubbed_session import StubbedSession
-from tools.deployment.leftovers import (
-    Leftover,
-    describe_leftovers,
-    retained_resources,
-    stack_ids,
-)
+from tools.deployment.leftovers import Leftover, describe_leftovers, retained_resources
 
 STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/whippet-dev-storage/1"
 
@@ -44,17 +39,6 @@ def test_only_what_the_deletion_retained_remains() -> None:
         client = session.client("cloudformation", region_name="eu-west-1")
         found = retained_resources(client, STACK)
     assert found == [Leftover("AWS::S3::Bucket", "bucket"), Leftover("AWS::KMS::Key", "key")]
-
-
-def test_the_stacks_of_a_stage_are_not_those_of_one_whose_name_starts_with_it() -> None:
-    names = ("whippet-dev-storage", "whippet-dev2-storage", "CDKToolkit")
-    common = {"CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
-    stacks = [common | {"StackName": name, "StackId": f"id of {name}"} for name in names]
-    with ExitStack() as stack:
-        session = StubbedSession(stack)
-        session.stubs["cloudformation"].add_response("describe_stacks", {"Stacks": stacks})
-        client = session.client("cloudformation", region_name="eu-west-1")
-        assert stack_ids(client, "whippet-dev") == ["id of whippet-dev-storage"]
 
 
 def test_the_accounts_logging_role_is_not_to_be_deleted() -> None:
