@@ -8,6 +8,7 @@ from botocore.stub import Stubber
 
 SERVICES = (
     "apigateway",
+    "application-autoscaling",
     "cloudformation",
     "ecr",
     "lambda",

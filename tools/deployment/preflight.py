@@ -136,12 +136,20 @@ def _instance_type_problem(target: _Target) -> str | None:
     name, wanted = target.settings.name, target.settings.serving.instance_type
     variant = served_variant(target.client("sagemaker"), name)
     served = variant and variant.get("InstanceType")
-    if served in {None, wanted}:
+    if variant is None or served in {None, wanted}:
         return None
+    registered = target.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker",
+        ResourceIds=[f"endpoint/{name}/variant/{variant['VariantName']}"],
+    )
+    if not registered["ScalableTargets"]:
+        return None  # a fixed fleet takes any type
     return (
         f"The endpoint {name} runs on {served} and {target.file} sets {wanted}: SageMaker cannot "
-        "change the type of a variant that is registered for scaling. Deploy with `make destroy` "
-        "first, or as a new stage."
+        "change the type of a variant that is registered for scaling. Deploy three times: with "
+        f'instance_type = "{served}" and max_instance_count equal to min_instance_count under '
+        f'[serving], which ends the scaling; then with instance_type = "{wanted}"; then with '
+        "max_instance_count as it is now."
     )
 
 

@@ -130,12 +130,45 @@ def test_an_endpoint_on_the_same_instance_type_is_updated(dev: StageSettings) ->
         check_account(dev, ready, None)
 
 
-def test_another_instance_type_is_told_before_it_fails_halfway(dev: StageSettings) -> None:
-    with (
-        session(bootstrapped=True, served="ml.c4.8xlarge") as other,
-        pytest.raises(ToolError, match=r"whippet-dev runs on ml\.c4\.8xlarge"),
-    ):
-        check_account(dev, other, None)
+def add_scaling(session: StubbedSession, *, registered: bool) -> None:
+    resource = "endpoint/whippet-dev/variant/primary"
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": resource,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "MinCapacity": 1,
+        "MaxCapacity": 3,
+        "RoleARN": "arn:aws:iam::123456789012:role/scaling",
+        "CreationTime": 0,
+    }
+    session.stubs["application-autoscaling"].add_response(
+        "describe_scalable_targets",
+        {"ScalableTargets": [target] if registered else []},
+        {"ServiceNamespace": "sagemaker", "ResourceIds": [resource]},
+    )
+
+
+def test_another_instance_type_of_a_fleet_that_scales_is_told_before_it_fails_halfway(
+    dev: StageSettings,
+) -> None:
+    with session(bootstrapped=True, served="ml.c4.8xlarge") as other:
+        add_scaling(other, registered=True)
+        with pytest.raises(ToolError) as told:
+            check_account(dev, other, None)
+    text = str(told.value)
+    assert "whippet-dev runs on ml.c4.8xlarge" in text
+    first, then = (
+        text.index(f'with instance_type = "{kind}"')
+        for kind in ("ml.c4.8xlarge", dev.serving.instance_type)
+    )
+    assert first < text.index("max_instance_count equal to min_instance_count") < then
+
+
+def test_a_fixed_fleet_takes_another_instance_type(dev: StageSettings) -> None:
+    with session(bootstrapped=True, served="ml.c4.8xlarge") as other:
+        add_scaling(other, registered=False)
+        assert check_account(dev, other, None) == ("123456789012", "eu-west-1")
+        other.stubs["application-autoscaling"].assert_no_pending_responses()
 
 
 @pytest.mark.parametrize("packages", [0, 3])
