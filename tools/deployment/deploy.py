@@ -16,11 +16,7 @@ from tools.deployment.api_references import update_api_references
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
-from tools.deployment.log_groups import (
-    TRAINING_LOG_GROUP,
-    expire_training_logs,
-    import_endpoint_log_group,
-)
+from tools.deployment.log_groups import expire_training_logs, import_endpoint_log_group
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
 from tools.deployment.serving_image import describe_image
@@ -85,12 +81,8 @@ def _finish(
         update_api_references(client, name=settings.name)
     with step("Delete the models of earlier deployments"):
         prune_superseded(sagemaker, stack=stack, previous=previous)
-    days = settings.log_retention_days
-    if expire_training_logs(client("logs"), retention_days=days):
-        print(
-            f"The logs of all training jobs in this account and region ({TRAINING_LOG_GROUP}) had "
-            f"no retention; they are now deleted after {days} days."
-        )
+    if note := expire_training_logs(client("logs"), retention_days=settings.log_retention_days):
+        print(note)
 
 
 def deploy_command(stage: str, model: Path, *, confirm: bool) -> list[str]:

@@ -60,10 +60,8 @@ def describe_shared(account: str, region: str) -> list[str]:
         "bootstrap's bucket and repository: billed for the uploaded models and images. To delete "
         f"those that no stack uses: npx --no-install cdk gc aws://{account}/{region} --unstable=gc"
     )
-    return [
-        assets,
-        f"log group {TRAINING_LOG_GROUP}: the logs of every training job; they expire",
-    ]
+    logs = f"log group {TRAINING_LOG_GROUP}: the logs of every training job, until its retention"
+    return [assets, logs]
 
 
 def _line(leftover: Leftover, region: str) -> str:

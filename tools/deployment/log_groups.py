@@ -52,26 +52,38 @@ def import_endpoint_log_group(
     return name
 
 
-def expire_training_logs(logs: Any, *, retention_days: int) -> bool:
-    """Set the retention of the log group of training jobs, unless it already has one.
+def expire_training_logs(logs: Any, *, retention_days: int) -> str | None:
+    """Set the retention of the log group of training jobs, if it is new or empty.
 
-    All training jobs of the account and region share it, so that no stack may hold it.
+    All training jobs of the account and region share it, so that no stack may hold it, and a
+    retention would delete old logs of other teams' jobs.
 
     Args:
         logs: boto3 client.
         retention_days: one of the values that CloudWatch Logs accepts.
 
     Returns:
-        Whether it was set.
+        What was set, or the command that sets it; None if the group has a retention.
     """
     group = _described(logs, TRAINING_LOG_GROUP)
     if group is None:
         # Before the first job, which would create it without a retention.
         logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
     elif "retentionInDays" in group:
-        return False
+        return None
+    # Not storedBytes, which is some hours old.
+    elif logs.describe_log_streams(logGroupName=TRAINING_LOG_GROUP, limit=1)["logStreams"]:
+        return (
+            "The logs of all training jobs in this account and region are kept forever. Unless "
+            "somebody needs them, delete those older than the stage's log_retention_days: aws logs "
+            f"put-retention-policy --log-group-name {TRAINING_LOG_GROUP} "
+            f"--retention-in-days {retention_days} --region {logs.meta.region_name}"
+        )
     logs.put_retention_policy(logGroupName=TRAINING_LOG_GROUP, retentionInDays=retention_days)
-    return True
+    return (
+        f"The logs of all training jobs in this account and region ({TRAINING_LOG_GROUP}) are now "
+        f"deleted after {retention_days} days; there were none yet."
+    )
 
 
 def delete_endpoint_log_group(logs: Any, endpoint: str) -> None:

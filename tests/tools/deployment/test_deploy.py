@@ -193,9 +193,9 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     kept: list[str | None] = []
     expired: list[int] = []
 
-    def expire(_: object, *, retention_days: int) -> bool:
+    def expire(_: object, *, retention_days: int) -> str:
         expired.append(retention_days)
-        return True
+        return "note of the logs"
 
     before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
     ended = subprocess.CompletedProcess[str]([], 0)
@@ -218,4 +218,4 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     assert tools.deployment.deploy.main() == 0
     assert kept == ["before"]
     assert expired == [14]
-    assert "are now deleted after 14 days" in capsys.readouterr().out
+    assert "note of the logs\n" in capsys.readouterr().out

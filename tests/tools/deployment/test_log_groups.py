@@ -55,23 +55,47 @@ def add_training_groups(session: StubbedSession, group: dict[str, Any] | None) -
     session.stubs["logs"].add_response("describe_log_groups", {"logGroups": groups})
 
 
+def add_streams(session: StubbedSession, *names: str) -> None:
+    session.stubs["logs"].add_response(
+        "describe_log_streams",
+        {"logStreams": [{"logStreamName": name} for name in names]},
+        {"logGroupName": TRAINING_LOG_GROUP, "limit": 1},
+    )
+
+
 @pytest.mark.parametrize("exists", [True, False])
-def test_logs_of_training_jobs_expire_where_no_retention_is_set(
+def test_logs_of_training_jobs_expire_before_there_are_any(
     session: StubbedSession, exists: bool
 ) -> None:
     add_training_groups(session, {} if exists else None)
     logs = session.stubs["logs"]
-    if not exists:
+    if exists:
+        add_streams(session)
+    else:
         logs.add_response("create_log_group", {}, {"logGroupName": TRAINING_LOG_GROUP})
     logs.add_response(
         "put_retention_policy", {}, {"logGroupName": TRAINING_LOG_GROUP, "retentionInDays": 14}
     )
-    assert expire_training_logs(client(session, "logs"), retention_days=14)
+    note = expire_training_logs(client(session, "logs"), retention_days=14)
+    assert note is not None
+    assert "are now deleted after 14 days" in note
+
+
+def test_logs_of_other_jobs_are_not_deleted_unasked(session: StubbedSession) -> None:
+    # storedBytes is some hours old, so that it is 0 after the first job.
+    add_training_groups(session, {"storedBytes": 0})
+    add_streams(session, "a-job-of-another-team/algo-1-1700000000")
+    note = expire_training_logs(client(session, "logs"), retention_days=14)
+    assert note is not None
+    assert note.endswith(
+        f": aws logs put-retention-policy --log-group-name {TRAINING_LOG_GROUP} "
+        "--retention-in-days 14 --region eu-west-1"
+    )
 
 
 def test_a_retention_that_another_set_is_kept(session: StubbedSession) -> None:
     add_training_groups(session, {"retentionInDays": 365})
-    assert not expire_training_logs(client(session, "logs"), retention_days=14)
+    assert expire_training_logs(client(session, "logs"), retention_days=14) is None
 
 
 def test_a_log_group_that_sagemaker_created_again_is_deleted(session: StubbedSession) -> None:
