@@ -9,7 +9,11 @@ from stacks.components.serving.endpoint_configuration import EndpointConfigurati
 from stacks.components.serving.endpoint_log_group import endpoint_log_group
 from stacks.components.serving.endpoint_scaling import EndpointScaling
 from stacks.components.serving.model_server import model_server_environment
-from stacks.components.serving.rollback_alarms import RollbackAlarms
+from stacks.components.serving.rollback_alarms import (
+    ALARMS_ID,
+    RollbackAlarms,
+    allow_reading_alarms,
+)
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.importable import endpoint_log_group_name
@@ -41,8 +45,8 @@ class ServingStack(StageStack):
             synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{settings.name}/"),
         )
         self._settings = settings
-        configuration, role = self._configure(storage, inputs)
-        endpoint = self._create_endpoint(configuration, role, inputs)
+        configuration = self._configure(storage, inputs)
+        endpoint = self._create_endpoint(configuration, inputs)
         log_group = endpoint_log_group(
             self,
             "EndpointLogs",
@@ -61,9 +65,7 @@ class ServingStack(StageStack):
         CfnOutput(self, "EndpointName", value=endpoint.attribute_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
 
-    def _configure(
-        self, storage: StorageStack, inputs: Inputs
-    ) -> tuple[EndpointConfiguration, ExecutionRole]:
+    def _configure(self, storage: StorageStack, inputs: Inputs) -> EndpointConfiguration:
         serving = self._settings.serving
         artifact = s3_assets.Asset(
             self,
@@ -86,9 +88,10 @@ class ServingStack(StageStack):
             volume_key=storage.key,
             asset_keys=f"{self._settings.name}/*.gz",
         )
+        allow_reading_alarms(role.policy)
         if serving.data_capture_percent > 0:
             role.role.add_managed_policy(storage.buckets.write_captures)
-        configuration = EndpointConfiguration(
+        return EndpointConfiguration(
             self,
             "Configuration",
             settings=serving,
@@ -100,14 +103,11 @@ class ServingStack(StageStack):
             key=storage.key,
             captures=storage.buckets.captures,
         )
-        return configuration, role
 
-    def _create_endpoint(
-        self, configuration: EndpointConfiguration, role: ExecutionRole, inputs: Inputs
-    ) -> Endpoint:
+    def _create_endpoint(self, configuration: EndpointConfiguration, inputs: Inputs) -> Endpoint:
         alarms = RollbackAlarms(
             self,
-            f"RollbackAlarms{configuration.replacement_hash}",
+            f"{ALARMS_ID}{configuration.replacement_hash}",
             settings=self._settings,
             endpoint_configuration_name=configuration.name,
         ).alarms
@@ -118,6 +118,5 @@ class ServingStack(StageStack):
             settings=self._settings,
             model=inputs.model,
             endpoint_configuration_name=configuration.name,
-            role=role.role,
             rollback_alarms=alarms if enabled else [],
         )

@@ -322,18 +322,34 @@ def test_the_latency_of_few_requests_is_no_percentile(
     ]
 
 
-def test_the_role_may_read_the_rollback_alarms_before_the_endpoint_is_updated(
-    assembly: Assembly,
+def test_the_role_may_read_the_rollback_alarms_of_every_configuration(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
 ) -> None:
-    statement = statement_allowing(statements(assembly), "cloudwatch:DescribeAlarms")
-    alarms = {f"<{each.logical_id}.Arn>" for each in assembly.resources("serving", ALARM)}
-    assert {flatten(each) for each in statement["Resource"]} == alarms
-    (policy,) = (
-        each.logical_id
-        for each in assembly.resources("serving", "AWS::IAM::Policy")
-        if "cloudwatch:DescribeAlarms" in allowed_actions(statements_of(each))
-    )
-    assert policy in assembly.resource("serving", ENDPOINT).body["DependsOn"]
+    """A policy that changes seconds before the update may not be in effect in time."""
+    settings = with_changes(dev_settings, stage="a234567890123456")
+    resources = []
+    for digit in "12":
+        model = dataclasses.replace(inputs.model, sha256=digit * 64)
+        changed = dataclasses.replace(inputs, model=model)
+        assembly = synthesize(settings, changed, tmp_path / digit)
+        statement = statement_allowing(statements(assembly), "cloudwatch:DescribeAlarms")
+        (allowed,) = statement["Resource"]
+        resources.append(flatten(allowed))
+        names = [f"whippet-{settings.stage}-serving-{id_}" for id_ in rollback_alarm_ids(assembly)]
+        assert len(names) == 2
+        for name in names:
+            arn = f":cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:{name}-GENERATED"
+            assert fnmatchcase(arn, resources[-1].removeprefix("arn:<AWS::Partition>"))
+            assert len(name) + len("-123456789012") <= 255, "CloudFormation would shorten it"
+        # The model waits for it, and the endpoint for the model.
+        (policy,) = (
+            each.logical_id
+            for each in assembly.resources("serving", "AWS::IAM::Policy")
+            if "cloudwatch:DescribeAlarms" in allowed_actions(statements_of(each))
+        )
+        assert policy in assembly.resource("serving", MODEL).body["DependsOn"]
+    assert resources[0] == resources[1]
+    assert resources[0].endswith("serving-RollbackAlarms*")
 
 
 def test_breaking_the_glass_lets_an_update_through_a_tripped_alarm(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from aws_cdk import CfnTag
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -32,7 +31,6 @@ class Endpoint(Construct):
         settings: StageSettings,
         model: ModelArtifact,
         endpoint_configuration_name: str,
-        role: iam.IRole,
         rollback_alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -54,24 +52,7 @@ class Endpoint(Construct):
             else None,
             tags=[CfnTag(key="whippet:model-version", value=model.version)],
         )
-        if rollback_alarms:
-            endpoint.node.add_dependency(self._allow_reading(rollback_alarms, role))
         self.attribute_name = endpoint.attr_endpoint_name
-
-    def _allow_reading(self, alarms: Sequence[cloudwatch.IAlarm], role: iam.IRole) -> iam.Policy:
-        # A separate policy, because the role's main policy would cause a cycle: the alarms depend
-        # on the EndpointConfig, it on the Model, and the Model on the role's main policy.
-        return iam.Policy(
-            self,
-            "ReadRollbackAlarms",
-            roles=[role],
-            statements=[
-                iam.PolicyStatement(
-                    actions=["cloudwatch:DescribeAlarms"],
-                    resources=[alarm.alarm_arn for alarm in alarms],
-                )
-            ],
-        )
 
 
 def _deployment(

@@ -1,11 +1,37 @@
 """The alarms that roll an update of the endpoint back to the old fleet."""
 
-from aws_cdk import Duration
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.components.serving.endpoint_metrics import endpoint_metric, microseconds
+from stacks.components.shared.acknowledgement import acknowledge_resource
 from stacks.settings.stage import StageSettings
+
+ALARMS_ID = "RollbackAlarms"
+
+
+def allow_reading_alarms(policy: iam.Policy) -> None:
+    """Allow SageMaker to read the rollback alarms of any configuration of the policy's stack.
+
+    With the names of one configuration's alarms, every update would need a permission that was
+    changed seconds before, and IAM may take longer.
+    """
+    stack = Stack.of(policy)
+    alarms = stack.format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        # CloudFormation starts a generated name with the stack's name and the logical id.
+        resource_name=f"{stack.stack_name}-{ALARMS_ID}*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    policy.add_statements(
+        iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[alarms])
+    )
+    acknowledge_resource(
+        policy, alarms, reason="The rollback alarms of this stack; each configuration has its own"
+    )
 
 
 class RollbackAlarms(Construct):
@@ -14,9 +40,9 @@ class RollbackAlarms(Construct):
     Their dimensions include the configuration. Otherwise the old fleet would count too, and an
     alarm that a broken endpoint has already raised would roll back every attempt to fix it.
 
-    The construct's id must change with the configuration, so that CloudFormation creates other
-    alarms. It updates an alarm in place and keeps its state: one that is still on for the old
-    fleet would end the next update at once.
+    The construct's id must start with ALARMS_ID and change with the configuration, so that
+    CloudFormation creates other alarms. It updates an alarm in place and keeps its state: one that
+    is still on for the old fleet would end the next update at once.
 
     InvocationModelErrors is not used: it also counts 4XX responses, so a caller with invalid
     images could roll back a good deployment.
