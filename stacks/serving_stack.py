@@ -4,7 +4,7 @@ from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from stacks.components.serving.endpoint import Endpoint
+from stacks.components.serving.endpoint import Endpoint, update_settings
 from stacks.components.serving.endpoint_configuration import EndpointConfiguration
 from stacks.components.serving.endpoint_log_group import endpoint_log_group
 from stacks.components.serving.endpoint_scaling import EndpointScaling
@@ -98,7 +98,11 @@ class ServingStack(StageStack):
             model=inputs.model,
             artifact=artifact,
             image_uri=image.uri,
-            environment=model_server_environment(self._settings, inputs.model),
+            environment={
+                **model_server_environment(self._settings, inputs.model),
+                # Nothing reads it: another value replaces Model and EndpointConfig.
+                "WHIPPET_ENDPOINT_UPDATES": update_settings(serving),
+            },
             execution_role=role,
             key=storage.key,
             captures=storage.buckets.captures,

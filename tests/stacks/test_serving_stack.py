@@ -223,6 +223,12 @@ def configuration_of(assembly: Assembly) -> list[Json]:
     return found
 
 
+def updates_of(assembly: Assembly) -> Json:
+    """Return what the endpoint's properties say of its updates."""
+    properties = assembly.resource("serving", ENDPOINT).properties
+    return {name: value for name, value in properties.items() if name != "Tags"}
+
+
 def rollback_alarm_ids(assembly: Assembly) -> set[str]:
     alarms = assembly.resources("serving", ALARM)
     # With a name, CloudFormation could not create the new alarm beside the old one.
@@ -230,20 +236,40 @@ def rollback_alarm_ids(assembly: Assembly) -> set[str]:
     return {alarm.logical_id for alarm in alarms}
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"instance_type": "ml.m5.xlarge"},
-        {"instance_type": "ml.g5.xlarge"},
-        {"image_uri": PREBUILT_IMAGE},
-        {"precision": "fp32"},
-        {"decode": "fast"},
-        {"min_instance_count": 2},
-        {"container_startup_timeout_seconds": 601},
-        {"data_capture_percent": 1},
-    ],
-    ids=str,
-)
+IN_CONFIGURATION: list[Json] = [
+    {"instance_type": "ml.m5.xlarge"},
+    {"instance_type": "ml.g5.xlarge"},
+    {"image_uri": PREBUILT_IMAGE},
+    {"precision": "fp32"},
+    {"decode": "fast"},
+    {"min_instance_count": 2},
+    {"container_startup_timeout_seconds": 601},
+    {"data_capture_percent": 1},
+    # Of the endpoint alone; SageMaker does not update it to the configuration that it has.
+    {"max_instance_count": 1},  # no longer scales
+    {"rollback_alarms_enabled": False},
+    {"rollback_baking_seconds": 999},
+]
+NOT_IN_CONFIGURATION: Json = {
+    "max_instance_count": 9,
+    "target_invocations_per_instance_per_minute": 99,
+    "scale_in_cooldown_seconds": 99,
+    "scale_out_cooldown_seconds": 9,
+    "rollback_5xx_errors_per_minute": 9,
+    "rollback_model_latency_p99_ms": 999,
+    "rollback_latency_min_requests_per_minute": 9,
+    # Only of GPU types.
+    "max_batch": 9,
+    "max_batch_delay_ms": 9,
+}
+
+
+def test_every_setting_is_known_to_change_the_configuration_or_not() -> None:
+    known = {name for changes in [*IN_CONFIGURATION, NOT_IN_CONFIGURATION] for name in changes}
+    assert known == set(ServingSettings.model_fields)
+
+
+@pytest.mark.parametrize("changes", IN_CONFIGURATION, ids=str)
 def test_another_configuration_has_rollback_alarms_of_its_own(
     dev: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize, changes: Json
 ) -> None:
@@ -274,18 +300,7 @@ def test_another_model_or_program_has_rollback_alarms_of_its_own(
 def test_what_leaves_the_configuration_leaves_the_rollback_alarms(
     dev: Assembly, dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
 ) -> None:
-    others = with_serving(
-        dev_settings,
-        max_instance_count=9,
-        target_invocations_per_instance_per_minute=99,
-        scale_in_cooldown_seconds=99,
-        scale_out_cooldown_seconds=9,
-        rollback_alarms_enabled=False,
-        rollback_baking_seconds=999,
-        rollback_5xx_errors_per_minute=9,
-        rollback_model_latency_p99_ms=999,
-        rollback_latency_min_requests_per_minute=9,
-    )
+    others = with_serving(dev_settings, **NOT_IN_CONFIGURATION)
     others = with_changes(others, log_retention_days=5, termination_protection=True)
     # Its name and identity are tags: a change of tags replaces nothing.
     model = dataclasses.replace(inputs.model, name="renamed", identity="0" * 64)
@@ -293,6 +308,7 @@ def test_what_leaves_the_configuration_leaves_the_rollback_alarms(
     changed = synthesize(others, renamed, tmp_path / "assembly")
     assert configuration_of(changed) == configuration_of(dev)
     assert rollback_alarm_ids(changed) == rollback_alarm_ids(dev)
+    assert updates_of(changed) == updates_of(dev)
 
 
 def test_the_endpoint_is_rolled_back_by_every_rollback_alarm(assembly: Assembly) -> None:
@@ -518,6 +534,7 @@ def test_the_model_server_is_told_what_the_settings_say(
         "WHIPPET_MODEL_VERSION": inputs.model.version,
         "WHIPPET_DECODE": "fast",
         "WHIPPET_DEADLINE_MS": "3000",
+        "WHIPPET_ENDPOINT_UPDATES": "baking_seconds=300,rollback_alarms=True,scales=True",
     }
 
 
@@ -535,6 +552,7 @@ def test_on_a_gpu_it_makes_batches_of_fp32(
         "WHIPPET_DEADLINE_MS": "3000",
         "WHIPPET_MAX_BATCH": "24",
         "WHIPPET_MAX_BATCH_DELAY_MS": "7",
+        "WHIPPET_ENDPOINT_UPDATES": "baking_seconds=300,rollback_alarms=True,scales=True",
     }
 
 

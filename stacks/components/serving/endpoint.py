@@ -55,6 +55,21 @@ class Endpoint(Construct):
         self.attribute_name = endpoint.attr_endpoint_name
 
 
+def update_settings(settings: ServingSettings) -> str:
+    """Return the settings of an endpoint's updates that are not in its configuration.
+
+    A change of them must replace the configuration too: SageMaker does not update an endpoint to
+    the configuration that it has (docs.aws.amazon.com/sagemaker/latest/APIReference/
+    API_UpdateEndpoint.html).
+    """
+    used = {
+        "baking_seconds": settings.rollback_baking_seconds,
+        "rollback_alarms": settings.rollback_alarms_enabled,
+        "scales": settings.scales,
+    }
+    return ",".join(f"{name}={value}" for name, value in used.items())
+
+
 def _deployment(
     settings: ServingSettings, alarms: Sequence[cloudwatch.IAlarm]
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
