@@ -1,4 +1,4 @@
-"""What a client of the local cloud takes from the environment of whoever starts it."""
+"""What a client of the local cloud takes from the environment of its caller."""
 
 from local_cloud.environment import without_aws
 
