@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
+import subprocess
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -220,3 +222,58 @@ def test_a_zip_that_is_too_large_encrypted_damaged_or_none(
     with pytest.raises(DataError, match="no readable zip"):
         unpack_zip(archive, tmp_path / "unpacked")
     assert list((tmp_path / "unpacked").iterdir()) == []
+
+
+def with_directory_offset(content: bytes, offset: int) -> bytes:
+    """Change where a zip says that its directory begins."""
+    place = content.rindex(b"PK\x05\x06") + 16
+    return content[:place] + offset.to_bytes(4, "little") + content[place + 4 :]
+
+
+@pytest.mark.parametrize("compression", ["bzip2", "lzma", "directory"])
+def test_a_zip_that_is_damaged_elsewhere(tmp_path: Path, compression: str) -> None:
+    archive = tmp_path / "images.zip"
+    kind = {"bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}.get(compression, 0)
+    with zipfile.ZipFile(archive, "w", kind) as opened:
+        opened.writestr("a/0.png", image_bytes(1))
+    content = archive.read_bytes()
+    start = 30 + len("a/0.png") + 16
+    damaged = content[:start] + b"\xff" * 40 + content[start + 40 :]
+    if compression == "directory":
+        damaged = with_directory_offset(content, 2**32 - 2)
+    archive.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"images\.zip is no readable zip: .+; pack it again"):
+        unpack_zip(archive, tmp_path / "unpacked")
+    assert list((tmp_path / "unpacked").iterdir()) == []
+
+
+@pytest.mark.parametrize("member", [".", "./.", "a/" * 1100 + "0.png"])
+def test_a_zip_member_without_a_name_or_in_too_many_folders(tmp_path: Path, member: str) -> None:
+    archive = write_zip(tmp_path / "images.zip", {member: b"x"})
+    with pytest.raises(DataError, match="expected a file's name in at most 99 folders") as refused:
+        unpack_zip(archive, tmp_path / "unpacked")
+    assert len(str(refused.value)) < len(str(archive)) + 200
+
+
+def test_a_folder_of_many_levels_and_a_huge_file_are_no_obstacle(tmp_path: Path) -> None:
+    write_classes(tmp_path, cat=2, dog=2)
+    with (tmp_path / "cat" / "disk.img").open("wb") as file:
+        file.truncate(60 * 2**30)
+    here = Path.cwd()
+    os.chdir(tmp_path / "dog")
+    try:
+        for _ in range(1100):
+            Path("a").mkdir()
+            os.chdir("a")
+        Path("deep.png").write_bytes(image_bytes(9))
+    finally:
+        os.chdir(here)
+    scan = scan_folder(tmp_path)
+    # Python 3.11's own removal, with which pytest cleans up, is recursive.
+    subprocess.run(["rm", "-rf", tmp_path / "dog" / "a"], check=True)  # noqa: S607 - the system's
+    assert len(scan.images) == 5
+    (left_out,) = scan.left_out
+    assert (str(left_out.path), left_out.reason) == (
+        "cat/disk.img",
+        "has more than 25000000 bytes, the most that an image may have",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -296,6 +297,7 @@ def test_a_calibration_error_is_the_gap_of_probability_and_accuracy() -> None:
 def test_the_report_escapes_names_and_shows_mistakes(tmp_path: Path) -> None:
     label = "<script>alert(1)</script>"
     Image.new("RGB", (900, 20)).save(tmp_path / "a&b.png")
+    not_utf_8 = Path(os.fsdecode(b"caf\xe9.gif"))
     mistaken = ImageFile(Path("a&b.png"), label, "test", "0" * 64)
     gone = ImageFile(Path("gone.png"), "b", "train", "1" * 64)
     report = Report(
@@ -306,10 +308,11 @@ def test_the_report_escapes_names_and_shows_mistakes(tmp_path: Path) -> None:
         unseen_images=[mistaken, gone],
         train_accuracy=1.0,
         suspicious=[(gone, 0.001, label)],
-        left_out=[LeftOutFile(Path("x.gif"), "a GIF")] * 300,
+        left_out=[LeftOutFile(not_utf_8, "a GIF")] * 300,
     )
     write_report(report, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
+    assert "caf\\udce9.gif: a GIF" in text
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;, classified as b (95%)" in text
     assert "&lt;b&gt;name&lt;/b&gt;" in text

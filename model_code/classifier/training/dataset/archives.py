@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import shutil
 import stat
 import tempfile
@@ -15,8 +17,22 @@ from classifier.training.errors import DataError
 
 MAX_FILES: Final = 2_000_000
 MAX_BYTES: Final = 200 * 2**30
+MAX_LEVELS: Final = 100
 _IS_ENCRYPTED: Final = 1
 _DIGITS_OF_NAME: Final = 16
+_MAX_SHOWN: Final = 80
+# What zipfile raises for a damaged archive, which it does not document: found with random damage.
+# The errors that are no damage: a compression that Python lacks.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    IndexError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def unpack_zip(archive: Path, parent: Path) -> Path:
@@ -46,14 +62,18 @@ def unpack_zip(archive: Path, parent: Path) -> Path:
                 with opened.open(member) as source, target.open("xb") as written:
                     shutil.copyfileobj(source, written)
         temporary.replace(folder)
-    # The last one: a compression that Python lacks.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{archive} is no readable zip: {error}; pack it again") from error
     except FileExistsError as error:
         raise DataError(
             f"{archive} has two files named {Path(str(error.filename)).name!r} in one folder; "
             "give them different names"
         ) from error
+    except OSError as error:
+        # bz2 gives no number, and a seek before the start of the file this one.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise DataError(f"{archive} is no readable zip: {error}; pack it again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -75,6 +95,11 @@ def _checked(
         mode = member.external_attr >> 16
         if member.flag_bits & _IS_ENCRYPTED:
             raise DataError(f"{archive} is encrypted; unpack it and give the folder")
+        if not path.parts or len(path.parts) > MAX_LEVELS:
+            raise DataError(
+                f"{archive} has the member {member.filename[:_MAX_SHOWN]!r}; expected a file's "
+                f"name in at most {MAX_LEVELS - 1} folders"
+            )
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise DataError(f"{archive} has the member {member.filename!r}, outside of its folder")
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

@@ -15,6 +15,7 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.errors import RequestError
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import crop_image, normalise
+from classifier.training.dataset.image_files import read_image_file
 from classifier.training.errors import DataError
 
 Transform = Callable[[Image.Image], torch.Tensor]
@@ -88,9 +89,11 @@ def read_image(path: Path, *, reduce_to: int | None = None) -> Image.Image:
         DataError: the server would refuse the file.
     """
     try:
-        return decode_image(path.read_bytes(), reduce_to=reduce_to)
+        return decode_image(read_image_file(path), reduce_to=reduce_to)
     except RequestError as error:
         raise DataError(f"{path}: {error.message}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _read_image_named(path: str) -> Image.Image:

@@ -13,6 +13,7 @@ from typing import Final
 
 from classifier.errors import RequestError
 from classifier.image.formats import image_format
+from classifier.training.dataset.image_files import read_image_file
 from classifier.training.errors import DataError
 
 TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
@@ -111,11 +112,12 @@ def scan_folder(folder: Path) -> Scan:
 def _read(folder: Path, path: Path, label: str, split: str | None) -> ImageFile | LeftOutFile:
     relative = path.relative_to(folder)
     try:
-        content = path.read_bytes()
+        content = read_image_file(path)
+        image_format(content)
     except OSError as error:
         return LeftOutFile(relative, f"cannot be read: {error.strerror or error}")
-    try:
-        image_format(content)
+    except DataError as error:
+        return LeftOutFile(relative, str(error))
     except RequestError as error:
         return LeftOutFile(relative, error.message)
     return ImageFile(relative, label, split, hashlib.sha256(content).hexdigest())
@@ -143,12 +145,13 @@ def _split_folders(root: Path) -> Iterator[tuple[str | None, Path]]:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder in the order of their names; folder links are not followed."""
-    for path in _entries(folder):
-        if _is_system(path):
-            continue
+    # Not recursive: an archive may have more levels than Python has.
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
         if path.is_dir():
-            if not path.is_symlink():
-                yield from _files(path)
+            if path == folder or not path.is_symlink():
+                waiting += [each for each in reversed(_entries(path)) if not _is_system(each)]
         elif path.is_file():
             yield path
 

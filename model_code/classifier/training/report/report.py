@@ -88,6 +88,8 @@ def write_report(report: Report, path: Path) -> None:
         f"<title>{_text(report.name)}: training report</title><style>{_STYLE}</style></head>"
         f"<body>\n{body}\n</body></html>\n",
         encoding="utf-8",
+        # The name of a file may be bytes that are not UTF-8.
+        errors="backslashreplace",
     )
 
 
