@@ -266,11 +266,12 @@ def test_a_folder_of_many_levels_and_a_huge_file_are_no_obstacle(tmp_path: Path)
             Path("a").mkdir()
             os.chdir("a")
         Path("deep.png").write_bytes(image_bytes(9))
+        os.chdir(here)
+        scan = scan_folder(tmp_path)
     finally:
         os.chdir(here)
-    scan = scan_folder(tmp_path)
-    # Python 3.11's own removal, with which pytest cleans up, is recursive.
-    subprocess.run(["rm", "-rf", tmp_path / "dog" / "a"], check=True)  # noqa: S607 - the system's
+        # Python 3.11's own removal, with which pytest cleans up, is recursive.
+        subprocess.run(["rm", "-rf", tmp_path / "dog" / "a"], check=True)  # noqa: S607 - the system's
     assert len(scan.images) == 5
     (left_out,) = scan.left_out
     assert (str(left_out.path), left_out.reason) == (
