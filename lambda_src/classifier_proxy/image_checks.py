@@ -28,8 +28,11 @@ MAX_JPEG_SCANS = 128
 MAX_HEADER_PARTS = 1000
 """Segments or chunks that are read to find the size; real images have only tens before it."""
 
+MAX_JPEG_EXTRANEOUS_BYTES = 65_536
+"""As in the container: fill bytes and junk between the segments of a header."""
+
 # A marker: the last of its 0xFF bytes, then its kind. 0xFF 0 is no marker but a literal 0xFF.
-_JPEG_MARKER = re.compile(rb"\xff[^\xff]")
+_JPEG_MARKER = re.compile(rb"\xff[^\xff\0]")
 _JPEG_START_OF_SCAN = 0xDA
 # SOF0 to 15 without DHT, JPG and DAC among them, and DHP, the frame of a hierarchical image.
 _JPEG_FRAMES = {0xDE, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -44,6 +47,11 @@ _OF_A_PROGRESSIVE_JPEG = (
     f" of a progressive JPEG ({MAX_BASELINE_JPEG_PIXELS // 1_000_000} of another)"
 )
 _ENDS_EARLY = "The image's header ends before its width and height; send the whole image."
+_NO_PIXELS = "The JPEG is cut off: it has a header and no pixels. Send all of the file."
+_EXTRANEOUS = (
+    f"The JPEG is damaged: more than {MAX_JPEG_EXTRANEOUS_BYTES} bytes of its header belong to no"
+    " segment; save it again."
+)
 
 
 class ImageSize(NamedTuple):
@@ -83,7 +91,8 @@ def check_image(image: bytes) -> CheckedImage:
         EmptyBodyError: the image has no bytes.
         PayloadTooLargeError: more bytes than `MAX_IMAGE_BYTES`.
         UnsupportedImageError: not one of the three formats; the message names the format, if known.
-        UnreadableImageError: more scans than `MAX_JPEG_SCANS`, no size, or a side of 0 pixels.
+        UnreadableImageError: no size, a side of 0 pixels, or a JPEG with no pixels, more scans than
+            `MAX_JPEG_SCANS`, or more than `MAX_JPEG_EXTRANEOUS_BYTES` between its segments.
         ImageTooLargeError: more pixels than `MAX_PIXELS`, or, for a baseline JPEG, than
             `MAX_BASELINE_JPEG_PIXELS`.
     """
@@ -163,13 +172,20 @@ def _has_too_many_scans(image: bytes) -> bool:
 
 def _jpeg_frame(image: bytes) -> _JpegFrame | None:
     frame: _JpegFrame | None = None
-    position = 2
+    position, extraneous = 2, 0
     for _ in range(MAX_HEADER_PARTS):
-        marker = _JPEG_MARKER.search(image, position)
-        kind = _JPEG_START_OF_SCAN if marker is None else image[marker.end() - 1]
-        if marker is None or kind == _JPEG_START_OF_SCAN:
-            return _found(frame)
+        limit = position + MAX_JPEG_EXTRANEOUS_BYTES - extraneous + 2
+        marker = _JPEG_MARKER.search(image, position, limit)
+        if marker is None:
+            if limit < len(image):
+                raise UnreadableImageError(_EXTRANEOUS)
+            _found(frame)
+            raise UnreadableImageError(_NO_PIXELS)
+        extraneous += marker.start() - position
         position = marker.end()
+        kind = image[position - 1]
+        if kind == _JPEG_START_OF_SCAN:
+            return _found(frame)
         if kind in _JPEG_FRAMES:
             height, width = _unpack(">HH", image, position + 3)
             frame = _JpegFrame(ImageSize(width, height), kind in _JPEG_BASELINE_FRAMES)

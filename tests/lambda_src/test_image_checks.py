@@ -15,6 +15,7 @@ from classifier_proxy.image_checks import (
     MAX_BASELINE_JPEG_PIXELS,
     MAX_HEADER_PARTS,
     MAX_IMAGE_BYTES,
+    MAX_JPEG_EXTRANEOUS_BYTES,
     MAX_JPEG_SCANS,
     MAX_PIXELS,
     CheckedImage,
@@ -34,6 +35,7 @@ from tests.lambda_src.images import (
 )
 
 DECODING = Path(__file__).parents[2] / "model_code" / "classifier" / "image" / "decoding.py"
+JPEG_SEGMENTS = DECODING.with_name("jpeg_segments.py")
 MEDIA_TYPES = {
     jpeg: "image/jpeg",
     png: "image/png",
@@ -50,7 +52,8 @@ THUMBNAIL = b"Exif\0\0" + jpeg(160, 120)
 def test_the_limits_are_those_of_the_container() -> None:
     constants = {
         statement.target.id: ast.literal_eval(statement.value)
-        for statement in ast.parse(DECODING.read_text()).body
+        for module in (DECODING, JPEG_SEGMENTS)
+        for statement in ast.parse(module.read_text()).body
         if isinstance(statement, ast.AnnAssign)
         and isinstance(statement.target, ast.Name)
         and isinstance(statement.value, ast.Constant)
@@ -59,6 +62,7 @@ def test_the_limits_are_those_of_the_container() -> None:
     assert constants["MAX_PIXELS"] == MAX_PIXELS
     assert constants["MAX_BASELINE_JPEG_PIXELS"] == MAX_BASELINE_JPEG_PIXELS
     assert constants["MAX_JPEG_SCANS"] == MAX_JPEG_SCANS
+    assert constants["MAX_EXTRANEOUS_BYTES"] == MAX_JPEG_EXTRANEOUS_BYTES
 
 
 @EVERY_FORMAT
@@ -97,8 +101,8 @@ def test_an_image_without_pixels_is_refused(make: object, size: tuple[int, int])
         check_image(make(*size))
 
 
-# In bytes, where the header has the last of the size.
-ENDS = dict(zip(IMAGES, [2 + 9, 8 + 18, 30, 25, 30], strict=True))
+# In bytes, where the header has the last of the size; a JPEG must also have a scan.
+ENDS = dict(zip(IMAGES, [IMAGES[0].index(b"\xff\xda") + 2, 8 + 18, 30, 25, 30], strict=True))
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -107,7 +111,7 @@ def test_an_image_that_is_cut_tells_its_size_or_is_refused(image: bytes) -> None
         if length >= ENDS[image]:
             assert check_image(image[:length]).size == SIZE
         else:
-            with pytest.raises(UnreadableImageError, match="header ends before"):
+            with pytest.raises(UnreadableImageError, match=r"header ends before|no pixels"):
                 check_image(image[:length])
 
 
@@ -126,7 +130,8 @@ def test_the_frame_of_every_process_of_jpeg_tells_the_size(kind: int) -> None:
     assert check_image(jpeg(*SIZE, frame=kind)).size == SIZE
     assert check_image(jpeg(*SIZE, jpeg_segment(0xE1, jpeg_frame(7, 7, kind)))).size == SIZE
     content = struct.pack(">BHHB", 8, *reversed(SIZE), 1) + jpeg_frame(7, 7)
-    assert check_image(b"\xff\xd8" + jpeg_segment(kind, content)).size == SIZE
+    scan = jpeg_segment(0xDA, bytes(6))
+    assert check_image(b"\xff\xd8" + jpeg_segment(kind, content) + scan).size == SIZE
 
 
 @pytest.mark.parametrize("kind", sorted(OTHER_SEGMENTS))
@@ -156,7 +161,6 @@ ODD_JPEGS = {
     "junk": jpeg(*SIZE, jpeg_segment(0xE0, b"JFIF"), b"junk \xff\x00 \xff\xff\x00"),
     "lengths of 0 and 1": jpeg(*SIZE, b"\xff\xe0\0\0", b"\xff\xe0\0\1"),
     "a frame before": b"\xff\xd8" + jpeg_frame(9000, 9000) + jpeg(*SIZE)[2:],
-    "no scan": jpeg(*SIZE)[:15] + b"\xff\xe1\xff\xff",
 }
 ODD_PNGS = {
     "a text before the header": png(*SIZE, png_chunk(b"tEXt", b"IHDR")),
@@ -190,6 +194,27 @@ NO_SIZES = {
 )
 def test_a_header_without_a_size_is_refused(image: bytes) -> None:
     with pytest.raises(UnreadableImageError, match="header ends before"):
+        check_image(image)
+
+
+HEADER = jpeg(*SIZE)[:15]
+NO_PIXELS = {
+    "a segment that ends after the file": (HEADER + b"\xff\xe1\xff\xff", "cut off"),
+    "an end": (HEADER + b"\xff\xd9", "cut off"),
+    "4 MiB of fill bytes": (HEADER.ljust(MAX_IMAGE_BYTES, b"\xff"), "65536 bytes of its header"),
+    "4 MiB of junk": (HEADER.ljust(MAX_IMAGE_BYTES, b"\0"), "65536 bytes of its header"),
+    "junk in parts": (
+        b"\xff\xd8" + (jpeg_segment(0xFE, b"") + bytes(20_000)) * 4 + jpeg(*SIZE)[2:],
+        "65536 bytes of its header",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "words"), [pytest.param(*value, id=name) for name, value in NO_PIXELS.items()]
+)
+def test_a_jpeg_whose_pixels_no_decoder_finds_is_refused(image: bytes, words: str) -> None:
+    with pytest.raises(UnreadableImageError, match=words):
         check_image(image)
 
 

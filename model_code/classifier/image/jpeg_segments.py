@@ -6,12 +6,14 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Final, NamedTuple
+
+import numpy
 
 # A marker: the last of its 0xFF bytes, then its kind. 0xFF 0 is no marker but a literal 0xFF.
 _MARKER = re.compile(rb"\xff[^\xff\0]")
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_MARKER_BYTE: Final = 0xFF
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
@@ -22,13 +24,16 @@ _FRAMES: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _BASELINE_FRAMES: Final = {0xC0, 0xC1}
 # Precision, height, width, number of components.
 _MIN_FRAME_LENGTH: Final = 6
-# Counting with this pattern takes a fifth of the time of bytes.count.
-_SCAN = re.compile(rb"\xff\xda")
+# Small enough for the processor's cache.
+_BLOCK_BYTES: Final = 256 * 1024
 # libjpeg ignores shorter segments, but Pillow refuses an image that has one.
 _MIN_JFIF_LENGTH: Final = 14
 _MIN_ADOBE_LENGTH: Final = 12
 # Real images have tens of segments; each one takes a decoder time.
 MAX_SEGMENTS: Final = 10_000
+# Fill bytes and junk between the segments, which Pillow reads one by one: 4 MiB take it a second.
+# Real images have a few.
+MAX_EXTRANEOUS_BYTES: Final = 65_536
 
 
 class Frame(NamedTuple):
@@ -57,6 +62,9 @@ class _Segment(NamedTuple):
 def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
     """Return the frame that a decoder would use: the last one before the pixels.
 
+    Reads no more than the header, of which segments are skipped by their length: takes time
+    proportional to `max_segments`, whatever the length of the data.
+
     Args:
         data: begins with the JPEG marker.
         max_segments: how much of the header may be read.
@@ -65,10 +73,11 @@ def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
         The frame, or `None` if the header has none.
 
     Raises:
-        OverflowError: the header has more segments.
+        OverflowError: the header has more segments, or more than `MAX_EXTRANEOUS_BYTES` between
+            them.
     """
     frame = None
-    for segment in islice(_segments(data), max_segments):
+    for segment in _segments(data, max_segments):
         if segment.kind == _START_OF_SCAN:
             return frame
         if segment.kind in _FRAMES:
@@ -76,8 +85,6 @@ def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
             if len(content) >= _MIN_FRAME_LENGTH:
                 height, width = struct.unpack_from(">HH", content, 1)
                 frame = Frame(width, height, segment.kind in _BASELINE_FRAMES)
-    if next(islice(_segments(data), max_segments, None), None) is not None:
-        raise OverflowError(f"the header has more than {max_segments} segments")
     return frame
 
 
@@ -86,7 +93,8 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
 
     Kept are valid JFIF and Adobe segments, which define the colours, and the first EXIF data, for
     the orientation. Comments, colour profiles, XMP, previews and the index of further images are
-    removed. Takes time and memory proportional to the length of the data.
+    removed. Of a JPEG whose header is too long, only the first marker is left. Takes time and
+    memory proportional to the length of the data.
 
     Args:
         data: begins with the JPEG marker.
@@ -97,30 +105,43 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
     """
     kept: list[bytes] = []
     start, has_exif = 0, False
-    for number, segment in enumerate(_segments(data)):
-        if number == MAX_SEGMENTS:
-            # Return data that a decoder rejects at once.
-            return data[:2], lambda: True
-        if segment.kind == _START_OF_SCAN:
-            is_complete = partial(_has_end, data, segment.marker_end)
-            return _without_gaps(kept, data[start:]), is_complete
-        if segment.kind not in _WITH_CONTENT:
-            continue
-        content = data[segment.marker_end + 2 : segment.end]
-        is_exif = segment.kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
-        has_exif |= is_exif
-        if not is_exif and segment.length >= 2 and _is_metadata(segment.kind, content):
-            kept.append(data[start : segment.start])
-            start = segment.end
+    try:
+        for segment in _segments(data, MAX_SEGMENTS):
+            if segment.kind == _START_OF_SCAN:
+                is_complete = partial(_has_end, data, segment.marker_end)
+                return _without_gaps(kept, data[start:]), is_complete
+            if segment.kind not in _WITH_CONTENT:
+                continue
+            content = data[segment.marker_end + 2 : segment.end]
+            is_exif = segment.kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
+            has_exif |= is_exif
+            if not is_exif and segment.length >= 2 and _is_metadata(segment.kind, content):
+                kept.append(data[start : segment.start])
+                start = segment.end
+    except OverflowError:
+        # Data that a decoder rejects at once.
+        return data[:2], lambda: True
     return _without_gaps(kept, data[start:]), lambda: False
 
 
-def _segments(data: bytes | memoryview) -> Iterator[_Segment]:
-    """Yield the markers of the header; the last one is the start of the first scan."""
-    position = 2
-    while marker := _MARKER.search(data, position):
-        start, position = marker.span()
-        kind, length, end = data[position - 1], 0, position
+def _segments(data: bytes | memoryview, max_segments: int) -> Iterator[_Segment]:
+    """Yield the markers of the header; the last one is the start of the first scan, if any.
+
+    Raises OverflowError as `read_frame` does.
+    """
+    position, extraneous = 2, 0
+    for _ in range(max_segments):
+        # A marker that begins at the last byte allowed has one byte after it.
+        limit = position + MAX_EXTRANEOUS_BYTES - extraneous + 2
+        marker = _MARKER.search(data, position, limit)
+        if marker is None:
+            if limit < len(data):
+                raise OverflowError(f"the header has more than {MAX_EXTRANEOUS_BYTES} other bytes")
+            return
+        start, end = marker.span()
+        extraneous += start - position
+        position = end
+        kind, length = data[position - 1], 0
         if kind in _WITH_CONTENT:
             length = int.from_bytes(data[position : position + 2], "big")
             end += max(2, length)
@@ -128,11 +149,23 @@ def _segments(data: bytes | memoryview) -> Iterator[_Segment]:
         if kind == _START_OF_SCAN:
             return
         position = end
+    raise OverflowError(f"the header has more than {max_segments} segments")
 
 
 def count_scans(data: bytes | memoryview, limit: int) -> int:
-    """Return the number of a JPEG's scans, or `limit` if it has more; a thumbnail's count too."""
-    return sum(1 for _ in islice(_SCAN.finditer(data), limit))
+    """Return the number of a JPEG's scans, or `limit` if it has more; a thumbnail's count too.
+
+    Takes 0.5 ms a megabyte, whatever the bytes are; a regular expression takes up to 4 ms.
+    """
+    count = 0
+    samples = numpy.frombuffer(data, numpy.uint8)
+    for start in range(0, len(samples), _BLOCK_BYTES):
+        block = samples[start : start + _BLOCK_BYTES + 1]
+        is_scan = (block[:-1] == _MARKER_BYTE) & (block[1:] == _START_OF_SCAN)
+        count += int(numpy.count_nonzero(is_scan))
+        if count >= limit:
+            return limit
+    return count
 
 
 def has_more_scans(data: bytes, limit: int) -> bool:

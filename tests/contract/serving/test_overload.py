@@ -17,11 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from .server import Server, decode_processes, read_reply, serving, stopped
+from .server import Reply, Server, decode_processes, read_reply, serving, stopped
 
 SENDER_COUNT = 200
 GOOD_REQUEST_COUNT = 40
 MAX_BODY_BYTES = 10 * 1024 * 1024
+# After which the proxy's circuit breaker opens.
+PROXY_READ_TIMEOUT_SECONDS = 4
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,27 @@ def test_a_request_of_slow_images_does_not_hold_up_others_until_it_is_done(
     # On a slow machine its deadline passes.
     assert slow.getresponse().status in {200, 503}
     slow.close()
+
+
+def test_jpegs_of_megabytes_without_pixels_hold_up_nobody(narrow: Server, images: Path) -> None:
+    jpeg = (images / "green.jpeg").read_bytes()
+    header = jpeg[: jpeg.index(b"\xff\xda")]
+    image_bytes = 4 * 1024 * 1024
+    hostile = [header.ljust(image_bytes, b"\xff"), b"\xff\xd8" + b"\xff\0" * (image_bytes // 2)]
+
+    def invoke(image: bytes) -> tuple[Reply, float]:
+        started = time.monotonic()
+        reply = narrow.invoke(image, "image/jpeg")
+        return reply, time.monotonic() - started
+
+    with ThreadPoolExecutor(8) as threads:
+        replies = list(threads.map(invoke, hostile * 8))
+    # Some find every place taken.
+    assert {reply.status for reply, _ in replies} <= {422, 503}
+    refusals = {reply.body["message"] for reply, _ in replies if reply.status == 422}
+    assert refusals == {"The JPEG image is damaged and cannot be decoded; save it again."}
+    assert max(seconds for _, seconds in replies) < PROXY_READ_TIMEOUT_SECONDS
+    assert narrow.invoke(images.joinpath("green.png").read_bytes()).status == 200
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from classifier.image.cost import estimate_decode_seconds
-from tests.model_code.image.image_files import chunk_of, encode
+from tests.cpu_time import check_cpu_time
+from tests.model_code.image.image_files import MAX_BODY_BYTES, chunk_of, encode
 
 HUGE = struct.pack(">IIBBBBB", 5000, 5000, 8, 2, 0, 0, 0)
 TINY = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
@@ -94,3 +95,17 @@ def test_each_scan_of_a_progressive_jpeg_costs_more() -> None:
 def test_bytes_cost_beside_pixels() -> None:
     data = _jpeg(1000, 1000)
     assert estimate_decode_seconds(data + bytes(1_000_000)) > 2 * estimate_decode_seconds(data)
+
+
+SMALL_JPEG = _jpeg(8, 8)
+HEADER = SMALL_JPEG[: SMALL_JPEG.index(b"\xff\xda")]
+
+
+@pytest.mark.parametrize(
+    "start", [b"\xff\xd8\xff", HEADER, _jpeg(8, 8, progressive=True)], ids=repr
+)
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\0", b"\0", b"\xff\xd0", b"\xff\xfe\0\2"])
+def test_no_file_holds_up_the_server_that_estimates_its_cost(start: bytes, filler: bytes) -> None:
+    data = memoryview(bytearray(start + filler * (MAX_BODY_BYTES // len(filler))))
+    estimate = check_cpu_time(lambda: estimate_decode_seconds(data), max_seconds=0.02)
+    assert estimate > CHEAP_SECONDS

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cpu_time import check_cpu_time
 from tests.model_code.image.image_files import (
     IMAGE,
     NOISE,
@@ -92,3 +93,12 @@ def test_a_whole_file_that_is_damaged_is_not_called_cut_off(format_name: str) ->
     message = refusal_of(bytes(data)).message
     assert "cut off" not in message
     assert "damaged" in message
+
+
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff", encode(NOISE, "JPEG")[:600]], ids=repr)
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\0", b"\0"])
+def test_a_jpeg_of_megabytes_without_pixels_is_refused_at_once(start: bytes, filler: bytes) -> None:
+    data = start + filler * (4_000_000 // len(filler))
+    # Pillow alone takes a second.
+    error = check_cpu_time(lambda: refusal_of(data), max_seconds=0.1)
+    assert (error.code, error.status) == ("unreadable_image", 422)
