@@ -72,7 +72,7 @@ def _export_onnx(network: torch.nn.Module, crop: int) -> onnx.ModelProto:
     # network with ReLU6; what is computed is the same.
     for module in network.modules():
         if hasattr(module, "inplace"):
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010 - torch declares no such attribute
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(action="ignore"):
         # Two images, because a batch of one would be taken for a constant.
