@@ -7,22 +7,18 @@ from typing import Final
 
 import numpy
 import numpy.typing
-import scipy.optimize  # type: ignore[import-untyped]  # it ships no types
-import scipy.special  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.image.preprocessing import FloatArray
 from classifier.training.head.graft import LinearHead
+from classifier.training.head.minimizing import minimize
+from classifier.training.head.probabilities import DoubleArray, cross_entropies, log_softmax
 
 IntArray = numpy.typing.NDArray[numpy.int64]
-DoubleArray = numpy.typing.NDArray[numpy.float64]
 
 # From strong to weak, each fit starting where the one before ended.
 PENALTIES: Final = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4)
 # Without validation images to choose by: the best on photos of clothing.
 DEFAULT_PENALTY: Final = 1e-2
-_MAX_ITERATIONS: Final = 200
-# The fit ends when an iteration lowers the loss by less than this share of it.
-_LOSS_TOLERANCE: Final = 1e-5
 
 
 @dataclass(frozen=True)
@@ -90,9 +86,7 @@ def scores(head: LinearHead, features: FloatArray) -> FloatArray:
 
 def cross_entropy(head: LinearHead, images: LabelledFeatures) -> float:
     """Return the mean loss of labelled features."""
-    logits = scores(head, images.features).astype(numpy.float64)
-    own = logits[numpy.arange(len(logits)), images.classes]
-    return float((scipy.special.logsumexp(logits, axis=1) - own).mean())
+    return float(cross_entropies(scores(head, images.features), images.classes).mean())
 
 
 class _Fit:
@@ -110,15 +104,10 @@ class _Fit:
 
     def head(self, penalty: float) -> LinearHead:
         """Return the head that has the lowest loss with a penalty."""
-        found = scipy.optimize.minimize(
-            self._loss_and_gradient,
-            self._parameters.ravel(),
-            args=(penalty,),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": _MAX_ITERATIONS, "ftol": _LOSS_TOLERANCE},
+        found = minimize(
+            lambda flat: self._loss_and_gradient(flat, penalty), self._parameters.ravel()
         )
-        self._parameters = found.x.reshape(self._parameters.shape)
+        self._parameters = found.reshape(self._parameters.shape)
         slopes = self._parameters[:-1] / self._scale
         bias = self._parameters[-1] - self._mean @ slopes
         return LinearHead(slopes.astype(numpy.float32), bias.astype(numpy.float32))
@@ -128,7 +117,7 @@ class _Fit:
         parameters = flat.reshape(self._parameters.shape)
         logits = (self._features @ parameters[:-1].astype(numpy.float32)).astype(numpy.float64)
         logits += parameters[-1]
-        logarithms = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
+        logarithms = log_softmax(logits)
         rows = numpy.arange(len(self._classes))
         loss = -float(self._weights @ logarithms[rows, self._classes])
         errors = numpy.exp(logarithms)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy
-import scipy.special  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.image.preprocessing import FloatArray
 from classifier.training.head.fitting import IntArray
+from classifier.training.head.probabilities import cross_entropies, softmax
 
 _Z_OF_95_PERCENT: Final = 1.959964
 _TOP: Final = 5
@@ -68,9 +68,7 @@ class Judgement:
     @property
     def loss(self) -> float:
         """Mean cross-entropy."""
-        logits = self.logits.astype(numpy.float64)
-        own = logits[numpy.arange(self.count), self.classes]
-        return float((scipy.special.logsumexp(logits, axis=1) - own).mean())
+        return float(cross_entropies(self.logits, self.classes).mean())
 
     def metrics(self, split: str) -> dict[str, float]:
         """Return the figures for the manifest, named after the split."""
@@ -105,8 +103,7 @@ def calibration_error(judgement: Judgement) -> float:
     It is the mean difference of the most probable class's probability and the share of the images
     with about that probability that are right, weighted by their number (Guo et al., 2017).
     """
-    probabilities = scipy.special.softmax(judgement.logits.astype(numpy.float64), axis=1)
-    highest = probabilities.max(axis=1)
+    highest = softmax(judgement.logits).max(axis=1)
     is_right = judgement.predicted == judgement.classes
     interval = numpy.minimum((highest * _INTERVALS).astype(numpy.int64), _INTERVALS - 1)
     error = 0.0

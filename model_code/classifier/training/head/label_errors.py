@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy
-import scipy.special  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.image.preprocessing import FloatArray
 from classifier.training.head.fitting import IntArray, LabelledFeatures, fit_with, scores
+from classifier.training.head.probabilities import softmax
 
 FOLDS: Final = 5
 
@@ -38,7 +38,7 @@ def out_of_fold_probabilities(
             continue
         others = LabelledFeatures(images.features[fold_of != fold], images.classes[fold_of != fold])
         head = fit_with(others, class_count=class_count, penalty=penalty)
-        result[own] = scipy.special.softmax(scores(head, images.features[own]), axis=1)
+        result[own] = softmax(scores(head, images.features[own]))
     return result
 
 
