@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from classifier.artifact.directory import read_artifact
-from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError, QuantizationError
 from classifier.training.measuring import measuring
@@ -66,16 +65,17 @@ def test_the_int8_network_is_int8_and_keeps_names_and_batch(shipped: Path) -> No
 
 
 def test_openvino_computes_the_int8_network(shipped: Path) -> None:
-    network = load_network(shipped / "model.int8.onnx", SIDE_PIXELS)
+    network = load_network(shipped / "model.int8.onnx", SIDE_PIXELS, "logits")
     for brightness, index in ((0.1, 0), (0.8, 1)):
         image = numpy.full((1, 3, SIDE_PIXELS, SIDE_PIXELS), brightness, numpy.float32)
-        assert network(image) == index
+        assert network(image).index == index
 
 
 def test_an_output_that_is_not_finite_is_no_label(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path, outlier=float("inf"))
     image = numpy.ones((1, 3, SIDE_PIXELS, SIDE_PIXELS), numpy.float32)
-    assert load_network(folder / "model.onnx", SIDE_PIXELS)(image) == NOT_FINITE
+    network = load_network(folder / "model.onnx", SIDE_PIXELS, "logits")
+    assert network(image) == (NOT_FINITE, 0)
 
 
 def test_nothing_of_the_builder_is_in_the_int8_network(shipped: Path) -> None:
@@ -110,8 +110,8 @@ def test_an_int8_network_with_other_predictions_is_left_out(
     assert manifest.quantization.agreement < 0.8
     assert manifest.quantization.fp32_accuracy == 1.0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "left out" in line)
-    assert "(needed: 99.00%); accuracy " in line
-    assert "fp32 100.00% (it may lose 0.50%)" in line
+    assert "fp32 classifies 60 clearly (with a margin above 0.33); int8 changes " in line
+    assert line.endswith(" of these (at most 1 % are allowed)")
 
 
 def test_images_without_labels_are_judged_by_agreement(tmp_path: Path) -> None:
@@ -133,49 +133,6 @@ def test_too_few_images_judge_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
         capsys.readouterr().out
     )
     assert read_artifact(folder).manifest.precisions == ("fp32",)
-
-
-@pytest.mark.parametrize(
-    ("held_back", "different", "labelled", "shipped"),
-    [
-        (100, 1, False, True),
-        (99, 1, False, False),
-        (200, 2, False, True),
-        (200, 1, True, True),
-        (199, 1, True, False),
-        (200, 2, True, False),
-    ],
-)
-def test_the_bounds_are_exact(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    held_back: int,
-    different: int,
-    labelled: bool,
-    shipped: bool,
-) -> None:
-    folder = write_brightness_artifact(tmp_path / "artifact")
-    made = write_images(tmp_path / "images", held_back + 1, labelled=labelled)
-    found = tuple(find_images(made, LABELS))
-    fp32 = load_network(folder / "model.onnx", SIDE_PIXELS)
-    wrong_predictions_left = [different]
-
-    def int8(image: FloatArray) -> int:
-        wrong_predictions_left[0] -= 1
-        return 1 - fp32(image) if wrong_predictions_left[0] >= 0 else fp32(image)
-
-    def write_anything(_network: Path, output: Path, *_others: object) -> None:
-        output.write_bytes(b"int8")
-
-    monkeypatch.setattr(measuring, "quantize", write_anything)
-    monkeypatch.setattr(
-        measuring, "load_network", lambda path, _crop: int8 if "int8" in path.name else fp32
-    )
-    selection = Selection(calibration=found[:1], held_back=found[1:])
-    quantization = measure(folder, selection, int8=True).quantization
-    assert quantization is not None
-    assert quantization.agreement == pytest.approx(1 - different / held_back, abs=1e-6)
-    assert quantization.shipped is shipped
 
 
 def test_a_network_that_cannot_be_quantized_stays_as_it_is(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy
 import openvino  # type: ignore[import-untyped]  # it ships no types
@@ -17,9 +17,23 @@ from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.folders import evaluation_transform, read_image
 from classifier.training.dataset.selection import LabelledImage
 from classifier.training.finetune.loop import SECONDS_BETWEEN_PROGRESS_LINES
+from classifier.training.head.probabilities import softmax
 
 NOT_FINITE: Final = -1
-Network = Callable[[FloatArray], int]
+
+
+class Prediction(NamedTuple):
+    """The most probable class's index, or `NOT_FINITE`, and how far it is ahead.
+
+    Attributes:
+        margin: difference of the two highest probabilities; 0 where they are not finite.
+    """
+
+    index: int
+    margin: float
+
+
+Network = Callable[[FloatArray], Prediction]
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class Predictions:
     Attributes:
         label: the correct one, if it is known.
         fp32: by the fp32 network, of the image decoded exactly.
+        fp32_margin: of that prediction.
         int8: by the int8 network, of the same; `None` without one.
         fast: by the fp32 network, of the image decoded fast.
         reduced: whether fast decoding made the image smaller.
@@ -36,13 +51,20 @@ class Predictions:
 
     label: str | None
     fp32: int
+    fp32_margin: float
     int8: int | None
     fast: int
     reduced: bool
 
 
-def load_network(path: Path, crop: int) -> Network:
-    """Return a function from an input, 1 x 3 x crop x crop, to the most probable class's index."""
+def load_network(path: Path, crop: int, output: str) -> Network:
+    """Return a function that classifies an input, 1 x 3 x crop x crop.
+
+    Args:
+        path: ONNX.
+        crop: side of the input in pixels.
+        output: what the network returns, one of the manifest's `OUTPUTS`.
+    """
     core = openvino.Core()
     network = core.read_model(path)
     network.reshape([1, 3, crop, crop])
@@ -50,11 +72,15 @@ def load_network(path: Path, crop: int) -> Network:
     compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
 
-    def most_probable(image: FloatArray) -> int:
-        logits = request.infer([image])[0]
-        return int(logits.argmax()) if numpy.isfinite(logits).all() else NOT_FINITE
+    def classify(image: FloatArray) -> Prediction:
+        scores = request.infer([image])[0]
+        if not numpy.isfinite(scores).all():
+            return Prediction(NOT_FINITE, 0.0)
+        probabilities = scores if output == "probabilities" else softmax(scores)
+        second, first = numpy.sort(probabilities[0])[-2:]
+        return Prediction(int(scores.argmax()), float(first - second))
 
-    return most_probable
+    return classify
 
 
 def network_input(image: Image.Image, settings: Preprocessing) -> FloatArray:
@@ -92,10 +118,12 @@ def _predict_one(
     reduced = decoded_fast.size != exact.size
     exact_input = network_input(exact, settings)
     exact_fp32 = fp32(exact_input)
+    fast = fp32(network_input(decoded_fast, settings)) if reduced else exact_fp32
     return Predictions(
         label=image.label,
-        fp32=exact_fp32,
-        int8=int8(exact_input) if int8 else None,
-        fast=fp32(network_input(decoded_fast, settings)) if reduced else exact_fp32,
+        fp32=exact_fp32.index,
+        fp32_margin=exact_fp32.margin,
+        int8=int8(exact_input).index if int8 else None,
+        fast=fast.index,
         reduced=reduced,
     )

@@ -13,8 +13,8 @@ from classifier.artifact.measurements import FastDecoding, Quantization
 from classifier.training.dataset.folders import read_image
 from classifier.training.dataset.selection import Selection
 from classifier.training.errors import QuantizationError
+from classifier.training.measuring.acceptance import is_right, judge_int8
 from classifier.training.measuring.comparison import (
-    NOT_FINITE,
     Predictions,
     load_network,
     network_input,
@@ -22,20 +22,16 @@ from classifier.training.measuring.comparison import (
 )
 from classifier.training.measuring.quantization import QUANTIZER_VERSION, quantize, tool
 
-# 50 of 50 that agree say that at least 94 % of all do (19 times in 20); below 100, one that does
-# not is too many.
+# With fewer, no rule says anything.
 MIN_HELD_BACK_IMAGES: Final = 50
-# In thousandths, so that no rounding decides.
-MIN_AGREEMENT_PER_MILLE: Final = 990
-MAX_ACCURACY_LOSS_PER_MILLE: Final = 5
 
 
 def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
     """Measure on the held-back images, and write the results into the artifact's manifest.
 
-    With `int8`, quantizes `model.onnx` and keeps `model.int8.onnx` only if its predictions
-    equal those of fp32 on at least 99 % of the held-back images and, where their labels are known,
-    the accuracy falls by at most 0.005. Prints one line with the decision and its reason.
+    With `int8`, quantizes `model.onnx` and keeps `model.int8.onnx` only if the held-back images
+    show that it is good enough (`acceptance.judge_int8`). Prints one line with the decision and its
+    reason.
 
     Args:
         directory: an artifact; an int8 network that it has is made again, or removed.
@@ -52,12 +48,12 @@ def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
     manifest, int8_path = read_artifact(directory).manifest, directory / INT8_MODEL_FILE
     int8_path.unlink(missing_ok=True)
     made = int8 and _make_int8(directory, manifest, selection)
-    crop = manifest.preprocessing.crop
+    crop, output = manifest.preprocessing.crop, manifest.output
     predictions = predict(
         selection.held_back,
         manifest.preprocessing,
-        load_network(directory / MODEL_FILE, crop),
-        load_network(int8_path, crop) if made else None,
+        load_network(directory / MODEL_FILE, crop, output),
+        load_network(int8_path, crop, output) if made else None,
     )
     files = {MODEL_FILE: manifest.files[MODEL_FILE]}
     quantization = _judge(predictions, manifest.labels, selection, made=made) if int8 else None
@@ -104,12 +100,7 @@ def _judge(
     agreeing = sum(one.int8 == one.fp32 for one in predictions)
     right_fp32 = _right(predictions, labels, lambda one: one.fp32)
     right_int8 = _right(predictions, labels, lambda one: one.int8)
-    lost = 0 if right_fp32 is None or right_int8 is None else right_fp32 - right_int8
-    shipped = (
-        made
-        and agreeing * 1000 >= MIN_AGREEMENT_PER_MILLE * len(predictions)
-        and lost * 1000 <= MAX_ACCURACY_LOSS_PER_MILLE * len(predictions)
-    )
+    verdict = judge_int8(predictions, labels) if made else None
     quantization = Quantization(
         tool=tool(),
         quantizer_version=QUANTIZER_VERSION,
@@ -119,28 +110,11 @@ def _judge(
         agreement=_share(agreeing, predictions) if made else None,
         fp32_accuracy=_share(right_fp32, predictions) if made else None,
         int8_accuracy=_share(right_int8, predictions) if made else None,
-        shipped=shipped,
+        shipped=bool(verdict and verdict.accepted),
     )
-    if made:
-        print(_verdict(quantization))
+    if verdict:
+        print(f"int8: {'in the artifact' if verdict.accepted else 'left out'}. {verdict.reason}")
     return quantization
-
-
-def _verdict(quantization: Quantization) -> str:
-    agreement, fp32, int8 = (
-        "unknown" if share is None else f"{share:.2%}"
-        for share in (
-            quantization.agreement,
-            quantization.fp32_accuracy,
-            quantization.int8_accuracy,
-        )
-    )
-    return (
-        f"int8: {'in the artifact' if quantization.shipped else 'left out'}. Of "
-        f"{quantization.held_back_images} held-back images it classifies {agreement} like fp32 "
-        f"(needed: {MIN_AGREEMENT_PER_MILLE / 1000:.2%}); accuracy {int8}, fp32 {fp32} "
-        f"(it may lose {MAX_ACCURACY_LOSS_PER_MILLE / 1000:.2%})"
-    )
 
 
 def _compare_decoding(
@@ -168,11 +142,7 @@ def _right(
     """Count the correct predictions; `None` if the labels are not known."""
     if any(one.label is None for one in predictions):
         return None
-    # By the label's text: ImageNet has two classes that are called "crane".
-    indices = [(prediction_of(one), one.label) for one in predictions]
-    return sum(
-        index not in (None, NOT_FINITE) and labels[index] == label for index, label in indices
-    )
+    return sum(is_right(prediction_of(one), one.label, labels) for one in predictions)
 
 
 def _share(count: int | None, predictions: Sequence[Predictions]) -> float | None:

@@ -1,0 +1,88 @@
+"""The rules by which an int8 network is served or left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from classifier.training.measuring.acceptance import judge_int8
+from classifier.training.measuring.comparison import NOT_FINITE, Predictions
+
+LABELS = ("owl", "crane", "crane")
+
+
+def predictions(
+    count: int, *, changed: int, margin: float = 0.9, label: str | None = "owl", fp32: int = 0
+) -> list[Predictions]:
+    """Return the predictions of images, of which int8 changes some."""
+    return [
+        Predictions(
+            label=label,
+            fp32=fp32,
+            fp32_margin=margin,
+            int8=1 - fp32 if number < changed else fp32,
+            fast=fp32,
+            reduced=False,
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("clear", "changed", "unclear", "accepted"),
+    [
+        (100, 1, 0, True),
+        (99, 1, 0, False),
+        (50, 0, 0, True),
+        (49, 0, 900, False),
+        (200, 2, 700, True),
+        (200, 3, 700, False),
+    ],
+)
+@pytest.mark.parametrize("label", ["owl", None])
+def test_with_few_images_clear_predictions_must_stay(
+    clear: int, changed: int, unclear: int, accepted: bool, label: str | None
+) -> None:
+    """All that are not clear change, and count for nothing."""
+    found = predictions(clear, changed=changed, label=label, margin=0.3301)
+    found += predictions(unclear, changed=unclear, label=label, margin=0.33)
+    assert judge_int8(found, LABELS).accepted is accepted
+
+
+@pytest.mark.parametrize(
+    ("count", "lost", "won", "accepted"),
+    [
+        (1000, 5, 0, True),
+        (1000, 6, 0, False),
+        (2000, 10, 0, True),
+        (2000, 11, 0, False),
+        # The same loss of nothing, by more and more images that change.
+        (1000, 29, 29, True),
+        (1000, 30, 30, False),
+        (4000, 90, 90, True),
+    ],
+)
+def test_with_many_images_the_loss_and_its_interval_decide(
+    count: int, lost: int, won: int, accepted: bool
+) -> None:
+    """Changes where fp32 was right are lost, those where it was wrong are won."""
+    found = predictions(count - won, changed=lost)
+    found += predictions(won, changed=won, fp32=1)
+    verdict = judge_int8(found, LABELS)
+    assert verdict.accepted is accepted
+    assert f"{(lost - won) / count * 100:.2f} points less right than fp32" in verdict.reason
+
+
+def test_many_images_without_labels_are_judged_by_their_changes() -> None:
+    assert judge_int8(predictions(3000, changed=30, label=None), LABELS).accepted
+    assert not judge_int8(predictions(3000, changed=31, label=None), LABELS).accepted
+
+
+def test_a_class_of_the_same_name_is_as_right_and_what_is_not_finite_is_wrong() -> None:
+    found = [
+        Predictions(label="crane", fp32=1, fp32_margin=1, int8=2, fast=1, reduced=False)
+    ] * 1000
+    assert judge_int8(found, LABELS).accepted
+    broken = [
+        Predictions(label="crane", fp32=1, fp32_margin=1, int8=NOT_FINITE, fast=1, reduced=False)
+    ] * 1000
+    assert not judge_int8(broken, LABELS).accepted
