@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: TrainingOptions) -> None:
     if options.mode == "head":
-        # Imported here: fine-tuning runs where SciPy and OpenVINO need not be installed.
+        # Imported here: --help needs none of these.
         try:
             from classifier.training.head.job import train_head
         except ModuleNotFoundError as error:
@@ -63,7 +63,11 @@ def _train(options: TrainingOptions) -> None:
                 f"--mode head needs the package {(error.name or '').partition('.')[0]}, which is "
                 "not installed; install it, or use --mode finetune"
             ) from error
-        train_head(options)
+        try:
+            train_head(options)
+        except KeyboardInterrupt:
+            print("Stopped. What was computed is kept: the same command continues.", flush=True)
+            raise
         return
     # Imported here: torch takes seconds to import, which --help should not.
     print("loading torch", flush=True)

@@ -36,7 +36,13 @@ class OpenVinoEngine:
     """
 
     def __init__(
-        self, model_path: Path, *, preprocessing: Preprocessing, class_count: int, streams: int
+        self,
+        model_path: Path,
+        *,
+        preprocessing: Preprocessing,
+        class_count: int,
+        streams: int,
+        precision: str = "f32",
     ) -> None:
         """Load and compile `model_path`.
 
@@ -45,6 +51,7 @@ class OpenVinoEngine:
             preprocessing: from the manifest of the model.
             class_count: number of labels of the manifest.
             streams: images computed at the same time, each on one core.
+            precision: OpenVINO's hint of what to compute fp32 networks in, `f32` or `bf16`.
 
         Raises:
             EngineError: not an ONNX network, or wrong shapes.
@@ -53,10 +60,12 @@ class OpenVinoEngine:
         try:
             core = openvino.Core()
             network = _read(core, model_path, preprocessing, class_count)
-            alone = core.compile_model(network, "CPU", _configuration("LATENCY", 1, streams))
+            alone = core.compile_model(
+                network, "CPU", _configuration("LATENCY", 1, streams, precision)
+            )
             shared = alone
             if streams > 1:
-                throughput = _configuration("THROUGHPUT", streams, streams)
+                throughput = _configuration("THROUGHPUT", streams, streams, precision)
                 shared = core.compile_model(network, "CPU", throughput)
             self._alone = _Lane(alone, self._finish)
             self._lanes = [_Lane(shared, self._finish) for _ in range(streams * _LANES_A_STREAM)]
@@ -182,7 +191,7 @@ def _with_bytes_as_input(network: openvino.Model, preprocessing: Preprocessing) 
     return steps.build()
 
 
-def _configuration(hint: str, streams: int, threads: int) -> dict[str, str]:
+def _configuration(hint: str, streams: int, threads: int, precision: str) -> dict[str, str]:
     return {
         "PERFORMANCE_HINT": hint,
         "NUM_STREAMS": str(streams),
@@ -190,5 +199,5 @@ def _configuration(hint: str, streams: int, threads: int) -> dict[str, str]:
         # With pinning, all processes of a machine would start on core 0.
         "ENABLE_CPU_PINNING": "NO",
         # On CPUs with bf16 units OpenVINO would silently compute an fp32 network in bf16.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
     }

@@ -15,6 +15,7 @@ from classifier.training.options import (
     AUGMENTATIONS,
     DEFAULT_ARCHITECTURE_BY_MODE,
     MODES,
+    PRECISIONS,
     SPLITS,
     TrainingOptions,
 )
@@ -103,6 +104,13 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         const=True,
         default=False,
         help="of a head: each class counts the same, instead of each image",
+    )
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="of a head's features: bf16 takes less time where the processor has it; the head and\n"
+        "what is served stay fp32 (default: %(default)s)",
     )
     add("--name", help="of the model, in each response (default: the architecture)")
     add(

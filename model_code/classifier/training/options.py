@@ -13,6 +13,7 @@ SPLITS: Final = ("train", "valid", "test")
 AUGMENTATIONS: Final = ("photo", "drawing", "none")
 # `finetune` changes every weight; `head` only the last layer, on features computed once.
 MODES: Final = ("finetune", "head")
+PRECISIONS: Final = ("fp32", "bf16")
 DEFAULT_ARCHITECTURE_BY_MODE: Final = {"finetune": "resnet50", "head": "efficientnet_lite0"}
 
 
@@ -25,6 +26,7 @@ class TrainingOptions:
         data: folder or zip of images, in any layout that `dataset.scanning` reads where the mode
             is `head`.
         balanced: whether a head counts each class the same, instead of each image.
+        precision: one of `PRECISIONS`, of a head's features.
         cache_dir: backbones and features of the mode `head`.
         folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
         resize, crop, interpolation: `None` takes what the published weights were made for.
@@ -46,6 +48,7 @@ class TrainingOptions:
     augmentation: str
     quantize: bool
     balanced: bool
+    precision: str
     data: Path | None
     cache_dir: Path
     folders: Mapping[str, Path | None]
@@ -73,28 +76,17 @@ class TrainingOptions:
             if self.folders[split] is None:
                 raise DataError(f"no {split} images: give --data DIR or --{split} DIR")
 
-    @property
-    def required_data(self) -> Path:
-        """The folder or zip that the mode `head` trains on.
-
-        Raises:
-            DataError: none is given.
-        """
-        if self.data is None:
-            raise DataError("no images: give --data, a folder or zip of <label>/<image>")
-        return self.data
-
     def _check_head(self) -> None:
-        if not self.required_data.exists():
-            raise DataError(f"{self.data}: no such folder or zip; --data names the images")
-        if self.from_scratch or self.weights_file:
-            raise TrainingError(
-                "--mode head trains on the features of published weights; leave out "
-                "--from-scratch and --weights-file, or use --mode finetune"
+        if self.data is None and self.folders["train"] is None:
+            raise DataError(
+                "no images: give --data, a folder or zip of <label>/<image>, or --train DIR"
             )
-        if self.quantize:
+        if self.data is not None and not self.data.exists():
+            raise DataError(f"{self.data}: no such folder or zip; --data names the images")
+        if self.from_scratch:
             raise TrainingError(
-                "--mode head does not quantize; run build.py --trained --quantize --calibration"
+                "--mode head trains on the features of trained weights; leave out "
+                "--from-scratch, or use --mode finetune"
             )
 
     def check_folders(self) -> None:

@@ -78,3 +78,15 @@ def write_images(folder: Path, count: int, *, seed: int = 5, labelled: bool = Tr
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(numpy.uint8)).save(place / f"{number}.png")
     return folder
+
+
+def write_colours(folder: Path, count: int) -> Path:
+    """Write images of three colours, with noise."""
+    generator = numpy.random.default_rng(4)
+    for number in range(count):
+        pixels = generator.integers(0, 120, (9, 12, 3))
+        pixels[:, :, number % 3] += 100
+        path = folder / ["rød", "grün", "blå"][number % 3] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(numpy.uint8)).save(path)
+    return folder

@@ -202,12 +202,30 @@ def test_a_run_that_was_interrupted_ends_in_the_same_bytes(
         ).read_bytes()
 
 
+def test_a_training_jobs_channels_are_the_splits(
+    cache: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not below one folder of splits; what is not given is drawn from the training images.
+    elsewhere = shutil.copytree(image_folder / "test", tmp_path / "channels" / "rest")
+    folders = {"CHANNEL_TRAIN": image_folder / "train", "CHANNEL_TEST": elsewhere}
+    folders |= {"MODEL_DIR": tmp_path / "model", "OUTPUT_DATA_DIR": tmp_path / "output"}
+    for name, folder in folders.items():
+        monkeypatch.setenv(f"SM_{name}", str(folder))
+    flags = ("--mode", "head", "--architecture", BACKBONE, "--cache_dir", str(cache))
+    assert train.main(flags) == 0
+    counts = read_artifact(tmp_path / "model").manifest.training_data
+    assert (counts["train_images"], counts["valid_images"], counts["test_images"]) == (10, 2, 12)
+    monkeypatch.setenv("SM_CHANNEL_TEST", str(tmp_path / "missing"))
+    assert train.main(flags) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--data", "/nowhere"), "/nowhere: no such folder or zip"),
-        (("--from-scratch",), "--mode head trains on the features of published weights"),
-        (("--quantize",), "--mode head does not quantize"),
+        (("--from-scratch",), "--mode head trains on the features of trained weights"),
+        (("--precision", "fp16"), "argument --precision: invalid choice: 'fp16'"),
+        (("--weights-file", "/nowhere.pt"), "--weights-file names a state dict"),
     ],
 )
 def test_what_a_head_cannot_be_trained_with(
@@ -231,12 +249,12 @@ def test_a_missing_package_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in ("job", "fitting"):
+    for module in ("job", "graft"):
         monkeypatch.delitem(sys.modules, f"classifier.training.head.{module}")
-    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     assert run(cache, image_folder, tmp_path / "model") == 1
     error = capsys.readouterr().err
-    assert error.startswith("train.py: --mode head needs the package scipy, which is not installed")
+    assert error.startswith("train.py: --mode head needs the package onnx, which is not installed")
 
 
 def test_two_classes_of_one_image_each_are_enough(
@@ -258,7 +276,7 @@ def test_a_damaged_backbone_is_made_again(
     (backbone / "model.onnx").write_bytes(b"half of it")
     exported: list[str] = []
 
-    def export(architecture: str, own: Path) -> None:
+    def export(architecture: str, _weights_file: Path | None, own: Path) -> None:
         exported.append(architecture)
         shutil.copytree(saved, own, dirs_exist_ok=True)
 

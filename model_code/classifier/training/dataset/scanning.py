@@ -6,7 +6,7 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,10 +90,30 @@ def scan_folder(folder: Path) -> Scan:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images in it, <label>/<image>")
-    root = _innermost(folder)
+    return _scan(folder, _split_folders(_innermost(folder)))
+
+
+def scan_splits(folders: Mapping[str, Path]) -> Scan:
+    """Find the images of one folder for each split, `<label>/<image>`, wherever they are.
+
+    Args:
+        folders: by split; those of a training job are its channels.
+
+    Raises:
+        DataError: as `scan_folder`.
+    """
+    absolute = {split: path.absolute() for split, path in folders.items()}
+    for path in absolute.values():
+        if not path.is_dir():
+            raise DataError(f"{path}: no such folder; expected images in it, <label>/<image>")
+    common = Path(os.path.commonpath(absolute.values()))
+    return _scan(common, absolute.items())
+
+
+def _scan(folder: Path, split_folders: Iterable[tuple[str | None, Path]]) -> Scan:
     images: list[ImageFile] = []
     left_out: list[LeftOutFile] = []
-    for split, labelled in _split_folders(root):
+    for split, labelled in split_folders:
         for path in _files(labelled):
             relative = path.relative_to(labelled)
             if len(relative.parts) < 2:

@@ -9,8 +9,14 @@ from typing import Final
 
 import onnx
 
-from classifier.artifact.directory import MANIFEST_FILE, ArtifactError, read_artifact
+from classifier.artifact.directory import (
+    MANIFEST_FILE,
+    ArtifactError,
+    file_sha256,
+    read_artifact,
+)
 from classifier.artifact.manifest import MODEL_FILE, Manifest
+from classifier.training.errors import NetworkError
 from classifier.training.head.graft import cut_head
 
 _FEATURES_FILE: Final = "features.onnx"
@@ -25,58 +31,59 @@ class Backbone:
         model_path: the network with its own head.
         features_path: the network without it; its output is the features.
         width: number of the features.
+        weights_file: the state dict that it was exported from; `None` for the published one.
     """
 
     manifest: Manifest
     model_path: Path
     features_path: Path
     width: int
+    weights_file: Path | None = None
 
 
-def load_backbone(architecture: str, folder: Path) -> Backbone:
+def load_backbone(architecture: str, folder: Path, weights_file: Path | None = None) -> Backbone:
     """Return a backbone, exported if it is not in `folder` yet.
 
     Args:
-        architecture: one of `weights.network.architectures()` with published weights.
+        architecture: a classifier that has published weights.
         folder: has a folder for each backbone.
+        weights_file: a state dict; `None` takes the published one.
 
     Raises:
-        NetworkError: no such architecture, or none with a linear head.
+        NetworkError: no such architecture, none with a linear head, or weights of another one.
         UnavailableWeightsError: its weights cannot be had.
     """
-    own = folder / architecture
+    own = folder / _folder_name(architecture, weights_file)
     try:
         manifest = read_artifact(own).manifest
     except ArtifactError:
-        _export(architecture, own)
+        _export(architecture, weights_file, own)
         manifest = read_artifact(own).manifest
     model = onnx.load(own / MODEL_FILE)
     features, width = cut_head(model)
     # Written anew, since it takes milliseconds: a file of another version is never read.
     features_path = own / _FEATURES_FILE
     features_path.write_bytes(features.SerializeToString(deterministic=True))
-    return Backbone(manifest, own / MODEL_FILE, features_path, width)
+    return Backbone(manifest, own / MODEL_FILE, features_path, width, weights_file)
 
 
-def _export(architecture: str, own: Path) -> None:
+def _folder_name(architecture: str, weights_file: Path | None) -> str:
+    name = architecture.replace("/", "-")
+    if weights_file is None:
+        return name
+    try:
+        return f"{name}-{file_sha256(weights_file)[:12]}"
+    except ArtifactError as error:
+        raise NetworkError(f"{error}; --weights-file names a state dict") from error
+
+
+def _export(architecture: str, weights_file: Path | None, own: Path) -> None:
     print(f"{architecture}: exporting to ONNX, once (up to a minute)", flush=True)
     # Imported here: torch takes seconds to import, and the next run does without.
-    from classifier.training.export import ModelDescription, write_artifact
-    from classifier.training.weights.network import build_network, load_weights
-    from classifier.training.weights.pretrained import published_weights
+    from classifier.training.export import write_artifact
+    from classifier.training.weights.initial import initial_network
 
-    published = published_weights(architecture)[0]
-    preprocessing = published.preprocessing
-    network = build_network(architecture, len(published.labels), preprocessing.crop)
-    load_weights(network, published.load(), architecture)
-    description = ModelDescription(
-        name=architecture,
-        architecture=architecture,
-        labels=published.labels,
-        preprocessing=preprocessing,
-        metrics=published.metrics,
-        training_data=published.training_data,
-    )
+    network, description = initial_network(architecture, weights_file)
     own.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=own, prefix=".building-") as temporary:
         write_artifact(network, description, Path(temporary))

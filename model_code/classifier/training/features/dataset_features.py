@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -11,41 +10,49 @@ from typing import Final
 import numpy
 
 from classifier.image.preprocessing import FloatArray
-from classifier.training.dataset.scanning import LeftOutFile, Scan
+from classifier.training.dataset.scanning import ImageFile, LeftOutFile, Scan
 from classifier.training.features.backbone import Backbone
 from classifier.training.features.cache import FeatureCache
-from classifier.training.features.extraction import Network, Output
+from classifier.training.features.extraction import Output
+from classifier.training.features.runtime import batch_size, open_backbone, runtime
 from classifier.training.progress import Progress
 
 # Rows of the cache that are written to the disk at a time.
 _ROWS_PER_WRITE: Final = 64
 
 
-def open_cache(backbone: Backbone, folder: Path) -> FeatureCache:
+def open_cache(backbone: Backbone, folder: Path, precision: str) -> FeatureCache:
     """Open the cache of a backbone's features.
 
     Args:
         backbone: the frozen network.
+        precision: `fp32` or `bf16`.
         folder: has a folder of features for each backbone.
 
     Raises:
         DataError: another process is using it.
     """
-    decisive = f"{backbone.manifest.identity} {importlib.metadata.version('openvino')} fp32"
+    decisive = f"{backbone.manifest.identity} {runtime()} {precision}"
     key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
-    return FeatureCache(
-        folder / "features" / f"{backbone.manifest.architecture}-{key}", backbone.width
-    )
+    name = backbone.manifest.architecture.replace("/", "-")
+    return FeatureCache(folder / "features" / f"{name}-{key}", backbone.width)
 
 
-def compute_features(scan: Scan, backbone: Backbone, cache: FeatureCache) -> list[LeftOutFile]:
+def compute_features(
+    scan: Scan, backbone: Backbone, cache: FeatureCache, precision: str
+) -> list[LeftOutFile]:
     """Fill the cache with what is missing; return the images that cannot be decoded.
+
+    Args:
+        scan: the images.
+        backbone: the frozen network.
+        cache: of that backbone and precision.
+        precision: `fp32` or `bf16`.
 
     Raises:
         NetworkError: the backbone cannot be run on this machine.
     """
-    first = {image.sha256: image for image in reversed(scan.images) if image.sha256 not in cache}
-    missing = sorted(first.values(), key=lambda image: image.path)
+    missing = _to_compute(scan, cache)
     if not missing:
         return []
     print(f"Features of {len(missing)} images", flush=True)
@@ -61,15 +68,14 @@ def compute_features(scan: Scan, backbone: Backbone, cache: FeatureCache) -> lis
         image = missing[place]
         if output.values is None or not numpy.isfinite(output.values).all():
             problems[image.sha256] = output.problem or "its features are not finite"
-        else:
+        elif image.sha256 not in cache:
             rows.append((image.sha256, output.values))
         if len(rows) == _ROWS_PER_WRITE:
             write()
         progress.update(place + 1)
 
-    settings = backbone.manifest.preprocessing
     try:
-        with closing(Network(backbone.features_path, settings, backbone.width)) as network:
+        with closing(open_backbone(backbone, precision)) as network:
             network.run([scan.folder / image.path for image in missing], receive)
     finally:
         write()
@@ -78,4 +84,22 @@ def compute_features(scan: Scan, backbone: Backbone, cache: FeatureCache) -> lis
         LeftOutFile(image.path, problems[image.sha256])
         for image in scan.images
         if image.sha256 in problems
+    ]
+
+
+def _to_compute(scan: Scan, cache: FeatureCache) -> list[ImageFile]:
+    """Return the images of the batches that lack features, one of each content.
+
+    All images of such a batch, so that each is at the same place as in a run that was not
+    interrupted: a network may compute each place in another order.
+    """
+    first = {image.sha256: image for image in reversed(scan.images)}
+    images = sorted(first.values(), key=lambda image: image.path)
+    size = batch_size()
+    batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
+    return [
+        image
+        for batch in batches
+        if any(image.sha256 not in cache for image in batch)
+        for image in batch
     ]

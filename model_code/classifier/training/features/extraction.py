@@ -12,7 +12,6 @@ from typing import Final
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.engines.engine import EngineError
-from classifier.engines.openvino_engine import OpenVinoEngine
 from classifier.errors import RequestError
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import ByteArray, FloatArray, crop_image
@@ -20,6 +19,7 @@ from classifier.training.errors import NetworkError
 
 # Images in flight for each core: one is decoded, one computed, the others wait for them.
 _IN_FLIGHT_PER_CORE: Final = 4
+_HINT_BY_PRECISION: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,34 @@ class Output:
 class Network:
     """A network on all cores, for many images, until it is closed."""
 
-    def __init__(self, path: Path, preprocessing: Preprocessing, width: int) -> None:
+    def __init__(
+        self, path: Path, preprocessing: Preprocessing, width: int, *, precision: str = "fp32"
+    ) -> None:
         """Load an ONNX network with the input `image` and the output `logits`, N x width.
+
+        Args:
+            path: of the network.
+            preprocessing: of the images.
+            width: numbers that the network returns for an image.
+            precision: `fp32`, or `bf16` where the processor has it.
 
         Raises:
             NetworkError: it cannot be loaded.
         """
+        # Imported here, because it need not be installed.
+        from classifier.engines.openvino_engine import OpenVinoEngine
+
         self._cores = core_count()
         self._preprocessing = preprocessing
         # The engine belongs to one event loop.
         self._runner = asyncio.Runner()
         try:
             self._engine = OpenVinoEngine(
-                path, preprocessing=preprocessing, class_count=width, streams=self._cores
+                path,
+                preprocessing=preprocessing,
+                class_count=width,
+                streams=self._cores,
+                precision=_HINT_BY_PRECISION[precision],
             )
         except EngineError as error:
             raise NetworkError(str(error)) from error
@@ -83,16 +98,20 @@ class Network:
 
     async def _output(self, path: Path, decoders: ThreadPoolExecutor) -> Output:
         loop = asyncio.get_running_loop()
-        try:
-            crop = await loop.run_in_executor(decoders, self._crop, path)
-        except RequestError as error:
-            return Output(None, error.message)
-        except OSError as error:
-            return Output(None, f"cannot be read: {error.strerror or error}")
-        return Output(await self._engine.infer(crop))
+        crop = await loop.run_in_executor(decoders, decode_crop, path, self._preprocessing)
+        return (
+            Output(None, crop) if isinstance(crop, str) else Output(await self._engine.infer(crop))
+        )
 
-    def _crop(self, path: Path) -> ByteArray:
-        return crop_image(decode_image(path.read_bytes()), self._preprocessing)
+
+def decode_crop(path: Path, preprocessing: Preprocessing) -> ByteArray | str:
+    """Return a file's image, crop x crop x 3, or why it cannot be decoded."""
+    try:
+        return crop_image(decode_image(path.read_bytes()), preprocessing)
+    except RequestError as error:
+        return error.message
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
 
 
 def core_count() -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy
-import scipy.special  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.errors import RequestError
 from classifier.image.decoding import decode_image
@@ -22,6 +21,7 @@ from classifier.training.head.judging import (
     accuracy_interval,
     calibration_error,
 )
+from classifier.training.head.probabilities import softmax
 
 MAX_LEFT_OUT_ROWS: Final = 200
 MAX_IMAGES: Final = 40
@@ -58,6 +58,7 @@ class Report:
         suspicious: training images whose label is probably wrong, the most suspicious first, each
             with the probability of its own label and the most probable label.
         left_out: files that were not used.
+        judged_by: what computed the images, where that is not what serves the model.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Report:
     train_accuracy: float
     suspicious: Sequence[tuple[ImageFile, float, str]]
     left_out: Sequence[LeftOutFile]
+    judged_by: str | None = None
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -106,6 +108,11 @@ def _accuracy(report: Report) -> Iterable[str]:
         f"Calibration error {calibration_error(unseen):.1%}: how far the probabilities are, on "
         "average, from the share that is right.</p>"
     )
+    if report.judged_by:
+        yield (
+            f"<p>The images were computed by {_text(report.judged_by)}, not by OpenVINO, which "
+            "serves the model: a few images may be classified otherwise.</p>"
+        )
     yield f"<p>{_advice(report.train_accuracy, unseen)}</p>"
 
 
@@ -176,7 +183,7 @@ def _mistakes(report: Report) -> Iterable[str]:
     unseen = report.unseen
     if unseen is None:
         return
-    probabilities = scipy.special.softmax(unseen.logits, axis=1).max(axis=1)
+    probabilities = softmax(unseen.logits).max(axis=1)
     wrong = numpy.flatnonzero(unseen.predicted != unseen.classes)
     wrong = wrong[numpy.argsort(-probabilities[wrong], kind="stable")][:MAX_IMAGES]
     if len(wrong):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.error import URLError
 
+import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Preprocessing
@@ -112,9 +113,10 @@ class PublishedWeights:
         except (URLError, OSError, RuntimeError) as error:
             reason = getattr(error, "reason", error)
             raise DownloadError(
-                f"{self._member.url} cannot be downloaded ({reason}); "
-                "give the file with --weights-file, take --architecture efficientnet_lite0, whose "
-                "weights come in a Python package, or train with train.py --from-scratch"
+                f"{self._member.url} cannot be downloaded ({reason}); download it elsewhere and "
+                f"put it into {torch.hub.get_dir()}/checkpoints or name it with --weights-file, "
+                "take --architecture efficientnet_lite0, whose weights come in a package, or "
+                "train with train.py --from-scratch"
             ) from error
         finally:
             socket.setdefaulttimeout(before)

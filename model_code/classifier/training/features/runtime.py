@@ -1,0 +1,98 @@
+"""What runs a network over images: OpenVINO, which serves it, or torch where that is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from classifier.training.features.backbone import Backbone
+from classifier.training.features.extraction import Network, Output
+from classifier.training.head.graft import LinearHead
+
+
+class ImageNetwork(Protocol):
+    """A network that is ready to compute images, until it is closed."""
+
+    def run(self, paths: Sequence[Path], receive: Callable[[int, Output], None]) -> None:
+        """Decode and compute files; call `receive` with each one's place and output, in order."""
+        ...
+
+    def close(self) -> None:
+        """Free the network."""
+        ...
+
+
+def has_openvino() -> bool:
+    """Return whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def runtime() -> str:
+    """Return what runs networks here and its version, such as `openvino 2026.1.0`."""
+    if has_openvino():
+        return f"openvino {importlib.metadata.version('openvino')}"
+    import torch
+
+    device = "GPU" if torch.cuda.is_available() else "CPU"
+    return f"torch {importlib.metadata.version('torch')} on {device}"
+
+
+def batch_size() -> int:
+    """Return how many images are computed together."""
+    if has_openvino():
+        return 1
+    from classifier.training.features.torch_network import BATCH_SIZE
+
+    return BATCH_SIZE
+
+
+def open_backbone(backbone: Backbone, precision: str) -> ImageNetwork:
+    """Load a backbone, whose outputs are features (`backbone.width`).
+
+    Args:
+        backbone: the frozen network.
+        precision: `fp32`, or `bf16` where the processor has it.
+
+    Raises:
+        NetworkError: it cannot be loaded.
+    """
+    preprocessing, width = backbone.manifest.preprocessing, backbone.width
+    if has_openvino():
+        return Network(backbone.features_path, preprocessing, width, precision=precision)
+    return _torch_network(backbone, precision, None)
+
+
+def open_classifier(model_path: Path, backbone: Backbone, head: LinearHead) -> ImageNetwork:
+    """Load a backbone with its new head, in fp32; the outputs are logits, one a class.
+
+    OpenVINO runs the ONNX file as it is served; torch computes what it holds.
+
+    Args:
+        model_path: the backbone with the head as ONNX.
+        backbone: the frozen network.
+        head: its new last layer.
+
+    Raises:
+        NetworkError: it cannot be loaded.
+    """
+    if has_openvino():
+        return Network(model_path, backbone.manifest.preprocessing, len(head.bias))
+    return _torch_network(backbone, "fp32", head)
+
+
+def _torch_network(backbone: Backbone, precision: str, head: LinearHead | None) -> ImageNetwork:
+    # Imported here: torch takes seconds to import, and is not needed where OpenVINO is installed.
+    from classifier.training.features.torch_network import TorchNetwork
+    from classifier.training.weights.initial import initial_network
+
+    network, _ = initial_network(backbone.manifest.architecture, backbone.weights_file)
+    return TorchNetwork(
+        network,
+        backbone.manifest.preprocessing,
+        width=backbone.width,
+        precision=precision,
+        head=head,
+    )
