@@ -13,6 +13,12 @@ TOP_K ?=
 ORDER ?=
 SCORES ?=
 UPGRADE ?=
+DATA ?=
+BACKBONE ?=
+MODE ?=
+WEIGHTS ?=
+QUANTIZE ?=
+SAMPLES ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -21,7 +27,13 @@ export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
 export WHIPPET_ORDER := $(value ORDER)
 export WHIPPET_SCORES := $(value SCORES)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES
+export WHIPPET_DATA := $(value DATA)
+export WHIPPET_BACKBONE := $(value BACKBONE)
+export WHIPPET_MODE := $(value MODE)
+export WHIPPET_WEIGHTS := $(value WEIGHTS)
+export WHIPPET_QUANTIZE := $(value QUANTIZE)
+export WHIPPET_SAMPLES := $(value SAMPLES)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -61,6 +73,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
+	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=0"
 
 # ---- Models and environments
 
@@ -96,6 +109,13 @@ model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in 
 $(MODEL): | $(APP_ENVIRONMENT)
 	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.build
+
+.PHONY: train
+train: | system-python ## Train a classifier on labelled images: DATA=folder|zip [BACKBONE=resnet50] [MODE=finetune]
+	@# What can be checked is checked before gigabytes are installed.
+	@$(SYSTEM_PYTHON) -m tools.model.train --from-make --check
+	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
+	@$(PYTHON) -m tools.model.train --from-make
 
 .PHONY: demo
 demo: $(DEMO) ## Train the offline demo, a digits classifier, into build/demo

@@ -1,0 +1,176 @@
+"""`make train`: what reaches the programs of model_code, and what is refused before anything runs.
+
+The training environment's Python is a stand-in; tests/model_code train with the real one.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tools.deployment.builders import PYTHON_PROGRAM
+from tests.tree_copy import copy_parts
+from tools.cdk import ROOT
+
+MAKE = shutil.which("make") or "make"
+COPIED = ("Makefile", "model_code/classifier/artifact", "stacks/__init__.py", "tools")
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+# Notes its arguments; "trains" until it is interrupted, or ends at once with a status.
+FAKE_PYTHON = f"""{PYTHON_PROGRAM}import json, os, pathlib, sys, time
+sys.path.append({str(ROOT)!r})
+try:
+    with open("runs.jsonl", "a") as runs:
+        runs.write(json.dumps(sys.argv[1:]) + "\\n")
+    if "WAIT" in os.environ:
+        time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.5)  # longer than a parent waits that kills its child
+    pathlib.Path("saved").touch()
+    sys.exit(130)
+if sys.argv[1].endswith("build.py"):
+    from tests.stacks.fake_inputs import NETWORKS, manifest_of
+    output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+    output.mkdir(parents=True)
+    manifest = manifest_of(NETWORKS, name="shades", metrics={{"test_accuracy": 0.875}})
+    (output / "manifest.json").write_text(json.dumps(manifest))
+sys.exit(int(os.environ.get("STATUS", "0")))
+"""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clones") / "it's a folder"
+    copy_parts(COPIED, root)
+    return root
+
+
+@pytest.fixture
+def clone(template: Path) -> Path:
+    for name in (".venvs", "build", "runs.jsonl", "saved"):
+        path = template / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    program = template / ".venvs" / "training" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(FAKE_PYTHON)
+    program.chmod(0o755)
+    (template / "möbel & co").mkdir(exist_ok=True)
+    return template
+
+
+def make(clone: Path, *variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `make train` where the environment's tool is not reached: nothing may be installed."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
+    ended = subprocess.run(
+        [MAKE, "--silent", "train", *variables], cwd=clone, env=inherited,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not (clone / ".venv").exists()
+    assert not (clone / "x").exists()
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+def tool(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool as the Makefile does."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.model.train", "--from-make"], cwd=clone,
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def runs(clone: Path) -> list[list[str]]:
+    path = clone / "runs.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ((), "DATA: expected a folder or zip of images, <label>/<image>"),
+        (("DATA=$(shell touch x)",), "DATA: $(shell touch x) does not exist; expected a folder"),
+        (("DATA=`touch x`",), "DATA: `touch x` does not exist; expected a folder or zip"),
+        (("DATA=Makefile",), "DATA: Makefile is no zip; expected one, or a folder, of images"),
+        (("DATA=tools", "MODE=full"), "MODE: invalid choice: 'full'"),
+        (("DATA=tools", "QUANTIZE=yes"), "QUANTIZE: invalid choice: 'yes'"),
+        (("DATA=tools", "SAMPLES=-1"), "SAMPLES: '-1' is no number of images: expected 0 or more"),
+        (("DATA=tools", "WEIGHTS=w.pt"), "WEIGHTS: w.pt is no file; expected a state dict"),
+    ],
+)
+def test_a_wrong_variable_is_named_before_anything_is_installed(
+    clone: Path, variables: tuple[str, ...], message: str
+) -> None:
+    ended = make(clone, *variables)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(message)
+    assert runs(clone) == []
+
+
+def test_the_folder_is_trained_on_and_published_where_make_up_takes_it(clone: Path) -> None:
+    ended = tool(clone, WHIPPET_DATA="möbel & co")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    build = clone / "build"
+    assert runs(clone) == [
+        [
+            f"{clone}/model_code/train.py",
+            *("--data", f"{clone}/möbel & co", "--mode", "head"),
+            *("--model-dir", f"{build}/train/model", "--output-dir", f"{build}/train"),
+            *("--cache-dir", f"{build}"),
+        ],
+        [
+            f"{clone}/model_code/build.py",
+            *("--trained", f"{build}/train/model", "--output", f"{build}/model"),
+        ],
+    ]
+    *_, model, accuracy, following = ended.stdout.splitlines()
+    assert model == "build/model holds shades, 10 labels."
+    assert "87.5% of the test images" in accuracy
+    assert following.split()[:3] == ["Next:", "make", "up,"]
+
+
+def test_every_variable_reaches_the_training(clone: Path) -> None:
+    weights = clone / "w $b.pt"
+    weights.touch()
+    ended = tool(
+        clone, WHIPPET_DATA=str(clone / "tools"), WHIPPET_BACKBONE="resnet50",
+        WHIPPET_MODE="finetune", WHIPPET_QUANTIZE="1", WHIPPET_SAMPLES="0",
+        WHIPPET_WEIGHTS="w $b.pt",
+    )  # fmt: skip
+    assert ended.returncode == 0
+    train, _ = runs(clone)
+    for flags in (
+        ["--mode", "finetune"], ["--architecture", "resnet50"], ["--weights-file", str(weights)],
+        ["--samples", "0"], ["--quantize"],
+    ):  # fmt: skip
+        place = train.index(flags[0])
+        assert train[place : place + len(flags)] == flags
+
+
+def test_a_training_that_fails_leaves_the_model_as_it_is(clone: Path) -> None:
+    ended = tool(clone, WHIPPET_DATA="tools", STATUS="1")
+    assert ended.returncode == 1
+    assert len(runs(clone)) == 1
+    assert ended.stderr.startswith("Nothing was trained; the reason is above (make's variables are")
+
+
+def test_ctrl_c_lets_the_training_save_and_exits_with_130(clone: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tools.model.train", "tools"], cwd=clone,
+        env=os.environ | {"WAIT": "1"}, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        while not runs(clone):
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.wait(30) == 130
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert (clone / "saved").exists()
+    assert len(runs(clone)) == 1

@@ -1,0 +1,176 @@
+"""`make train DATA=folder`: train a classifier on images and put it where `make up` takes it."""
+
+import argparse
+import os
+import signal
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.cdk import ROOT
+from tools.console import ToolError, run_tool
+from tools.make_variables import MakeParser
+from tools.model.default_models import MODEL_FOLDER, read_manifest
+from tools.paths import short_path
+
+_VARIABLES = {
+    "data": "DATA",
+    "--backbone": "BACKBONE",
+    "--mode": "MODE",
+    "--weights": "WEIGHTS",
+    "--quantize": "QUANTIZE",
+    "--samples": "SAMPLES",
+}
+_PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
+_OUTPUT = ROOT / "build" / "train"
+_EXIT_INTERRUPTED = 130
+_EPILOG = (
+    "Folders that are called train, valid (val, validation) and test are the splits; without them, "
+    "15 % of the images are held back for the test and 10 % for validation. Prints the accuracy on "
+    "the images that were held back; build/train/report.html shows the mistakes and the labels "
+    "that are probably wrong. Ctrl-C keeps what was computed, and the same command continues."
+)
+
+
+def main() -> int:
+    """Train, pack the artifact into build/model, and print its accuracy and the next command."""
+    arguments = _parse()
+    if arguments.check:
+        return 0
+    trained = _OUTPUT / "model"
+    options = ["--data", str(arguments.data), "--mode", arguments.mode]
+    options += ["--model-dir", str(trained), "--output-dir", str(_OUTPUT)]
+    options += ["--cache-dir", str(ROOT / "build")]
+    if arguments.backbone:
+        options += ["--architecture", arguments.backbone]
+    if arguments.weights:
+        options += ["--weights-file", str(arguments.weights.absolute())]
+    if arguments.quantize == "1":
+        options += ["--quantize"]
+    if arguments.samples is not None:
+        options += ["--samples", str(arguments.samples)]
+    for script, *flags in (
+        ("train.py", *options),
+        ("build.py", "--trained", str(trained), "--output", str(MODEL_FOLDER)),
+    ):
+        status = _run(script, *flags)
+        if status == _EXIT_INTERRUPTED:
+            return status
+        if status != 0:
+            raise ToolError(
+                "Nothing was trained; the reason is above (make's variables are BACKBONE for "
+                "--architecture and WEIGHTS for --weights-file). build/model is unchanged."
+            )
+    _print_result()
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = MakeParser(
+        variables=_VARIABLES,
+        prog="python -m tools.model.train",
+        description=__doc__,
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        "data", help="folder or zip of images, <label>/<image>, with or without train/ and test/"
+    )
+    parser.add_argument(
+        "--backbone",
+        help="the network whose features are used, such as resnet50: any classifier of torchvision "
+        "whose weights can be downloaded or are in its cache, or with --weights "
+        "(efficientnet_lite0; for finetune resnet50)",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="state dict of the backbone, instead of the "
+        "published weights",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mode",
+        choices=("head", "finetune"),
+        default="head",
+        help="head: train the last layer, in a minute for some thousand images; finetune: train "
+        "every weight, in an hour (%(default)s)",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("0", "1"),
+        default="0",
+        help="1: add an int8 network if its accuracy is that of fp32 (%(default)s)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=_count,
+        metavar="N",
+        help="test images that are put into the artifact, for people to try the model with; 0: "
+        "none (a few)",
+    )
+    parser.add_argument("--check", action="store_true", help="check the options alone")
+    arguments = parser.parse()
+    if not arguments.data.strip():
+        parser.error("argument data: expected a folder or zip of images, <label>/<image>")
+    if arguments.weights and not arguments.weights.is_file():
+        parser.error(f"argument --weights: {arguments.weights} is no file; expected a state dict")
+    if problem := _problem(Path(arguments.data)):
+        parser.error(f"argument data: {arguments.data}{problem}")
+    arguments.data = Path(arguments.data).absolute()
+    return arguments
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of images: expected 0 or more")
+    return int(text)
+
+
+def _problem(data: Path) -> str | None:
+    """Return what is wrong with the path of the images."""
+    try:
+        if data.is_dir() or zipfile.is_zipfile(data):
+            return None
+        return (
+            " is no zip; expected one, or a folder, of images, <label>/<image>"
+            if data.exists()
+            else " does not exist; expected a folder or zip of images, <label>/<image>"
+        )
+    except (OSError, ValueError) as error:
+        return f" cannot be read: {error}"
+
+
+def _run(script: str, *flags: str) -> int:
+    """Run a program of model_code; return its exit status, also after Ctrl-C."""
+    command = [str(_PYTHON), str(ROOT / "model_code" / script), *flags]
+    # The next step runs here, so train.py must not print a hint for it.
+    environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
+    with _ctrl_c_left_to_the_program():
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - built here
+
+
+@contextmanager
+def _ctrl_c_left_to_the_program() -> Iterator[None]:
+    """Do nothing on Ctrl-C, which the terminal sends to both: the program saves, then exits."""
+    # A function, not SIG_IGN, which the program would inherit.
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_result() -> None:
+    manifest = read_manifest(MODEL_FOLDER)
+    described = f"{manifest.name}, {len(manifest.labels)} labels"
+    print(f"\n{short_path(MODEL_FOLDER)} holds {described}.")
+    for split in ("test", "valid"):
+        if (accuracy := manifest.metrics.get(f"{split}_accuracy")) is not None:
+            print(f"  Accuracy: {accuracy:.1%} of the {split} images, which it was not trained on")
+            break
+    if (_OUTPUT / "report.html").exists():
+        print(f"  Report:   {short_path(_OUTPUT / 'report.html')}")
+    print("  Next:     make up, or make deploy STAGE=dev for AWS")
+
+
+if __name__ == "__main__":
+    run_tool(main)
