@@ -17,7 +17,7 @@ from classifier.artifact.directory import read_artifact
 from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError, QuantizationError
 from classifier.training.measuring import measuring
-from classifier.training.measuring.comparison import NOT_FINITE, load_network
+from classifier.training.measuring.comparison import NOT_FINITE, Prediction, load_network
 from classifier.training.measuring.measuring import measure
 from classifier.training.measuring.quantization import check_packages, quantize
 from tests.model_code.conftest import MODEL_CODE
@@ -75,7 +75,7 @@ def test_an_output_that_is_not_finite_is_no_label(tmp_path: Path) -> None:
     folder = write_brightness_artifact(tmp_path, outlier=float("inf"))
     image = numpy.ones((1, 3, SIDE_PIXELS, SIDE_PIXELS), numpy.float32)
     network = load_network(folder / "model.onnx", SIDE_PIXELS, "logits")
-    assert network(image) == (NOT_FINITE, 0)
+    assert network(image) == Prediction(index=NOT_FINITE, margin=0)
 
 
 def test_nothing_of_the_builder_is_in_the_int8_network(shipped: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from classifier.artifact.directory import file_sha256, read_artifact
 from tests.contract.serving.artifacts import write_artifact
 from tests.model_code.conftest import MODEL_CODE
 from tests.model_code.training.measured_networks import write_colours
-from tests.tree_copy import copy_parts
 
 IMAGES = 300
 
@@ -132,7 +132,12 @@ def test_make_train_ends_with_an_artifact_where_make_up_takes_it(
 ) -> None:
     """The tool that make calls, with the real programs, in a copy of the repository."""
     clone = tmp_path / "it's a folder"
-    copy_parts(("model_code", "stacks/__init__.py", "tools"), clone)
+    for name in ("model_code", "tools"):
+        shutil.copytree(
+            MODEL_CODE.parent / name, clone / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (clone / "stacks").mkdir()
+    shutil.copy(MODEL_CODE.parent / "stacks" / "__init__.py", clone / "stacks")
     (clone / ".venvs").mkdir()
     (clone / ".venvs" / "training").symlink_to(sys.prefix)
     backbones = clone / "build" / "backbones"

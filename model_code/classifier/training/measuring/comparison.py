@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy
 import openvino  # type: ignore[import-untyped]  # it ships no types
@@ -22,7 +22,8 @@ from classifier.training.head.probabilities import softmax
 NOT_FINITE: Final = -1
 
 
-class Prediction(NamedTuple):
+@dataclass(frozen=True)
+class Prediction:
     """The most probable class's index, or `NOT_FINITE`, and how far it is ahead.
 
     Attributes:
