@@ -21,7 +21,6 @@ _VARIABLES = {
     "--mode": "MODE",
     "--weights": "WEIGHTS",
     "--quantize": "QUANTIZE",
-    "--samples": "SAMPLES",
 }
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
@@ -49,8 +48,6 @@ def main() -> int:
         options += ["--weights-file", str(arguments.weights.absolute())]
     if arguments.quantize == "1":
         options += ["--quantize"]
-    if arguments.samples is not None:
-        options += ["--samples", str(arguments.samples)]
     for script, *flags in (
         ("train.py", *options),
         ("build.py", "--trained", str(trained), "--output", str(MODEL_FOLDER)),
@@ -100,13 +97,6 @@ def _parse() -> argparse.Namespace:
         default="0",
         help="1: add an int8 network if its accuracy is that of fp32 (%(default)s)",
     )
-    parser.add_argument(
-        "--samples",
-        type=_count,
-        metavar="N",
-        help="test images that are put into the artifact, for people to try the model with; 0: "
-        "none (a few)",
-    )
     parser.add_argument("--check", action="store_true", help="check the options alone")
     arguments = parser.parse()
     if not arguments.data.strip():
@@ -117,12 +107,6 @@ def _parse() -> argparse.Namespace:
         parser.error(f"argument data: {arguments.data}{problem}")
     arguments.data = Path(arguments.data).absolute()
     return arguments
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of images: expected 0 or more")
-    return int(text)
 
 
 def _problem(data: Path) -> str | None:
