@@ -49,8 +49,8 @@ def prepare_model(model: str, cache: Path) -> Path:
         )
         run_program(
             _TRAINING_PYTHON, _BUILDER, "--architecture", model,
-            "--weights-file", folder / "weights.pth", "--quantize",
-            "--calibration", folder / "calibration", "--output", published,
+            "--weights-file", folder / "weights.pth", "--resize", "232",
+            "--quantize", "--calibration", folder / "calibration", "--output", published,
         )  # fmt: skip
         with tarfile.open(published / "model.tar.gz") as archive:
             archive.extractall(folder / "artifact", filter="data")

@@ -4,95 +4,79 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from classifier.artifact.directory import MANIFEST_FILE, read_artifact
-from classifier.artifact.packing import publish
+from classifier.artifact.manifest import Preprocessing
 from classifier.training.dataset.labels import read_labels
-from classifier.training.dataset.selection import Selection, find_images, split_folder
-from classifier.training.errors import DataError
+from classifier.training.errors import DataError, NetworkError
 from classifier.training.export import ModelDescription, write_artifact
-from classifier.training.measuring.measuring import measure
-from classifier.training.measuring.quantization import check_packages
-from classifier.training.weights.network import (
-    StateDict,
-    build_network,
-    class_count_of,
-    load_weights,
-    read_state_dict,
-)
+from classifier.training.preprocessing_flags import PreprocessingFlags
+from classifier.training.publishing import Measurements, measure_and_publish
+from classifier.training.weights import timm_networks
+from classifier.training.weights.fitting import fit_network
+from classifier.training.weights.heads import Head, check_layers
+from classifier.training.weights.network import check_architecture, read_state_dict
 from classifier.training.weights.pretrained import PretrainedWeights, published_weights
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """What to measure before an artifact is published.
-
-    Attributes:
-        images: a folder of `<label>/<image>`, or of images alone; `None` measures nothing.
-        int8: whether to make an int8 network, which needs images.
-    """
-
-    images: Path | None
-    int8: bool
 
 
 def build_from_weights(
     *,
     architecture: str,
-    name: str,
+    name: str | None,
     weights_file: Path | None,
+    preprocessing_flags: PreprocessingFlags,
+    head_layers: Sequence[str],
     labels_file: Path | None,
     measurements: Measurements,
     output: Path,
 ) -> None:
     """Export weights to ONNX and publish the artifact in `output`.
 
-    Labels and preprocessing are those that are published for the architecture, unless
-    `labels_file` names others.
+    Published weights have their own labels and preprocessing. A state dict in a file has those
+    that are given, and else what the architecture's published weights agree on.
 
     Args:
-        architecture: a classifier of torchvision, or `efficientnet_lite0`.
-        name: of the model.
+        architecture: a classifier of torchvision, `efficientnet_lite0`, or timm's `timm/<name>`.
+        name: of the model; `None` takes the architecture's.
         weights_file: a state dict; `None` takes the architecture's published ones.
+        preprocessing_flags: of the weights file.
+        head_layers: of the weights file, where it has another head than the architecture.
         labels_file: text, one label a line.
         measurements: to make first.
         output: folder.
 
     Raises:
+        OptionError: a preprocessing that is missing, or is given for published weights.
         UnavailableWeightsError: the published weights cannot be had.
         NetworkError: no such architecture, or weights that do not fit it.
         DataError: labels that do not fit the weights, or images that cannot be used.
         QuantizationError: a package that quantizing needs is missing.
     """
-    _check(measurements)
+    measurements.check()
+    head_layers = check_layers(head_layers)
+    architecture = check_architecture(architecture)
     published = published_weights(architecture)
+    source = _source(published, weights_file)
+    preprocessing = _preprocessing(preprocessing_flags, published, source, weights_file)
     print(f"{architecture}: reading the weights", flush=True)
-    source: PretrainedWeights | None
-    if weights_file is None:
-        source = published[0]
-        weights = source.load()
-    else:
-        weights = read_state_dict(weights_file)
-        source = next((known for known in published if known.is_file(weights_file)), None)
-    preprocessing = (source or published[0]).preprocessing
-    labels = _labels(weights, architecture, labels_file, published[0])
-    network = build_network(architecture, len(labels), preprocessing.crop)
-    load_weights(network, weights, architecture)
+    weights = read_state_dict(weights_file) if weights_file else published[0].load()
+    fitted = fit_network(weights, architecture, preprocessing.crop, head_layers)
+    labels = _labels(fitted.class_count, labels_file, published[0])
     description = ModelDescription(
-        name=name,
+        name=name or architecture.removeprefix(timm_networks.PREFIX),
         architecture=architecture,
         labels=labels,
         preprocessing=preprocessing,
-        **_provenance(source),
+        **_provenance(source, fitted.head),
     )
     print(f"{architecture}: exporting to ONNX (up to a minute)", flush=True)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
-        write_artifact(network, description, Path(folder))
-        _measure_and_publish(Path(folder), measurements, output)
+        write_artifact(fitted.network, description, Path(folder))
+        measure_and_publish(Path(folder), measurements, output)
 
 
 def build_from_trained(trained: Path, measurements: Measurements, output: Path) -> None:
@@ -103,39 +87,44 @@ def build_from_trained(trained: Path, measurements: Measurements, output: Path) 
         DataError: images that cannot be used.
         QuantizationError: a package that quantizing needs is missing.
     """
-    _check(measurements)
+    measurements.check()
     artifact = read_artifact(trained)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
         for name in (MANIFEST_FILE, *artifact.manifest.files):
             shutil.copy(artifact.directory / name, folder)
-        _measure_and_publish(Path(folder), measurements, output)
+        measure_and_publish(Path(folder), measurements, output)
 
 
-def _check(measurements: Measurements) -> None:
-    """Refuse at once what would fail after minutes."""
-    if measurements.int8:
-        check_packages()
-    if measurements.images and not measurements.images.is_dir():
-        raise DataError(f"{measurements.images} is no folder; --calibration names one")
+def _source(
+    published: Sequence[PretrainedWeights], weights_file: Path | None
+) -> PretrainedWeights | None:
+    """Return the published weights that are taken or that the file is; `None` if it is another."""
+    if weights_file is None:
+        return published[0]
+    try:
+        return next((known for known in published if known.is_file(weights_file)), None)
+    except OSError as error:
+        raise NetworkError(f"{weights_file} cannot be read: {error.strerror or error}") from error
 
 
-def _measure_and_publish(folder: Path, measurements: Measurements, output: Path) -> None:
-    if measurements.images:
-        labels = read_artifact(folder).manifest.labels
-        if measurements.int8:
-            selection = split_folder(measurements.images, labels)
-        else:
-            images = find_images(measurements.images, labels)
-            selection = Selection(calibration=(), held_back=tuple(images))
-        measure(folder, selection, int8=measurements.int8)
-    publish(read_artifact(folder), output)
+def _preprocessing(
+    flags: PreprocessingFlags,
+    published: Sequence[PretrainedWeights],
+    source: PretrainedWeights | None,
+    weights_file: Path | None,
+) -> Preprocessing:
+    if source is not None:
+        flags.refuse(f"the published weights {source.name} have their own preprocessing")
+        return source.preprocessing
+    names = [known.name for known in published]
+    origin = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} others"
+    return flags.complete([known.preprocessing for known in published], str(weights_file), origin)
 
 
 def _labels(
-    weights: StateDict, architecture: str, labels_file: Path | None, published: PretrainedWeights
+    class_count: int, labels_file: Path | None, published: PretrainedWeights
 ) -> tuple[str, ...]:
-    class_count = class_count_of(weights, architecture, published.preprocessing.crop)
     if labels_file is not None:
         labels, origin = read_labels(labels_file), str(labels_file)
     else:
@@ -148,7 +137,8 @@ def _labels(
     return labels
 
 
-def _provenance(source: PretrainedWeights | None) -> dict[str, dict[str, Any]]:
+def _provenance(source: PretrainedWeights | None, head: Head | None) -> dict[str, dict[str, Any]]:
     if source is None:
-        return {"training_data": {"source": "weights file"}}
+        own_head = {"head": ", ".join(head.layers)} if head else {}
+        return {"training_data": {"source": "weights file", **own_head}}
     return {"metrics": source.metrics, "training_data": source.training_data}

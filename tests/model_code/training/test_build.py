@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -122,6 +123,26 @@ def test_calibration_images_that_are_not_there_are_refused_at_once(
     assert not (tmp_path / "output").exists()
 
 
+@pytest.mark.parametrize("kind", ["weight", "label"])
+def test_a_trained_folder_that_cannot_be_served_is_refused(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = write_brightness_artifact(
+        tmp_path / "trained", outlier=float("nan") if kind == "weight" else 1
+    )
+    manifest = read_artifact(trained).manifest
+    if kind == "label":
+        manifest = dataclasses.replace(manifest, labels=("dark", "li\x07ght"))
+        (trained / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    reason = _refusal(capsys, "--trained", trained, "--output", tmp_path / "output")
+    expected = {
+        "weight": "the weights are not finite: channels.weight has 3 values of NaN",
+        "label": "label 2 has the control character '\\x07'",
+    }
+    assert expected[kind] in reason
+    assert not (tmp_path / "output").exists()
+
+
 def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 1) -> str:
     assert build.main([str(argument) for argument in arguments]) == status
     error = capsys.readouterr().err
@@ -159,7 +180,7 @@ def test_weights_of_another_architecture_are_refused(
     weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ("--weights-file", weights_file, "--labels", labels_file, "--output", tmp_path)
-    reason = _refusal(capsys, "--architecture", "mobilenet_v2", *given)
+    reason = _refusal(capsys, "--architecture", "mobilenet_v2", "--resize", 256, *given)
     assert "the weights are not of mobilenet_v2" in reason
     reason = _refusal(capsys, "--architecture", "resnet34", *given)
     assert "96 missing" in reason

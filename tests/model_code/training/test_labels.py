@@ -41,13 +41,30 @@ def test_an_empty_line_is_told_by_its_number(line: str, tmp_path: Path) -> None:
         read_labels(path)
 
 
-def test_a_label_that_comes_again_is_told_by_its_number(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("lines", "number", "first"),
+    [
+        (("crane", "cat", "crane"), 3, 1),
+        (("cat", "crane", "crane "), 3, 2),
+        # Composed and decomposed: nobody can see the difference.
+        (("m\u00fcsli", "mu\u0308sli"), 2, 1),
+    ],
+)
+def test_a_label_that_comes_again_is_refused_with_its_number(
+    lines: tuple[str, ...], number: int, first: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "labels.txt"
-    path.write_text("crane\ncat\ncrane\n")
-    assert read_labels(path) == ("crane", "cat", "crane")
-    assert "line 3 has the label of line 1, 'crane'" in capsys.readouterr().out
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"line {number} has the label of line {first}, .*once"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("character", ["\0", "\t", "\x1b", "\x7f", "\x85"])
+def test_a_control_character_is_told_by_its_line(character: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(f"cat\nd{character}g".encode())
+    with pytest.raises(DataError, match=r"line 2 has the control character '\\"):
+        read_labels(path)
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -48,12 +48,12 @@ def test_ctrl_c_is_status_130_and_no_traceback(script: str, tmp_path: Path) -> N
 
 def test_a_label_that_the_terminal_lacks_is_printed_with_escapes(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
-    labels.write_text("猫\n猫\n", encoding="utf-8")
+    labels.write_text("猫\n犬\n", encoding="utf-8")
     program = (
         "import sys; from pathlib import Path\n"
         "from classifier.training.program import run_program\n"
         "from classifier.training.dataset.labels import read_labels\n"
-        "run_program(lambda: len(read_labels(Path(sys.argv[1]))))\n"
+        "run_program(lambda: print(*read_labels(Path(sys.argv[1]))) or 2)\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, str(labels)],
@@ -61,4 +61,4 @@ def test_a_label_that_the_terminal_lacks_is_printed_with_escapes(tmp_path: Path)
         capture_output=True, encoding="latin-1", check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (2, "")
-    assert "line 2 has the label of line 1, '\\u732b'" in ended.stdout
+    assert ended.stdout == "\\u732b \\u72ac\n"

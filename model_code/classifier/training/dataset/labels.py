@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from classifier.training.errors import DataError
@@ -11,10 +12,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """Read a text file of one label a line, as any editor writes it.
 
     A byte order mark, the carriage returns of Windows and blank lines at the end are not part of a
-    label. A repeated label is allowed, and reported on standard output: ImageNet has two cranes.
+    label.
 
     Raises:
-        DataError: not UTF-8 text, or a line that is empty.
+        DataError: not UTF-8 text, or a label that is blank, repeated or has control characters.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -24,12 +25,32 @@ def read_labels(path: Path) -> tuple[str, ...]:
     labels = text.rstrip("\n").split("\n")
     line_by_label: dict[str, int] = {}
     for number, label in enumerate(labels, start=1):
-        if not label.strip():
-            raise DataError(f"{path}: line {number} is empty; expected one label a line")
-        if label in line_by_label:
-            print(
-                f"{path}: line {number} has the label of line {line_by_label[label]}, {label!r}: "
-                "only the index tells these classes apart"
+        place = f"{path}: line {number}"
+        check_label(label, place)
+        # Two texts that look the same are one label to everybody who reads a response.
+        first = line_by_label.setdefault(unicodedata.normalize("NFC", label.strip()), number)
+        if first != number:
+            raise DataError(
+                f"{place} has the label of line {first}, {label!r}; expected one label a line, "
+                "each once: tell the two classes apart, such as 'crane (bird)'"
             )
-        line_by_label.setdefault(label, number)
     return tuple(labels)
+
+
+def check_label(label: str, place: str) -> None:
+    """Check that a label can be shown.
+
+    Args:
+        label: of a class.
+        place: where it is, for the message.
+
+    Raises:
+        DataError: it is blank or has control characters.
+    """
+    if not label.strip():
+        raise DataError(f"{place} is empty; expected one label a line")
+    if controls := [character for character in label if unicodedata.category(character) == "Cc"]:
+        raise DataError(
+            f"{place} has the control character {controls[0]!r} in {label!r}; expected text that "
+            "can be shown"
+        )

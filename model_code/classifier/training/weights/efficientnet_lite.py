@@ -15,6 +15,8 @@ from classifier.training.errors import NetworkError, UnavailableWeightsError
 
 ARCHITECTURE: Final = "efficientnet_lite0"
 INSTALL: Final = ".venv/bin/uv pip install --python .venvs/training/bin/python"
+# The first tensor's name in the published file.
+PUBLISHED_ANCHOR: Final = "_conv_stem.weight"
 _TIMM_NAME: Final = "tf_efficientnet_lite0"
 
 # The published file numbers the blocks from 0 to 15; timm groups them in stages.

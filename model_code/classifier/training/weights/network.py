@@ -1,100 +1,86 @@
-"""Classifiers by name, torchvision's and EfficientNet-Lite0, and state dicts for them."""
+"""Classifiers by name, torchvision's, EfficientNet-Lite0 and timm's, and state dicts for them."""
 
 from __future__ import annotations
 
-import copy
+import functools
 import hashlib
-import pickle
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Final
 
 import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.training.errors import NetworkError
-from classifier.training.weights import efficientnet_lite
-
-StateDict = dict[str, torch.Tensor]
+from classifier.training.weights import efficientnet_lite, timm_networks
+from classifier.training.weights.names import renamed, with_batch_counters, without_prefix
+from classifier.training.weights.state_dict_files import StateDict as StateDict
+from classifier.training.weights.state_dict_files import read_state_dict as read_state_dict
 
 # DenseNet's published files carry names from before 2017 (torchvision renames them likewise).
 _OLD_DENSENET_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
+# What GoogLeNet and Inception compute beside the scores while they are trained.
+_AUXILIARY_HEADS: Final[Mapping[str, tuple[str, ...]]] = {
+    "googlenet": ("aux1.", "aux2."),
+    "inception_v3": ("AuxLogits.",),
+}
 
 
-def build_network(architecture: str, class_count: int, crop: int) -> torch.nn.Module:
+def build_network(
+    architecture: str, class_count: int, crop: int, *, with_auxiliary_heads: bool = True
+) -> torch.nn.Module:
     """Return the classifier `architecture` with random weights.
 
     Args:
-        architecture: one of `architectures()`.
+        architecture: a name that `check_architecture` accepts.
         class_count: outputs of its head.
         crop: side of its input in pixels.
+        with_auxiliary_heads: those of GoogLeNet and Inception, which only training needs.
 
     Raises:
         NetworkError: there is no classifier of that name.
         UnavailableWeightsError: it is timm's, and timm is not installed.
     """
-    check_architecture(architecture)
+    architecture = check_architecture(architecture)
+    if architecture.startswith(timm_networks.PREFIX):
+        return timm_networks.build_timm_network(architecture, class_count, crop)
     if architecture == efficientnet_lite.ARCHITECTURE:
         return efficientnet_lite.build_efficientnet_lite(class_count)
     options: dict[str, Any] = {"num_classes": class_count}
     if architecture.startswith("vit_"):
         # The position embedding is learned for one image size.
         options["image_size"] = crop
-    if architecture in ("googlenet", "inception_v3"):
+    if architecture in _AUXILIARY_HEADS:
         # The first is what they do anyway, but with a warning unless it is given. Their
         # published weights need the second: images normalised as their authors did.
         options |= {"init_weights": True, "transform_input": True}
+        options["aux_logits"] = with_auxiliary_heads
     network: torch.nn.Module = torchvision.models.get_model(architecture, weights=None, **options)
     return network
 
 
-def check_architecture(architecture: str) -> None:
-    """Check that there is a classifier of this name.
+def check_architecture(architecture: str) -> str:
+    """Check that there is a classifier of this name, and return its full name.
+
+    A name that both torchvision and timm have is torchvision's; timm's own begin with `timm/`.
 
     Raises:
         NetworkError: there is none; the message lists the names.
+        UnavailableWeightsError: the name begins with `timm/`, and timm is not installed.
     """
     known = [
         *torchvision.models.list_models(module=torchvision.models),
         efficientnet_lite.ARCHITECTURE,
     ]
-    if architecture not in known:
-        raise NetworkError(
-            f"there is no classifier named {architecture!r}; there are {', '.join(known)}"
-        )
-
-
-def read_state_dict(path: Path, content: BinaryIO | None = None) -> StateDict:
-    """Read a file written by `torch.save(network.state_dict(), path)`.
-
-    `weights_only` refuses every pickled object but tensors and containers, so that a hostile
-    file cannot run code.
-
-    Args:
-        path: of the file.
-        content: its bytes, if they were read already.
-
-    Raises:
-        NetworkError: no such file, or it holds something else.
-    """
-    try:
-        content = torch.load(content or path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise NetworkError(
-            f"{path} is damaged or no file of torch.save(network.state_dict(), path)"
-        ) from error
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor)
-        for name, tensor in content.items()
-    ):
-        raise NetworkError(
-            f"{path} holds no state dict (names to tensors); "
-            "save it with torch.save(network.state_dict(), path)"
-        )
-    return content
+    if architecture in known:
+        return architecture
+    if timm_networks.is_timm_name(architecture):
+        return timm_networks.PREFIX + architecture.removeprefix(timm_networks.PREFIX)
+    similar = timm_networks.similar_names(architecture)
+    raise NetworkError(
+        f"there is no classifier named {architecture!r}; there are {', '.join(known)}, and those "
+        f"of timm{', such as ' if similar else ''}{', '.join(similar)}"
+    )
 
 
 def class_count_of(weights: StateDict, architecture: str, crop: int) -> int:
@@ -103,7 +89,7 @@ def class_count_of(weights: StateDict, architecture: str, crop: int) -> int:
     Raises:
         NetworkError: the weights are not of that architecture.
     """
-    head, weights = _head_names(architecture, crop), _with_present_names(weights, architecture)
+    head, weights = head_names(architecture, crop), with_present_names(weights, architecture, crop)
     counts = {int(weights[name].shape[0]) for name in head if name in weights}
     if len(counts) != 1:
         raise NetworkError(f"the weights are not of {architecture}: its {head[0]} is missing")
@@ -116,12 +102,12 @@ def load_weights(network: torch.nn.Module, weights: StateDict, architecture: str
     Raises:
         NetworkError: names or shapes differ; the message counts them and names the first.
     """
-    renamed = _with_present_names(weights, architecture)
     own = network.state_dict()
-    different = [n for n in own if n in renamed and own[n].shape != renamed[n].shape]
+    given = with_batch_counters(_with_new_names(weights, architecture), own)
+    different = [n for n in own if n in given and own[n].shape != given[n].shape]
     problems = {
-        "missing": own.keys() - renamed.keys(),
-        "unknown": renamed.keys() - own.keys(),
+        "missing": own.keys() - given.keys(),
+        "unknown": given.keys() - own.keys(),
         "of another shape": different,
     }
     if found := [_count(kind, names) for kind, names in problems.items() if names]:
@@ -129,7 +115,26 @@ def load_weights(network: torch.nn.Module, weights: StateDict, architecture: str
             f"the weights are not of {architecture} with this number of classes; "
             f"of its {len(own)} tensors: {', '.join(found)}"
         )
-    network.load_state_dict(renamed)
+    if "" not in given._metadata:  # type: ignore[attr-defined]  # torch's own attribute
+        # Safetensors keep no versions of the modules, without which MNASNet is not loaded.
+        given._metadata = own._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(given)
+    check_finite(network.state_dict(), architecture)
+
+
+def check_finite(weights: Mapping[str, torch.Tensor], architecture: str) -> None:
+    """Check that no weight is NaN or infinite.
+
+    Raises:
+        NetworkError: one is; the message names its tensor.
+    """
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not (finite := torch.isfinite(tensor)).all():
+            raise NetworkError(
+                f"the weights of {architecture} are not finite: {name} has "
+                f"{int((~finite).sum())} values of NaN or infinity; the training diverged, so take "
+                "an earlier checkpoint or train with a lower learning rate"
+            )
 
 
 def load_backbone(
@@ -140,10 +145,44 @@ def load_backbone(
     Raises:
         NetworkError: names or shapes of the others differ.
     """
-    merged = _with_present_names(weights, architecture)
+    merged = with_present_names(weights, architecture, crop)
     own = network.state_dict()
-    merged.update({name: own[name] for name in _head_names(architecture, crop)})
+    merged.update({name: own[name] for name in head_names(architecture, crop)})
+    for name in own:
+        # Many files have no auxiliary heads, which torchvision adds for training alone.
+        if name.startswith(_AUXILIARY_HEADS.get(architecture, ())):
+            merged.setdefault(name, own[name])
     load_weights(network, merged, architecture)
+
+
+def head_names(architecture: str, crop: int) -> list[str]:
+    """Return the names of the head's parameters: what depends on the number of classes.
+
+    Those of auxiliary heads are among them.
+    """
+    two, three = (_shapes(architecture, class_count, crop) for class_count in (2, 3))
+    return sorted(name for name in two if two[name] != three[name])
+
+
+def with_present_names(weights: StateDict, architecture: str, crop: int) -> StateDict:
+    """Return the weights by the architecture's names, without what wrapped the network.
+
+    Raises:
+        NetworkError: several networks are in the weights.
+    """
+    expected = _shapes(architecture, 2, crop)
+    head = set(head_names(architecture, crop))
+    anchor = next(name for name in expected if name not in head)
+    anchors = [anchor]
+    if architecture == efficientnet_lite.ARCHITECTURE:
+        anchors.append(efficientnet_lite.PUBLISHED_ANCHOR)
+    return _with_new_names(without_prefix(weights, expected, anchors), architecture)
+
+
+def without_auxiliary_heads(weights: StateDict, architecture: str) -> StateDict:
+    """Return the weights without what GoogLeNet and Inception compute while they are trained."""
+    prefixes = _AUXILIARY_HEADS.get(architecture, ())
+    return renamed(weights, lambda name: None if name.startswith(prefixes) else name)
 
 
 def digest(weights: Mapping[str, torch.Tensor]) -> str:
@@ -159,13 +198,8 @@ def digest(weights: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def _head_names(architecture: str, crop: int) -> list[str]:
-    # What depends on the number of classes is the head, auxiliary heads included.
-    two, three = (_shapes(architecture, class_count, crop) for class_count in (2, 3))
-    return sorted(name for name in two if two[name] != three[name])
-
-
-def _shapes(architecture: str, class_count: int, crop: int) -> dict[str, torch.Size]:
+@functools.cache
+def _shapes(architecture: str, class_count: int, crop: int) -> Mapping[str, torch.Size]:
     try:
         with torch.device("meta"):
             network = build_network(architecture, class_count, crop)
@@ -175,15 +209,15 @@ def _shapes(architecture: str, class_count: int, crop: int) -> dict[str, torch.S
     return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
-def _with_present_names(weights: StateDict, architecture: str) -> StateDict:
+def _with_new_names(weights: StateDict, architecture: str) -> StateDict:
     if architecture == efficientnet_lite.ARCHITECTURE:
-        return efficientnet_lite.with_timm_names(weights)
-    # Copied with its attributes: some networks read a version from the state dict's metadata.
-    renamed = copy.copy(weights)
-    for name in weights:
-        if match := _OLD_DENSENET_NAME.fullmatch(name):
-            renamed["".join(match.groups())] = renamed.pop(name)
-    return renamed
+        return renamed(efficientnet_lite.with_timm_names(weights), lambda name: name)
+    return renamed(weights, _new_densenet_name)
+
+
+def _new_densenet_name(name: str) -> str:
+    match = _OLD_DENSENET_NAME.fullmatch(name)
+    return "".join(match.groups()) if match else name
 
 
 def _count(kind: str, names: Iterable[str]) -> str:

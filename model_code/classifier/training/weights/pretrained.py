@@ -13,6 +13,7 @@ import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.training.errors import DownloadError
+from classifier.training.weights import timm_networks
 from classifier.training.weights.network import StateDict, check_architecture
 from classifier.training.weights.packaged import PACKAGED_WEIGHTS
 
@@ -135,7 +136,9 @@ def published_weights(architecture: str) -> list[PretrainedWeights]:
     Raises:
         NetworkError: there is no classifier of that name.
     """
-    check_architecture(architecture)
+    architecture = check_architecture(architecture)
+    if architecture.startswith(timm_networks.PREFIX):
+        return [*timm_networks.timm_weights(architecture)]
     if architecture in PACKAGED_WEIGHTS:
         return [PACKAGED_WEIGHTS[architecture]]
     members = torchvision.models.get_model_weights(architecture)
