@@ -1,6 +1,6 @@
 """The web page: a private bucket behind CloudFront."""
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -34,8 +34,14 @@ class WebStack(StageStack):
         api: ApiStack,
         inputs: Inputs,
     ) -> None:
+        assets = f"{settings.name}/web/"
         super().__init__(
-            scope, settings=settings, purpose="web", description="Whippet: page and CloudFront"
+            scope,
+            settings=settings,
+            purpose="web",
+            description="Whippet: page and CloudFront",
+            # The publisher may read the S3 keys with this prefix: the stage's pages.
+            synthesizer=DefaultStackSynthesizer(bucket_prefix=assets),
         )
         logs = self._logs_bucket(settings)
         page = self._page_bucket(logs)
@@ -56,6 +62,7 @@ class WebStack(StageStack):
                 "topK": _TOP_K,
             },
             log_group=log_group,
+            asset_keys=f"{assets}*.zip",
             asset_key_arn=settings.asset_key_arn,
         )
         self.distribution = PageDistribution(

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.stacks.assembly import (
     flatten,
     statements_for_role,
     statements_of,
+    synthesize,
 )
 from tests.stacks.conftest import Synthesize
 
@@ -256,13 +259,29 @@ def test_the_publisher_may_do_nothing_else(assembly: Assembly) -> None:
         "s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:DeleteObject",
         "logs:CreateLogStream", "logs:PutLogEvents",
     }  # fmt: skip
-    asset_key = content(assembly)["AssetKey"]
+    name = f"{assembly.settings.name}/web/"
+    assert re.fullmatch(rf"{name}[0-9a-f]{{64}}\.zip", content(assembly)["AssetKey"])
     for statement in statements:
         for resource in map(flatten, statement["Resource"]):
             if "s3:GetObject" in statement["Action"]:
-                assert resource.endswith(f"/{asset_key}")
+                assert resource.endswith(
+                    f":::{flatten(content(assembly)['AssetBucket'])}/{name}*.zip"
+                )
             if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"]):
                 assert resource == f"<{page}.Arn>/*"
+
+
+def test_another_page_needs_no_other_permissions(
+    dev: Assembly, inputs: Inputs, tmp_path: Path
+) -> None:
+    # A changed policy takes effect after some seconds, and the publisher runs before that.
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "index.html").write_text("another page")
+    other = synthesize(dev.settings, replace(inputs, page_directory=page), tmp_path / "assembly")
+    assert content(other)["AssetKey"] != content(dev)["AssetKey"]
+    policies = [each.resource("web", "AWS::IAM::Policy").body for each in (dev, other)]
+    assert policies[0] == policies[1]
 
 
 def test_a_publisher_that_never_responds_fails_the_stack_soon(assembly: Assembly) -> None:

@@ -35,10 +35,20 @@ class PageContent(Construct):
         page_directory: Path,
         page_settings: dict[str, Any],
         log_group: logs.ILogGroup,
+        asset_keys: str,
         asset_key_arn: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         asset = s3_assets.Asset(self, "Page", path=str(page_directory))
+        role = self._role(bucket, log_group)
+        for statement in read_asset(asset, asset_key_arn=asset_key_arn, keys=asset_keys):
+            role.add_to_policy(statement)
+        acknowledge_resource(
+            role,
+            f"{asset.bucket.bucket_arn}/{asset_keys}",
+            reason="Only archives of this stack: a changed policy takes effect after some seconds, "
+            "and the function reads the new page at once",
+        )
         function = lambda_.Function(
             self,
             "Publisher",
@@ -49,7 +59,7 @@ class PageContent(Construct):
             code=lambda_.Code.from_asset(str(_PUBLISHER), exclude=["__pycache__", "**/*.pyc"]),
             timeout=_TIMEOUT,
             memory_size=256,
-            role=self._role(bucket, asset, log_group, asset_key_arn),
+            role=role,
             log_group=log_group,
         )
         acknowledge(
@@ -72,13 +82,7 @@ class PageContent(Construct):
             },
         )
 
-    def _role(
-        self,
-        bucket: s3.IBucket,
-        asset: s3_assets.Asset,
-        log_group: logs.ILogGroup,
-        asset_key_arn: str | None,
-    ) -> iam.Role:
+    def _role(self, bucket: s3.IBucket, log_group: logs.ILogGroup) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -87,7 +91,6 @@ class PageContent(Construct):
         )
         objects = bucket.arn_for_objects("*")
         statements = [
-            *read_asset(asset, asset_key_arn=asset_key_arn),
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
             iam.PolicyStatement(actions=["s3:PutObject", "s3:DeleteObject"], resources=[objects]),
             iam.PolicyStatement(
