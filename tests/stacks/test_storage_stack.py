@@ -127,8 +127,11 @@ def test_the_access_log_bucket_has_its_own_encryption(assembly: Assembly) -> Non
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
-def test_models_are_versioned_and_old_versions_expire(assembly: Assembly) -> None:
-    properties = bucket(assembly, "Models").properties
+@pytest.mark.parametrize("name", ["Datasets", "Models"])
+def test_what_users_replace_is_versioned_and_old_versions_expire(
+    assembly: Assembly, name: str
+) -> None:
+    properties = bucket(assembly, name).properties
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     (rule,) = properties["LifecycleConfiguration"]["Rules"]
     expected = assembly.settings.storage.noncurrent_version_retention_days

@@ -23,7 +23,7 @@ class Buckets(Construct):
 
     Attributes:
         access_logs: S3 access logs of the other three buckets.
-        datasets: image folders for training.
+        datasets: image folders for training; versioned.
         models: output of training jobs; versioned.
         captures: requests and responses sampled by the endpoint, if data capture is on.
         read_datasets, write_models, write_captures: managed policies for the roles that need them.
@@ -55,17 +55,9 @@ class Buckets(Construct):
             minimum_tls_version=_MIN_TLS_VERSION,
             removal_policy=removal_policy,
         )
-        self.datasets = self._encrypted_bucket("Datasets", lifecycle_rule=_abort_uploads())
-        self.models = self._encrypted_bucket(
-            "Models",
-            versioned=True,
-            lifecycle_rule=s3.LifecycleRule(
-                noncurrent_version_expiration=Duration.days(
-                    settings.noncurrent_version_retention_days
-                ),
-                abort_incomplete_multipart_upload_after=Duration.days(7),
-            ),
-        )
+        versions = _expire_versions_after(settings.noncurrent_version_retention_days)
+        self.datasets = self._encrypted_bucket("Datasets", versioned=True, lifecycle_rule=versions)
+        self.models = self._encrypted_bucket("Models", versioned=True, lifecycle_rule=versions)
         self.captures = self._encrypted_bucket(
             "Captures", lifecycle_rule=_expire_after(settings.capture_retention_days)
         )
@@ -124,8 +116,11 @@ class Buckets(Construct):
         )
 
 
-def _abort_uploads() -> s3.LifecycleRule:
-    return s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
+def _expire_versions_after(days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        noncurrent_version_expiration=Duration.days(days),
+        abort_incomplete_multipart_upload_after=Duration.days(7),
+    )
 
 
 def _expire_after(days: int) -> s3.LifecycleRule:
