@@ -14,7 +14,7 @@ from tools.console import ToolError, say
 
 _POLL_SECONDS = 5
 _MAX_POLLS = 720  # an hour, the longest container_startup_timeout_seconds
-_CHANGING = {"Updating", "SystemUpdating"}
+_CHANGING = {"Updating", "SystemUpdating", "RollingBack"}
 
 
 def settle_instance_count(sagemaker: Any, *, endpoint: str, serving: ServingSettings) -> None:

@@ -89,8 +89,9 @@ def test_another_count_is_set_and_told(
     )
 
 
-def test_scaling_in_progress_ends_first(endpoint: Endpoint) -> None:
-    endpoint.is_described(1, "Updating")
+@pytest.mark.parametrize("status", ["Updating", "SystemUpdating", "RollingBack"])
+def test_a_change_in_progress_ends_first(endpoint: Endpoint, status: str) -> None:
+    endpoint.is_described(1, status)
     endpoint.is_described(3)
     endpoint.is_described(3)
     endpoint.settle(3, 5)
