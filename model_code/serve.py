@@ -22,6 +22,7 @@ from classifier.decode.pool import DecodePool
 from classifier.engines.engine import EngineError
 from classifier.engines.selection import load_engine
 from classifier.serving.classification import Postprocessor
+from classifier.serving.http_protocol import BoundedHeadProtocol
 from classifier.serving.logs import configure_logs
 from classifier.serving.server import InferenceServer
 from classifier.serving.settings import ServerSettings, SettingsError, read_port, read_settings
@@ -114,7 +115,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(application: Starlette, listener: socket.socket, settings: ServerSettings) -> None:
     configuration = uvicorn.Config(
         application,
-        http="httptools",
+        http=BoundedHeadProtocol,
         loop="asyncio",
         lifespan="on",
         log_config=None,

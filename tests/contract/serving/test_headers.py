@@ -1,0 +1,66 @@
+"""Request lines and headers: bounded, because a connection keeps them until they end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+from .server import Server
+
+START = b"GET /ping HTTP/1.1\r\nHost: a\r\n"
+LONG_REQUESTS = {
+    "one header": START + b"X: " + b"a" * 1_000_000,
+    "many headers": START + b"X-Y: z\r\n" * 200_000,
+    "request line": b"GET /ping?" + b"a" * 1_000_000,
+}
+
+
+def _exchange(server: Server, *parts: bytes) -> bytes:
+    """Send parts of a request and return all that the server sends until it closes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65_536):
+                received += piece
+        return received
+
+
+@pytest.mark.parametrize("request_head", LONG_REQUESTS.values(), ids=LONG_REQUESTS)
+def test_headers_of_a_megabyte_are_refused(server: Server, request_head: bytes) -> None:
+    # What was sent is not read to its end, so that the connection may be reset before the response.
+    response = _exchange(server, request_head)
+    assert response == b"" or response.startswith(b"HTTP/1.1 431 ")
+    assert server.invoke(b"").status == 400, "it still responds"
+
+
+def test_a_response_says_that_the_headers_are_too_large(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(START)
+        for _ in range(7):
+            time.sleep(0.05)
+            connection.sendall(b"X-Y: " + b"z" * 9_990 + b"\r\n")
+        assert connection.recv(65_536).startswith(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+        )
+
+
+def test_headers_below_the_limit_are_read_however_they_arrive(server: Server) -> None:
+    long_header = b"X-Y: " + b"z" * 60_000 + b"\r\nConnection: close\r\n\r\n"
+    pieces = [long_header[start : start + 7_000] for start in range(0, len(long_header), 7_000)]
+    assert _exchange(server, START, *pieces).startswith(b"HTTP/1.1 200 ")
+
+
+def test_requests_of_one_connection_are_counted_by_themselves(server: Server) -> None:
+    each = START + b"X-Y: " + b"z" * 20_000 + b"\r\n\r\n"
+    responses = _exchange(server, *[each] * 5, START + b"Connection: close\r\n\r\n")
+    assert responses.count(b"HTTP/1.1 200 ") == 6
+
+
+def test_headers_that_do_not_end_are_refused_after_a_time(server: Server) -> None:
+    assert _exchange(server, START).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
