@@ -7,6 +7,9 @@ from classifier_proxy.errors import EndpointError, EndpointNotInServiceError
 CACHE_SECONDS = 30.0
 """`GET /health` needs no key, so DescribeEndpoint is called at most this often."""
 
+FAILURE_CACHE_SECONDS = 3.0
+"""The same for a status that could not be read, so that a short failure is not shown for long."""
+
 SERVING_STATUSES = frozenset(
     {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 )
@@ -44,14 +47,15 @@ class Health:
     def check(self) -> dict[str, Any]:
         """Return `{"status": "ok", "endpoint_status": one of SERVING_STATUSES}`.
 
-        The status, or the failure to read it, is cached for `CACHE_SECONDS`.
+        The status is cached for `CACHE_SECONDS`, a failure to read it for `FAILURE_CACHE_SECONDS`.
 
         Raises:
             EndpointNotInServiceError: the endpoint is not in service, or its status is unknown.
         """
         if self._clock() >= self._fresh_until:
             self._status = self._read_status()
-            self._fresh_until = self._clock() + CACHE_SECONDS
+            failed = isinstance(self._status, EndpointError)
+            self._fresh_until = self._clock() + (FAILURE_CACHE_SECONDS if failed else CACHE_SECONDS)
         if isinstance(self._status, EndpointError):
             raise EndpointNotInServiceError from self._status
         if self._status not in SERVING_STATUSES:

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from classifier_proxy.errors import EndpointFailedError, EndpointNotInServiceError
-from classifier_proxy.health import CACHE_SECONDS, Health
+from classifier_proxy.health import CACHE_SECONDS, FAILURE_CACHE_SECONDS, Health
 from tests.lambda_src.conftest import Proxy, Response
 from tests.lambda_src.events import REQUEST_ID
 from tests.lambda_src.stand_in import (
@@ -114,10 +114,10 @@ def test_what_was_found_out_is_forgotten_after_its_time() -> None:
     now += CACHE_SECONDS - 0.1
     assert health.check()["status"] == "ok"
     now += 0.2
-    for _ in range(2):  # failures are remembered too
+    for seconds in (FAILURE_CACHE_SECONDS - 0.1, 0.2):  # a failure is remembered too, but not long
         with pytest.raises(EndpointNotInServiceError) as caught:
             health.check()
         assert isinstance(caught.value.__cause__, EndpointFailedError)
-    now += CACHE_SECONDS
+        now += seconds
     assert health.check()["status"] == "ok"
     assert endpoint.responses == []
