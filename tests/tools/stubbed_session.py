@@ -124,4 +124,5 @@ def add_unmanaged_log_group(session: StubbedSession) -> None:
     missing = "Stack with id whippet-dev-serving does not exist"
     cloudformation.add_client_error("describe_stack_resource", "ValidationError", missing)
     cloudformation.add_client_error("describe_stacks", "ValidationError", missing)
+    cloudformation.add_client_error("delete_change_set", "ChangeSetNotFound", "does not exist")
     cloudformation.add_client_error("create_change_set", "AccessDenied", "not authorized")

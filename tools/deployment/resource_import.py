@@ -7,6 +7,7 @@ deleted with its stack.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,9 @@ def import_resource(cloudformation: Any, stack: str, resource: ExistingResource)
             "DeletionPolicy": resource.deletion_policy,
             "Properties": resource.properties,
         }
+        # Of a run that was interrupted; there need not be one, nor a stack.
+        with suppress(ClientError):
+            cloudformation.delete_change_set(StackName=stack, ChangeSetName=_CHANGE_SET)
         change_set = cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=_CHANGE_SET,

@@ -34,6 +34,9 @@ def test_a_stack_that_was_never_created_is_created_with_the_resource_alone(statu
         if status != "REVIEW_IN_PROGRESS":  # CloudFormation updates no stack in these states
             cloudformation.add_response("delete_stack", {}, {"StackName": STACK})
             add_stack(cloudformation, "DELETE_COMPLETE", STACK_ID)
+        cloudformation.add_response(  # of a run that was interrupted, whose name would be taken
+            "delete_change_set", {}, {"StackName": STACK, "ChangeSetName": "whippet-import"}
+        )
         definition = {
             "Type": "AWS::Logs::LogGroup",
             "DeletionPolicy": "Delete",
