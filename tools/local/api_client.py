@@ -11,6 +11,8 @@ from urllib.parse import urlencode, urlsplit
 from tools.console import ToolError
 
 _TIMEOUT_SECONDS = 35.0
+# What API Gateway takes: docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_MAX_BODY_BYTES = 10 * 2**20
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # For other formats: the API responds with an error that names the format.
@@ -55,9 +57,12 @@ def predict(
         ToolError: the file cannot be read, or the API cannot be reached.
     """
     try:
-        body = image_file.read_bytes()
+        with image_file.open("rb") as opened:
+            body = opened.read(_MAX_BODY_BYTES + 1)
     except OSError as error:
         raise ToolError(f"{image_file} cannot be read: {error.strerror}.") from error
+    if len(body) > _MAX_BODY_BYTES:
+        raise ToolError(f"{image_file} has more than 10 MiB, which no API takes: make it smaller.")
     given = {"top_k": top_k, "order": order, "scores": scores}
     query = urlencode({name: value for name, value in given.items() if value is not None})
     address = urlsplit(api_url)

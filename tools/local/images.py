@@ -21,12 +21,16 @@ def find_images(named: str) -> list[Path]:
     """
     path = Path(named).expanduser()
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
+        found = [
+            file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file()
+        ]
         if not found:
             raise ToolError(f"{named} is a folder without JPEG, PNG or WebP files.")
         return sorted(found)
-    if path.exists():
+    if path.is_file():
         return [path]
+    if path.exists():
+        raise ToolError(f"{named} is a device or a pipe: expected an image file.")
     matches = (Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
     files = sorted(match for match in matches if match.is_file())
     if not files:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,12 +23,17 @@ def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
     DEPLOYMENT.write(tmp_path / "local.json")
     deployed = ("--deployment", str(tmp_path / "local.json"))
+    os.mkfifo(tmp_path / "pipe.png")
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(2**40)
     for arguments, reason in (
         ((CAT, "--deployment", str(tmp_path / "nothing.json")), "Run `make up`"),
         (
             (str(tmp_path / "missing.png"), *deployed),
             "missing.png does not exist: expected an image",
         ),
+        ((str(tmp_path / "pipe.png"), *deployed), "pipe.png is a device or a pipe: expected an"),
+        ((str(tmp_path / "huge.png"), *deployed), "huge.png has more than 10 MiB"),
         ((CAT, *deployed), "cannot be reached"),
     ):
         ended = predict(*arguments)
