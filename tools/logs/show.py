@@ -1,6 +1,7 @@
 """`make logs [REQUEST=id]`: the log lines of a stage, or of one request, in the order of time."""
 
 import argparse
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from tools.logs.sources import LogGroup, LogSource, find_lines, local_files
 _LOG_GROUP = "AWS::Logs::LogGroup"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/=+-]{1,128}")
 _LAST_LINES = 100
+# The longest retention of CloudWatch Logs.
+_MAX_HOURS = 10 * 366 * 24
 _POLL_SECONDS = 2.0
 
 
@@ -62,11 +65,23 @@ def _parser() -> argparse.ArgumentParser:
         "header x-amzn-requestid (default: the last 100 lines)",
     )  # fmt: skip
     parser.add_argument(
-        "--hours", type=float, default=24.0, help="how far to look back (%(default)s)"
+        "--hours", type=_hours, default=24.0, help="how far to look back (%(default)s)"
     )
     parser.add_argument("--follow", action="store_true", help="print new lines until Ctrl-C")
     add_state_directory(parser, "of the local cloud, for the stage local")
     return parser
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = math.nan
+    if not 0 < hours <= _MAX_HOURS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of hours above 0 and at most {_MAX_HOURS} (10 years)"
+        )
+    return hours
 
 
 def _request_id(text: str) -> str:

@@ -153,6 +153,16 @@ def test_what_is_no_request_id_is_refused(
     assert "is not a request id: expected that of a response" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("hours", ["0", "-1", "inf", "nan", "1e18", "one"])
+def test_what_is_no_number_of_hours_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hours: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["show", "--stage", "dev", f"--hours={hours}"])
+    with pytest.raises(SystemExit):
+        show.main()
+    assert f"'{hours}' is not a number of hours above 0 and at most" in capsys.readouterr().err
+
+
 def test_following_prints_each_new_line_once(
     session: StubbedSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
