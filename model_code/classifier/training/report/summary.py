@@ -13,6 +13,14 @@ from classifier.training.report.report import Report
 _MAX_SHOWN: Final = 5
 
 
+def _printable(text: object) -> str:
+    """Escape what would change the terminal: names of files and folders may hold anything."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
 def print_counts(scan: Scan) -> None:
     """Print how many images and classes there are."""
     counts = sorted(Counter(image.label for image in scan.images).values())
@@ -26,7 +34,7 @@ def print_left_out(files: Sequence[LeftOutFile]) -> None:
         return
     print(f"{len(files)} files are left out:")
     for file in files[:_MAX_SHOWN]:
-        print(f"  {file.path}: {file.reason}")
+        print(f"  {_printable(file.path)}: {_printable(file.reason)}")
     if len(files) > _MAX_SHOWN:
         print(f"  and {len(files) - _MAX_SHOWN} more")
 
@@ -46,7 +54,7 @@ def print_accuracy(judgement: Judgement | None, labels: Sequence[str]) -> None:
     for label in worst[:_MAX_SHOWN]:
         right, count = by_class[label]
         if right < count:
-            print(f"  {label}: {right} of {count}")
+            print(f"  {_printable(label)}: {right} of {count}")
 
 
 def print_suspicious(report: Report) -> None:
@@ -54,6 +62,6 @@ def print_suspicious(report: Report) -> None:
     if report.suspicious:
         image, _, label = report.suspicious[0]
         print(
-            f"{len(report.suspicious)} labels are probably wrong: {image.path} looks "
-            f"like {label}, for example. The report shows them"
+            f"{len(report.suspicious)} labels are probably wrong: {_printable(image.path)} looks "
+            f"like {_printable(label)}, for example. The report shows them"
         )
