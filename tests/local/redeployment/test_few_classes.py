@@ -22,10 +22,6 @@ from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
 LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
-SMALL = (
-    "--architecture=squeezenet1_1", "--from-scratch", "--crop=32", "--epochs=1",
-    "--augmentation=none",
-)  # fmt: skip
 IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
 
 
@@ -57,7 +53,7 @@ def few(
 ) -> FewClasses:
     if request.param == 2:
         copy_tree(place / "clone", state)
-        printed = run_own_model_commands(place / "clone", place / "digits", SMALL)
+        printed = run_own_model_commands(place / "clone", place / "digits")
         return FewClasses(LABELS[2], printed, place / "clone")
     # Of three means, the label of the lowest has the highest score.
     preprocessing = {**PREPROCESSING, "mean": [0.5, 0.3, 0.4]}
