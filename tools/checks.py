@@ -59,11 +59,20 @@ CHECKS = (
         after="demo",
         quick=False,
     ),
-    Check("tests/model_code", _pytest("tests/model_code", python=_TRAINING), quick=False),
+    Check(
+        "tests/model_code/training",
+        _pytest("tests/model_code/training", python=_TRAINING),
+        quick=False,
+    ),
     Check(
         "tests/local/redeployment",
         _pytest("tests/local/redeployment"),
         after="demo",
+        quick=False,
+    ),
+    Check(
+        "tests/model_code",
+        _pytest("tests/model_code", "--ignore=tests/model_code/training", python=_TRAINING),
         quick=False,
     ),
     Check("tests/contract", _pytest("tests/contract")),
