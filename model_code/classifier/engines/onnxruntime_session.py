@@ -11,7 +11,7 @@ from classifier.engines.gpu import check_gpu
 
 # From version 1.29 on ONNX Runtime sends telemetry to Microsoft unless this is set before import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime as onnxruntime  # type: ignore[import-untyped]  # it ships no types
 
 CUDA_PROVIDER: Final = "CUDAExecutionProvider"
 PROVIDER_OPTIONS: Final[dict[str, dict[str, str]]] = {

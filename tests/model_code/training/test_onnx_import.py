@@ -390,3 +390,21 @@ def test_a_network_that_never_ends_is_given_up(tmp_path: Path) -> None:
             max_seconds=6,
         )
     assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_onnx_runtimes_telemetry_is_off_before_it_is_imported() -> None:
+    code = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Watch())
+sys.path.insert(0, {str(MODEL_CODE)!r})
+import classifier.training.onnx_import.job
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.splitlines()[0] == "1"

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.engines.engine import INPUT_NAME, EngineError
 from classifier.engines.openvino_engine import OpenVinoEngine
 from classifier.image.preprocessing import ByteArray, FloatArray, normalise
 from classifier.training.errors import NetworkError
+from classifier.training.onnx_import.session import open_cpu_session
 from classifier.training.onnx_import.source import Source
 
 # Of the largest score, or of 1 where all are smaller.
@@ -112,12 +112,9 @@ def _check_batch(
     path: Path, preprocessing: Preprocessing, crops: Sequence[ByteArray], expected: FloatArray
 ) -> None:
     """Check that several images at once, as GPUs compute them, have the scores of each alone."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     images = numpy.stack([normalise(crop, preprocessing) for crop in crops])
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        (together,) = session.run(None, {INPUT_NAME: images})
+        (together,) = open_cpu_session(path).run(None, {INPUT_NAME: images})
         is_same = _difference(together, expected) <= MAX_DIFFERENCE
     except Exception:
         # ONNX Runtime's errors have no base of their own.

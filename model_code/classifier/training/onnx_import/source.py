@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy
@@ -12,12 +11,7 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import ByteArray, FloatArray, normalise
 from classifier.training.errors import NetworkError
 from classifier.training.onnx_import.ports import Ports
-
-# From version 1.29 on ONNX Runtime sends telemetry to Microsoft unless this is set before import.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
-
-_ONLY_FATAL_ERRORS = 4
+from classifier.training.onnx_import.session import open_cpu_session
 
 
 class Source:
@@ -32,12 +26,8 @@ class Source:
             NetworkError: ONNX Runtime cannot compute it.
         """
         self._ports, self._layout, self._preprocessing = ports, layout, preprocessing
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ONLY_FATAL_ERRORS
         try:
-            self._session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_cpu_session(model.SerializeToString())
         except Exception as error:
             # ONNX Runtime's errors have no base of their own.
             raise _cannot_compute(error) from error
