@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import warnings
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from typing import Any, Final
 import onnx
 import torch
 
-from classifier.artifact.directory import MANIFEST_FILE, file_sha256
+from classifier.artifact.directory import file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
 from classifier.training.errors import NetworkError
+from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
 from classifier.training.weights.network import digest
 
@@ -60,9 +60,9 @@ def write_artifact(
         weights_sha256=digest(network.state_dict()),
         exporter_version=EXPORTER_VERSION,
         files={MODEL_FILE: file_sha256(model_path)},
-        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        libraries=library_versions(_LIBRARIES),
     )
-    (directory / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    write_manifest(manifest, directory)
     return manifest
 
 

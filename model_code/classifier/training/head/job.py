@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,13 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy
-import onnx
 
-from classifier.artifact.directory import MANIFEST_FILE, file_sha256
-from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
+from classifier.artifact.manifest import MODEL_FILE, Manifest
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.archives import unpack_zip
-from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.scanning import (
     SPLITS,
     TEST,
@@ -37,7 +31,7 @@ from classifier.training.dataset.selection import (
 )
 from classifier.training.dataset.splitting import Dataset, split_images
 from classifier.training.errors import DataError
-from classifier.training.features.backbone import Backbone, load_backbone
+from classifier.training.features.backbone import load_backbone
 from classifier.training.features.cache import FeatureCache
 from classifier.training.features.dataset_features import compute_features, open_cache
 from classifier.training.features.extraction import Output
@@ -47,18 +41,18 @@ from classifier.training.features.runtime import (
     open_classifier,
     runtime,
 )
+from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import (
-    FittedHead,
     IntArray,
     LabelledFeatures,
     fit_head,
     scores,
 )
-from classifier.training.head.graft import LinearHead, replace_head
+from classifier.training.head.graft import LinearHead
 from classifier.training.head.judging import Judgement
 from classifier.training.head.label_errors import by_suspicion, out_of_fold_probabilities
+from classifier.training.manifest_files import write_manifest
 from classifier.training.measuring.quantization import check_packages
-from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
 from classifier.training.progress import Progress
 from classifier.training.report.report import Report, write_report
@@ -69,8 +63,6 @@ from classifier.training.report.summary import (
     print_suspicious,
 )
 
-_LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
-_MODULE_BY_LIBRARY: Final = {"pillow": "PIL"}
 REPORT_FILE: Final = "report.html"
 # Of the own label, by a head that was fitted without the image.
 SUSPICIOUS_PROBABILITY: Final = 0.02
@@ -108,12 +100,12 @@ def train_head(options: TrainingOptions) -> Manifest:
     )
     seconds = time.monotonic() - began
     print(f"Head fitted in {seconds:.1f} s, penalty {fitted.penalty:g}", flush=True)
-    manifest = _write_network(options, folder, backbone, dataset, fitted)
+    manifest = write_network(options, folder, backbone, dataset, fitted)
     model_path = options.model_dir / MODEL_FILE
     with closing(open_classifier(model_path, backbone, fitted.head)) as network:
         judgements = _judge(network, folder, dataset)
     manifest = _with_metrics(manifest, judgements)
-    _write_manifest(manifest, options.model_dir)
+    write_manifest(manifest, options.model_dir)
     unseen_split = TEST if TEST in judgements else VALID
     report = Report(
         name=manifest.name,
@@ -161,78 +153,6 @@ def _labelled(dataset: Dataset, split: str, cache: FeatureCache) -> LabelledFeat
 def _classes(images: Sequence[ImageFile], labels: Sequence[str]) -> IntArray:
     index_by_label = {label: index for index, label in enumerate(labels)}
     return numpy.array([index_by_label[image.label] for image in images], dtype=numpy.int64)
-
-
-def _write_network(
-    options: TrainingOptions,
-    folder: Path,
-    backbone: Backbone,
-    dataset: Dataset,
-    fitted: FittedHead,
-) -> Manifest:
-    """Write the network and its manifest, without metrics: complete, should judging be stopped."""
-    options.model_dir.mkdir(parents=True, exist_ok=True)
-    model_path = options.model_dir / MODEL_FILE
-    # Those of an earlier network. The manifest first: without it there is no artifact.
-    for name in (MANIFEST_FILE, INT8_MODEL_FILE):
-        (options.model_dir / name).unlink(missing_ok=True)
-    write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
-    counts = {f"{split}_images": len(dataset.of(split)) for split in SPLITS}
-    demo = {"demo": True} if _is_demo(folder) else {}
-    manifest = replace(
-        backbone.manifest,
-        name=options.name or options.architecture,
-        labels=dataset.labels,
-        weights_sha256=_digest(backbone.manifest.weights_sha256, fitted.head),
-        files={MODEL_FILE: file_sha256(model_path)},
-        metrics={},
-        training_data={
-            "classes": len(dataset.labels),
-            **counts,
-            "dataset_sha256": _dataset_digest(dataset),
-            "backbone": dict(backbone.manifest.training_data),
-            "penalty": fitted.penalty,
-            "judged_by": runtime(),
-            **demo,
-        },
-        libraries=dict(backbone.manifest.libraries) | _library_versions(),
-    )
-    _write_manifest(manifest, options.model_dir)
-    return manifest
-
-
-def _write_manifest(manifest: Manifest, directory: Path) -> None:
-    """Write it at once: a process that is stopped leaves the one before."""
-    temporary = directory / f".{MANIFEST_FILE}"
-    temporary.write_text(manifest.to_json(), encoding="utf-8")
-    temporary.replace(directory / MANIFEST_FILE)
-
-
-def _library_versions() -> dict[str, str]:
-    """Return those that are installed: OpenVINO and SciPy need not be."""
-    return {
-        name: importlib.metadata.version(name)
-        for name in _LIBRARIES
-        if importlib.util.find_spec(_MODULE_BY_LIBRARY.get(name, name))
-    }
-
-
-def _is_demo(folder: Path) -> bool:
-    return is_demo(folder) or is_demo(folder / "train")
-
-
-def _digest(backbone_sha256: str, head: LinearHead) -> str:
-    total = hashlib.sha256(backbone_sha256.encode())
-    for tensor in (head.weights, head.bias):
-        total.update(f"{tensor.shape}\n".encode())
-        total.update(numpy.ascontiguousarray(tensor, dtype="<f4").tobytes())
-    return total.hexdigest()
-
-
-def _dataset_digest(dataset: Dataset) -> str:
-    """Return a digest of which bytes are in which class and split; names of files do not count."""
-    lines = sorted(f"{image.sha256} {image.split} {image.label}\n" for image in dataset.images)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _judge(network: ImageNetwork, folder: Path, dataset: Dataset) -> dict[str, Judgement]:

@@ -13,7 +13,7 @@ from classifier.image.preprocessing import FloatArray
 from classifier.training.head.fitting import IntArray
 from classifier.training.head.probabilities import cross_entropies, softmax
 
-_Z_OF_95_PERCENT: Final = 1.959964
+Z_OF_95_PERCENT: Final = 1.959964
 _TOP: Final = 5
 _INTERVALS: Final = 10  # of probabilities
 
@@ -80,10 +80,10 @@ class Judgement:
 
 def accuracy_interval(right: int, count: int) -> tuple[float, float]:
     """Return the 95 % interval of an accuracy (Wilson, 1927)."""
-    share, z_squared = right / count, _Z_OF_95_PERCENT**2
+    share, z_squared = right / count, Z_OF_95_PERCENT**2
     centre = (share + z_squared / (2 * count)) / (1 + z_squared / count)
     spread = math.sqrt(share * (1 - share) / count + z_squared / (4 * count**2))
-    half = _Z_OF_95_PERCENT * spread / (1 + z_squared / count)
+    half = Z_OF_95_PERCENT * spread / (1 + z_squared / count)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

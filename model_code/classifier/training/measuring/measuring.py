@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from classifier.artifact.directory import MANIFEST_FILE, file_sha256, read_artifact
+from classifier.artifact.directory import file_sha256, read_artifact
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
 from classifier.artifact.measurements import FastDecoding, Quantization
 from classifier.training.dataset.folders import read_image
 from classifier.training.dataset.selection import Selection
 from classifier.training.errors import QuantizationError
+from classifier.training.manifest_files import write_manifest
 from classifier.training.measuring.acceptance import is_right, judge_int8
 from classifier.training.measuring.comparison import (
     Predictions,
@@ -67,7 +68,7 @@ def measure(directory: Path, selection: Selection, *, int8: bool) -> Manifest:
         quantization=quantization,
         fast_decoding=_compare_decoding(predictions, manifest.labels),
     )
-    (directory / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    write_manifest(manifest, directory)
     return manifest
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import onnx
 
-from classifier.artifact.directory import MANIFEST_FILE, file_sha256
+from classifier.artifact.directory import file_sha256
 from classifier.artifact.manifest import MODEL_FILE, Manifest, Preprocessing
 from classifier.training.errors import DataError, NetworkError, OptionError
+from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
 from classifier.training.onnx_import.checking import (
     check_repeatable,
@@ -79,9 +79,9 @@ def import_network(given: OnnxFile, directory: Path) -> Manifest:
         weights_sha256=_digest(model),
         exporter_version=IMPORTER_VERSION,
         files={MODEL_FILE: file_sha256(model_path)},
-        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        libraries=library_versions(_LIBRARIES),
     )
-    (directory / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+    write_manifest(manifest, directory)
     return manifest
 
 

@@ -1,0 +1,92 @@
+"""The files of an artifact that is a frozen backbone with a new head."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy
+import onnx
+
+from classifier.artifact.directory import MANIFEST_FILE, file_sha256
+from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
+from classifier.training.dataset.demo_data import is_demo
+from classifier.training.dataset.scanning import SPLITS
+from classifier.training.dataset.splitting import Dataset
+from classifier.training.features.backbone import Backbone
+from classifier.training.features.runtime import runtime
+from classifier.training.head.fitting import FittedHead
+from classifier.training.head.graft import LinearHead, replace_head
+from classifier.training.manifest_files import library_versions, write_manifest
+from classifier.training.onnx_files import write_onnx
+from classifier.training.options import TrainingOptions
+
+_LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
+
+
+def write_network(
+    options: TrainingOptions,
+    folder: Path,
+    backbone: Backbone,
+    dataset: Dataset,
+    fitted: FittedHead,
+) -> Manifest:
+    """Write the network with its new head and a manifest without metrics; return the manifest.
+
+    Both are complete, should judging be stopped.
+
+    Args:
+        options: of the run.
+        folder: the images are in it.
+        backbone: the frozen network.
+        dataset: what the head was trained on and is judged by.
+        fitted: the head.
+    """
+    options.model_dir.mkdir(parents=True, exist_ok=True)
+    model_path = options.model_dir / MODEL_FILE
+    # Those of an earlier network. The manifest first: without it there is no artifact.
+    for name in (MANIFEST_FILE, INT8_MODEL_FILE):
+        (options.model_dir / name).unlink(missing_ok=True)
+    write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
+    counts = {f"{split}_images": len(dataset.of(split)) for split in SPLITS}
+    demo = {"demo": True} if _is_demo(folder) else {}
+    manifest = replace(
+        backbone.manifest,
+        name=options.name or options.architecture,
+        labels=dataset.labels,
+        weights_sha256=_digest(backbone.manifest.weights_sha256, fitted.head),
+        files={MODEL_FILE: file_sha256(model_path)},
+        metrics={},
+        training_data={
+            "classes": len(dataset.labels),
+            **counts,
+            "dataset_sha256": _dataset_digest(dataset),
+            "backbone": dict(backbone.manifest.training_data),
+            "penalty": fitted.penalty,
+            "judged_by": runtime(),
+            **demo,
+        },
+        libraries=dict(backbone.manifest.libraries) | library_versions(_LIBRARIES),
+    )
+    write_manifest(manifest, options.model_dir)
+    return manifest
+
+
+def _is_demo(folder: Path) -> bool:
+    return is_demo(folder) or is_demo(folder / "train")
+
+
+def _digest(backbone_sha256: str, head: LinearHead) -> str:
+    total = hashlib.sha256(backbone_sha256.encode())
+    for tensor in (head.weights, head.bias):
+        total.update(f"{tensor.shape}\n".encode())
+        total.update(numpy.ascontiguousarray(tensor, dtype="<f4").tobytes())
+    return total.hexdigest()
+
+
+def _dataset_digest(dataset: Dataset) -> str:
+    """Return a digest of which bytes are in which class and split; names of files do not count."""
+    lines = sorted(f"{image.sha256} {image.split} {image.label}\n" for image in dataset.images)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
