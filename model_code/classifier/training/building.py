@@ -19,7 +19,11 @@ from classifier.training.weights import timm_networks
 from classifier.training.weights.fitting import fit_network
 from classifier.training.weights.heads import Head, check_layers
 from classifier.training.weights.network import check_architecture, read_state_dict
-from classifier.training.weights.pretrained import PretrainedWeights, published_weights
+from classifier.training.weights.pretrained import (
+    PretrainedWeights,
+    published_in,
+    published_weights,
+)
 
 
 def build_from_weights(
@@ -103,7 +107,7 @@ def _source(
     if weights_file is None:
         return published[0]
     try:
-        return next((known for known in published if known.is_file(weights_file)), None)
+        return published_in(weights_file, published)
     except OSError as error:
         raise NetworkError(f"{weights_file} cannot be read: {error.strerror or error}") from error
 

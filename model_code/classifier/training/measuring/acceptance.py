@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from classifier.training.head.judging import Z_OF_95_PERCENT
 from classifier.training.measuring.comparison import NOT_FINITE, Predictions
 
 # With fewer labelled images, a loss of half a point is within the chance of the sample.
@@ -21,7 +22,6 @@ CLEAR_MARGIN: Final = 0.33
 MAX_CHANGED_PER_MILLE: Final = 10
 # 50 of 50 that stay the same say that at least 94 % of all do (19 times in 20).
 MIN_CLEAR_IMAGES: Final = 50
-_Z_OF_95_PERCENT: Final = 1.959964
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _by_accuracy(predictions: Sequence[Predictions], labels: Sequence[str]) -> V
     lost = sum(losses)
     loss = lost / count
     variance = sum(each**2 for each in losses) / count - loss**2
-    bound = loss + _Z_OF_95_PERCENT * math.sqrt(variance / count)
+    bound = loss + Z_OF_95_PERCENT * math.sqrt(variance / count)
     return Verdict(
         lost * 1000 <= MAX_ACCURACY_LOSS_PER_MILLE * count and bound <= MAX_LOSS_BOUND,
         f"Of {count} held-back images it classifies {loss * 100:.2f} points less right than fp32 "

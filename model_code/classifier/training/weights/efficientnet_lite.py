@@ -11,10 +11,10 @@ from typing import Final
 
 import torch
 
-from classifier.training.errors import NetworkError, UnavailableWeightsError
+from classifier.training.errors import NetworkError
+from classifier.training.weights.timm_import import import_timm
 
 ARCHITECTURE: Final = "efficientnet_lite0"
-INSTALL: Final = ".venv/bin/uv pip install --python .venvs/training/bin/python"
 # The first tensor's name in the published file.
 PUBLISHED_ANCHOR: Final = "_conv_stem.weight"
 _TIMM_NAME: Final = "tf_efficientnet_lite0"
@@ -55,15 +55,7 @@ def build_efficientnet_lite(class_count: int) -> torch.nn.Module:
     Raises:
         UnavailableWeightsError: timm is not installed.
     """
-    try:
-        import timm
-    except ImportError as error:
-        raise UnavailableWeightsError(
-            f"{ARCHITECTURE} needs the package timm, which cannot be imported ({error}); "
-            f"install it in the repository's folder with: {INSTALL} timm -c "
-            "requirements/training.txt, or choose an architecture of torchvision"
-        ) from error
-    network: torch.nn.Module = timm.create_model(
+    network: torch.nn.Module = import_timm(ARCHITECTURE).create_model(
         _TIMM_NAME, pretrained=False, num_classes=class_count
     )
     return network

@@ -14,7 +14,11 @@ from classifier.training.weights.network import (
     load_weights,
     read_state_dict,
 )
-from classifier.training.weights.pretrained import PretrainedWeights, published_weights
+from classifier.training.weights.pretrained import (
+    PretrainedWeights,
+    published_in,
+    published_weights,
+)
 
 
 def initial_network(
@@ -56,5 +60,4 @@ def _weights(
     """Return a state dict, and which of the published ones it is."""
     if file is None:
         return published[0].load(), published[0]
-    weights = read_state_dict(file)
-    return weights, next((known for known in published if known.is_file(file)), None)
+    return read_state_dict(file), published_in(file, published)

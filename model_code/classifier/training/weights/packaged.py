@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import torchvision  # type: ignore[import-untyped]  # it ships no types
-
 from classifier.artifact.manifest import Preprocessing
 from classifier.training.errors import UnavailableWeightsError
-from classifier.training.weights.efficientnet_lite import ARCHITECTURE, INSTALL
+from classifier.training.weights.efficientnet_lite import ARCHITECTURE
+from classifier.training.weights.imagenet import imagenet_labels
 from classifier.training.weights.network import StateDict, read_state_dict
+from classifier.training.weights.timm_import import INSTALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class PackagedWeights:
     @property
     def labels(self) -> tuple[str, ...]:
         """ImageNet's categories in the order of the head's outputs, as torchvision has them."""
-        return tuple(torchvision.models.ResNet50_Weights.DEFAULT.meta["categories"])
+        return imagenet_labels()
 
     @property
     def metrics(self) -> dict[str, float]:

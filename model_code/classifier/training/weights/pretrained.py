@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.error import URLError
@@ -128,6 +129,11 @@ class PublishedWeights:
         stated = self._member.url.rpartition("-")[2].removesuffix(".pth")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest().startswith(stated)
+
+
+def published_in(path: Path, published: Sequence[PretrainedWeights]) -> PretrainedWeights | None:
+    """Return which of the published weights a file is; `None` if it is none of them."""
+    return next((known for known in published if known.is_file(path)), None)
 
 
 def published_weights(architecture: str) -> list[PretrainedWeights]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import INTERPOLATIONS, Preprocessing
 from classifier.training.errors import NetworkError, UnavailableWeightsError
-from classifier.training.weights.efficientnet_lite import INSTALL
+from classifier.training.weights.imagenet import imagenet_labels
 from classifier.training.weights.state_dict_files import StateDict
+from classifier.training.weights.timm_import import import_timm
 
 PREFIX: Final = "timm/"
 _IMAGENET_CLASS_COUNT: Final = 1000
@@ -32,7 +32,7 @@ def is_timm_name(architecture: str) -> bool:
         UnavailableWeightsError: it begins with `timm/`, and timm is not installed.
     """
     try:
-        timm = _import_timm()
+        timm = import_timm("this architecture")
     except UnavailableWeightsError:
         if architecture.startswith(PREFIX):
             raise
@@ -43,7 +43,7 @@ def is_timm_name(architecture: str) -> bool:
 def similar_names(architecture: str) -> list[str]:
     """Return names of timm that look like this one; none where timm is not installed."""
     try:
-        names = _import_timm().list_models()
+        names = import_timm("this architecture").list_models()
     except UnavailableWeightsError:
         return []
     near = difflib.get_close_matches(architecture.removeprefix(PREFIX), names, n=3)
@@ -62,7 +62,7 @@ def build_timm_network(architecture: str, class_count: int, crop: int) -> torch.
         NetworkError: timm has no pretrained weights of that tag.
         UnavailableWeightsError: timm is not installed.
     """
-    timm, name = _import_timm(), architecture.removeprefix(PREFIX)
+    timm, name = import_timm("this architecture"), architecture.removeprefix(PREFIX)
     options: dict[str, Any] = {"pretrained": False, "num_classes": class_count}
     try:
         network: torch.nn.Module = timm.create_model(name, **options)
@@ -96,9 +96,7 @@ class TimmWeights:
     @property
     def labels(self) -> tuple[str, ...]:
         """ImageNet's categories where there are a thousand, in timm's and torchvision's order."""
-        if self.class_count != _IMAGENET_CLASS_COUNT:
-            return ()
-        return tuple(torchvision.models.ResNet50_Weights.DEFAULT.meta["categories"])
+        return imagenet_labels() if self.class_count == _IMAGENET_CLASS_COUNT else ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -133,7 +131,7 @@ def timm_weights(architecture: str) -> list[TimmWeights]:
         NetworkError: none of it has a preprocessing that is supported here.
         UnavailableWeightsError: timm is not installed.
     """
-    _import_timm()
+    import_timm("this architecture")
     models: Any = importlib.import_module("timm.models")
     name = architecture.removeprefix(PREFIX)
     try:
@@ -181,14 +179,3 @@ def _preprocessing(configuration: Any) -> Preprocessing | None:
         mean=tuple(configuration.mean),
         std=tuple(configuration.std),
     )
-
-
-def _import_timm() -> Any:
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise UnavailableWeightsError(
-            f"this architecture needs the package timm, which cannot be imported ({error}); "
-            f"install it in the repository's folder with: {INSTALL} timm -c "
-            "requirements/training.txt, or choose an architecture of torchvision"
-        ) from error
