@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tools.terminal import use_terminal_encoding
 
+# As a shell reports a program that Ctrl-C ended.
+EXIT_INTERRUPTED = 130
 _TICK_SECONDS = 1.0
 _QUIET_TICK_SECONDS = 10.0
 _SLOW_SECONDS = 2.0
@@ -93,7 +95,7 @@ def run_tool(main: object) -> None:
         print(error, file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
-        status = 130
+        status = EXIT_INTERRUPTED
     except Exception as error:
         message = _message_of(error)
         if message is None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.cdk import ROOT
-from tools.console import ToolError, run_tool
+from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.make_variables import MakeParser
 from tools.model.default_models import MODEL_FOLDER, read_manifest
 from tools.paths import short_path
@@ -24,7 +24,6 @@ _VARIABLES = {
 }
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
-_EXIT_INTERRUPTED = 130
 _EPILOG = (
     "Folders that are called train, valid (val, validation) and test are the splits; without them, "
     "15 % of the images are held back for the test and 10 % for validation. Prints the accuracy on "
@@ -53,14 +52,14 @@ def main() -> int:
         ("build.py", "--trained", str(trained), "--output", str(MODEL_FOLDER)),
     ):
         status = _run(script, *flags)
-        if status == _EXIT_INTERRUPTED:
+        if status == EXIT_INTERRUPTED:
             return status
         if status != 0:
             raise ToolError(
                 "Nothing was trained; the reason is above (make's variables are BACKBONE for "
                 "--architecture and WEIGHTS for --weights-file). build/model is unchanged."
             )
-    _print_result()
+    _print_result(has_report=arguments.mode == "head")
     return 0
 
 
@@ -143,7 +142,7 @@ def _ctrl_c_left_to_the_program() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _print_result() -> None:
+def _print_result(*, has_report: bool) -> None:
     manifest = read_manifest(MODEL_FOLDER)
     described = f"{manifest.name}, {len(manifest.labels)} labels"
     print(f"\n{short_path(MODEL_FOLDER)} holds {described}.")
@@ -151,7 +150,8 @@ def _print_result() -> None:
         if (accuracy := manifest.metrics.get(f"{split}_accuracy")) is not None:
             print(f"  Accuracy: {accuracy:.1%} of the {split} images, which it was not trained on")
             break
-    if (_OUTPUT / "report.html").exists():
+    # One that an earlier run of another mode wrote is of another model.
+    if has_report and (_OUTPUT / "report.html").exists():
         print(f"  Report:   {short_path(_OUTPUT / 'report.html')}")
     print("  Next:     make up, or make deploy STAGE=dev for AWS")
 

@@ -1,6 +1,5 @@
 """`make predict` and the beginning of `make up`, in a clone where nothing is installed."""
 
-import os
 import re
 import shutil
 import socket
@@ -13,10 +12,10 @@ import pytest
 
 from tests.tools.local.api import Api, Response, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
+from tests.tools.run_make import make
 from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
-MAKE = shutil.which("make") or "make"
 CAT = ROOT / "samples" / "cat.jpg"
 COPIED = (
     "Makefile", "config", "local_cloud", "requirements", "requirements.txt", "stacks", "tools",
@@ -39,23 +38,6 @@ def photos(clone: Path) -> Path:
     for name in ('a $b "c".jpg', "b.PNG", "inner/[1] d'e;touch x.jpeg", "notes.txt"):
         shutil.copy(CAT, folder / name)
     return folder
-
-
-_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-
-
-def make(clone: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run make; nothing may be installed."""
-    # The tests may have been started by make, whose variables would make this one its child.
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
-    ended = subprocess.run(
-        [MAKE, "--silent", *arguments], cwd=clone, env=inherited | environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert not (clone / ".venv").exists()
-    assert not (clone / "x").exists()
-    assert "Traceback" not in ended.stderr
-    return ended
 
 
 def message_of(ended: subprocess.CompletedProcess[str]) -> str:

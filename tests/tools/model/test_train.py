@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.tools.deployment.builders import PYTHON_PROGRAM
+from tests.tools.run_make import make
 from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
-MAKE = shutil.which("make") or "make"
 COPIED = ("Makefile", "model_code/classifier/artifact", "stacks/__init__.py", "tools")
-_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 # Notes its arguments; "trains" until it is interrupted, or ends at once with a status.
 FAKE_PYTHON = f"""{PYTHON_PROGRAM}import json, os, pathlib, sys, time
@@ -65,19 +64,6 @@ def clone(template: Path) -> Path:
     return template
 
 
-def make(clone: Path, *variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `make train` where the environment's tool is not reached: nothing may be installed."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
-    ended = subprocess.run(
-        [MAKE, "--silent", "train", *variables], cwd=clone, env=inherited,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert not (clone / ".venv").exists()
-    assert not (clone / "x").exists()
-    assert "Traceback" not in ended.stderr
-    return ended
-
-
 def tool(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the tool as the Makefile does."""
     return subprocess.run(
@@ -106,7 +92,7 @@ def runs(clone: Path) -> list[list[str]]:
 def test_a_wrong_variable_is_named_before_anything_is_installed(
     clone: Path, variables: tuple[str, ...], message: str
 ) -> None:
-    ended = make(clone, *variables)
+    ended = make(clone, "train", *variables)
     assert ended.returncode == 2
     assert ended.stderr.startswith(message)
     assert runs(clone) == []
@@ -132,6 +118,18 @@ def test_the_folder_is_trained_on_and_published_where_make_up_takes_it(clone: Pa
     assert model == "build/model holds shades, 10 labels."
     assert "87.5% of the test images" in accuracy
     assert following.split()[:3] == ["Next:", "make", "up,"]
+
+
+@pytest.mark.parametrize(("mode", "is_named"), [("head", True), ("finetune", False)])
+def test_the_report_that_is_named_is_of_this_training(
+    clone: Path, mode: str, is_named: bool
+) -> None:
+    report = clone / "build" / "train" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("of a head, perhaps of an earlier run")
+    ended = tool(clone, WHIPPET_DATA="tools", WHIPPET_MODE=mode)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ("report.html" in ended.stdout) is is_named
 
 
 def test_every_variable_reaches_the_training(clone: Path) -> None:
