@@ -134,7 +134,7 @@ def test_a_log_group_is_imported_into_a_stack_that_stays_as_it_is(
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     assert stack["StackStatus"] == "IMPORT_COMPLETE"
     assert stack["Parameters"] == [{"ParameterKey": "Purpose", "ParameterValue": "given"}]
-    with pytest.raises(ToolError, match="already"):
+    with pytest.raises(ToolError, match="at least one new resource to import"):
         import_resource(cloudformation, name, log_group(name))
     delete_stack(client, name)
     assert client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
