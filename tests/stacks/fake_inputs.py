@@ -34,7 +34,7 @@ QUANTIZATION = {
 
 def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
     manifest: dict[str, Any] = {
-        "schema_version": 3,
+        "schema_version": 4,
         "name": "digits-resnet",
         "architecture": "resnet18",
         "labels": [str(digit) for digit in range(10)],
@@ -46,6 +46,8 @@ def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]
         "metrics": {},
         "training_data": {"classes": 10},
         "libraries": {},
+        "backbone": None,
+        "baseline": None,
         "quantization": QUANTIZATION if "model.int8.onnx" in networks else None,
         "fast_decoding": None,
         **changes,

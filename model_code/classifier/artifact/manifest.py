@@ -15,9 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from classifier.artifact.baseline import Baseline
 from classifier.artifact.measurements import FastDecoding, Quantization
+from classifier.artifact.provenance import Backbone
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 MODEL_FILE: Final = "model.onnx"
 INT8_MODEL_FILE: Final = "model.int8.onnx"
 FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
@@ -125,6 +127,12 @@ class Manifest:
         exporter_version: incremented when the export changes what the network computes.
         weights_sha256: of the state dict's tensors (`training.weights.network.digest`).
         files: sha256 in hexadecimal of each file beside the manifest, by name.
+        metrics: `test_accuracy` is the accuracy on images that nothing was trained or chosen by,
+            as a share, `test_images` their number; absent where it is not known.
+        training_data: `source`, `name`, and for own images `version` (the first digits of the
+            sha256 of the dataset manifest) and the number of `images` by split.
+        backbone: that the model was trained from; `None` for published or own networks.
+        baseline: of the test images; `None` without any.
         quantization: how the int8 network was made and tested; `None` if none was requested.
         fast_decoding: the effect of fast decoding; `None` if there were no images to measure it.
     """
@@ -140,6 +148,8 @@ class Manifest:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training_data: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    backbone: Backbone | None = None
+    baseline: Baseline | None = None
     quantization: Quantization | None = None
     fast_decoding: FastDecoding | None = None
 
@@ -153,9 +163,14 @@ class Manifest:
         digests |= {f"files.{name}": digest for name, digest in self.files.items()}
         if self.quantization:
             digests["quantization.calibration_sha256"] = self.quantization.calibration_sha256
+        if self.backbone:
+            digests["backbone.sha256"] = self.backbone.sha256
         for name, digest in digests.items():
             if not _SHA256.fullmatch(digest):
                 raise FieldError(name, digest, "a sha256 in lower-case hexadecimal")
+        if self.baseline and len(self.baseline.class_shares) != len(self.labels):
+            shares = list(self.baseline.class_shares)
+            raise FieldError("baseline.class_shares", shares, f"{len(self.labels)}, one a label")
 
     def _check_file_names(self) -> None:
         if self.quantization and self.quantization.shipped:

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from types import NoneType
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
-from classifier.artifact.manifest import (
-    SCHEMA_VERSION,
-    FieldError,
-    Manifest,
-    ManifestError,
-    Preprocessing,
-    shorten,
+from classifier.artifact.manifest import SCHEMA_VERSION, FieldError, Manifest, ManifestError
+from classifier.artifact.manifest_fields import FILES, Kinds, check_types
+from classifier.artifact.manifest_sections import (
+    backbone_of,
+    baseline_of,
+    fast_decoding_of,
+    preprocessing_of,
+    quantization_of,
 )
-from classifier.artifact.measurements import FastDecoding, Quantization
-
-_Kinds = type | tuple[type, ...]
-_OPTIONAL_SHARE = (float, NoneType)
-_NAME_BY_KIND: Final[Mapping[type, str]] = {
-    str: "a text",
-    int: "a whole number",
-    float: "a decimal number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-    NoneType: "null",
-}
-_FILES: Final = "the sha256 of each file by its name"
-# What an error message says is expected, where it is more than a type.
-_EXPECTED: Final = {"files": _FILES, "preprocessing.resize": "a number of pixels"}
 
 
 def parse_manifest(text: str) -> Manifest:
@@ -60,7 +44,7 @@ def _parse(text: str) -> Manifest:
         raise ManifestError("is not a JSON object")
     schema_version = document.pop("schema_version", None)
     if schema_version != SCHEMA_VERSION:
-        raise FieldError("schema_version", schema_version, str(SCHEMA_VERSION))
+        raise FieldError("schema_version", schema_version, _expected_schema(schema_version))
     identity = document.pop("identity", None)
     manifest = _manifest_of(document)
     if identity != manifest.identity:
@@ -73,8 +57,17 @@ def _parse(text: str) -> Manifest:
     return manifest
 
 
+def _expected_schema(found: object) -> str:
+    if type(found) is int and found < SCHEMA_VERSION:
+        return (
+            f"{SCHEMA_VERSION}: an earlier version of this project wrote it. For a default model "
+            "delete its folder and run `make model`; train your own again with model_code/train.py"
+        )
+    return str(SCHEMA_VERSION)
+
+
 def _manifest_of(document: dict[str, Any]) -> Manifest:
-    expected: dict[str, _Kinds] = {
+    expected: dict[str, Kinds] = {
         "name": str,
         "architecture": str,
         "labels": list,
@@ -86,13 +79,15 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         "metrics": dict,
         "training_data": dict,
         "libraries": dict,
+        "backbone": (dict, NoneType),
+        "baseline": (dict, NoneType),
         "quantization": (dict, NoneType),
         "fast_decoding": (dict, NoneType),
     }
-    _check_types("", document, expected)
+    check_types("", document, expected)
     for name, texts, description in (
         ("labels", document["labels"], "texts only"),
-        ("files", document["files"].values(), _FILES),
+        ("files", document["files"].values(), FILES),
         ("libraries", document["libraries"].values(), "texts only"),
     ):
         if not all(isinstance(text, str) for text in texts):
@@ -101,83 +96,13 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         **{
             **document,
             "labels": tuple(document["labels"]),
-            "preprocessing": _preprocessing_of(document["preprocessing"]),
-            "quantization": _quantization_of(document["quantization"]),
-            "fast_decoding": _fast_decoding_of(document["fast_decoding"]),
+            "preprocessing": preprocessing_of(document["preprocessing"]),
+            "backbone": backbone_of(document["backbone"]),
+            "baseline": baseline_of(document["baseline"]),
+            "quantization": quantization_of(document["quantization"]),
+            "fast_decoding": fast_decoding_of(document["fast_decoding"]),
         }
     )
-
-
-def _preprocessing_of(document: dict[str, Any]) -> Preprocessing:
-    expected: dict[str, _Kinds] = {
-        "resize": int,
-        "crop": int,
-        "interpolation": str,
-        "mean": list,
-        "std": list,
-    }
-    _check_types("preprocessing.", document, expected)
-    channels = {}
-    for key in ("mean", "std"):
-        values = document[key]
-        if len(values) != 3 or not all(type(value) in (int, float) for value in values):
-            raise FieldError(f"preprocessing.{key}", values, "three numbers")
-        channels[key] = tuple(values)
-    return Preprocessing(**{**document, **channels})
-
-
-def _quantization_of(document: dict[str, Any] | None) -> Quantization | None:
-    if document is None:
-        return None
-    expected: dict[str, _Kinds] = {
-        "tool": str,
-        "quantizer_version": int,
-        "calibration_sha256": str,
-        "calibration_images": int,
-        "held_back_images": int,
-        "agreement": _OPTIONAL_SHARE,
-        "fp32_accuracy": _OPTIONAL_SHARE,
-        "int8_accuracy": _OPTIONAL_SHARE,
-        "shipped": bool,
-    }
-    _check_types("quantization.", document, expected)
-    _check_shares("quantization.", document)
-    return Quantization(**document)
-
-
-def _fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
-    if document is None:
-        return None
-    expected: dict[str, _Kinds] = {
-        "images": int,
-        "reduced_images": int,
-        "agreement": float,
-        "exact_accuracy": _OPTIONAL_SHARE,
-        "fast_accuracy": _OPTIONAL_SHARE,
-    }
-    _check_types("fast_decoding.", document, expected)
-    _check_shares("fast_decoding.", document)
-    return FastDecoding(**document)
-
-
-def _check_types(prefix: str, document: dict[str, Any], expected: Mapping[str, _Kinds]) -> None:
-    if missing := sorted(expected.keys() - document.keys()):
-        raise ManifestError(f"lacks {', '.join(prefix + key for key in missing)}")
-    if unknown := sorted(document.keys() - expected.keys()):
-        raise ManifestError(f"has unknown {shorten(', '.join(prefix + key for key in unknown))}")
-    for key, kinds in expected.items():
-        allowed = kinds if isinstance(kinds, tuple) else (kinds,)
-        # `type() in` and not isinstance: true is an int to Python, not to a manifest.
-        if type(document[key]) not in allowed:
-            name = prefix + key
-            kind_names = " or ".join(_NAME_BY_KIND[kind] for kind in allowed)
-            raise FieldError(name, document[key], _EXPECTED.get(name, kind_names))
-
-
-def _check_shares(prefix: str, document: dict[str, Any]) -> None:
-    for key, value in document.items():
-        if type(value) is float and not 0 <= value <= 1:
-            raise FieldError(prefix + key, value, "a share from 0 to 1")
 
 
 def _check_encodable(document: object) -> None:

@@ -37,7 +37,7 @@ def write_artifact(folder: Path, *, class_count: int | None = None, **changes: A
     network = colour_network(class_count or len(labels), softmax=is_softmax)
     (folder / "model.onnx").write_bytes(network)
     manifest = {
-        "schema_version": 3,
+        "schema_version": 4,
         "name": "colours",
         "architecture": "mean",
         "labels": LABELS,
@@ -46,6 +46,8 @@ def write_artifact(folder: Path, *, class_count: int | None = None, **changes: A
         "metrics": {},
         "training_data": {},
         "libraries": {},
+        "backbone": None,
+        "baseline": None,
         "quantization": None,
         "fast_decoding": None,
         "weights_sha256": hashlib.sha256(b"no weights").hexdigest(),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Manifest, ManifestError, Preprocessing
 from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.measurements import FastDecoding, Quantization
+from classifier.artifact.provenance import Backbone
 
 PREPROCESSING = Preprocessing(
     resize=256, crop=224, interpolation="bilinear", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2)
@@ -47,11 +49,32 @@ WITH_INT8 = replace(
         fast_accuracy=None,
     ),
 )
+BACKBONE = Backbone(name="resnet18", source="a package 1.0", license=None, sha256="9" * 64)
+BASELINE = Baseline(
+    images=40,
+    top_probability=Distribution(mean=0.9, std=0.1),
+    entropy=Distribution(mean=1.2, std=0.3),
+    brightness=Distribution(mean=0.5, std=0.0),
+    sharpness=Distribution(mean=0.05, std=0.01),
+    class_shares=(0.25, 0.75),
+)
+TRAINED = replace(WITH_INT8, backbone=BACKBONE, baseline=BASELINE)
 
 
 def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert parse_manifest(MANIFEST.to_json()) == MANIFEST
     assert parse_manifest(WITH_INT8.to_json()) == WITH_INT8
+    licensed = replace(TRAINED, backbone=replace(BACKBONE, license="Apache-2.0"))
+    for manifest in (TRAINED, licensed):
+        assert parse_manifest(manifest.to_json()) == manifest
+
+
+def test_an_artifact_of_an_earlier_version_is_refused_with_the_commands_that_make_another() -> None:
+    document = {**json.loads(MANIFEST.to_json()), "schema_version": 3}
+    # As version 3 wrote it.
+    del document["backbone"], document["baseline"]
+    with pytest.raises(ManifestError, match=r"= 3, expected 4: .*`make model`.*train\.py"):
+        parse_manifest(json.dumps(document))
 
 
 def test_an_int8_network_is_part_of_the_identity_by_what_made_it() -> None:
@@ -76,7 +99,7 @@ def test_the_files_and_the_quantization_say_the_same() -> None:
 def test_the_manifest_has_no_version_which_is_that_of_the_archive() -> None:
     document = json.loads(MANIFEST.to_json())
     assert "version" not in document
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     with pytest.raises(ManifestError, match="has unknown version"):
         parse_manifest(json.dumps({**document, "version": MANIFEST.identity[:12]}))
 
@@ -109,6 +132,8 @@ def test_what_decides_a_prediction_changes_the_identity(change: dict[str, Any]) 
         {"files": {"model.onnx": "4" * 64}},
         {"metrics": {"test_accuracy": 0.9}},
         {"libraries": {"torch": "2.14.1"}},
+        {"backbone": BACKBONE},
+        {"baseline": replace(BASELINE, images=41)},
         {"name": "vegetables"},
     ],
 )
@@ -135,7 +160,21 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
     [
         (_drop("labels"), "lacks labels"),
         (_set("extra", 1), "unknown extra"),
-        (_set("schema_version", 2), "schema_version = 2, expected 3"),
+        (_set("schema_version", 2), "schema_version = 2, expected 4: an earlier version"),
+        (_set("schema_version", 5), "schema_version = 5, expected 4$"),
+        (_set("schema_version", True), "schema_version = true, expected 4$"),
+        (_drop("baseline"), "lacks baseline"),
+        (_set("backbone.sha256", "x"), r"backbone\.sha256 = 'x', expected a sha256"),
+        (_set("backbone.license", 1), r"backbone\.license = 1, expected a text or null"),
+        (_set("backbone.url", "x"), r"unknown backbone\.url"),
+        (_set("baseline.images", 0), r"baseline\.images = 0, expected 1 or more"),
+        (_set("baseline.class_shares", [1.0]), r"class_shares = \[1\.0\], expected 2, one a label"),
+        (_set("baseline.class_shares", [1.5, 0.5]), r"expected shares from 0 to 1"),
+        (_set("baseline.class_shares", [1, "x"]), r"expected shares from 0 to 1"),
+        (_set("baseline.entropy", None), r"baseline\.entropy = null, expected an object"),
+        (_set("baseline.entropy.std", -0.1), r"entropy\.std = -0\.1, expected 0 or more"),
+        (_set("baseline.brightness.mean", 1.1), r"brightness\.mean = 1\.1, expected a share"),
+        (_set("baseline.sharpness", {"mean": 0.1}), r"lacks baseline\.sharpness\.std"),
         (_set("labels", ["apple"]), "at least two"),
         (_set("labels", ["apple", " "]), "none of them empty"),
         (_set("labels", ["apple", 1]), "texts only"),
@@ -173,7 +212,7 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
 def test_a_field_that_is_wrong_is_refused_with_the_reason(
     change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
-    document = json.loads(WITH_INT8.to_json())
+    document = json.loads(TRAINED.to_json())
     change(document)
     with pytest.raises(ManifestError, match=reason):
         parse_manifest(json.dumps(document))
@@ -195,7 +234,7 @@ HALF_A_PAIR = "\\ud800"
         ("{", "[" * 100_000 + "{", "nested too deeply"),
         ('"metrics": {', '"metrics": {"a": ' + '{"a":' * 100_000, "nested too deeply"),
         (
-            '"schema_version": 3',
+            '"schema_version": 4',
             '"schema_version": ' + "[" * 900 + "]" * 900,
             "schema_version|deep",
         ),
