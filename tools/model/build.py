@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+from classifier.artifact.samples import SAMPLE_FOLDER
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 from tools.model.default_models import (
@@ -168,6 +169,7 @@ def _copy_demo() -> None:
     # An archive's other files have its name as a prefix.
     for path in MODEL_FOLDER.glob("model.tar.gz*"):
         path.unlink()
+    shutil.rmtree(MODEL_FOLDER / SAMPLE_FOLDER, ignore_errors=True)
     artifact = _DEMO / "artifact"
     shutil.copytree(
         artifact, MODEL_FOLDER, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True

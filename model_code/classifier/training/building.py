@@ -6,10 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from classifier.artifact.directory import MANIFEST_FILE, read_artifact
 from classifier.artifact.manifest import Preprocessing
+from classifier.artifact.samples import SAMPLE_FOLDER, find_samples
 from classifier.training.dataset.labels import read_labels
 from classifier.training.errors import DataError, NetworkError
 from classifier.training.export import ModelDescription, write_artifact
@@ -74,7 +74,8 @@ def build_from_weights(
         architecture=architecture,
         labels=labels,
         preprocessing=preprocessing,
-        **_provenance(source, fitted.head),
+        metrics=source.metrics if source else {},
+        training_data=source.training_data if source else _of_file(fitted.head),
     )
     print(f"{architecture}: exporting to ONNX (up to a minute)", flush=True)
     output.mkdir(parents=True, exist_ok=True)
@@ -95,8 +96,10 @@ def build_from_trained(trained: Path, measurements: Measurements, output: Path) 
     artifact = read_artifact(trained)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".building-") as folder:
-        for name in (MANIFEST_FILE, *artifact.manifest.files):
-            shutil.copy(artifact.directory / name, folder)
+        Path(folder, SAMPLE_FOLDER).mkdir()
+        samples = find_samples(artifact.directory)
+        for name in (MANIFEST_FILE, *artifact.manifest.files, *samples):
+            shutil.copy(artifact.directory / name, Path(folder, name))
         measure_and_publish(Path(folder), measurements, output)
 
 
@@ -141,8 +144,7 @@ def _labels(
     return labels
 
 
-def _provenance(source: PretrainedWeights | None, head: Head | None) -> dict[str, dict[str, Any]]:
-    if source is None:
-        own_head = {"head": ", ".join(head.layers)} if head else {}
-        return {"training_data": {"source": "weights file", **own_head}}
-    return {"metrics": source.metrics, "training_data": source.training_data}
+def _of_file(head: Head | None) -> dict[str, str]:
+    """Return the manifest's words on a weights file that is no published one."""
+    own_head = {"head": ", ".join(head.layers)} if head else {}
+    return {"source": "weights file", **own_head}

@@ -1,13 +1,15 @@
 """The built model that a stage deploys: the archive and the fields of its manifest."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.artifact.directory import MANIFEST_FILE
+from classifier.artifact.directory import MANIFEST_FILE, ArtifactError, file_sha256
 from classifier.artifact.manifest import FieldError, Manifest, ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, VERSION_LENGTH
+from classifier.artifact.samples import find_samples
 from stacks.components.serving.model_archive import check_members, read_archive_sha256
 from stacks.errors import InputError
 
@@ -32,6 +34,7 @@ class ModelArtifact:
             model was quantized.
         resize_pixels: length in pixels that the model resizes an image's shorter side to.
         demo: whether it was trained on the demo's digits, which are for tests.
+        samples: paths of the sample images beside the archive, sorted by name.
     """
 
     archive: Path
@@ -42,6 +45,7 @@ class ModelArtifact:
     files: frozenset[str]
     resize_pixels: int
     demo: bool
+    samples: tuple[Path, ...] = ()
 
     @property
     def version(self) -> str:
@@ -83,7 +87,7 @@ def _read_artifact(directory: Path) -> ModelArtifact:
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
     manifest = _parse(content, manifest_path)
-    check_members(archive, content, manifest.files)
+    samples = check_members(archive, content, manifest.files)
     return ModelArtifact(
         archive=archive,
         sha256=sha256,
@@ -93,7 +97,21 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         files=frozenset(manifest.files),
         resize_pixels=manifest.preprocessing.resize,
         demo=manifest.training_data.get("demo") is True,
+        samples=_check_samples(directory, samples),
     )
+
+
+def _check_samples(directory: Path, packed: Mapping[str, str]) -> tuple[Path, ...]:
+    """Check that the sample images beside the archive are those inside it; some may be missing."""
+    try:
+        names = find_samples(directory)
+        digests = {name: file_sha256(directory / name) for name in names}
+    except ArtifactError as error:
+        raise InputError(str(error)) from error
+    for name, sha256 in digests.items():
+        if sha256 != packed.get(name):
+            raise InputError(f"{directory / name} is not the sample image inside {ARCHIVE_FILE}")
+    return tuple(directory / name for name in names)
 
 
 def _read_manifest(path: Path) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.artifact.measurements import Quantization
 from classifier.artifact.packing import pack_artifact, publish, unpack_archive
+from classifier.artifact.samples import is_sample_name, sample_name
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_an_int8_network_travels_and_is_checked_like_the_other(
     [
         ("model.onnx", b"changed", "has sha256 .* but its manifest says"),
         ("model.onnx", None, "model.onnx cannot be read: No such file"),
-        ("manifest.json", b"{}", "schema_version = null, expected 3; build the artifact again"),
+        ("manifest.json", b"{}", "schema_version = null, expected 4; build the artifact again"),
         ("manifest.json", b"\xff\xfe", "not UTF-8"),
         ("manifest.json", None, "manifest.json cannot be read: No such file"),
     ],
@@ -229,3 +231,93 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     path.write_bytes(io.BytesIO(b"no archive").getvalue())
     with pytest.raises(ArtifactError, match="not a readable model archive"):
         unpack_archive(path, tmp_path / "unpacked")
+
+
+@pytest.fixture
+def artifact_with_samples(artifact: Artifact) -> Artifact:
+    for name in ("samples/01-apfel.jpg", "samples/02-pear.jpg"):
+        path = artifact.directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    return artifact
+
+
+def test_samples_travel_beside_the_manifest_and_in_the_archive(
+    artifact_with_samples: Artifact, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    (output / "samples").mkdir(parents=True)
+    (output / "samples" / "01-of-another-model.jpg").write_bytes(b"old")
+    publish(artifact_with_samples, output)
+    unpack_archive(output / "model.tar.gz", tmp_path / "unpacked")
+    for folder in (output, tmp_path / "unpacked"):
+        assert {path.name: path.read_text() for path in (folder / "samples").iterdir()} == {
+            "01-apfel.jpg": "samples/01-apfel.jpg",
+            "02-pear.jpg": "samples/02-pear.jpg",
+        }
+    with tarfile.open(output / "model.tar.gz") as archive:
+        names = archive.getnames()
+    assert names == ["manifest.json", "model.onnx", "samples/01-apfel.jpg", "samples/02-pear.jpg"]
+    shutil.rmtree(artifact_with_samples.directory / "samples")
+    publish(artifact_with_samples, output)
+    assert not (output / "samples").exists()
+
+
+@pytest.mark.parametrize("kind", ["name", "size", "link", "folder", "number", "linked folder"])
+def test_what_is_no_sample_is_not_packed(
+    artifact_with_samples: Artifact, tmp_path: Path, kind: str
+) -> None:
+    folder = artifact_with_samples.directory / "samples"
+    if kind == "name":
+        (folder / "notes.txt").write_text("mine")
+    if kind == "size":
+        (folder / "03-large.jpg").write_bytes(bytes((1 << 20) + 1))
+    if kind == "link":
+        (folder / "03-link.jpg").symlink_to(artifact_with_samples.directory / "model.onnx")
+    if kind == "folder":
+        (folder / "03-folder.jpg").mkdir()
+    if kind == "number":
+        for number in range(3, 26):
+            (folder / f"{number:02}-many.jpg").touch()
+    if kind == "linked folder":
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError, match=r"no sample image|at most 24|is no folder"):
+        publish(artifact_with_samples, tmp_path / "output")
+    assert not (tmp_path / "output" / "manifest.json").exists()
+
+
+def test_the_server_reads_an_artifact_whatever_its_samples_are(
+    artifact_with_samples: Artifact,
+) -> None:
+    (artifact_with_samples.directory / "samples" / "evil.sh").write_text("exit 1")
+    assert read_artifact(artifact_with_samples.directory) == artifact_with_samples
+
+
+@pytest.mark.parametrize(
+    "name", ["samples/../evil.jpg", "samples/x/01-a.jpg", "samples/evil.sh", "other/01-a.jpg"]
+)
+def test_an_archive_with_another_file_in_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(ArtifactError, match="no sample image"):
+        unpack_archive(path, tmp_path / "unpacked")
+    assert not any((tmp_path / "unpacked").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("Ankle boot", "03-ankle-boot"),
+        ("Äpfel & Birnen!", "03-apfel-birnen"),
+        ("猫", "03-class-7"),
+        ("../../etc", "03-etc"),
+        ("x" * 200, f"03-{'x' * 40}"),
+        ("a" * 39 + " b", f"03-{'a' * 39}"),
+    ],
+)
+def test_a_sample_is_named_after_its_label(label: str, expected: str) -> None:
+    name = sample_name(3, label, 7)
+    assert name == f"samples/{expected}.jpg"
+    assert is_sample_name(name)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import shutil
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,71 @@ def test_a_member_that_the_manifest_does_not_name_is_refused(
     assert f"holds {extra.name!r}, expected the plain files manifest.json, model.onnx" in message
 
 
+SAMPLES = {f"samples/{number:02}-red.jpg": b"jpeg %d" % number for number in range(1, 4)}
+
+
+def write_samples(folder: Path, samples: Mapping[str, bytes] = SAMPLES) -> Path:
+    """Write a model with samples in its archive and beside it."""
+    manifest = (write_model(folder) / "manifest.json").read_bytes()
+    write_archive(folder, {"manifest.json": manifest, **NETWORKS, **samples})
+    for name, content in samples.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_samples_beside_the_archive_are_those_inside_it(tmp_path: Path) -> None:
+    model = load_model_artifact(write_samples(tmp_path))
+    assert model.samples == tuple(tmp_path / name for name in SAMPLES)
+    assert model.files == {"model.onnx"}
+    (tmp_path / "samples" / "02-red.jpg").unlink()
+    assert len(load_model_artifact(tmp_path).samples) == 2
+    (tmp_path / "samples" / "03-red.jpg").write_bytes(b"another")
+    assert "03-red.jpg is not the sample image inside model.tar.gz" in error_of(tmp_path)
+    (tmp_path / "samples" / "03-red.jpg").rename(tmp_path / "samples" / "page.html")
+    assert "page.html is no sample image" in error_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "samples/../01-red.jpg",
+        "samples/01-red.jpg/x",
+        "samples/01-RED.jpg",
+        "samples/1-red.jpg",
+        "samples/01-red.html",
+        "samples/01-.jpg",
+        "/samples/01-red.jpg",
+        f"samples/01-{'a' * 41}.jpg",
+    ],
+)
+def test_a_sample_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    manifest = (write_model(tmp_path) / "manifest.json").read_bytes()
+    write_archive(tmp_path, {"manifest.json": manifest, **NETWORKS, name: b"jpeg"})
+    assert f"holds {name!r}, expected the plain files" in error_of(tmp_path)
+
+
+def test_the_number_and_size_of_samples_are_bounded(tmp_path: Path) -> None:
+    most = {f"samples/{number:02}-a.jpg": b"jpeg" for number in range(1, 26)}
+    write_samples(tmp_path, most)
+    assert "holds 'samples/25-a.jpg', expected" in error_of(tmp_path)
+    write_samples(tmp_path / "large", {"samples/01-a.jpg": bytes((1 << 20) + 1)})
+    assert f"a file of {(1 << 20) + 1} bytes, expected at most {1 << 20}" in error_of(
+        tmp_path / "large"
+    )
+
+
+def test_sagemakers_archive_of_a_job_may_hold_the_samples_folder_once(tmp_path: Path) -> None:
+    manifest = (write_model(tmp_path) / "manifest.json").read_bytes()
+    members = {"manifest.json": manifest, **NETWORKS, **SAMPLES}
+    folder = header("samples", tarfile.DIRTYPE)
+    folder.linkname = ""
+    write_archive(tmp_path, members, folder)
+    assert load_model_artifact(tmp_path).files == {"model.onnx"}
+    write_archive(tmp_path, members, folder, folder)
+    assert "holds 'samples/', expected" in error_of(tmp_path)
+
+
 def write_raw(folder: Path, *parts: bytes) -> None:
     with gzip.open(folder / "model.tar.gz", "wb") as file:
         file.writelines(parts)
@@ -375,7 +441,10 @@ def test_another_tar_may_pack_an_archive_without_extensions(tmp_path: Path, form
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema_version": 2}, "schema_version = 2, expected 3"),
+        (
+            {"schema_version": 3},
+            "schema_version = 3, expected 4: an earlier version of this project",
+        ),
         ({"files": None}, "files = null, expected the sha256 of each file"),
         ({"files": {"model.onnx": 7}}, "expected the sha256 of each file"),
         ({"files": {}}, "names in files = [], expected model.onnx alone"),
