@@ -18,6 +18,7 @@ BACKBONE ?=
 MODE ?=
 WEIGHTS ?=
 QUANTIZE ?=
+SAMPLES ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -31,7 +32,8 @@ export WHIPPET_BACKBONE := $(value BACKBONE)
 export WHIPPET_MODE := $(value MODE)
 export WHIPPET_WEIGHTS := $(value WEIGHTS)
 export WHIPPET_QUANTIZE := $(value QUANTIZE)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE
+export WHIPPET_SAMPLES := $(value SAMPLES)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -71,7 +73,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
-	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1"
+	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6"
 
 # ---- Models and environments
 

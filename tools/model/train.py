@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from classifier.artifact.samples import MAX_SAMPLES
 from tools.cdk import ROOT
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.make_variables import MakeParser
@@ -21,6 +22,7 @@ _VARIABLES = {
     "--mode": "MODE",
     "--weights": "WEIGHTS",
     "--quantize": "QUANTIZE",
+    "--samples": "SAMPLES",
 }
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
@@ -39,6 +41,7 @@ def main() -> int:
         return 0
     trained = _OUTPUT / "model"
     options = ["--data", str(arguments.data), "--mode", arguments.mode]
+    options += ["--samples", str(arguments.samples)]
     options += ["--model-dir", str(trained), "--output-dir", str(_OUTPUT)]
     options += ["--cache-dir", str(ROOT / "build")]
     if arguments.backbone:
@@ -96,10 +99,22 @@ def _parse() -> argparse.Namespace:
         default="0",
         help="1: add an int8 network if its accuracy is that of fp32 (%(default)s)",
     )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=6,
+        metavar="N",
+        help=f"test images to show on the local page, as files in the model; 0 to {MAX_SAMPLES} "
+        "(%(default)s)",
+    )
     parser.add_argument("--check", action="store_true", help="check the options alone")
     arguments = parser.parse()
     if not arguments.data.strip():
         parser.error("argument data: expected a folder or zip of images, <label>/<image>")
+    if not 0 <= arguments.samples <= MAX_SAMPLES:
+        parser.error(
+            f"argument --samples: {arguments.samples}; expected a number from 0 to {MAX_SAMPLES}"
+        )
     if arguments.weights and not arguments.weights.is_file():
         parser.error(f"argument --weights: {arguments.weights} is no file; expected a state dict")
     if problem := _problem(Path(arguments.data)):

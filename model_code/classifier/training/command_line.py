@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from classifier.artifact.manifest import INTERPOLATIONS
+from classifier.artifact.samples import MAX_SAMPLES
 from classifier.training.errors import OptionError, TrainingError
 from classifier.training.options import (
     AUGMENTATIONS,
@@ -48,6 +49,7 @@ def parse_options(
         allow_abbrev=False,
     )
     _add_hyperparameters(parser)
+    _add_samples(parser)
     _add_folders(parser, environment)
     given = [_with_hyphens(argument) for argument in arguments]
     options = vars(parser.parse_args([*_preset_flags(parser, given), *given]))
@@ -145,6 +147,16 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         help="add an int8 network to the artifact. The valid images calibrate it and the test\n"
         "images judge it; without a test split, half of the valid ones each. It is left out\n"
         "if its predictions differ from those of fp32: see build.py --help",
+    )
+
+
+def _add_samples(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=6,
+        help="test images to put into the artifact, for people to try the model with; at most 512\n"
+        f"pixels a side, without metadata; 0 to {MAX_SAMPLES} (default: %(default)s)",
     )
 
 

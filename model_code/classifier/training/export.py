@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import torch
 
 from classifier.artifact.directory import file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
+from classifier.artifact.provenance import Backbone
+from classifier.artifact.samples import SAMPLE_FOLDER
 from classifier.training.errors import NetworkError
 from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
@@ -35,6 +38,7 @@ class ModelDescription:
     preprocessing: Preprocessing
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training_data: Mapping[str, Any] = field(default_factory=dict)
+    backbone: Backbone | None = None
 
 
 def write_artifact(
@@ -47,6 +51,7 @@ def write_artifact(
     model_path = directory / MODEL_FILE
     # Of an earlier network, perhaps; all that is in the folder goes into the archive.
     (directory / INT8_MODEL_FILE).unlink(missing_ok=True)
+    shutil.rmtree(directory / SAMPLE_FOLDER, ignore_errors=True)
     model = _export_onnx(network, description.preprocessing.crop)
     write_onnx(model, model_path)
     manifest = Manifest(
@@ -57,6 +62,7 @@ def write_artifact(
         output=output_kind(model),
         metrics=description.metrics,
         training_data=description.training_data,
+        backbone=description.backbone,
         weights_sha256=digest(network.state_dict()),
         exporter_version=EXPORTER_VERSION,
         files={MODEL_FILE: file_sha256(model_path)},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from classifier.artifact.samples import MAX_SAMPLES
 from classifier.training.errors import DataError, TrainingError
 
 SPLITS: Final = ("train", "valid", "test")
@@ -29,6 +30,7 @@ class TrainingOptions:
         precision: one of `PRECISIONS`, of a head's features.
         cache_dir: backbones and features of the mode `head`.
         folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
+        samples: number of test images to put into the artifact.
         resize, crop, interpolation: `None` takes what the published weights were made for.
     """
 
@@ -55,6 +57,7 @@ class TrainingOptions:
     model_dir: Path
     output_dir: Path
     data_workers: int
+    samples: int
 
     def __post_init__(self) -> None:
         positive = {
@@ -67,6 +70,8 @@ class TrainingOptions:
                 raise TrainingError(f"{flag} is {value}; it must be above 0")
         if self.weight_decay < 0 or self.data_workers < 0:
             raise TrainingError("--weight-decay and --data-workers must be 0 or more")
+        if not 0 <= self.samples <= MAX_SAMPLES:
+            raise TrainingError(f"--samples is {self.samples}; expected 0 to {MAX_SAMPLES}")
         if self.from_scratch and self.weights_file:
             raise TrainingError("--from-scratch and --weights-file exclude each other")
         if self.mode == "head":

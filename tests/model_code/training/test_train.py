@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import shlex
@@ -56,6 +57,31 @@ def test_a_job_that_quantizes_judges_by_the_test_images(
     assert quantization is not None
     assert (quantization.shipped, quantization.calibration_images) == (False, held_back)
     assert not (job / "model" / "model.int8.onnx").exists()
+
+
+def test_the_artifact_describes_the_test_images_and_the_data(
+    quantized: dict[int, tuple[Path, str]],
+) -> None:
+    with_test, without_test = (quantized[held_back][0] for held_back in (12, 6))
+    manifest = read_artifact(with_test / "model").manifest
+    content = (with_test / "output" / "dataset.jsonl").read_bytes()
+    assert manifest.training_data == {
+        "source": "folder",
+        "name": "data",
+        "version": hashlib.sha256(content).hexdigest()[:12],
+        "images": {"train": 12, "valid": 12, "test": 12},
+    }
+    assert content.count(b"\n") == 36
+    assert b'"file": "test/dark/0.png", "split": "test", "label": "dark"' in content
+    assert manifest.metrics["test_images"] == 12
+    assert manifest.baseline is not None
+    assert manifest.baseline.images == 12
+    assert manifest.backbone is None  # from random weights
+    assert len(list((with_test / "model" / "samples").iterdir())) == 6
+    manifest = read_artifact(without_test / "model").manifest
+    assert manifest.baseline is None
+    assert "test_images" not in manifest.metrics
+    assert not (without_test / "model" / "samples").exists()
 
 
 def test_the_same_seed_gives_the_same_weights(quantized: dict[int, tuple[Path, str]]) -> None:

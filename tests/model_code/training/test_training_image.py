@@ -157,14 +157,13 @@ def test_a_job_writes_an_artifact_that_is_its_state_dict(
     assert sorted(path.name for path in (job / "model").iterdir()) == [
         "manifest.json",
         "model.onnx",
+        "samples",
     ]
     manifest = read_artifact(job / "model").manifest
     assert (manifest.architecture, manifest.name) == ("squeezenet1_1", "a.b-C_9")
     assert manifest.weights_sha256 == digest(read_state_dict(job / "output" / "data/weights.pt"))
     assert manifest.labels == ("dark", "light")
-    assert manifest.training_data == {
-        "classes": 2, "train_images": 12, "valid_images": 12, "test_images": 12,
-    }  # fmt: skip
+    assert manifest.training_data["images"] == {"train": 12, "valid": 12, "test": 12}
     assert manifest.metrics["epochs"] == 2
     assert not (job / "output" / "failure").exists()
 

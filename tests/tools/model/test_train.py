@@ -86,6 +86,8 @@ def runs(clone: Path) -> list[list[str]]:
         (("DATA=Makefile",), "DATA: Makefile is no zip; expected one, or a folder, of images"),
         (("DATA=tools", "MODE=full"), "MODE: invalid choice: 'full'"),
         (("DATA=tools", "QUANTIZE=yes"), "QUANTIZE: invalid choice: 'yes'"),
+        (("DATA=tools", "SAMPLES=25"), "SAMPLES: 25; expected a number from 0 to 24"),
+        (("DATA=tools", "SAMPLES=few"), "SAMPLES: invalid int value: 'few'"),
         (("DATA=tools", "WEIGHTS=w.pt"), "WEIGHTS: w.pt is no file; expected a state dict"),
     ],
 )
@@ -106,6 +108,7 @@ def test_the_folder_is_trained_on_and_published_where_make_up_takes_it(clone: Pa
         [
             f"{clone}/model_code/train.py",
             *("--data", f"{clone}/möbel & co", "--mode", "head"),
+            *("--samples", "6"),
             *("--model-dir", f"{build}/train/model", "--output-dir", f"{build}/train"),
             *("--cache-dir", f"{build}"),
         ],
@@ -138,12 +141,13 @@ def test_every_variable_reaches_the_training(clone: Path) -> None:
     ended = tool(
         clone, WHIPPET_DATA=str(clone / "tools"), WHIPPET_BACKBONE="resnet50",
         WHIPPET_MODE="finetune", WHIPPET_QUANTIZE="1", WHIPPET_WEIGHTS="w $b.pt",
+        WHIPPET_SAMPLES="0",
     )  # fmt: skip
     assert ended.returncode == 0
     train, _ = runs(clone)
     for flags in (
         ["--mode", "finetune"], ["--architecture", "resnet50"], ["--weights-file", str(weights)],
-        ["--quantize"],
+        ["--quantize"], ["--samples", "0"],
     ):  # fmt: skip
         place = train.index(flags[0])
         assert train[place : place + len(flags)] == flags

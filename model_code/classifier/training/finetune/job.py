@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Manifest, Preprocessing
+from classifier.training.dataset.dataset_manifest import (
+    DATASET_MANIFEST_FILE,
+    labelled_files,
+    write_dataset_manifest,
+)
 from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.folders import (
     evaluation_transform,
@@ -25,6 +31,7 @@ from classifier.training.finetune.loop import (
     make_batches,
     train_one_epoch,
 )
+from classifier.training.finetune.unseen import add_test_images, published_backbone
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
 from classifier.training.weights.network import build_network, load_backbone, read_state_dict
@@ -47,7 +54,7 @@ def train(options: TrainingOptions) -> None:
     labels = tuple(images["train"].classes)
     network = _initial_network(options, preprocessing, len(labels))
     network = network.to(device).to(memory_format=torch.channels_last)
-    counts = {f"{split}_images": len(found) for split, found in images.items()}
+    counts = {split: len(found) for split, found in images.items()}
     start = "random" if options.from_scratch else "trained"
     numbers = ", ".join(f"{len(found)} {split}" for split, found in images.items())
     print(f"{len(labels)} classes, images: {numbers}")
@@ -63,27 +70,35 @@ def train(options: TrainingOptions) -> None:
     options.output_dir.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), options.output_dir / "weights.pt")
     options.model_dir.mkdir(parents=True, exist_ok=True)
+    files = {split: found.samples for split, found in images.items()}
+    version = write_dataset_manifest(
+        labelled_files(files, labels), options.output_dir / DATASET_MANIFEST_FILE
+    )
     description = ModelDescription(
         name=options.name or options.architecture,
         architecture=options.architecture,
         labels=labels,
         preprocessing=preprocessing,
-        metrics=metrics,
-        training_data=_training_data(options, labels, counts),
+        metrics=metrics | ({"test_images": counts["test"]} if "test" in counts else {}),
+        training_data=_training_data(options, counts, version),
+        backbone=published_backbone(options),
     )
     print("exporting to ONNX (up to a minute)", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
+    if "test" in files:
+        manifest = add_test_images(network, manifest, files["test"], options, device)
     if options.quantize:
         manifest = _quantize(options, images)
     print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
 
 
 def _training_data(
-    options: TrainingOptions, labels: tuple[str, ...], counts: dict[str, int]
-) -> dict[str, int]:
+    options: TrainingOptions, counts: dict[str, int], version: str
+) -> dict[str, Any]:
     folder = options.folders["train"]
     demo = {"demo": True} if folder and is_demo(folder) else {}
-    return {"classes": len(labels), **counts, **demo}
+    name = folder.resolve().parent.name if folder else ""
+    return {"source": "folder", "name": name, "version": version, "images": counts, **demo}
 
 
 def _quantize(options: TrainingOptions, images: dict[str, ImageFolder]) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import onnx
 
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
+from classifier.artifact.samples import SAMPLE_FOLDER
 from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.scanning import SPLITS
 from classifier.training.dataset.splitting import Dataset
@@ -22,6 +24,7 @@ from classifier.training.head.graft import LinearHead, replace_head
 from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
+from classifier.training.weights.provenance import backbone_of
 
 _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
@@ -32,6 +35,7 @@ def write_network(
     backbone: Backbone,
     dataset: Dataset,
     fitted: FittedHead,
+    version: str,
 ) -> Manifest:
     """Write the network with its new head and a manifest without metrics; return the manifest.
 
@@ -43,14 +47,15 @@ def write_network(
         backbone: the frozen network.
         dataset: what the head was trained on and is judged by.
         fitted: the head.
+        version: of the dataset.
     """
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model_path = options.model_dir / MODEL_FILE
     # Those of an earlier network. The manifest first: without it there is no artifact.
     for name in (MANIFEST_FILE, INT8_MODEL_FILE):
         (options.model_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(options.model_dir / SAMPLE_FOLDER, ignore_errors=True)
     write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
-    counts = {f"{split}_images": len(dataset.of(split)) for split in SPLITS}
     demo = {"demo": True} if _is_demo(folder) else {}
     manifest = replace(
         backbone.manifest,
@@ -60,18 +65,29 @@ def write_network(
         files={MODEL_FILE: file_sha256(model_path)},
         metrics={},
         training_data={
-            "classes": len(dataset.labels),
-            **counts,
-            "dataset_sha256": _dataset_digest(dataset),
-            "backbone": dict(backbone.manifest.training_data),
+            **_source(options),
+            "version": version,
+            "images": {split: len(dataset.of(split)) for split in SPLITS},
             "penalty": fitted.penalty,
             "judged_by": runtime(),
             **demo,
         },
+        backbone=backbone_of(
+            backbone.manifest.architecture,
+            backbone.manifest.training_data,
+            backbone.manifest.weights_sha256,
+        ),
         libraries=dict(backbone.manifest.libraries) | library_versions(_LIBRARIES),
     )
     write_manifest(manifest, options.model_dir)
     return manifest
+
+
+def _source(options: TrainingOptions) -> dict[str, str]:
+    if options.data is None:
+        return {"source": "folders"}
+    kind = "folder" if options.data.is_dir() else "zip"
+    return {"source": kind, "name": options.data.resolve().name}
 
 
 def _is_demo(folder: Path) -> bool:
@@ -84,9 +100,3 @@ def _digest(backbone_sha256: str, head: LinearHead) -> str:
         total.update(f"{tensor.shape}\n".encode())
         total.update(numpy.ascontiguousarray(tensor, dtype="<f4").tobytes())
     return total.hexdigest()
-
-
-def _dataset_digest(dataset: Dataset) -> str:
-    """Return a digest of which bytes are in which class and split; names of files do not count."""
-    lines = sorted(f"{image.sha256} {image.split} {image.label}\n" for image in dataset.images)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

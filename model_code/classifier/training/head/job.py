@@ -14,6 +14,10 @@ import numpy
 from classifier.artifact.manifest import MODEL_FILE, Manifest
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.archives import unpack_zip
+from classifier.training.dataset.dataset_manifest import (
+    DATASET_MANIFEST_FILE,
+    write_dataset_manifest,
+)
 from classifier.training.dataset.scanning import (
     SPLITS,
     TEST,
@@ -50,22 +54,29 @@ from classifier.training.head.fitting import (
 )
 from classifier.training.head.graft import LinearHead
 from classifier.training.head.judging import Judgement
-from classifier.training.head.label_errors import by_suspicion, out_of_fold_probabilities
 from classifier.training.manifest_files import write_manifest
+from classifier.training.measuring.baseline import measure_baseline
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
 from classifier.training.progress import Progress
-from classifier.training.report.report import Report, write_report
+from classifier.training.report.contents import Report
+from classifier.training.report.findings import (
+    MAX_PROBABILITY,
+    SUSPICION_FILE,
+    rank_labels,
+    similar_images,
+    write_ranking,
+)
+from classifier.training.report.report import write_report
 from classifier.training.report.summary import (
     print_accuracy,
     print_counts,
     print_left_out,
     print_suspicious,
 )
+from classifier.training.samples import write_samples
 
 REPORT_FILE: Final = "report.html"
-# Of the own label, by a head that was fitted without the image.
-SUSPICIOUS_PROBABILITY: Final = 0.02
 
 
 def train_head(options: TrainingOptions) -> Manifest:
@@ -100,21 +111,39 @@ def train_head(options: TrainingOptions) -> Manifest:
     )
     seconds = time.monotonic() - began
     print(f"Head fitted in {seconds:.1f} s, penalty {fitted.penalty:g}", flush=True)
-    manifest = write_network(options, folder, backbone, dataset, fitted)
+    version = write_dataset_manifest(dataset.images, options.output_dir / DATASET_MANIFEST_FILE)
+    manifest = write_network(options, folder, backbone, dataset, fitted, version)
     model_path = options.model_dir / MODEL_FILE
     with closing(open_classifier(model_path, backbone, fitted.head)) as network:
         judgements = _judge(network, folder, dataset)
     manifest = _with_metrics(manifest, judgements)
+    if TEST in judgements:
+        tested = [folder / image.path for image in dataset.of(TEST)]
+        baseline = measure_baseline(manifest, judgements[TEST].logits, tested)
+        manifest = replace(manifest, baseline=baseline)
+        write_samples(
+            judgements[TEST].logits,
+            judgements[TEST].classes,
+            tested,
+            dataset.labels,
+            options.samples,
+            options.model_dir,
+        )
     write_manifest(manifest, options.model_dir)
+    ranking = rank_labels(dataset, features[TRAIN], fitted.penalty)
+    write_ranking(ranking, options.output_dir / SUSPICION_FILE)
     unseen_split = TEST if TEST in judgements else VALID
     report = Report(
         name=manifest.name,
         folder=folder,
         labels=dataset.labels,
+        images=dataset.images,
+        dataset_version=version,
         unseen=judgements.get(unseen_split),
         unseen_images=dataset.of(unseen_split),
         train_accuracy=_accuracy(fitted.head, features[TRAIN]),
-        suspicious=_suspicious(dataset, features[TRAIN], fitted.penalty),
+        suspicious=[one for one in ranking if one.probability < MAX_PROBABILITY],
+        similar=similar_images(dataset, features),
         left_out=left_out,
         judged_by=None if has_openvino() else runtime(),
     )
@@ -176,20 +205,6 @@ def _with_metrics(manifest: Manifest, judgements: dict[str, Judgement]) -> Manif
 
 def _accuracy(head: LinearHead, images: LabelledFeatures) -> float:
     return Judgement(scores(head, images.features), images.classes).accuracy
-
-
-def _suspicious(
-    dataset: Dataset, images: LabelledFeatures, penalty: float
-) -> list[tuple[ImageFile, float, str]]:
-    labels, files = dataset.labels, dataset.of(TRAIN)
-    probabilities = out_of_fold_probabilities(images, class_count=len(labels), penalty=penalty)
-    found = []
-    for place in by_suspicion(probabilities, images.classes):
-        own = float(probabilities[place, images.classes[place]])
-        if own >= SUSPICIOUS_PROBABILITY:
-            break
-        found.append((files[place], own, labels[int(probabilities[place].argmax())]))
-    return found
 
 
 def _logits(network: ImageNetwork, folder: Path, images: Sequence[ImageFile]) -> FloatArray:

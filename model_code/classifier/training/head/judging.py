@@ -11,7 +11,7 @@ import numpy
 
 from classifier.image.preprocessing import FloatArray
 from classifier.training.head.fitting import IntArray
-from classifier.training.head.probabilities import cross_entropies, softmax
+from classifier.training.head.probabilities import DoubleArray, cross_entropies, softmax
 
 Z_OF_95_PERCENT: Final = 1.959964
 _TOP: Final = 5
@@ -58,6 +58,11 @@ class Judgement:
         return float((ranking == self.classes[:, numpy.newaxis]).any(axis=1).mean())
 
     @property
+    def probabilities(self) -> DoubleArray:
+        """The softmax of the logits, N x classes."""
+        return softmax(self.logits)
+
+    @property
     def confusion_matrix(self) -> IntArray:
         """Number of images by their own class (rows) and the predicted one (columns)."""
         class_count = self.logits.shape[1]
@@ -75,7 +80,8 @@ class Judgement:
         values = {"accuracy": self.accuracy, "loss": self.loss}
         if self.logits.shape[1] > _TOP:
             values["top_5_accuracy"] = self.top_5_accuracy
-        return {f"{split}_{name}": round(value, 6) for name, value in values.items()}
+        rounded = {f"{split}_{name}": round(value, 6) for name, value in values.items()}
+        return {**rounded, f"{split}_images": self.count}
 
 
 def accuracy_interval(right: int, count: int) -> tuple[float, float]:
@@ -97,17 +103,40 @@ def accuracy_by_class(judgement: Judgement, labels: Sequence[str]) -> dict[str, 
     }
 
 
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Images whose most probable class has about the same probability.
+
+    Attributes:
+        count: number of images.
+        probability: mean probability of the most probable class.
+        accuracy: share of the images whose most probable class is their own.
+    """
+
+    count: int
+    probability: float
+    accuracy: float
+
+
+def calibration_bins(judgement: Judgement) -> list[CalibrationBin]:
+    """Return the images in ten equal intervals of probability, without the empty ones."""
+    highest = judgement.probabilities.max(axis=1)
+    is_right = judgement.predicted == judgement.classes
+    interval = numpy.minimum((highest * _INTERVALS).astype(numpy.int64), _INTERVALS - 1)
+    return [
+        CalibrationBin(int(own.sum()), float(highest[own].mean()), float(is_right[own].mean()))
+        for index in range(_INTERVALS)
+        if (own := interval == index).any()
+    ]
+
+
 def calibration_error(judgement: Judgement) -> float:
     """Return the expected calibration error, in ten equal intervals of probability.
 
     It is the mean difference of the most probable class's probability and the share of the images
     with about that probability that are right, weighted by their number (Guo et al., 2017).
     """
-    highest = softmax(judgement.logits).max(axis=1)
-    is_right = judgement.predicted == judgement.classes
-    interval = numpy.minimum((highest * _INTERVALS).astype(numpy.int64), _INTERVALS - 1)
-    error = 0.0
-    for own in (interval == index for index in range(_INTERVALS)):
-        if own.any():
-            error += float(own.mean() * abs(highest[own].mean() - is_right[own].mean()))
-    return error
+    gaps = [
+        each.count * abs(each.probability - each.accuracy) for each in calibration_bins(judgement)
+    ]
+    return sum(gaps) / judgement.count

@@ -8,7 +8,7 @@ from typing import Final
 
 from classifier.training.dataset.scanning import LeftOutFile, Scan
 from classifier.training.head.judging import Judgement, accuracy_by_class, accuracy_interval
-from classifier.training.report.report import Report
+from classifier.training.report.contents import Report
 
 _MAX_SHOWN: Final = 5
 
@@ -60,8 +60,8 @@ def print_accuracy(judgement: Judgement | None, labels: Sequence[str]) -> None:
 def print_suspicious(report: Report) -> None:
     """Print how many labels are probably wrong, and one of them."""
     if report.suspicious:
-        image, _, label = report.suspicious[0]
+        worst = report.suspicious[0]
         print(
-            f"{len(report.suspicious)} labels are probably wrong: {_printable(image.path)} looks "
-            f"like {_printable(label)}, for example. The report shows them"
+            f"{len(report.suspicious)} labels are probably wrong: {_printable(worst.image.path)} "
+            f"looks like {_printable(worst.likely)}, for example. The report shows them"
         )
