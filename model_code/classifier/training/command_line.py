@@ -21,6 +21,8 @@ from classifier.training.options import (
     TrainingOptions,
 )
 
+# SageMaker copies it to S3 while the job runs, and back when it begins again elsewhere.
+SAGEMAKER_CHECKPOINTS: Final = Path("/opt/ml/checkpoints")
 PRESET_FOLDER: Final = Path(__file__).parents[2] / "presets"
 PRESETS: Final = tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.json")))
 
@@ -58,6 +60,7 @@ def parse_options(
     options["architecture"] = (
         options["architecture"] or DEFAULT_ARCHITECTURE_BY_MODE[options["mode"]]
     )
+    options["checkpoint_dir"] = options["checkpoint_dir"] or options["output_dir"]
     folders = {split: options.pop(split) or (data and data / split) for split in SPLITS}
     return TrainingOptions(folders=folders, **options)
 
@@ -91,8 +94,9 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=MODES,
         default="finetune",
-        help="finetune: train every weight; head: train the last layer alone, on features that\n"
-        "are computed once, in a minute instead of an hour (default: %(default)s)",
+        help="finetune: train every weight, after the last layer; head: train the last\n"
+        "layer alone, on features that are computed once, in a minute instead of an hour\n"
+        "(default: %(default)s)",
     )
     add(
         "--architecture",
@@ -114,6 +118,15 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         help="of a head's features: bf16 takes less time where the processor has it; the head and\n"
         "what is served stay fp32 (default: %(default)s)",
     )
+    add(
+        "--report",
+        type=_truth,
+        nargs="?",
+        const=True,
+        default=True,
+        help="of a head: write report.html and look for labels that are probably wrong\n"
+        "(default: true)",
+    )
     add("--name", help="of the model, in each response (default: the architecture)")
     add(
         "--from-scratch",
@@ -127,6 +140,26 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, default=10, help="default: %(default)s")
     add("--batch-size", type=int, default=32, help="images a step (default: %(default)s)")
     add("--learning-rate", type=float, default=1e-3, help="at its peak (default: %(default)s)")
+    add(
+        "--backbone-learning-rate",
+        type=float,
+        help="of all layers but the last, at its peak (default: a tenth of --learning-rate; from\n"
+        "random weights the same)",
+    )
+    add(
+        "--patience",
+        type=int,
+        help="end after so many epochs without a better one on the valid images, and take the\n"
+        "best; 0 trains all epochs (default: 3; from random weights all, and the last is taken)",
+    )
+    add(
+        "--restart",
+        type=_truth,
+        nargs="?",
+        const=True,
+        default=False,
+        help="begin again, instead of going on where an interrupted run was",
+    )
     add("--weight-decay", type=float, default=0.05, help="default: %(default)s")
     add("--seed", type=int, default=0, help="default: %(default)s")
     add("--resize", type=int, help="shorter side in pixels (default: as the published weights)")
@@ -165,8 +198,8 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
     add(
         "--data",
         type=Path,
-        help="folder with train/, valid/ and, if there is one, test/. For a head also a folder of\n"
-        "<label>/<image> without splits, or a zip of either",
+        help="folder with train/, valid/ and, if there is one, test/; or of <label>/<image>\n"
+        "without splits; or a zip of either",
     )
     for split in SPLITS:
         channel = environment.get(f"SM_CHANNEL_{split.upper()}")
@@ -190,10 +223,18 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
         help="of a head: where backbones/ and features/ are kept (default: %(default)s)",
     )
     add(
+        "--checkpoint-dir",
+        type=Path,
+        default=SAGEMAKER_CHECKPOINTS if SAGEMAKER_CHECKPOINTS.is_dir() else None,
+        help="where the state of an unfinished run goes (default: a training job's\n"
+        f"{SAGEMAKER_CHECKPOINTS} where it exists, else --output-dir)",
+    )
+    add(
         "--data-workers",
         type=int,
-        default=environment.get("SM_NUM_CPUS", "0"),
-        help="processes that decode images; 0 does it in between (default: %(default)s)",
+        default=environment.get("SM_NUM_CPUS"),
+        help="the most processes that decode images; 0 does it in between (default: a training\n"
+        "job's number of CPUs; elsewhere one a core beside a GPU, and 0 without one)",
     )
 
 

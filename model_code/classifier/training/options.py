@@ -15,6 +15,7 @@ AUGMENTATIONS: Final = ("photo", "drawing", "none")
 # `finetune` changes every weight; `head` only the last layer, on features computed once.
 MODES: Final = ("finetune", "head")
 PRECISIONS: Final = ("fp32", "bf16")
+DEFAULT_PATIENCE: Final = 3
 DEFAULT_ARCHITECTURE_BY_MODE: Final = {"finetune": "resnet50", "head": "efficientnet_lite0"}
 
 
@@ -28,10 +29,16 @@ class TrainingOptions:
             is `head`.
         balanced: whether a head counts each class the same, instead of each image.
         precision: one of `PRECISIONS`, of a head's features.
+        report: whether a head's report is written and its labels are checked.
         cache_dir: backbones and features of the mode `head`.
+        backbone_learning_rate: `None` takes a tenth of the head's.
+        patience: `None` takes `DEFAULT_PATIENCE`, but from random weights trains all epochs.
+        restart: whether a checkpoint is ignored.
+        checkpoint_dir: of the mode `finetune`.
         folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
         samples: number of test images to put into the artifact.
         resize, crop, interpolation: `None` takes what the published weights were made for.
+        data_workers: the most processes that decode; `None` decides by the device.
     """
 
     mode: str
@@ -42,7 +49,10 @@ class TrainingOptions:
     epochs: int
     batch_size: int
     learning_rate: float
+    backbone_learning_rate: float | None
     weight_decay: float
+    patience: int | None
+    restart: bool
     seed: int
     resize: int | None
     crop: int | None
@@ -51,12 +61,14 @@ class TrainingOptions:
     quantize: bool
     balanced: bool
     precision: str
+    report: bool
     data: Path | None
     cache_dir: Path
+    checkpoint_dir: Path
     folders: Mapping[str, Path | None]
     model_dir: Path
     output_dir: Path
-    data_workers: int
+    data_workers: int | None
     samples: int
 
     def __post_init__(self) -> None:
@@ -64,12 +76,18 @@ class TrainingOptions:
             "--epochs": self.epochs,
             "--batch-size": self.batch_size,
             "--learning-rate": self.learning_rate,
+            "--backbone-learning-rate": self.peak_rate_of_backbone,
         }
         for flag, value in positive.items():
             if not value > 0:
                 raise TrainingError(f"{flag} is {value}; it must be above 0")
-        if self.weight_decay < 0 or self.data_workers < 0:
-            raise TrainingError("--weight-decay and --data-workers must be 0 or more")
+        for flag, given in {
+            "--weight-decay": self.weight_decay,
+            "--data-workers": self.data_workers or 0,
+            "--patience": self.patience or 0,
+        }.items():
+            if not given >= 0:
+                raise TrainingError(f"{flag} is {given}; it must be 0 or more")
         if not 0 <= self.samples <= MAX_SAMPLES:
             raise TrainingError(f"--samples is {self.samples}; expected 0 to {MAX_SAMPLES}")
         if self.from_scratch and self.weights_file:
@@ -77,9 +95,33 @@ class TrainingOptions:
         if self.mode == "head":
             self._check_head()
             return
+        if self.data is not None and not self.has_split_folders:
+            return
         for split in ("train", "valid"):
             if self.folders[split] is None:
                 raise DataError(f"no {split} images: give --data DIR or --{split} DIR")
+
+    @property
+    def peak_rate_of_backbone(self) -> float:
+        """The highest learning rate of the backbone; from random weights, that of all."""
+        if self.backbone_learning_rate is not None:
+            return self.backbone_learning_rate
+        return self.learning_rate if self.from_scratch else self.learning_rate / 10
+
+    @property
+    def epochs_without_better(self) -> int:
+        """Epochs after the best one that end the training; 0 trains all of them."""
+        if self.patience is not None:
+            return self.patience
+        return 0 if self.from_scratch else DEFAULT_PATIENCE
+
+    @property
+    def has_split_folders(self) -> bool:
+        """Whether the images are in a folder for each split, not in a folder or zip of labels."""
+        data = self.data
+        if data is None or any(self.folders[split] != data / split for split in SPLITS):
+            return True
+        return (data / "train").is_dir() and (data / "valid").is_dir()
 
     def _check_head(self) -> None:
         if self.data is None and self.folders["train"] is None:
@@ -101,6 +143,13 @@ class TrainingOptions:
             DataError: names the folder.
         """
         if self.mode == "head":
+            return
+        if self.data is not None and not self.has_split_folders:
+            if not self.data.exists():
+                raise DataError(
+                    f"{self.data}: no such folder or zip; --data names the images, "
+                    "<label>/<image> or <split>/<label>/<image>"
+                )
             return
         for split in ("train", "valid"):
             folder = self.folders[split]

@@ -94,7 +94,12 @@ def test_torch_alone_trains_the_same_head_and_says_so(
     assert run(cache, image_folder, tmp_path / "with all", weights_file) == 0
     assert "judged by torch" not in capsys.readouterr().out
     assert "computed by torch" not in (cache / "output" / "report.html").read_text()
+    (cache / "output" / "report.html").unlink()
+    assert run(cache, image_folder, tmp_path / "alone", weights_file, "--report=false") == 0
+    assert "labels are probably wrong" not in capsys.readouterr().out
+    assert not (cache / "output" / "report.html").exists()
     other = read_artifact(tmp_path / "with all")
+    assert read_artifact(tmp_path / "alone").manifest.metrics == other.manifest.metrics
     assert other.manifest.training_data["judged_by"].startswith("openvino ")
     assert {"openvino", "scipy"} <= other.manifest.libraries.keys()
     # These images are separated so well that the fits end early, one a little later than the other.

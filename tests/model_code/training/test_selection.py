@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.training.dataset.selection import find_images, split_folder, use_folders
+from classifier.training.dataset.selection import find_images, split_folder, use_splits
 from classifier.training.errors import DataError
 from tests.model_code.training.measured_networks import write_images
 
@@ -43,7 +43,7 @@ def test_the_selection_is_by_content_and_not_by_name(tmp_path: Path) -> None:
 
 def test_an_image_that_calibrates_is_not_held_back_under_another_name(tmp_path: Path) -> None:
     valid, test = write_images(tmp_path / "valid", 10), write_images(tmp_path / "test", 16)
-    selection = use_folders(valid, test, LABELS)
+    selection = use_splits(find_images(valid, LABELS), find_images(test, LABELS))
     # The same seed: the first ten of both folders are the same images.
     assert (len(selection.calibration), len(selection.held_back)) == (10, 6)
     shutil.copy(valid / "dark" / "0.png", valid / "dark" / "copy.png")

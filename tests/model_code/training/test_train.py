@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import io
 import os
 import shlex
@@ -70,6 +71,7 @@ def test_the_artifact_describes_the_test_images_and_the_data(
         "name": "data",
         "version": hashlib.sha256(content).hexdigest()[:12],
         "images": {"train": 12, "valid": 12, "test": 12},
+        "judged_by": f"openvino {importlib.metadata.version('openvino')}",
     }
     assert content.count(b"\n") == 36
     assert b'"file": "test/dark/0.png", "split": "test", "label": "dark"' in content
@@ -142,11 +144,15 @@ def _refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     ("arguments", "reason"),
     [
         ([], "no train images: give --data DIR or --train DIR"),
-        (["--data", "nowhere"], "nowhere/train"),
+        (["--data", "nowhere"], "nowhere: no such folder or zip"),
+        (["--train", "nowhere", "--valid", "x"], "nowhere: no such folder; expected the train"),
         (["--data", "x", "--epochs", "0"], "--epochs is 0; it must be above 0"),
         (["--data", "x", "--batch-size", "-1"], "--batch-size is -1"),
         (["--data", "x", "--learning-rate", "nan"], "--learning-rate is nan"),
-        (["--data", "x", "--weight-decay", "-1"], "must be 0 or more"),
+        (["--data", "x", "--weight-decay", "-1"], "--weight-decay is -1.0; it must be 0 or more"),
+        (["--data", "x", "--patience", "-2"], "--patience is -2; it must be 0 or more"),
+        (["--data", "x", "--data-workers", "-2"], "--data-workers is -2"),
+        (["--data", "x", "--backbone-learning-rate", "0"], "--backbone-learning-rate is 0.0"),
         (["--data", "x", "--from-scratch", "--weights-file", "y"], "exclude each other"),
         (["--data", "x", "--bach-size", "4"], "option --bach-size: did you mean --batch-size?"),
         (["--data", "x", "--learning_rat=1"], "--learning-rat: did you mean --learning-rate?"),
@@ -188,8 +194,8 @@ def test_a_folder_that_does_not_exist_is_refused_before_torch_is_imported(
 ) -> None:
     assert train.main(["--data", str(tmp_path / "nowhere")]) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith(f"train.py: {tmp_path / 'nowhere' / 'train'}: no such folder;")
-    assert "--data names the folder above" in printed.err
+    assert printed.err.startswith(f"train.py: {tmp_path / 'nowhere'}: no such folder or zip;")
+    assert "--data names the images" in printed.err
     assert printed.out == ""
 
 

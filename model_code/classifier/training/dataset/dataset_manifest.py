@@ -11,6 +11,7 @@ from typing import Final
 
 from classifier.artifact.directory import file_sha256
 from classifier.training.dataset.scanning import ImageFile
+from classifier.training.options import TrainingOptions
 
 DATASET_MANIFEST_FILE: Final = "dataset.jsonl"
 _VERSION_LENGTH: Final = 12
@@ -32,6 +33,17 @@ def labelled_files(
         for split, found in files.items()
         for path, index in found
     ]
+
+
+def data_source(options: TrainingOptions) -> dict[str, str]:
+    """Return what the artifact's manifest says about where the images are from.
+
+    Only the last part of the path, which has no name of a person's folder in it.
+    """
+    if options.data is None:
+        return {"source": "folders"}
+    kind = "folder" if options.data.is_dir() else "zip"
+    return {"source": kind, "name": options.data.resolve().name}
 
 
 def write_dataset_manifest(images: Iterable[ImageFile], path: Path) -> str:

@@ -21,18 +21,17 @@ from classifier.training.errors import DataError
 Transform = Callable[[Image.Image], torch.Tensor]
 
 
-def load_images(directory: Path, transform: Transform) -> ImageFolder:
-    """Return the images of `directory` with the index of their label, labels sorted by name.
-
-    Images are decoded as the server decodes them.
+def list_images(directory: Path) -> tuple[list[str], list[tuple[str, int]]]:
+    """Return the labels of `directory`, sorted by name, and its images with their label's index.
 
     Raises:
         DataError: no such folder, no labels, or a label without images.
     """
     try:
-        return ImageFolder(str(directory), transform=transform, loader=_read_image_named)
+        found = ImageFolder(str(directory))
     except FileNotFoundError as error:
         raise DataError(f"{directory}: {error}; expected <label>/<image> in it") from error
+    return found.classes, found.samples
 
 
 def evaluation_transform(settings: Preprocessing) -> Transform:
@@ -94,7 +93,3 @@ def read_image(path: Path, *, reduce_to: int | None = None) -> Image.Image:
         raise DataError(f"{path}: {error.message}") from error
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def _read_image_named(path: str) -> Image.Image:
-    return read_image(Path(path))

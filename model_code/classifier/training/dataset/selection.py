@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,20 +44,20 @@ def split_folder(directory: Path, labels: Collection[str]) -> Selection:
     Raises:
         DataError: see `find_images`.
     """
-    images = find_images(directory, labels)
-    count = min(MAX_CALIBRATION_IMAGES, len(images) // 2)
-    return Selection(calibration=tuple(images[:count]), held_back=tuple(images[count:]))
+    return _halve(find_images(directory, labels))
 
 
-def use_folders(calibration: Path, held_back: Path, labels: Collection[str]) -> Selection:
-    """Take up to 300 images of one folder for calibration; hold back those of another.
+def use_splits(valid: Iterable[LabelledImage], test: Iterable[LabelledImage]) -> Selection:
+    """Take up to 300 images of one split for calibration; hold back those of another.
 
-    Raises:
-        DataError: see `find_images`.
+    If `test` is empty, half of `valid` calibrates and the other half is held back.
     """
-    chosen = find_images(calibration, labels)[:MAX_CALIBRATION_IMAGES]
+    valid, test = _by_digest(valid), _by_digest(test)
+    if not test:
+        return _halve(valid)
+    chosen = valid[:MAX_CALIBRATION_IMAGES]
     known = {image.sha256 for image in chosen}
-    others = (p for p in find_images(held_back, labels) if p.sha256 not in known)
+    others = (image for image in test if image.sha256 not in known)
     return Selection(calibration=tuple(chosen), held_back=tuple(others))
 
 
@@ -82,13 +82,25 @@ def find_images(directory: Path, labels: Collection[str]) -> list[LabelledImage]
             f"{directory} holds a folder {unknown[0]!r}, but the model has no such label; "
             "name the folders like labels, or put the images into one folder without labels"
         )
-    by_digest: dict[str, LabelledImage] = {}
+    images: list[LabelledImage] = []
     for folder in folders or [directory]:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in _SUFFIXES:
                 sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-                image = LabelledImage(path, folder.name if folders else None, sha256)
-                by_digest.setdefault(sha256, image)
-    if not by_digest:
+                images.append(LabelledImage(path, folder.name if folders else None, sha256))
+    if not images:
         raise DataError(f"{directory} holds no images ({', '.join(_SUFFIXES)})")
-    return [by_digest[sha256] for sha256 in sorted(by_digest)]
+    return _by_digest(images)
+
+
+def _halve(images: list[LabelledImage]) -> Selection:
+    count = min(MAX_CALIBRATION_IMAGES, len(images) // 2)
+    return Selection(calibration=tuple(images[:count]), held_back=tuple(images[count:]))
+
+
+def _by_digest(images: Iterable[LabelledImage]) -> list[LabelledImage]:
+    """Sort by digest; of several images with the same bytes, keep the first."""
+    first: dict[str, LabelledImage] = {}
+    for image in images:
+        first.setdefault(image.sha256, image)
+    return [first[sha256] for sha256 in sorted(first)]

@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy
+
+from classifier.image.preprocessing import FloatArray
+from classifier.training.errors import DataError
 from classifier.training.features.backbone import Backbone
 from classifier.training.features.extraction import Network, Output
 from classifier.training.head.graft import LinearHead
+from classifier.training.progress import Progress
 
 
 class ImageNetwork(Protocol):
@@ -81,6 +86,28 @@ def open_classifier(model_path: Path, backbone: Backbone, head: LinearHead) -> I
     if has_openvino():
         return Network(model_path, backbone.manifest.preprocessing, len(head.bias))
     return _torch_network(backbone, "fp32", head)
+
+
+def compute_images(network: ImageNetwork, paths: Sequence[Path]) -> FloatArray:
+    """Return the outputs of image files, N x width, with progress.
+
+    Raises:
+        DataError: a file that was readable when the dataset was scanned no longer is.
+    """
+    rows: list[FloatArray] = []
+    progress = Progress("images judged", len(paths))
+
+    def receive(place: int, output: Output) -> None:
+        progress.update(place)
+        if output.values is None:
+            raise DataError(f"{paths[place]} was changed while it was read: {output.problem}")
+        rows.append(output.values)
+
+    try:
+        network.run(paths, receive)
+    finally:
+        progress.end()
+    return numpy.stack(rows)
 
 
 def _torch_network(backbone: Backbone, precision: str, head: LinearHead | None) -> ImageNetwork:

@@ -1,45 +1,55 @@
-"""One training run, from folders of images to an artifact."""
+"""Fine-tuning, from folders of images to an artifact."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import torch
-from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
 
+from classifier.artifact.directory import file_sha256
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.training.dataset.dataset_manifest import (
     DATASET_MANIFEST_FILE,
+    data_source,
     labelled_files,
     write_dataset_manifest,
 )
-from classifier.training.dataset.demo_data import is_demo
-from classifier.training.dataset.folders import (
-    evaluation_transform,
-    load_images,
-    training_transform,
-)
-from classifier.training.dataset.selection import split_folder, use_folders
-from classifier.training.errors import DataError, NetworkError
+from classifier.training.dataset.folders import evaluation_transform, training_transform
+from classifier.training.dataset.selection import LabelledImage, use_splits
+from classifier.training.errors import NetworkError, TrainingError
 from classifier.training.export import ModelDescription, write_artifact
-from classifier.training.finetune.loop import (
+from classifier.training.finetune.batches import (
     Batches,
-    Evaluation,
-    evaluate,
+    BatchOrder,
+    fitting_process_count,
     make_batches,
-    train_one_epoch,
 )
-from classifier.training.finetune.unseen import add_test_images, published_backbone
+from classifier.training.finetune.checkpoint import CHECKPOINT_FILE
+from classifier.training.finetune.head_first import fit_head_first
+from classifier.training.finetune.images import ImageSplits, LabelledImages, find_splits
+from classifier.training.finetune.optimisation import (
+    freeze_batch_norm,
+    has_batch_norm,
+    make_optimisation,
+)
+from classifier.training.finetune.run import Plan, Run
+from classifier.training.finetune.unseen import judge_test_images, published_backbone
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
-from classifier.training.weights.network import build_network, load_backbone, read_state_dict
+from classifier.training.weights.network import (
+    build_network,
+    head_names,
+    load_backbone,
+    read_state_dict,
+)
 from classifier.training.weights.pretrained import published_weights
 
 
 def train(options: TrainingOptions) -> None:
     """Train, measure and write the artifact; prints lines of `name=value` metrics.
+
+    From random weights every layer is trained at one rate, and the last epoch is taken. Otherwise
+    the head comes first, the other layers follow at a lower rate, and the best epoch is taken.
 
     Raises:
         TrainingError: options, images or weights that cannot be used; see its subclasses.
@@ -50,67 +60,106 @@ def train(options: TrainingOptions) -> None:
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     preprocessing = _preprocessing(options)
-    images = _load_splits(options, preprocessing)
-    labels = tuple(images["train"].classes)
-    network = _initial_network(options, preprocessing, len(labels))
+    splits = find_splits(options)
+    network = _initial_network(options, preprocessing, len(splits.labels))
     network = network.to(device).to(memory_format=torch.channels_last)
-    counts = {split: len(found) for split, found in images.items()}
-    start = "random" if options.from_scratch else "trained"
-    numbers = ", ".join(f"{len(found)} {split}" for split, found in images.items())
-    print(f"{len(labels)} classes, images: {numbers}")
-    print(f"{options.architecture} from {start} weights on {device}", flush=True)
-    batches = {split: _batches(found, split, options) for split, found in images.items()}
+    _print_start(options, splits, device)
+    loader = _Loader(options, splits, preprocessing, device)
     # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
     torch.set_flush_denormal(True)
     try:
-        metrics = _fit(network, batches, options, device)
+        metrics = _fit(network, splits, loader, options, device)
     finally:
         # It is a mode of the processor: whatever else runs in this process would compute in it.
         torch.set_flush_denormal(False)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), options.output_dir / "weights.pt")
     options.model_dir.mkdir(parents=True, exist_ok=True)
-    files = {split: found.samples for split, found in images.items()}
     version = write_dataset_manifest(
-        labelled_files(files, labels), options.output_dir / DATASET_MANIFEST_FILE
+        labelled_files(splits.files, splits.labels), options.output_dir / DATASET_MANIFEST_FILE
     )
     description = ModelDescription(
         name=options.name or options.architecture,
         architecture=options.architecture,
-        labels=labels,
+        labels=splits.labels,
         preprocessing=preprocessing,
-        metrics=metrics | ({"test_images": counts["test"]} if "test" in counts else {}),
-        training_data=_training_data(options, counts, version),
+        metrics=metrics,
+        training_data=_training_data(options, splits, version),
         backbone=published_backbone(options),
     )
     print("exporting to ONNX (up to a minute)", flush=True)
     manifest = write_artifact(network, description, options.model_dir)
-    if "test" in files:
-        manifest = add_test_images(network, manifest, files["test"], options, device)
+    if tested := splits.files.get("test"):
+        manifest = judge_test_images(network, manifest, tested, options, device)
     if options.quantize:
-        manifest = _quantize(options, images)
+        manifest = _quantize(options, splits)
+    # Last: until here, an interrupted run goes on from it.
+    (options.checkpoint_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
     print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
 
 
-def _training_data(
-    options: TrainingOptions, counts: dict[str, int], version: str
-) -> dict[str, Any]:
-    folder = options.folders["train"]
-    demo = {"demo": True} if folder and is_demo(folder) else {}
-    name = folder.resolve().parent.name if folder else ""
-    return {"source": "folder", "name": name, "version": version, "images": counts, **demo}
+class _Loader:
+    """Makes the batches of a run's splits."""
+
+    def __init__(
+        self,
+        options: TrainingOptions,
+        splits: ImageSplits,
+        preprocessing: Preprocessing,
+        device: torch.device,
+    ) -> None:
+        self._options, self._splits, self._device = options, splits, device
+        self._preprocessing = preprocessing
+        self._process_count = fitting_process_count(
+            options.data_workers,
+            batch_size=options.batch_size,
+            crop=preprocessing.crop,
+            device=device,
+        )
+
+    def for_training(self) -> tuple[Batches, BatchOrder]:
+        """Return the training images, mixed and with random changes, and their order."""
+        files = self._splits.files["train"]
+        transform = training_transform(self._preprocessing, self._options.augmentation)
+        order = BatchOrder(len(files), self._options.batch_size, self._options.seed)
+        images = LabelledImages(files, transform)
+        return make_batches(images, order, self._process_count, self._device), order
+
+    def as_served(self, split: str) -> Batches:
+        """Return the images of a split, preprocessed as the server does."""
+        files = self._splits.files[split]
+        images = LabelledImages(files, evaluation_transform(self._preprocessing))
+        order = BatchOrder(len(files), self._options.batch_size, seed=None)
+        return make_batches(images, order, self._process_count, self._device)
 
 
-def _quantize(options: TrainingOptions, images: dict[str, ImageFolder]) -> Manifest:
+def _print_start(options: TrainingOptions, splits: ImageSplits, device: torch.device) -> None:
+    numbers = ", ".join(f"{len(files)} {split}" for split, files in splits.files.items())
+    print(f"{len(splits.labels)} classes, images: {numbers}")
+    for file in splits.left_out:
+        print(f"  left out: {file.path}: {file.reason}")
+    start = "random" if options.from_scratch else "trained"
+    print(f"{options.architecture} from {start} weights on {device}", flush=True)
+
+
+def _training_data(options: TrainingOptions, splits: ImageSplits, version: str) -> dict[str, Any]:
+    counts = {split: len(files) for split, files in splits.files.items()}
+    demo = {"demo": True} if splits.is_demo else {}
+    return {**data_source(options), "version": version, "images": counts, **demo}
+
+
+def _quantize(options: TrainingOptions, splits: ImageSplits) -> Manifest:
     # Only now: it imports OpenVINO, which a training job has only where it quantizes.
     from classifier.training.measuring.measuring import measure
 
-    valid, labels = Path(images["valid"].root), images["train"].classes
-    if "test" in images:
-        selection = use_folders(valid, Path(images["test"].root), labels)
-    else:
-        selection = split_folder(valid, labels)
-    return measure(options.model_dir, selection, int8=True)
+    valid, test = (
+        [
+            LabelledImage(path, splits.labels[index], file_sha256(path))
+            for path, index in splits.files.get(split, ())
+        ]
+        for split in ("valid", "test")
+    )
+    return measure(options.model_dir, use_splits(valid, test), int8=True)
 
 
 def _preprocessing(options: TrainingOptions) -> Preprocessing:
@@ -125,29 +174,6 @@ def _preprocessing(options: TrainingOptions) -> Preprocessing:
         mean=published.mean,
         std=published.std,
     )
-
-
-def _load_splits(options: TrainingOptions, preprocessing: Preprocessing) -> dict[str, ImageFolder]:
-    images: dict[str, ImageFolder] = {}
-    for split, folder in options.folders.items():
-        if folder is None or (split == "test" and not folder.exists()):
-            continue
-        transform = (
-            training_transform(preprocessing, options.augmentation)
-            if split == "train"
-            else evaluation_transform(preprocessing)
-        )
-        images[split] = load_images(folder, transform)
-        _check_labels(images["train"].classes, images[split].classes, folder)
-    return images
-
-
-def _check_labels(trained: list[str], found: list[str], folder: Path) -> None:
-    if len(trained) < 2:
-        raise DataError(f"{folder} has one label alone ({trained[0]}); two or more are needed")
-    if found != trained:
-        different = sorted(set(found) ^ set(trained))
-        raise DataError(f"{folder} has other labels than the training images: {different}")
 
 
 def _initial_network(
@@ -171,50 +197,86 @@ def _initial_network(
     return network
 
 
-def _batches(images: ImageFolder, split: str, options: TrainingOptions) -> Batches:
-    return make_batches(
-        images,
-        batch_size=options.batch_size,
-        worker_count=options.data_workers,
-        shuffle_seed=options.seed if split == "train" else None,
-    )
-
-
 def _fit(
     network: torch.nn.Module,
-    batches: dict[str, Batches],
+    splits: ImageSplits,
+    loader: _Loader,
     options: TrainingOptions,
     device: torch.device,
 ) -> dict[str, float]:
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=options.learning_rate,
+    fine_tunes = not options.from_scratch
+    # On a GPU batches are large enough for statistics of their own.
+    frozen = fine_tunes and device.type == "cpu"
+    if frozen:
+        freeze_batch_norm(network)
+    elif options.batch_size == 1 and has_batch_norm(network):
+        raise TrainingError(
+            f"{options.architecture} needs two or more images a step: give --batch-size 2 or more"
+        )
+    crop = _preprocessing(options).crop
+    head = head_names(options.architecture, crop)
+    batches, order = loader.for_training()
+    optimisation = make_optimisation(
+        network,
+        head,
+        learning_rate=options.learning_rate,
+        backbone_learning_rate=options.peak_rate_of_backbone,
         weight_decay=options.weight_decay,
-        fused=True,
+        step_count=options.epochs * len(order),
     )
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=options.learning_rate,
-        total_steps=options.epochs * len(batches["train"]),
+    plan = Plan(
+        epochs=options.epochs,
+        patience=options.epochs_without_better,
+        keep_best=fine_tunes or options.epochs_without_better > 0,
+        freeze_batch_norm=frozen,
+        checkpoint=options.checkpoint_dir / CHECKPOINT_FILE,
+        description=_describe(options, splits, device),
     )
-    started = time.monotonic()
-    metrics: dict[str, float] = {}
-    for epoch in range(1, options.epochs + 1):
-        train_loss = train_one_epoch(network, batches["train"], optimizer, scheduler, device)
-        metrics = _named(evaluate(network, batches["valid"], device), "valid")
-        values = {"train_loss": train_loss, **metrics}
-        seconds = time.monotonic() - started
-        print(f"epoch={epoch} {_metric_line(values)} seconds={seconds:.0f}", flush=True)
-    if "test" in batches:
-        test = _named(evaluate(network, batches["test"], device), "test")
-        print(_metric_line(test), flush=True)
-        metrics |= test
-    return {"epochs": options.epochs, **metrics}
+    valid = loader.as_served("valid")
+    run = Run(network, optimisation, batches, order, valid, plan, device)
+    if options.restart:
+        plan.checkpoint.unlink(missing_ok=True)
+    if not run.resume() and fine_tunes:
+        _fit_head(network, head, loader, len(splits.labels), device)
+        run.judge_start()
+    return run.finish()
 
 
-def _named(evaluation: Evaluation, split: str) -> dict[str, float]:
-    return {f"{split}_{name}": round(value, 6) for name, value in vars(evaluation).items()}
+def _fit_head(
+    network: torch.nn.Module,
+    head: list[str],
+    loader: _Loader,
+    class_count: int,
+    device: torch.device,
+) -> None:
+    print("Fitting the head first", flush=True)
+    train, valid = loader.as_served("train"), loader.as_served("valid")
+    if not fit_head_first(network, head, train, valid, class_count=class_count, device=device):
+        print("The head is not fitted first: it is not one linear layer")
 
 
-def _metric_line(values: dict[str, float]) -> str:
-    return " ".join(f"{name}={value:.4f}" for name, value in values.items())
+def _describe(
+    options: TrainingOptions, splits: ImageSplits, device: torch.device
+) -> dict[str, str]:
+    """Return what decides the result of a run, by the names of the flags."""
+    preprocessing = _preprocessing(options)
+    weights = options.weights_file
+    values = {
+        "--architecture": options.architecture,
+        "--augmentation": options.augmentation,
+        "--backbone-learning-rate": options.peak_rate_of_backbone,
+        "--batch-size": options.batch_size,
+        "--crop": preprocessing.crop,
+        "--epochs": options.epochs,
+        "--from-scratch": options.from_scratch,
+        "--interpolation": preprocessing.interpolation,
+        "--learning-rate": options.learning_rate,
+        "--patience": options.epochs_without_better,
+        "--resize": preprocessing.resize,
+        "--seed": options.seed,
+        "--weight-decay": options.weight_decay,
+        "the device": device.type,
+        "the digest of --weights-file": file_sha256(weights)[:12] if weights else "none",
+        "the digest of the images": splits.sha256()[:12],
+    }
+    return {name: str(value) for name, value in values.items()}

@@ -1,17 +1,17 @@
-"""Training and evaluation, one epoch at a time."""
+"""One epoch: the steps of training, and the evaluation on images that are not trained on."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader
 
-Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
-SECONDS_BETWEEN_PROGRESS_LINES = 10
+from classifier.training.finetune.batches import Batches
+from classifier.training.finetune.optimisation import Optimisation
 
 
 @dataclass(frozen=True)
@@ -23,76 +23,70 @@ class Evaluation:
     top_5_accuracy: float
 
 
-def make_batches(
-    images: torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]],
-    *,
-    batch_size: int,
-    worker_count: int,
-    shuffle_seed: int | None,
-) -> Batches:
-    """Return batches of N x 3 x crop x crop with N label indices.
-
-    Args:
-        images: the data set.
-        batch_size: N, less in the last batch.
-        worker_count: processes that decode; 0 decodes in this one.
-        shuffle_seed: determines the order; `None` keeps the data set's.
-    """
-    shuffle = shuffle_seed is not None
-    return DataLoader(
-        images,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        num_workers=worker_count,
-        persistent_workers=worker_count > 0,
-        generator=torch.Generator().manual_seed(shuffle_seed or 0),
-    )
-
-
-def train_one_epoch(
+def train_steps(
     network: torch.nn.Module,
     batches: Batches,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    optimisation: Optimisation,
     device: torch.device,
-) -> float:
-    """Take one step of optimizer and scheduler a batch; return the mean loss."""
-    network.train()
-    loss_sum, image_count = 0.0, 0
-    last_line = time.monotonic()
-    for number, (images, labels) in enumerate(batches, start=1):
+    after_step: Callable[[torch.Tensor, int], None],
+) -> None:
+    """Take one step of optimizer and scheduler a batch.
+
+    On a GPU that has it, the network computes in bfloat16; loss and weights stay in float32.
+
+    Args:
+        network: in training mode.
+        batches: the steps.
+        optimisation: of the network's parameters.
+        device: the network's.
+        after_step: is called with the step's mean loss, a tensor on the device which is not
+            waited for, and with the number of images.
+    """
+    for images, labels in batches:
         images, labels = _to_device(images, labels, device)
-        loss = cross_entropy(_logits(network(images)), labels)
-        optimizer.zero_grad(set_to_none=True)
+        with _autocast(device):
+            logits = _logits(network(images))
+        loss = cross_entropy(logits.float(), labels)
+        optimisation.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
-        scheduler.step()
-        loss_sum += loss.item() * len(labels)
-        image_count += len(labels)
-        if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
-            last_line = time.monotonic()
-            print(f"  batch {number} of {len(batches)}, loss {loss.item():.4f}", flush=True)
-    return loss_sum / image_count
+        optimisation.optimizer.step()
+        optimisation.scheduler.step()
+        after_step(loss.detach(), len(labels))
 
 
 @torch.inference_mode()
 def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -> Evaluation:
-    """Return the mean loss and the accuracies over `batches`."""
+    """Return the mean loss and the accuracies over `batches`, in float32.
+
+    Args:
+        network: is put into evaluation mode.
+        batches: of all images.
+        device: the network's.
+    """
     network.eval()
-    loss_sum, right, right_in_top_5, image_count = 0.0, 0, 0, 0
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    right, right_in_top_5 = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
+    image_count = 0
     for images, labels in batches:
         images, labels = _to_device(images, labels, device)
         logits = _logits(network(images))
         ranking = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        loss_sum += cross_entropy(logits, labels, reduction="sum").item()
-        right += int(ranking[:, 0].sum())
-        right_in_top_5 += int(ranking.sum())
+        loss_sum += cross_entropy(logits, labels, reduction="sum")
+        right += ranking[:, 0].sum()
+        right_in_top_5 += ranking.sum()
         image_count += len(labels)
     return Evaluation(
-        loss=loss_sum / image_count,
-        accuracy=right / image_count,
-        top_5_accuracy=right_in_top_5 / image_count,
+        loss=loss_sum.item() / image_count,
+        accuracy=right.item() / image_count,
+        top_5_accuracy=right_in_top_5.item() / image_count,
     )
+
+
+def _autocast(device: torch.device) -> AbstractContextManager[Any]:
+    # Emulated, it is slower than float32.
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
 
 
 def _to_device(

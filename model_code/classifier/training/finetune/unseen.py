@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy
 import torch
 
-from classifier.artifact.manifest import Manifest
+from classifier.artifact.manifest import MODEL_FILE, Manifest
 from classifier.artifact.provenance import Backbone
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.folders import evaluation_transform, read_image
+from classifier.training.features.extraction import Network
+from classifier.training.features.runtime import compute_images, has_openvino, runtime
+from classifier.training.finetune.images import LabelledFile
+from classifier.training.finetune.run import metric_line
+from classifier.training.head.judging import Judgement
 from classifier.training.manifest_files import write_manifest
 from classifier.training.measuring.baseline import measure_baseline
 from classifier.training.options import TrainingOptions
@@ -30,42 +36,63 @@ def published_backbone(options: TrainingOptions) -> Backbone | None:
     return backbone_of(options.architecture, published.training_data, digest(published.load()))
 
 
-def add_test_images(
+def judge_test_images(
     network: torch.nn.Module,
     manifest: Manifest,
-    files: Sequence[tuple[str | Path, int]],
+    files: Sequence[LabelledFile],
     options: TrainingOptions,
     device: torch.device,
 ) -> Manifest:
-    """Write the baseline of the test images and the samples into the artifact; return its manifest.
+    """Run the exported network over the test images; complete the artifact and print the metrics.
+
+    OpenVINO runs it, as it is served; where that is not installed, torch runs the network.
 
     Args:
         network: that was exported.
         manifest: of the artifact in `options.model_dir`.
-        files: path and class index of the test images.
+        files: of the test images.
         options: of the run.
-        device: to compute on.
+        device: of the network, for torch.
+
+    Returns:
+        The artifact's manifest with accuracy and baseline, which is written.
     """
-    paths = [Path(path) for path, _ in files]
-    logits = _logits(network.to(device).eval(), manifest, paths, options.batch_size, device)
-    manifest = replace(manifest, baseline=measure_baseline(manifest, logits, paths))
-    classes = numpy.array([index for _, index in files], dtype=numpy.int64)
+    paths = [file.path for file in files]
+    classes = numpy.array([file.class_index for file in files], dtype=numpy.int64)
+    if has_openvino():
+        model_path = options.model_dir / MODEL_FILE
+        served = Network(model_path, manifest.preprocessing, len(manifest.labels))
+        with closing(served):
+            logits = compute_images(served, paths)
+    else:
+        print(f"OpenVINO, which serves the network, is not installed: judged by {runtime()}")
+        logits = _logits_of_torch(network.to(device).eval(), manifest, paths, options, device)
+    metrics = Judgement(logits, classes).metrics("test")
+    shown = {name: value for name, value in metrics.items() if name != "test_images"}
+    print(metric_line(shown), flush=True)
+    manifest = replace(
+        manifest,
+        metrics={**manifest.metrics, **metrics},
+        training_data={**manifest.training_data, "judged_by": runtime()},
+        baseline=measure_baseline(manifest, logits, paths),
+    )
     write_samples(logits, classes, paths, manifest.labels, options.samples, options.model_dir)
     write_manifest(manifest, options.model_dir)
     return manifest
 
 
-def _logits(
+def _logits_of_torch(
     network: torch.nn.Module,
     manifest: Manifest,
     paths: Sequence[Path],
-    batch_size: int,
+    options: TrainingOptions,
     device: torch.device,
 ) -> FloatArray:
     transform = evaluation_transform(manifest.preprocessing)
     rows: list[FloatArray] = []
     with torch.inference_mode():
-        for start in range(0, len(paths), batch_size):
-            batch = [transform(read_image(path)) for path in paths[start : start + batch_size]]
-            rows.append(network(torch.stack(batch).to(device)).float().cpu().numpy())
+        for start in range(0, len(paths), options.batch_size):
+            batch = paths[start : start + options.batch_size]
+            images = torch.stack([transform(read_image(path)) for path in batch])
+            rows.append(network(images.to(device)).float().cpu().numpy())
     return numpy.concatenate(rows)

@@ -14,6 +14,7 @@ import onnx
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
 from classifier.artifact.samples import SAMPLE_FOLDER
+from classifier.training.dataset.dataset_manifest import data_source
 from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.scanning import SPLITS
 from classifier.training.dataset.splitting import Dataset
@@ -65,7 +66,7 @@ def write_network(
         files={MODEL_FILE: file_sha256(model_path)},
         metrics={},
         training_data={
-            **_source(options),
+            **data_source(options),
             "version": version,
             "images": {split: len(dataset.of(split)) for split in SPLITS},
             "penalty": fitted.penalty,
@@ -81,13 +82,6 @@ def write_network(
     )
     write_manifest(manifest, options.model_dir)
     return manifest
-
-
-def _source(options: TrainingOptions) -> dict[str, str]:
-    if options.data is None:
-        return {"source": "folders"}
-    kind = "folder" if options.data.is_dir() else "zip"
-    return {"source": kind, "name": options.data.resolve().name}
 
 
 def _is_demo(folder: Path) -> bool:

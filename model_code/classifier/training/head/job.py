@@ -12,7 +12,6 @@ from typing import Final
 import numpy
 
 from classifier.artifact.manifest import MODEL_FILE, Manifest
-from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.archives import unpack_zip
 from classifier.training.dataset.dataset_manifest import (
     DATASET_MANIFEST_FILE,
@@ -38,9 +37,9 @@ from classifier.training.errors import DataError
 from classifier.training.features.backbone import load_backbone
 from classifier.training.features.cache import FeatureCache
 from classifier.training.features.dataset_features import compute_features, open_cache
-from classifier.training.features.extraction import Output
 from classifier.training.features.runtime import (
     ImageNetwork,
+    compute_images,
     has_openvino,
     open_classifier,
     runtime,
@@ -58,7 +57,6 @@ from classifier.training.manifest_files import write_manifest
 from classifier.training.measuring.baseline import measure_baseline
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
-from classifier.training.progress import Progress
 from classifier.training.report.contents import Report
 from classifier.training.report.findings import (
     MAX_PROBABILITY,
@@ -130,16 +128,22 @@ def train_head(options: TrainingOptions) -> Manifest:
             options.model_dir,
         )
     write_manifest(manifest, options.model_dir)
+    unseen_split = TEST if TEST in judgements else VALID
+    unseen = judgements.get(unseen_split)
+    print_accuracy(unseen, dataset.labels)
+    if options.quantize:
+        manifest = _quantize(options.model_dir, folder, dataset)
+    if not options.report:
+        return manifest
     ranking = rank_labels(dataset, features[TRAIN], fitted.penalty)
     write_ranking(ranking, options.output_dir / SUSPICION_FILE)
-    unseen_split = TEST if TEST in judgements else VALID
     report = Report(
         name=manifest.name,
         folder=folder,
         labels=dataset.labels,
         images=dataset.images,
         dataset_version=version,
-        unseen=judgements.get(unseen_split),
+        unseen=unseen,
         unseen_images=dataset.of(unseen_split),
         train_accuracy=_accuracy(fitted.head, features[TRAIN]),
         suspicious=[one for one in ranking if one.probability < MAX_PROBABILITY],
@@ -148,9 +152,6 @@ def train_head(options: TrainingOptions) -> Manifest:
         judged_by=None if has_openvino() else runtime(),
     )
     write_report(report, options.output_dir / REPORT_FILE)
-    if options.quantize:
-        manifest = _quantize(options.model_dir, folder, dataset)
-    print_accuracy(report.unseen, dataset.labels)
     print_suspicious(report)
     print(f"Report: {options.output_dir / REPORT_FILE}")
     return manifest
@@ -191,7 +192,7 @@ def _judge(network: ImageNetwork, folder: Path, dataset: Dataset) -> dict[str, J
     judgements: dict[str, Judgement] = {}
     for split in (VALID, TEST):
         if images := dataset.of(split):
-            logits = _logits(network, folder, images)
+            logits = compute_images(network, [folder / image.path for image in images])
             judgements[split] = Judgement(logits, _classes(images, dataset.labels))
     return judgements
 
@@ -205,24 +206,6 @@ def _with_metrics(manifest: Manifest, judgements: dict[str, Judgement]) -> Manif
 
 def _accuracy(head: LinearHead, images: LabelledFeatures) -> float:
     return Judgement(scores(head, images.features), images.classes).accuracy
-
-
-def _logits(network: ImageNetwork, folder: Path, images: Sequence[ImageFile]) -> FloatArray:
-    rows: list[FloatArray] = []
-    progress = Progress("images judged", len(images))
-
-    def receive(place: int, output: Output) -> None:
-        progress.update(place)
-        if output.values is None:
-            path = images[place].path
-            raise DataError(f"{path} was changed while it was read: {output.problem}")
-        rows.append(output.values)
-
-    try:
-        network.run([folder / image.path for image in images], receive)
-    finally:
-        progress.end()
-    return numpy.stack(rows)
 
 
 def _quantize(directory: Path, folder: Path, dataset: Dataset) -> Manifest:

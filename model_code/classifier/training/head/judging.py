@@ -77,7 +77,7 @@ class Judgement:
 
     def metrics(self, split: str) -> dict[str, float]:
         """Return the figures for the manifest, named after the split."""
-        values = {"accuracy": self.accuracy, "loss": self.loss}
+        values = {"loss": self.loss, "accuracy": self.accuracy}
         if self.logits.shape[1] > _TOP:
             values["top_5_accuracy"] = self.top_5_accuracy
         rounded = {f"{split}_{name}": round(value, 6) for name, value in values.items()}

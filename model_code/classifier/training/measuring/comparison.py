@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.folders import evaluation_transform, read_image
 from classifier.training.dataset.selection import LabelledImage
-from classifier.training.finetune.loop import SECONDS_BETWEEN_PROGRESS_LINES
 from classifier.training.head.probabilities import softmax
+from classifier.training.progress import Progress
 
 NOT_FINITE: Final = -1
 
@@ -96,18 +95,17 @@ def predict(
     fp32: Network,
     int8: Network | None,
 ) -> list[Predictions]:
-    """Classify each image with the networks; prints the progress every 10 seconds.
+    """Classify each image with the networks, and show the progress.
 
     Raises:
         DataError: an image cannot be read.
     """
     predictions: list[Predictions] = []
-    last_line = time.monotonic()
+    progress = Progress("images judged", len(images))
     for image in images:
         predictions.append(_predict_one(image, settings, fp32, int8))
-        if time.monotonic() - last_line > SECONDS_BETWEEN_PROGRESS_LINES:
-            last_line = time.monotonic()
-            print(f"  {len(predictions)} of {len(images)} images", flush=True)
+        progress.update(len(predictions))
+    progress.end()
     return predictions
 
 

@@ -1,0 +1,139 @@
+"""Batches of images: their order, which a seed decides, and the processes that decode them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from classifier.training.finetune.images import Draw, LabelledImages
+
+Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where Linux keeps it
+# A decoding process has these waiting (PyTorch's default), and one more on its way.
+_BATCHES_PER_PROCESS: Final = 3
+_USABLE_SHARE_OF_SHARED_MEMORY: Final = 0.5
+_FLOAT_BYTES: Final = 4
+_MAX_SEED: Final = 2**32
+
+
+class BatchOrder(Sampler[list[Draw]]):
+    """The batches of an epoch, from any of its steps on.
+
+    A last batch of one image is added to the one before: batch normalisation cannot train on one.
+
+    Args:
+        image_count: number of images.
+        batch_size: of each batch; the last may have fewer, or one more.
+        seed: of the order and of the images' random changes; `None` keeps the images' order.
+    """
+
+    def __init__(self, image_count: int, batch_size: int, seed: int | None) -> None:
+        self.image_count, self._batch_size, self._seed = image_count, batch_size, seed
+        self._epoch = self._step = 0
+
+    def go_to(self, epoch: int, step: int) -> None:
+        """Begin the next iteration at a step of an epoch, both counted from 0."""
+        self._epoch, self._step = epoch, step
+
+    def __len__(self) -> int:
+        return len(self._starts())
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        draws = self._draws()
+        starts = [*self._starts(), self.image_count]
+        for start, end in list(pairwise(starts))[self._step :]:
+            yield draws[start:end]
+
+    def _starts(self) -> list[int]:
+        starts = list(range(0, self.image_count, self._batch_size))
+        if len(starts) > 1 and self.image_count - starts[-1] == 1 < self._batch_size:
+            del starts[-1]
+        return starts
+
+    def _draws(self) -> list[Draw]:
+        if self._seed is None:
+            return [Draw(index, 0) for index in range(self.image_count)]
+        # A prime, so that no two epochs of nearby seeds are alike.
+        seed = (self._seed * 1_000_003 + self._epoch) % _MAX_SEED
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(self.image_count, generator=generator).tolist()
+        seeds = torch.randint(_MAX_SEED, (self.image_count,), generator=generator).tolist()
+        return [Draw(index, seed) for index, seed in zip(order, seeds, strict=True)]
+
+
+def make_batches(
+    images: LabelledImages, order: BatchOrder, process_count: int, device: torch.device
+) -> Batches:
+    """Return batches of N x 3 x crop x crop with N label indices.
+
+    Args:
+        images: the data set.
+        order: of its images.
+        process_count: processes that decode; 0 decodes in this one.
+        device: the network's. Memory is pinned for a GPU, which then copies while it computes.
+    """
+    return DataLoader(
+        images,
+        batch_sampler=order,
+        num_workers=process_count,
+        persistent_workers=process_count > 0,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=_ignore_ctrl_c,
+        # Of its own: an iterator draws a number at its start, which would change the other ones.
+        generator=torch.Generator(),
+    )
+
+
+def fitting_process_count(
+    wanted: int | None, *, batch_size: int, crop: int, device: torch.device
+) -> int:
+    """Return how many processes can decode on this machine.
+
+    Args:
+        wanted: the most; `None` lets a GPU have one for each core, and a CPU, which has the
+            cores to compute with, none.
+        batch_size: images of a batch.
+        crop: side of an image in pixels.
+        device: that trains.
+    """
+    cores = _core_count()
+    if wanted is None:
+        wanted = cores if device.type == "cuda" else 0
+    # One more image, where the last batch would have one alone.
+    bytes_per_process = _BATCHES_PER_PROCESS * (batch_size + 1) * 3 * crop**2 * _FLOAT_BYTES
+    usable = _USABLE_SHARE_OF_SHARED_MEMORY * _free_shared_memory(bytes_per_process * wanted * 2)
+    count = min(wanted, cores, int(usable // bytes_per_process))
+    if count < wanted:
+        print(
+            f"{count} processes decode images instead of {wanted}: the machine has {cores} cores, "
+            f"and {usable / 2**20:.0f} MiB of shared memory to use, of which a process takes "
+            f"{bytes_per_process / 2**20:.0f}"
+        )
+    return count
+
+
+def _core_count() -> int:
+    # Not on macOS and Windows.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _free_shared_memory(otherwise: int) -> int:
+    """Return the free bytes, in containers of 64 MiB by default; other systems have no limit."""
+    if not _SHARED_MEMORY.is_dir():
+        return otherwise
+    return shutil.disk_usage(_SHARED_MEMORY).free
+
+
+def _ignore_ctrl_c(_: int) -> None:
+    # A terminal sends it to each process; this one is needed until the run has saved its state.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
