@@ -223,7 +223,7 @@ style: $(APP_ENVIRONMENT)
 .PHONY: types
 types: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT)
 	@mypy
-	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py') bench/engine_limit.py bench/make_inputs.py
+	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py') bench/engine_limit.py bench/make_inputs.py bench/trainers/*.py
 
 .PHONY: bench-resilience
 bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server under too much load, and for 20,000 requests
@@ -233,6 +233,10 @@ bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRON
 bench-serving: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
 	@echo "  Needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
 	@$(BENCH) -m bench.serving
+
+.PHONY: bench-training
+bench-training: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) ## Measure the training of a head beside the usual script: docs/benchmarks/training.md
+	@$(BENCH) -m bench.training
 
 .PHONY: bench-proxy
 bench-proxy: $(APP_ENVIRONMENT) ## Measure the proxy's cold start and overhead: docs/benchmarks/proxy.md

@@ -18,6 +18,7 @@ _CLASS_COUNT: Final = 1000
 _KIND_COUNT: Final = 6
 _CALIBRATION_IMAGES_PER_KIND: Final = 60
 _TRAINING_IMAGES_PER_KIND: Final = 8
+_LABELLED_IMAGES_PER_KIND: Final = 200
 _TRAINING_STEPS: Final = 60
 _LEARNING_RATE: Final = 0.02
 _GRAIN: Final = 7.0
@@ -31,7 +32,10 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="folder for the test images")
     parser.add_argument("--architecture", help="a classifier of torchvision")
     parser.add_argument("--model", type=Path, help="folder: weights.pth and calibration/")
+    parser.add_argument("--kinds", type=Path, help="folder for labelled images, <kind>/<number>")
     options = parser.parse_args()
+    if options.kinds:
+        _write_labelled(options.kinds)
     if options.images:
         _write_images(options.photo, options.images)
     if options.model:
@@ -61,6 +65,13 @@ def _write_kinds(folder: Path) -> None:
     for number in range(_CALIBRATION_IMAGES_PER_KIND):
         for kind in range(_KIND_COUNT):
             _draw(kind, number).save(folder / f"{number:03}-{kind}.jpg", quality=90)
+
+
+def _write_labelled(folder: Path) -> None:
+    for kind in range(_KIND_COUNT):
+        (folder / f"stripes {kind}").mkdir(parents=True, exist_ok=True)
+        for number in range(_LABELLED_IMAGES_PER_KIND):
+            _draw(kind, number).save(folder / f"stripes {kind}" / f"{number:03}.jpg", quality=90)
 
 
 def _make_weights(architecture: str, photo: Path) -> dict[str, torch.Tensor]:
