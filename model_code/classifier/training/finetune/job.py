@@ -205,9 +205,9 @@ def _fit(
     device: torch.device,
 ) -> dict[str, float]:
     fine_tunes = not options.from_scratch
-    # On a GPU batches are large enough for statistics of their own.
-    frozen = fine_tunes and device.type == "cpu"
-    if frozen:
+    # With statistics of its own batches, batches of 128 too, EfficientNet-Lite0 falls from 86 % to
+    # 70 % of the validation photos in its first epoch, and is below 82 % after eight.
+    if fine_tunes:
         freeze_batch_norm(network)
     elif options.batch_size == 1 and has_batch_norm(network):
         raise TrainingError(
@@ -228,7 +228,7 @@ def _fit(
         epochs=options.epochs,
         patience=options.epochs_without_better,
         keep_best=fine_tunes or options.epochs_without_better > 0,
-        freeze_batch_norm=frozen,
+        freeze_batch_norm=fine_tunes,
         checkpoint=options.checkpoint_dir / CHECKPOINT_FILE,
         description=_describe(options, splits, device),
     )
