@@ -5,6 +5,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
+from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.web.page_content import PageContent
 from stacks.components.web.page_distribution import API_PATH, PageDistribution
@@ -79,7 +80,7 @@ class WebStack(StageStack):
             CfnOutput(self, "PageDomainTarget", value=name)
 
     def _logs_bucket(self, settings: StageSettings) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "Logs",
             encryption=s3.BucketEncryption.S3_MANAGED,
@@ -94,8 +95,8 @@ class WebStack(StageStack):
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 )
             ],
-            removal_policy=removal_policy(settings),
         )
+        return with_removal_policy(bucket, removal_policy(settings))
 
     def _page_bucket(self, logs: s3.Bucket) -> s3.Bucket:
         return s3.Bucket(

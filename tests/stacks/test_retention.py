@@ -7,7 +7,13 @@ from tests.changed_settings import with_changes
 from tests.stacks.assembly import PURPOSES, Assembly, Resource
 from tests.stacks.conftest import Synthesize
 
-HOLD_DATA = {"AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SageMaker::ModelPackageGroup"}
+# A bucket's policy stays with it: it refuses requests without TLS.
+HOLD_DATA = {
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::KMS::Key",
+    "AWS::SageMaker::ModelPackageGroup",
+}
 # The deletion and the replacement policy.
 RETAINED = ("RetainExceptOnCreate", "Retain")
 DELETED = ("Delete", "Delete")
@@ -55,5 +61,6 @@ def test_only_what_holds_data_is_retained_and_only_after_its_creation(
         assert sorted(retained) == [
             "AWS::KMS::Key",
             *["AWS::S3::Bucket"] * 5,
+            *["AWS::S3::BucketPolicy"] * 5,
             "AWS::SageMaker::ModelPackageGroup",
         ]

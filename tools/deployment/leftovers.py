@@ -8,8 +8,9 @@ from tools.deployment.log_groups import TRAINING_LOG_GROUP
 from tools.deployment.model_packages import delete_commands
 
 MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
-# The setting of the account that names the role of API Gateway's logs.
-_LOGGING_ACCOUNT = "AWS::ApiGateway::Account"
+# What needs no line of its own: the account's setting that names the role of API Gateway's logs,
+# and the policies of buckets, which are deleted with them.
+_UNLISTED = {"AWS::ApiGateway::Account", "AWS::S3::BucketPolicy"}
 _LOGGING_ROLE = "AWS::IAM::Role"
 
 
@@ -46,7 +47,7 @@ def describe_leftovers(leftovers: Iterable[Leftover], region: str) -> list[str]:
         leftovers: what remains.
         region: the stage's region.
     """
-    return [_line(each, region) for each in leftovers if each.type != _LOGGING_ACCOUNT]
+    return [_line(each, region) for each in leftovers if each.type not in _UNLISTED]
 
 
 def describe_shared(account: str, region: str) -> list[str]:

@@ -7,6 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.settings.storage import StorageSettings
 
 MODEL_PREFIX = "training"
@@ -44,16 +45,18 @@ class Buckets(Construct):
         self._key = key
         self._removal_policy = removal_policy
         # S3 can deliver access logs only to a bucket with its own encryption (SSE-S3).
-        self.access_logs = s3.Bucket(
-            self,
-            "AccessLogs",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            lifecycle_rules=[_expire_after(settings.access_log_retention_days)],
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=_MIN_TLS_VERSION,
-            removal_policy=removal_policy,
+        self.access_logs = with_removal_policy(
+            s3.Bucket(
+                self,
+                "AccessLogs",
+                encryption=s3.BucketEncryption.S3_MANAGED,
+                lifecycle_rules=[_expire_after(settings.access_log_retention_days)],
+                block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+                object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+                enforce_ssl=True,
+                minimum_tls_version=_MIN_TLS_VERSION,
+            ),
+            removal_policy,
         )
         versions = _expire_versions_after(settings.noncurrent_version_retention_days)
         self.datasets = self._encrypted_bucket("Datasets", versioned=True, lifecycle_rule=versions)
@@ -98,7 +101,7 @@ class Buckets(Construct):
     def _encrypted_bucket(
         self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
     ) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             construct_id,
             encryption=s3.BucketEncryption.KMS,
@@ -112,8 +115,8 @@ class Buckets(Construct):
             minimum_tls_version=_MIN_TLS_VERSION,
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix=f"{construct_id.lower()}/",
-            removal_policy=self._removal_policy,
         )
+        return with_removal_policy(bucket, self._removal_policy)
 
 
 def _expire_versions_after(days: int) -> s3.LifecycleRule:

@@ -1,5 +1,6 @@
 """Deploy, destroy and deploy again, with a stage that retains its data."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ def again(
     listed = client("cloudformation").describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in listed] == ["CDKToolkit"]
     assert keys(client, bucket) == [OBJECT["Key"]], "the stage retains its data"
+    policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
+    refused = [each["Condition"] for each in policy["Statement"] if each["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in refused, "only TLS, as before"
 
     # As SageMaker creates it: without a key and a retention.
     logs = client("logs")
@@ -121,6 +125,7 @@ def test_destroy_says_what_remains_and_how_to_delete_it(again: Again) -> None:
     assert "emptied: " not in again.destroyed
     buckets = [line for line in lines if line.startswith("  remains: bucket ")]
     assert len(buckets) == 5
+    assert not [line for line in lines if "BucketPolicy" in line], "a bucket's policy goes with it"
     (models,) = (line for line in buckets if again.bucket in line)
     assert f"tools.deployment.delete_bucket {again.bucket} --region us-east-1" in models
     (key,) = (line for line in lines if line.startswith("  remains: KMS key "))

@@ -49,3 +49,12 @@ def test_the_accounts_logging_role_is_not_to_be_deleted() -> None:
     assert len(lines) == 1
     assert lines[0].startswith("role logging: free;")
     assert "Keep it" in lines[0]
+
+
+def test_the_policy_of_a_bucket_is_deleted_with_it() -> None:
+    lines = describe_leftovers(
+        [Leftover("AWS::S3::Bucket", "data"), Leftover("AWS::S3::BucketPolicy", "data")],
+        "eu-west-1",
+    )
+    assert len(lines) == 1
+    assert lines[0].startswith("bucket data: ")
