@@ -16,6 +16,14 @@ _NO_PROFILE = {
     "credentials_file": (None, None, os.devnull, None),
 }
 _DENIED = {"AccessDenied", "AccessDeniedException"}
+# CloudFormation also lists the resources whose creation failed or was rolled back.
+_NOT_HELD = {
+    "CREATE_FAILED",
+    "DELETE_COMPLETE",
+    "DELETE_SKIPPED",
+    "IMPORT_FAILED",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
 
 
 def is_denied(error: ClientError) -> bool:
@@ -29,6 +37,15 @@ def is_missing_stack(error: ClientError) -> bool:
     Both are a ValidationError, which only its message tells from others.
     """
     return "does not exist" in str(error)
+
+
+def is_held(resource: Mapping[str, Any]) -> bool:
+    """Return whether a stack holds a resource that CloudFormation lists or describes for it.
+
+    Args:
+        resource: has `ResourceStatus`, and `PhysicalResourceId` once the creation has begun.
+    """
+    return resource["ResourceStatus"] not in _NOT_HELD and "PhysicalResourceId" in resource
 
 
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:

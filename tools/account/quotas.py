@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
-from tools.aws import is_denied, is_missing_stack
+from tools.aws import is_denied, is_held, is_missing_stack
 from tools.console import ToolError, run_tool, step
 
 # Lambda keeps this much for functions without reserved concurrency; an account whose whole quota
@@ -229,7 +229,7 @@ def _reserved_already(cloudformation: Any, functions: Any, stack: str) -> int:
     names = [
         resource["PhysicalResourceId"]
         for resource in described["StackResources"]
-        if resource["ResourceType"] == "AWS::Lambda::Function"
+        if resource["ResourceType"] == "AWS::Lambda::Function" and is_held(resource)
     ]
     return sum(
         functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)

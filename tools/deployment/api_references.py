@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from tools.aws import is_missing_stack
+from tools.aws import is_held, is_missing_stack
 from tools.console import ToolError, say
 
 _TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
@@ -88,7 +88,7 @@ def _resources(client: Client, stack: str) -> Iterator[tuple[str, str]]:
     try:
         for page in pages.paginate(StackName=stack):
             for resource in page["StackResourceSummaries"]:
-                if "PhysicalResourceId" in resource:
+                if is_held(resource):
                     yield resource["ResourceType"], resource["PhysicalResourceId"]
     except ClientError as error:
         if not is_missing_stack(error):  # a stage may have no page

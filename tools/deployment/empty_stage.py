@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tools.aws import is_missing_stack
+from tools.aws import is_held, is_missing_stack
 from tools.console import ToolError
 
 _BUCKET = "AWS::S3::Bucket"
@@ -68,7 +68,7 @@ def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
             return
         raise
     for resource in described["StackResources"]:
-        if "PhysicalResourceId" in resource:
+        if is_held(resource):
             yield resource["ResourceType"], resource["PhysicalResourceId"]
 
 

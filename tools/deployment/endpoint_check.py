@@ -6,6 +6,7 @@ configuration while CloudFormation reports success.
 
 from typing import Any
 
+from tools.aws import is_held
 from tools.console import ToolError
 from tools.deployment.instance_count import describe_settled
 
@@ -26,7 +27,7 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
     configurations = [
         resource["PhysicalResourceId"].rpartition("/")[2]
         for resource in resources
-        if resource["ResourceType"] == "AWS::SageMaker::EndpointConfig"
+        if resource["ResourceType"] == "AWS::SageMaker::EndpointConfig" and is_held(resource)
     ]
     if len(configurations) != 1:
         raise ToolError(f"The stack {stack} holds {len(configurations)} endpoint configurations.")

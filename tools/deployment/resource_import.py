@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from tools.aws import is_missing_stack
+from tools.aws import is_held, is_missing_stack
 from tools.console import ToolError
 
 _CHANGE_SET = "whippet-import"
@@ -92,12 +92,14 @@ def import_resource(cloudformation: Any, stack: str, resource: ExistingResource)
 def stack_has(cloudformation: Any, stack: str, logical_id: str) -> bool:
     """Return whether a stack exists and holds a resource."""
     try:
-        cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        described = cloudformation.describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
+        )
     except ClientError as error:
         if is_missing_stack(error):
             return False
         raise
-    return True
+    return is_held(described["StackResourceDetail"])
 
 
 def _current_template(cloudformation: Any, stack: str) -> dict[str, Any]:

@@ -25,8 +25,14 @@ class Buckets:
         return "aws-cn"
 
     def describe_stack_resources(self, **_stack: str) -> dict[str, Any]:
-        resource = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "logs"}
-        return {"StackResources": [resource]}
+        # The creation of the second one was rolled back: it is not there any more.
+        return {
+            "StackResources": [
+                {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": name}
+                | {"ResourceStatus": status}
+                for name, status in (("logs", "CREATE_COMPLETE"), ("gone", "DELETE_COMPLETE"))
+            ]
+        }
 
     def put_bucket_logging(self, **_arguments: Any) -> None:
         self.calls.append("put_bucket_logging")

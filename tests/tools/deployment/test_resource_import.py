@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from tests.tools.stubbed_session import StubbedSession
-from tools.deployment.resource_import import ExistingResource, import_resource
+from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
 
 STACK = "whippet-dev-serving"
 STACK_ID = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{STACK}/1"
@@ -70,3 +70,38 @@ def test_a_stack_that_was_never_created_is_created_with_the_resource_alone(statu
         client = session.client("cloudformation", region_name="eu-west-1")
         import_resource(client, STACK, RESOURCE)
         cloudformation.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("status", "held"),
+    [
+        ("CREATE_COMPLETE", True),
+        ("UPDATE_COMPLETE", True),
+        ("UPDATE_FAILED", True),
+        ("DELETE_FAILED", True),
+        ("IMPORT_COMPLETE", True),
+        # A creation that failed, or was rolled back since.
+        ("CREATE_FAILED", False),
+        ("DELETE_COMPLETE", False),
+        ("DELETE_SKIPPED", False),
+        ("IMPORT_FAILED", False),
+    ],
+)
+def test_a_stack_does_not_hold_what_it_failed_to_create(status: str, held: bool) -> None:
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        resource = {
+            "StackName": STACK,
+            "LogicalResourceId": "Logs",
+            "PhysicalResourceId": "logs",
+            "ResourceType": "AWS::Logs::LogGroup",
+            "ResourceStatus": status,
+            "LastUpdatedTimestamp": 0,
+        }
+        session.stubs["cloudformation"].add_response(
+            "describe_stack_resource",
+            {"StackResourceDetail": resource},
+            {"StackName": STACK, "LogicalResourceId": "Logs"},
+        )
+        client = session.client("cloudformation", region_name="eu-west-1")
+        assert stack_has(client, STACK, "Logs") is held
