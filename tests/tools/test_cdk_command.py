@@ -12,7 +12,7 @@ import pytest
 
 from tests.local.redeployment.own_model import copy_tree
 from tests.stacks.fake_inputs import write_model
-from tools.cdk import ROOT
+from tools.cdk import ROOT, cdk_command
 
 
 @pytest.fixture
@@ -97,3 +97,8 @@ def test_an_environment_that_cannot_run_the_app_is_as_good_as_none(
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "run `make environments`" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_tools_run_node_itself_and_not_a_python_program_that_runs_it() -> None:
+    with Path(cdk_command("ls")[0]).open("rb") as node:
+        assert node.read(2) != b"#!", "Ctrl-C would print this program's traceback"

@@ -37,6 +37,11 @@ for name in ("python", "python3"):
 shutil.copy(present / "pyvenv.cfg", made)
 (made / "bin" / "uv").unlink()
 shutil.copy("uv", made / "bin" / "uv")
+# Python programs that print a traceback on Ctrl-C: nothing may need them.
+for name in ("node", "npm", "npx"):
+    (made / "bin" / name).unlink()
+    (made / "bin" / name).write_text("#!/bin/sh\\necho this is a wrapper >&2; exit 1\\n")
+    (made / "bin" / name).chmod(0o755)
 """
 FAKE_UV = f"""{PYTHON_PROGRAM}import pathlib, sys
 pathlib.Path("uv-calls").write_text(" ".join(sys.argv[1:]))
