@@ -19,6 +19,7 @@ from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.cloudformation import resource_handlers
 from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
+from local_cloud.guard import start_guard
 from local_cloud.ministack_hooks import install
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
 from local_cloud.place import Place
@@ -47,6 +48,7 @@ def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: i
     Raises:
         Exception: the cloud could not be started, or ended early.
     """
+    start_guard()
     endpoints = _install(place, assembly=assembly, python=python, port=port)
     try:
         # Not asyncio.run, which would wait for unfinished tasks at the end.

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shutil
 import subprocess
@@ -111,3 +112,12 @@ def processes_naming(text: str) -> dict[int, str]:
 
 def all_process_ids() -> list[int]:
     return list(processes_naming(""))
+
+
+def processes_of_group(group: int) -> list[int]:
+    found = []
+    for pid in all_process_ids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == group:
+                found.append(pid)
+    return found

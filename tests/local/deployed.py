@@ -1,9 +1,7 @@
 """The deployment that the tests of a run share, and fixtures that read it."""
 
-import contextlib
 import hashlib
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.local.conftest import DEMO_MODEL, all_process_ids, local_cloud, up
+from tests.local.conftest import DEMO_MODEL, local_cloud, processes_of_group, up
 from tools.aws import aws_client
 from tools.cdk import ROOT
 from tools.local.api_client import predict
@@ -44,26 +42,17 @@ def _check_end(state: Path, deployed: LocalDeployment) -> None:
     client.list_buckets()
     predict(deployed.api_url, deployed.api_key, ROOT / "samples" / "cat.jpg")
     group = json.loads((state / "cloud.json").read_text())["process_id"]
-    assert len(_processes_of_group(group)) >= 3, "the cloud, a model server and a Lambda worker"
+    assert len(processes_of_group(group)) >= 3, "the cloud, a model server and a Lambda worker"
     began = time.monotonic()
     ended = local_cloud(state, "down")
     assert (ended.returncode, ended.stdout) == (0, "The local cloud is down.\n")
     # 3 s where nothing else runs. An idle connection that held it up would take 75.
     assert time.monotonic() - began < 30
-    assert _processes_of_group(group) == []
+    assert processes_of_group(group) == []
     for address in (deployed.api_url, deployed.environment["AWS_ENDPOINT_URL"]):
         port = urlsplit(address).port or 0
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _processes_of_group(group: int) -> list[int]:
-    found = []
-    for pid in all_process_ids():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) == group:
-                found.append(pid)
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,23 @@
 """`python -m local_cloud`: clouds side by side, and nothing left behind."""
 
+import io
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.local.conftest import local_cloud, processes_naming, run_tool
+from tests.local.conftest import local_cloud, processes_naming, processes_of_group, run_tool
 from tools.aws import aws_client
 
 
@@ -99,6 +102,46 @@ def test_a_cloud_whose_files_were_deleted_ends_by_itself(tmp_path: Path) -> None
     deadline = time.monotonic() + 15
     while processes_naming(str(state)):
         assert time.monotonic() < deadline, "still running"
+        time.sleep(0.2)
+
+
+SLEEPING = """from subprocess import DEVNULL, Popen
+
+def handler(event, context):
+    Popen(["sleep", "614"], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+"""
+
+
+def start_function(described: dict[str, Any]) -> None:
+    """Let a cloud run a function that starts a process, which does not end with its parent."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("sleeping.py", SLEEPING)
+    service = {"Service": "lambda.amazonaws.com"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": service}
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    role = aws_client("iam", described["environment"]).create_role(
+        RoleName="any", AssumeRolePolicyDocument=json.dumps(document)
+    )["Role"]["Arn"]
+    functions = aws_client("lambda", described["environment"])
+    functions.create_function(
+        FunctionName="sleeping", Runtime="python3.13", Handler="sleeping.handler", Role=role,
+        Code={"ZipFile": code.getvalue()},
+    )  # fmt: skip
+    functions.get_waiter("function_active_v2").wait(FunctionName="sleeping")
+    assert functions.invoke(FunctionName="sleeping")["StatusCode"] == 200
+
+
+def test_nothing_of_a_killed_cloud_runs_on(tmp_path: Path) -> None:
+    described = start(tmp_path)
+    cloud = described["process_id"]
+    start_function(described)
+    (started,) = processes_naming("sleep 614")
+    assert started in processes_of_group(cloud)
+    os.kill(cloud, signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while left := processes_of_group(cloud):
+        assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.2)
 
 
