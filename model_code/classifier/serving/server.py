@@ -67,7 +67,7 @@ class InferenceServer:
 
     def create_application(self) -> Starlette:
         """Return the ASGI application; serve it only after the engine's warm-up."""
-        return Starlette(
+        application = Starlette(
             routes=[
                 Route("/ping", self.ping, methods=["GET"]),
                 Route("/invocations", self.invocations, methods=["POST"]),
@@ -78,6 +78,9 @@ class InferenceServer:
             },
             lifespan=self._log_counters,
         )
+        # `/ping/` is an unknown path like any other, not one to redirect to `/ping`.
+        application.router.redirect_slashes = False
+        return application
 
     async def ping(self, _request: Request) -> Response:
         """Return 200 if an image could be classified now, else 503."""

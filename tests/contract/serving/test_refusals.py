@@ -129,6 +129,9 @@ def test_measurements_that_are_neither_true_nor_false_are_refused(
 def test_an_unknown_path_or_method_is_refused_in_the_same_shape(server: Server) -> None:
     unknown = server.request("GET", "/models")
     assert (unknown.status, unknown.body["code"]) == (404, "not_found")
+    for verb, path in (("GET", "/ping/"), ("POST", "/invocations/")):
+        slash = server.request(verb, path)
+        assert (slash.status, slash.body["code"]) == (404, "not_found")
     method = server.request("GET", "/invocations")
     assert (method.status, method.body["code"]) == (405, "method_not_allowed")
     assert method.headers["allow"] == "POST"
