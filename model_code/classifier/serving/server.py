@@ -85,6 +85,7 @@ class InferenceServer:
     async def ping(self, _request: Request) -> Response:
         """Return 200 if an image could be classified now, else 503."""
         if fault := await self._health.fault():
+            _log.warning("ping failed", extra={"fields": {"fault": fault}})
             return error_response(RequestError("not_healthy", fault))
         return Response()
 

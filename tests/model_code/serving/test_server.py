@@ -254,12 +254,19 @@ def test_ping_sends_no_probe_to_a_network_that_responded_just_now(
     play(scenario)
 
 
-def test_ping_fails_without_decode_processes(play: Callable[..., None]) -> None:
+def test_ping_fails_without_decode_processes_and_logs_so(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(bench: _Bench) -> None:
+        bench.engine.open.set()
+        assert (await bench.ping()).status == 200
+        assert "ping failed" not in caplog.messages
         bench.decoders.is_alive = False
         assert (await bench.ping()).status == 503
 
     play(scenario)
+    (logged,) = (each for each in caplog.records if each.message == "ping failed")
+    assert logged.__dict__["fields"] == {"fault": "The decode processes have ended."}
 
 
 def test_what_was_done_is_counted(
