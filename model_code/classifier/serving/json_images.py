@@ -92,6 +92,8 @@ def _parse(text: bytes | bytearray, max_commas: int) -> Any:
     """
     if text.count(b",") > max_commas:
         raise ValueError(f"it has more than {max_commas} commas")
+    if b"\0" in text:
+        raise ValueError("it has null bytes, as UTF-16 and UTF-32 have; send UTF-8")
     # With a single wider character, Python would store the text with two or four bytes each.
     if not text.isascii() or text.count(_ESCAPE) != text.count(_ESCAPE_OF_ONE_BYTE):
         raise ValueError("it has characters other than ASCII; keys and base64 need none")

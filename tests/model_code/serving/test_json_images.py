@@ -94,7 +94,9 @@ def test_a_slash_may_be_escaped() -> None:
         ('{"instances": []} {}', "Extra data"),
         ('\ufeff{"instances": []}', "other than ASCII"),
         (b'{"instances": ["\xff"]}', "other than ASCII"),
-        ('{"instances": []}'.encode("utf-16"), "other than ASCII"),
+        ('{"instances": []}'.encode("utf-16"), "send UTF-8"),
+        ('{"instances": []}'.encode("utf-16-le"), "send UTF-8"),
+        ('{"instances": []}'.encode("utf-32-be"), "send UTF-8"),
     ],
 )
 def test_a_body_of_another_form_is_refused(body: str | bytes, words: str) -> None:
