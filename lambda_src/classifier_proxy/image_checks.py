@@ -22,6 +22,9 @@ MAX_PIXELS = 25_000_000
 MAX_BASELINE_JPEG_PIXELS = 50_000_000
 """As in the container, which lets the decoder reduce a baseline JPEG of more than `MAX_PIXELS`."""
 
+MAX_PNG_SIDE_PIXELS = 65_535
+"""As in the container."""
+
 MAX_JPEG_SCANS = 128
 """As in the container."""
 
@@ -94,7 +97,8 @@ def check_image(image: bytes) -> CheckedImage:
         UnreadableImageError: no size, a side of 0 pixels, or a JPEG with no pixels, more scans than
             `MAX_JPEG_SCANS`, or more than `MAX_JPEG_EXTRANEOUS_BYTES` between its segments.
         ImageTooLargeError: more pixels than `MAX_PIXELS`, or, for a baseline JPEG, than
-            `MAX_BASELINE_JPEG_PIXELS`.
+            `MAX_BASELINE_JPEG_PIXELS`, or, on a side of a PNG, than
+            `MAX_PNG_SIDE_PIXELS`.
     """
     if not image:
         raise EmptyBodyError
@@ -115,6 +119,11 @@ def check_image(image: bytes) -> CheckedImage:
         size = _png_size(image) if media_type == "image/png" else _webp_size(image)
         if size is not None:
             _check_pixels(size, MAX_PIXELS)
+            if media_type == "image/png" and max(size) > MAX_PNG_SIDE_PIXELS:
+                raise ImageTooLargeError(
+                    f"The image has {size.width} x {size.height} pixels; at most"
+                    f" {MAX_PNG_SIDE_PIXELS} on a side of a PNG are accepted. Send a smaller one."
+                )
     return CheckedImage(media_type, size)
 
 

@@ -18,6 +18,7 @@ from classifier_proxy.image_checks import (
     MAX_JPEG_EXTRANEOUS_BYTES,
     MAX_JPEG_SCANS,
     MAX_PIXELS,
+    MAX_PNG_SIDE_PIXELS,
     CheckedImage,
     check_image,
 )
@@ -61,6 +62,7 @@ def test_the_limits_are_those_of_the_container() -> None:
 
     assert constants["MAX_PIXELS"] == MAX_PIXELS
     assert constants["MAX_BASELINE_JPEG_PIXELS"] == MAX_BASELINE_JPEG_PIXELS
+    assert constants["MAX_PNG_SIDE_PIXELS"] == MAX_PNG_SIDE_PIXELS
     assert constants["MAX_JPEG_SCANS"] == MAX_JPEG_SCANS
     assert constants["MAX_EXTRANEOUS_BYTES"] == MAX_JPEG_EXTRANEOUS_BYTES
 
@@ -77,6 +79,13 @@ def test_more_pixels_than_the_container_takes_are_refused(make: object) -> None:
     assert callable(make)
     with pytest.raises(ImageTooLargeError, match="5001 x 5000 pixels; at most 25 megapixels are"):
         check_image(make(5001, 5000))
+
+
+@pytest.mark.parametrize(("width", "height"), [(65_536, 1), (1, 25_000_000)])
+def test_a_longer_side_of_a_png_is_refused(width: int, height: int) -> None:
+    assert check_image(png(min(width, 65_535), min(height, 65_535))).size is not None
+    with pytest.raises(ImageTooLargeError, match=f"{width} x {height} pixels; at most 65535 on a"):
+        check_image(png(width, height))
 
 
 @pytest.mark.parametrize("frame", [0xC0, 0xC1])

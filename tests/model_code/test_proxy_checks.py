@@ -19,7 +19,7 @@ from PIL import Image
 
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks, webp_canvas
-from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, decode_image
+from classifier.image.decoding import MAX_JPEG_SCANS, MAX_PIXELS, MAX_PNG_SIDE_PIXELS, decode_image
 from classifier.image.formats import FORMATS
 from classifier.image.jpeg_segments import MAX_EXTRANEOUS_BYTES
 from classifier_proxy import errors
@@ -152,7 +152,8 @@ def _assert_size(
         with pytest.raises(RequestError):
             decode_image(data)
         return
-    if expected[0] * expected[1] > MAX_PIXELS:
+    longest = MAX_PNG_SIDE_PIXELS if data.startswith(b"\x89PNG") else MAX_PIXELS
+    if expected[0] * expected[1] > MAX_PIXELS or max(expected) > longest:
         assert isinstance(told, errors.ImageTooLargeError)
     elif data.count(b"\xff\xda") <= MAX_JPEG_SCANS:
         assert told == expected

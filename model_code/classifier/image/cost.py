@@ -6,7 +6,12 @@ from typing import Final, NamedTuple
 
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks, webp_canvas
-from classifier.image.decoding import MAX_BASELINE_JPEG_PIXELS, MAX_JPEG_SCANS, MAX_PIXELS
+from classifier.image.decoding import (
+    MAX_BASELINE_JPEG_PIXELS,
+    MAX_JPEG_SCANS,
+    MAX_PIXELS,
+    MAX_PNG_SIDE_PIXELS,
+)
 from classifier.image.formats import image_format
 
 
@@ -64,7 +69,10 @@ def _jpeg(data: bytes | memoryview) -> tuple[int, int]:
 
 
 def _png(data: bytes | memoryview) -> tuple[int, int]:
-    return _pixels(png_chunks.read_size(data, max_chunks=_MAX_HEADER_PARTS), MAX_PIXELS), 0
+    size = png_chunks.read_size(data, max_chunks=_MAX_HEADER_PARTS)
+    if size is not None and max(size) > MAX_PNG_SIDE_PIXELS:
+        return 0, 0  # refused before it is decoded
+    return _pixels(size, MAX_PIXELS), 0
 
 
 def _webp(data: bytes | memoryview) -> tuple[int, int]:

@@ -22,6 +22,9 @@ MAX_PIXELS: Final = 25_000_000
 # it: 50 megapixels then take 0.15 to 0.4 s and 85 MB (6 to 10 MB of file, half the size), and 25
 # decoded completely 0.3 s and 180 MB. Progressive JPEGs are kept in memory as a whole first.
 MAX_BASELINE_JPEG_PIXELS: Final = 50_000_000
+# As of a JPEG. A row of 25 million pixels may be too long for the decoder, and as many rows of one
+# pixel take 2 s.
+MAX_PNG_SIDE_PIXELS: Final = 65_535
 # Each scan of a progressive JPEG takes a pass over the whole image. The maximum in 1,195 real
 # photos was 53; a file of 11 KB with 1,000 empty scans took 2.7 s to decode.
 MAX_JPEG_SCANS: Final = 128
@@ -124,6 +127,13 @@ def _open(data: bytes, format_name: str) -> Image.Image:
     """Read the header of an image and check its size."""
     if format_name != "JPEG":
         image = Image.open(io.BytesIO(data), formats=(format_name,))
+        if format_name == "PNG" and max(image.size) > MAX_PNG_SIDE_PIXELS:
+            width, height = image.size
+            raise RequestError(
+                "image_too_large",
+                f"The image has {width} x {height} pixels; at most {MAX_PNG_SIDE_PIXELS} on a side "
+                "of a PNG are accepted.",
+            )
         _check_size(image.size, MAX_PIXELS)
         return image
     # Not Image.open, which has one limit for all formats.

@@ -13,6 +13,7 @@ from tests.model_code.image.image_files import MAX_BODY_BYTES, chunk_of, encode
 
 HUGE = struct.pack(">IIBBBBB", 5000, 5000, 8, 2, 0, 0, 0)
 TINY = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+TALL = struct.pack(">IIBBBBB", 1, 25_000_000, 8, 2, 0, 0, 0)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Of 25 megapixels in each format, and of an image of next to nothing.
 EXPENSIVE_SECONDS = 0.14
@@ -74,6 +75,7 @@ def test_an_image_of_25_megapixels_is_expensive_whatever_its_file_has(data: byte
         _png(chunk_of(b"IHDR", b"short")),
         _png(chunk_of(b"IHDR", TINY), chunk_of(b"IDAT", bytes(9)), chunk_of(b"IHDR", HUGE)),
         pytest.param(_jpeg(65_500, 65_500), id="too large to be decoded"),
+        pytest.param(_png(chunk_of(b"IHDR", TALL)), id="too tall to be decoded"),
         encode(Image.new("RGB", (224, 224)), "JPEG"),
         encode(Image.new("RGB", (224, 224)), "PNG"),
         encode(Image.new("RGB", (224, 224)), "WEBP"),

@@ -176,6 +176,17 @@ def test_too_many_pixels_are_refused_by_the_header_alone(width: int, height: int
     assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
 
 
+@pytest.mark.parametrize(("width", "height"), [(25_000_000, 1), (1, 65_536)])
+def test_a_longer_side_of_a_png_than_any_jpeg_has_is_refused(width: int, height: int) -> None:
+    with pytest.raises(RequestError, match="at most 65535 on a side") as caught:
+        decode_image(_png_header(width, height))
+    assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
+
+
+def test_the_longest_side_is_decoded() -> None:
+    assert decode_image(_file(Image.new("L", (65_535, 2)), "PNG")).size == (65_535, 2)
+
+
 def _jpeg_header(width: int, height: int, *, progressive: bool) -> bytes:
     data = bytearray(_file(Image.new("RGB", (64, 64)), "JPEG", progressive=progressive))
     start_of_frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
