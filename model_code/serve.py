@@ -22,7 +22,7 @@ from classifier.decode.pool import DecodePool
 from classifier.engines.engine import EngineError
 from classifier.engines.selection import load_engine
 from classifier.serving.classification import Postprocessor
-from classifier.serving.http_protocol import BoundedHeadProtocol
+from classifier.serving.http_protocol import BoundedProtocol
 from classifier.serving.logs import configure_logs
 from classifier.serving.server import InferenceServer
 from classifier.serving.settings import ServerSettings, SettingsError, read_port, read_settings
@@ -115,7 +115,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(application: Starlette, listener: socket.socket, settings: ServerSettings) -> None:
     configuration = uvicorn.Config(
         application,
-        http=BoundedHeadProtocol,
+        http=BoundedProtocol,
         loop="asyncio",
         lifespan="on",
         log_config=None,

@@ -1,28 +1,41 @@
-"""uvicorn's HTTP protocol with bounds on the size and the time of a request's headers."""
+"""uvicorn's HTTP protocol with bounds on what a request may cost before its body is read."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # Of the request line and all headers. SageMaker's own headers take less than 4 KiB.
 MAX_HEAD_BYTES: Final = 65_536
 MAX_HEAD_SECONDS: Final = 10.0
+# Of a body of 10 MiB this is 160 bytes a chunk; clients send kilobytes. Ten million chunks of a
+# byte take 4 s.
+MAX_BODY_CHUNKS: Final = 65_536
+_TOO_MANY_CHUNKS: Final = (
+    b'{"code":"invalid_request","message":"The body has more than %d chunks; send larger chunks, '
+    b'or a Content-Length."}' % MAX_BODY_CHUNKS
+)
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
-    """Refuses headers that are too large with 431, and headers that take too long with 408.
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses headers that are too large or too slow (431, 408), and too many chunks (400).
 
     uvicorn keeps what it receives until the headers end, in time that grows with the square of a
-    header's length. Both responses close the connection.
+    header's length. All three responses close the connection.
+
+    A request to upgrade the connection, such as `Upgrade: h2c` of Java's client, is served without
+    the upgrade: httptools drops the body of such a request.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.parser = _Parser(self)
         self._head_bytes: int | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._chunk_count = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what was received; refuse the request if its headers have not ended by then."""
@@ -37,28 +50,79 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Count from here; the headers must end within `MAX_HEAD_SECONDS`."""
         super().on_message_begin()
         self._head_bytes = 0
+        self._chunk_count = 0
         self._stop_timer()
         self._timer = self.loop.call_later(MAX_HEAD_SECONDS, self._refuse, b"408 Request Timeout")
 
     def on_headers_complete(self) -> None:
-        """Pass the request on; its body is bounded elsewhere."""
+        """Pass the request on, unless it will be parsed again without its upgrade."""
         self._head_bytes = None
         self._stop_timer()
-        super().on_headers_complete()
+        if not _ends_in_upgrade(self.parser):
+            super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks of the body; each costs time, however short it is."""
+        self._chunk_count += 1
+        if self._chunk_count > MAX_BODY_CHUNKS:
+            self._refuse(b"400 Bad Request", _TOO_MANY_CHUNKS)
+
+    def on_message_complete(self) -> None:
+        """Pass the end of the body on."""
+        if not _ends_in_upgrade(self.parser):
+            super().on_message_complete()
+
+    def parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse a request to upgrade the connection again, without its header `Upgrade`.
+
+        Args:
+            rest: what was received after the headers.
+        """
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = _Parser(self)
+        self.parser.feed_data(b"\r\n".join([*lines, b"", rest]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
         super().connection_lost(exc)
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, status: bytes, content: bytes = b"") -> None:
         self._stop_timer()
         if not self.transport.is_closing():
-            headers = b"content-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + headers)
+            headers = b"content-length: %d\r\nconnection: close\r\n" % len(content)
+            if content:
+                headers += b"content-type: application/json\r\n"
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n" + content)
             self.transport.close()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Parser(httptools.HttpRequestParser):
+    """Passes a request to upgrade the connection to `parse_without_upgrade`."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        super().__init__(protocol)
+        # As uvicorn's: a pipelined request may follow one that closes the connection.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._protocol = protocol
+
+    def feed_data(self, data: Any) -> None:
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not _ends_in_upgrade(self):
+                raise
+            self._protocol.parse_without_upgrade(data[upgrade.args[0] :])
+
+
+def _ends_in_upgrade(parser: httptools.HttpRequestParser) -> bool:
+    """Return whether a parser takes what follows the headers for another protocol."""
+    # CONNECT is an upgrade to it too, but has no header to leave out.
+    return parser.should_upgrade() and parser.get_method() != b"CONNECT"

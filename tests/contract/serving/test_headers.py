@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,50 @@ def test_requests_of_one_connection_are_counted_by_themselves(server: Server) ->
 
 def test_headers_that_do_not_end_are_refused_after_a_time(server: Server) -> None:
     assert _exchange(server, START).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+@pytest.mark.parametrize("body_with_head", [True, False])
+def test_a_request_to_upgrade_the_connection_is_served_without(
+    server: Server, images: Path, body_with_head: bool
+) -> None:
+    """As Java's HttpClient sends it; httptools drops the body of such a request."""
+    image = (images / "red.png").read_bytes()
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Type: image/png\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(image)
+    )
+    parts = [head + image] if body_with_head else [head, image[:20], image[20:]]
+    # The connection stays usable, and is closed by the second request.
+    response = _exchange(
+        server, *parts, START + b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n"
+    )
+    assert response.count(b"HTTP/1.1 200 ") == 2
+    assert b'{"predictions":' in response
+
+
+def test_a_tunnel_is_refused(server: Server) -> None:
+    response = _exchange(server, b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 4")
+
+
+CHUNKED = (
+    b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: image/png\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def test_a_body_in_very_many_chunks_is_refused(server: Server) -> None:
+    # Each of a byte; most of them arrive after the response.
+    response = _exchange(server, CHUNKED, b"1\r\nx\r\n" * 500_000, b"0\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b'"message":"The body has more than 65536 chunks; send larger chunks' in response
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert server.invoke(b"").status == 400, "it still responds"
+    assert server.log_entries()[-2]["outcome"] == "client_gone", "it does not wait for the rest"
+
+
+def test_a_body_in_small_chunks_is_read(server: Server, images: Path) -> None:
+    image = (images / "red.png").read_bytes()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in image)
+    assert _exchange(server, CHUNKED, chunks, b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
