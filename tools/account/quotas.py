@@ -1,4 +1,7 @@
-"""`make check-quotas STAGE=...`: check that the account's quotas are sufficient for a stage."""
+"""`make check-quotas STAGE=...`: check that the account's limits are sufficient for a stage.
+
+These are its quotas, and the role with which API Gateway writes logs.
+"""
 
 import argparse
 from collections.abc import Collection, Iterator
@@ -11,6 +14,7 @@ from botocore.exceptions import ClientError
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
+from tools.account.logging_role import logging_role_problem
 from tools.aws import is_denied, is_held, is_missing_stack
 from tools.console import ToolError, run_tool, step
 
@@ -32,7 +36,8 @@ class Quota:
         available: how much the stage can use.
         needed: how much the stage uses at most.
         shortage: message for an insufficient quota: what is wrong and what to do.
-        for_deployment: False if only later actions need it, such as training jobs.
+        for_deployment: False if only later actions need it: training jobs, or updates of a fleet
+            that has scaled out.
     """
 
     name: str
@@ -53,7 +58,7 @@ class Shortage:
 
     Attributes:
         message: what is wrong and what to do.
-        prevents_deployment: False if only later actions fail, such as training jobs.
+        prevents_deployment: False if only later actions fail, as of `Quota`.
     """
 
     message: str
@@ -61,7 +66,7 @@ class Shortage:
 
 
 def main() -> None:
-    """Print each quota; fail if one is insufficient."""
+    """Print each quota and the logging role; fail if one is insufficient or missing."""
     parser = argparse.ArgumentParser(prog="python -m tools.account.quotas", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     settings = read_stage(parser.parse_args().stage)
@@ -71,10 +76,15 @@ def main() -> None:
     account, region = resolve_account(settings, session)
     with step(f"Read the quotas of the account {account} in {region}"):
         quotas = list(read_quotas(settings, session, region))
+        apigateway = session.client("apigateway", region_name=region)
+        role_problem = logging_role_problem(settings, apigateway)
     for quota in quotas:
         mark = "✓" if quota.suffices else "✗"
         print(f"{mark} {quota.name}: {quota.needed} needed, {quota.available} available")
+    print("✗ API Gateway: logging role" if role_problem else "✓ API Gateway: logging role")
     shortages = [quota.shortage for quota in quotas if not quota.suffices]
+    if role_problem:
+        shortages.append(role_problem)
     if shortages:
         raise ToolError("\n".join(shortages))
 
@@ -143,20 +153,29 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
 
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
-    max_instances = settings.serving.max_instance_count
-    needed = _BOTH_FLEETS * max_instances
+    serving = settings.serving
+    needed = _BOTH_FLEETS * serving.max_instance_count
+    # The new fleet of an update is as large as the running one (stacks/components/serving).
+    needed_by_smallest_fleet = _BOTH_FLEETS * serving.min_instance_count
+    suffices_for_some_updates = needed_by_smallest_fleet <= available
+    meanwhile = (
+        f" Until then an update fails while more than {available // _BOTH_FLEETS} run."
+        if suffices_for_some_updates
+        else ""
+    )
     return Quota(
         name=f"SageMaker: {name}",
         available=available,
         needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{needed}: an update runs two fleets of serving.max_instance_count = "
-            f"{max_instances} at the same time, and the account's other endpoints "
+            f"{needed}: an update runs two fleets of up to serving.max_instance_count = "
+            f"{serving.max_instance_count} at the same time, and the account's other endpoints "
             f"count too. Request at least {needed} in Service Quotas, or choose a "
             "lower serving.max_instance_count or another serving.instance_type in "
-            f"config/{settings.stage}.toml."
+            f"config/{settings.stage}.toml.{meanwhile}"
         ),
+        for_deployment=not suffices_for_some_updates,
     )
 
 

@@ -11,6 +11,7 @@ from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.settings.monitoring import NO_EMAIL
 from stacks.settings.stage import StageSettings
 from tools.account.account import resolve_account
+from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
 from tools.aws import is_denied
 from tools.console import ToolError, say
@@ -120,16 +121,7 @@ def _alarm_email_problem(target: _Target) -> str | None:
 
 
 def _logging_role_problem(target: _Target) -> str | None:
-    if target.settings.api.manage_account_logging_role:
-        return None
-    if target.client("apigateway").get_account().get("cloudwatchRoleArn"):
-        return None
-    return (
-        "API Gateway has no logging role in this account and region, so the API's log cannot be "
-        f"turned on: set api.manage_account_logging_role = true in {target.file}, or, where the "
-        "account's owner manages the role, have it set with `aws apigateway update-account "
-        "--patch-operations op=replace,path=/cloudwatchRoleArn,value=<ARN of the role>`."
-    )
+    return logging_role_problem(target.settings, target.client("apigateway"))
 
 
 def _instance_type_problem(target: _Target) -> str | None:

@@ -12,11 +12,12 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import ALL_INSTANCES, TRAINING, StubbedSession, add_quota
 from tools.account import quotas
-from tools.account.quotas import quota_shortages
+from tools.account.quotas import Shortage, quota_shortages
 from tools.cdk import ROOT
 from tools.console import ToolError
 
 INSTANCES = "ml.m5.large for endpoint usage"
+ROLE = "arn:aws:iam::123456789012:role/api-gateway-logs"
 EVENING = ConcurrencySchedule(cron="0 18 * * ? *", time_zone="UTC", provisioned_concurrency=40)
 
 
@@ -30,6 +31,10 @@ def stage(**api: Any) -> StageSettings:
     """Return prod's settings with changes in [api]."""
     prod = load_stage_settings("prod", ROOT / "config")
     return with_changes(prod, api=with_changes(prod.api, **api))
+
+
+def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
+    return with_changes(settings, serving=with_changes(settings.serving, **changes))
 
 
 def add_concurrency(
@@ -58,31 +63,54 @@ def add_concurrency(
     functions.add_response("get_function_concurrency", reserved, {"FunctionName": "id-of-Proxy"})
 
 
-def problems(settings: StageSettings, session: StubbedSession) -> list[str]:
+def shortages(settings: StageSettings, session: StubbedSession) -> list[Shortage]:
     found = list(quota_shortages(settings, session, "eu-west-1"))  # type: ignore[arg-type] # has what is used of a session
     for stub in session.stubs.values():
         stub.assert_no_pending_responses()
-    return [each.message for each in found if each.prevents_deployment]
+    return found
 
 
-@pytest.mark.parametrize(("value", "suffices"), [(6.0, True), (5.0, False), (0.0, False)])
-def test_an_update_needs_twice_the_largest_fleet(
-    session: StubbedSession, value: float, suffices: bool
+def problems(settings: StageSettings, session: StubbedSession) -> list[str]:
+    return [each.message for each in shortages(settings, session) if each.prevents_deployment]
+
+
+@pytest.mark.parametrize(
+    ("value", "minimum", "suffices", "prevents"),
+    [
+        (6.0, 1, True, False),
+        # An update of a fleet that has not scaled out needs less.
+        (5.0, 1, False, False),
+        (2.0, 1, False, False),
+        (1.0, 1, False, True),
+        (0.0, 1, False, True),
+        (4.0, 2, False, False),
+        (3.0, 2, False, True),
+        (6.0, 3, True, False),
+        (5.0, 3, False, True),
+    ],
+)
+def test_an_update_needs_twice_the_running_fleet(
+    session: StubbedSession, value: float, minimum: int, suffices: bool, prevents: bool
 ) -> None:
     add_quota(session, INSTANCES, value)
-    found = problems(stage(provisioned_concurrency=0), session)
+    found = shortages(
+        with_serving(stage(provisioned_concurrency=0), min_instance_count=minimum), session
+    )
     assert suffices == (found == [])
     if not suffices:
-        (problem,) = found
-        assert f"{INSTANCES!r} is {value:g} and the stage prod needs 6" in problem
-        assert "serving.max_instance_count = 3" in problem
-        assert "serving.instance_type in config/prod.toml" in problem
+        (shortage,) = found
+        assert shortage.prevents_deployment == prevents
+        assert f"{INSTANCES!r} is {value:g} and the stage prod needs 6" in shortage.message
+        assert "serving.max_instance_count = 3" in shortage.message
+        assert "serving.instance_type in config/prod.toml" in shortage.message
+        meanwhile = f"Until then an update fails while more than {int(value) // 2} run."
+        assert (meanwhile in shortage.message) != prevents
 
 
 def test_all_types_together_have_a_quota_too(session: StubbedSession) -> None:
-    add_quota(session, INSTANCES, 6, all_instances=5)
+    add_quota(session, INSTANCES, 6, all_instances=1)
     (problem,) = problems(stage(provisioned_concurrency=0), session)
-    assert f"{ALL_INSTANCES!r} is 5 and the stage prod needs 6" in problem
+    assert f"{ALL_INSTANCES!r} is 1 and the stage prod needs 6" in problem
 
 
 def test_the_default_quota_applies_if_the_account_has_no_own_value(
@@ -90,12 +118,12 @@ def test_the_default_quota_applies_if_the_account_has_no_own_value(
 ) -> None:
     stub = session.stubs["service-quotas"]
     stub.add_response("list_service_quotas", {"Quotas": []})
-    default = [{"QuotaName": INSTANCES, "Value": 2.0}]
+    default = [{"QuotaName": INSTANCES, "Value": 1.0}]
     stub.add_response(
         "list_aws_default_service_quotas", {"Quotas": default}, {"ServiceCode": "sagemaker"}
     )
     (problem,) = problems(stage(provisioned_concurrency=0), session)
-    assert "is 2 and" in problem
+    assert "is 1 and" in problem
 
 
 def test_a_type_that_the_region_does_not_offer_has_a_quota_of_zero(
@@ -163,6 +191,11 @@ def test_a_missing_permission_for_quotas_is_named(session: StubbedSession) -> No
     assert "lambda:GetAccountSettings" in problem
 
 
+def set_logging_role(session: StubbedSession, role: str | None) -> None:
+    response = {"cloudwatchRoleArn": role} if role else {}
+    session.stubs["apigateway"].add_response("get_account", response)
+
+
 @pytest.fixture
 def command(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> StubbedSession:
     """Use the stubs in `python -m tools.account.quotas --stage prod`."""
@@ -177,20 +210,34 @@ def command(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Stubbed
 def test_the_command_shows_each_quota(
     command: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    set_logging_role(command, ROLE)
     add_quota(command, INSTANCES, 8)
     add_concurrency(command, limit=1000, unreserved=1000)
     quotas.main()
-    assert capsys.readouterr().out.splitlines()[-4:] == [
+    assert capsys.readouterr().out.splitlines()[-5:] == [
         f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available",
         f"✓ SageMaker: {ALL_INSTANCES}: 6 needed, 20 available",
         f"✓ SageMaker: {TRAINING}: 1 needed, 1 available",
         "✓ Lambda: Concurrent executions: 3 needed, 900 available",
+        "✓ API Gateway: logging role",
     ]
+
+
+def test_the_command_fails_where_api_gateway_has_no_logging_role(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8)
+    add_concurrency(command, limit=1000, unreserved=1000)
+    set_logging_role(command, None)
+    with pytest.raises(ToolError, match=r"^API Gateway has no logging role .* config/prod\.toml"):
+        quotas.main()
+    assert capsys.readouterr().out.endswith("✗ API Gateway: logging role\n")
 
 
 def test_the_command_fails_where_one_does_not_suffice(
     command: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    set_logging_role(command, ROLE)
     add_quota(command, INSTANCES, 8)
     add_concurrency(command, limit=10, unreserved=10)
     with pytest.raises(ToolError, match="at least 103 in Service Quotas"):
@@ -201,6 +248,7 @@ def test_the_command_fails_where_one_does_not_suffice(
 def test_the_command_fails_where_no_training_job_can_run(
     command: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    set_logging_role(command, ROLE)
     add_quota(command, INSTANCES, 8, training=0)
     add_concurrency(command, limit=1000, unreserved=1000)
     with pytest.raises(ToolError, match=rf"{TRAINING}' is 0 and a training job of the stage prod"):

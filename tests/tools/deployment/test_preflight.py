@@ -233,12 +233,12 @@ def test_all_that_is_missing_is_told_at_once(
     dev: StageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDK_DOCKER", "a-builder-that-is-not-installed")
-    with session(bootstrapped=False, instances=5) as bare, pytest.raises(ToolError) as told:
+    with session(bootstrapped=False, instances=1) as bare, pytest.raises(ToolError) as told:
         check_account(dev, bare, None)
     text = str(told.value)
     assert "make bootstrap STAGE=dev" in text
     assert "CDK_DOCKER is 'a-builder-that-is-not-installed'" in text
-    assert "quota 'ml.m5.large for endpoint usage' is 5 and the stage dev needs 6" in text
+    assert "quota 'ml.m5.large for endpoint usage' is 1 and the stage dev needs 6" in text
 
 
 @pytest.mark.parametrize("email", ["ops@example.com", "none"])
@@ -341,7 +341,7 @@ def test_prod_in_a_new_account_of_its_own(
 
 def test_a_check_that_is_not_permitted_hides_no_other(dev: StageSettings) -> None:
     own_role = with_changes(dev, api=with_changes(dev.api, manage_account_logging_role=False))
-    with session(bootstrapped=False, instances=5) as bare:
+    with session(bootstrapped=False, instances=1) as bare:
         bare.stubs["apigateway"].add_client_error(
             "get_account", "AccessDeniedException", "not authorized to perform: apigateway:GET"
         )
@@ -351,7 +351,7 @@ def test_a_check_that_is_not_permitted_hides_no_other(dev: StageSettings) -> Non
     assert "make bootstrap STAGE=dev" in bootstrap
     assert "Your credentials may not check this" in role
     assert "apigateway:GET" in role
-    assert "is 5 and the stage dev needs 6" in quota
+    assert "is 1 and the stage dev needs 6" in quota
 
 
 def test_an_error_of_aws_itself_is_no_finding(dev: StageSettings) -> None:
