@@ -22,13 +22,22 @@ def settle_instance_count(sagemaker: Any, *, endpoint: str, serving: ServingSett
 
     Args:
         sagemaker: boto3 client.
-        endpoint: name of the endpoint, which is in service.
+        endpoint: name of the endpoint.
         serving: the stage's settings.
 
     Raises:
-        ToolError: the count is outside of the settings and cannot be set.
+        ToolError: the endpoint is not in service, or the count is outside of the settings and
+            cannot be set.
     """
-    variant = describe_settled(sagemaker, endpoint)["ProductionVariants"][0]
+    described = describe_settled(sagemaker, endpoint)
+    if described["EndpointStatus"] != "InService":
+        # SageMaker would refuse the change, or start machines for a model that does not serve.
+        reason = described.get("FailureReason", "SageMaker gave no reason")
+        raise ToolError(
+            f"Endpoint {endpoint} is {described['EndpointStatus']}, and its instance count was not "
+            f"changed: {reason}"
+        )
+    variant = described["ProductionVariants"][0]
     running = variant["CurrentInstanceCount"]
     wanted = min(max(running, serving.min_instance_count), serving.max_instance_count)
     if running == wanted:

@@ -97,6 +97,14 @@ def test_a_change_in_progress_ends_first(endpoint: Endpoint, status: str) -> Non
     endpoint.settle(3, 5)
 
 
+@pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed", "OutOfService"])
+def test_an_endpoint_that_does_not_serve_is_not_resized(endpoint: Endpoint, status: str) -> None:
+    endpoint.is_described(1, status, FailureReason="no such image")
+    with pytest.raises(ToolError, match=f"whippet-dev is {status}, and .*: no such image"):
+        endpoint.settle(3, 5)
+    endpoint.stub.assert_no_pending_responses()
+
+
 def test_a_count_that_is_refused_is_an_error_with_the_command(endpoint: Endpoint) -> None:
     endpoint.is_described(2)
     endpoint.stub.add_client_error(
