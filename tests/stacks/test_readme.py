@@ -5,13 +5,15 @@ from typing import Final
 
 import pytest
 
-from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly
+from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly, Resource
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 HOURS_A_MONTH: Final = 730
 # US dollars in us-east-1: the instance on 2026-07-30, the others on 2026-09-28.
 INSTANCE_HOUR: Final = {"ml.m5.large": 0.115}
-ALARM_MONTH: Final = 0.10
+ALARM_METRIC_MONTH: Final = 0.10
+# Of the two alarms that target tracking makes, which no template has.
+SCALING_METRICS: Final = 2
 KEY_MONTH: Final = 1.00
 # What has a price before the first request; what is not named here costs by use alone.
 PRICED_TYPES: Final = {
@@ -31,17 +33,23 @@ def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> No
     (variant,) = endpoint.properties["ProductionVariants"]
     price = INSTANCE_HOUR[variant["InstanceType"]]
     instances = variant["InitialInstanceCount"] * price * HOURS_A_MONTH
-    alarms = ALARM_MONTH * _count(dev, "AWS::CloudWatch::Alarm")
+    metrics = sum(_metrics_of(alarm) for alarm in dev.everywhere("AWS::CloudWatch::Alarm"))
+    scaling = _count(dev, "AWS::ApplicationAutoScaling::ScalingPolicy")
+    metrics += SCALING_METRICS * scaling
+    alarms = ALARM_METRIC_MONTH * metrics
     keys = KEY_MONTH * _count(dev, "AWS::KMS::Key")
     said = re.search(
         r"The stage `dev` costs about (\d+) USD a month in us-east-1 before its first request: "
-        r"(\d+) for the endpoint's one (\S+), (\d+) for its alarms, (\d+) for its KMS key\.",
+        r"(\d+) for the endpoint's one (\S+), (\d+) for its alarms "
+        r"\((\d+) metrics, two of them for scaling\), (\d+) for its KMS key\.",
         README,
     )
     assert said is not None
-    expected = [round(instances + alarms + keys), round(instances), round(alarms), round(keys)]
-    assert [int(said[number]) for number in (1, 2, 4, 5)] == expected
+    expected = [round(instances + alarms + keys), round(instances), round(alarms)]
+    assert [int(said[number]) for number in (1, 2, 4)] == expected
+    assert [int(said[number]) for number in (5, 6)] == [metrics, round(keys)]
     assert said[3] == variant["InstanceType"]
+    assert scaling == 1
 
 
 def test_nothing_else_of_dev_has_a_monthly_price(dev: Assembly) -> None:
@@ -77,6 +85,12 @@ def test_the_benchmarks_headline_is_measured(sentence: str, row: str) -> None:
     assert found is not None
     digits = len(found[1].partition(".")[2])
     assert f"{float(measured[1]):.{digits}f}" == found[1]
+
+
+def _metrics_of(alarm: Resource) -> int:
+    """Return the metrics that CloudWatch bills: those of the expression, if it has one."""
+    queries = alarm.properties.get("Metrics", [{"MetricStat": {}}])
+    return sum("MetricStat" in query for query in queries)
 
 
 def _count(assembly: Assembly, type_: str) -> int:
