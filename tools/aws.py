@@ -1,7 +1,7 @@
 """boto3 clients from explicit environment variables, not those of this process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -46,6 +46,24 @@ def is_held(resource: Mapping[str, Any]) -> bool:
         resource: has `ResourceStatus`, and `PhysicalResourceId` once the creation has begun.
     """
     return resource["ResourceStatus"] not in _NOT_HELD and "PhysicalResourceId" in resource
+
+
+def stack_resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
+    """Yield the type and the physical id of each resource that a stack holds.
+
+    Args:
+        cloudformation: boto3 client.
+        stack: name of the stack; there need not be one.
+    """
+    pages = cloudformation.get_paginator("list_stack_resources")
+    try:
+        for page in pages.paginate(StackName=stack):
+            for resource in page["StackResourceSummaries"]:
+                if is_held(resource):
+                    yield resource["ResourceType"], resource["PhysicalResourceId"]
+    except ClientError as error:
+        if not is_missing_stack(error):
+            raise
 
 
 def aws_client(service: str, environment: Mapping[str, str]) -> Any:

@@ -12,13 +12,13 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
-from tools.deployment.api_references import update_api_references
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
 from tools.deployment.log_groups import expire_training_logs, import_endpoint_log_group
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
+from tools.deployment.references import update_references
 from tools.deployment.serving_image import describe_image
 from tools.model.folder import add_model_folder, read_model
 
@@ -77,8 +77,8 @@ def _finish(
         check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
     with step("Check how many instances the endpoint runs"):
         settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
-    with step("Check that page and alarms refer to this API"):
-        update_api_references(client, name=settings.name)
+    with step("Check that the stacks refer to the deployed key and API"):
+        update_references(client, name=settings.name)
     with step("Delete the models of earlier deployments"):
         prune_superseded(sagemaker, stack=stack, previous=previous)
     if note := expire_training_logs(client("logs"), retention_days=settings.log_retention_days):

@@ -13,10 +13,10 @@ from local_cloud.environment import ACCOUNT_ID, without_aws
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
-from tools.deployment.api_references import update_api_references
 from tools.deployment.deployed_model import read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.prune import prune_superseded
+from tools.deployment.references import update_references
 from tools.local.cloud_process import (
     RunningCloud,
     add_state_directory,
@@ -106,7 +106,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]) ->
     deployed = read_deployed_model(sagemaker, f"whippet-{STAGE}")
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
-        update_api_references(
+        update_references(
             lambda service: aws_client(service, cloud.environment), name=f"whippet-{STAGE}"
         )
     outputs = _outputs(outputs_file)

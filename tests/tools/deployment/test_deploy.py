@@ -208,7 +208,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(tools.deployment.deploy, "import_endpoint_log_group", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
     monkeypatch.setattr(tools.deployment.deploy, "settle_instance_count", lambda *_, **__: None)
-    monkeypatch.setattr(tools.deployment.deploy, "update_api_references", lambda *_, **__: None)
+    monkeypatch.setattr(tools.deployment.deploy, "update_references", lambda *_, **__: None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         tools.deployment.deploy,

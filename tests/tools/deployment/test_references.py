@@ -1,4 +1,4 @@
-"""Stacks that refer to an API that was replaced; AWS is botocore's stub."""
+"""Stacks that refer to a key or an API that was replaced; AWS is botocore's stub."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,18 +9,22 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from tools.console import ToolError
-from tools.deployment.api_references import update_api_references
+from tools.deployment.references import update_references
 
 NAME = "whippet-dev"
-API, WEB, MONITORING = f"{NAME}-api", f"{NAME}-web", f"{NAME}-monitoring"
+STACKS = STORAGE, TRAINING, SERVING, API, WEB, MONITORING = tuple(
+    f"{NAME}-{purpose}"
+    for purpose in ("storage", "training", "serving", "api", "web", "monitoring")
+)
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 
 class Stage:
-    """A stubbed stage whose API is `new` and whose proxy is `proxy-new`."""
+    """A stubbed stage whose key is `new`, whose API is `new` and whose proxy is `proxy-new`."""
 
     def __init__(self, stack: ExitStack) -> None:
         session = boto3.session.Session("x", "x", region_name="eu-west-1")
-        names = ("cloudformation", "cloudfront", "cloudwatch")
+        names = ("cloudformation", "cloudfront", "cloudwatch", "logs", "sns")
         self.clients: dict[str, Any] = {name: session.client(name) for name in names}
         self.stubs = {
             name: stack.enter_context(Stubber(client)) for name, client in self.clients.items()
@@ -41,10 +45,36 @@ class Stage:
             "list_stack_resources", {"StackResourceSummaries": listed}, {"StackName": stack}
         )
 
-    def refers(self, *, origin: str = "new", function: str = "proxy-new") -> None:
+    def encrypts(self, stack: str, key: str) -> None:
+        """Stub the log group of a stack, with another one that its name is the start of."""
+        arn = f"arn:aws:kms:eu-west-1:123456789012:key/{key}"
+        groups = [{"logGroupName": f"{stack}-of-another"}, {"logGroupName": stack, "kmsKeyId": arn}]
+        self.stubs["logs"].add_response(
+            "describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": stack}
+        )
+
+    def refers(
+        self,
+        *,
+        origin: str = "new",
+        function: str = "proxy-new",
+        old_key: str | None = None,
+    ) -> None:
         """Stub everything that is read for one comparison."""
-        self.holds(API, ("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
-        self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::S3::Bucket", "page"))
+        api = (("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
+        self.holds(STORAGE, ("AWS::KMS::Key", "new"))
+        self.holds(TRAINING, ("AWS::Logs::LogGroup", TRAINING))
+        self.holds(SERVING, ("AWS::Logs::LogGroup", SERVING))
+        self.holds(API, *api, ("AWS::Logs::LogGroup", API))
+        self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::Logs::LogGroup", WEB))
+        self.holds(MONITORING, ("AWS::CloudWatch::Alarm", "errors"), ("AWS::SNS::Topic", TOPIC))
+        for stack in (TRAINING, SERVING, API, WEB):
+            self.encrypts(stack, "old" if stack == old_key else "new")
+        key = "old" if old_key == MONITORING else "new"
+        attributes = {"KmsMasterKeyId": f"arn:aws:kms:eu-west-1:123456789012:key/{key}"}
+        self.stubs["sns"].add_response(
+            "get_topic_attributes", {"Attributes": attributes}, {"TopicArn": TOPIC}
+        )
         origins = [
             {"Id": "1", "DomainName": "page.s3.eu-west-1.amazonaws.com"},
             {"Id": "2", "DomainName": f"{origin}.execute-api.eu-west-1.amazonaws.com"},
@@ -60,7 +90,6 @@ class Stage:
         self.stubs["cloudfront"].add_response(
             "get_distribution_config", {"DistributionConfig": configuration}, {"Id": "E1"}
         )
-        self.holds(MONITORING, ("AWS::CloudWatch::Alarm", "errors"))
         dimensions = [{"Name": "FunctionName", "Value": function}]
         self.stubs["cloudwatch"].add_response(
             "describe_alarms",
@@ -101,7 +130,7 @@ class Stage:
         self.is_described(stack)  # to the SDK's waiter
 
     def compare(self) -> None:
-        update_api_references(self.clients.__getitem__, name=NAME)
+        update_references(self.clients.__getitem__, name=NAME)
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
 
@@ -112,22 +141,27 @@ def stage() -> Iterator[Stage]:
         yield Stage(stack)
 
 
-def test_stacks_that_refer_to_the_deployed_api_are_left(stage: Stage) -> None:
+def test_stacks_that_refer_to_the_deployed_key_and_api_are_left(stage: Stage) -> None:
     stage.refers()
     stage.compare()
 
 
 @pytest.mark.parametrize(
-    ("reference", "stack"), [({"origin": "old"}, WEB), ({"function": "proxy-old"}, MONITORING)]
+    ("reference", "stack"),
+    [
+        ({"origin": "old"}, WEB),
+        ({"function": "proxy-old"}, MONITORING),
+        *[({"old_key": stack}, stack) for stack in (TRAINING, SERVING, API, WEB, MONITORING)],
+    ],
 )
-def test_a_stack_that_refers_to_another_api_is_updated(
+def test_a_stack_that_refers_to_another_resource_is_updated(
     stage: Stage, reference: dict[str, str], stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage.refers(**reference)
     stage.is_updated(stack)
     stage.refers()
     stage.compare()
-    assert f"The stack {stack} refers to an API that was replaced" in capsys.readouterr().out
+    assert f"The stack {stack} refers to what was replaced" in capsys.readouterr().out
 
 
 def test_a_reference_that_stays_is_an_error(stage: Stage) -> None:
@@ -135,7 +169,7 @@ def test_a_reference_that_stays_is_an_error(stage: Stage) -> None:
     stage.is_updated(WEB)
     stage.is_updated(MONITORING)
     stage.refers(origin="old")
-    with pytest.raises(ToolError, match=f"^{WEB}: refers to an API that was replaced"):
+    with pytest.raises(ToolError, match=f"^{WEB}: refers to what was replaced"):
         stage.compare()
 
 
@@ -151,6 +185,8 @@ def test_an_update_that_is_not_permitted_is_told_with_the_command(stage: Stage) 
 
 
 def test_a_stage_without_a_page_has_no_reference_there(stage: Stage) -> None:
+    for stack in (STORAGE, TRAINING, SERVING):
+        stage.holds(stack)
     stage.holds(API, ("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
     stage.stubs["cloudformation"].add_client_error(
         "list_stack_resources", "ValidationError", f"Stack with id {WEB} does not exist"

@@ -1,0 +1,140 @@
+"""Updates the stacks that refer to a key or an API that was replaced under them.
+
+References between the stacks are weak (Fn::GetStackOutput): CloudFormation resolves one when it
+updates the consumer, and neither it nor the CDK command line notices that the value has changed
+since (docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+intrinsic-function-reference-getstackoutput.html). The page and the alarms would keep the API that
+was deleted, and all stacks the key and the buckets of the storage stack; its key stands for them.
+`cdk deploy --force` does not help where the template is unchanged: the change set is empty. A
+changed tag of the stack updates its resources.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from tools.aws import stack_resources
+from tools.console import ToolError, say
+
+_TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
+_POLL_SECONDS = 5
+_MAX_POLLS = 360  # half an hour: CloudFront takes minutes
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+# In the order of their deployment.
+_PURPOSES = ("storage", "training", "serving", "api", "web", "monitoring")
+
+Client = Callable[[str], Any]
+# The type and the physical id of each.
+_Resources = Sequence[tuple[str, str]]
+
+
+def update_references(client: Client, *, name: str) -> None:
+    """Update each stack that refers to another key, API or function than the deployed ones.
+
+    Args:
+        client: returns a boto3 client of the stage's region by the service's name.
+        name: the start of the stacks' names, such as whippet-dev.
+
+    Raises:
+        ToolError: a stack could not be updated, or still refers to another resource.
+    """
+    client = functools.cache(client)
+    outdated = _outdated_stacks(client, name)
+    for stack in outdated:
+        say(f"  The stack {stack} refers to what was replaced: updating it")
+        _update(client("cloudformation"), stack)
+    if outdated and (left := _outdated_stacks(client, name)):
+        raise ToolError(
+            f"{' and '.join(left)}: refers to what was replaced, and CloudFormation's "
+            f"update did not change that. Delete the stack in CloudFormation and deploy again."
+        )
+
+
+def _outdated_stacks(client: Client, name: str) -> list[str]:
+    """Return the stacks that refer to another resource than the deployed one."""
+    cloudformation = client("cloudformation")
+    resources = {
+        purpose: list(stack_resources(cloudformation, f"{name}-{purpose}")) for purpose in _PURPOSES
+    }
+    keys = set(_ids(resources["storage"], "AWS::KMS::Key"))
+    apis = set(_ids(resources["api"], "AWS::ApiGateway::RestApi"))
+    functions = set(_ids(resources["api"], "AWS::Lambda::Function"))
+    outdated = {
+        purpose for purpose in _PURPOSES if not set(_keys(client, resources[purpose])) <= keys
+    }
+    if not set(_origins(client, resources["web"])) <= apis:
+        outdated.add("web")
+    if not set(_monitored_functions(client, resources["monitoring"])) <= functions:
+        outdated.add("monitoring")
+    return [f"{name}-{purpose}" for purpose in _PURPOSES if purpose in outdated]
+
+
+def _keys(client: Client, resources: _Resources) -> Iterator[str]:
+    """Yield the ids of the keys of log groups and topics."""
+    for group in _ids(resources, "AWS::Logs::LogGroup"):
+        found = client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        yield from (
+            each["kmsKeyId"].rpartition("/")[2]
+            for each in found
+            if each["logGroupName"] == group and "kmsKeyId" in each
+        )
+    for topic in _ids(resources, "AWS::SNS::Topic"):
+        attributes = client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+        if "KmsMasterKeyId" in attributes:
+            yield attributes["KmsMasterKeyId"].rpartition("/")[2]
+
+
+def _origins(client: Client, resources: _Resources) -> Iterator[str]:
+    """Yield the ids of the APIs behind the distributions of a stack."""
+    for distribution in _ids(resources, "AWS::CloudFront::Distribution"):
+        found = client("cloudfront").get_distribution_config(Id=distribution)
+        for origin in found["DistributionConfig"]["Origins"]["Items"]:
+            api, separator, _ = origin["DomainName"].partition(".execute-api.")
+            if separator:
+                yield api
+
+
+def _monitored_functions(client: Client, resources: _Resources) -> Iterator[str]:
+    """Yield the names of the functions that the alarms of a stack watch."""
+    alarms = _ids(resources, "AWS::CloudWatch::Alarm")
+    if not alarms:
+        return
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=alarms)
+    for page in pages:
+        for alarm in page["MetricAlarms"]:
+            for dimension in alarm.get("Dimensions", []):
+                if dimension["Name"] == "FunctionName":
+                    yield dimension["Value"]
+
+
+def _ids(resources: _Resources, kind: str) -> list[str]:
+    return [id_ for type_, id_ in resources if type_ == kind]
+
+
+def _update(cloudformation: Any, stack: str) -> None:
+    (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+    tags[_TAG] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    names = [parameter["ParameterKey"] for parameter in described.get("Parameters", [])]
+    try:
+        cloudformation.update_stack(
+            StackName=stack,
+            UsePreviousTemplate=True,
+            Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in names],
+            Capabilities=_CAPABILITIES,
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
+        )
+    except (ClientError, WaiterError) as error:
+        given = " ".join(f"--tags {key}={value}" for key, value in tags.items())
+        raise ToolError(
+            f"The stack {stack} refers to what was replaced, and it cannot be updated: "
+            f"{error}. When that is solved, run `npx --no-install cdk deploy --exclusively {stack} "
+            f"{given}` with the `-c stage=` of this deployment."
+        ) from error
