@@ -15,6 +15,7 @@ SERVICES = (
     "logs",
     "sagemaker",
     "service-quotas",
+    "sns",
     "ssm",
     "sts",
 )

@@ -12,6 +12,7 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
+from tools.deployment.alarm_email import unconfirmed_email
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
@@ -83,6 +84,15 @@ def _finish(
         prune_superseded(sagemaker, stack=stack, previous=previous)
     if note := expire_training_logs(client("logs"), retention_days=settings.log_retention_days):
         print(note)
+    if address := settings.monitoring.alarm_address:
+        note = unconfirmed_email(
+            client("cloudformation"),
+            client("sns"),
+            stack=f"{settings.name}-monitoring",
+            address=address,
+        )
+        if note is not None:
+            print(note)
 
 
 def deploy_command(stage: str, model: Path, *, confirm: bool) -> list[str]:

@@ -9,6 +9,8 @@ import pytest
 
 import tools.deployment.deploy
 from stacks.components.serving.model_artifact import load_model_artifact
+from stacks.settings.stage import load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.fake_inputs import write_model
 from tests.tools.stubbed_session import (
     StubbedSession,
@@ -209,6 +211,18 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
     monkeypatch.setattr(tools.deployment.deploy, "settle_instance_count", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "update_references", lambda *_, **__: None)
+    dev = load_stage_settings("dev", ROOT / "config")
+    monitoring = with_changes(dev.monitoring, alarm_email="ops@example.com")
+    monkeypatch.setattr(
+        tools.deployment.deploy,
+        "read_stage_of_account",
+        lambda _: with_changes(dev, monitoring=monitoring),
+    )
+    monkeypatch.setattr(
+        tools.deployment.deploy,
+        "unconfirmed_email",
+        lambda *_, stack, address: f"{address} is not subscribed to {stack}",
+    )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
         tools.deployment.deploy,
@@ -218,4 +232,6 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     assert tools.deployment.deploy.main() == 0
     assert kept == ["before"]
     assert expired == [14]
-    assert "note of the logs\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "note of the logs\n" in printed
+    assert "ops@example.com is not subscribed to whippet-dev-monitoring\n" in printed
