@@ -58,3 +58,7 @@ def test_a_folder_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path)
     write_images(tmp_path, 2)
     with pytest.raises(DataError, match=r"a folder 'light', but the model has no such label"):
         find_images(tmp_path, ("dark", "bright"))
+    with (tmp_path / "dark" / "video.jpg").open("wb") as file:
+        file.truncate(25_000_001)
+    with pytest.raises(DataError, match=r"video\.jpg has more than 25000000 bytes"):
+        find_images(tmp_path, LABELS)

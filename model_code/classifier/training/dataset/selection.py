@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from classifier.training.dataset.image_files import read_image_file
 from classifier.training.errors import DataError
 
 # As many as NNCF takes by default; more change nothing that can be measured.
@@ -72,7 +73,8 @@ def find_images(directory: Path, labels: Collection[str]) -> list[LabelledImage]
         labels: of the model.
 
     Raises:
-        DataError: no such folder, no images in it, or a subfolder that is not a label's.
+        DataError: no such folder, no images in it, one of too many bytes, or a subfolder that is
+            not a label's.
     """
     if not directory.is_dir():
         raise DataError(f"{directory} is no folder; expected <label>/<image> or images in it")
@@ -86,11 +88,17 @@ def find_images(directory: Path, labels: Collection[str]) -> list[LabelledImage]
     for folder in folders or [directory]:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in _SUFFIXES:
-                sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-                images.append(LabelledImage(path, folder.name if folders else None, sha256))
+                images.append(LabelledImage(path, folder.name if folders else None, _digest(path)))
     if not images:
         raise DataError(f"{directory} holds no images ({', '.join(_SUFFIXES)})")
     return _by_digest(images)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(read_image_file(path)).hexdigest()
+    except DataError as error:
+        raise DataError(f"{path} {error}") from error
 
 
 def _halve(images: list[LabelledImage]) -> Selection:
