@@ -22,7 +22,7 @@ from classifier.training.preprocessing_flags import (
     add_preprocessing_flags,
     read_preprocessing_flags,
 )
-from classifier.training.program import run_program
+from classifier.training.program import reason_of, run_program
 
 if TYPE_CHECKING:
     from classifier.training.publishing import Measurements
@@ -36,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _build(options)
     except UnavailableWeightsError as error:
-        print(f"build.py: {error}", file=sys.stderr)
+        print(f"build.py: {reason_of(error)}", file=sys.stderr)
         return EXIT_WEIGHTS_UNAVAILABLE
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
-        print(f"build.py: {error}", file=sys.stderr)
+        print(f"build.py: {reason_of(error)}", file=sys.stderr)
         return 1
     return 0
 

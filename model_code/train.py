@@ -19,7 +19,7 @@ from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
 from classifier.training.errors import TrainingError
 from classifier.training.options import TrainingOptions
-from classifier.training.program import run_program
+from classifier.training.program import reason_of, run_program
 
 MODEL_CODE: Final = Path(__file__).parent
 
@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
         _train(options)
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
-        # An error in a data worker arrives with that process's traceback before the message.
-        reason = str(error).strip().splitlines()[-1].rpartition("DataError: ")[2]
+        reason = reason_of(error)
         print(f"train.py: {reason}", file=sys.stderr)
         if sagemaker_job.is_running(os.environ):
             sagemaker_job.report_failure(reason, os.environ)

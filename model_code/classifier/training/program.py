@@ -10,6 +10,22 @@ from typing import Final, NoReturn
 EXIT_INTERRUPTED: Final = 130
 
 
+def reason_of(error: Exception) -> str:
+    """Return an error's message on one line: what does not print, such as a line break, is escaped.
+
+    File names may hold any bytes. An error in a data worker of torch arrives with that process's
+    traceback before the message.
+    """
+    text = str(error).strip()
+    if text.startswith("Caught ") and "DataLoader worker" in text:
+        _, found, message = text.rpartition("DataError: ")
+        text = message if found else text.splitlines()[-1]
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def run_program(main: Callable[[], int]) -> NoReturn:
     """Run a program's `main()` and exit with its status, or with 130 after Ctrl-C.
 

@@ -224,7 +224,14 @@ def test_images_that_cannot_be_used_are_refused_by_name(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--bach_size", "4"], ["--epochs", "three"], ["--data", "nowhere"], ["--data", "x", *TINY]],
+    [
+        ["--bach_size", "4"],
+        ["--epochs", "three"],
+        ["--data", "nowhere"],
+        ["--data", "x", *TINY],
+        # As Python has a file name that is not UTF-8.
+        ["--data", "a line\nbreak and \udcff", *TINY],
+    ],
 )
 def test_a_failed_job_says_why_where_sagemaker_looks(
     arguments: list[str],
@@ -235,6 +242,9 @@ def test_a_failed_job_says_why_where_sagemaker_looks(
     monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path / "output"))
     error = _refusal(capsys, *arguments)
     assert error == f"train.py: {(tmp_path / 'output' / 'failure').read_text()}\n"
+    assert error.count("\n") == 1
+    if "\n" in arguments[1]:
+        assert error.startswith(r"train.py: a line\nbreak and \udcff: no such folder")
 
 
 def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
