@@ -17,9 +17,11 @@ def start_guard() -> None:
     other processes then.
     """
     if os.getpgrp() == os.getpid():
-        # No other process has the pipe's writing end: it closes when this process ends, however
-        # it ends. Linux could signal the children then, macOS cannot.
-        subprocess.Popen([sys.executable, "-m", "local_cloud.guard"], stdin=subprocess.PIPE)
+        # The writing end is never closed, and no other process has it: the pipe ends when this
+        # process does, however it ends. Linux could signal the children then, macOS cannot.
+        reading, _ = os.pipe()
+        subprocess.Popen([sys.executable, "-m", "local_cloud.guard"], stdin=reading)
+        os.close(reading)
 
 
 def main() -> None:
