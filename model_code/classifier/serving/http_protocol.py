@@ -72,17 +72,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if not _ends_in_upgrade(self.parser):
             super().on_message_complete()
 
-    def parse_without_upgrade(self, rest: bytes) -> None:
+    def parse_without_upgrade(self, rest: bytes) -> bytes | None:
         """Parse a request to upgrade the connection again, without its header `Upgrade`.
 
         Args:
             rest: what was received after the headers.
+
+        Returns:
+            As `_Parser.feed_once`.
         """
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        self.parser = _Parser(self)
-        self.parser.feed_data(b"\r\n".join([*lines, b"", rest]))
+        parser = _Parser(self)
+        self.parser = parser
+        return parser.feed_once(b"\r\n".join([*lines, b"", rest]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -114,12 +118,19 @@ class _Parser(httptools.HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: Any) -> None:
+        rest = self.feed_once(data)
+        while rest is not None:  # not by recursion: a client may send thousands at a time
+            rest = self._protocol.parse_without_upgrade(rest)
+
+    def feed_once(self, data: bytes) -> bytes | None:
+        """Parse; return what follows the headers of a request to upgrade, if there is one."""
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if not _ends_in_upgrade(self):
                 raise
-            self._protocol.parse_without_upgrade(data[upgrade.args[0] :])
+            return data[upgrade.args[0] :]
+        return None
 
 
 def _ends_in_upgrade(parser: httptools.HttpRequestParser) -> bool:

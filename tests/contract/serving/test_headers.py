@@ -87,6 +87,12 @@ def test_a_request_to_upgrade_the_connection_is_served_without(
     assert b'{"predictions":' in response
 
 
+def test_any_number_of_requests_to_upgrade_may_arrive_at_once(server: Server) -> None:
+    upgrade = START + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    response = _exchange(server, upgrade * 1500 + START + b"Connection: close\r\n\r\n")
+    assert response.count(b"HTTP/1.1 200 ") == 1501
+
+
 def test_a_tunnel_is_refused(server: Server) -> None:
     response = _exchange(server, b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert response.startswith(b"HTTP/1.1 4")
