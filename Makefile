@@ -19,6 +19,7 @@ MODE ?=
 WEIGHTS ?=
 QUANTIZE ?=
 SAMPLES ?=
+JSON ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -76,7 +77,7 @@ help: ## List the commands
 	    for (i = 1; i <= count; i++) printf "%s\n%s\n", order[i], lines[order[i]] }' $(MAKEFILE_LIST)
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
-	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits"
+	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6"
 
 # ---- Models and environments
@@ -148,8 +149,8 @@ down: ## Stop the local cloud and everything it started
 	@if test -x .venvs/local-cloud/bin/python; then .venvs/local-cloud/bin/python -m local_cloud down; else echo "No local cloud runs here."; fi
 
 .PHONY: predict
-predict: | system-python ## Classify images with the local deployment: IMAGE=path [TOP_K=3]
-	@$(SYSTEM_PYTHON) -m tools.local.predict --from-make
+predict: | system-python ## Classify images with the local deployment: IMAGE=path [TOP_K=3] [JSON=1]
+	@$(SYSTEM_PYTHON) -m tools.local.predict --from-make $(if $(JSON),--json)
 
 .PHONY: logs
 logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=dev: all, or REQUEST=id [FOLLOW=1] [HOURS=24]

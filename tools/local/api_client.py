@@ -5,18 +5,18 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from tools.console import ToolError
 
 _TIMEOUT_SECONDS = 35.0
-# What API Gateway takes: docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_MAX_BODY_BYTES = 10 * 2**20
+# Same as in lambda_src/classifier_proxy/image_checks.py, which this module does not import.
+MAX_IMAGE_BYTES: Final = 4 * 2**20
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # For other formats: the API responds with an error that names the format.
-_UNKNOWN_TYPE = "application/octet-stream"
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class ApiResponse:
 def predict(
     api_url: str,
     api_key: str,
-    image_file: Path,
+    image: Path | bytes,
     *,
     top_k: str | None = None,
     order: str | None = None,
@@ -48,7 +48,7 @@ def predict(
     Args:
         api_url: the API's base address, ending in a slash.
         api_key: value of the header `x-api-key`.
-        image_file: file with the image; its media type is detected from its first bytes.
+        image: the image, or a file with it; its first bytes decide its media type.
         top_k: number of classes, or `all`; None: the API's default.
         order: `score` or `class`; None: the API's default.
         scores: `probabilities` or `logits`; None: the API's default.
@@ -56,13 +56,7 @@ def predict(
     Raises:
         ToolError: the file cannot be read, or the API cannot be reached.
     """
-    try:
-        with image_file.open("rb") as opened:
-            body = opened.read(_MAX_BODY_BYTES + 1)
-    except OSError as error:
-        raise ToolError(f"{image_file} cannot be read: {error.strerror}.") from error
-    if len(body) > _MAX_BODY_BYTES:
-        raise ToolError(f"{image_file} has more than 10 MiB, which no API takes: make it smaller.")
+    body = image if isinstance(image, bytes) else read_image(image)
     given = {"top_k": top_k, "order": order, "scores": scores}
     query = urlencode({name: value for name, value in given.items() if value is not None})
     address = urlsplit(api_url)
@@ -92,6 +86,19 @@ def predict(
     )
 
 
+def read_image(file: Path) -> bytes:
+    """Return the bytes of a file; of one that is too large for the API, one more than it takes.
+
+    Raises:
+        ToolError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_IMAGE_BYTES + 1)
+    except OSError as error:
+        raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
+
+
 def media_type(image: bytes) -> str:
     """Return the media type of an image's bytes."""
     if image.startswith(_JPEG_START):
@@ -100,7 +107,7 @@ def media_type(image: bytes) -> str:
         return "image/png"
     if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         return "image/webp"
-    return _UNKNOWN_TYPE
+    return UNKNOWN_TYPE
 
 
 def _content(body: bytes) -> Any:

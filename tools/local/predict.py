@@ -1,48 +1,78 @@
 """`make predict IMAGE=path`: classify images with the local deployment."""
 
 import argparse
+import json
 import re
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 from tools.console import ToolError, run_tool, slow_step
-from tools.local.api_client import ApiResponse, predict
+from tools.local.api_client import MAX_IMAGE_BYTES, ApiResponse, predict, read_image
 from tools.local.deployment import DEFAULT_FILE, LocalDeployment, read_local_deployment
 from tools.local.images import find_images
-from tools.local.predictions import describe
+from tools.local.predictions import Table, describe
+from tools.local.shrink import shrink
 from tools.make_variables import MakeParser
 
 _VARIABLES = {"image": "IMAGE", "--top-k": "TOP_K", "--order": "ORDER", "--scores": "SCORES"}
 
 
 def main() -> int:
-    """Print the predictions of each image; return 1 if a response is an error."""
+    """Print the predictions of each image; return 1 if one has none."""
     arguments = _parse()
-    images = find_images(arguments.image)
+    images = [image for named in arguments.image for image in find_images(named)]
     deployment = read_local_deployment(arguments.deployment)
-    status = 0
+    is_chosen = arguments.top_k is not None or arguments.order is not None
+    others = None if is_chosen else 1
+    table = Table(images, deployment.labels, others) if len(images) > 1 else None
+    failed = False
     for image in images:
-        response = _invoke(deployment, image, arguments)
-        if len(images) > 1:
-            print(image)
         try:
-            print(describe(response), flush=True)
+            response = _invoke(deployment, image, arguments)
+            if arguments.json:
+                failed |= response.status != HTTPStatus.OK
+                print(_as_json(image, response), flush=True)
+            else:
+                print(table.row(image, response) if table else describe(response), flush=True)
         except ToolError as error:
-            print(error, file=sys.stderr, flush=True)
-            status = 1
-    return status
+            failed = True
+            print(f"{image}: {error}" if table else error, file=sys.stderr, flush=True)
+    return int(failed)
 
 
 def _invoke(deployment: LocalDeployment, image: Path, arguments: argparse.Namespace) -> ApiResponse:
+    """Send an image, made smaller if the API does not take it as large as it is."""
+    content = read_image(image)
+    is_shrunk = len(content) > MAX_IMAGE_BYTES
+    response = _send(deployment, shrink(image) if is_shrunk else content, arguments)
+    if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not is_shrunk:
+        response = _send(deployment, shrink(image), arguments)  # it has too many pixels
+    return response
+
+
+def _send(
+    deployment: LocalDeployment, content: bytes, arguments: argparse.Namespace
+) -> ApiResponse:
     with slow_step("Waiting for the API"):
         return predict(
             deployment.api_url,
             deployment.api_key,
-            image,
+            content,
             top_k=arguments.top_k,
             order=arguments.order,
             scores=arguments.scores,
         )
+
+
+def _as_json(image: Path, response: ApiResponse) -> str:
+    line = {
+        "file": str(image),
+        "status": response.status,
+        "milliseconds": round(response.milliseconds),
+        "response": response.content,
+    }
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _parse() -> argparse.Namespace:
@@ -50,9 +80,14 @@ def _parse() -> argparse.Namespace:
         variables=_VARIABLES, prog="python -m tools.local.predict", description=__doc__
     )
     parser.add_argument(
-        "image",
-        help="a JPEG, PNG or WebP file, a folder of them, or a pattern such as 'photos/**/*.jpg'",
-    )
+        "image", nargs="+",
+        help="a JPEG, PNG or WebP file, a folder of them, or a pattern such as 'photos/**/*.jpg'; "
+        "of several images each is a row of a table",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", action="store_true",
+        help="print a line of JSON for each image: file, status, milliseconds, response",
+    )  # fmt: skip
     parser.add_argument(
         "--top-k", type=_top_k, metavar="N|all",
         help="number of classes, the most probable first; if the model has fewer, all of them "
@@ -71,7 +106,7 @@ def _parse() -> argparse.Namespace:
         "--deployment", type=Path, default=DEFAULT_FILE, help="file of `make up` (%(default)s)"
     )
     arguments = parser.parse()
-    if not arguments.image.strip():
+    if not all(named.strip() for named in arguments.image):
         parser.error("argument image: expected a file, a folder or a pattern such as photos/*.jpg")
     if arguments.order == "class" and arguments.top_k is not None:
         parser.error("--order=class returns every class; remove --top-k")

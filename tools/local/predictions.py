@@ -1,16 +1,46 @@
 """Formats the API's response for the console."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 from tools.console import ToolError
-from tools.local.api_client import ApiResponse
+from tools.local.api_client import MAX_IMAGE_BYTES, ApiResponse
 
-# Same as in lambda_src/classifier_proxy/image_checks.py, which this module does not import.
-MAX_IMAGE_BYTES: Final = 4 * 2**20
 _MAX_SHOWN_LENGTH: Final = 200
+_MAX_LABEL_WIDTH: Final = 40
+
+
+class Table:
+    """Formats the predictions of several images, each as a row, before the later ones are known.
+
+    Args:
+        images: all images.
+        labels: the model's labels.
+        others: how many labels to show after the first; None: all of the response.
+    """
+
+    def __init__(self, images: Sequence[Path], labels: Sequence[str], others: int | None) -> None:
+        self._others = others
+        self._file_width = max(len(str(image)) for image in images)
+        self._label_width = min(max(map(len, labels), default=0), _MAX_LABEL_WIDTH)
+
+    def row(self, image: Path, response: ApiResponse) -> str:
+        """Return the image's path, its first label and score, and the others.
+
+        Raises:
+            ToolError: the response is an error or invalid.
+        """
+        describe(response)
+        first, *others = response.content["predictions"]
+        shown = others[: self._others]
+        following = ", ".join(f"{label_of(item)} {_score(item).strip()}" for item in shown)
+        return (
+            f"{image!s:{self._file_width}}  {label_of(first):{self._label_width}}  "
+            f"{_score(first)}  {following}"
+        ).rstrip()
 
 
 def describe(response: ApiResponse) -> str:

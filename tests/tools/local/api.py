@@ -25,6 +25,7 @@ class Received:
 
     path: str
     headers: Message
+    body: bytes
 
 
 def predicted(*predictions: dict[str, Any], delay_seconds: float = 0.0) -> Response:
@@ -43,8 +44,8 @@ class Api:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                api.received.append(Received(self.path, self.headers))
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                api.received.append(Received(self.path, self.headers, content))
                 response = left.pop(0) if len(left) > 1 else left[0]
                 time.sleep(response.delay_seconds)
                 body = response.body

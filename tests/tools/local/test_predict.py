@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.local.api import Api, predicted
+from tests.tools.local.api import Api, Response, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
 from tools.cdk import ROOT
 
@@ -33,7 +35,7 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
             "missing.png does not exist: expected an image",
         ),
         ((str(tmp_path / "pipe.png"), *deployed), "pipe.png is a device or a pipe: expected an"),
-        ((str(tmp_path / "huge.png"), *deployed), "huge.png has more than 10 MiB"),
+        ((str(tmp_path / "huge.png"), *deployed), "huge.png is too large for the API and cannot be made smaller"),
         ((CAT, *deployed), "cannot be reached"),
     ):
         ended = predict(*arguments)
@@ -71,3 +73,113 @@ def test_every_option_reaches_the_api(tmp_path: Path) -> None:
         "/v1/predict?top_k=all&scores=logits", "/v1/predict?order=class",
     ]  # fmt: skip
     assert ended.stdout.startswith("    +3.2500  cat\n  resnet50 ")
+
+
+TOO_LARGE = Response(413, {"error": {"code": "image_too_large", "message": "Smaller."}})
+SHOWN = predicted(
+    {"label": "cat", "index": 0, "probability": 0.75},
+    {"label": "dog", "index": 1, "probability": 0.25},
+)
+# These tests have no Pillow: the environment of the model server draws.
+DRAW = """
+import random, sys
+from PIL import Image
+side = int(sys.argv[2])
+pixels = random.Random(1).randbytes(side * side // 2 * 3)
+image = Image.frombytes("RGB", (side, side // 2), pixels)
+exif = Image.Exif()
+exif[0x0112] = 6  # upright after a quarter turn to the right
+image.save(sys.argv[1], "JPEG", quality=95, exif=exif)
+"""
+
+
+def draw(file: Path, side: int) -> Path:
+    python = ROOT / ".venvs/serving/bin/python"
+    subprocess.run([str(python), "-c", DRAW, str(file), str(side)], check=True)
+    return file
+
+
+def size_of_jpeg(content: bytes) -> tuple[int, int]:
+    start = content.index(b"\xff\xc0")
+    return (
+        int.from_bytes(content[start + 7 : start + 9], "big"),
+        int.from_bytes(content[start + 5 : start + 7], "big"),
+    )
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> list[str]:
+    return ["--deployment", str(tmp_path / "local.json")]
+
+
+def deploy(tmp_path: Path, api: Api) -> None:
+    replace(DEPLOYMENT, api_url=api.url).write(tmp_path / "local.json")
+
+
+def test_what_is_too_large_for_the_api_is_made_smaller_and_upright(
+    tmp_path: Path, deployed: list[str]
+) -> None:
+    large = draw(tmp_path / "größe 1.jpg", 3000)
+    assert large.stat().st_size > 4 << 20
+    with Api(SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(str(large), *deployed)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (received,) = api.received
+    assert len(received.body) < 4 << 20
+    assert size_of_jpeg(received.body) == (1024, 2048)
+
+
+def test_an_image_of_too_many_pixels_is_made_smaller_and_sent_again(
+    tmp_path: Path, deployed: list[str]
+) -> None:
+    with Api(TOO_LARGE, SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(CAT, *deployed)
+    assert ended.stdout.startswith("   75.00%  cat\n")
+    first, second = api.received
+    assert first.body == Path(CAT).read_bytes()
+    assert second.body != first.body
+    with Api(TOO_LARGE) as api:
+        deploy(tmp_path, api)
+        ended = predict(CAT, *deployed)
+    assert len(api.received) == 2, "not for ever"
+    assert (ended.returncode, ended.stderr.count("413 (image_too_large)")) == (1, 1)
+
+
+def test_what_cannot_be_made_smaller_is_told(tmp_path: Path, deployed: list[str]) -> None:
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(5 << 20))
+    with Api(SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(str(tmp_path / "large.jpg"), CAT, *deployed)
+    assert ended.returncode == 1
+    assert "large.jpg is too large for the API and cannot be made smaller: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout.startswith(f"{CAT} "), "the other image has its row"
+
+
+def test_several_files_are_a_table(tmp_path: Path, deployed: list[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(CAT, folder / "no-suffix")
+    for name in ("a.jpg", "b.txt", ".DS_Store"):
+        (folder / name).write_bytes(b"no image")
+    with Api(SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(CAT, str(folder), *deployed)
+        all_of_them = predict(CAT, str(folder), "--top-k", "2", *deployed)
+    width = max(len(CAT), len(f"{folder}/no-suffix"))
+    rows = [f"{file:{width}}  cat   75.00%  dog 25.00%" for file in (CAT, f"{folder}/no-suffix")]
+    assert ended.stdout.splitlines() == rows == all_of_them.stdout.splitlines()
+    assert ended.stderr == "Not a JPEG, PNG or WebP, so left out: a.jpg, b.txt\n"
+
+
+def test_json_has_a_line_for_each_image(tmp_path: Path, deployed: list[str]) -> None:
+    with Api(Response(503, "down"), SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict("--json", CAT, CAT, *deployed)
+    assert ended.returncode == 1
+    refused, good = map(json.loads, ended.stdout.splitlines())
+    assert (refused["file"], refused["status"], refused["response"]) == (CAT, 503, "down")
+    assert good["response"] == SHOWN.body
+    assert good["milliseconds"] >= 0
