@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 from tools.local.deployment import LocalDeployment
 from tools.local.sample import Sample, choose_sample, classify_sample
@@ -43,13 +44,17 @@ def summary(
     """
     image = shlex.quote(short_path(sample.image))
     opened = json.dumps(short_path(file), ensure_ascii=False)
+    page = "none: [web] enabled = false in config/local.toml"
+    if deployment.page_url:
+        # A fragment is sent to no server; the page keeps the key and removes it from the address.
+        page = f"{deployment.page_url}#key={quote(deployment.api_key, safe='')}"
     key = shlex.quote(f'import json; print(json.load(open({opened}))["api_key"])')
     return f"""
 Deployed in {seconds:.0f} s.
   Model: {model}, {len(deployment.labels)} classes
   API:   {deployment.api_url}predict
   Key:   in {short_path(file)}, as "api_key" (readable by you alone)
-  Page:  {deployment.page_url or "none: [web] enabled = false in config/local.toml"}
+  Page:  {page}
   Logs:  {short_path(Path(deployment.logs))}
   Again: make predict IMAGE={image}
   Stop:  make down

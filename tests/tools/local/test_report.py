@@ -104,6 +104,22 @@ def test_the_printed_command_works_where_paths_have_spaces(
     assert api.received[-1].path == "/v1/predict?top_k=3"
 
 
+@pytest.mark.parametrize(
+    ("page_url", "shown"),
+    [
+        ("http://127.0.0.1:4580/", "Page:  http://127.0.0.1:4580/#key=a%2Bb%26c%23"),
+        (None, "Page:  none: [web] enabled = false"),
+    ],
+)
+def test_the_pages_link_has_the_key_in_its_fragment(
+    capsys: pytest.CaptureFixture[str], page_url: str | None, shown: str
+) -> None:
+    with Api(predicted(CAT)) as api:
+        deployment = replace(DEPLOYMENT, api_url=api.url, api_key="a+b&c#", page_url=page_url)
+        report(deployment, model="m", demo=False, file=Path("local.json"), seconds=1.0)
+    assert shown in capsys.readouterr().out
+
+
 def test_another_models_sample_is_the_photo() -> None:
     sample = choose_sample(demo=False)
     assert sample.image.is_file()
