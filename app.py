@@ -16,11 +16,17 @@ from stacks.inputs import load_inputs
 from stacks.settings.stage import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
-_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda", "page": "build/web"}
+_CONTEXT = {
+    "stage": "dev",
+    "model": "build/model",
+    "proxy": "build/lambda",
+    "page": "build/web",
+    "samples": "config/samples",
+}
 
 
 def build(app: App) -> None:
-    """Add the stacks and their checks; the context names `stage`, `model`, `proxy` and `page`.
+    """Add the stacks and their checks; the context names `stage` and each folder.
 
     Raises:
         UserError: the settings or the inputs are wrong.

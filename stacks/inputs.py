@@ -16,12 +16,14 @@ class Inputs:
         proxy_directory: the proxy's code with its dependencies.
         page_directory: the bundle of the web page.
         model_code_directory: the serving image's build context and the training job's source.
+        samples_directory: has a folder for each stage whose page offers images to try.
     """
 
     model: ModelArtifact
     proxy_directory: Path
     page_directory: Path
     model_code_directory: Path
+    samples_directory: Path
 
 
 def load_inputs(
@@ -30,8 +32,9 @@ def load_inputs(
     proxy_directory: Path,
     page_directory: Path,
     model_code_directory: Path,
+    samples_directory: Path,
 ) -> Inputs:
-    """Load the model and check the folders.
+    """Load the model and check the folders; `samples_directory` need not exist.
 
     Raises:
         InputError: an input is missing or invalid; the message names the command that builds it.
@@ -51,4 +54,5 @@ def load_inputs(
         proxy_directory=proxy_directory,
         page_directory=page_directory,
         model_code_directory=model_code_directory,
+        samples_directory=samples_directory,
     )

@@ -1,5 +1,10 @@
 """The web page: a private bucket behind CloudFront."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -9,6 +14,7 @@ from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.web.page_content import PageContent
 from stacks.components.web.page_distribution import API_PATH, PageDistribution
+from stacks.components.web.page_files import MODEL_FILE, SETTINGS_FILE, write_page
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
@@ -17,6 +23,7 @@ from stacks.storage_stack import StorageStack
 # Same as the proxy's limit; as base64 it fits Lambda's 6 MB.
 MAX_IMAGE_BYTES = 4 * 1024 * 1024
 _TOP_K = 5
+_LOCAL = "local"
 
 
 class WebStack(StageStack):
@@ -49,23 +56,24 @@ class WebStack(StageStack):
         log_group = encrypted_log_group(
             self, "PublisherLogs", key=storage.key, retention_days=settings.log_retention_days
         )
-        PageContent(
-            self,
-            "Page",
-            bucket=page,
-            page_directory=inputs.page_directory,
-            page_settings={
-                "apiBase": API_PATH,
-                "openapi": "openapi.json",
-                "maxBytes": MAX_IMAGE_BYTES,
-                "inputPixels": inputs.model.resize_pixels,
-                "model": {"name": inputs.model.name, "version": inputs.model.version},
-                "topK": _TOP_K,
-            },
-            log_group=log_group,
-            asset_keys=f"{assets}*.zip",
-            asset_key_arn=settings.asset_key_arn,
-        )
+        with TemporaryDirectory() as folder:
+            directory = Path(folder) / "page"
+            files = write_page(
+                directory,
+                bundle=inputs.page_directory,
+                model=inputs.model,
+                samples=_samples(settings, inputs),
+            )
+            PageContent(
+                self,
+                "Page",
+                bucket=page,
+                page_directory=directory,
+                page_settings=_page_settings(settings, inputs),
+                log_group=log_group,
+                asset_keys=f"{assets}*.zip",
+                asset_key_arn=settings.asset_key_arn,
+            )
         self.distribution = PageDistribution(
             self,
             "Cdn",
@@ -73,6 +81,8 @@ class WebStack(StageStack):
             bucket=page,
             logs_bucket=logs,
             api=api.api.api,
+            files=[*files, SETTINGS_FILE],
+            not_found_page=(inputs.page_directory / "404.html").read_text(encoding="utf-8"),
         ).distribution
         name = self.distribution.distribution_domain_name
         CfnOutput(self, "PageUrl", value=f"https://{settings.web.domain_name or name}/")
@@ -113,3 +123,27 @@ class WebStack(StageStack):
             # All content is in the repository, and `PageContent` empties it before its deletion.
             removal_policy=RemovalPolicy.DESTROY,
         )
+
+
+def _page_settings(settings: StageSettings, inputs: Inputs) -> dict[str, Any]:
+    return {
+        "apiBase": API_PATH,
+        "openapi": "openapi.json",
+        "modelFile": MODEL_FILE,
+        "maxBytes": MAX_IMAGE_BYTES,
+        "inputPixels": inputs.model.resize_pixels,
+        "model": {"name": inputs.model.name, "version": inputs.model.version},
+        "topK": _TOP_K,
+        # `make up` prints a link with the key; of a key that matters no link is made.
+        "keyInLink": settings.stage == _LOCAL,
+    }
+
+
+def _samples(settings: StageSettings, inputs: Inputs) -> Sequence[Path]:
+    """Return the samples that a person chose; on a laptop else those of the model's artifact.
+
+    The artifact's samples are images of the training data, which may not be public.
+    """
+    folder = inputs.samples_directory / settings.stage
+    chosen = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
+    return chosen or (inputs.model.samples if settings.stage == _LOCAL else ())

@@ -20,9 +20,12 @@ logger.setLevel(logging.INFO)
 CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
+    "jpg": "image/jpeg",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
+    "png": "image/png",
     "svg": "image/svg+xml",
+    "webp": "image/webp",
 }
 CONFIG_FILE = "config.js"
 _HASHED_FOLDER = "assets/"  # its files lie in a folder named by their content

@@ -25,12 +25,12 @@ def enter_key(page: Page, key: str) -> None:
     page.get_by_label("API key").press("Enter")
 
 
-def choose(page: Page, image: Path) -> None:
-    page.get_by_label("Choose an image").set_input_files(image)
+def choose(page: Page, *images: Path) -> None:
+    page.get_by_label("Choose images").set_input_files(images)
 
 
-def drop(page: Page, image: Path) -> None:
-    """Drop a file with browser events, not with a script."""
+def drop(page: Page, *files: Path) -> None:
+    """Drop files with browser events, not with a script."""
     box = page.locator("#drop").bounding_box()
     assert box
     devtools = page.context.new_cdp_session(page)
@@ -41,7 +41,11 @@ def drop(page: Page, image: Path) -> None:
                 "type": kind,
                 "x": box["x"] + box["width"] / 2,
                 "y": box["y"] + box["height"] / 2,
-                "data": {"items": [], "files": [str(image)], "dragOperationsMask": 1},
+                "data": {
+                    "items": [],
+                    "files": [str(file) for file in files],
+                    "dragOperationsMask": 1,
+                },
             },
         )
 
@@ -141,30 +145,33 @@ def test_earlier_images_can_be_looked_at_again(page: Page, deployment: LocalDepl
     for digit in (1, 2):
         choose(page, DIGITS[digit])
         expect_result(page, str(digit))
-    entries = page.get_by_role("list").last.get_by_role("button")
-    expect(entries).to_have_count(2)
-    expect(entries.first).to_contain_text("2")
-    entries.last.click()
+    rows = page.locator("#session tr")
+    expect(rows).to_have_count(2)
+    expect(rows.last.locator("td").first).to_have_text("2")
+    rows.first.get_by_role("button", name=DIGITS[1].name).click()
     expect_result(page, "1")
+    expect(page.locator("#session [aria-current]")).to_have_text(DIGITS[1].name)
     page.reload()
-    expect(page.locator("#history-section")).to_be_hidden()
+    expect(page.locator("#session-section")).to_be_hidden()
 
 
 def test_everything_is_reached_by_keyboard(page: Page, deployment: LocalDeployment) -> None:
+    expect(page.get_by_role("button", name="all labels")).to_be_visible()
     reached = []
-    for _ in range(6):
+    for _ in range(8 + page.locator(".sample").count()):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         reached.append(focused.get_attribute("aria-label") or focused.inner_text() or "API key")
-    assert reached == [
-        "Skip to the image", "Whippet", "API", "Choose an image", "API key", "Show",
+    assert [each for each in reached if not each.startswith("Try ")] == [
+        "Skip to the image", "Whippet", "API", "all labels", "Choose images", "Use the camera",
+        "API key", "Show",
     ]  # fmt: skip
     enter_key(page, deployment.api_key)
     with page.expect_file_chooser() as chooser:
-        page.get_by_label("Choose an image").press("Enter")
+        page.get_by_label("Choose images").press("Enter")
     chooser.value.set_files(DIGITS[6])
     expect_result(page, "6")
-    expect(page.get_by_role("status")).to_have_text(re.compile(r"6, .*%"))
+    expect(page.locator("#announcement")).to_have_text(re.compile(r"6, .*%"))
 
 
 def test_a_lost_connection_is_reported_and_the_image_sent_again(

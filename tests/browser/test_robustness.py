@@ -98,7 +98,7 @@ def test_an_image_that_the_api_would_refuse_is_converted(
     page: Page, deployment: LocalDeployment, image: FilePayload, sent: str
 ) -> None:
     enter_key(page, deployment.api_key)
-    page.get_by_label("Choose an image").set_input_files(image)
+    page.get_by_label("Choose images").set_input_files(image)
     expect(page.locator("#measurements")).to_contain_text(re.compile(sent))
 
 
@@ -109,7 +109,7 @@ def test_a_fault_of_the_page_ends_the_waiting(
     page = browser.new_page()  # not the fixture: it takes the fault for the failure that it is
     page.add_init_script(BROKEN_CANVAS)
     page.goto(deployment.page_url)
-    page.get_by_label("Choose an image").set_input_files(
+    page.get_by_label("Choose images").set_input_files(
         FilePayload(name="a.gif", mimeType="image/gif", buffer=GIF)
     )
     expect_problem(page, "Something unexpected happened", "TypeError")
@@ -130,7 +130,7 @@ def test_no_response_is_said_in_time(page: Page) -> None:
     enter_key(page, "any")
     with page.expect_request(PREDICT):
         choose(page, DIGITS[0])
-    expect(page.get_by_role("status")).to_have_text("Classifying the image")
+    expect(page.locator("#announcement")).to_have_text("Classifying the image")
     page.clock.fast_forward(33_000)
     expect_problem(page, "The API did not respond in time", "timeout")
 
@@ -192,8 +192,8 @@ def test_labels_of_any_kind_fit(page: Page) -> None:
     expect(shown).to_have_text([labels[0], labels[1], "class 2"])
     assert shown.nth(1).evaluate("label => getComputedStyle(label).direction") == "rtl"
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    entry = page.locator(".entry .label")
-    assert entry.evaluate("label => label.scrollWidth <= label.clientWidth")
+    row = page.locator("#session tr")
+    assert row.evaluate("row => row.scrollWidth <= document.documentElement.clientWidth")
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 1000])

@@ -23,6 +23,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         proxy_directory=write_proxy(folder / "proxy"),
         page_directory=write_page(folder / "page"),
         model_code_directory=write_model_code(folder / "model_code"),
+        samples_directory=folder / "samples",
     )
 
 

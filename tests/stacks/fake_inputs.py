@@ -99,7 +99,14 @@ def write_proxy(directory: Path) -> Path:
 
 
 def write_page(directory: Path) -> Path:
-    return _write(directory, {"index.html": "<!doctype html>\n", "assets/0a1b/page.js": "\n"})
+    return _write(
+        directory,
+        {
+            "404.html": '<link rel="icon" href="/assets/0a1b/icon.svg"> Nothing here\n',
+            "assets/0a1b/page.js": "\n",
+            "index.html": "<!doctype html>\n",
+        },
+    )
 
 
 def write_model_code(directory: Path) -> Path:

@@ -20,6 +20,7 @@ def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
             proxy_directory=tmp_path / "proxy",
             page_directory=write_page(tmp_path / "page"),
             model_code_directory=write_model_code(tmp_path / "code"),
+            samples_directory=tmp_path / "samples",
         )
     assert "`python -m tools.bundles.proxy`" in str(raised.value)
     assert "-c proxy=" in str(raised.value)
@@ -32,6 +33,7 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path) -> None:
             proxy_directory=write_proxy(tmp_path / "proxy"),
             page_directory=tmp_path / "page",
             model_code_directory=write_model_code(tmp_path / "code"),
+            samples_directory=tmp_path / "samples",
         )
     assert "`python -m tools.bundles.web`" in str(raised.value)
     assert "-c page=" in str(raised.value)
@@ -43,6 +45,7 @@ def test_finds_everything(tmp_path: Path) -> None:
         proxy_directory=write_proxy(tmp_path / "proxy"),
         page_directory=write_page(tmp_path / "page"),
         model_code_directory=write_model_code(tmp_path / "code"),
+        samples_directory=tmp_path / "samples",
     )
     assert inputs.model.identity == IDENTITY
     assert inputs.proxy_directory == tmp_path / "proxy"

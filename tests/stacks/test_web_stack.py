@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stacks.components.web.not_found import not_found_code
 from stacks.components.web.page_distribution import STRIP_API_PATH
+from stacks.errors import InputError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
@@ -67,6 +69,20 @@ def bucket(assembly: Assembly, name: str) -> Resource:
     return found
 
 
+def function(assembly: Assembly, name: str) -> Resource:
+    (found,) = (
+        each
+        for each in assembly.resources("web", "AWS::CloudFront::Function")
+        if name in each.logical_id
+    )
+    return found
+
+
+def page_files(assembly: Assembly) -> Path:
+    """Return the folder of the asset that the publisher copies."""
+    return assembly.directory / f"asset.{content(assembly)['AssetKey'].removesuffix('.zip')}"
+
+
 def content(assembly: Assembly) -> Json:
     return assembly.resource("web", "Custom::Page").properties
 
@@ -94,13 +110,13 @@ def test_the_api_is_never_cached_and_gets_all_but_the_host(assembly: Assembly) -
 
 
 def test_a_function_takes_api_off_the_path(assembly: Assembly) -> None:
-    function = assembly.resource("web", "AWS::CloudFront::Function")
-    assert function.properties["AutoPublish"] is True
-    assert function.properties["FunctionConfig"]["Runtime"] == "cloudfront-js-2.0"
-    assert function.properties["FunctionCode"] == STRIP_API_PATH
+    strip = function(assembly, "StripApiPath")
+    assert strip.properties["AutoPublish"] is True
+    assert strip.properties["FunctionConfig"]["Runtime"] == "cloudfront-js-2.0"
+    assert strip.properties["FunctionCode"] == STRIP_API_PATH
     (association,) = api_behavior(assembly)["FunctionAssociations"]
     assert association["EventType"] == "viewer-request"
-    assert association["FunctionARN"]["Fn::GetAtt"][0] == function.logical_id
+    assert association["FunctionARN"]["Fn::GetAtt"][0] == strip.logical_id
 
 
 @pytest.mark.parametrize(
@@ -113,14 +129,47 @@ def test_a_function_takes_api_off_the_path(assembly: Assembly) -> None:
     ],
 )
 def test_the_function_itself(path: str, expected: str) -> None:
+    (request,) = run(STRIP_API_PATH, path)
+    assert request["uri"] == expected
+
+
+def run(code: str, *paths: str) -> list[Json]:
+    """Return what a function returns for each path."""
     node = shutil.which("node")
     assert node, "node comes with requirements.txt: run the tests with .venv/bin on the PATH"
-    event = json.dumps({"request": {"uri": path}})
-    ended = subprocess.run(
-        [node, "-e", f"{STRIP_API_PATH}; console.log(handler({event}).uri)"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert ended.stdout.strip() == expected
+    script = (
+        f"{code}; const responses = {json.dumps(paths)}.map(uri => handler({{request: {{uri}}}}));"
+        "console.log(JSON.stringify(responses))"
+    )
+    ended = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True)
+    returned: list[Json] = json.loads(ended.stdout)
+    return returned
+
+
+def test_a_path_that_the_page_does_not_have_gets_its_own_404(assembly: Assembly) -> None:
+    not_found = function(assembly, "NotFound")
+    (association,) = configuration(assembly)["DefaultCacheBehavior"]["FunctionAssociations"]
+    assert association["EventType"] == "viewer-request"
+    assert association["FunctionARN"]["Fn::GetAtt"][0] == not_found.logical_id
+    code = not_found.properties["FunctionCode"]
+    published = [path for path in page_files(assembly).rglob("*") if path.is_file()]
+    names = {f"/{path.relative_to(page_files(assembly)).as_posix()}" for path in published}
+    found = {"/", "/config.js", *names}
+    assert len(found) >= 5
+    assert all(each == {"uri": path} for each, path in zip(run(code, *found), found, strict=True))
+    for response in run(code, "/shop", "/index.htm", "/api", "/assets/", "//", "/constructor"):
+        assert response["statusCode"] == 404
+        assert 'href="/assets/0a1b/icon.svg"> Nothing here' in response["body"]
+        headers = {name: each["value"] for name, each in response["headers"].items()}
+        assert headers["content-type"].startswith("text/html")
+        assert headers["content-security-policy"].startswith("default-src 'none'; ")
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_of_too_many_files_for_the_function_is_refused() -> None:
+    names = [f"samples/{number:02}-{'x' * 40}.jpg" for number in range(500)]
+    with pytest.raises(InputError, match=r"too many files.* expected at most 10240"):
+        not_found_code(names, "", {})
 
 
 def test_no_error_is_rewritten(assembly: Assembly) -> None:
@@ -208,6 +257,9 @@ def test_security_headers(assembly: Assembly) -> None:
     assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
     assert headers["ContentTypeOptions"] == {"Override": True}
     assert headers["FrameOptions"]["FrameOption"] == "DENY"
+    custom = policy.properties["ResponseHeadersPolicyConfig"]["CustomHeadersConfig"]["Items"]
+    permissions = {each["Header"]: each["Value"] for each in custom}["Permissions-Policy"]
+    assert permissions == "camera=(self), geolocation=(), microphone=()"
     behaviors = [configuration(assembly)["DefaultCacheBehavior"], api_behavior(assembly)]
     assert all(each["ResponseHeadersPolicyId"] == {"Ref": policy.logical_id} for each in behaviors)
 
@@ -243,6 +295,8 @@ def test_the_page_gets_its_settings_and_no_key(assembly: Assembly, inputs: Input
     assert config == {
         "apiBase": "/api",
         "openapi": "openapi.json",
+        "modelFile": "model.json",
+        "keyInLink": assembly.settings.stage == "local",
         "maxBytes": 4 * 1024 * 1024,
         "inputPixels": inputs.model.resize_pixels,
         "model": {"name": inputs.model.name, "version": inputs.model.version},

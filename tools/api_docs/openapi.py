@@ -26,9 +26,10 @@ from tools.console import run_tool
 
 DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
-Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAX_IMAGE_BYTES} bytes
-and {MAX_PIXELS} pixels ({MAX_BASELINE_JPEG_PIXELS} in a baseline JPEG), a form with one such
-file, or JSON that holds them. Every error has one shape; programs use its status and code.
+Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAX_IMAGE_BYTES >> 20} MiB
+and {MAX_PIXELS // 10**6} megapixels ({MAX_BASELINE_JPEG_PIXELS // 10**6} in a baseline JPEG), a
+form with one such file, or JSON that holds them. Every error has one shape; programs use its status
+and code.
 
 A path or method that is not listed here returns 403 `route_not_found`. Behind the page's domain,
 CloudFront refuses methods that it does not know, with HTML. `Content-Encoding` is ignored."""

@@ -52,8 +52,10 @@ def collect_files(sources: Path, openapi: Mapping[str, Any]) -> dict[str, bytes]
     folder = f"{_ASSETS}{_digest(assets)}/"
     files = {name.replace(_ASSETS, folder, 1): content for name, content in assets.items()}
     for name in found.keys() - assets.keys():
-        # In HTML a path follows a quotation mark.
-        files[name] = found[name].replace(f'"{_ASSETS}'.encode(), f'"{folder}'.encode())
+        content = found[name]
+        for before in ('"', '"/'):  # in HTML a path follows a quotation mark
+            content = content.replace(f"{before}{_ASSETS}".encode(), f"{before}{folder}".encode())
+        files[name] = content
     files["openapi.json"] = (json.dumps(openapi, indent=2) + "\n").encode()
     return dict(sorted(files.items()))
 

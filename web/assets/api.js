@@ -1,3 +1,4 @@
+import { codeBlock, examples } from "./code.js";
 import { byId, element, showModel } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "options", "head"];
@@ -10,8 +11,7 @@ function resolve(openapi, value) {
 }
 
 function code(content) {
-  const text = typeof content === "string" ? content : JSON.stringify(content, null, 2);
-  return element("pre", { tabindex: "0" }, element("code", {}, text));
+  return codeBlock(typeof content === "string" ? content : JSON.stringify(content, null, 2));
 }
 
 function table(caption, heads, rows) {
@@ -94,15 +94,20 @@ function requestBody(openapi, operation) {
   return [...paragraphs(body.description), table("Request body", ["Type", "Content"], rows)];
 }
 
+function responsesOf(openapi, operation) {
+  return Object.entries(operation.responses ?? {}).map(([status, given]) => [status, resolve(openapi, given)]);
+}
+
+/** The response to a valid request, with an example. */
+function success(openapi, operation) {
+  const [status, response] = responsesOf(openapi, operation).find(([each]) => each.startsWith("2")) ?? [];
+  const media = response?.content?.["application/json"];
+  return media ? [element("h3", {}, `Response ${status}`), ...paragraphs(response.description), code(sample(openapi, media))] : [];
+}
+
 function responses(openapi, operation) {
-  const entries = Object.entries(operation.responses ?? {}).map(([status, given]) => [status, resolve(openapi, given)]);
-  const rows = entries.map(([status, response]) => [element("code", {}, status), meaning(response.description)]);
-  const [, good] = entries.find(([status]) => status.startsWith("2")) ?? [];
-  const media = good?.content?.["application/json"];
-  return [
-    table("Responses", ["Status", "Meaning"], rows),
-    ...(media ? [element("h3", {}, "Example response"), code(sample(openapi, media))] : []),
-  ];
+  const rows = responsesOf(openapi, operation).map(([status, response]) => [element("code", {}, status), meaning(response.description)]);
+  return table("All responses", ["Status", "Meaning"], rows);
 }
 
 function operations(openapi) {
@@ -114,21 +119,22 @@ function operations(openapi) {
         element("h2", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), " ", element("code", {}, path)),
         ...paragraphs(item[method].summary),
         ...paragraphs(item[method].description),
+        ...success(openapi, item[method]),
         ...parameters(openapi, item[method]),
         ...requestBody(openapi, item[method]),
-        ...responses(openapi, item[method]),
+        responses(openapi, item[method]),
       ),
     ),
   );
 }
 
 function tryIt(settings) {
-  const base = new URL(settings.apiBase, window.location.href).href;
   return element(
     "section",
     { class: "card" },
     element("h2", {}, "Try it"),
-    code(`curl --data-binary @image.jpg \\\n  -H 'Content-Type: image/jpeg' \\\n  -H "x-api-key: $API_KEY" \\\n  '${base}/predict?top_k=3'`),
+    prose("With the API key in the environment variable `API_KEY`:"),
+    examples(settings),
     element("p", { class: "hint" }, "The same document for programs: ", element("a", { href: settings.openapi }, settings.openapi)),
   );
 }

@@ -21,11 +21,10 @@ export class ApiError extends Error {
  * @param {{apiBase: string, topK: number}} settings
  * @param {string} key the API key
  * @param {Blob} image
- * @param {AbortSignal} signal aborts the request
  * @returns {Promise<{content: object, milliseconds: number}>} the response's JSON and its latency
  * @throws {ApiError} no response, an error response or an invalid one
  */
-export async function predict(settings, key, image, signal) {
+export async function predict(settings, key, image) {
   if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
   const began = performance.now();
   const { response, content } = await send(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
@@ -33,13 +32,30 @@ export async function predict(settings, key, image, signal) {
     headers: { "Content-Type": image.type, "X-Api-Key": key },
     body: image,
     cache: "no-store",
-  }, signal);
+  });
   const milliseconds = performance.now() - began;
   if (!response.ok) throw refusal(response, content);
   if (!isUsable(content?.predictions)) {
     throw new ApiError({ status: response.status, code: "invalid_endpoint_response" });
   }
   return { content, milliseconds };
+}
+
+/**
+ * Ask the API whether a key is valid, with a request that has no image and reaches no model.
+ *
+ * @returns {Promise<?boolean>} null if the API did not say, such as without a connection
+ */
+export async function isValidKey(settings, key) {
+  if (!SENDABLE_KEY.test(key)) return false;
+  const headers = { "Content-Type": "image/png", "X-Api-Key": key };
+  try {
+    const { response, content } = await send(`${settings.apiBase}/predict`, { method: "POST", headers, cache: "no-store" });
+    if (response.status === 400) return true; // the key was accepted, an image is missing
+    return content?.error?.code === "invalid_api_key" ? false : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether there is at least one prediction, and each has a label, an index and a probability. */
@@ -58,21 +74,17 @@ function isUsable(predictions) {
   );
 }
 
-async function send(address, options, signal) {
-  // Not AbortSignal.any, which browsers of 2023 lack.
+async function send(address, options) {
+  // Not AbortSignal.timeout, which older browsers lack.
   const ending = new AbortController();
-  const end = () => ending.abort();
-  signal.addEventListener("abort", end);
-  const timer = setTimeout(end, TIMEOUT_MILLISECONDS);
+  const timer = setTimeout(() => ending.abort(), TIMEOUT_MILLISECONDS);
   try {
     const response = await fetch(address, { ...options, signal: ending.signal });
     return { response, content: parse(await response.text()) };
-  } catch (error) {
-    if (signal.aborted) throw error;
+  } catch {
     throw new ApiError({ code: ending.signal.aborted ? "timeout" : "unreachable" });
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", end);
   }
 }
 

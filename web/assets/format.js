@@ -1,5 +1,12 @@
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
+const thousands = new Intl.NumberFormat("en");
+
+/** A whole number as text. */
+export function number(value) {
+  return thousands.format(value);
+}
+
 /** A probability as text; 100 % and 0 % only if it is exactly 1 or 0. */
 export function percentage(probability) {
   if (probability > 0.999 && probability < 1) return "> 99.9%";

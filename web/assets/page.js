@@ -1,120 +1,126 @@
-import { predict, ApiError } from "./client.js";
-import { byId, element, showModel } from "./dom.js";
-import { className, duration, percentage, size } from "./format.js";
-import { addToHistory } from "./history.js";
-import { onImage } from "./intake.js";
+import { offerCamera } from "./camera.js";
+import { ApiError } from "./client.js";
+import { byId, showModel } from "./dom.js";
+import { showFacts } from "./facts.js";
+import { className, percentage, wait } from "./format.js";
+import { onImages } from "./intake.js";
 import { key } from "./key.js";
-import { prepare, UnreadableImageError } from "./image.js";
+import { loadModel, model } from "./model.js";
 import { explain } from "./problems.js";
+import { showResult } from "./result.js";
+import { showSamples } from "./samples.js";
+import { Session } from "./session.js";
+import { markRow, offerCsv, showRow } from "./table.js";
 
 const settings = window.WHIPPET;
 const panes = ["waiting", "working", "result", "problem"];
+const session = new Session(settings, key, changed);
 
-/** The current image, and the request in progress for it. */
-let file = null;
-let request = new AbortController();
+/** The image that is shown, or null; and the images that were last added together. */
+let shown = null;
+let batch = [];
 
-function show(pane) {
+function showPane(pane) {
+  const isNew = byId(pane).hidden;
   for (const id of panes) byId(id).hidden = id !== pane;
   // On a phone the result is below the image; if it is visible nothing scrolls.
-  if (pane !== "waiting") byId(pane).scrollIntoView({ block: "nearest" });
+  if (pane !== "waiting" && isNew) byId(pane).scrollIntoView({ block: "nearest" });
 }
 
-function showProblem(error) {
+function announce(text) {
+  byId("announcement").textContent = text;
+}
+
+function showProblem(error, { again }) {
   const { title, advice, details } = explain(error);
   byId("problem-title").textContent = title;
   byId("problem-advice").textContent = advice;
   byId("problem-details").textContent = details;
-  byId("announcement").textContent = ""; // the problem has the role alert
-  byId("again").hidden = error.code === "no_key" || error.code === "not_an_image";
-  key.markAsWrong(error.code === "no_key" || error.code === "invalid_api_key");
-  show("problem");
+  byId("again").hidden = !again;
+  announce(""); // the problem has the role alert
+  showPane("problem");
 }
 
-function bar(prediction) {
-  const filled = element("div", { class: "filled" });
-  // Not a style attribute: the content security policy blocks inline styles.
-  filled.style.width = `${prediction.probability * 100}%`;
-  return element(
-    "li",
-    {},
-    element("span", { class: "label", dir: "auto" }, className(prediction)),
-    element("span", { class: "percentage" }, percentage(prediction.probability)),
-    element("div", { class: "track", "aria-hidden": "true" }, filled),
-  );
+/** Report what is not about an image of the session. */
+function showIntakeProblem(error) {
+  show(null);
+  showProblem(error, { again: false });
 }
 
-function showResult({ content, measurements }) {
-  byId("predictions").replaceChildren(...content.predictions.map(bar));
-  byId("measurements").textContent = measurements;
-  const [best] = content.predictions;
-  byId("announcement").textContent = `${className(best)}, ${percentage(best.probability)}`;
-  show("result");
-}
-
-function showPreview(image) {
+function showPreview(address) {
   const preview = byId("preview");
-  URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(image);
-  preview.hidden = false;
-  byId("invitation").hidden = true;
+  preview.hidden = address === null;
+  if (address !== null && preview.src !== address) preview.src = address;
+  byId("invitation").hidden = address !== null;
 }
 
-function showInvitation() {
-  byId("preview").hidden = true;
-  byId("invitation").hidden = false;
+function showWorking(image) {
+  const seconds = Math.ceil((image.retryAt - performance.now()) / 1000);
+  const text = seconds > 0 ? `Too many images at once. The next try is in ${wait(seconds)} …` : "Classifying the image …";
+  byId("working-text").textContent = text;
+  announce(text.replace(" …", ""));
+  showPane("working");
 }
 
-async function classify() {
-  request.abort();
-  request = new AbortController();
-  const { signal } = request;
-  byId("announcement").textContent = "Classifying the image";
-  show("working");
-  try {
-    const image = await prepare(file, settings.inputPixels, settings.maxBytes);
-    if (signal.aborted) return;
-    showPreview(image.blob);
-    if (!key.value) throw new ApiError({ code: "no_key" });
-    const { content, milliseconds } = await predict(settings, key.value, image.blob, signal);
-    const sent = `${image.width} × ${image.height}, ${size(image.blob.size)}`;
-    const before = image.blob === file ? "" : ` (from ${size(file.size)})`;
-    const result = {
-      content,
-      measurements: `Response in ${duration(milliseconds)} · sent ${sent}${before}`,
-    };
-    key.markAsWrong(false);
-    showResult(result);
-    addToHistory(image.blob, result, (blob, earlier) => {
-      request.abort();
-      file = blob;
-      showPreview(blob);
-      showResult(earlier);
-    });
-  } catch (error) {
-    if (signal.aborted) return; // another image was chosen
-    if (error instanceof UnreadableImageError) {
-      showInvitation(); // hide the previous image
-      showProblem(new ApiError({ code: "not_an_image" }));
-    } else if (error instanceof ApiError) {
-      showProblem(error);
-    } else {
-      showProblem(new ApiError({ message: String(error) })); // otherwise the spinner would not stop
-      throw error;
-    }
+/** Show an image of the session in its present state. */
+function show(image) {
+  shown = image;
+  markRow(image);
+  showPreview(image?.address ?? null);
+  if (image === null) return;
+  if (image.state === "done") {
+    showResult(image, settings);
+    const [best] = image.result.content.predictions;
+    announce(`${className(best)}, ${percentage(best.probability)}`);
+    showPane("result");
+  } else if (image.state === "failed") {
+    key.markAsWrong(["no_key", "invalid_api_key"].includes(image.error.code));
+    showProblem(image.error, explain(image.error));
+  } else {
+    showWorking(image);
   }
 }
 
+function changed(image) {
+  showRow(image, session, show);
+  if (image.state === "done") key.markAsWrong(false);
+  if (image === shown) show(image);
+  if (batch.length > 1 && batch.every(({ state }) => state === "done" || state === "failed")) {
+    announce(`${batch.length} images are done`);
+    batch = [];
+  }
+}
+
+function take(files, folders = 0) {
+  const added = session.add(files);
+  const notes = [];
+  if (added.length < files.length) notes.push(`The session is full: ${files.length - added.length} images were left out. Download the CSV and load the page again.`);
+  if (folders) notes.push(`${folders === 1 ? "A folder was" : `${folders} folders were`} left out: open it and drop its images.`);
+  byId("notice").textContent = notes.join(" ");
+  if (added.length === 0) return;
+  batch = added;
+  show(added[0]);
+}
+
+function takeSample(file) {
+  if (file) take([file]);
+  else showIntakeProblem(new ApiError({ code: "sample_missing" }));
+}
+
 showModel(settings);
-onImage((chosen) => {
-  file = chosen;
-  classify();
+loadModel(settings).then(() => {
+  showFacts(model);
+  showSamples(model.samples, takeSample);
+  session.images.forEach(changed); // with what is known now, they may be unsure
 });
+onImages(take, (code) => showIntakeProblem(new ApiError({ code })));
+offerCamera((photo) => take([photo]), showIntakeProblem);
+offerCsv(session);
 key.onChange(() => {
-  // With a result a new key needs no new request.
-  if (file !== null && byId("result").hidden) classify();
+  if (!session.retryWithNewKey()) key.check(settings);
 });
+if (key.isLinked) key.check(settings);
 byId("again").addEventListener("click", () => {
   byId("result-heading").focus(); // the button is hidden and would lose the focus
-  classify();
+  session.retry(shown);
 });

@@ -8,6 +8,14 @@ const OTHER_IMAGE = "Choose another image: a JPEG, PNG or WebP.";
 const BY_CODE = {
   no_key: ["The API key is missing", "Enter the API key below the image. The image is then sent automatically."],
   not_an_image: ["This browser cannot read the file as an image", OTHER_IMAGE],
+  folder: ["A folder cannot be classified", "Open the folder, select its images, and drop those."],
+  image_of_another_site: ["This image is on another site", "This page loads nothing from other sites. Save the image to a file and drop that, or copy the image and paste it here."],
+  nothing_dropped: ["That was not an image", "Drop image files, or choose them with the button."],
+  nothing_pasted: ["The clipboard has no image", "Copy an image and paste it again, or choose a file."],
+  camera_denied: ["The browser does not allow the camera", "Allow the camera for this site in the browser's settings, then open it again."],
+  camera_missing: ["No camera was found", "Connect a camera, or choose a file."],
+  camera_failed: ["The camera cannot be used", "Close other programs that use it, then open it again."],
+  sample_missing: ["The sample cannot be loaded", "Load the page again."],
   unreachable: ["The site cannot be reached", "Check your connection, then try again."],
   timeout: ["The API did not respond in time", LATER],
   invalid_api_key: ["The API key is not right", "Check the key for missing or additional characters, and enter it again."],
@@ -42,13 +50,16 @@ const BY_STATUS = {
 };
 
 const UNKNOWN = ["Something unexpected happened", REPORT];
+/** Another try needs nothing but time or a connection. For other errors something must change. */
+const HELPED_BY_ANOTHER_TRY = /(?:^|then )try again(?: in a moment)?\./i;
 
 /**
  * Explain an error to the user, with what to do.
  *
  * @param {{status: ?number, code: ?string, message: string, requestId: ?string,
  *   retryAfterSeconds: ?number}} error
- * @returns {{title: string, advice: string, details: string}} `details` is for a bug report
+ * @returns {{title: string, advice: string, details: string, again: boolean}} `details` is for a
+ *   bug report; `again`: the same request may succeed if it is sent again
  */
 export function explain(error) {
   const [title, usual] = BY_CODE[error.code] ?? BY_STATUS[error.status] ?? UNKNOWN;
@@ -60,5 +71,10 @@ export function explain(error) {
     error.requestId ? `request ${error.requestId}` : null,
     error.message || null,
   ];
-  return { title, advice, details: details.filter((part) => part).join(" · ") };
+  return {
+    title,
+    advice,
+    details: details.filter((part) => part).join(" · "),
+    again: HELPED_BY_ANOTHER_TRY.test(usual),
+  };
 }

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from classifier.artifact.baseline import Baseline
 from classifier.artifact.directory import MANIFEST_FILE, ArtifactError, file_sha256
 from classifier.artifact.manifest import FieldError, Manifest, ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
@@ -35,6 +37,8 @@ class ModelArtifact:
         resize_pixels: length in pixels that the model resizes an image's shorter side to.
         demo: whether it was trained on the demo's digits, which are for tests.
         samples: paths of the sample images beside the archive, sorted by name.
+        metrics: `test_accuracy`, the share of `test_images` unseen images, and others.
+        baseline: what the model returned for its test images, or None.
     """
 
     archive: Path
@@ -46,6 +50,8 @@ class ModelArtifact:
     resize_pixels: int
     demo: bool
     samples: tuple[Path, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Baseline | None = None
 
     @property
     def version(self) -> str:
@@ -98,6 +104,8 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         resize_pixels=manifest.preprocessing.resize,
         demo=manifest.training_data.get("demo") is True,
         samples=_check_samples(directory, samples),
+        metrics=manifest.metrics,
+        baseline=manifest.baseline,
     )
 
 

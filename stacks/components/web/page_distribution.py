@@ -1,6 +1,7 @@
 """The CloudFront distribution of the page and the API."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -11,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.components.shared.acknowledgement import acknowledge
+from stacks.components.web.not_found import not_found_code
 from stacks.settings.web import WebSettings
 
 API_PATH = "/api"
@@ -28,6 +30,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
+_STRICT_TRANSPORT_DAYS: Final = 365
+# A function's own response has only the headers that the function sets.
+_NOT_FOUND_HEADERS: Final = {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": f"max-age={_STRICT_TRANSPORT_DAYS * 24 * 3600}",
+    "x-content-type-options": "nosniff",
+}
 # RestApiOrigin adds the API's stage in front of the path, but does not remove /api.
 STRIP_API_PATH = """\
 function handler(event) {
@@ -47,7 +59,7 @@ class PageDistribution(Construct):
     """Serves the page from a private bucket, and the API under `/api` of the same origin.
 
     Errors are neither cached nor replaced by an error page: CloudFront would replace 403 and 404
-    of the API too.
+    of the API too. A path that the page does not have gets its 404 from a function.
 
     Attributes:
         distribution: the distribution.
@@ -62,8 +74,11 @@ class PageDistribution(Construct):
         bucket: s3.IBucket,
         logs_bucket: s3.IBucket,
         api: apigateway.RestApi,
+        files: Iterable[str],
+        not_found_page: str,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._not_found_code = not_found_code(files, not_found_page, _NOT_FOUND_HEADERS)
         # These names must be unique in the account, but CDK's defaults do not contain the region.
         self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
         headers = self._headers()
@@ -103,18 +118,14 @@ class PageDistribution(Construct):
             cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
             compress=True,
             response_headers_policy=headers,
+            function_associations=[
+                self._at_request("NotFound", "Returns 404 for other files", self._not_found_code)
+            ],
         )
 
     def _api(
         self, api: apigateway.RestApi, headers: cloudfront.ResponseHeadersPolicy
     ) -> cloudfront.BehaviorOptions:
-        strip = cloudfront.Function(
-            self,
-            "StripApiPath",
-            comment="Removes /api from the path",
-            code=cloudfront.FunctionCode.from_inline(STRIP_API_PATH),
-            runtime=cloudfront.FunctionRuntime.JS_2_0,
-        )
         return cloudfront.BehaviorOptions(
             origin=origins.RestApiOrigin(
                 api,
@@ -128,10 +139,22 @@ class PageDistribution(Construct):
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
             response_headers_policy=headers,
             function_associations=[
-                cloudfront.FunctionAssociation(
-                    function=strip, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
-                )
+                self._at_request("StripApiPath", "Removes /api from the path", STRIP_API_PATH)
             ],
+        )
+
+    def _at_request(
+        self, construct_id: str, comment: str, code: str
+    ) -> cloudfront.FunctionAssociation:
+        function = cloudfront.Function(
+            self,
+            construct_id,
+            comment=comment,
+            code=cloudfront.FunctionCode.from_inline(code),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
+        return cloudfront.FunctionAssociation(
+            function=function, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
         )
 
     def _headers(self) -> cloudfront.ResponseHeadersPolicy:
@@ -152,7 +175,7 @@ class PageDistribution(Construct):
                     referrer_policy=cloudfront.HeadersReferrerPolicy.NO_REFERRER, override=True
                 ),
                 strict_transport_security=cloudfront.ResponseHeadersStrictTransportSecurity(
-                    access_control_max_age=Duration.days(365),
+                    access_control_max_age=Duration.days(_STRICT_TRANSPORT_DAYS),
                     include_subdomains=False,  # subdomains of a custom domain may be other sites
                     override=True,
                 ),
@@ -162,7 +185,7 @@ class PageDistribution(Construct):
                     cloudfront.ResponseCustomHeader(header=header, value=value, override=True)
                     for header, value in (
                         ("Cross-Origin-Opener-Policy", "same-origin"),
-                        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+                        ("Permissions-Policy", "camera=(self), geolocation=(), microphone=()"),
                     )
                 ]
             ),

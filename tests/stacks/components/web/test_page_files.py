@@ -1,0 +1,142 @@
+"""What the page tells of the model, and the samples that it offers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.components.serving.model_artifact import ModelArtifact, load_model_artifact
+from stacks.components.web.page_files import read_samples, write_page
+from stacks.errors import InputError
+from stacks.inputs import Inputs
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.stacks.assembly import CONFIG, Assembly, synthesize
+from tests.stacks.fake_inputs import write_model
+from tests.stacks.fake_inputs import write_page as write_bundle
+from tests.stacks.test_web_stack import page_files
+
+JPEG, PNG, WEBP = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBP"
+
+
+def write(folder: Path, files: dict[str, bytes]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return sorted(folder.iterdir())
+
+
+def describe(tmp_path: Path, model: ModelArtifact, samples: list[Path]) -> dict[str, Any]:
+    bundle = write_bundle(tmp_path / "bundle")
+    write_page(tmp_path / "page", bundle=bundle, model=model, samples=samples)
+    content: dict[str, Any] = json.loads((tmp_path / "page" / "model.json").read_text())
+    return content
+
+
+def model_of(tmp_path: Path, **changes: Any) -> ModelArtifact:
+    return load_model_artifact(write_model(tmp_path / "model", **changes))
+
+
+@pytest.mark.parametrize("count", [2, 133, 1000])
+def test_a_page_lists_every_label_and_stays_small(tmp_path: Path, count: int) -> None:
+    labels = [f"Hündin <b>{number}</b>, כלב" for number in range(count)]
+    told = describe(tmp_path, model_of(tmp_path, labels=labels), [])
+    assert told == {"labels": labels, "accuracy": None, "baseline": None, "samples": []}
+    assert (tmp_path / "page" / "model.json").stat().st_size < 50_000
+
+
+@pytest.mark.parametrize(
+    ("metrics", "accuracy"),
+    [
+        ({"test_accuracy": 0.895, "test_images": 372}, {"share": 0.895, "images": 372}),
+        ({"test_accuracy": 0.895}, None),
+        ({"test_images": 372}, None),
+        ({"test_accuracy": None, "test_images": 0}, None),
+    ],
+)
+def test_the_accuracy_is_told_where_it_is_known(
+    tmp_path: Path, metrics: dict[str, Any], accuracy: dict[str, Any] | None
+) -> None:
+    assert describe(tmp_path, model_of(tmp_path, metrics=metrics), [])["accuracy"] == accuracy
+
+
+def test_the_baseline_is_that_of_the_first_probability(tmp_path: Path) -> None:
+    figure = {"mean": 3.0, "std": 1.0}
+    baseline = {
+        "images": 341,
+        "top_probability": {"mean": 0.9, "std": 0.15},
+        "entropy": figure,
+        "brightness": figure,
+        "sharpness": figure,
+        "class_shares": [0.1] * 10,
+    }
+    model = model_of(tmp_path, baseline=baseline)
+    assert describe(tmp_path, model, [])["baseline"] == {"mean": 0.9, "deviation": 0.15}
+
+
+def test_samples_have_safe_names_and_the_models_labels(tmp_path: Path) -> None:
+    files = write(
+        tmp_path / "samples",
+        {
+            "01-hot-dog.jpg": JPEG,
+            "02 Ünder Größe.JPEG": PNG,
+            "03_犬.webp": WEBP,
+            "04-nothing known.png": JPEG,
+        },
+    )
+    labels = ["Hot dog", "ünder größe", "犬", "other"]
+    model = model_of(tmp_path, labels=labels)
+    told = describe(tmp_path, model, files)["samples"]
+    assert told == [
+        {"file": "samples/01-hot-dog.jpg", "label": "Hot dog"},
+        {"file": "samples/02-under-groe.png", "label": "ünder größe"},
+        {"file": "samples/03.webp", "label": "犬"},
+        {"file": "samples/04-nothing-known.jpg", "label": None},
+    ]
+    assert (tmp_path / "page" / "samples" / "02-under-groe.png").read_bytes() == PNG
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"a.jpg": b"GIF89a"}, "is not a JPEG, PNG or WebP: remove it"),
+        ({"a.jpg": JPEG + bytes(1 << 20)}, "1048580 bytes, expected a sample of at most 1 MiB"),
+        ({f"{number}.jpg": JPEG for number in range(25)}, "has 25 files, expected at most 24"),
+    ],
+    ids=["other-format", "large", "many"],
+)
+def test_a_sample_that_is_not_usable_is_named(
+    tmp_path: Path, files: dict[str, bytes], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        read_samples(write(tmp_path / "samples", files), ["a"])
+
+
+def test_a_folder_among_the_samples_is_named(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    with pytest.raises(InputError, match="more is not a file, expected a JPEG"):
+        read_samples([tmp_path / "more"], ["a"])
+
+
+def shown(assembly: Assembly) -> list[str]:
+    content = json.loads((page_files(assembly) / "model.json").read_text())
+    return [each["file"] for each in content["samples"]]
+
+
+def test_the_artifacts_samples_are_for_the_laptop_alone(
+    inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
+) -> None:
+    """They are images of the training data, which a page on the internet must not show."""
+    (own,) = write(tmp_path / "model" / "samples", {"01-3.jpg": JPEG})
+    model = replace(inputs.model, samples=(own,))
+    given = replace(inputs, model=model, samples_directory=tmp_path / "config")
+    local = load_stage_settings("local", CONFIG)
+    assert shown(synthesize(local, given, tmp_path / "1")) == ["samples/01-3.jpg"]
+    assert shown(synthesize(dev_settings, given, tmp_path / "2")) == []
+    write(tmp_path / "config" / "dev", {"b.png": PNG, ".DS_Store": b""})
+    assembly = synthesize(dev_settings, given, tmp_path / "3")
+    assert shown(assembly) == ["samples/01-b.png"]
+    assert (page_files(assembly) / "samples" / "01-b.png").read_bytes() == PNG
+    write(tmp_path / "config" / "local", {"7.webp": WEBP})
+    assert shown(synthesize(local, given, tmp_path / "4")) == ["samples/01-7.webp"]

@@ -1,0 +1,94 @@
+import { element } from "./dom.js";
+
+const COPIED_MILLISECONDS = 2000;
+let made = 0;
+
+/** A block of code with a button that copies it. */
+export function codeBlock(text) {
+  const button = element("button", { type: "button", class: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    button.textContent = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Select the text to copy it");
+    setTimeout(() => { button.textContent = "Copy"; }, COPIED_MILLISECONDS);
+  });
+  return element("div", { class: "code" }, element("pre", { tabindex: "0" }, element("code", {}, text)), button);
+}
+
+/**
+ * How a program classifies an image, in three languages, one of which is shown.
+ *
+ * @param {{apiBase: string, topK: number}} settings
+ * @param {string} type the image's media type
+ */
+export function examples(settings, type = "image/jpeg") {
+  const address = new URL(`${settings.apiBase}/predict?top_k=${settings.topK}`, window.location.href).href;
+  const file = `image.${type === "image/jpeg" ? "jpg" : type.replace("image/", "")}`;
+  return tabs("Languages", {
+    curl: curl(address, file, type),
+    Python: python(address, file, type),
+    JavaScript: javaScript(address, file, type),
+  });
+}
+
+function curl(address, file, type) {
+  return `curl --data-binary @${file} \\
+  -H 'Content-Type: ${type}' \\
+  -H "x-api-key: $API_KEY" \\
+  '${address}'`;
+}
+
+function python(address, file, type) {
+  return `import json, os, urllib.request
+
+with open("${file}", "rb") as image:
+    request = urllib.request.Request(
+        "${address}",
+        data=image.read(),
+        headers={"Content-Type": "${type}", "x-api-key": os.environ["API_KEY"]},
+    )
+with urllib.request.urlopen(request, timeout=35) as response:
+    for prediction in json.load(response)["predictions"]:
+        print(prediction["label"], prediction["probability"])`;
+}
+
+function javaScript(address, file, type) {
+  return `// Node 18 or later, in a file that ends in .mjs
+import { readFile } from "node:fs/promises";
+
+const response = await fetch("${address}", {
+  method: "POST",
+  headers: { "Content-Type": "${type}", "x-api-key": process.env.API_KEY },
+  body: await readFile("${file}"),
+});
+if (!response.ok) throw new Error(await response.text());
+for (const { label, probability } of (await response.json()).predictions) {
+  console.log(label, probability);
+}`;
+}
+
+/** Tabs after the pattern of WAI-ARIA: one tab stop, arrow keys select. */
+function tabs(label, texts) {
+  const prefix = `tabs-${(made += 1)}`;
+  const names = Object.keys(texts);
+  const panel = element("div", { role: "tabpanel", id: `${prefix}-panel` });
+  const all = names.map((name) => element("button", { type: "button", role: "tab", id: `${prefix}-${name}`, "aria-controls": panel.id }, name));
+  const select = (chosen) => {
+    for (const tab of all) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+    }
+    panel.setAttribute("aria-labelledby", chosen.id);
+    panel.replaceChildren(codeBlock(texts[chosen.textContent]));
+  };
+  all.forEach((tab, index) => {
+    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+      if (!step) return;
+      const next = all[(index + step + all.length) % all.length];
+      select(next);
+      next.focus();
+    });
+  });
+  select(all[0]);
+  return element("div", { class: "tabs" }, element("div", { role: "tablist", "aria-label": label }, ...all), panel);
+}

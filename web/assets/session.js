@@ -1,0 +1,134 @@
+import { ApiError, predict } from "./client.js";
+import { prepare, UnreadableImageError } from "./image.js";
+
+const MAX_IN_FLIGHT = 2;
+const MAX_IMAGES = 500;
+const MAX_ATTEMPTS = 5;
+// A longer wait, such as for tomorrow's quota, is an error that the user is told.
+const MAX_WAIT_SECONDS = 60;
+/** Errors of the key: no other image can succeed before it changes. */
+const KEY_ERRORS = ["no_key", "invalid_api_key", "quota_exceeded"];
+
+/**
+ * The images of this visit, which are classified one after another, at most two at a time.
+ *
+ * An image is `{file, state, attempts, image, address, result, error, retryAt}`. Its state is
+ * `waiting`, `working`, `done` (with `result`, see `predict`) or `failed` (with `error`, an
+ * ApiError). `image` (see `prepare`) and `address`, its object URL, are null until it is decoded.
+ * Nothing is stored: it ends with the page.
+ */
+export class Session {
+  images = [];
+  #active = 0;
+  #pausedUntil = 0;
+
+  /**
+   * @param {object} settings of the page
+   * @param {{value: string}} key
+   * @param {function(object): void} onChange called with each image that changed
+   */
+  constructor(settings, key, onChange) {
+    Object.assign(this, { settings, key, onChange });
+  }
+
+  /**
+   * Add files and classify them.
+   *
+   * @param {File[]} files
+   * @returns {object[]} the added images: fewer than `files` if the session is full
+   */
+  add(files) {
+    const added = files.slice(0, MAX_IMAGES - this.images.length).map((file) => ({
+      file,
+      state: "waiting",
+      attempts: 0,
+      image: null,
+      address: null,
+      result: null,
+      error: null,
+      retryAt: 0,
+    }));
+    this.images.push(...added);
+    for (const image of added) this.onChange(image);
+    this.#start();
+    return added;
+  }
+
+  /** Classify an image again. */
+  retry(image) {
+    Object.assign(image, { state: "waiting", attempts: 0, error: null });
+    this.onChange(image);
+    this.#start();
+  }
+
+  /** Send the images again that failed because of the key; return whether there is one. */
+  retryWithNewKey() {
+    const failed = this.images.filter(({ state, error }) => state === "failed" && KEY_ERRORS.includes(error.code));
+    failed.forEach((image) => this.retry(image));
+    return failed.length > 0;
+  }
+
+  #start() {
+    while (this.#active < MAX_IN_FLIGHT && performance.now() >= this.#pausedUntil) {
+      const next = this.images.find((image) => image.state === "waiting");
+      if (!next) return;
+      this.#active += 1;
+      this.#run(next).finally(() => {
+        this.#active -= 1;
+        this.#start();
+      });
+    }
+  }
+
+  async #run(image) {
+    this.#set(image, "working");
+    try {
+      await this.#decode(image);
+      if (!this.key.value) throw new ApiError({ code: "no_key" });
+      image.attempts += 1;
+      image.result = await predict(this.settings, this.key.value, image.image.blob);
+      this.#set(image, "done");
+    } catch (error) {
+      if (error instanceof ApiError) this.#fail(image, error);
+      else if (error instanceof UnreadableImageError) this.#fail(image, new ApiError({ code: "not_an_image" }));
+      else {
+        this.#fail(image, new ApiError({ message: String(error) })); // or it would wait for ever
+        throw error;
+      }
+    }
+  }
+
+  async #decode(image) {
+    if (image.image) return;
+    image.image = await prepare(image.file, this.settings.inputPixels, this.settings.maxBytes);
+    image.address = URL.createObjectURL(image.image.blob);
+    this.onChange(image);
+  }
+
+  #fail(image, error) {
+    const seconds = error.retryAfterSeconds;
+    if (error.status === 429 && seconds !== null && seconds <= MAX_WAIT_SECONDS && image.attempts < MAX_ATTEMPTS) {
+      this.#pause(seconds * 1000);
+      image.retryAt = this.#pausedUntil;
+      this.#set(image, "waiting");
+      return;
+    }
+    image.error = error;
+    this.#set(image, "failed");
+    if (!KEY_ERRORS.includes(error.code)) return;
+    for (const other of this.images.filter(({ state }) => state === "waiting")) {
+      other.error = error;
+      this.#set(other, "failed");
+    }
+  }
+
+  #pause(milliseconds) {
+    this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + milliseconds);
+    setTimeout(() => this.#start(), milliseconds + 1);
+  }
+
+  #set(image, state) {
+    image.state = state;
+    this.onChange(image);
+  }
+}
