@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.components.serving.model_artifact import ModelArtifact, load_model_artifact
+from stacks.components.web.page_files import NOT_FOUND_FILE
 from stacks.errors import InputError
 
 
@@ -44,9 +45,11 @@ def load_inputs(
             f"no proxy code in {proxy_directory}: expected the folder classifier_proxy there. "
             "Build it with `python -m tools.bundles.proxy`, or name another with -c proxy=<folder>"
         )
-    if not (page_directory / "index.html").is_file():
+    for name in ("index.html", NOT_FOUND_FILE):
+        if (page_directory / name).is_file():
+            continue
         raise InputError(
-            f"no web page in {page_directory}: expected index.html there. "
+            f"no web page in {page_directory}: expected {name} there. "
             "Build it with `python -m tools.bundles.web`, or name another with -c page=<folder>"
         )
     return Inputs(

@@ -14,7 +14,7 @@ from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.web.page_content import PageContent
 from stacks.components.web.page_distribution import API_PATH, PageDistribution
-from stacks.components.web.page_files import MODEL_FILE, SETTINGS_FILE, write_page
+from stacks.components.web.page_files import MODEL_FILE, NOT_FOUND_FILE, SETTINGS_FILE, write_page
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
@@ -82,7 +82,7 @@ class WebStack(StageStack):
             logs_bucket=logs,
             api=api.api.api,
             files=[*files, SETTINGS_FILE],
-            not_found_page=(inputs.page_directory / "404.html").read_text(encoding="utf-8"),
+            not_found_page=(inputs.page_directory / NOT_FOUND_FILE).read_text(encoding="utf-8"),
         ).distribution
         name = self.distribution.distribution_domain_name
         CfnOutput(self, "PageUrl", value=f"https://{settings.web.domain_name or name}/")

@@ -26,7 +26,9 @@ def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
     assert "-c proxy=" in str(raised.value)
 
 
-def test_a_missing_page_names_what_builds_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["index.html", "404.html"])
+def test_a_missing_page_names_what_builds_it(tmp_path: Path, missing: str) -> None:
+    (write_page(tmp_path / "page") / missing).unlink()
     with pytest.raises(InputError) as raised:
         load_inputs(
             model_directory=write_model(tmp_path / "model"),
@@ -35,6 +37,7 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path) -> None:
             model_code_directory=write_model_code(tmp_path / "code"),
             samples_directory=tmp_path / "samples",
         )
+    assert f"expected {missing} there" in str(raised.value)
     assert "`python -m tools.bundles.web`" in str(raised.value)
     assert "-c page=" in str(raised.value)
 

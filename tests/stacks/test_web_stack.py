@@ -26,6 +26,7 @@ from tests.stacks.assembly import (
     synthesize,
 )
 from tests.stacks.conftest import Synthesize
+from tests.stacks.fake_inputs import write_page
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c"
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -80,7 +81,9 @@ def function(assembly: Assembly, name: str) -> Resource:
 
 def page_files(assembly: Assembly) -> Path:
     """Return the folder of the asset that the publisher copies."""
-    return assembly.directory / f"asset.{content(assembly)['AssetKey'].removesuffix('.zip')}"
+    prefix, _, archive = content(assembly)["AssetKey"].rpartition("/")
+    assert prefix == f"{assembly.settings.name}/web"
+    return assembly.directory / f"asset.{archive.removesuffix('.zip')}"
 
 
 def content(assembly: Assembly) -> Json:
@@ -329,8 +332,7 @@ def test_another_page_needs_no_other_permissions(
     dev: Assembly, inputs: Inputs, tmp_path: Path
 ) -> None:
     # A changed policy takes effect after some seconds, and the publisher runs before that.
-    page = tmp_path / "page"
-    page.mkdir()
+    page = write_page(tmp_path / "page")
     (page / "index.html").write_text("another page")
     other = synthesize(dev.settings, replace(inputs, page_directory=page), tmp_path / "assembly")
     assert content(other)["AssetKey"] != content(dev)["AssetKey"]

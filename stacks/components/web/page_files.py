@@ -20,7 +20,7 @@ from stacks.errors import InputError
 
 MODEL_FILE: Final = "model.json"
 SETTINGS_FILE: Final = "config.js"  # which the publisher writes
-_NOT_FOUND_FILE: Final = "404.html"  # in a CloudFront function instead
+NOT_FOUND_FILE: Final = "404.html"  # in a CloudFront function instead
 _MAX_SLUG_CHARACTERS: Final = 40
 _STARTS: Final = {
     re.compile(rb"\xff\xd8\xff"): "jpg",
@@ -63,7 +63,7 @@ def read_samples(files: Sequence[Path], labels: Sequence[str]) -> list[Sample]:
         Sample(
             name=f"{SAMPLE_FOLDER}/{number:02}{_ascii(file.stem)}.{_extension(file)}",
             source=file,
-            label=by_slug.get(_slug(_without_number(file.stem))),
+            label=by_slug.get(_slug(file.stem)) or by_slug.get(_slug(_without_number(file.stem))),
         )
         for number, file in enumerate(files, 1)
     ]
@@ -86,7 +86,7 @@ def write_page(
     Raises:
         InputError: a sample is not usable.
     """
-    shutil.copytree(bundle, target, ignore=shutil.ignore_patterns(_NOT_FOUND_FILE))
+    shutil.copytree(bundle, target, ignore=shutil.ignore_patterns(NOT_FOUND_FILE))
     found = read_samples(samples, model.labels)
     for sample in found:
         path = target / sample.name
