@@ -29,9 +29,9 @@ PASTE = """types => {
   for (const [type, text] of Object.entries(types)) data.setData(type, text);
   document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
 }"""
-REFUSED_CAMERA = """
-  navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "%s"); };
-"""
+REFUSED_CAMERA = """name => {
+  navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", name); };
+}"""
 
 
 def describe_model(page: Page, **known: Any) -> None:
@@ -158,7 +158,7 @@ def test_several_dropped_images_are_a_table(page: Page, deployment: LocalDeploym
 
 def test_at_most_two_images_are_in_flight(page: Page) -> None:
     waiting: list[Route] = []
-    page.route(PREDICT, waiting.append)
+    page.route(PREDICT, lambda route: waiting.append(route))
     enter_key(page, "any")
     expect(page.locator("#key-state")).to_be_empty()
     page.wait_for_timeout(200)
@@ -321,7 +321,7 @@ def test_the_camera_takes_a_photo(page: Page, deployment: LocalDeployment) -> No
     ],
 )
 def test_a_camera_that_cannot_be_used_is_said(page: Page, error: str, title: str) -> None:
-    page.evaluate(REFUSED_CAMERA % error)
+    page.evaluate(REFUSED_CAMERA, error)
     page.get_by_role("button", name="Use the camera").click()
     expect_problem(page, title)
     expect(page.get_by_role("dialog")).to_be_hidden()
