@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from classifier.artifact.samples import sample_name
 from stacks.components.serving.model_artifact import ModelArtifact, load_model_artifact
 from stacks.components.web.page_files import read_samples, write_page
 from stacks.errors import InputError
@@ -62,7 +63,7 @@ def test_the_accuracy_is_told_where_it_is_known(
 
 
 def test_the_baseline_is_that_of_the_first_probability(tmp_path: Path) -> None:
-    figure = {"mean": 3.0, "std": 1.0}
+    figure = {"mean": 0.5, "std": 0.1}
     baseline = {
         "images": 341,
         "top_probability": {"mean": 0.9, "std": 0.15},
@@ -83,9 +84,10 @@ def test_samples_have_safe_names_and_the_models_labels(tmp_path: Path) -> None:
             "02 Ünder Größe.JPEG": PNG,
             "03_犬.webp": WEBP,
             "04-nothing known.png": JPEG,
+            "12 volt.jpg": JPEG,
         },
     )
-    labels = ["Hot dog", "ünder größe", "犬", "other"]
+    labels = ["Hot dog", "ünder größe", "犬", "12 volt", "other"]
     model = model_of(tmp_path, labels=labels)
     told = describe(tmp_path, model, files)["samples"]
     assert told == [
@@ -93,8 +95,26 @@ def test_samples_have_safe_names_and_the_models_labels(tmp_path: Path) -> None:
         {"file": "samples/02-under-groe.png", "label": "ünder größe"},
         {"file": "samples/03.webp", "label": "犬"},
         {"file": "samples/04-nothing-known.jpg", "label": None},
+        {"file": "samples/05-volt.jpg", "label": "12 volt"},
     ]
     assert (tmp_path / "page" / "samples" / "02-under-groe.png").read_bytes() == PNG
+
+
+def test_samples_of_the_artifact_have_their_labels(tmp_path: Path) -> None:
+    labels = ["12 Größe", "犬", "x" * 50 + "1", "x" * 50 + "2", "T-shirt", "t shirt", "class 9"]
+    names = [sample_name(index + 1, label, index) for index, label in enumerate(labels)]
+    files = write(tmp_path, {Path(name).name: JPEG for name in names})
+    told = {Path(each.name).name: each.label for each in read_samples(files, labels)}
+    # What names several labels is not told as one of them.
+    assert told == {
+        "01-12-groe.jpg": "12 Größe",
+        "02-class-1.jpg": "犬",
+        f"03-{'x' * 40}.jpg": None,
+        f"04-{'x' * 40}.jpg": None,
+        "05-t-shirt.jpg": None,
+        "06-t-shirt.jpg": None,
+        "07-class-9.jpg": "class 9",
+    }
 
 
 @pytest.mark.parametrize(
