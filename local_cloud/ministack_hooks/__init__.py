@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import ministack.app
-from ministack.core import concurrency, iam_actions, iam_evaluator, lambda_runtime
+from ministack.core import (
+    cloudfront_js,
+    concurrency,
+    iam_actions,
+    iam_evaluator,
+    lambda_runtime,
+    node_pool,
+)
 from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
 from ministack.services.cloudformation import provisioners, stacks
 
@@ -19,6 +26,7 @@ from local_cloud.cloudformation import ResourceHandler
 from local_cloud.errors import LifecycleError
 from local_cloud.ministack_hooks.authorization import resource_arn_extractor
 from local_cloud.ministack_hooks.distributions import install_api_origins
+from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
@@ -33,10 +41,12 @@ ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Response]
 # Names used here that are not part of MiniStack's public interface.
 _TOUCHED = {
     ministack.app: ("SERVICE_HANDLERS", "app"),
+    cloudfront_js: ("_pool",),
     concurrency: ("run_reentrant",),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
     iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
+    node_pool: ("_terminate",),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
@@ -110,6 +120,7 @@ def install(
     install_metric_math_alarms()
     install_reserved_concurrency()
     install_api_origins(port)
+    install_edge_functions()
     install_request_ids(access_log)
     # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)

