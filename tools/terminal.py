@@ -1,4 +1,4 @@
-"""Output on terminals whose encoding lacks some characters."""
+"""Output on terminals: of characters that their encoding lacks, or that would control them."""
 
 import codecs
 import sys
@@ -17,6 +17,14 @@ def use_terminal_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=_ERROR_HANDLER)
+
+
+def printable(text: str) -> str:
+    """Return the text with escapes for characters that would move a terminal's cursor."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -30,8 +30,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all tests, so that it loads the page's assets once; the key is each tab's own."""
     context = browser.new_context(viewport={"width": 1100, "height": 800})
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     yield context
@@ -40,7 +41,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]:
-    """The page in a new context; errors in the browser's console fail the test."""
+    """The page in a new tab; errors in the browser's console fail the test."""
     page = context.new_page()
     complaints: list[str] = []
 
@@ -54,6 +55,7 @@ def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]
     assert deployment.page_url
     page.goto(deployment.page_url)
     yield page
+    page.close()
     assert complaints == []
 
 

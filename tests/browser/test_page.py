@@ -121,6 +121,7 @@ def test_the_key_stays_in_the_tab_alone(page: Page, deployment: LocalDeployment)
     other = page.context.new_page()
     other.goto(page.url)
     assert other.get_by_label("API key").input_value() == ""
+    other.close()
 
 
 @pytest.mark.parametrize("key", ["not-the-key", "ключ"])

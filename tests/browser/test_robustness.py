@@ -123,9 +123,11 @@ def test_a_connection_lost_within_the_response_is_said(page: Page) -> None:
     expect_problem(page, "The site cannot be reached", "Check your connection")
 
 
-def test_no_response_is_said_in_time(page: Page) -> None:
+def test_no_response_is_said_in_time(browser: Browser, deployment: LocalDeployment) -> None:
+    assert deployment.page_url
+    page = browser.new_page()  # not the fixture: its clock is that of all tabs
     page.clock.install()
-    page.reload()
+    page.goto(deployment.page_url)
     page.route(PREDICT, lambda _route: None)
     enter_key(page, "any")
     with page.expect_request(PREDICT):
@@ -133,6 +135,7 @@ def test_no_response_is_said_in_time(page: Page) -> None:
     expect(page.locator("#announcement")).to_have_text("Classifying the image")
     page.clock.fast_forward(33_000)
     expect_problem(page, "The API did not respond in time", "timeout")
+    page.close()
 
 
 def test_a_firewall_does_not_put_the_blame_on_the_key(page: Page) -> None:

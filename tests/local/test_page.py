@@ -109,7 +109,8 @@ def test_the_page_itself_takes_no_writing(deployment: LocalDeployment, method: s
 
 
 def test_what_is_not_published_is_not_found(deployment: LocalDeployment) -> None:
-    for path in ("/404.html", "/assets/", "/index.html/", "/%69ndex.html", "/samples/..%2findex.html"):
+    paths = ("/404.html", "/assets/", "/index.html/", "/%69ndex.html", "/samples/..%2findex.html")
+    for path in paths:
         status, headers, body = request(deployment, path)
         assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8"), path
         assert b"Nothing is at this address" in body

@@ -30,7 +30,10 @@ def find_images(named: str) -> list[Path]:
         is_image = {file: _is_image(file) for file in files}
         found = [file for file in files if is_image[file]]
         if not found:
-            raise ToolError(f"{named} is a folder without JPEG, PNG or WebP files.")
+            raise ToolError(
+                f"{named} is a folder without JPEG, PNG or WebP files. For those of its folders "
+                f"name a pattern: '{named.rstrip('/')}/**/*.jpg'."
+            )
         _tell_others([file for file in files if not is_image[file]])
         return found
     if path.is_file():

@@ -14,6 +14,7 @@ from tools.local.images import find_images
 from tools.local.predictions import Table, describe
 from tools.local.shrink import shrink
 from tools.make_variables import MakeParser
+from tools.terminal import printable
 
 _VARIABLES = {"image": "IMAGE", "--top-k": "TOP_K", "--order": "ORDER", "--scores": "SCORES"}
 
@@ -37,7 +38,11 @@ def main() -> int:
                 print(table.row(image, response) if table else describe(response), flush=True)
         except ToolError as error:
             failed = True
-            print(f"{image}: {error}" if table else error, file=sys.stderr, flush=True)
+            if arguments.json:
+                print(json.dumps({"file": str(image), "error": str(error)}), flush=True)
+            else:
+                named = f"{printable(str(image))}: " if table else ""
+                print(f"{named}{error}", file=sys.stderr, flush=True)
     return int(failed)
 
 
@@ -86,7 +91,8 @@ def _parse() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--json", action="store_true",
-        help="print a line of JSON for each image: file, status, milliseconds, response",
+        help="print a line of JSON for each image: file, status, milliseconds and response, or "
+        "file and error for one that could not be sent",
     )  # fmt: skip
     parser.add_argument(
         "--top-k", type=_top_k, metavar="N|all",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tools.console import ToolError
 from tools.local.api_client import MAX_IMAGE_BYTES, ApiResponse
+from tools.terminal import printable
 
 _MAX_SHOWN_LENGTH: Final = 200
 _MAX_LABEL_WIDTH: Final = 40
@@ -24,7 +25,7 @@ class Table:
 
     def __init__(self, images: Sequence[Path], labels: Sequence[str], others: int | None) -> None:
         self._others = others
-        self._file_width = max(len(str(image)) for image in images)
+        self._file_width = max(len(printable(str(image))) for image in images)
         self._label_width = min(max(map(len, labels), default=0), _MAX_LABEL_WIDTH)
 
     def row(self, image: Path, response: ApiResponse) -> str:
@@ -38,7 +39,7 @@ class Table:
         shown = others[: self._others]
         following = ", ".join(f"{label_of(item)} {_score(item).strip()}" for item in shown)
         return (
-            f"{image!s:{self._file_width}}  {label_of(first):{self._label_width}}  "
+            f"{printable(str(image)):{self._file_width}}  {label_of(first):{self._label_width}}  "
             f"{_score(first)}  {following}"
         ).rstrip()
 

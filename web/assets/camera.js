@@ -45,7 +45,7 @@ async function start() {
     video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1080 } },
   });
   video.srcObject = stream;
-  if (!dialog.open) return stop(); // closed while the browser asked for permission
+  if (!dialog.open) return stop(); // closed while the browser waited for permission
   await video.play();
   take.disabled = false;
 }

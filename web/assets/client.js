@@ -42,7 +42,7 @@ export async function predict(settings, key, image) {
 }
 
 /**
- * Ask the API whether a key is valid, with a request that has no image and reaches no model.
+ * Check with the API whether a key is valid, by a request that has no image and reaches no model.
  *
  * @returns {Promise<?boolean>} null if the API did not say, such as without a connection
  */

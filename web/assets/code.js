@@ -7,10 +7,19 @@ let made = 0;
 export function codeBlock(text) {
   const button = element("button", { type: "button", class: "copy" }, "Copy");
   button.addEventListener("click", async () => {
-    button.textContent = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Select the text to copy it");
+    button.textContent = (await copy(text)) ? "Copied" : "Select the text to copy it";
     setTimeout(() => { button.textContent = "Copy"; }, COPIED_MILLISECONDS);
   });
   return element("div", { class: "code" }, element("pre", { tabindex: "0" }, element("code", {}, text)), button);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // refused by the user, or a page that is not loaded over TLS
+  }
 }
 
 /**

@@ -2,8 +2,9 @@ import { className } from "./format.js";
 import { isUnsure, model } from "./model.js";
 
 const HEAD = ["file", "label", "probability", "unsure", "next_label", "next_probability", "milliseconds", "model", "request_id", "error"];
-// A spreadsheet would run a cell that begins so as a formula: labels and file names are not trusted.
-const FORMULA = /^[=+\-@\t\r]/;
+// A spreadsheet would run a cell that begins so, also in full width, as a formula: labels and file
+// names are not trusted.
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
 /**
  * The finished images of a session as CSV (RFC 4180), in the order in which they were added.

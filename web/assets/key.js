@@ -59,7 +59,7 @@ export const key = {
     });
   },
 
-  /** Ask the API whether the key is valid, and say it. */
+  /** Check with the API whether the key is valid, and say it. */
   async check(settings) {
     const checked = this.value;
     if (!checked) return;

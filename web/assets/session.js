@@ -6,6 +6,7 @@ const MAX_IMAGES = 500;
 const MAX_ATTEMPTS = 5;
 // A longer wait, such as for tomorrow's quota, is an error that the user is told.
 const MAX_WAIT_SECONDS = 60;
+const USUAL_WAIT_SECONDS = 1; // for a 429 without Retry-After
 /** Errors of the key: no other image can succeed before it changes. */
 const KEY_ERRORS = ["no_key", "invalid_api_key", "quota_exceeded"];
 
@@ -106,8 +107,9 @@ export class Session {
   }
 
   #fail(image, error) {
-    const seconds = error.retryAfterSeconds;
-    if (error.status === 429 && seconds !== null && seconds <= MAX_WAIT_SECONDS && image.attempts < MAX_ATTEMPTS) {
+    const seconds = error.retryAfterSeconds ?? USUAL_WAIT_SECONDS;
+    const isBrief = error.status === 429 && seconds <= MAX_WAIT_SECONDS && !KEY_ERRORS.includes(error.code);
+    if (isBrief && image.attempts < MAX_ATTEMPTS) {
       this.#pause(seconds * 1000);
       image.retryAt = this.#pausedUntil;
       this.#set(image, "waiting");

@@ -35,7 +35,11 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
             "missing.png does not exist: expected an image",
         ),
         ((str(tmp_path / "pipe.png"), *deployed), "pipe.png is a device or a pipe: expected an"),
-        ((str(tmp_path / "huge.png"), *deployed), "huge.png is too large for the API and cannot be made smaller"),
+        ((str(tmp_path), *deployed), f"name a pattern: '{tmp_path}/**/*.jpg'"),
+        (
+            (str(tmp_path / "huge.png"), *deployed),
+            "huge.png is too large for the API and cannot be made smaller",
+        ),
         ((CAT, *deployed), "cannot be reached"),
     ):
         ended = predict(*arguments)
@@ -183,3 +187,23 @@ def test_json_has_a_line_for_each_image(tmp_path: Path, deployed: list[str]) -> 
     assert (refused["file"], refused["status"], refused["response"]) == (CAT, 503, "down")
     assert good["response"] == SHOWN.body
     assert good["milliseconds"] >= 0
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(5 << 20))
+    ended = predict("--json", str(tmp_path / "large.jpg"), *deployed)
+    failed = json.loads(ended.stdout)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert failed["file"] == str(tmp_path / "large.jpg")
+    assert "cannot be made smaller" in failed["error"]
+
+
+def test_a_name_controls_no_terminal(tmp_path: Path, deployed: list[str]) -> None:
+    hostile = tmp_path / "\x1b[2J\n\u202e.png"
+    for file in (hostile, tmp_path / os.fsdecode(b"\xff.png")):
+        shutil.copy(CAT, file)
+    refusal = Response(400, {"error": {"code": "not_an_image", "message": "No."}})
+    with Api(refusal, SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(str(tmp_path / "*.png"), *deployed)
+    assert "\\x1b[2J\\n\\u202e.png: The API responded with 400" in ended.stderr
+    cells = [f"{tmp_path}/\\udcff.png", "cat", "75.00%", "dog", "25.00%"]
+    assert ended.stdout.splitlines()[-1].split() == cells
+    assert "\x1b" not in ended.stdout + ended.stderr
