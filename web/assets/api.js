@@ -67,7 +67,7 @@ function parameters(openapi, operation) {
       element("code", {}, parameter.name),
       parameter.in + (parameter.required ? ", required" : ""),
       typeOf(openapi, parameter.schema),
-      parameter.description ?? "",
+      prose(parameter.description ?? ""),
     ];
   });
   return rows.length ? [table("Parameters", ["Name", "In", "Type", "Meaning"], rows)] : [];
