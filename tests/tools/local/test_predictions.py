@@ -4,7 +4,7 @@ import pytest
 
 from classifier_proxy import image_checks
 from tools.console import ToolError
-from tools.local import predictions
+from tools.local import api_client
 from tools.local.api_client import ApiResponse
 from tools.local.predictions import describe
 
@@ -62,7 +62,7 @@ def test_the_limit_is_named_if_aws_itself_refuses_an_image(content: Any) -> None
     reason = r"413 \(payload_too_large\): the image has too many bytes. Send one of at most 4 MiB"
     with pytest.raises(ToolError, match=reason):
         describe(ApiResponse(status=413, content=content, milliseconds=1.0))
-    assert predictions.MAX_IMAGE_BYTES == image_checks.MAX_IMAGE_BYTES
+    assert api_client.MAX_IMAGE_BYTES == image_checks.MAX_IMAGE_BYTES
 
 
 def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
