@@ -16,17 +16,11 @@ from stacks.inputs import load_inputs
 from stacks.settings.stage import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
-_CONTEXT = {
-    "stage": "dev",
-    "model": "build/model",
-    "proxy": "build/lambda",
-    "page": "build/web",
-    "samples": "config/samples",
-}
+_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda", "page": "build/web"}
 
 
 def build(app: App) -> None:
-    """Add the stacks and their checks; the context names `stage` and each folder.
+    """Add the stacks and their checks; the context names `stage`, `model`, `proxy` and `page`.
 
     Raises:
         UserError: the settings or the inputs are wrong.
@@ -35,7 +29,7 @@ def build(app: App) -> None:
     context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
     settings = load_stage_settings(context["stage"], REPOSITORY / "config")
     folders = {f"{key}_directory": REPOSITORY / context[key] for key in _CONTEXT if key != "stage"}
-    inputs = load_inputs(**folders, model_code_directory=REPOSITORY / "model_code")
+    inputs = load_inputs(**folders, repository=REPOSITORY)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

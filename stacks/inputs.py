@@ -32,10 +32,15 @@ def load_inputs(
     model_directory: Path,
     proxy_directory: Path,
     page_directory: Path,
-    model_code_directory: Path,
-    samples_directory: Path,
+    repository: Path,
 ) -> Inputs:
-    """Load the model and check the folders; `samples_directory` need not exist.
+    """Load the model and check the folders.
+
+    Args:
+        model_directory: the model's artifact.
+        proxy_directory: the proxy's code with its dependencies.
+        page_directory: the bundle of the web page.
+        repository: has `model_code/`, and `config/samples/` if a stage has samples of its own.
 
     Raises:
         InputError: an input is missing or invalid; the message names the command that builds it.
@@ -56,6 +61,6 @@ def load_inputs(
         model=load_model_artifact(model_directory),
         proxy_directory=proxy_directory,
         page_directory=page_directory,
-        model_code_directory=model_code_directory,
-        samples_directory=samples_directory,
+        model_code_directory=repository / "model_code",
+        samples_directory=repository / "config" / "samples",
     )

@@ -18,12 +18,12 @@ Synthesize = Callable[[StageSettings], Assembly]
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("inputs")
+    write_model_code(folder / "model_code")
     return load_inputs(
         model_directory=write_model(folder / "model"),
         proxy_directory=write_proxy(folder / "proxy"),
         page_directory=write_page(folder / "page"),
-        model_code_directory=write_model_code(folder / "model_code"),
-        samples_directory=folder / "samples",
+        repository=folder,
     )
 
 

@@ -7,7 +7,6 @@ from stacks.inputs import load_inputs
 from tests.stacks.fake_inputs import (
     IDENTITY,
     write_model,
-    write_model_code,
     write_page,
     write_proxy,
 )
@@ -19,8 +18,7 @@ def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
             model_directory=write_model(tmp_path / "model"),
             proxy_directory=tmp_path / "proxy",
             page_directory=write_page(tmp_path / "page"),
-            model_code_directory=write_model_code(tmp_path / "code"),
-            samples_directory=tmp_path / "samples",
+            repository=tmp_path,
         )
     assert "`python -m tools.bundles.proxy`" in str(raised.value)
     assert "-c proxy=" in str(raised.value)
@@ -34,8 +32,7 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path, missing: str) -> No
             model_directory=write_model(tmp_path / "model"),
             proxy_directory=write_proxy(tmp_path / "proxy"),
             page_directory=tmp_path / "page",
-            model_code_directory=write_model_code(tmp_path / "code"),
-            samples_directory=tmp_path / "samples",
+            repository=tmp_path,
         )
     assert f"expected {missing} there" in str(raised.value)
     assert "`python -m tools.bundles.web`" in str(raised.value)
@@ -47,8 +44,8 @@ def test_finds_everything(tmp_path: Path) -> None:
         model_directory=write_model(tmp_path / "model"),
         proxy_directory=write_proxy(tmp_path / "proxy"),
         page_directory=write_page(tmp_path / "page"),
-        model_code_directory=write_model_code(tmp_path / "code"),
-        samples_directory=tmp_path / "samples",
+        repository=tmp_path,
     )
     assert inputs.model.identity == IDENTITY
     assert inputs.proxy_directory == tmp_path / "proxy"
+    assert inputs.samples_directory == tmp_path / "config" / "samples"
