@@ -42,7 +42,7 @@ class CdkCli:
 
     def bootstrap(self, account_id: str, region: str) -> None:
         """Bootstrap the account for CDK; does nothing if it is already bootstrapped."""
-        self._run("bootstrap", f"aws://{account_id}/{region}", "--app", str(self.assembly))
+        self._run("bootstrap", f"aws://{account_id}/{region}", *of_assembly(self.assembly))
 
     def deploy(self, outputs_file: Path, *, approval: str) -> None:
         """Deploy all stacks of the assembly.
@@ -52,7 +52,7 @@ class CdkCli:
             approval: `never`, or `broadening` to confirm wider permissions.
         """
         self._run(
-            "deploy", "--all", "--app", str(self.assembly), "--concurrency", "4",
+            "deploy", "--all", *of_assembly(self.assembly), "--concurrency", "4",
             "--require-approval", approval, "--outputs-file", str(outputs_file),
         )  # fmt: skip
 
@@ -63,6 +63,11 @@ class CdkCli:
             log_file=self.logs / f"cdk-{command}.log",
             directory=ROOT,
         )
+
+
+def of_assembly(assembly: Path) -> list[str]:
+    """Return the CLI's options that take synthesized templates, without the build of cdk.json."""
+    return ["--app", str(assembly), "--build", ""]
 
 
 def cdk_command(command: str, *arguments: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.errors import MODEL_REJECTIONS, error_classes
-from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 from tools.cdk import ROOT
 
 DOCUMENTED = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.parameters import PARAMETER_NAMES
-from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 from stacks.settings.stage import load_stage_settings
 from tests.local.api_requests import Request, Response, classify, send
 from tests.local.conftest import run_tool

@@ -19,7 +19,7 @@ from classifier_proxy.requests import (
 )
 from classifier_proxy.settings import load_settings
 from stacks.components.api.classifier_api import ACCESS_LOG_FORMAT
-from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 from stacks.inputs import Inputs
 from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.stage import StageSettings

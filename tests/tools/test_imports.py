@@ -63,3 +63,11 @@ def test_what_serves_needs_nothing_of_training() -> None:
     for module, imported in imports_of(*PROGRAMS["model"]).items():
         if ".training" not in module:
             assert not {name for name in imported if ".training" in name}, module
+
+
+def test_no_tool_imports_aws_cdk_which_starts_node() -> None:
+    graph = grimp.build_graph("tools", "stacks", include_external_packages=True, cache_dir=None)
+    assert graph.chain_exists("stacks.application", "aws_cdk", as_packages=False)
+    for module in graph.find_descendants("tools"):
+        chain = graph.find_shortest_chain(importer=module, imported="aws_cdk")
+        assert chain is None, " imports ".join(chain)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from classifier_proxy import errors
-from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 
 PREDICT, HEALTH = "predict", "health"
 

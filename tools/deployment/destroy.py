@@ -12,7 +12,7 @@ import boto3
 from local_cloud.environment import without_aws
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
-from tools.cdk import ROOT, cdk_command, cdk_environment
+from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
 from tools.console import ToolError, run_logged, run_tool, step
 from tools.deployment.deployed_stacks import check_deletable, deployed_stacks
 from tools.deployment.empty_stage import empty_stage
@@ -44,7 +44,7 @@ def main() -> int:
         # This process and the CLI use only the local cloud.
         os.environ.clear()
         os.environ.update(environment)
-        application = ["--app", str(state / "assembly")]
+        application = of_assembly(state / "assembly")
     session = boto3.session.Session()
     account, region = resolve_account(settings, session)
     environment = cdk_environment(os.environ) | {"AWS_REGION": region}

@@ -25,7 +25,7 @@ from classifier_proxy.requests import (
     parse_request,
 )
 from stacks.components.api.classifier_api import BINARY_MEDIA_TYPES
-from stacks.components.api.gateway_responses import GATEWAY_ERRORS
+from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 from tools.api_docs import openapi
 from tools.api_docs.documents import errors_document
 from tools.api_docs.openapi_schemas import CLASSIFICATION_EXAMPLE, IMAGE_EXAMPLE
