@@ -1,6 +1,8 @@
 """boto3 clients from explicit environment variables, not those of this process."""
 
+import functools
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +17,7 @@ _NO_PROFILE = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
+_CREATING = threading.Lock()  # botocore's sessions are not made for several threads
 _DENIED = {"AccessDenied", "AccessDeniedException"}
 # CloudFormation also lists the resources whose creation failed or was rolled back.
 _NOT_HELD = {
@@ -73,16 +76,23 @@ def aws_client(service: str, environment: Mapping[str, str]) -> Any:
         service: boto3's name of the service.
         environment: the variables of `RunningCloud.environment`.
     """
+    with _CREATING:
+        return _session().client(
+            service,
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+            region_name=environment["AWS_REGION"],
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            verify=environment["AWS_CA_BUNDLE"],
+            # The endpoint is on this machine, so no proxy is used.
+            config=Config(proxies={}),
+        )
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """Return the session of all clients: each would read the definitions of its service again."""
     return boto3.session.Session(
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-        region_name=environment["AWS_REGION"],
-        botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
-    ).client(
-        service,
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        verify=environment["AWS_CA_BUNDLE"],
-        # The endpoint is on this machine, so no proxy is used.
-        config=Config(proxies={}),
+        botocore_session=botocore.session.Session(session_vars=_NO_PROFILE)
     )
