@@ -18,6 +18,7 @@ from ministack.core import (
     iam_evaluator,
     lambda_runtime,
     node_pool,
+    router,
 )
 from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
 from ministack.services.cloudformation import provisioners, stacks
@@ -47,6 +48,7 @@ _TOUCHED = {
     iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
     node_pool: ("_terminate",),
+    router: ("_is_aws_service_name",),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: ("record_metric",),
     iam: ("_roles",),
@@ -109,6 +111,7 @@ def install(
     for name, handler in services.items():
         ministack.app.SERVICE_HANDLERS[name] = _service_handler(handler)
         iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
+    _route(frozenset(services))
     # InvokeEndpoint is a REST operation of another API model, but is signed as sagemaker.
     iam_actions._BOTOCORE_SERVICE_MAP["sagemaker"] = ["sagemaker-runtime"]
     iam_actions.extract_resource_arn = resource_arn_extractor(iam_actions.extract_resource_arn)
@@ -124,6 +127,12 @@ def install(
     install_request_ids(access_log)
     # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
+
+
+def _route(services: frozenset[str]) -> None:
+    """Recognize the services by themselves: MiniStack would read botocore's 400 definitions."""
+    original = router._is_aws_service_name
+    router._is_aws_service_name = lambda name: name in services or original(name)
 
 
 def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
