@@ -1,9 +1,11 @@
-"""A deployment whose model changes: `make up` again and again, in the end `make destroy`.
+"""A deployment whose model changes: `make up` again and again, and `make destroy` twice.
 
-The tests of this folder need their order: `test_up_and_destroy.py` is the last but one, and
-`test_up_and_destroy_retained.py`, which destroys and deploys again, the last.
+The tests of this folder need the order of their files. The first deployment is that of the packaged
+weights, which `test_removed_stage.py` destroys in the end; the second that of README's "Your own
+model", with a stage that retains its data; the third follows `make destroy` of that stage.
 """
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,17 @@ from typing import Any
 import pytest
 
 from tests.local.conftest import local_cloud, up
+from tests.local.redeployment.retained import (
+    Again,
+    FewClasses,
+    deploy_own_model,
+    destroy_and_deploy_again,
+)
 from tools.aws import aws_client
+from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment, read_local_deployment
+
+_TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
 
 # Takes the folder of an artifact, returns what `make up` printed.
 Redeploy = Callable[[Path], str]
@@ -24,25 +35,36 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def first_up(state: Path) -> Iterator[str]:
-    """Deploy the demo to a new cloud; what `make up` printed."""
+def packaged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a fresh `make up` deploys where no model hub is in reach."""
+    model = tmp_path_factory.mktemp("packaged")
+    build = ["model_code/build.py", "--architecture", "efficientnet_lite0", "--output", str(model)]
+    subprocess.run([_TRAINING, *build], cwd=ROOT, check=True)
+    return model
+
+
+@pytest.fixture(scope="session")
+def first_up(state: Path, packaged_model: Path) -> Iterator[str]:
+    """Deploy the packaged weights to a new cloud; what `make up` printed."""
     try:
-        yield up(state).stdout
+        yield up(state, packaged_model).stdout
     finally:
         local_cloud(state, "down")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(state: Path, first_up: str) -> LocalDeployment:  # noqa: ARG001 - it deploys
+    """What is deployed when the tests of a file begin."""
     return read_local_deployment(state / "local.json")
 
 
 @pytest.fixture(scope="session")
-def client(deployment: LocalDeployment) -> Callable[[str], Any]:
-    return lambda service: aws_client(service, deployment.environment)
+def client(state: Path, first_up: str) -> Callable[[str], Any]:  # noqa: ARG001 - it deploys
+    environment = read_local_deployment(state / "local.json").environment
+    return lambda service: aws_client(service, environment)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def redeploy(state: Path, deployment: LocalDeployment) -> Redeploy:
     """Deploy another model; the address and the key stay."""
 
@@ -53,3 +75,19 @@ def redeploy(state: Path, deployment: LocalDeployment) -> Redeploy:
         return printed
 
     return redeploy
+
+
+@pytest.fixture(scope="session")
+def own_model(
+    state: Path,
+    first_up: str,  # noqa: ARG001 - it starts the cloud
+    tmp_path_factory: pytest.TempPathFactory,
+) -> FewClasses:
+    place = tmp_path_factory.mktemp("few") / "with a space"
+    place.mkdir()
+    return deploy_own_model(state, place)
+
+
+@pytest.fixture(scope="session")
+def again(state: Path, client: Callable[[str], Any], own_model: FewClasses) -> Again:
+    return destroy_and_deploy_again(state, client, own_model)

@@ -1,4 +1,4 @@
-"""`make up` twice, then `make destroy`: the beginning and the end of a deployment on a laptop."""
+"""The first `make up`, of the packaged weights, and one after the API was deleted."""
 
 import re
 import stat
@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.local.conftest import DEMO_MODEL, run_tool, up
-from tests.local.redeployment.conftest import Redeploy
+from tests.local.api_requests import classify
+from tests.local.conftest import up
 from tests.local.redeployment.pasted_curl import check_pasted_curl
+from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment, read_local_deployment
 
+CAT = ROOT / "samples" / "cat.jpg"
+# ImageNet's indices of tabby, tiger cat, Persian, Siamese and Egyptian cat.
+CAT_BREEDS = range(281, 286)
 ALARM_MEMBERS = (
     "AlarmName", "ComparisonOperator", "EvaluationPeriods", "MetricName", "Namespace", "Period",
     "Statistic", "Threshold",
@@ -30,28 +32,30 @@ def watched_functions(cloudwatch: Any) -> list[tuple[dict[str, Any], str]]:
     ]
 
 
+def test_the_packages_weights_see_a_cat_in_the_sample(
+    first_up: str, deployment: LocalDeployment
+) -> None:
+    assert "efficientnet_lite0, 1000 classes" in first_up
+    status, body = classify(deployment, CAT.read_bytes(), "image/jpeg")
+    assert status == 200
+    best = body["predictions"][0]
+    assert best["index"] in CAT_BREEDS
+    assert f"In samples/cat.jpg the model sees: {best['label']}." in first_up
+
+
 def test_the_first_up_says_how_to_call_the_api(
     first_up: str, state: Path, deployment: LocalDeployment
 ) -> None:
-    assert re.search(r"The image shows: (\S+)\. The model says: \1\.", first_up)
     assert stat.S_IMODE((state / "local.json").stat().st_mode) == 0o600
     assert deployment.api_key not in first_up
     check_pasted_curl(first_up)
 
 
-def test_up_again_changes_nothing(
-    deployment: LocalDeployment, client: Callable[[str], Any], redeploy: Redeploy
-) -> None:
-    sagemaker = client("sagemaker")
-    before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
-    assert "The image shows" in redeploy(DEMO_MODEL)
-    after = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
-    untouched = ("EndpointConfigName", "LastModifiedTime", "CreationTime")
-    assert [after[name] for name in untouched] == [before[name] for name in untouched]
-
-
-def test_page_and_alarms_follow_an_api_that_was_recreated(
-    state: Path, deployment: LocalDeployment, client: Callable[[str], Any]
+def test_up_again_changes_only_what_is_missing_and_what_follows_it(
+    state: Path,
+    deployment: LocalDeployment,
+    client: Callable[[str], Any],
+    packaged_model: Path,
 ) -> None:
     """Their templates are the same, so that the CDK command line leaves their stacks out."""
     cloudformation = client("cloudformation")
@@ -67,25 +71,18 @@ def test_page_and_alarms_follow_an_api_that_was_recreated(
             **{name: alarm[name] for name in ALARM_MEMBERS},
             Dimensions=[{"Name": "FunctionName", "Value": "of-the-api-that-was-deleted"}],
         )
-    up(state)
+    sagemaker = client("sagemaker")
+    before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    up(state, packaged_model)
+    log = (state / "logs" / "cdk-deploy.log").read_text()
+    unchanged = re.findall(r"whippet-local-(\w+) \(no changes\)", log)
+    assert sorted(unchanged) == ["monitoring", "serving", "storage", "training", "web"]
+    after = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    untouched = ("EndpointConfigName", "LastModifiedTime", "CreationTime")
+    assert [after[name] for name in untouched] == [before[name] for name in untouched]
     again = read_local_deployment(state / "local.json")
     assert again.api_url != deployment.api_url
     assert again.page_url is not None
     with urllib.request.urlopen(f"{again.page_url}api/health") as response:  # noqa: S310 - ours
         assert response.status == 200
     assert {function for _, function in watched_functions(cloudwatch)} == {watched}
-
-
-@pytest.mark.usefixtures("deployment")
-def test_destroy_deletes_all(state: Path, client: Callable[[str], Any]) -> None:
-    s3 = client("s3")
-    buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
-    datasets = next(name for name in buckets if "dataset" in name)
-    s3.put_object(Bucket=datasets, Key="a.png", Body=b"x")
-    destroyed = run_tool(
-        "tools.deployment.destroy", "--stage", "local", "--state-directory", str(state)
-    )
-    assert "emptied: " in destroyed.stdout
-    stacks = client("cloudformation").describe_stacks()["Stacks"]
-    assert [stack["StackName"] for stack in stacks] == ["CDKToolkit"]
-    assert client("sagemaker").list_endpoints()["Endpoints"] == []

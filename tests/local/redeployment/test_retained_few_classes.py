@@ -1,9 +1,6 @@
 """Models of two and of three classes, through every door of the deployment."""
 
 import math
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,56 +8,28 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import choose, enter_key
-from tests.contract.serving.artifacts import PREPROCESSING, write_artifact
 from tests.local.api_requests import classify
 from tests.local.conftest import DEMO, run_tool
-from tests.local.redeployment.conftest import Redeploy
-from tests.local.redeployment.own_model import copy_tree, run_own_model_commands
 from tests.local.redeployment.pasted_curl import check_pasted_curl
-from tests.stacks.fake_inputs import write_archive
-from tools.cdk import ROOT
+from tests.local.redeployment.retained import Again, FewClasses
 from tools.local.deployment import LocalDeployment
 
-LABELS = {2: ["0", "1"], 3: ["0", "1", "7"]}
 IMAGE = DEMO / "data" / "test" / "0" / min(p.name for p in (DEMO / "data" / "test" / "0").iterdir())
 
 
-@dataclass(frozen=True)
-class FewClasses:
-    """A deployed model of few classes, and what its deployment printed."""
-
-    labels: list[str]
-    printed: str
-    folder: Path
+@pytest.fixture(scope="module", params=[2, 3])
+def few(request: pytest.FixtureRequest) -> FewClasses:
+    """The second deployment, then the third."""
+    if request.param == 2:
+        model: FewClasses = request.getfixturevalue("own_model")
+        return model
+    third: Again = request.getfixturevalue("again")
+    return third.model
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("few") / "with a space"
-    place.mkdir()
-    for split in ("train", "valid", "test"):
-        for label in LABELS[2]:
-            shutil.copytree(DEMO / "data" / split / label, place / "digits" / split / label)
-    return place
-
-
-@pytest.fixture(scope="module", params=[2, 3])
-def few(
-    request: pytest.FixtureRequest,
-    place: Path,
-    state: Path,
-    redeploy: Redeploy,
-) -> FewClasses:
-    if request.param == 2:
-        copy_tree(place / "clone", state)
-        printed = run_own_model_commands(place / "clone", place / "digits")
-        return FewClasses(LABELS[2], printed, place / "clone")
-    # Of three means, the label of the lowest has the highest score.
-    preprocessing = {**PREPROCESSING, "mean": [0.5, 0.3, 0.4]}
-    model = write_artifact(place / "model", labels=LABELS[3], preprocessing=preprocessing)
-    write_archive(model, {path.name: path.read_bytes() for path in model.iterdir()})
-    printed = redeploy(model)
-    return FewClasses(LABELS[3], printed, ROOT)
+def deployment(few: FewClasses) -> LocalDeployment:
+    return few.deployment
 
 
 def labels_of(body: Any) -> list[str]:
@@ -91,7 +60,6 @@ def test_every_class_is_given_the_most_probable_first(
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.usefixtures("few")
 def test_fewer_can_be_requested(deployment: LocalDeployment) -> None:
     _, everything = classify(deployment, IMAGE.read_bytes())
     status, body = classify(deployment, IMAGE.read_bytes(), query="?top_k=1")
@@ -104,7 +72,6 @@ def test_classes_in_their_own_order(few: FewClasses, deployment: LocalDeployment
     assert [prediction["index"] for prediction in body["predictions"]] == [*range(len(few.labels))]
 
 
-@pytest.mark.usefixtures("few")
 def test_the_order_of_classes_is_refused_with_top_k(deployment: LocalDeployment) -> None:
     status, body = classify(deployment, IMAGE.read_bytes(), query="?order=class&top_k=2")
     assert status == 400
@@ -127,8 +94,8 @@ def test_logits_are_what_the_softmax_is_made_of(
 @pytest.mark.parametrize(
     "options", [(), ("--top-k", "all"), ("--order", "class"), ("--scores", "logits")]
 )
-def test_predict_prints_every_class(few: FewClasses, state: Path, options: tuple[str, ...]) -> None:
-    deployed = ("--deployment", str(state / "local.json"))
+def test_predict_prints_every_class(few: FewClasses, options: tuple[str, ...]) -> None:
+    deployed = ("--deployment", str(few.file))
     *lines, model = run_tool(
         "tools.local.predict", str(IMAGE), *deployed, *options
     ).stdout.splitlines()
