@@ -75,6 +75,7 @@ def test_up_again_changes_only_what_is_missing_and_what_follows_it(
     before = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
     up(state, packaged_model)
     log = (state / "logs" / "cdk-deploy.log").read_text()
+    assert "build/web: " not in log, "it was built before the synthesis"
     unchanged = re.findall(r"whippet-local-(\w+) \(no changes\)", log)
     assert sorted(unchanged) == ["monitoring", "serving", "storage", "training", "web"]
     after = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
