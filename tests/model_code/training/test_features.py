@@ -85,7 +85,7 @@ def test_torch_alone_trains_the_same_head_and_says_so(
     assert run(cache, image_folder, tmp_path / "by torch", weights_file) == 0
     assert "is not installed: judged by torch 2." in capsys.readouterr().out
     report = (cache / "output" / "report.html").read_text()
-    assert "computed by torch 2." in report
+    assert "computed by <bdi>torch 2." in report
     artifact = read_artifact(tmp_path / "by torch")
     assert artifact.manifest.training_data["judged_by"].startswith("torch 2.")
     assert artifact.manifest.metrics["test_accuracy"] == 1
@@ -93,7 +93,7 @@ def test_torch_alone_trains_the_same_head_and_says_so(
     monkeypatch.undo()
     assert run(cache, image_folder, tmp_path / "with all", weights_file) == 0
     assert "judged by torch" not in capsys.readouterr().out
-    assert "computed by torch" not in (cache / "output" / "report.html").read_text()
+    assert "computed by <bdi>torch" not in (cache / "output" / "report.html").read_text()
     (cache / "output" / "report.html").unlink()
     assert run(cache, image_folder, tmp_path / "alone", weights_file, "--report=false") == 0
     assert "labels are probably wrong" not in capsys.readouterr().out
