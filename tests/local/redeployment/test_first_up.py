@@ -47,7 +47,9 @@ def test_the_first_up_says_how_to_call_the_api(
     first_up: str, state: Path, deployment: LocalDeployment
 ) -> None:
     assert stat.S_IMODE((state / "local.json").stat().st_mode) == 0o600
-    assert deployment.api_key not in first_up
+    # In the page's link alone: its fragment is not sent to a server.
+    assert first_up.count(deployment.api_key) == 1
+    assert f"/#key={deployment.api_key}\n" in first_up
     check_pasted_curl(first_up)
 
 
