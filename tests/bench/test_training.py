@@ -84,7 +84,10 @@ if program == "usual_script.py":
 @pytest.fixture
 def fake_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "python"
-    program.write_text(f"#!{sys.executable}\n{FAKE_PYTHON}")
+    script = tmp_path / "fake.py"
+    script.write_text(FAKE_PYTHON)
+    # A path with a space cannot stand behind `#!`.
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setattr(training, "_PYTHON", program)
     monkeypatch.setattr(training, "ROOT", tmp_path)
