@@ -19,6 +19,7 @@ MODE ?=
 WEIGHTS ?=
 QUANTIZE ?=
 SAMPLES ?=
+RESTART ?=
 JSON ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
@@ -34,7 +35,8 @@ export WHIPPET_MODE := $(value MODE)
 export WHIPPET_WEIGHTS := $(value WEIGHTS)
 export WHIPPET_QUANTIZE := $(value QUANTIZE)
 export WHIPPET_SAMPLES := $(value SAMPLES)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES
+export WHIPPET_RESTART := $(value RESTART)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -78,7 +80,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
-	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6"
+	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
 
@@ -150,7 +152,7 @@ down: ## Stop the local cloud and everything it started
 
 .PHONY: predict
 predict: | system-python ## Classify images with the local deployment: IMAGE=path [TOP_K=3] [JSON=1]
-	@$(SYSTEM_PYTHON) -m tools.local.predict --from-make $(if $(JSON),--json)
+	@$(SYSTEM_PYTHON) -m tools.local.predict --from-make $(if $(filter-out 0,$(JSON)),--json)
 
 .PHONY: logs
 logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=dev: all, or REQUEST=id [FOLLOW=1] [HOURS=24]

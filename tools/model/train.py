@@ -23,6 +23,7 @@ _VARIABLES = {
     "--weights": "WEIGHTS",
     "--quantize": "QUANTIZE",
     "--samples": "SAMPLES",
+    "--restart": "RESTART",
 }
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
@@ -48,8 +49,9 @@ def main() -> int:
         options += ["--architecture", arguments.backbone]
     if arguments.weights:
         options += ["--weights-file", str(arguments.weights.absolute())]
-    if arguments.quantize == "1":
-        options += ["--quantize"]
+    for flag in ("quantize", "restart"):
+        if getattr(arguments, flag) == "1":
+            options += [f"--{flag}"]
     for script, *flags in (
         ("train.py", *options),
         ("build.py", "--trained", str(trained), "--output", str(MODEL_FOLDER)),
@@ -60,7 +62,8 @@ def main() -> int:
         if status != 0:
             raise ToolError(
                 "Nothing was trained; the reason is above (make's variables are BACKBONE for "
-                "--architecture and WEIGHTS for --weights-file). build/model is unchanged."
+                "--architecture, WEIGHTS for --weights-file, RESTART=1 for --restart). "
+                "build/model is unchanged."
             )
     _print_result(has_report=arguments.mode == "head")
     return 0
@@ -98,6 +101,13 @@ def _parse() -> argparse.Namespace:
         choices=("0", "1"),
         default="0",
         help="1: add an int8 network if its accuracy is that of fp32 (%(default)s)",
+    )
+    parser.add_argument(
+        "--restart",
+        choices=("0", "1"),
+        default="0",
+        help="1: of finetune, begin again instead of going on where a run was interrupted "
+        "(%(default)s)",
     )
     parser.add_argument(
         "--samples",

@@ -141,13 +141,13 @@ def test_every_variable_reaches_the_training(clone: Path) -> None:
     ended = tool(
         clone, WHIPPET_DATA=str(clone / "tools"), WHIPPET_BACKBONE="resnet50",
         WHIPPET_MODE="finetune", WHIPPET_QUANTIZE="1", WHIPPET_WEIGHTS="w $b.pt",
-        WHIPPET_SAMPLES="0",
+        WHIPPET_SAMPLES="0", WHIPPET_RESTART="1",
     )  # fmt: skip
     assert ended.returncode == 0
     train, _ = runs(clone)
     for flags in (
         ["--mode", "finetune"], ["--architecture", "resnet50"], ["--weights-file", str(weights)],
-        ["--quantize"], ["--samples", "0"],
+        ["--quantize"], ["--samples", "0"], ["--restart"],
     ):  # fmt: skip
         place = train.index(flags[0])
         assert train[place : place + len(flags)] == flags

@@ -27,9 +27,16 @@ def labelled_files(
             to the innermost folder that has them all.
         labels: of the classes.
     """
-    root = os.path.commonpath([path for found in files.values() for path, _ in found])
+    root = os.path.commonpath(
+        [Path(path).absolute() for found in files.values() for path, _ in found]
+    )
     return [
-        ImageFile(Path(os.path.relpath(path, root)), labels[index], split, file_sha256(Path(path)))
+        ImageFile(
+            Path(os.path.relpath(Path(path).absolute(), root)),
+            labels[index],
+            split,
+            file_sha256(Path(path)),
+        )
         for split, found in files.items()
         for path, index in found
     ]
@@ -43,7 +50,9 @@ def data_source(options: TrainingOptions) -> dict[str, str]:
     if options.data is None:
         return {"source": "folders"}
     kind = "folder" if options.data.is_dir() else "zip"
-    return {"source": kind, "name": options.data.resolve().name}
+    # A name may be bytes that are no UTF-8.
+    name = os.fsencode(options.data.resolve().name).decode("utf-8", "replace")
+    return {"source": kind, "name": name}
 
 
 def write_dataset_manifest(images: Iterable[ImageFile], path: Path) -> str:

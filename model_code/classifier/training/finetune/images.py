@@ -103,7 +103,36 @@ def find_splits(options: TrainingOptions) -> ImageSplits:
         _check_labels(labels, found, directory)
         files[split] = [LabelledFile(Path(path), index) for path, index in samples]
     train = options.folders["train"]
-    return ImageSplits(tuple(labels), files, is_demo=train is not None and is_demo(train))
+    return ImageSplits(
+        tuple(labels),
+        files,
+        is_demo=train is not None and is_demo(train),
+        left_out=_leave_out_copies(files),
+    )
+
+
+def _leave_out_copies(files: dict[str, list[LabelledFile]]) -> tuple[LeftOutFile, ...]:
+    """Remove from later splits the images that an earlier one has: they would judge themselves."""
+    path_by_sha256: dict[str, Path] = {}
+    left_out: list[LeftOutFile] = []
+    for split in SPLITS:
+        new: dict[str, Path] = {}
+        kept: list[LabelledFile] = []
+        for file in files.get(split, ()):
+            sha256 = file_sha256(file.path)
+            if origin := path_by_sha256.get(sha256):
+                left_out.append(LeftOutFile(file.path, f"a copy of {origin}"))
+                continue
+            new[sha256] = file.path
+            kept.append(file)
+        path_by_sha256 |= new
+        if split in files:
+            files[split] = kept
+    if not files.get("test", True):
+        del files["test"]
+    if not files["valid"]:
+        raise DataError("every valid image is a copy of a training image: give others")
+    return tuple(left_out)
 
 
 def _split(scan: Scan, seed: int) -> ImageSplits:
@@ -114,7 +143,7 @@ def _split(scan: Scan, seed: int) -> ImageSplits:
             read_image(scan.folder / image.path)
             readable.append(image)
         except DataError as error:
-            reason = str(error).partition(": ")[2]
+            reason = str(error).removeprefix(f"{scan.folder / image.path}: ")
             unreadable.append(LeftOutFile(image.path, reason))
         progress.update(place)
     progress.end()

@@ -36,6 +36,8 @@ from classifier.training.finetune.run import Plan, Run
 from classifier.training.finetune.unseen import judge_test_images, published_backbone
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
+from classifier.training.report.summary import print_left_out
+from classifier.training.weights import timm_networks
 from classifier.training.weights.network import (
     build_network,
     head_names,
@@ -79,7 +81,7 @@ def train(options: TrainingOptions) -> None:
         labelled_files(splits.files, splits.labels), options.output_dir / DATASET_MANIFEST_FILE
     )
     description = ModelDescription(
-        name=options.name or options.architecture,
+        name=options.name or options.architecture.removeprefix(timm_networks.PREFIX),
         architecture=options.architecture,
         labels=splits.labels,
         preprocessing=preprocessing,
@@ -136,8 +138,7 @@ class _Loader:
 def _print_start(options: TrainingOptions, splits: ImageSplits, device: torch.device) -> None:
     numbers = ", ".join(f"{len(files)} {split}" for split, files in splits.files.items())
     print(f"{len(splits.labels)} classes, images: {numbers}")
-    for file in splits.left_out:
-        print(f"  left out: {file.path}: {file.reason}")
+    print_left_out(splits.left_out)
     start = "random" if options.from_scratch else "trained"
     print(f"{options.architecture} from {start} weights on {device}", flush=True)
 

@@ -25,6 +25,7 @@ from classifier.training.head.graft import LinearHead, replace_head
 from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
+from classifier.training.weights import timm_networks
 from classifier.training.weights.provenance import backbone_of
 
 _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
@@ -60,7 +61,7 @@ def write_network(
     demo = {"demo": True} if _is_demo(folder) else {}
     manifest = replace(
         backbone.manifest,
-        name=options.name or options.architecture,
+        name=options.name or options.architecture.removeprefix(timm_networks.PREFIX),
         labels=dataset.labels,
         weights_sha256=_digest(backbone.manifest.weights_sha256, fitted.head),
         files={MODEL_FILE: file_sha256(model_path)},

@@ -18,6 +18,7 @@ from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import FloatArray, crop_image
 from classifier.serving.classification import Postprocessor, Probabilities
 from classifier.training.errors import DataError, NetworkError
+from classifier.training.features.extraction import core_count
 
 _DIGITS: Final = 6
 
@@ -42,7 +43,7 @@ def measure_baseline(manifest: Manifest, outputs: FloatArray, paths: Sequence[Pa
     except ArithmeticError as error:
         raise NetworkError(f"the network cannot be judged by its test images: {error}") from error
     # Pillow lets other threads run while it decodes and resizes.
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(core_count()) as threads:
         appearances = list(threads.map(partial(_appearance, manifest.preprocessing), paths))
     counts = numpy.bincount(probabilities.argmax(axis=1), minlength=len(manifest.labels))
     return Baseline(
