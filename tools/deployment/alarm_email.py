@@ -4,8 +4,6 @@ from typing import Any
 
 from tools.aws import stack_resources
 
-_PENDING = "PendingConfirmation"
-
 
 def unconfirmed_email(cloudformation: Any, sns: Any, *, stack: str, address: str) -> str | None:
     """Return what to do if the address has not confirmed its subscription, or None.
@@ -20,8 +18,9 @@ def unconfirmed_email(cloudformation: Any, sns: Any, *, stack: str, address: str
     (topic,) = (id_ for kind, id_ in resources if kind == "AWS::SNS::Topic")
     for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
         for subscription in page["Subscriptions"]:
-            is_pending = subscription["SubscriptionArn"] == _PENDING
-            if subscription["Endpoint"] == address and not is_pending:
+            # Else it is "PendingConfirmation" or "Deleted".
+            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
+            if subscription["Endpoint"] == address and is_confirmed:
                 return None
     return (
         f"Nobody receives the alarms yet: {address} has not confirmed the subscription. Open the "

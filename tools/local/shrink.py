@@ -15,10 +15,20 @@ _TIMEOUT_SECONDS: Final = 60.0
 # In its own process: this one runs with the system's Python, which may have no Pillow.
 _PROGRAM: Final = f"""
 import io, sys
+import numpy
 from PIL import Image, ImageOps
-with Image.open(sys.argv[1]) as image:
+# The formats that the API takes, and pixels as the server decodes them: 16 bits scaled to 8, and
+# white below what is transparent.
+with Image.open(sys.argv[1], formats=("JPEG", "PNG", "WEBP")) as image:
     image.draft("RGB", ({_MAX_SIDE_PIXELS}, {_MAX_SIDE_PIXELS}))
-    upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright = ImageOps.exif_transpose(image)
+if upright.mode.startswith("I"):
+    upright = Image.fromarray((numpy.asarray(upright) >> 8).astype("uint8"))
+if upright.has_transparency_data:
+    layer = upright.convert("RGBA")
+    upright = Image.new("RGB", layer.size, "white")
+    upright.paste(layer, mask=layer.getchannel("A"))
+upright = upright.convert("RGB")
 upright.thumbnail(({_MAX_SIDE_PIXELS}, {_MAX_SIDE_PIXELS}))
 output = io.BytesIO()
 upright.save(output, "JPEG", quality=92)
