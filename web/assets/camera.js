@@ -27,11 +27,13 @@ export function offerCamera(onPhoto, onError) {
     try {
       await start();
     } catch (error) {
+      if (!dialog.open) return; // closed while the camera started
       dialog.close();
       onError(new ApiError({ code: CODES[error.name] ?? "camera_failed", message: String(error) }));
     }
   });
   take.addEventListener("click", async () => {
+    take.disabled = true; // a second click would take a second photo
     const photo = await capture();
     dialog.close();
     onPhoto(photo);
@@ -40,12 +42,19 @@ export function offerCamera(onPhoto, onError) {
   dialog.addEventListener("close", stop); // by the key Escape, too
 }
 
+let openings = 0;
+
 async function start() {
+  const opening = (openings += 1);
   const stream = await navigator.mediaDevices.getUserMedia({
     video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1080 } },
   });
+  // Closed while the browser waited for permission, perhaps opened again.
+  if (!dialog.open || opening !== openings) {
+    for (const track of stream.getTracks()) track.stop();
+    return;
+  }
   video.srcObject = stream;
-  if (!dialog.open) return stop(); // closed while the browser waited for permission
   await video.play();
   take.disabled = false;
 }

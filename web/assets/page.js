@@ -81,8 +81,15 @@ function show(image) {
   }
 }
 
+/** Show an image that was chosen in the table, which is below the result on a phone. */
+function showAndScroll(image) {
+  show(image);
+  const visible = panes.map(byId).find((pane) => !pane.hidden);
+  visible.scrollIntoView({ block: "nearest" });
+}
+
 function changed(image) {
-  showRow(image, session, show);
+  showRow(image, session, showAndScroll);
   if (image.state === "done") key.markAsWrong(false);
   if (image === shown) show(image);
   if (batch.length > 1 && batch.every(({ state }) => state === "done" || state === "failed")) {

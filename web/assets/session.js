@@ -83,14 +83,18 @@ export class Session {
 
   async #run(image) {
     this.#set(image, "working");
+    let sent = this.key.value;
     try {
       await this.#decode(image);
-      if (!this.key.value) throw new ApiError({ code: "no_key" });
+      sent = this.key.value;
+      if (!sent) throw new ApiError({ code: "no_key" });
       image.attempts += 1;
-      image.result = await predict(this.settings, this.key.value, image.image.blob);
+      image.result = await predict(this.settings, sent, image.image.blob);
       this.#set(image, "done");
     } catch (error) {
-      if (error instanceof ApiError) this.#fail(image, error);
+      // Refused for a key that was corrected meanwhile.
+      if (KEY_ERRORS.includes(error.code) && this.key.value !== sent) this.#set(image, "waiting");
+      else if (error instanceof ApiError) this.#fail(image, error);
       else if (error instanceof UnreadableImageError) this.#fail(image, new ApiError({ code: "not_an_image" }));
       else {
         this.#fail(image, new ApiError({ message: String(error) })); // or it would wait for ever
