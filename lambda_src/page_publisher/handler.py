@@ -66,8 +66,10 @@ def publish(s3: Any, properties: Mapping[str, str]) -> None:
     asset = s3.get_object(Bucket=properties["AssetBucket"], Key=properties["AssetKey"])
     files = read_bundle(asset["Body"].read())
     files[CONFIG_FILE] = config_script(json.loads(properties["Config"]))
-    # The assets first, and last what refers to them: no page without its assets.
-    for name in sorted(files, key=lambda name: (not name.startswith(_HASHED_FOLDER), name)):
+    # The assets first, and last what refers to them: no page without its assets and samples.
+    for name in sorted(
+        files, key=lambda name: (not name.startswith(_HASHED_FOLDER), name == "index.html", name)
+    ):
         s3.put_object(
             Bucket=bucket,
             Key=name,

@@ -15,7 +15,8 @@ _CODE = """\
 var FILES = {files};
 var PAGE = {page};
 function handler(event) {{
-  if (FILES.includes(event.request.uri)) return event.request;
+  var uri = event.request.uri;
+  if (FILES.includes(uri) || /^\\/assets\\/./.test(uri)) return event.request;
   return {{statusCode: 404, statusDescription: 'Not Found', headers: {headers}, body: PAGE}};
 }}
 """
@@ -23,6 +24,9 @@ function handler(event) {{
 
 def not_found_code(files: Iterable[str], page: str, headers: Mapping[str, str]) -> str:
     """Return the code of the function, for the event `viewer-request`.
+
+    Assets pass in any case: during a deployment the page and the function change one after the
+    other, and each version of the page has assets of other names.
 
     Args:
         files: paths of all published files, relative to the page's root.
