@@ -25,7 +25,7 @@ from classifier.training.command_line import parse_options
 from classifier.training.dataset.demo_data import mark_as_demo
 from classifier.training.finetune import batches, job, loop, run
 from classifier.training.finetune.batches import BatchOrder, fitting_process_count, make_batches
-from classifier.training.finetune.images import LabelledImages
+from classifier.training.finetune.images import LabelledImages, find_splits
 from classifier.training.finetune.loop import Evaluation, train_steps
 from classifier.training.finetune.optimisation import make_optimisation
 from classifier.training.weights.network import (
@@ -469,6 +469,22 @@ def test_a_folder_or_zip_without_splits_is_split(
     assert "dark/2.bin: The PNG image is cut off" in printed
     assert described[0].labels == ("Größe 42", "dark", "日本")
     assert described[0].training_data["demo"] is True
+
+
+def test_copies_of_training_images_do_not_judge_the_model(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
+    shutil.copy(data / "train" / "dark" / "0.png", data / "test" / "dark" / "copy.png")
+    shutil.copy(data / "valid" / "light" / "1.png", data / "test" / "light" / "copy.png")
+    splits = find_splits(parse_options(["--data", str(data)], {}, None))
+    assert {split: len(files) for split, files in splits.files.items()} == {
+        "train": 12,
+        "valid": 12,
+        "test": 12,
+    }
+    assert [file.path.name for file in splits.left_out] == ["copy.png", "copy.png"]
+    assert splits.left_out[0].reason == f"a copy of {data / 'train' / 'dark' / '0.png'}"
 
 
 def test_training_does_not_wait_for_the_loss_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,9 @@ def test_a_confirmed_address_is_not_mentioned() -> None:
     assert told(others=PENDING, ops=CONFIRMED) is None
 
 
-@pytest.mark.parametrize("subscriptions", [{"ops": PENDING}, {}, {"others": CONFIRMED}])
+@pytest.mark.parametrize(
+    "subscriptions", [{"ops": PENDING}, {"ops": "Deleted"}, {}, {"others": CONFIRMED}]
+)
 def test_an_address_without_a_confirmed_subscription_is_told(subscriptions: dict[str, str]) -> None:
     note = told(**subscriptions)
     assert note is not None
