@@ -15,6 +15,7 @@ import pytest
 import train
 from classifier.artifact.directory import Artifact, file_sha256, read_artifact
 from classifier.image.preprocessing import FloatArray
+from classifier.training.cores import core_count
 from classifier.training.dataset.scanning import scan_folder
 from classifier.training.features import extraction, runtime
 from classifier.training.features.backbone import Backbone, load_backbone
@@ -216,4 +217,4 @@ def test_few_images_are_in_memory_at_a_time(
     with closing(runtime.open_backbone(backbone, "fp32")) as network:
         network.run(paths, receive)
     assert len(decoded) == 90
-    assert most <= min(60, 5 * extraction.core_count())
+    assert most <= min(60, 5 * core_count())

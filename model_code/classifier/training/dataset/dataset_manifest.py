@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from classifier.artifact.directory import file_sha256
 from classifier.training.dataset.scanning import ImageFile
 from classifier.training.options import TrainingOptions
 
@@ -18,27 +17,25 @@ _VERSION_LENGTH: Final = 12
 
 
 def labelled_files(
-    files: Mapping[str, Sequence[tuple[str | Path, int]]], labels: Sequence[str]
+    files: Mapping[str, Sequence[tuple[Path, int, str]]], labels: Sequence[str]
 ) -> list[ImageFile]:
-    """Return the images of folders that were listed by split, with the sha256 of their bytes.
+    """Return the images of folders that were listed by split.
 
     Args:
-        files: path and class index of each image by split; the paths in the result are relative
-            to the innermost folder that has them all.
+        files: path, class index and sha256 of each image by split; the paths in the result are
+            relative to the innermost folder that has them all.
         labels: of the classes.
     """
-    root = os.path.commonpath(
-        [Path(path).absolute() for found in files.values() for path, _ in found]
-    )
+    root = os.path.commonpath([path.absolute() for found in files.values() for path, _, _ in found])
     return [
         ImageFile(
-            Path(os.path.relpath(Path(path).absolute(), root)),
+            Path(os.path.relpath(path.absolute(), root)),
             labels[index],
             split,
-            file_sha256(Path(path)),
+            sha256,
         )
         for split, found in files.items()
-        for path, index in found
+        for path, index, sha256 in found
     ]
 
 

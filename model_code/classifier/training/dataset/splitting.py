@@ -6,9 +6,11 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from classifier.training.dataset.scanning import TEST, TRAIN, VALID, ImageFile, LeftOutFile
+from classifier.training.errors import DataError
 
 # Of each class; of the rest, which is for training, there is at least one image.
 _SHARE_BY_HELD_BACK_SPLIT: Final = {TEST: 0.15, VALID: 0.1}
@@ -42,7 +44,7 @@ def split_images(labels: Sequence[str], images: Iterable[ImageFile], seed: int) 
     or more. Of several files with the same bytes the one that is furthest from training is kept;
     what is in two classes is left out of all splits, since one of the labels is wrong.
     """
-    kept, left_out = _without_copies(images)
+    kept, left_out = without_copies(images)
     present = {image.split for image in kept}
     missing = [split for split in _SHARE_BY_HELD_BACK_SPLIT if split not in present]
     generator = random.Random(seed)  # noqa: S311 - a split needs to be repeatable, not secret
@@ -70,9 +72,27 @@ def _held_back_count(count: int, share: float) -> int:
     return min(max(1, round(count * share)), count - 1) if count > 1 else 0
 
 
-def _without_copies(
+def check_classes(dataset: Dataset, folder: Path) -> None:
+    """Check that each class has an image to train on.
+
+    Raises:
+        DataError: one has none.
+    """
+    trained = {image.label for image in dataset.of(TRAIN)}
+    if missing := [label for label in dataset.labels if label not in trained]:
+        raise DataError(
+            f"{folder} has no image of {missing[0]!r} to train on that can be read and is of no "
+            "other class; add images, or remove the class"
+        )
+
+
+def without_copies(
     images: Iterable[ImageFile],
 ) -> tuple[list[ImageFile], list[LeftOutFile]]:
+    """Return the images without copies and without those of two classes, and what is left out.
+
+    Of several files with the same bytes the one that is furthest from training is kept.
+    """
     by_content = defaultdict[str, list[ImageFile]](list)
     for image in images:
         by_content[image.sha256].append(image)

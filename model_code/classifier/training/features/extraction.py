@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from classifier.engines.engine import EngineError
 from classifier.errors import RequestError
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import ByteArray, FloatArray, crop_image
+from classifier.training.cores import core_count
 from classifier.training.errors import NetworkError
 
 # Images in flight for each core: one is decoded, one computed, the others wait for them.
@@ -112,10 +112,3 @@ def decode_crop(path: Path, preprocessing: Preprocessing) -> ByteArray | str:
         return error.message
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-
-
-def core_count() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -45,6 +45,12 @@ def runtime() -> str:
     return f"torch {importlib.metadata.version('torch')} on {device}"
 
 
+def tell_other_runtime() -> None:
+    """Print what judges the network, where that is not what serves it."""
+    if not has_openvino():
+        print(f"OpenVINO, which serves the network, is not installed: judged by {runtime()}")
+
+
 def batch_size() -> int:
     """Return how many images are computed together."""
     if has_openvino():

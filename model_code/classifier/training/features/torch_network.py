@@ -12,8 +12,9 @@ import torch
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import ByteArray, FloatArray, normalisation
+from classifier.training.cores import core_count
 from classifier.training.errors import NetworkError
-from classifier.training.features.extraction import Output, core_count, decode_crop
+from classifier.training.features.extraction import Output, decode_crop
 from classifier.training.head.graft import LinearHead
 
 BATCH_SIZE: Final = 16

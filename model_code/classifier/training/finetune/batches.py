@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Final
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from classifier.training.cores import core_count
 from classifier.training.finetune.images import Draw, LabelledImages
 
 Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
@@ -105,7 +105,7 @@ def fitting_process_count(
         crop: side of an image in pixels.
         device: that trains.
     """
-    cores = _core_count()
+    cores = core_count()
     if wanted is None:
         wanted = cores if device.type == "cuda" else 0
     # One more image, where the last batch would have one alone.
@@ -119,12 +119,6 @@ def fitting_process_count(
             f"{bytes_per_process / 2**20:.0f}"
         )
     return count
-
-
-def _core_count() -> int:
-    # Not on macOS and Windows.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _free_shared_memory(otherwise: int) -> int:

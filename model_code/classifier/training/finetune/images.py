@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import Dataset
 
 from classifier.artifact.directory import file_sha256
 from classifier.training.dataset.archives import unpack_zip
 from classifier.training.dataset.demo_data import DEMO_FILE, is_demo
 from classifier.training.dataset.folders import Transform, list_images, read_image
-from classifier.training.dataset.scanning import LeftOutFile, Scan, scan_folder
-from classifier.training.dataset.splitting import split_images
+from classifier.training.dataset.scanning import ImageFile, LeftOutFile, Scan, scan_folder
+from classifier.training.dataset.splitting import (
+    Dataset,
+    check_classes,
+    split_images,
+    without_copies,
+)
 from classifier.training.errors import DataError
 from classifier.training.options import SPLITS, TrainingOptions
 from classifier.training.progress import Progress
 
 
 class LabelledFile(NamedTuple):
-    """An image's file and the index of its label."""
+    """An image's file, the index of its label, and the sha256 of its bytes."""
 
     path: Path
     class_index: int
+    sha256: str
 
 
 class Draw(NamedTuple):
@@ -56,12 +61,12 @@ class ImageSplits:
         """Return a digest of the labels, and of which bytes are in which split and class."""
         total = hashlib.sha256("\n".join(self.labels).encode())
         for split, files in sorted(self.files.items()):
-            for path, class_index in files:
-                total.update(f"{split} {class_index} {file_sha256(path)}\n".encode())
+            for file in files:
+                total.update(f"{split} {file.class_index} {file.sha256}\n".encode())
         return total.hexdigest()
 
 
-class LabelledImages(Dataset[Any]):
+class LabelledImages(torch.utils.data.Dataset[Any]):
     """Decodes and changes images; an item is 3 x crop x crop with the index of its label.
 
     The random changes of an image depend on its draw alone: neither on the process that decodes
@@ -75,12 +80,12 @@ class LabelledImages(Dataset[Any]):
         return len(self._files)
 
     def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, int]:
-        path, class_index = self._files[draw.place]
-        image = read_image(path)
+        file = self._files[draw.place]
+        image = read_image(file.path)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed(), which seeds the GPUs too.
             torch.default_generator.manual_seed(draw.seed)
-            return self._transform(image), class_index
+            return self._transform(image), file.class_index
 
 
 def find_splits(options: TrainingOptions) -> ImageSplits:
@@ -93,7 +98,7 @@ def find_splits(options: TrainingOptions) -> ImageSplits:
     if data is not None and not options.has_split_folders:
         folder = data if data.is_dir() else unpack_zip(data, options.cache_dir / "datasets")
         return _split(scan_folder(folder), options.seed)
-    files: dict[str, list[LabelledFile]] = {}
+    images: list[ImageFile] = []
     labels: list[str] = []
     for split, directory in options.folders.items():
         if directory is None or (split == "test" and not directory.exists()):
@@ -101,38 +106,12 @@ def find_splits(options: TrainingOptions) -> ImageSplits:
         found, samples = list_images(directory)
         labels = labels or found
         _check_labels(labels, found, directory)
-        files[split] = [LabelledFile(Path(path), index) for path, index in samples]
-    train = options.folders["train"]
-    return ImageSplits(
-        tuple(labels),
-        files,
-        is_demo=train is not None and is_demo(train),
-        left_out=_leave_out_copies(files),
-    )
-
-
-def _leave_out_copies(files: dict[str, list[LabelledFile]]) -> tuple[LeftOutFile, ...]:
-    """Remove from later splits the images that an earlier one has: they would judge themselves."""
-    path_by_sha256: dict[str, Path] = {}
-    left_out: list[LeftOutFile] = []
-    for split in SPLITS:
-        new: dict[str, Path] = {}
-        kept: list[LabelledFile] = []
-        for file in files.get(split, ()):
-            sha256 = file_sha256(file.path)
-            if origin := path_by_sha256.get(sha256):
-                left_out.append(LeftOutFile(file.path, f"a copy of {origin}"))
-                continue
-            new[sha256] = file.path
-            kept.append(file)
-        path_by_sha256 |= new
-        if split in files:
-            files[split] = kept
-    if not files.get("test", True):
-        del files["test"]
-    if not files["valid"]:
-        raise DataError("every valid image is a copy of a training image: give others")
-    return tuple(left_out)
+        for path, index in samples:
+            images.append(ImageFile(Path(path), labels[index], split, file_sha256(Path(path))))
+    kept, left_out = without_copies(images)
+    dataset = Dataset(tuple(labels), tuple(kept), tuple(left_out))
+    train = options.folders["train"] or Path()  # there is one: see TrainingOptions
+    return _splits_of(dataset, Path(), train, is_demo=is_demo(train))
 
 
 def _split(scan: Scan, seed: int) -> ImageSplits:
@@ -148,38 +127,33 @@ def _split(scan: Scan, seed: int) -> ImageSplits:
         progress.update(place)
     progress.end()
     dataset = split_images(scan.labels, readable, seed)
+    return _splits_of(
+        replace(dataset, left_out=(*scan.left_out, *unreadable, *dataset.left_out)),
+        scan.folder,
+        scan.folder,
+        # Its mark is in the folder above the labels, which a zip has below others.
+        is_demo=any(scan.folder.rglob(DEMO_FILE)),
+    )
+
+
+def _splits_of(dataset: Dataset, root: Path, named: Path, *, is_demo: bool) -> ImageSplits:
+    """Return the splits; the images' paths are relative to `root`, and messages name `named`."""
+    check_classes(dataset, named)
     index_by_label = {label: index for index, label in enumerate(dataset.labels)}
     files = {
         split: [
-            LabelledFile(scan.folder / image.path, index_by_label[image.label]) for image in images
+            LabelledFile(root / image.path, index_by_label[image.label], image.sha256)
+            for image in images
         ]
         for split in SPLITS
         if (images := dataset.of(split))
     }
-    _check_splits(scan.folder, dataset.labels, files)
-    return ImageSplits(
-        dataset.labels,
-        files,
-        # Its mark is in the folder above the labels, which a zip has below others.
-        is_demo=any(scan.folder.rglob(DEMO_FILE)),
-        left_out=(*scan.left_out, *unreadable, *dataset.left_out),
-    )
-
-
-def _check_splits(
-    folder: Path, labels: Sequence[str], files: Mapping[str, Sequence[LabelledFile]]
-) -> None:
-    trained = {file.class_index for file in files.get("train", ())}
-    if missing := [label for index, label in enumerate(labels) if index not in trained]:
-        raise DataError(
-            f"{folder} has no image of {missing[0]!r} to train on that can be read and is of no "
-            "other class; add images, or remove the class"
-        )
     if "valid" not in files:
         raise DataError(
-            f"{folder} has too few images to hold some back, which choose the best epoch; three "
+            f"{named} has too few images to hold some back, which choose the best epoch; three "
             "or more of a class are needed"
         )
+    return ImageSplits(dataset.labels, files, is_demo=is_demo, left_out=dataset.left_out)
 
 
 def _check_labels(trained: list[str], found: list[str], folder: Path) -> None:

@@ -155,8 +155,8 @@ def _quantize(options: TrainingOptions, splits: ImageSplits) -> Manifest:
 
     valid, test = (
         [
-            LabelledImage(path, splits.labels[index], file_sha256(path))
-            for path, index in splits.files.get(split, ())
+            LabelledImage(path, splits.labels[index], sha256)
+            for path, index, sha256 in splits.files.get(split, ())
         ]
         for split in ("valid", "test")
     )

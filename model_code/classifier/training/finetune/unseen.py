@@ -15,14 +15,18 @@ from classifier.artifact.provenance import Backbone
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.folders import evaluation_transform, read_image
 from classifier.training.features.extraction import Network
-from classifier.training.features.runtime import compute_images, has_openvino, runtime
+from classifier.training.features.runtime import (
+    compute_images,
+    has_openvino,
+    runtime,
+    tell_other_runtime,
+)
 from classifier.training.finetune.images import LabelledFile
 from classifier.training.finetune.run import metric_line
 from classifier.training.head.judging import Judgement
 from classifier.training.manifest_files import write_manifest
-from classifier.training.measuring.baseline import measure_baseline
 from classifier.training.options import TrainingOptions
-from classifier.training.samples import write_samples
+from classifier.training.test_images import add_test_images
 from classifier.training.weights.network import digest
 from classifier.training.weights.pretrained import published_weights
 from classifier.training.weights.provenance import backbone_of
@@ -59,24 +63,24 @@ def judge_test_images(
     """
     paths = [file.path for file in files]
     classes = numpy.array([file.class_index for file in files], dtype=numpy.int64)
+    tell_other_runtime()
     if has_openvino():
         model_path = options.model_dir / MODEL_FILE
         served = Network(model_path, manifest.preprocessing, len(manifest.labels))
         with closing(served):
             logits = compute_images(served, paths)
     else:
-        print(f"OpenVINO, which serves the network, is not installed: judged by {runtime()}")
         logits = _logits_of_torch(network.to(device).eval(), manifest, paths, options, device)
-    metrics = Judgement(logits, classes).metrics("test")
+    judgement = Judgement(logits, classes)
+    metrics = judgement.metrics("test")
     shown = {name: value for name, value in metrics.items() if name != "test_images"}
     print(metric_line(shown), flush=True)
     manifest = replace(
         manifest,
         metrics={**manifest.metrics, **metrics},
         training_data={**manifest.training_data, "judged_by": runtime()},
-        baseline=measure_baseline(manifest, logits, paths),
     )
-    write_samples(logits, classes, paths, manifest.labels, options.samples, options.model_dir)
+    manifest = add_test_images(manifest, judgement, paths, options)
     write_manifest(manifest, options.model_dir)
     return manifest
 

@@ -32,8 +32,7 @@ from classifier.training.dataset.selection import (
     LabelledImage,
     Selection,
 )
-from classifier.training.dataset.splitting import Dataset, split_images
-from classifier.training.errors import DataError
+from classifier.training.dataset.splitting import Dataset, check_classes, split_images
 from classifier.training.features.backbone import load_backbone
 from classifier.training.features.cache import FeatureCache
 from classifier.training.features.dataset_features import compute_features, open_cache
@@ -43,6 +42,7 @@ from classifier.training.features.runtime import (
     has_openvino,
     open_classifier,
     runtime,
+    tell_other_runtime,
 )
 from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import (
@@ -54,7 +54,6 @@ from classifier.training.head.fitting import (
 from classifier.training.head.graft import LinearHead
 from classifier.training.head.judging import Judgement
 from classifier.training.manifest_files import write_manifest
-from classifier.training.measuring.baseline import measure_baseline
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
 from classifier.training.report.contents import Report
@@ -72,7 +71,7 @@ from classifier.training.report.summary import (
     print_left_out,
     print_suspicious,
 )
-from classifier.training.samples import write_samples
+from classifier.training.test_images import add_test_images
 
 REPORT_FILE: Final = "report.html"
 
@@ -96,7 +95,7 @@ def train_head(options: TrainingOptions) -> Manifest:
         broken = {file.path for file in unreadable}
         readable = [image for image in scan.images if image.path not in broken]
         dataset = split_images(scan.labels, readable, options.seed)
-        _check_classes(dataset, folder)
+        check_classes(dataset, folder)
         features = {split: _labelled(dataset, split, cache) for split in SPLITS}
     left_out = [*scan.left_out, *unreadable, *dataset.left_out]
     print_left_out(left_out)
@@ -117,16 +116,7 @@ def train_head(options: TrainingOptions) -> Manifest:
     manifest = _with_metrics(manifest, judgements)
     if TEST in judgements:
         tested = [folder / image.path for image in dataset.of(TEST)]
-        baseline = measure_baseline(manifest, judgements[TEST].logits, tested)
-        manifest = replace(manifest, baseline=baseline)
-        write_samples(
-            judgements[TEST].logits,
-            judgements[TEST].classes,
-            tested,
-            dataset.labels,
-            options.samples,
-            options.model_dir,
-        )
+        manifest = add_test_images(manifest, judgements[TEST], tested, options)
     write_manifest(manifest, options.model_dir)
     unseen_split = TEST if TEST in judgements else VALID
     unseen = judgements.get(unseen_split)
@@ -164,15 +154,6 @@ def _scan(options: TrainingOptions) -> Scan:
     return scan_folder(data if data.is_dir() else unpack_zip(data, options.cache_dir / "datasets"))
 
 
-def _check_classes(dataset: Dataset, folder: Path) -> None:
-    trained = {image.label for image in dataset.of(TRAIN)}
-    if missing := [label for label in dataset.labels if label not in trained]:
-        raise DataError(
-            f"{folder} has no image of {missing[0]!r} to train on that can be read and is of no "
-            "other class; add images, or remove the class"
-        )
-
-
 def _labelled(dataset: Dataset, split: str, cache: FeatureCache) -> LabelledFeatures:
     images = dataset.of(split)
     return LabelledFeatures(
@@ -187,8 +168,7 @@ def _classes(images: Sequence[ImageFile], labels: Sequence[str]) -> IntArray:
 
 def _judge(network: ImageNetwork, folder: Path, dataset: Dataset) -> dict[str, Judgement]:
     """Run the network with the new head over the held-back images."""
-    if not has_openvino():
-        print(f"OpenVINO, which serves the network, is not installed: judged by {runtime()}")
+    tell_other_runtime()
     judgements: dict[str, Judgement] = {}
     for split in (VALID, TEST):
         if images := dataset.of(split):

@@ -17,8 +17,8 @@ from classifier.image.appearance import Appearance, measure_appearance
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import FloatArray, crop_image
 from classifier.serving.classification import Postprocessor, Probabilities
+from classifier.training.cores import core_count
 from classifier.training.errors import DataError, NetworkError
-from classifier.training.features.extraction import core_count
 
 _DIGITS: Final = 6
 
