@@ -14,19 +14,13 @@ from classifier.training.dataset.dataset_manifest import (
     labelled_files,
     write_dataset_manifest,
 )
-from classifier.training.dataset.folders import evaluation_transform, training_transform
 from classifier.training.dataset.selection import LabelledImage, use_splits
 from classifier.training.errors import NetworkError, TrainingError
 from classifier.training.export import ModelDescription, write_artifact
-from classifier.training.finetune.batches import (
-    Batches,
-    BatchOrder,
-    fitting_process_count,
-    make_batches,
-)
 from classifier.training.finetune.checkpoint import CHECKPOINT_FILE
 from classifier.training.finetune.head_first import fit_head_first
-from classifier.training.finetune.images import ImageSplits, LabelledImages, find_splits
+from classifier.training.finetune.images import ImageSplits, find_splits
+from classifier.training.finetune.loader import Loader
 from classifier.training.finetune.optimisation import (
     freeze_batch_norm,
     has_batch_norm,
@@ -66,7 +60,7 @@ def train(options: TrainingOptions) -> None:
     network = _initial_network(options, preprocessing, len(splits.labels))
     network = network.to(device).to(memory_format=torch.channels_last)
     _print_start(options, splits, device)
-    loader = _Loader(options, splits, preprocessing, device)
+    loader = Loader(options, splits, preprocessing, device)
     # Weights that decay towards zero would otherwise be computed in slow denormal numbers.
     torch.set_flush_denormal(True)
     try:
@@ -98,41 +92,6 @@ def train(options: TrainingOptions) -> None:
     # Last: until here, an interrupted run goes on from it.
     (options.checkpoint_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
     print(f"{options.model_dir}: {manifest.name}, identity {manifest.identity[:12]}")
-
-
-class _Loader:
-    """Makes the batches of a run's splits."""
-
-    def __init__(
-        self,
-        options: TrainingOptions,
-        splits: ImageSplits,
-        preprocessing: Preprocessing,
-        device: torch.device,
-    ) -> None:
-        self._options, self._splits, self._device = options, splits, device
-        self._preprocessing = preprocessing
-        self._process_count = fitting_process_count(
-            options.data_workers,
-            batch_size=options.batch_size,
-            crop=preprocessing.crop,
-            device=device,
-        )
-
-    def for_training(self) -> tuple[Batches, BatchOrder]:
-        """Return the training images, mixed and with random changes, and their order."""
-        files = self._splits.files["train"]
-        transform = training_transform(self._preprocessing, self._options.augmentation)
-        order = BatchOrder(len(files), self._options.batch_size, self._options.seed)
-        images = LabelledImages(files, transform)
-        return make_batches(images, order, self._process_count, self._device), order
-
-    def as_served(self, split: str) -> Batches:
-        """Return the images of a split, preprocessed as the server does."""
-        files = self._splits.files[split]
-        images = LabelledImages(files, evaluation_transform(self._preprocessing))
-        order = BatchOrder(len(files), self._options.batch_size, seed=None)
-        return make_batches(images, order, self._process_count, self._device)
 
 
 def _print_start(options: TrainingOptions, splits: ImageSplits, device: torch.device) -> None:
@@ -201,7 +160,7 @@ def _initial_network(
 def _fit(
     network: torch.nn.Module,
     splits: ImageSplits,
-    loader: _Loader,
+    loader: Loader,
     options: TrainingOptions,
     device: torch.device,
 ) -> dict[str, float]:
@@ -246,7 +205,7 @@ def _fit(
 def _fit_head(
     network: torch.nn.Module,
     head: list[str],
-    loader: _Loader,
+    loader: Loader,
     class_count: int,
     device: torch.device,
 ) -> None:

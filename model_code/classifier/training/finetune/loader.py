@@ -1,0 +1,51 @@
+"""The batches of a run's splits: which images, changed how, decoded by how many processes."""
+
+from __future__ import annotations
+
+import torch
+
+from classifier.artifact.manifest import Preprocessing
+from classifier.training.dataset.folders import evaluation_transform, training_transform
+from classifier.training.finetune.batches import (
+    Batches,
+    BatchOrder,
+    fitting_process_count,
+    make_batches,
+)
+from classifier.training.finetune.images import ImageSplits, LabelledImages
+from classifier.training.options import TrainingOptions
+
+
+class Loader:
+    """Makes the batches of a run's splits."""
+
+    def __init__(
+        self,
+        options: TrainingOptions,
+        splits: ImageSplits,
+        preprocessing: Preprocessing,
+        device: torch.device,
+    ) -> None:
+        self._options, self._splits, self._device = options, splits, device
+        self._preprocessing = preprocessing
+        self._process_count = fitting_process_count(
+            options.data_workers,
+            batch_size=options.batch_size,
+            crop=preprocessing.crop,
+            device=device,
+        )
+
+    def for_training(self) -> tuple[Batches, BatchOrder]:
+        """Return the training images, mixed and with random changes, and their order."""
+        files = self._splits.files["train"]
+        transform = training_transform(self._preprocessing, self._options.augmentation)
+        order = BatchOrder(len(files), self._options.batch_size, self._options.seed)
+        images = LabelledImages(files, transform)
+        return make_batches(images, order, self._process_count, self._device), order
+
+    def as_served(self, split: str) -> Batches:
+        """Return the images of a split, preprocessed as the server does."""
+        files = self._splits.files[split]
+        images = LabelledImages(files, evaluation_transform(self._preprocessing))
+        order = BatchOrder(len(files), self._options.batch_size, seed=None)
+        return make_batches(images, order, self._process_count, self._device)
