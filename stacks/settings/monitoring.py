@@ -9,9 +9,9 @@ from stacks.settings.base import Entries, Settings, text
 NO_EMAIL = "none"
 MAX_COUNTED_CLASSES = 20
 OTHER_CLASSES = "other"
-AlarmEmail = Annotated[
-    str, text(rf"{NO_EMAIL}|[^@\s]+@[^@\s]+\.[^@\s]+", f'an e-mail address, or "{NO_EMAIL}"')
-]
+_ADDRESS = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+EmailAddress = Annotated[str, text(_ADDRESS, "an e-mail address")]
+AlarmEmail = Annotated[str, text(rf"{NO_EMAIL}|{_ADDRESS}", f'an e-mail address, or "{NO_EMAIL}"')]
 
 Label = Annotated[str, text(r"(?s).+", "the label of a class")]
 
@@ -51,6 +51,12 @@ class MonitoringSettings(Settings):
         ge=1,
         le=60_000,
         description="Alarm: 99th percentile of the model server's latency.",
+    )
+    deployment_check_latency_p50_ms: int = Field(
+        default=2000,
+        ge=1,
+        le=29_000,
+        description="`make check-deployment` fails if the median of its requests takes longer.",
     )
     lambda_errors_per_minute: int = Field(
         default=1, ge=1, le=1_000_000, description="Alarm: failed invocations of the proxy."

@@ -50,8 +50,8 @@ class SettingsSchema:
 
     def _resolve(self, schema: Schema) -> Schema:
         """Follow a reference, and remove null from an optional value."""
-        if "anyOf" in schema:
-            return {**schema, **schema["anyOf"][0]}
+        if schema.get("anyOf"):
+            return self._resolve({**schema["anyOf"][0], **schema, "anyOf": None})
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
             return {**self._root["$defs"][name], **schema}

@@ -1,7 +1,7 @@
 """The settings of a stage, and the file with those that differ from the defaults."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -46,6 +46,11 @@ class StageSettings(Settings):
         "credentials decide.",
     )
     region: Region | None = Field(default=None, description="AWS region of the stage.")
+    delivery: Literal["laptop", "pipeline", "github"] = Field(
+        default="laptop",
+        description="What deploys the stage (docs/delivery.md): `make deploy`, CDK Pipelines or "
+        "GitHub Actions.",
+    )
     asset_key_arn: KeyArn | None = Field(
         default=None,
         description="KMS key of the bootstrap's bucket, if it has one of its own "
@@ -93,6 +98,15 @@ class StageSettings(Settings):
             f"{self.region!r}: SageMaker pulls images only from its own region, expected a copy in "
             f"{self.region}"
         )
+
+    @model_validator(mode="after")
+    def _check_delivery(self) -> Self:
+        if self.delivery != "laptop" and (self.account is None or self.stage == "local"):
+            raise ValueError(
+                f'delivery = "{self.delivery}": expected account and region, and another stage '
+                "than local"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_latencies(self) -> Self:
