@@ -16,7 +16,7 @@ from stacks.inputs import load_inputs
 from stacks.settings.stage import load_stage_settings
 
 REPOSITORY = Path(__file__).resolve().parent
-_CONTEXT = {"stage": "dev", "model": "build/model", "proxy": "build/lambda", "page": "build/web"}
+_CONTEXT = {"stage": "dev", "proxy": "build/lambda", "page": "build/web"}
 
 
 def build(app: App) -> None:
@@ -25,11 +25,12 @@ def build(app: App) -> None:
     Raises:
         UserError: the settings or the inputs are wrong.
     """
-    given = {key: app.node.try_get_context(key) for key in _CONTEXT}
+    given = {key: app.node.try_get_context(key) for key in (*_CONTEXT, "model")}
     context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
     settings = load_stage_settings(context["stage"], REPOSITORY / "config")
-    folders = {f"{key}_directory": REPOSITORY / context[key] for key in _CONTEXT if key != "stage"}
-    inputs = load_inputs(**folders, repository=REPOSITORY)
+    folders = {f"{key}_directory": REPOSITORY / context[key] for key in ("proxy", "page")}
+    model = REPOSITORY / context["model"] if "model" in context else None
+    inputs = load_inputs(settings.stage, model, **folders, repository=REPOSITORY)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

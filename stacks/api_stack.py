@@ -9,7 +9,9 @@ from stacks.components.api.counted_classes import counted_classes
 from stacks.components.api.firewall import Firewall
 from stacks.components.api.health_function import HealthFunction
 from stacks.components.api.proxy_function import ProxyFunction
+from stacks.components.delivery.check_deployment_role import CheckDeploymentRole
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.components.shared.published_values import publish
 from stacks.inputs import Inputs
 from stacks.serving_stack import ServingStack
 from stacks.settings.stage import StageSettings
@@ -89,6 +91,23 @@ class ApiStack(StageStack):
                     settings.api.firewall_requests_per_minute_per_address
                 ),
             )
+        deliverer = inputs.delivery.deliverer_role(settings)
+        if deliverer is not None:
+            CheckDeploymentRole(
+                self,
+                "CheckDeployment",
+                stage_name=settings.name,
+                deliverer=deliverer,
+                api_key_arn=self.api.api_key.key_arn,
+                proxy_alias_arn=self.proxy.alias.function_arn,
+            )
+        publish(
+            self,
+            settings.name,
+            api_url=self.api.api.url,
+            api_key_id=self.api.api_key.key_id,
+            proxy_alias_arn=self.proxy.alias.function_arn,
+        )
         CfnOutput(self, "ApiUrl", value=self.api.api.url)
         # The key's identifier, never its value: everyone who may describe the stack sees outputs.
         CfnOutput(self, "ApiKeyId", value=self.api.api_key.key_id)

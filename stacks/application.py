@@ -24,7 +24,7 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
         SettingsError: a setting is not possible in the stage's region or with the model.
     """
     warn_of_demo(inputs.model, settings.stage)
-    storage = StorageStack(scope, settings=settings)
+    storage = StorageStack(scope, settings=settings, inputs=inputs)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
     api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)

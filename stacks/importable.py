@@ -6,6 +6,7 @@ literals, because an import states them. This module imports no CDK, so that too
 
 ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
+MODELS_BUCKET_OUTPUT = "ModelsBucketName"
 
 
 def endpoint_log_group_name(endpoint_name: str) -> str:

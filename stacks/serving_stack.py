@@ -1,6 +1,6 @@
 """The endpoint: model, configuration, rollback alarms, scaling."""
 
-from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
+from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer, Fn
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -16,6 +16,7 @@ from stacks.components.serving.rollback_alarms import (
 )
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.execution_role import ExecutionRole
+from stacks.components.shared.published_values import publish
 from stacks.importable import endpoint_log_group_name
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
@@ -26,8 +27,9 @@ from stacks.storage_stack import StorageStack
 class ServingStack(StageStack):
     """The SageMaker endpoint with everything that it needs.
 
-    The model is an asset whose hash is the sha256 of its archive: a different archive has another
-    S3 key, which replaces Model and EndpointConfig.
+    The model is in the bucket of models under the key that the stage's lock names, or without a
+    lock an asset. The key has the sha256 of the archive: a different archive has another key, which
+    replaces Model and EndpointConfig.
 
     Raises:
         SettingsError: the settings require something that the model does not have.
@@ -64,16 +66,15 @@ class ServingStack(StageStack):
             )
         CfnOutput(self, "EndpointName", value=endpoint.attribute_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
+        publish(
+            self,
+            settings.name,
+            endpoint_name=endpoint.attribute_name,
+            model_version=inputs.model.version,
+        )
 
     def _configure(self, storage: StorageStack, inputs: Inputs) -> EndpointConfiguration:
         serving = self._settings.serving
-        artifact = s3_assets.Asset(
-            self,
-            "ModelArtifact",
-            path=str(inputs.model.archive),
-            asset_hash=inputs.model.sha256,
-            asset_hash_type=AssetHashType.CUSTOM,
-        )
         image = ServingImage(
             self, "Image", settings=serving, model_code_directory=inputs.model_code_directory
         )
@@ -81,13 +82,16 @@ class ServingStack(StageStack):
             self,
             "ExecutionRole",
             description="Execution role of the endpoint",
-            asset=artifact,
+            # Of a model without a lock, which an earlier deployment may have served.
+            asset_bucket_arn=self._asset_bucket_arn(),
+            asset_keys=f"{self._settings.name}/*.gz",
             asset_key_arn=self._settings.asset_key_arn,
             repository_arn=image.repository_arn,
             log_group_name=endpoint_log_group_name(self._settings.name),
             volume_key=storage.key,
-            asset_keys=f"{self._settings.name}/*.gz",
         )
+        # All of the prefix: while the endpoint is updated, the old fleet may start instances.
+        role.role.add_managed_policy(storage.buckets.read_models)
         allow_reading_alarms(role.policy)
         if serving.data_capture_percent > 0:
             role.role.add_managed_policy(storage.buckets.write_captures)
@@ -96,7 +100,7 @@ class ServingStack(StageStack):
             "Configuration",
             settings=serving,
             model=inputs.model,
-            artifact=artifact,
+            artifact_url=self._artifact_url(storage, inputs),
             image_uri=image.uri,
             environment={
                 **model_server_environment(self._settings, inputs.model),
@@ -107,6 +111,25 @@ class ServingStack(StageStack):
             key=storage.key,
             captures=storage.buckets.captures,
         )
+
+    def _artifact_url(self, storage: StorageStack, inputs: Inputs) -> str:
+        model = inputs.model
+        if model.lock is not None:
+            return storage.buckets.models.s3_url_for_object(model.lock.key)
+        return s3_assets.Asset(
+            self,
+            "ModelArtifact",
+            path=str(model.archive),
+            asset_hash=model.sha256,
+            asset_hash_type=AssetHashType.CUSTOM,
+        ).s3_object_url
+
+    def _asset_bucket_arn(self) -> str:
+        name = DefaultStackSynthesizer.DEFAULT_FILE_ASSETS_BUCKET_NAME.replace(
+            "${Qualifier}", DefaultStackSynthesizer.DEFAULT_QUALIFIER
+        )
+        arn = f"arn:${{AWS::Partition}}:s3:::{name}"
+        return Fn.sub(arn)
 
     def _create_endpoint(self, configuration: EndpointConfiguration, inputs: Inputs) -> Endpoint:
         alarms = RollbackAlarms(

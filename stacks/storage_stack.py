@@ -1,11 +1,15 @@
 """The stateful resources: the KMS key, the buckets, the model registry."""
 
+from aws_cdk import CfnOutput
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.components.delivery.copy_model_role import CopyModelRole
+from stacks.components.delivery.model_readers import allow_reading_models
 from stacks.components.storage.buckets import Buckets
 from stacks.components.storage.encryption_key import EncryptionKey
-from stacks.importable import MODEL_PACKAGE_GROUP_ID
+from stacks.importable import MODEL_PACKAGE_GROUP_ID, MODELS_BUCKET_OUTPUT
+from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 
@@ -19,7 +23,7 @@ class StorageStack(StageStack):
         model_package_group: the registry of trained models.
     """
 
-    def __init__(self, scope: Construct, *, settings: StageSettings) -> None:
+    def __init__(self, scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
         super().__init__(
             scope,
             settings=settings,
@@ -31,6 +35,20 @@ class StorageStack(StageStack):
         self.buckets = Buckets(
             self, "Buckets", key=self.key, settings=settings.storage, removal_policy=policy
         )
+        for role_arn in settings.storage.model_readers:
+            allow_reading_models(self, role_arn, self.buckets.models, self.key)
+        deliverer, lock = inputs.delivery.deliverer_role(settings), inputs.model.lock
+        if deliverer is not None and lock is not None:
+            CopyModelRole(
+                self,
+                "CopyModel",
+                stage_name=settings.name,
+                deliverer=deliverer,
+                lock=lock,
+                bucket=self.buckets.models,
+                key=self.key,
+            )
+        CfnOutput(self, MODELS_BUCKET_OUTPUT, value=self.buckets.models.bucket_name)
         self.model_package_group = sagemaker.CfnModelPackageGroup(
             self,
             MODEL_PACKAGE_GROUP_ID,  # without a parent, the construct's id is the logical id

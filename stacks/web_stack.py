@@ -12,6 +12,7 @@ from constructs import Construct
 from stacks.api_stack import ApiStack
 from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
+from stacks.components.shared.published_values import publish
 from stacks.components.web.page_content import PageContent
 from stacks.components.web.page_distribution import API_PATH, PageDistribution
 from stacks.components.web.page_files import MODEL_FILE, NOT_FOUND_FILE, SETTINGS_FILE, write_page
@@ -85,7 +86,9 @@ class WebStack(StageStack):
             not_found_page=(inputs.page_directory / NOT_FOUND_FILE).read_text(encoding="utf-8"),
         ).distribution
         name = self.distribution.distribution_domain_name
-        CfnOutput(self, "PageUrl", value=f"https://{settings.web.domain_name or name}/")
+        page_url = f"https://{settings.web.domain_name or name}/"
+        CfnOutput(self, "PageUrl", value=page_url)
+        publish(self, settings.name, page_url=page_url)
         if settings.web.domain_name is not None:
             CfnOutput(self, "PageDomainTarget", value=name)
 

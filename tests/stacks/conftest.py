@@ -20,7 +20,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("inputs")
     write_model_code(folder / "model_code")
     return load_inputs(
-        model_directory=write_model(folder / "model"),
+        "dev",
+        write_model(folder / "model"),
         proxy_directory=write_proxy(folder / "proxy"),
         page_directory=write_page(folder / "page"),
         repository=folder,

@@ -48,6 +48,7 @@ def run_app(
 
 @pytest.fixture
 def folders(inputs: Inputs) -> dict[str, str]:
+    assert inputs.model.archive is not None
     return {
         "model": str(inputs.model.archive.parent),
         "proxy": str(inputs.proxy_directory),

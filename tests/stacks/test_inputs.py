@@ -15,7 +15,8 @@ from tests.stacks.fake_inputs import (
 def test_missing_proxy_code_names_what_builds_it(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         load_inputs(
-            model_directory=write_model(tmp_path / "model"),
+            "dev",
+            write_model(tmp_path / "model"),
             proxy_directory=tmp_path / "proxy",
             page_directory=write_page(tmp_path / "page"),
             repository=tmp_path,
@@ -29,7 +30,8 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path, missing: str) -> No
     (write_page(tmp_path / "page") / missing).unlink()
     with pytest.raises(InputError) as raised:
         load_inputs(
-            model_directory=write_model(tmp_path / "model"),
+            "dev",
+            write_model(tmp_path / "model"),
             proxy_directory=write_proxy(tmp_path / "proxy"),
             page_directory=tmp_path / "page",
             repository=tmp_path,
@@ -41,7 +43,8 @@ def test_a_missing_page_names_what_builds_it(tmp_path: Path, missing: str) -> No
 
 def test_finds_everything(tmp_path: Path) -> None:
     inputs = load_inputs(
-        model_directory=write_model(tmp_path / "model"),
+        "dev",
+        write_model(tmp_path / "model"),
         proxy_directory=write_proxy(tmp_path / "proxy"),
         page_directory=write_page(tmp_path / "page"),
         repository=tmp_path,

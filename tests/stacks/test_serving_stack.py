@@ -642,6 +642,7 @@ def test_two_archives_of_one_identity_are_two_models(
         changed = dataclasses.replace(inputs, model=model)
         assembly = synthesize(dev_settings, changed, tmp_path / f"{name}-out")
         assert model.identity == IDENTITY
+        assert model.archive is not None
         digest = hashlib.sha256(model.archive.read_bytes()).hexdigest()
         url = flatten(container(assembly)["ModelDataUrl"])
         # CDK hashes once more whatever hash an asset is given.

@@ -156,7 +156,7 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     # This stack is updated first; IAM refuses to delete a policy that is still attached.
     policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
     writing = [each for each in policies if "WriteCaptures" in each.logical_id]
-    assert len(policies) == 3
+    assert len(policies) == 4
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
 

@@ -26,6 +26,7 @@ def test_synthesizing_twice_gives_the_same_bytes(
 
 
 def test_templates_hold_no_path_of_this_machine(assembly: Assembly, inputs: Inputs) -> None:
+    assert inputs.model.archive is not None
     folder = str(inputs.model.archive.parent.parent)
     for name, content in contents(assembly.directory).items():
         if name.endswith(".template.json"):

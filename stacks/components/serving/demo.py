@@ -16,8 +16,9 @@ def demo_problem(model: ModelArtifact, stage: str) -> str | None:
     """
     if not model.demo or stage == _LOCAL_STAGE:
         return None
+    place = "that the lock names" if model.archive is None else f"in {model.archive.parent}"
     return (
-        f"the model in {model.archive.parent} is the demo ({model.name} {model.version}, trained "
+        f"the model {place} is the demo ({model.name} {model.version}, trained "
         f"on handwritten digits for tests), which the stage {stage} must not serve: expected "
         "published weights or a model of your own. `make model UPGRADE=1` puts published weights "
         "into build/model where they can be had; model_code/train.py and model_code/build.py build "

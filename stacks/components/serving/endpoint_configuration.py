@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from aws_cdk import CfnDeletionPolicy, CfnResource, CfnTag, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -39,7 +38,7 @@ class EndpointConfiguration(Construct):
         *,
         settings: ServingSettings,
         model: ModelArtifact,
-        artifact: s3_assets.Asset,
+        artifact_url: str,
         image_uri: str,
         environment: Mapping[str, str],
         execution_role: ExecutionRole,
@@ -54,7 +53,7 @@ class EndpointConfiguration(Construct):
             enable_network_isolation=True,  # the container needs no network access
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri,
-                model_data_url=artifact.s3_object_url,
+                model_data_url=artifact_url,
                 environment=environment,
             ),
             tags=[

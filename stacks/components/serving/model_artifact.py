@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, VERSION_LENGTH
 from classifier.artifact.samples import find_samples
 from stacks.components.serving.model_archive import check_members, read_archive_sha256
+from stacks.components.serving.model_lock import ModelLock, lock_files
 from stacks.errors import InputError
 
 _MAX_MANIFEST_BYTES = 16 << 20  # ten thousand labels take less than 1 MiB
@@ -25,7 +26,7 @@ class ModelArtifact:
     """A built model: `model.tar.gz` and what its manifest says about it.
 
     Attributes:
-        archive: the path of `model.tar.gz`.
+        archive: the path of `model.tar.gz`; None: it is in the stage's bucket of models.
         sha256: sha256 of the archive's bytes in hexadecimal, which identifies the deployed model.
         name: the model's name, such as "resnet50".
         identity: sha256 of everything that determines predictions (weights, labels, preprocessing,
@@ -39,9 +40,10 @@ class ModelArtifact:
         samples: paths of the sample images beside the archive, sorted by name.
         metrics: `test_accuracy`, the share of `test_images` unseen images, and others.
         baseline: what the model returned for its test images, or None.
+        lock: what names the model in the stage's bucket of models; None: `archive` is deployed.
     """
 
-    archive: Path
+    archive: Path | None
     sha256: str
     name: str
     identity: str
@@ -52,6 +54,7 @@ class ModelArtifact:
     samples: tuple[Path, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     baseline: Baseline | None = None
+    lock: ModelLock | None = None
 
     @property
     def version(self) -> str:
@@ -94,6 +97,34 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
     manifest = _parse(content, manifest_path)
     samples = check_members(archive, content, manifest.files)
+    return _artifact(
+        manifest, sha256=sha256, archive=archive, samples=_check_samples(directory, samples)
+    )
+
+
+def load_locked_model(folder: Path, stage: str, lock: ModelLock) -> ModelArtifact:
+    """Return the model that a stage's lock names, by its manifest alone.
+
+    Args:
+        folder: `config/models`.
+        stage: name of the stage.
+        lock: its lock.
+
+    Raises:
+        InputError: the manifest is not readable, or names another model.
+    """
+    path = lock_files(folder, stage).manifest
+    manifest = _parse(_read_manifest(path), path)
+    if manifest.name != lock.name:
+        raise InputError(
+            f"{path} describes the model {manifest.name}, expected {lock.name} as the lock states"
+        )
+    return replace(_artifact(manifest, sha256=lock.sha256), lock=lock)
+
+
+def _artifact(
+    manifest: Manifest, *, sha256: str, archive: Path | None = None, samples: tuple[Path, ...] = ()
+) -> ModelArtifact:
     return ModelArtifact(
         archive=archive,
         sha256=sha256,
@@ -103,7 +134,7 @@ def _read_artifact(directory: Path) -> ModelArtifact:
         files=frozenset(manifest.files),
         resize_pixels=manifest.preprocessing.resize,
         demo=manifest.training_data.get("demo") is True,
-        samples=_check_samples(directory, samples),
+        samples=samples,
         metrics=manifest.metrics,
         baseline=manifest.baseline,
     )

@@ -3,7 +3,6 @@
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from stacks.components.shared import permissions
@@ -25,12 +24,12 @@ class ExecutionRole(Construct):
         construct_id: str,
         *,
         description: str,
-        asset: s3_assets.Asset,
+        asset_bucket_arn: str,
+        asset_keys: str,
         asset_key_arn: str | None,
         repository_arn: str,
         log_group_name: str,
         volume_key: kms.IKey,
-        asset_keys: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
@@ -46,7 +45,7 @@ class ExecutionRole(Construct):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         statements = [
-            *permissions.read_asset(asset, asset_key_arn=asset_key_arn, keys=asset_keys),
+            *permissions.read_assets(asset_bucket_arn, asset_keys, asset_key_arn=asset_key_arn),
             *permissions.pull_image(repository_arn),
             permissions.write_logs(streams),
             permissions.put_metrics(),
@@ -54,10 +53,10 @@ class ExecutionRole(Construct):
         ]
         self.policy = iam.Policy(self, "Policy", roles=[self.role], statements=statements)
         self._acknowledge(streams)
-        if asset_keys is not None:
+        if "*" in asset_keys:
             acknowledge_resource(
                 self.policy,
-                f"{asset.bucket.bucket_arn}/{asset_keys}",
+                f"{asset_bucket_arn}/{asset_keys}",
                 reason="Only archives of this stage's models: the endpoint may be rolled back to "
                 "an earlier one, and an old fleet may start instances while it is replaced",
             )

@@ -3,7 +3,6 @@
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 
@@ -18,27 +17,23 @@ def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrinci
     )
 
 
-def read_asset(
-    asset: s3_assets.Asset, *, asset_key_arn: str | None, keys: str | None = None
+def read_assets(
+    bucket_arn: str, keys: str, *, asset_key_arn: str | None
 ) -> list[iam.PolicyStatement]:
-    """Allow reading one asset: `Asset.grant_read` would allow the whole bootstrap bucket.
+    """Allow reading some assets: `Asset.grant_read` would allow the whole bootstrap bucket.
 
     Args:
-        asset: the asset.
+        bucket_arn: ARN of the bootstrap's bucket.
+        keys: an S3 key, or a pattern of keys with `*`.
         asset_key_arn: ARN of the bootstrap's KMS key; None: it has none.
-        keys: pattern of the S3 keys that may be read, which must match the asset's; None: only
-            the asset's key.
     """
-    bucket = asset.bucket.bucket_arn
-    compare = "StringEquals" if keys is None else "StringLike"
+    compare = "StringLike" if "*" in keys else "StringEquals"
     statements = [
-        iam.PolicyStatement(
-            actions=["s3:GetObject"], resources=[f"{bucket}/{keys or asset.s3_object_key}"]
-        ),
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket_arn}/{keys}"]),
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
-            resources=[bucket],
-            conditions={compare: {"s3:prefix": keys or asset.s3_object_key}},
+            resources=[bucket_arn],
+            conditions={compare: {"s3:prefix": keys}},
         ),
     ]
     if asset_key_arn is not None:

@@ -6,6 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.components.serving.model_lock import SERVED_PREFIX
 from stacks.components.shared.acknowledgement import acknowledge_resource
 from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.settings.storage import StorageSettings
@@ -25,11 +26,11 @@ class Buckets(Construct):
     Attributes:
         access_logs: S3 access logs of the other three buckets.
         datasets: image folders for training; versioned.
-        models: output of training jobs; versioned.
+        models: output of training jobs, and the artifacts that locks name; versioned.
         captures: requests and responses sampled by the endpoint, if data capture is on.
-        read_datasets, write_models, write_captures: managed policies for the roles that need them.
-            They exist even without a role: this stack is deployed before the stacks of the roles,
-            and a policy that is still attached cannot be deleted.
+        read_datasets, read_models, write_models, write_captures: managed policies for the roles
+            that need them. They exist even without a role: this stack is deployed before the stacks
+            of the roles, and a policy that is still attached cannot be deleted.
     """
 
     def __init__(
@@ -65,14 +66,22 @@ class Buckets(Construct):
             "Captures", lifecycle_rule=_expire_after(settings.capture_retention_days)
         )
         self.read_datasets = self._reading("ReadDatasets", self.datasets)
+        self.read_models = self._reading("ReadModels", self.models, SERVED_PREFIX)
         self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
         self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
 
-    def _reading(self, construct_id: str, bucket: s3.Bucket) -> iam.ManagedPolicy:
-        objects = f"{bucket.bucket_arn}/*"
+    def _reading(
+        self, construct_id: str, bucket: s3.Bucket, prefix: str | None = None
+    ) -> iam.ManagedPolicy:
+        keys = f"{prefix}/*" if prefix else "*"
+        objects = f"{bucket.bucket_arn}/{keys}"
         return self._policy(
             construct_id,
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn]),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": keys}} if prefix else None,
+            ),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[objects]),
             iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
             objects=objects,

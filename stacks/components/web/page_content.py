@@ -13,7 +13,7 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from stacks.components.shared.acknowledgement import acknowledge, acknowledge_resource
-from stacks.components.shared.permissions import read_asset
+from stacks.components.shared.permissions import read_assets
 
 _PUBLISHER = Path(__file__).resolve().parents[3] / "lambda_src" / "page_publisher"
 _TIMEOUT = Duration.minutes(1)
@@ -41,7 +41,9 @@ class PageContent(Construct):
         super().__init__(scope, construct_id)
         asset = s3_assets.Asset(self, "Page", path=str(page_directory))
         role = self._role(bucket, log_group)
-        for statement in read_asset(asset, asset_key_arn=asset_key_arn, keys=asset_keys):
+        for statement in read_assets(
+            asset.bucket.bucket_arn, asset_keys, asset_key_arn=asset_key_arn
+        ):
             role.add_to_policy(statement)
         acknowledge_resource(
             role,

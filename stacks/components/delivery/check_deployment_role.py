@@ -1,0 +1,61 @@
+"""The role that checks what a stage serves after its deployment."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.components.delivery.deliverer import (
+    CHECK_ROLE_PURPOSE,
+    delivery_role_name,
+    role_of_another_account,
+)
+from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.published_values import parameter_path
+
+
+class CheckDeploymentRole(Construct):
+    """A role that reads one API key, invokes the proxy and describes the endpoint."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage_name: str,
+        deliverer: tuple[str, str],
+        api_key_arn: str,
+        proxy_alias_arn: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=delivery_role_name(stage_name, CHECK_ROLE_PURPOSE),
+            description=f"Checks the deployment of {stage_name}",
+            assumed_by=role_of_another_account(self, *deliverer),
+        )
+        parameters = stack.format_arn(
+            service="ssm",
+            resource="parameter",
+            resource_name=f"{parameter_path(stage_name).removeprefix('/')}/*",
+        )
+        policy = iam.Policy(
+            self,
+            "Policy",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(actions=["apigateway:GET"], resources=[api_key_arn]),
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[proxy_alias_arn]),
+                iam.PolicyStatement(
+                    actions=["sagemaker:DescribeEndpoint"],
+                    resources=[
+                        stack.format_arn(
+                            service="sagemaker", resource="endpoint", resource_name=stage_name
+                        )
+                    ],
+                ),
+                iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
+            ],
+        )
+        acknowledge_resource(policy, parameters, reason="The published values of this stage")

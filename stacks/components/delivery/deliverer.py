@@ -1,0 +1,35 @@
+"""The role of a pipeline or a workflow that deploys a stage, as the stage's own roles trust it."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+COPY_ROLE_PURPOSE = "copy-model"
+CHECK_ROLE_PURPOSE = "check-deployment"
+
+
+def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IPrincipal:
+    """Return a principal that is one role, which need not exist yet.
+
+    IAM and S3 refuse a policy whose principal is a role that does not exist; a condition on the
+    role's ARN is as narrow.
+
+    Args:
+        scope: any construct of the stack.
+        account: the role's account.
+        name: the role's name.
+    """
+    arn = f"arn:{Stack.of(scope).partition}:iam::{account}:role/{name}"
+    return iam.PrincipalWithConditions(
+        iam.AccountPrincipal(account), {"ArnEquals": {"aws:PrincipalArn": arn}}
+    )
+
+
+def delivery_role_name(stage_name: str, purpose: str) -> str:
+    """Return the name of a role that a deliverer assumes, such as whippet-prod-copy-model.
+
+    Args:
+        stage_name: such as whippet-prod.
+        purpose: COPY_ROLE_PURPOSE or CHECK_ROLE_PURPOSE.
+    """
+    return f"{stage_name}-{purpose}"
