@@ -21,6 +21,10 @@ QUANTIZE ?=
 SAMPLES ?=
 RESTART ?=
 JSON ?=
+MODEL ?=
+SOURCE_STAGE ?=
+TO ?=
+BREAK_GLASS ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -36,7 +40,11 @@ export WHIPPET_WEIGHTS := $(value WEIGHTS)
 export WHIPPET_QUANTIZE := $(value QUANTIZE)
 export WHIPPET_SAMPLES := $(value SAMPLES)
 export WHIPPET_RESTART := $(value RESTART)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART
+export WHIPPET_MODEL := $(value MODEL)
+export WHIPPET_SOURCE_STAGE := $(value SOURCE_STAGE)
+export WHIPPET_TO := $(value TO)
+export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -60,7 +68,7 @@ unexport PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/byte-code
 
-MODEL := build/model/manifest.json
+MANIFEST := build/model/manifest.json
 DEMO := build/demo/artifact/manifest.json
 CLI := node_modules/.package-lock.json
 APP_ENVIRONMENT := .venv
@@ -80,6 +88,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
+	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -113,9 +122,13 @@ model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in 
 	@$(PYTHON) -m tools.model.build $(if $(UPGRADE),--upgrade)
 
 # A model that exists needs no torch.
-$(MODEL): | $(APP_ENVIRONMENT)
+$(MANIFEST): | $(APP_ENVIRONMENT)
 	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.build
+
+# A lock names the model of a stage; synthesis then needs no other.
+.PHONY: model-of-stage
+model-of-stage: $(if $(wildcard config/models/$(STAGE).toml),,$(MANIFEST))
 
 .PHONY: train
 train: | system-python ## Train a classifier on labelled images: DATA=folder|zip [BACKBONE=resnet50] [MODE=finetune]
@@ -143,7 +156,7 @@ up: only-local | system-python ## Deploy every stack to a local cloud and classi
 	@$(SYSTEM_PYTHON) -m tools.local.preflight --from-make
 	@$(MAKE) -s $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.local.preflight --from-make --settings
-	@$(MAKE) -s environments $(MODEL)
+	@$(MAKE) -s STAGE=local environments model-of-stage
 	@$(PYTHON) -m tools.local.up --from-make
 
 .PHONY: down
@@ -164,27 +177,39 @@ logs: $(APP_ENVIRONMENT) ## Print the logs of the local deployment, or of STAGE=
 synth: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the templates of STAGE into cdk.out
 	@# What is refused without a model is refused before minutes go into one.
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
-	@$(MAKE) -s $(MODEL)
+	@$(MAKE) -s model-of-stage
 	@$(CDK) synth --quiet --no-notices -c "stage=$(STAGE)"
 	@echo "Templates of the stage $(STAGE): cdk.out"
 
 .PHONY: diff
 diff: $(APP_ENVIRONMENT) $(CLI) ## Compare the deployed STAGE with this working tree
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)" --account
-	@$(MAKE) -s $(MODEL)
+	@$(MAKE) -s model-of-stage
 	@$(CDK) diff --no-notices -c "stage=$(STAGE)"
 
 .PHONY: bootstrap
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
-	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)" --check
-	@$(MAKE) -s $(MODEL)
+	@test -e "config/models/$(STAGE).toml" -o -e $(MANIFEST) || $(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)" --check
+	@$(MAKE) -s model-of-stage
 	@$(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)"
 
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials
-	@test -e $(MODEL) || $(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)" --check
-	@$(MAKE) -s $(MODEL)
-	@$(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)"
+	@test -e "config/models/$(STAGE).toml" -o -e $(MANIFEST) || $(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)" --check
+	@$(MAKE) -s model-of-stage
+	@$(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)" $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: promote
+promote: $(APP_ENVIRONMENT) ## Name the model that STAGE serves in config/models: [MODEL=folder] [SOURCE_STAGE=dev]
+	@$(PYTHON) -m tools.delivery.promote --from-make
+
+.PHONY: rollback
+rollback: $(APP_ENVIRONMENT) $(CLI) ## Commit the previous model of STAGE, or TO=version, and deploy it
+	@$(PYTHON) -m tools.delivery.rollback --from-make
+
+.PHONY: check-deployment
+check-deployment: $(APP_ENVIRONMENT) ## Check that STAGE serves the model that its lock names
+	@$(PYTHON) -m tools.delivery.check_deployment --stage "$(STAGE)"
 
 .PHONY: check-quotas
 check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
@@ -197,7 +222,7 @@ api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
 .PHONY: destroy
 destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
-	@$(MAKE) -s $(MODEL)
+	@$(MAKE) -s model-of-stage
 	@$(PYTHON) -m tools.deployment.destroy --stage "$(STAGE)"
 
 # ---- Checks

@@ -17,8 +17,8 @@ from stacks.components.serving.rollback_alarms import (
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.components.shared.published_values import publish
-from stacks.importable import endpoint_log_group_name
 from stacks.inputs import Inputs
+from stacks.names import endpoint_log_group_name
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack

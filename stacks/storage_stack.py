@@ -8,8 +8,8 @@ from stacks.components.delivery.copy_model_role import CopyModelRole
 from stacks.components.delivery.model_readers import allow_reading_models
 from stacks.components.storage.buckets import Buckets
 from stacks.components.storage.encryption_key import EncryptionKey
-from stacks.importable import MODEL_PACKAGE_GROUP_ID, MODELS_BUCKET_OUTPUT
 from stacks.inputs import Inputs
+from stacks.names import MODEL_PACKAGE_GROUP_ID, MODELS_BUCKET_OUTPUT
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 

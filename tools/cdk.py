@@ -29,15 +29,17 @@ class CdkCli:
     environment: Mapping[str, str]
     logs: Path
 
-    def synthesize(self, model: Path) -> None:
+    def synthesize(self, model: Path | None) -> None:
         """Write the stage's templates and assets.
 
         Args:
-            model: folder with the artifact, `model.tar.gz` and `manifest.json`.
+            model: folder with the artifact, `model.tar.gz` and `manifest.json`; None: the lock
+                decides, or else it is `build/model`.
         """
+        context = [] if model is None else ["--context", f"model={model.absolute()}"]
         self._run(
             "synth", "--quiet", "--output", str(self.assembly),
-            "--context", f"stage={self.stage}", "--context", f"model={model}",
+            "--context", f"stage={self.stage}", *context,
         )  # fmt: skip
 
     def bootstrap(self, account_id: str, region: str) -> None:

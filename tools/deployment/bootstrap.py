@@ -9,7 +9,7 @@ import boto3
 from tools.account.account import read_stage_of_account, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool
-from tools.model.folder import add_model_folder, read_model, refuse_demo
+from tools.model.folder import add_model_folder, model_context, read_model, refuse_demo
 
 
 def main() -> int:
@@ -27,9 +27,8 @@ def main() -> int:
     context = ["-c", f"stage={settings.stage}"]
     if not arguments.check:
         # The CLI synthesizes the app, although it does not need it here.
-        model = read_model(arguments.model)
-        refuse_demo(model, settings)
-        context += ["-c", f"model={model.archive.parent}"]
+        refuse_demo(read_model(settings.stage, arguments.model), settings)
+        context += model_context(arguments.model)
     account, region = resolve_account(settings, boto3.session.Session())
     if arguments.check:
         return 0

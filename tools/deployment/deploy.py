@@ -3,6 +3,7 @@
 import argparse
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
+from tools.delivery.doors import refuse_other_door, remind_of_main
 from tools.deployment.alarm_email import unconfirmed_email
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
@@ -21,7 +23,7 @@ from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
 from tools.deployment.serving_image import describe_image
-from tools.model.folder import add_model_folder, read_model
+from tools.model.folder import add_model_folder, model_context, read_model
 
 
 def main() -> int:
@@ -32,15 +34,30 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="only check the account, before a model is built"
     )
+    parser.add_argument(
+        "--only",
+        choices=["storage"],
+        help="one stack, without what follows it: before the first model is promoted",
+    )
     add_model_folder(parser)
     arguments = parser.parse_args()
     settings = read_stage_of_account(arguments.stage)
-    model = None if arguments.check else read_model(arguments.model)
+    refuse_other_door(settings)
+    model = None if arguments.check else read_model(settings.stage, arguments.model)
     session = boto3.session.Session()
     with step("Check the account"):
-        account, region = check_account(settings, session, model)
+        account, region = check_account(
+            settings, session, model, has_model_stored=arguments.only is None
+        )
     if model is None:
         return 0
+    command = deploy_command(
+        settings.stage, arguments.model, confirm=not arguments.yes, only=arguments.only
+    )
+    environment = cdk_environment(os.environ) | {"AWS_REGION": region}
+    if arguments.only is not None:
+        print(f"Deploying {settings.name}-{arguments.only} to {account} in {region}.", flush=True)
+        return _run(command, environment)
     sagemaker = session.client("sagemaker", region_name=region)
     deployed = read_deployed_model(sagemaker, settings.name)
     print(describe_change(deployed, model))
@@ -52,16 +69,15 @@ def main() -> int:
     imported = import_endpoint_log_group(cloudformation, logs, stack=stack, endpoint=settings.name)
     if imported is not None:
         print(f"Imported the log group {imported} into {stack}; its events are kept.", flush=True)
-    ended = subprocess.run(  # noqa: S603 - the command is built here
-        deploy_command(settings.stage, model.archive.parent, confirm=not arguments.yes),
-        cwd=ROOT,
-        env=cdk_environment(os.environ) | {"AWS_REGION": region},
-        check=False,
-    )
-    if ended.returncode != 0:
-        return ended.returncode
+    if status := _run(command, environment):
+        return status
     _finish(session, settings, region, previous=deployed.configuration if deployed else None)
+    remind_of_main(settings)
     return 0
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - built by deploy_command
 
 
 def _finish(
@@ -95,15 +111,18 @@ def _finish(
             print(note)
 
 
-def deploy_command(stage: str, model: Path, *, confirm: bool) -> list[str]:
+def deploy_command(
+    stage: str, model: Path | None, *, confirm: bool, only: str | None = None
+) -> list[str]:
     """Return the CLI's command line, with the model that was checked.
 
     The CLI runs in the terminal: it shows its progress and prompts before it widens permissions.
     It cannot prompt while it deploys stacks in parallel, so it deploys them one after the other.
     """
     approval = "broadening" if confirm else "never"
-    context = ("-c", f"stage={stage}", "-c", f"model={model}")
-    return cdk_command("deploy", "--all", *context, "--require-approval", approval)
+    context = ("-c", f"stage={stage}", *model_context(model))
+    stacks = ("--all",) if only is None else (f"whippet-{stage}-{only}", "--exclusively")
+    return cdk_command("deploy", *stacks, *context, "--require-approval", approval)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stacks.importable import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
+from stacks.names import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 from tools.console import ToolError
 from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stacks.importable import MODEL_PACKAGE_GROUP_ID
+from stacks.names import MODEL_PACKAGE_GROUP_ID
 from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
 
 

@@ -8,6 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.components.serving.model_lock import ModelLock
 from stacks.settings.monitoring import NO_EMAIL
 from stacks.settings.stage import StageSettings
 from tools.account.account import resolve_account
@@ -15,6 +16,7 @@ from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
 from tools.aws import is_denied
 from tools.console import ToolError, say
+from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
 from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.serving_image import image_problem
@@ -30,6 +32,7 @@ class _Target:
     session: boto3.session.Session
     account: str
     region: str
+    lock: ModelLock | None
 
     @property
     def file(self) -> str:
@@ -40,7 +43,11 @@ class _Target:
 
 
 def check_account(
-    settings: StageSettings, session: boto3.session.Session, model: ModelArtifact | None
+    settings: StageSettings,
+    session: boto3.session.Session,
+    model: ModelArtifact | None,
+    *,
+    has_model_stored: bool = True,
 ) -> tuple[str, str]:
     """Check everything that a deployment needs; print what only later actions lack.
 
@@ -48,6 +55,7 @@ def check_account(
         settings: the stage's settings.
         session: with the user's credentials.
         model: the model to deploy; None if it is not built yet.
+        has_model_stored: whether a model that a lock names must be in the bucket of models.
 
     Returns:
         Account id and region of the deployment.
@@ -60,7 +68,13 @@ def check_account(
         # First, before any call to the account.
         refuse_demo(model, settings)
     account, region = resolve_account(settings, session)
-    target = _Target(settings=settings, session=session, account=account, region=region)
+    target = _Target(
+        settings=settings,
+        session=session,
+        account=account,
+        region=region,
+        lock=model.lock if model is not None and has_model_stored else None,
+    )
     missing = list(_missing(target))
     shortages = list(quota_shortages(settings, session, region))
     missing += [each.message for each in shortages if each.prevents_deployment]
@@ -80,6 +94,7 @@ def _missing(target: _Target) -> Iterator[str]:
         _logging_role_problem,
         _instance_type_problem,
         _image_problem,
+        _lock_problem,
         _model_packages_problem,
     )
     for check in checks:
@@ -149,6 +164,12 @@ def _image_problem(target: _Target) -> str | None:
     return image_problem(
         target.settings.serving, target.session, account=target.account, region=target.region
     )
+
+
+def _lock_problem(target: _Target) -> str | None:
+    if target.lock is None:
+        return None
+    return locked_model_problem(target.settings, target.lock, target.client)
 
 
 def _model_packages_problem(target: _Target) -> str | None:

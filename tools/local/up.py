@@ -9,10 +9,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from classifier.artifact.packing import SHA256_FILE
 from local_cloud.environment import ACCOUNT_ID, without_aws
+from stacks.components.serving.model_choice import STORE_FOLDER
+from stacks.components.serving.model_lock import LOCKS_FOLDER, ModelLock
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
+from tools.delivery.lock_file import find_lock
 from tools.deployment.deployed_model import read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.prune import prune_superseded
@@ -34,6 +38,7 @@ from tools.model.default_models import (
     read_manifest,
 )
 from tools.model.folder import add_model_folder
+from tools.paths import short_path
 
 STAGE = "local"
 TRAINED = ROOT / "build" / "trained" / "model"  # where train.py writes by default
@@ -46,7 +51,7 @@ def main() -> None:
     check_settings(values=True)
     began = time.monotonic()
     state = arguments.state_directory.absolute()
-    model = arguments.model.absolute()
+    lock = find_lock(STAGE)
     cli = CdkCli(
         stage=STAGE,
         assembly=state / "assembly",
@@ -54,7 +59,7 @@ def main() -> None:
         logs=state / "logs",
     )
     with step("Synthesize the templates"):
-        cli.synthesize(model)
+        cli.synthesize(arguments.model)
     with step("Start the local cloud"):
         start_cloud(
             state,
@@ -63,10 +68,14 @@ def main() -> None:
             public_port=arguments.public_port,
         )
         cloud = require_cloud(state)
-    manifest = read_manifest(model)
+    model = arguments.model or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
+    manifest = read_manifest(model.absolute())
     deployment = _deploy(cli, cloud, state, list(manifest.labels))
     deployment.write(arguments.deployment)
-    warn_of_newer_model(model)
+    if lock is None:
+        warn_of_newer_model(model.absolute())
+    else:
+        warn_of_lock(lock)
     report(
         deployment,
         model=manifest.name,
@@ -144,6 +153,17 @@ def _local_address(cloud: RunningCloud, api_url: str) -> str:
     """Return the API's address on the local cloud, for its address on AWS."""
     host, stage = api_url.removeprefix("https://").rstrip("/").split("/")
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
+
+
+def warn_of_lock(lock: ModelLock) -> None:
+    """Print a note if the lock and not the model in `build/model` decided."""
+    built = MODEL_FOLDER / SHA256_FILE
+    if built.exists() and not built.read_text(encoding="utf-8").startswith(lock.sha256):
+        print(
+            f"\nNote: {LOCKS_FOLDER}/{STAGE}.toml names {lock.name} {lock.version}, which is "
+            f"deployed. `make promote STAGE={STAGE}` names the model in {short_path(MODEL_FOLDER)} "
+            "instead."
+        )
 
 
 def warn_of_newer_model(model: Path) -> None:

@@ -10,7 +10,7 @@ from stacks.components.delivery.deliverer import (
     role_of_another_account,
 )
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.components.shared.published_values import parameter_path
+from stacks.names import parameter_path
 
 
 class CheckDeploymentRole(Construct):

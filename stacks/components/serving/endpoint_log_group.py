@@ -7,7 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
-from stacks.importable import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
+from stacks.names import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 
 
 def endpoint_log_group(

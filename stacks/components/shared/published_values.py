@@ -3,14 +3,7 @@
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-
-def parameter_path(stage_name: str) -> str:
-    """Return the path of a stage's parameters, such as /whippet/prod.
-
-    Args:
-        stage_name: such as whippet-prod.
-    """
-    return f"/{stage_name.replace('-', '/', 1)}"
+from stacks.names import parameter_path
 
 
 def publish(scope: Construct, stage_name: str, **values: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stacks.importable import endpoint_log_group_name
+from stacks.names import endpoint_log_group_name
 from tests.contract.serving.artifacts import PREPROCESSING, write_artifact
 from tests.local.conftest import DEMO, run_tool, up
 from tests.local.redeployment.own_model import copy_tree, run_own_model_commands

@@ -1,0 +1,27 @@
+"""Names that stacks and tools share. This module imports no CDK, so that tools start fast.
+
+Some resources may exist before their stack does, and are then imported into it: their names are
+prescribed, so that a stack cannot create a second one, and their logical ids are literals, because
+an import states them.
+"""
+
+ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
+MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
+MODELS_BUCKET_OUTPUT = "ModelsBucketName"
+
+
+def endpoint_log_group_name(endpoint_name: str) -> str:
+    """Return the name of the log group that SageMaker writes an endpoint's logs to.
+
+    Source: docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
+    """
+    return f"/aws/sagemaker/Endpoints/{endpoint_name}"
+
+
+def parameter_path(stage_name: str) -> str:
+    """Return the path of a stage's parameters, such as /whippet/prod.
+
+    Args:
+        stage_name: such as whippet-prod.
+    """
+    return f"/{stage_name.replace('-', '/', 1)}"
