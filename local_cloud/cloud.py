@@ -27,6 +27,7 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.service import SageMakerService
+from local_cloud.service_quotas import ServiceQuotasService
 from local_cloud.settled_stacks import SettledStacks
 
 logger = logging.getLogger("local_cloud")
@@ -79,7 +80,11 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
     sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
     scaling = ScalingService(endpoints)
     install(
-        {"sagemaker": sagemaker.handle, "application-autoscaling": scaling.handle},
+        {
+            "sagemaker": sagemaker.handle,
+            "application-autoscaling": scaling.handle,
+            "servicequotas": ServiceQuotasService().handle,
+        },
         resource_handlers(sagemaker, scaling, current_scope),
         port=port,
         access_log=place.access_log,
