@@ -51,8 +51,8 @@ def deploy(
 ) -> int:
     """Run the tool in this process, with Python code instead of the CDK CLI."""
 
-    def command(given: str, folder: Path, *, confirm: bool) -> list[str]:
-        assert (given, folder, confirm) == (stage, model, True)
+    def command(given: str, folder: Path, *, confirm: bool, only: str | None) -> list[str]:
+        assert (given, folder, confirm, only) == (stage, model, True, None)
         return [sys.executable, "-c", cli]
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
@@ -66,7 +66,7 @@ def test_old_and_new_model_are_printed_before_the_cli_prompts(
 ) -> None:
     model = write_model(tmp_path, name="fruit")
     account = ("123456789012", StubbedSession.region_name)
-    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_: account)
+    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_, **__: account)
     with ExitStack() as stack:
         session = StubbedSession(stack)
         add_deployed_model(session.stubs["sagemaker"], {"whippet:model-sha256": "0f" * 32})
@@ -87,7 +87,7 @@ def test_a_log_group_that_cannot_be_imported_stops_it_before_anything_is_deploye
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     account = ("123456789012", StubbedSession.region_name)
-    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_: account)
+    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_, **__: account)
     with ExitStack() as stack:
         session = StubbedSession(stack)
         add_deployed_model(session.stubs["sagemaker"], {})
@@ -105,6 +105,14 @@ def test_the_demo_is_refused_before_anything_else(
     with pytest.raises(ToolError, match="which the stage dev must not serve"):
         deploy(monkeypatch, demo, NoSession(), cli="print('The CLI prompts.')")
     assert "The CLI prompts." not in capfd.readouterr().out
+
+
+def test_the_storage_stack_alone_is_deployed_without_what_depends_on_it() -> None:
+    command = deploy_command("dev", None, confirm=True, only="storage")
+    assert "whippet-dev-storage" in command
+    assert "--exclusively" in command
+    assert "--all" not in command
+    assert not [word for word in command if word.startswith("model=")], "the lock decides"
 
 
 def test_a_script_is_not_prompted() -> None:
@@ -185,8 +193,8 @@ def test_the_account_is_checked_before_a_model_is_built(tool: str, tmp_path: Pat
     steps = [line.strip() for line in recipe[: recipe.index("")]]
     check = next(at for at, line in enumerate(steps) if f"tools.{tool} --stage" in line)
     assert "--check" in steps[check]
-    assert check < steps.index("@$(MAKE) -s $(MODEL)") < len(steps) - 1
-    assert "$(MODEL)" not in steps[0]
+    assert check < steps.index("@$(MAKE) -s model-of-stage") < len(steps) - 1
+    assert "model-of-stage" not in steps[0]
 
 
 def test_pruning_keeps_the_configuration_used_before_the_deployment(
@@ -203,7 +211,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     ended = subprocess.CompletedProcess[str]([], 0)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage=dev", f"--model={write_model(tmp_path)}"])
     monkeypatch.setattr(
-        tools.deployment.deploy, "check_account", lambda *_: ("123456789012", "eu-west-1")
+        tools.deployment.deploy, "check_account", lambda *_, **__: ("123456789012", "eu-west-1")
     )
     monkeypatch.setattr(tools.deployment.deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
