@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.error_rows import Row, error_rows
 from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.cdk import ROOT
@@ -59,6 +60,13 @@ the key, the value and what was expected. Bounds are included. `true` is not a n
 number is written without a decimal point.
 """
 
+_DELIVERY_INTRODUCTION = """
+# What deploys
+
+`config/delivery.toml` says who deploys the stages whose `delivery` is not `laptop`
+([delivery.md](delivery.md)). Without such stages the file is not needed.
+"""
+
 
 def main() -> None:
     """Write the files."""
@@ -90,7 +98,11 @@ def _retry_after(row: Row) -> str:
 
 def settings_document() -> str:
     """Return the content of docs/settings.md."""
-    return _SETTINGS_INTRODUCTION + "".join(_section(section) for section in setting_sections())
+    stage = "".join(map(_section, setting_sections()))
+    _, *delivery = setting_sections(DeliverySettings)
+    return (
+        _SETTINGS_INTRODUCTION + stage + _DELIVERY_INTRODUCTION + "".join(map(_section, delivery))
+    )
 
 
 def _section(section: SettingSection) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from stacks.settings.schema import Location, Schema, SettingsSchema
 from stacks.settings.stage import StageSettings
 
@@ -56,9 +58,15 @@ class SettingSection:
     rows: tuple[SettingRow, ...]
 
 
-def setting_sections() -> Iterator[SettingSection]:
-    """Yield every section, in the order of the model."""
-    return _sections(SettingsSchema(StageSettings), ())
+def setting_sections(
+    settings_class: type[BaseModel] = StageSettings,
+) -> Iterator[SettingSection]:
+    """Yield every section, in the order of the model.
+
+    Args:
+        settings_class: the model of a whole file.
+    """
+    return _sections(SettingsSchema(settings_class), ())
 
 
 def _sections(schema: SettingsSchema, location: Location) -> Iterator[SettingSection]:
