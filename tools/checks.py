@@ -55,7 +55,12 @@ CHECKS = (
     Check("tests/lambda_src", _pytest("tests/lambda_src"), background=True),
     Check(
         "tests/local and tests/browser",
-        _pytest("tests/local", "tests/browser", "--ignore=tests/local/redeployment"),
+        _pytest(
+            "tests/local",
+            "tests/browser",
+            "--ignore=tests/local/redeployment",
+            "--ignore=tests/local/delivery",
+        ),
         after="demo",
         quick=False,
     ),
@@ -70,6 +75,7 @@ CHECKS = (
         after="demo",
         quick=False,
     ),
+    Check("tests/local/delivery", _pytest("tests/local/delivery"), quick=False),
     Check(
         "tests/model_code",
         _pytest("tests/model_code", "--ignore=tests/model_code/training", python=_TRAINING),
