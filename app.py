@@ -27,10 +27,9 @@ def build(app: App) -> None:
     """
     given = {key: app.node.try_get_context(key) for key in (*_CONTEXT, "model")}
     context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
-    settings = load_stage_settings(context["stage"], REPOSITORY / "config")
-    folders = {f"{key}_directory": REPOSITORY / context[key] for key in ("proxy", "page")}
-    model = REPOSITORY / context["model"] if "model" in context else None
-    inputs = load_inputs(settings.stage, model, **folders, repository=REPOSITORY)
+    settings = load_stage_settings(context.pop("stage"), REPOSITORY / "config")
+    folders = {f"{key}_directory": REPOSITORY / value for key, value in context.items()}
+    inputs = load_inputs(settings.stage, **folders, repository=REPOSITORY)
     add_stacks(app, settings=settings, inputs=inputs)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 

@@ -33,7 +33,7 @@ class Inputs:
 
 def load_inputs(
     stage: str,
-    model_directory: Path | None,
+    model_directory: Path | None = None,
     *,
     proxy_directory: Path,
     page_directory: Path,

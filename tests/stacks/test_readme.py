@@ -24,7 +24,7 @@ PRICED_TYPES: Final = {
 }
 UNPRICED_SERVICES: Final = {
     "ApiGateway", "ApplicationAutoScaling", "CloudFront", "IAM", "Lambda", "Logs", "S3", "SNS",
-    "SageMaker", "StepFunctions",
+    "SSM", "SageMaker", "StepFunctions",
 }  # fmt: skip
 
 

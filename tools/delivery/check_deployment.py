@@ -1,7 +1,7 @@
 """`make check-deployment STAGE=...`: check that a stage serves the model that its lock names.
 
 CloudFormation succeeds even where SageMaker has rolled the endpoint back. Three requests with an
-image of the repository must be answered by the lock's version, in the time that the stage allows.
+image of the repository must get responses of the lock's version, in the time that the stage allows.
 """
 
 import argparse

@@ -109,10 +109,10 @@ def test_the_bucket_is_an_output_of_the_storage_stack() -> None:
     stack["CreationTime"] = "2026-01-01T00:00:00Z"
     output = {"OutputKey": "ModelsBucketName", "OutputValue": "b"}
     with Stubber(cloudformation) as stub:
-        asked = {"StackName": "whippet-dev-storage"}
-        stub.add_response("describe_stacks", {"Stacks": [stack | {"Outputs": [output]}]}, asked)
+        named = {"StackName": "whippet-dev-storage"}
+        stub.add_response("describe_stacks", {"Stacks": [stack | {"Outputs": [output]}]}, named)
         assert models_bucket(cloudformation, "whippet-dev") == "b"
-        stub.add_response("describe_stacks", {"Stacks": [stack]}, asked)
+        stub.add_response("describe_stacks", {"Stacks": [stack]}, named)
         with pytest.raises(ToolError, match="has no output ModelsBucketName"):
             models_bucket(cloudformation, "whippet-dev")
         missing = "Stack with id whippet-dev-storage does not exist"
