@@ -456,7 +456,8 @@ def test_the_role_may_do_nothing_else(assembly: Assembly) -> None:
         "kms:DescribeKey",
         "kms:CreateGrant",
     }
-    assert "ManagedPolicyArns" not in execution_role(assembly).properties
+    (managed,) = execution_role(assembly).properties["ManagedPolicyArns"]
+    assert "BucketsReadModels" in managed["Fn::GetStackOutput"]["OutputName"]
 
 
 def model_key(assembly: Assembly) -> str:
@@ -471,8 +472,13 @@ def test_the_role_reads_the_models_of_its_stage_and_not_the_bootstrap_bucket(
     assembly: Assembly, dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     # An earlier one too: the endpoint may be put back to it, and an old fleet may grow.
-    (resource,) = statement_allowing(statements(assembly), "s3:GetObject")["Resource"]
-    pattern = flatten(resource)
+    pattern, promoted = (
+        flatten(resource)
+        for statement in statements(assembly)
+        if "s3:GetObject" in statement["Action"]
+        for resource in statement["Resource"]
+    )
+    assert re.fullmatch(r"<BucketsModels\w+\.Arn>/serving/\*", promoted)
     own = model_key(assembly)
     bucket, _, key = own.partition("/")
     name = assembly.settings.name
@@ -485,8 +491,11 @@ def test_the_role_reads_the_models_of_its_stage_and_not_the_bootstrap_bucket(
     assert others.startswith(f"{bucket}/{name}2/")
     for each in (others, f"{bucket}/{'0f' * 32}.gz", f"{bucket}/{name}/{'0f' * 32}.json"):
         assert not fnmatchcase(f"{start}{each}", pattern)
-    listing = statement_allowing(statements(assembly), "s3:ListBucket")
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{name}/*.gz"}}
+    assert [
+        each["Condition"]["StringLike"]["s3:prefix"]
+        for each in statements(assembly)
+        if "s3:ListBucket" in each["Action"]
+    ] == [f"{name}/*.gz", "serving/*"]
 
 
 def test_the_role_pulls_from_one_repository(assembly: Assembly) -> None:
