@@ -8,6 +8,8 @@ an import states them.
 ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
+# The published values of a stage that the check of its deployment reads.
+CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")
 
 
 def endpoint_log_group_name(endpoint_name: str) -> str:

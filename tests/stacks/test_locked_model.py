@@ -138,12 +138,12 @@ def test_the_checking_role_invokes_and_describes_only_this_stage(pipeline: Assem
     _, statements = role_of(pipeline, "api", "whippet-prod-check-deployment")
     assert actions(statements) == {
         "apigateway:GET", "lambda:InvokeFunction", "sagemaker:DescribeEndpoint",
-        "ssm:GetParametersByPath",
+        "ssm:GetParameter",
     }  # fmt: skip
     by_action = {each["Action"]: json.dumps(each["Resource"]) for each in statements}
     assert "/apikeys/" in by_action["apigateway:GET"]
     assert "endpoint/whippet-prod" in by_action["sagemaker:DescribeEndpoint"]
-    assert "parameter/whippet/prod" in by_action["ssm:GetParametersByPath"]
+    assert "parameter/whippet/prod/api-url" in by_action["ssm:GetParameter"]
 
 
 def test_a_reader_of_another_stage_is_named_by_the_bucket_and_its_key(pipeline: Assembly) -> None:
@@ -202,3 +202,25 @@ def test_values_are_published_for_other_stacks(pipeline: Assembly) -> None:
             "page-url",
         )
     }  # fmt: skip
+
+
+def test_naming_the_account_changes_the_function_with_its_version(
+    locked_inputs: Inputs, tmp_path: Path
+) -> None:
+    # Lambda refuses a new version of a function that has not changed.
+    named = settings_of("laptop")
+    unnamed = with_changes(named, account=None, region=None)
+    functions, versions = [], []
+    for settings, folder in ((named, "named"), (unnamed, "unnamed")):
+        assembly = synthesize(settings, locked_inputs, tmp_path / folder)
+        (version,) = assembly.resources("api", "AWS::Lambda::Version")
+        function = version.properties["FunctionName"]["Ref"]
+        (found,) = (
+            each
+            for each in assembly.resources("api", "AWS::Lambda::Function")
+            if each.logical_id == function
+        )
+        versions.append(version.logical_id)
+        functions.append({**found.properties, "Code": None})
+    assert versions[0] != versions[1]
+    assert functions[0] != functions[1]

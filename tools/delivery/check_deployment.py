@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stacks.names import parameter_path
+from botocore.exceptions import ClientError
+
+from stacks.names import CHECKED_PARAMETERS, parameter_path
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT
@@ -160,14 +162,18 @@ def _check_response(response: ApiResponse, expected: Expected) -> None:
 
 def _published(ssm: Any, settings: StageSettings) -> dict[str, str]:
     path = parameter_path(settings.name)
-    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path)
-    values = {
-        each["Name"].rpartition("/")[2]: each["Value"]
-        for page in pages
-        for each in page["Parameters"]
-    }
-    if "api-url" not in values:
-        raise ToolError(f"The stage {settings.stage} is not deployed: {path}/api-url is missing.")
+    values = {}
+    for name in CHECKED_PARAMETERS:
+        try:
+            found = ssm.get_parameter(Name=f"{path}/{name}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ParameterNotFound":
+                raise
+            raise ToolError(
+                f"The stage {settings.stage} is not deployed: the parameter {path}/{name} is "
+                "missing."
+            ) from error
+        values[name] = found["Parameter"]["Value"]
     return values
 
 

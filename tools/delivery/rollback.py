@@ -6,12 +6,18 @@ deploys it from here, at once.
 
 import subprocess
 import sys
+import tomllib
 
+from stacks.components.serving.model_choice import STORE_FOLDER
+from stacks.components.serving.model_lock import LOCKS_FOLDER, ModelLock
+from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
+from tools.delivery.clients import stage_clients
 from tools.delivery.doors import breaks_glass
 from tools.delivery.lock_history import CommittedLock, LockHistory
+from tools.delivery.locked_model import locked_model_problem
 from tools.make_variables import MakeParser
 
 _VARIABLES = {"--stage": "STAGE", "--to": "TO"}
@@ -32,14 +38,17 @@ def main() -> int:
     history = LockHistory(ROOT, settings.stage)
     history.check_clean()
     target = _target(history, settings.stage, arguments.to)
+    deploys = settings.delivery == "laptop" or breaks_glass()
+    if deploys:
+        _check_stored(settings, target)
     print(f"Rolling {settings.stage} back to: {target.summary}")
     commit = history.commit(target, f"Roll {settings.stage} back to {target.sha256[:12]}")
     print(f"Committed as {commit}.", flush=True)
-    if settings.delivery != "laptop" and not breaks_glass():
+    if not deploys:
         print("Push it to the main branch: `git push`.")
         return 0
     module, *options = (
-        ["tools.local.up"]
+        ["tools.local.up", "--from-make"]
         if settings.stage == "local"
         else ["tools.deployment.deploy", "--stage", settings.stage]
         + (["--yes"] if arguments.yes else [])
@@ -47,6 +56,24 @@ def main() -> int:
     return subprocess.run(  # noqa: S603 - the command is built here
         [sys.executable, "-m", module, *options], cwd=ROOT, check=False
     ).returncode
+
+
+def _check_stored(settings: StageSettings, target: CommittedLock) -> None:
+    """Check, before the commit, that the artifact of the earlier model is still there."""
+    if settings.stage == "local":
+        folder = ROOT / STORE_FOLDER / target.sha256
+        problem = None if folder.is_dir() else f"{target.summary} is not in {folder}"
+    else:
+        try:
+            lock = ModelLock.model_validate(tomllib.loads(target.lock.decode()))
+        except ValueError as error:
+            raise ToolError(f"The lock of {target.commit} cannot be read: {error}") from error
+        problem = locked_model_problem(settings, lock, stage_clients(settings))
+    if problem is not None:
+        raise ToolError(
+            f"{problem}\nNothing was committed. `git checkout {target.commit[:12]} -- "
+            f"{LOCKS_FOLDER}/{settings.stage}.*` takes the lock nevertheless."
+        )
 
 
 def _target(history: LockHistory, stage: str, version: str | None) -> CommittedLock:

@@ -56,7 +56,10 @@ class ApiFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            description=description,
+            # With the region, which is set together with the account: they become literals in
+            # Code, which renews the id of the version. Lambda creates a version only of a function
+            # that has changed.
+            description=f"{description} in {settings.region}" if settings.region else description,
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=_ARCHITECTURES[settings.api.architecture],
             handler=handler,

@@ -9,8 +9,7 @@ from stacks.components.delivery.deliverer import (
     delivery_role_name,
     role_of_another_account,
 )
-from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.names import parameter_path
+from stacks.names import CHECKED_PARAMETERS, parameter_path
 
 
 class CheckDeploymentRole(Construct):
@@ -35,12 +34,15 @@ class CheckDeploymentRole(Construct):
             description=f"Checks the deployment of {stage_name}",
             assumed_by=role_of_another_account(self, *deliverer),
         )
-        parameters = stack.format_arn(
-            service="ssm",
-            resource="parameter",
-            resource_name=f"{parameter_path(stage_name).removeprefix('/')}/*",
-        )
-        policy = iam.Policy(
+        parameters = [
+            stack.format_arn(
+                service="ssm",
+                resource="parameter",
+                resource_name=f"{parameter_path(stage_name)}/{name}".removeprefix("/"),
+            )
+            for name in CHECKED_PARAMETERS
+        ]
+        iam.Policy(
             self,
             "Policy",
             roles=[role],
@@ -55,7 +57,6 @@ class CheckDeploymentRole(Construct):
                         )
                     ],
                 ),
-                iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
+                iam.PolicyStatement(actions=["ssm:GetParameter"], resources=parameters),
             ],
         )
-        acknowledge_resource(policy, parameters, reason="The published values of this stage")

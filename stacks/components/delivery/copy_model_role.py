@@ -40,6 +40,11 @@ class CopyModelRole(Construct):
             description=f"Copies the model that the lock of {stage_name} names",
             assumed_by=role_of_another_account(self, *deliverer),
         )
+        stack = Stack.of(self).format_arn(
+            service="cloudformation",
+            resource="stack",
+            resource_name=f"{Stack.of(self).stack_name}/*",
+        )
         keys = f"arn:{partition}:kms:*:*:key/*"
         policy = iam.Policy(
             self,
@@ -66,13 +71,11 @@ class CopyModelRole(Construct):
                 iam.PolicyStatement(
                     actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[key.key_arn]
                 ),
-                iam.PolicyStatement(
-                    actions=["cloudformation:DescribeStacks"],
-                    resources=[Stack.of(self).stack_id],
-                ),
+                iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[stack]),
             ],
         )
         acknowledge_resource(policy, served, reason="Any artifact that a lock of this stage names")
+        acknowledge_resource(policy, stack, reason="One stack, whatever its generated id")
         acknowledge_resource(
             policy,
             keys,

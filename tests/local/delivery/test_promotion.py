@@ -126,6 +126,23 @@ def test_a_wrong_version_fails_the_deployment_check(delivery: Delivery, rolled_b
         path.write_bytes(content)
 
 
+def test_a_rollback_to_what_is_no_longer_stored_commits_nothing(
+    delivery: Delivery, rolled_back: str
+) -> None:
+    assert rolled_back
+    another = sha256_of(delivery.clone / "build" / "another" / "model.tar.gz")
+    where = {"Bucket": bucket_of(delivery), "Key": f"serving/{another}/model.tar.gz"}
+    content = delivery.client("s3").get_object(**where)["Body"].read()
+    delivery.client("s3").delete_object(**where)
+    ended = delivery.run(
+        "make", "-s", "rollback", f"STAGE={STAGE}", f"TO={another[:8]}", check=False
+    )
+    assert f"which is not at s3://{where['Bucket']}/{where['Key']}" in ended.stderr
+    assert "Nothing was committed" in ended.stderr
+    assert delivery.run("git", "log", "-1", "--format=%s").stdout.startswith("Roll trial back")
+    delivery.client("s3").put_object(**where, Body=content)
+
+
 def test_a_stage_of_another_door_is_not_deployed_from_here(delivery: Delivery) -> None:
     settings = delivery.clone / "config" / f"{STAGE}.toml"
     before = settings.read_text()

@@ -37,21 +37,13 @@ class FakeAws:
         assert EndpointName == "whippet-dev"
         return {"EndpointStatus": self._status}
 
-    def get_paginator(self, operation: str) -> Any:
-        assert operation == "get_parameters_by_path"
-        return self
-
-    def paginate(self, Path: str) -> list[Any]:  # noqa: N803 - boto3's
-        values = {"api-key-id": "id", "proxy-alias-arn": ALIAS}
-        pages = [{"api-url": "https://example.com/v1/"}, values]
-        return [
-            {
-                "Parameters": [
-                    {"Name": f"{Path}/{name}", "Value": text} for name, text in page.items()
-                ]
-            }
-            for page in pages
-        ]
+    def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        values = {
+            "/whippet/dev/api-url": "https://example.com/v1/",
+            "/whippet/dev/api-key-id": "id",
+            "/whippet/dev/proxy-alias-arn": ALIAS,
+        }
+        return {"Parameter": {"Value": values[Name]}}
 
     def invoke(self, **given: Any) -> dict[str, Any]:
         self.invoked.append(given)
