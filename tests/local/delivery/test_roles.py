@@ -117,6 +117,20 @@ def test_the_pipeline_checks_what_is_served(deliverer: Delivery, delivery: Deliv
     assert "3 responses of colours-3" in printed
 
 
+def test_behind_an_allow_list_the_pipeline_checks_by_the_function(
+    deliverer: Delivery,
+) -> None:
+    settings = deliverer.clone / "config" / f"{STAGE}.toml"
+    before = settings.read_text()
+    top = before.partition("[web]")[0]
+    closed = '[web]\nenabled = false\n[api]\nallowed_address_ranges = ["192.0.2.0/24"]\n'
+    settings.write_text(top + closed)
+    # No address of the API is given: nothing listens at the published one.
+    printed = deliverer.tool("tools.delivery.check_deployment", "--role-arn", CHECK)
+    assert "3 responses of colours-3" in printed
+    settings.write_text(before)
+
+
 def test_each_role_may_do_only_its_own(deliverer: Delivery, delivery: Delivery) -> None:
     session = aws_client("sts", deliverer.environment).assume_role(
         RoleArn=COPY, RoleSessionName="test"
