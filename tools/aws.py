@@ -18,7 +18,8 @@ _NO_PROFILE = {
     "credentials_file": (None, None, os.devnull, None),
 }
 _CREATING = threading.Lock()  # botocore's sessions are not made for several threads
-_DENIED = {"AccessDenied", "AccessDeniedException"}
+# The last is of SNS.
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 # CloudFormation also lists the resources whose creation failed or was rolled back.
 _NOT_HELD = {
     "CREATE_FAILED",

@@ -1,5 +1,6 @@
 """A session whose clients are botocore's stubs."""
 
+import functools
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,6 +23,14 @@ SERVICES = (
 MODEL_ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model/m"
 
 
+@functools.cache
+def stubbed_client(service: str) -> Any:
+    """Return the client that all tests stub: its definitions take longer to read than they run."""
+    return boto3.client(
+        service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
 class StubbedSession:
     """A session whose clients return prepared responses."""
 
@@ -30,17 +39,12 @@ class StubbedSession:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self.stubs: dict[str, Stubber] = {}
-        self._clients: dict[str, Any] = {}
         for service in SERVICES:
-            client = boto3.client(
-                service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
-            )
-            self._clients[service] = client
-            self.stubs[service] = stack.enter_context(Stubber(client))
+            self.stubs[service] = stack.enter_context(Stubber(stubbed_client(service)))
 
     def client(self, service: str, region_name: str) -> Any:
         assert region_name == self.region_name
-        return self._clients[service]
+        return stubbed_client(service)
 
 
 ALL_INSTANCES = "Number of instances across active endpoints"
@@ -76,6 +80,22 @@ def add_quota(
         },
         {"ServiceCode": "sagemaker", "NextToken": "more"},
     )
+
+
+def add_stack_resources(session: StubbedSession, stack: str, **resources: tuple[str, str]) -> None:
+    """Stub a stack's resources, type and physical id by name, as pages of one."""
+    pages = [
+        {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": id_}
+        | {"LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
+        for name, (kind, id_) in resources.items()
+    ]
+    for index, resource in enumerate(pages):
+        more = {"NextToken": f"{index + 1}"} if index + 1 < len(pages) else {}
+        session.stubs["cloudformation"].add_response(
+            "list_stack_resources",
+            {"StackResourceSummaries": [resource], **more},
+            {"StackName": stack} | ({"NextToken": f"{index}"} if index else {}),
+        )
 
 
 def add_endpoint(sagemaker: Stubber, status: str = "InService") -> None:

@@ -15,7 +15,7 @@ from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.account.logging_role import logging_role_problem
-from tools.aws import is_denied, is_held, is_missing_stack
+from tools.aws import is_denied, stack_resources
 from tools.console import ToolError, run_tool, step
 
 # Lambda keeps this much for functions without reserved concurrency; an account whose whole quota
@@ -74,19 +74,37 @@ def main() -> None:
         raise ToolError("The stage local has no quotas: it is deployed to this machine.")
     session = boto3.session.Session()
     account, region = resolve_account(settings, session)
+    quotas: list[Quota] = []
+    problems: list[str] = []
     with step(f"Read the quotas of the account {account} in {region}"):
-        quotas = list(read_quotas(settings, session, region))
-        apigateway = session.client("apigateway", region_name=region)
-        role_problem = logging_role_problem(settings, apigateway)
+        try:
+            quotas = list(read_quotas(settings, session, region))
+        except ClientError as error:
+            problems.append(_describe_denial(error))
+        role_problem = _logging_role_problem(settings, session, region)
     for quota in quotas:
         mark = "✓" if quota.suffices else "✗"
         print(f"{mark} {quota.name}: {quota.needed} needed, {quota.available} available")
+    problems += [quota.shortage for quota in quotas if not quota.suffices]
     print("✗ API Gateway: logging role" if role_problem else "✓ API Gateway: logging role")
-    shortages = [quota.shortage for quota in quotas if not quota.suffices]
     if role_problem:
-        shortages.append(role_problem)
-    if shortages:
-        raise ToolError("\n".join(shortages))
+        problems.append(role_problem)
+    if problems:
+        raise ToolError("\n".join(problems))
+
+
+def _logging_role_problem(
+    settings: StageSettings, session: boto3.session.Session, region: str
+) -> str | None:
+    try:
+        return logging_role_problem(settings, session.client("apigateway", region_name=region))
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return (
+            "Your credentials may not read whether API Gateway has a logging role "
+            f"({error}): allow them apigateway:GET on the account."
+        )
 
 
 def quota_shortages(
@@ -102,14 +120,7 @@ def quota_shortages(
     try:
         quotas = list(read_quotas(settings, session, region))
     except ClientError as error:
-        if not is_denied(error):
-            raise
-        yield Shortage(
-            f"Your credentials may not read the account's quotas ({error}): allow them "
-            "servicequotas:ListServiceQuotas, servicequotas:ListAWSDefaultServiceQuotas, "
-            "lambda:GetAccountSettings, lambda:GetFunctionConcurrency and "
-            "cloudformation:DescribeStackResources."
-        )
+        yield Shortage(_describe_denial(error))
         return
     for quota in quotas:
         if not quota.suffices:
@@ -130,6 +141,18 @@ def read_quotas(
     needed = needed_concurrency(settings.api)
     if needed:
         yield _concurrency(settings, session, region, needed)
+
+
+def _describe_denial(error: ClientError) -> str:
+    """Return what to allow if the credentials may not read the quotas; raise any other error."""
+    if not is_denied(error):
+        raise error
+    return (
+        f"Your credentials may not read the account's quotas ({error}): allow them "
+        "servicequotas:ListServiceQuotas, servicequotas:ListAWSDefaultServiceQuotas, "
+        "lambda:GetAccountSettings, lambda:GetFunctionConcurrency and "
+        "cloudformation:ListStackResources."
+    )
 
 
 def needed_concurrency(api: ApiSettings) -> int:
@@ -239,20 +262,10 @@ def _concurrency(
 
 def _reserved_already(cloudformation: Any, functions: Any, stack: str) -> int:
     """Return the deployed proxy's reserved concurrency, which an update can reuse."""
-    try:
-        described = cloudformation.describe_stack_resources(StackName=stack)
-    except ClientError as error:
-        if is_missing_stack(error):
-            return 0
-        raise
-    names = [
-        resource["PhysicalResourceId"]
-        for resource in described["StackResources"]
-        if resource["ResourceType"] == "AWS::Lambda::Function" and is_held(resource)
-    ]
     return sum(
         functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)
-        for name in names
+        for kind, name in stack_resources(cloudformation, stack)
+        if kind == "AWS::Lambda::Function"
     )
 
 

@@ -3,14 +3,17 @@
 import argparse
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
+from tools.aws import is_denied
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
 from tools.delivery.doors import refuse_other_door, remind_of_main
@@ -94,21 +97,38 @@ def _finish(
         check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
     with step("Check how many instances the endpoint runs"):
         settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
-    with step("Check that the stacks refer to the deployed key and API"):
+    with _step_if_allowed("Check that the stacks refer to the deployed key and API"):
         update_references(client, name=settings.name)
-    with step("Delete the models of earlier deployments"):
+    with _step_if_allowed("Delete the models of earlier deployments"):
         prune_superseded(sagemaker, stack=stack, previous=previous)
-    if note := expire_training_logs(client("logs"), retention_days=settings.log_retention_days):
-        print(note)
+    notes: list[str | None] = []
+    with _step_if_allowed("Check that the logs of training jobs expire"):
+        days = settings.log_retention_days
+        notes.append(expire_training_logs(client("logs"), retention_days=days))
     if address := settings.monitoring.alarm_address:
-        note = unconfirmed_email(
-            client("cloudformation"),
-            client("sns"),
-            stack=f"{settings.name}-monitoring",
-            address=address,
-        )
-        if note is not None:
-            print(note)
+        with _step_if_allowed(f"Check that {address} receives the alarms"):
+            notes.append(
+                unconfirmed_email(
+                    client("cloudformation"),
+                    client("sns"),
+                    stack=f"{settings.name}-monitoring",
+                    address=address,
+                )
+            )
+    for note in filter(None, notes):
+        print(note)
+
+
+@contextmanager
+def _step_if_allowed(title: str) -> Iterator[None]:
+    """Run a step that the deployed stage does not depend on: it may lack a permission."""
+    try:
+        with step(title):
+            yield
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        print(f"  This step was left out: your credentials may not do it. ({error})")
 
 
 def deploy_command(

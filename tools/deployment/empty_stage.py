@@ -1,13 +1,13 @@
 """Deletes the data that prevents CloudFormation from deleting a stack."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-from tools.aws import is_held, is_missing_stack
+from tools.aws import stack_resources
 from tools.console import ToolError
 
 _BUCKET = "AWS::S3::Bucket"
@@ -29,7 +29,8 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     Raises:
         ToolError: an object could not be deleted.
     """
-    resources = list(_resources(session.client("cloudformation", region_name=region), stack))
+    cloudformation = session.client("cloudformation", region_name=region)
+    resources = list(stack_resources(cloudformation, stack))
     buckets = [name for kind, name in resources if kind == _BUCKET]
     groups = [name.rpartition("/")[2] for kind, name in resources if kind == _MODEL_PACKAGE_GROUP]
     for group in groups:
@@ -58,18 +59,6 @@ def empty_buckets(s3: Any, buckets: Sequence[str], partition: str) -> None:
         _refuse_writes(s3, bucket, f"arn:{partition}:s3:::{bucket}/*")
     for bucket in buckets:
         _empty_bucket(s3, bucket)
-
-
-def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
-    try:
-        described = cloudformation.describe_stack_resources(StackName=stack)
-    except ClientError as error:
-        if is_missing_stack(error):
-            return
-        raise
-    for resource in described["StackResources"]:
-        if is_held(resource):
-            yield resource["ResourceType"], resource["PhysicalResourceId"]
 
 
 def _refuse_writes(s3: Any, bucket: str, objects: str) -> None:

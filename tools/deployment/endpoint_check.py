@@ -6,7 +6,7 @@ configuration while CloudFormation reports success.
 
 from typing import Any
 
-from tools.aws import is_held
+from tools.aws import stack_resources
 from tools.console import ToolError
 from tools.deployment.instance_count import describe_settled
 
@@ -23,11 +23,10 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
     Raises:
         ToolError: the endpoint is not in service, or has another configuration.
     """
-    resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     configurations = [
-        resource["PhysicalResourceId"].rpartition("/")[2]
-        for resource in resources
-        if resource["ResourceType"] == "AWS::SageMaker::EndpointConfig" and is_held(resource)
+        id_.rpartition("/")[2]
+        for kind, id_ in stack_resources(cloudformation, stack)
+        if kind == "AWS::SageMaker::EndpointConfig"
     ]
     if len(configurations) != 1:
         raise ToolError(f"The stack {stack} holds {len(configurations)} endpoint configurations.")

@@ -10,7 +10,13 @@ import pytest
 from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
-from tests.tools.stubbed_session import ALL_INSTANCES, TRAINING, StubbedSession, add_quota
+from tests.tools.stubbed_session import (
+    ALL_INSTANCES,
+    TRAINING,
+    StubbedSession,
+    add_quota,
+    add_stack_resources,
+)
 from tools.account import quotas
 from tools.account.quotas import Shortage, quota_shortages
 from tools.cdk import ROOT
@@ -47,18 +53,18 @@ def add_concurrency(
     stack = {"StackName": "whippet-prod-api"}
     if own is None:
         stacks.add_client_error(
-            "describe_stack_resources",
+            "list_stack_resources",
             "ValidationError",
             "Stack with id whippet-prod-api does not exist",
             expected_params=stack,
         )
         return
-    resources = [
-        {"LogicalResourceId": name, "PhysicalResourceId": f"id-of-{name}", "ResourceType": kind}
-        | {"Timestamp": 0, "ResourceStatus": "CREATE_COMPLETE"}
-        for name, kind in (("Proxy", "AWS::Lambda::Function"), ("Api", "AWS::ApiGateway::RestApi"))
-    ]
-    stacks.add_response("describe_stack_resources", {"StackResources": resources}, stack)
+    add_stack_resources(
+        session,
+        "whippet-prod-api",
+        Api=("AWS::ApiGateway::RestApi", "id-of-Api"),
+        Proxy=("AWS::Lambda::Function", "id-of-Proxy"),
+    )
     reserved = {"ReservedConcurrentExecutions": own} if own else {}
     functions.add_response("get_function_concurrency", reserved, {"FunctionName": "id-of-Proxy"})
 
@@ -254,6 +260,26 @@ def test_the_command_fails_where_no_training_job_can_run(
     with pytest.raises(ToolError, match=rf"{TRAINING}' is 0 and a training job of the stage prod"):
         quotas.main()
     assert f"✗ SageMaker: {TRAINING}: 1 needed, 0 available" in capsys.readouterr().out
+
+
+def test_the_command_checks_what_it_may_read(
+    command: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_quota(command, INSTANCES, 8)
+    add_concurrency(command, limit=1000, unreserved=1000)
+    command.stubs["apigateway"].add_client_error("get_account", "AccessDeniedException")
+    with pytest.raises(ToolError, match=r"^Your credentials may not read whether API"):
+        quotas.main()
+    printed = capsys.readouterr().out.splitlines()
+    assert f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available" in printed
+
+    identity = {"Account": "123456789012", "UserId": "u", "Arn": "arn:aws:iam::123456789012:u/u"}
+    command.stubs["sts"].add_response("get_caller_identity", identity)
+    command.stubs["service-quotas"].add_client_error("list_service_quotas", "AccessDeniedException")
+    set_logging_role(command, ROLE)
+    with pytest.raises(ToolError, match="servicequotas:ListServiceQuotas"):
+        quotas.main()
+    assert capsys.readouterr().out.endswith("✓ API Gateway: logging role\n")
 
 
 def test_a_stage_is_deployed_where_no_training_job_can_run(session: StubbedSession) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import tools.deployment.deploy
 from stacks.components.serving.model_artifact import load_model_artifact
@@ -243,3 +244,38 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     printed = capsys.readouterr().out
     assert "note of the logs\n" in printed
     assert "ops@example.com is not subscribed to whippet-dev-monitoring\n" in printed
+
+
+@pytest.mark.parametrize("refused", ["AuthorizationError", "AccessDeniedException", "Throttling"])
+def test_what_a_role_may_not_check_after_the_deployment_is_left_out(
+    refused: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": refused, "Message": "No."}}, "GetTopicAttributes")
+
+    steps = tools.deployment.deploy
+    dev = load_stage_settings("dev", ROOT / "config")
+    monitoring = with_changes(dev.monitoring, alarm_email="ops@example.com")
+    of_dev = with_changes(dev, monitoring=monitoring)
+    monkeypatch.setattr(steps, "read_stage_of_account", lambda _: of_dev)
+    monkeypatch.setattr(steps, "check_account", lambda *_: ("123456789012", "eu-west-1"))
+    monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
+    for name in ("check_endpoint", "settle_instance_count"):
+        monkeypatch.setattr(steps, name, lambda *_, **__: None)
+    optional = ("update_references", "prune_superseded", "expire_training_logs")
+    for name in (*optional, "unconfirmed_email"):
+        monkeypatch.setattr(steps, name, refuse)
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_deployed_model(session.stubs["sagemaker"], {})
+        if refused == "Throttling":
+            with pytest.raises(ClientError):
+                deploy(monkeypatch, write_model(tmp_path), session)
+            return
+        assert deploy(monkeypatch, write_model(tmp_path), session) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("This step was left out: your credentials may not do it.") == 4
+    assert "GetTopicAttributes operation: No." in printed

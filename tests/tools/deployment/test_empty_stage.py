@@ -24,16 +24,6 @@ class Buckets:
     def get_partition_for_region(self, _region: str) -> str:
         return "aws-cn"
 
-    def describe_stack_resources(self, **_stack: str) -> dict[str, Any]:
-        # The creation of the second one was rolled back: it is not there any more.
-        return {
-            "StackResources": [
-                {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": name}
-                | {"ResourceStatus": status}
-                for name, status in (("logs", "CREATE_COMPLETE"), ("gone", "DELETE_COMPLETE"))
-            ]
-        }
-
     def put_bucket_logging(self, **_arguments: Any) -> None:
         self.calls.append("put_bucket_logging")
 
@@ -46,11 +36,22 @@ class Buckets:
         self.calls.append("put_bucket_policy")
         self.policy = json.loads(arguments["Policy"])
 
-    def get_paginator(self, _operation: str) -> "Buckets":
+    def get_paginator(self, operation: str) -> "Buckets":
+        self.calls.append(operation)
         return self
 
-    def paginate(self, **_bucket: str) -> list[dict[str, Any]]:
-        self.calls.append("list_object_versions")
+    def paginate(self, **of: str) -> list[dict[str, Any]]:
+        if "StackName" in of:
+            # The creation of the second one was rolled back: it is not there any more.
+            return [
+                {
+                    "StackResourceSummaries": [
+                        {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": name}
+                        | {"ResourceStatus": status}
+                    ]
+                }
+                for name, status in (("logs", "CREATE_COMPLETE"), ("gone", "DELETE_COMPLETE"))
+            ]
         return [{"Versions": [{"Key": key, "VersionId": "1"} for key in self.objects]}]
 
     def delete_objects(self, **arguments: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
+from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
 from tools.deployment.endpoint_check import check_endpoint
 
@@ -23,19 +23,22 @@ def described_endpoint(status: str, configuration: str, **more: str) -> dict[str
 
 
 def check(*described: dict[str, Any]) -> None:
-    session = boto3.session.Session("x", "x", region_name="eu-west-1")
-    sagemaker, cloudformation = session.client("sagemaker"), session.client("cloudformation")
+    sagemaker, cloudformation = stubbed_client("sagemaker"), stubbed_client("cloudformation")
     resources = [
         {
             "LogicalResourceId": "Configuration",
             "PhysicalResourceId": f"arn:aws:sagemaker:eu-west-1:1:endpoint-config/{WANTED}",
             "ResourceType": "AWS::SageMaker::EndpointConfig",
-            "Timestamp": 0,
+            "LastUpdatedTimestamp": 0,
             "ResourceStatus": "UPDATE_COMPLETE",
         }
     ]
     with Stubber(sagemaker) as endpoint_stub, Stubber(cloudformation) as stack_stub:
-        stack_stub.add_response("describe_stack_resources", {"StackResources": resources})
+        # CloudFormation describes the first hundred resources, and lists all.
+        stack_stub.add_response(
+            "list_stack_resources", {"StackResourceSummaries": [], "NextToken": "more"}
+        )
+        stack_stub.add_response("list_stack_resources", {"StackResourceSummaries": resources})
         for each in described:
             endpoint_stub.add_response("describe_endpoint", each)
         check_endpoint(

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
 from stacks.settings.serving import ServingSettings
+from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
 from tools.deployment.instance_count import settle_instance_count
 
@@ -18,8 +18,7 @@ class Endpoint:
     """A stubbed endpoint: each method prepares the next call and its response."""
 
     def __init__(self) -> None:
-        session = boto3.session.Session("x", "x", region_name="eu-west-1")
-        self.client = session.client("sagemaker")
+        self.client = stubbed_client("sagemaker")
         self.stub = Stubber(self.client)
 
     def is_described(self, running: int, status: str = "InService", **more: str) -> None:

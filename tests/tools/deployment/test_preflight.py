@@ -286,7 +286,7 @@ def new_account(
         }
         stubbed.stubs["lambda"].add_response("get_account_settings", {"AccountLimit": limits})
         stubbed.stubs["cloudformation"].add_client_error(
-            "describe_stack_resources",
+            "list_stack_resources",
             "ValidationError",
             "Stack with id whippet-prod-api does not exist",
         )

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
 from tools.deployment.references import update_references
 
@@ -23,9 +23,8 @@ class Stage:
     """A stubbed stage whose key is `new`, whose API is `new` and whose proxy is `proxy-new`."""
 
     def __init__(self, stack: ExitStack) -> None:
-        session = boto3.session.Session("x", "x", region_name="eu-west-1")
         names = ("cloudformation", "cloudfront", "cloudwatch", "logs", "sns")
-        self.clients: dict[str, Any] = {name: session.client(name) for name in names}
+        self.clients: dict[str, Any] = {name: stubbed_client(name) for name in names}
         self.stubs = {
             name: stack.enter_context(Stubber(client)) for name, client in self.clients.items()
         }
