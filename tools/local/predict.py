@@ -11,7 +11,7 @@ from tools.console import ToolError, run_tool, slow_step
 from tools.local.api_client import MAX_IMAGE_BYTES, ApiResponse, predict, read_image
 from tools.local.deployment import DEFAULT_FILE, LocalDeployment, read_local_deployment
 from tools.local.images import find_images
-from tools.local.predictions import Table, describe
+from tools.local.predictions import Table, describe, has_predictions
 from tools.local.shrink import shrink
 from tools.make_variables import MakeParser
 from tools.terminal import printable
@@ -22,28 +22,41 @@ _VARIABLES = {"image": "IMAGE", "--top-k": "TOP_K", "--order": "ORDER", "--score
 def main() -> int:
     """Print the predictions of each image; return 1 if one has none."""
     arguments = _parse()
-    images = [image for named in arguments.image for image in find_images(named)]
+    failed = False
+    images: list[Path] = []
+    for named in arguments.image:
+        try:
+            images += find_images(named)
+        except ToolError as error:
+            failed = True
+            _report(named, error, as_json=arguments.json)
+    if not images:
+        return 1
     deployment = read_local_deployment(arguments.deployment)
     is_chosen = arguments.top_k is not None or arguments.order is not None
     others = None if is_chosen else 1
     table = Table(images, deployment.labels, others) if len(images) > 1 else None
-    failed = False
     for image in images:
         try:
             response = _invoke(deployment, image, arguments)
             if arguments.json:
-                failed |= response.status != HTTPStatus.OK
+                failed |= not has_predictions(response)
                 print(_as_json(image, response), flush=True)
             else:
                 print(table.row(image, response) if table else describe(response), flush=True)
         except ToolError as error:
             failed = True
-            if arguments.json:
-                print(json.dumps({"file": str(image), "error": str(error)}), flush=True)
-            else:
-                named = f"{printable(str(image))}: " if table else ""
-                print(f"{named}{error}", file=sys.stderr, flush=True)
+            _report(str(image), error, as_json=arguments.json, is_named=table is not None)
     return int(failed)
+
+
+def _report(file: str, error: ToolError, *, as_json: bool, is_named: bool = False) -> None:
+    """Print why there are no predictions; `is_named`: with the file, which the error leaves out."""
+    if as_json:
+        print(json.dumps({"file": file, "error": str(error)}), flush=True)
+    else:
+        prefix = f"{printable(file)}: " if is_named else ""
+        print(f"{prefix}{error}", file=sys.stderr, flush=True)
 
 
 def _invoke(deployment: LocalDeployment, image: Path, arguments: argparse.Namespace) -> ApiResponse:

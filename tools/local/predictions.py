@@ -71,6 +71,15 @@ def describe(response: ApiResponse) -> str:
     return "\n".join(lines)
 
 
+def has_predictions(response: ApiResponse) -> bool:
+    """Return whether a response has predictions; if not, it is an error or invalid."""
+    try:
+        describe(response)
+    except ToolError:
+        return False
+    return True
+
+
 def label_of(prediction: Mapping[str, Any]) -> str:
     """Return the label of a class, or its index if the label is blank."""
     return str(prediction["label"]).strip() or f"class {prediction['index']}"

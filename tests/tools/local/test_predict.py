@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,33 @@ def test_json_has_a_line_for_each_image(tmp_path: Path, deployed: list[str]) -> 
     assert (ended.returncode, ended.stderr) == (1, "")
     assert failed["file"] == str(tmp_path / "large.jpg")
     assert "cannot be made smaller" in failed["error"]
+
+
+@pytest.mark.parametrize("body", ["<html>", {"predictions": [], "model": {"name": "m"}}])
+def test_json_fails_where_a_response_has_no_predictions(
+    body: Any, tmp_path: Path, deployed: list[str]
+) -> None:
+    with Api(Response(200, body)) as api:
+        deploy(tmp_path, api)
+        ended = predict("--json", CAT, *deployed)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert json.loads(ended.stdout)["response"] == body
+
+
+def test_a_missing_file_does_not_end_the_others(tmp_path: Path, deployed: list[str]) -> None:
+    missing = str(tmp_path / "no such größe.png")
+    with Api(SHOWN) as api:
+        deploy(tmp_path, api)
+        ended = predict(missing, CAT, CAT, *deployed)
+        as_json = predict("--json", missing, CAT, *deployed)
+    assert (ended.returncode, as_json.returncode) == (1, 1)
+    assert ended.stderr.startswith(f"{missing} does not exist: expected an image")
+    assert [line.split()[1] for line in ended.stdout.splitlines()] == ["cat", "cat"]
+    assert as_json.stderr == ""
+    first, second = map(json.loads, as_json.stdout.splitlines())
+    assert (first["file"], second["file"]) == (missing, CAT)
+    assert "does not exist" in first["error"]
+    assert second["response"] == SHOWN.body
 
 
 def test_a_name_controls_no_terminal(tmp_path: Path, deployed: list[str]) -> None:
