@@ -52,7 +52,7 @@ def read_samples(files: Sequence[Path], labels: Sequence[str]) -> list[Sample]:
         labels: of the model.
 
     Raises:
-        InputError: there are too many, or one is too large or no JPEG, PNG or WebP.
+        InputError: there are too many, or one is unreadable, too large or no JPEG, PNG or WebP.
     """
     if len(files) > MAX_SAMPLES:
         raise InputError(
@@ -139,15 +139,20 @@ def _extension(file: Path) -> str:
     """Return the extension of the format that a file's bytes have.
 
     Raises:
-        InputError: the file is too large, or is not an image of these formats.
+        InputError: the file cannot be read, is too large, or is not an image of these formats.
     """
     if not file.is_file():
         raise InputError(f"{file} is not a file, expected a JPEG, PNG or WebP")
     size = file.stat().st_size
     if size > MAX_SAMPLE_BYTES:
         raise InputError(f"{file} has {size} bytes, expected a sample of at most 1 MiB")
-    with file.open("rb") as opened:
-        start = opened.read(16)
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(16)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): make it readable, or remove it"
+        ) from error
     for pattern, extension in _STARTS.items():
         if pattern.match(start):
             return extension
