@@ -1,15 +1,18 @@
 """The account and region of a stage."""
 
-import os
+from __future__ import annotations
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+import os
+from typing import TYPE_CHECKING
 
 from stacks.errors import UserError
 from stacks.settings.stage import StageSettings, load_stage_settings
-from tools.account.errors import describe_aws_error
 from tools.cdk import ROOT
 from tools.console import ToolError
+
+# Not for all: the settings alone are read in half the time without it.
+if TYPE_CHECKING:
+    import boto3
 
 
 def read_stage(stage: str) -> StageSettings:
@@ -57,6 +60,10 @@ def resolve_account(settings: StageSettings, session: boto3.session.Session) -> 
         ToolError: there is no region, AWS cannot be reached, the credentials are missing or
             invalid, or they belong to another account than the one in the settings.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from tools.account.errors import describe_aws_error
+
     region = resolve_region(settings, session)
     try:
         identity = session.client("sts", region_name=region).get_caller_identity()

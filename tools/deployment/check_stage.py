@@ -2,8 +2,6 @@
 
 import argparse
 
-import boto3
-
 from tools.account.account import read_stage, read_stage_of_account, resolve_account
 from tools.console import run_tool
 
@@ -20,6 +18,8 @@ def main() -> None:
         read_stage(arguments.stage)
         return
     settings = read_stage_of_account(arguments.stage)
+    import boto3  # takes longer than all that runs without --account
+
     resolve_account(settings, boto3.session.Session())
 
 
