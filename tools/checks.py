@@ -30,8 +30,9 @@ class Check:
         command: run in the repository's folder.
         after: name of the check that must succeed first.
         quick: whether it is part of `make check`.
-        background: whether one such check runs in addition to the others, and more where these
-            leave places free, with a low priority; for checks that measure no short time.
+        background: whether as many such checks as cores run in addition to the others, and more
+            where these leave places free, with a low priority: in the time that the others wait.
+            For checks that measure no short time.
     """
 
     name: str
@@ -117,7 +118,7 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
 
     Args:
         checks: in the order in which to start them, if `after` allows.
-        jobs: maximum number of checks that run at the same time, besides one in the background.
+        jobs: maximum number of checks that run at the same time, besides as many in the background.
         logs: folder for the output of each check.
 
     Returns:
@@ -156,8 +157,8 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
 def _background_places(waiting: Sequence[Check], running: Sequence[_Running], jobs: int) -> int:
     """Return how many checks may run in the background: also where the others leave places free."""
     if not all(check.background for check in waiting):
-        return 1
-    return 1 + jobs - sum(not each.check.background for each in running)
+        return jobs
+    return 2 * jobs - sum(not each.check.background for each in running)
 
 
 def _start(check: Check, logs: Path) -> _Running:
