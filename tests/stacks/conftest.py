@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -59,7 +58,15 @@ def dev_settings() -> StageSettings:
     return load_stage_settings("dev", CONFIG)
 
 
-@pytest.fixture
-def synthesize_with(inputs: Inputs, tmp_path: Path) -> Synthesize:
-    """Synthesize other settings than those of config/."""
-    return lambda settings: synthesize(settings, inputs, tmp_path / "assembly")
+@pytest.fixture(scope="session")
+def synthesize_with(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Synthesize other settings than those of config/, each once."""
+    found: dict[str, Assembly] = {}
+
+    def find(settings: StageSettings) -> Assembly:
+        key = settings.model_dump_json()
+        if key not in found:
+            found[key] = synthesize(settings, inputs, tmp_path_factory.mktemp("assembly"))
+        return found[key]
+
+    return find
