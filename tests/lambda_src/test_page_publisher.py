@@ -116,7 +116,9 @@ def test_publishes_every_file_with_its_type_and_how_long_it_is_kept(
         "index.html": ("text/html; charset=utf-8", "no-cache"),
         "openapi.json": ("application/json", "no-cache"),
     }
-    assert next(iter(buckets.page)).startswith("assets/"), "no page before its assets"
+    first, *_, last = buckets.page
+    assert first.startswith("assets/"), "no file before the assets that it loads"
+    assert last == "index.html", "no page before its settings and samples"
     assert buckets.page["index.html"]["Body"] == FILES["index.html"]
     assert buckets.page["config.js"]["Body"] == b'window.WHIPPET = {"topK": 5};\n'
     assert received == [
