@@ -57,20 +57,21 @@ class WebStack(StageStack):
         log_group = encrypted_log_group(
             self, "PublisherLogs", key=storage.key, retention_days=settings.log_retention_days
         )
+        samples = _samples(settings, inputs)
         with TemporaryDirectory() as folder:
             directory = Path(folder) / "page"
             files = write_page(
                 directory,
                 bundle=inputs.page_directory,
                 model=inputs.model,
-                samples=_samples(settings, inputs),
+                samples=samples,
             )
             PageContent(
                 self,
                 "Page",
                 bucket=page,
                 page_directory=directory,
-                page_settings=_page_settings(settings, inputs),
+                page_settings=_page_settings(settings, inputs, has_samples=bool(samples)),
                 log_group=log_group,
                 asset_keys=f"{assets}*.zip",
                 asset_key_arn=settings.asset_key_arn,
@@ -128,7 +129,7 @@ class WebStack(StageStack):
         )
 
 
-def _page_settings(settings: StageSettings, inputs: Inputs) -> dict[str, Any]:
+def _page_settings(settings: StageSettings, inputs: Inputs, *, has_samples: bool) -> dict[str, Any]:
     return {
         "apiBase": API_PATH,
         "openapi": "openapi.json",
@@ -137,6 +138,8 @@ def _page_settings(settings: StageSettings, inputs: Inputs) -> dict[str, Any]:
         "inputPixels": inputs.model.resize_pixels,
         "model": {"name": inputs.model.name, "version": inputs.model.version},
         "topK": _TOP_K,
+        # Their room is kept until the model's file is loaded: nothing below them may move.
+        "hasSamples": has_samples,
         # `make up` prints a link with the key; of a key that matters no link is made.
         "keyInLink": settings.stage == _LOCAL,
     }

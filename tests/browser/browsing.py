@@ -56,6 +56,7 @@ def page(context: BrowserContext, deployment: LocalDeployment) -> Iterator[Page]
     page.goto(deployment.page_url)
     yield page
     page.close()
+    context.clear_permissions()  # a test grants what it needs
     assert complaints == []
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser, with the local deployment's CloudFront, API and model."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -196,6 +197,22 @@ def test_the_api_page_shows_the_published_document(page: Page, deployment: Local
     for status in document["paths"]["/predict"]["post"]["responses"]:
         cell = page.get_by_role("cell", name=status, exact=True)
         expect(cell.first).to_be_visible()
+
+
+def test_an_address_without_a_page_has_its_own_page(
+    page: Page, deployment: LocalDeployment
+) -> None:
+    response = page.goto(f"{deployment.page_url}deep/in/the/shop")
+    assert response
+    assert response.status == 404
+    expect(page.get_by_role("heading", name="Nothing is at this address")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.bar')).display") == "flex"
+    page.get_by_role("link", name="Classify an image").click()
+    expect(page.get_by_role("heading", name="What is in the image?")).to_be_visible()
+    missing = page.request.get(f"{deployment.page_url}api/deep")
+    assert (missing.status, json.loads(missing.text())["error"]["code"]) == (
+        403, "route_not_found",
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ DOCUMENTED = {
 UNKNOWN = "Something unexpected happened"
 
 
-def explain(*errors: dict[str, Any]) -> list[dict[str, str]]:
+def explain(*errors: dict[str, Any]) -> list[dict[str, Any]]:
     node = shutil.which("node", path=f"{ROOT / '.venv/bin'}:/usr/bin")
     assert node, "node comes with requirements.txt"
     usual = {"status": None, "code": None, "message": "", "requestId": None}
@@ -33,7 +33,7 @@ def explain(*errors: dict[str, Any]) -> list[dict[str, str]]:
         [node, "--no-warnings", "--input-type=module", "-e", script],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    explained: list[dict[str, str]] = json.loads(ended.stdout)
+    explained: list[dict[str, Any]] = json.loads(ended.stdout)
     return explained
 
 
@@ -83,6 +83,25 @@ def test_words(error: dict[str, Any], title: str, advice: str) -> None:
     (words,) = explain(error)
     assert words["title"].startswith(title)
     assert words["advice"].startswith(advice)
+
+
+def test_another_try_is_offered_where_nothing_else_must_change() -> None:
+    helped = [
+        {"code": code}
+        for code in ("unreachable", "timeout", "stopped", "overloaded", "model_not_ready")
+    ] + [{"status": status} for status in (418, 429, 500, 502, 503, 504)]
+    not_helped = [
+        {"code": code}
+        for code in (
+            "no_key",
+            "invalid_api_key",
+            "quota_exceeded",
+            "not_an_image",
+            "image_too_large",
+        )
+    ] + [{"status": status} for status in (400, 403, 413, 415, 422)]
+    explained = explain(*helped, *not_helped)
+    assert [each["again"] for each in explained] == [True] * len(helped) + [False] * len(not_helped)
 
 
 def test_details_have_status_code_request_id_and_message() -> None:

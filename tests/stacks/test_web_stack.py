@@ -157,7 +157,10 @@ def test_a_path_that_the_page_does_not_have_gets_its_own_404(assembly: Assembly)
     code = not_found.properties["FunctionCode"]
     published = [path for path in page_files(assembly).rglob("*") if path.is_file()]
     names = {f"/{path.relative_to(page_files(assembly)).as_posix()}" for path in published}
-    found = {"/", "/config.js", *names}
+    # Of the page that a deployment is replacing, whose function comes before or after it.
+    of_another_version = "/assets/ffff/page.js"
+    assert of_another_version not in names
+    found = {"/", "/config.js", *names, of_another_version}
     assert len(found) >= 5
     assert all(each == {"uri": path} for each, path in zip(run(code, *found), found, strict=True))
     for response in run(code, "/shop", "/index.htm", "/api", "/assets/", "//", "/constructor"):
@@ -299,6 +302,7 @@ def test_the_page_gets_its_settings_and_no_key(assembly: Assembly, inputs: Input
         "apiBase": "/api",
         "openapi": "openapi.json",
         "modelFile": "model.json",
+        "hasSamples": False,
         "keyInLink": assembly.settings.stage == "local",
         "maxBytes": 4 * 1024 * 1024,
         "inputPixels": inputs.model.resize_pixels,

@@ -10,7 +10,7 @@ import { explain } from "./problems.js";
 import { showResult } from "./result.js";
 import { showSamples } from "./samples.js";
 import { Session } from "./session.js";
-import { markRow, offerCsv, showRow } from "./table.js";
+import { markRow, offerActions, showRow } from "./table.js";
 
 const settings = window.WHIPPET;
 const panes = ["waiting", "working", "result", "problem"];
@@ -115,6 +115,7 @@ function takeSample(file) {
 }
 
 showModel(settings);
+byId("samples-section").hidden = !settings.hasSamples;
 loadModel(settings).then(() => {
   showFacts(model);
   showSamples(model.samples, takeSample);
@@ -122,7 +123,7 @@ loadModel(settings).then(() => {
 });
 onImages(take, (code) => showIntakeProblem(new ApiError({ code })));
 offerCamera((photo) => take([photo]), showIntakeProblem);
-offerCsv(session);
+offerActions(session);
 key.onChange(() => {
   if (!session.retryWithNewKey()) key.check(settings);
 });

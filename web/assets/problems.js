@@ -4,54 +4,58 @@ const LATER = "Try again in a moment.";
 const REPORT = "Try again. If the error remains, contact the operator of this site with the details below.";
 const OTHER_IMAGE = "Choose another image: a JPEG, PNG or WebP.";
 
-/** Title and advice by error code; other codes use the text of their status. */
+/**
+ * Title and advice by error code; other codes use the text of their status.
+ *
+ * `again`: another try needs nothing but time or a connection. For other errors something must
+ * change.
+ */
 const BY_CODE = {
-  no_key: ["The API key is missing", "Enter the API key below the image. The image is then sent automatically."],
-  not_an_image: ["This browser cannot read the file as an image", OTHER_IMAGE],
-  folder: ["A folder cannot be classified", "Open the folder, select its images, and drop those."],
-  image_of_another_site: ["This image is on another site", "This page loads nothing from other sites. Save the image to a file and drop that, or copy the image and paste it here."],
-  nothing_dropped: ["That was not an image", "Drop image files, or choose them with the button."],
-  nothing_pasted: ["The clipboard has no image", "Copy an image and paste it again, or choose a file."],
-  camera_denied: ["The browser does not allow the camera", "Allow the camera for this site in the browser's settings, then open it again."],
-  camera_missing: ["No camera was found", "Connect a camera, or choose a file."],
-  camera_failed: ["The camera cannot be used", "Close other programs that use it, then open it again."],
-  sample_missing: ["The sample cannot be loaded", "Load the page again."],
-  unreachable: ["The site cannot be reached", "Check your connection, then try again."],
-  timeout: ["The API did not respond in time", LATER],
-  invalid_api_key: ["The API key is not right", "Check the key for missing or additional characters, and enter it again."],
-  blocked_by_firewall: ["The site's firewall stopped the request", "Wait a minute, then try again."],
-  address_not_allowed: ["The API does not accept requests from your network", "Contact the operator of this site to allow your address."],
-  route_not_found: ["This page and the API do not fit together", "Load the page again."],
-  quota_exceeded: ["Today's requests of this key are used up", "Try again tomorrow, or request a larger quota."],
-  throttled: ["Too many images at once", LATER],
-  overloaded: ["The model is busy", LATER],
-  image_too_large: ["The image has too many pixels", "Choose a smaller image."],
-  unreadable_image: ["The image is damaged", "Open it in an image viewer and save it again, or choose another."],
-  endpoint_not_responding: ["The model does not respond", LATER],
-  model_not_ready: ["The model is still starting", LATER],
-  invalid_endpoint_response: ["The model returned an invalid response", REPORT],
-  endpoint_missing: ["The model is not deployed", "Contact the operator of this site to deploy it."],
-  endpoint_access_denied: ["The site is set up wrongly", "Contact the operator of this site: the API may not invoke the model."],
+  no_key: { title: "The API key is missing", advice: "Enter the API key below the image. The image is then sent automatically." },
+  not_an_image: { title: "This browser cannot read the file as an image", advice: OTHER_IMAGE },
+  folder: { title: "A folder cannot be classified", advice: "Open the folder, select its images, and drop those." },
+  image_of_another_site: { title: "This image is on another site", advice: "This page loads nothing from other sites. Save the image to a file and drop that, or copy the image and paste it here." },
+  nothing_dropped: { title: "That was not an image", advice: "Drop image files, or choose them with the button." },
+  nothing_pasted: { title: "The clipboard has no image", advice: "Copy an image and paste it again, or choose a file." },
+  camera_denied: { title: "The browser does not allow the camera", advice: "Allow the camera for this site in the browser's settings, then open it again." },
+  camera_missing: { title: "No camera was found", advice: "Connect a camera, or choose a file." },
+  camera_failed: { title: "The camera cannot be used", advice: "Close other programs that use it, then open it again." },
+  sample_missing: { title: "The sample cannot be loaded", advice: "Load the page again." },
+  stopped: { title: "Stopped before it was sent", advice: "Try again to send this image.", again: true },
+  unreachable: { title: "The site cannot be reached", advice: "Check your connection, then try again.", again: true },
+  timeout: { title: "The API did not respond in time", advice: LATER, again: true },
+  invalid_api_key: { title: "The API key is not right", advice: "Check the key for missing or additional characters, and enter it again." },
+  blocked_by_firewall: { title: "The site's firewall stopped the request", advice: "Wait a minute, then try again.", again: true },
+  address_not_allowed: { title: "The API does not accept requests from your network", advice: "Contact the operator of this site to allow your address." },
+  route_not_found: { title: "This page and the API do not fit together", advice: "Load the page again." },
+  quota_exceeded: { title: "Today's requests of this key are used up", advice: "Try again tomorrow, or request a larger quota." },
+  throttled: { title: "Too many images at once", advice: LATER, again: true },
+  overloaded: { title: "The model is busy", advice: LATER, again: true },
+  image_too_large: { title: "The image has too many pixels", advice: "Choose a smaller image." },
+  unreadable_image: { title: "The image is damaged", advice: "Open it in an image viewer and save it again, or choose another." },
+  endpoint_not_responding: { title: "The model does not respond", advice: LATER, again: true },
+  model_not_ready: { title: "The model is still starting", advice: LATER, again: true },
+  invalid_endpoint_response: { title: "The model returned an invalid response", advice: REPORT, again: true },
+  endpoint_missing: { title: "The model is not deployed", advice: "Contact the operator of this site to deploy it." },
+  endpoint_access_denied: { title: "The site is set up wrongly", advice: "Contact the operator of this site: the API may not invoke the model." },
 };
 
 const BY_STATUS = {
-  400: ["The API did not understand the request", "Load the page again, then choose the image again."],
-  403: ["The API refused the request", "Check the API key. If it is right, your address may not be allowed here."],
+  400: { title: "The API did not understand the request", advice: "Load the page again, then choose the image again." },
+  403: { title: "The API refused the request", advice: "Check the API key. If it is right, your address may not be allowed here." },
   404: BY_CODE.route_not_found,
-  408: ["Sending the image took too long", "Check your connection, then try again."],
-  413: ["The image is too large", "Choose a smaller image."],
-  415: ["The model does not support this image format", OTHER_IMAGE],
+  408: { title: "Sending the image took too long", advice: "Check your connection, then try again.", again: true },
+  413: { title: "The image is too large", advice: "Choose a smaller image." },
+  415: { title: "The model does not support this image format", advice: OTHER_IMAGE },
   422: BY_CODE.unreadable_image,
   429: BY_CODE.throttled,
-  500: ["Something went wrong at the site", REPORT],
+  500: { title: "Something went wrong at the site", advice: REPORT, again: true },
   502: BY_CODE.invalid_endpoint_response,
-  503: ["The model is not available right now", LATER],
-  504: ["The model did not respond in time", LATER],
+  503: { title: "The model is not available right now", advice: LATER, again: true },
+  504: { title: "The model did not respond in time", advice: LATER, again: true },
 };
 
-const UNKNOWN = ["Something unexpected happened", REPORT];
-/** Another try needs nothing but time or a connection. For other errors something must change. */
-const HELPED_BY_ANOTHER_TRY = /(?:^|then )try again(?: in a moment)?\./i;
+const UNKNOWN = { title: "Something unexpected happened", advice: REPORT, again: true };
 
 /**
  * Explain an error to the user, with what to do.
@@ -62,7 +66,7 @@ const HELPED_BY_ANOTHER_TRY = /(?:^|then )try again(?: in a moment)?\./i;
  *   bug report; `again`: the same request may succeed if it is sent again
  */
 export function explain(error) {
-  const [title, usual] = BY_CODE[error.code] ?? BY_STATUS[error.status] ?? UNKNOWN;
+  const { title, advice: usual, again = false } = BY_CODE[error.code] ?? BY_STATUS[error.status] ?? UNKNOWN;
   const seconds = error.retryAfterSeconds;
   const advice = seconds > 0 && usual === LATER ? `Wait ${wait(seconds)}, then try again.` : usual;
   const details = [
@@ -71,10 +75,5 @@ export function explain(error) {
     error.requestId ? `request ${error.requestId}` : null,
     error.message || null,
   ];
-  return {
-    title,
-    advice,
-    details: details.filter((part) => part).join(" · "),
-    again: HELPED_BY_ANOTHER_TRY.test(usual),
-  };
+  return { title, advice, details: details.filter((part) => part).join(" · "), again };
 }

@@ -16,7 +16,7 @@ function entry({ file, label }, index, onChosen) {
   const button = element(
     "button",
     { type: "button", class: "sample" },
-    element("img", { src: file, alt: "", width: "104", height: "84", draggable: "false" }),
+    element("img", { src: file, alt: "", width: "104", height: "84", loading: "lazy", draggable: "false" }),
     element("span", {}, "Try ", element("bdi", {}, name)),
   );
   button.addEventListener("click", async () => onChosen(await load(file)));

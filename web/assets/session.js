@@ -1,5 +1,6 @@
 import { ApiError, predict } from "./client.js";
 import { prepare, UnreadableImageError } from "./image.js";
+import { explain } from "./problems.js";
 
 const MAX_IN_FLIGHT = 2;
 const MAX_IMAGES = 500;
@@ -9,6 +10,11 @@ const MAX_WAIT_SECONDS = 60;
 const USUAL_WAIT_SECONDS = 1; // for a 429 without Retry-After
 /** Errors of the key: no other image can succeed before it changes. */
 const KEY_ERRORS = ["no_key", "invalid_api_key", "quota_exceeded"];
+
+/** Whether an image failed by an error that may be over. */
+export function isWorthAnotherTry({ state, error }) {
+  return state === "failed" && explain(error).again;
+}
 
 /**
  * The images of this visit, which are classified one after another, at most two at a time.
@@ -60,6 +66,19 @@ export class Session {
     Object.assign(image, { state: "waiting", attempts: 0, error: null });
     this.onChange(image);
     this.#start();
+  }
+
+  /** Classify the images again whose error may be over. */
+  retryFailed() {
+    this.images.filter(isWorthAnotherTry).forEach((image) => this.retry(image));
+  }
+
+  /** Leave out the images that wait. What is in flight was sent, and gets its result. */
+  stop() {
+    for (const image of this.images) {
+      if (image.state === "working") image.attempts = MAX_ATTEMPTS; // it is not sent again
+      if (image.state === "waiting") this.#end(image, new ApiError({ code: "stopped" }));
+    }
   }
 
   /** Send the images again that failed because of the key; return whether there is one. */
@@ -119,13 +138,14 @@ export class Session {
       this.#set(image, "waiting");
       return;
     }
+    this.#end(image, error);
+    if (!KEY_ERRORS.includes(error.code)) return;
+    for (const other of this.images.filter(({ state }) => state === "waiting")) this.#end(other, error);
+  }
+
+  #end(image, error) {
     image.error = error;
     this.#set(image, "failed");
-    if (!KEY_ERRORS.includes(error.code)) return;
-    for (const other of this.images.filter(({ state }) => state === "waiting")) {
-      other.error = error;
-      this.#set(other, "failed");
-    }
   }
 
   #pause(milliseconds) {

@@ -3,13 +3,20 @@ import { byId, element } from "./dom.js";
 import { className, duration, percentage } from "./format.js";
 import { isUnsure } from "./model.js";
 import { explain } from "./problems.js";
+import { isWorthAnotherTry } from "./session.js";
 
 const STATES = { waiting: "Waiting", working: "Classifying …" };
 const body = byId("session");
 const rows = new Map();
 
-/** Let the button download the session as CSV. */
-export function offerCsv(session) {
+/** Let the buttons stop the session, send its failed images again, and download it as CSV. */
+export function offerActions(session) {
+  for (const [id, act] of [["stop", () => session.stop()], ["retry-failed", () => session.retryFailed()]]) {
+    byId(id).addEventListener("click", () => {
+      byId("session-heading").focus(); // the button is hidden and would lose the focus
+      act();
+    });
+  }
   byId("csv").addEventListener("click", () => download("whippet.csv", toCsv(session.images)));
 }
 
@@ -70,6 +77,8 @@ function showHead({ images }) {
   const count = `${images.length} image${images.length === 1 ? "" : "s"}`;
   byId("session-heading").textContent =
     finished < images.length ? `This session: ${finished} of ${count}` : `This session: ${count}`;
+  byId("stop").hidden = !images.some(({ state }) => state === "waiting");
+  byId("retry-failed").hidden = images.filter(isWorthAnotherTry).length < 2; // one has its own button
   byId("csv").hidden = finished === 0;
   byId("session-section").hidden = images.length === 0;
 }

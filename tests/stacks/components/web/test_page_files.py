@@ -1,6 +1,7 @@
 """What the page tells of the model, and the samples that it offers."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG, Assembly, synthesize
 from tests.stacks.fake_inputs import write_model
 from tests.stacks.fake_inputs import write_page as write_bundle
-from tests.stacks.test_web_stack import page_files
+from tests.stacks.test_web_stack import content, page_files
 
 JPEG, PNG, WEBP = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBP"
 
 
 def write(folder: Path, files: dict[str, bytes]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    for name, written in files.items():
+        (folder / name).write_bytes(written)
     return sorted(folder.iterdir())
 
 
@@ -139,9 +140,19 @@ def test_a_folder_among_the_samples_is_named(tmp_path: Path) -> None:
         read_samples([tmp_path / "more"], ["a"])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that cannot be read")
+def test_a_sample_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    # Not even by root, who may run the tests; as of a disk with errors.
+    (tmp_path / "größe 1.jpg").symlink_to("/proc/self/mem")
+    with pytest.raises(InputError, match=r"größe 1\.jpg cannot be read \(.*\): make it readable"):
+        read_samples([tmp_path / "größe 1.jpg"], ["a"])
+
+
 def shown(assembly: Assembly) -> list[str]:
-    content = json.loads((page_files(assembly) / "model.json").read_text())
-    return [each["file"] for each in content["samples"]]
+    described = json.loads((page_files(assembly) / "model.json").read_text())
+    found = [each["file"] for each in described["samples"]]
+    assert json.loads(content(assembly)["Config"])["hasSamples"] == bool(found)
+    return found
 
 
 def test_the_artifacts_samples_are_for_the_laptop_alone(
