@@ -65,19 +65,19 @@ def test_one_in_the_background_runs_beside_the_others_with_a_low_priority(
 
 
 def test_as_many_run_in_the_background_as_beside_them(tmp_path: Path) -> None:
-    # Each waits until the other three have begun.
-    programs = [
-        f"import pathlib, time; pathlib.Path({str(tmp_path / name)!r}).touch()\n"
-        f"while len(list(pathlib.Path({str(tmp_path)!r}).glob('*'))) < 4: time.sleep(0.01)"
-        for name in "abcd"
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    wait_for_all = (
+        "import pathlib, time; pathlib.Path({file!r}).touch(); end = time.monotonic() + 60\n"
+        "while len(list(pathlib.Path({folder!r}).iterdir())) < 4: assert time.monotonic() < end"
+    )
+    checks = [
+        python(name, wait_for_all.format(file=str(begun / name), folder=str(begun)))
+        for name in ("one", "two", "types", "stacks")
     ]
-    beside = [python(f"beside {number}", program) for number, program in enumerate(programs[:2])]
-    background = [
-        dataclasses.replace(python(f"background {number}", program), background=True)
-        for number, program in enumerate(programs[2:])
-    ]
+    checks[2:] = [dataclasses.replace(check, background=True) for check in checks[2:]]
     last = python("last", "")  # waits for a place, so that the background has no other
-    assert run_checks([*beside, *background, last], jobs=2, logs=tmp_path.parent / "logs") == 0
+    assert run_checks([*checks, last], jobs=2, logs=tmp_path / "logs") == 0
 
 
 def test_those_in_the_background_take_the_places_that_no_other_check_needs(
