@@ -13,6 +13,7 @@ from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.settings.stage import load_stage_settings
 from tests.changed_settings import with_changes
 from tests.stacks.fake_inputs import write_model
+from tests.tools.run_module import run_module
 from tests.tools.stubbed_session import (
     StubbedSession,
     add_deployed_model,
@@ -136,10 +137,7 @@ def test_a_script_is_not_prompted() -> None:
     ],
 )
 def test_a_wrong_stage_is_told_in_one_line(tool: str, stage: str, reason: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", f"tools.{tool}", "--stage", stage],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = run_module(f"tools.{tool}", "--stage", stage)
     assert ended.returncode == 1
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -149,10 +147,7 @@ def run(tool: str, *arguments: str, **environment: str) -> subprocess.CompletedP
     """Run a tool without credentials and region."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     none = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    return subprocess.run(
-        [sys.executable, "-m", f"tools.{tool}", *arguments],
-        cwd=ROOT, env=inherited | none | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_module(f"tools.{tool}", *arguments, environment=inherited | none | environment)
 
 
 @pytest.mark.parametrize("tool", ["deployment.deploy", "deployment.bootstrap"])

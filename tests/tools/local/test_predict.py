@@ -11,16 +11,14 @@ import pytest
 
 from tests.tools.local.api import Api, Response, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
+from tests.tools.run_module import run_module
 from tools.cdk import ROOT
 
 CAT = str(ROOT / "samples" / "cat.jpg")
 
 
 def predict(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.local.predict", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_module("tools.local.predict", *arguments)
 
 
 def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
@@ -230,7 +228,10 @@ def test_a_name_controls_no_terminal(tmp_path: Path, deployed: list[str]) -> Non
     refusal = Response(400, {"error": {"code": "not_an_image", "message": "No."}})
     with Api(refusal, SHOWN) as api:
         deploy(tmp_path, api)
-        ended = predict(str(tmp_path / "*.png"), *deployed)
+        ended = subprocess.run(
+            [sys.executable, "-m", "tools.local.predict", str(tmp_path / "*.png"), *deployed],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert "\\x1b[2J\\n\\u202e.png: The API responded with 400" in ended.stderr
     cells = [f"{tmp_path}/\\udcff.png", "cat", "75.00%", "dog", "25.00%"]
     assert ended.stdout.splitlines()[-1].split() == cells
