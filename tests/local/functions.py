@@ -5,6 +5,7 @@ from typing import Any
 
 API_STACK = "whippet-local-api"
 FUNCTION = "AWS::Lambda::Function"
+ALIAS_NAME = "live"  # stacks/components/api/proxy_function.py, which imports aws_cdk for seconds
 
 
 def proxy_function(client: Callable[[str], Any]) -> str:

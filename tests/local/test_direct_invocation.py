@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.test_direct_invocation import OTHER_EVENTS
 from tests.local.api_requests import classify
 from tests.local.documented import check_documented
-from tests.local.functions import proxy_function
+from tests.local.functions import ALIAS_NAME, proxy_function
 from tests.local.test_api import GOOD
 from tools.api_docs.error_rows import PREDICT
 from tools.local.deployment import LocalDeployment

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-from tests.stacks.assembly import Json
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.deployment.resource_import import ExistingResource, import_resource
 from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
+Json = dict[str, Any]
 QUICK = {"Delay": 1, "MaxAttempts": 60}
 
 

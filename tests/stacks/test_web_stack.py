@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES
 from stacks.components.web.not_found import not_found_code
 from stacks.components.web.page_distribution import STRIP_API_PATH
 from stacks.errors import InputError
@@ -304,7 +305,7 @@ def test_the_page_gets_its_settings_and_no_key(assembly: Assembly, inputs: Input
         "modelFile": "model.json",
         "hasSamples": False,
         "keyInLink": assembly.settings.stage == "local",
-        "maxBytes": 4 * 1024 * 1024,
+        "maxBytes": MAX_IMAGE_BYTES,  # the page sends what the proxy takes
         "inputPixels": inputs.model.resize_pixels,
         "model": {"name": inputs.model.name, "version": inputs.model.version},
         "topK": 5,

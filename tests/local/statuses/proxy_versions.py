@@ -5,10 +5,9 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stacks.components.api.proxy_function import ALIAS_NAME
 from tests.lambda_src.stand_in import SageMakerRuntime, silence
 from tests.local.api_requests import Request, send
-from tests.local.functions import API_STACK, FUNCTION, health_function, proxy_function
+from tests.local.functions import ALIAS_NAME, API_STACK, FUNCTION, health_function, proxy_function
 from tests.local.statuses.cloud import Cloud
 from tests.local.test_api import GOOD
 from tests.local.test_iam import ASSETS

@@ -24,7 +24,6 @@ from classifier_proxy.requests import (
     ApiEvent,
     parse_request,
 )
-from stacks.components.api.classifier_api import BINARY_MEDIA_TYPES
 from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 from tools.api_docs import openapi
 from tools.api_docs.documents import errors_document
@@ -44,11 +43,6 @@ def validator(schema: Any) -> Any:
 def json_event(document: Any) -> ApiEvent:
     headers: dict[str, str | None] = {"content-type": "application/json"}
     return ApiEvent("POST", "/predict", headers, json.dumps(document).encode())
-
-
-def test_api_gateway_passes_on_unchanged_what_the_proxy_takes_for_an_image() -> None:
-    images = (*IMAGE_MEDIA_TYPES, *OTHER_IMAGE_MEDIA_TYPES, FORM_MEDIA_TYPE)
-    assert sorted(BINARY_MEDIA_TYPES) == sorted(images)
 
 
 def operations() -> Iterator[dict[str, Any]]:

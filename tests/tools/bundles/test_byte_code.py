@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks.components.api import api_function
 from tools.bundles.byte_code import RUNTIME_VERSION, compile_files, find_interpreter
 from tools.bundles.proxy import BundleError, write_bundle
+from tools.cdk import ROOT
 
 THIS_VERSION = sys.version_info[:2]
 SOURCE = {"classifier_proxy/__init__.py": b"", "classifier_proxy/module.py": b"VALUE = 42\n"}
@@ -83,4 +83,7 @@ def test_another_version_under_the_name_is_not_taken(
 def test_the_version_is_the_functions() -> None:
     runtime = "PYTHON_{}_{}".format(*RUNTIME_VERSION)
 
-    assert f"lambda_.Runtime.{runtime}," in Path(api_function.__file__).read_text()
+    assert (
+        f"lambda_.Runtime.{runtime},"
+        in (ROOT / "stacks/components/api/api_function.py").read_text()
+    )

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from classifier_proxy.image_checks import MAX_IMAGE_BYTES
 from page_publisher.handler import CONTENT_TYPES
-from stacks import web_stack
 from tools.bundles.web import SOURCES, collect_files, write_bundle
 from tools.console import ToolError
 
@@ -88,7 +86,3 @@ def test_a_folder_that_is_not_a_bundle_is_not_deleted(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="not a bundle of the page"):
         write_bundle({"index.html": b""}, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
-
-
-def test_the_page_sends_what_the_proxy_takes() -> None:
-    assert web_stack.MAX_IMAGE_BYTES == MAX_IMAGE_BYTES
