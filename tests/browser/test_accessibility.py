@@ -1,10 +1,10 @@
 """axe finds no violations in any state, on phone and desktop, light and dark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_page import DIGITS, choose, enter_key, expect_problem, expect_result
@@ -51,23 +51,37 @@ VIEWPORTS = {"phone": PHONE, "desktop": DESKTOP}
 KEPT_VARIANTS = {("result", "dark", "desktop"): "dark", ("result", "light", "phone"): "phone"}
 
 
+@pytest.fixture(scope="module", params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=VIEWPORTS)
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def context_of_device(browser: Browser, scheme: str, device: str) -> Iterator[BrowserContext]:
+    """One for all states, so that it loads the page's assets once; the key is each tab's own."""
+    context = browser.new_context(
+        viewport=VIEWPORTS[device],
+        color_scheme="dark" if scheme == "dark" else "light",
+        bypass_csp=True,  # axe is put into the page as a script
+    )
+    yield context
+    context.close()
+
+
 @pytest.mark.parametrize("state_name", STATES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("device", VIEWPORTS)
 def test_axe_finds_nothing_and_nothing_is_cut_off(
-    browser: Browser,
+    context_of_device: BrowserContext,
     deployment: LocalDeployment,
     state_name: str,
     scheme: str,
     device: str,
 ) -> None:
-    viewport = VIEWPORTS[device]
-    context = browser.new_context(
-        viewport=viewport,
-        color_scheme="dark" if scheme == "dark" else "light",
-        bypass_csp=True,  # axe is put into the page as a script
-    )
-    page = context.new_page()
+    page = context_of_device.new_page()
     assert deployment.page_url
     page.goto(deployment.page_url)
     STATES[state_name](page, deployment.api_key)
@@ -78,5 +92,5 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= viewport["width"], "the page scrolls sideways"
-    context.close()
+    assert width <= VIEWPORTS[device]["width"], "the page scrolls sideways"
+    page.close()
