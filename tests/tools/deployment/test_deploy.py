@@ -256,7 +256,7 @@ def test_what_a_role_may_not_check_after_the_deployment_is_left_out(
     monitoring = with_changes(dev.monitoring, alarm_email="ops@example.com")
     of_dev = with_changes(dev, monitoring=monitoring)
     monkeypatch.setattr(steps, "read_stage_of_account", lambda _: of_dev)
-    monkeypatch.setattr(steps, "check_account", lambda *_: ("123456789012", "eu-west-1"))
+    monkeypatch.setattr(steps, "check_account", lambda *_, **__: ("123456789012", "eu-west-1"))
     monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
     for name in ("check_endpoint", "settle_instance_count"):
         monkeypatch.setattr(steps, name, lambda *_, **__: None)
