@@ -136,7 +136,8 @@ class ClassifierApi(Construct):
 
     def _add_predict(self, integration: apigateway.LambdaIntegration) -> None:
         predict = self.api.root.add_resource("predict")
-        predict.add_method("POST", integration, api_key_required=True)
+        method = predict.add_method("POST", integration, api_key_required=True)
+        _name_permission(method, "PredictPermission")
         origin = self._settings.cors_allowed_origin
         if origin is not None:
             predict.add_cors_preflight(
@@ -146,7 +147,9 @@ class ClassifierApi(Construct):
             )
 
     def _add_health(self, integration: apigateway.LambdaIntegration) -> None:
-        self.api.root.add_resource("health").add_method("GET", integration, api_key_required=False)
+        health = self.api.root.add_resource("health")
+        method = health.add_method("GET", integration, api_key_required=False)
+        _name_permission(method, "HealthPermission")
 
     def _keep_execution_logs(self, key: kms.IKey, retention_days: int) -> None:
         # API Gateway would create it unencrypted and without an expiry, and never delete it.
@@ -171,13 +174,21 @@ class ClassifierApi(Construct):
             ),
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
-        plan.add_api_key(self.api_key)
+        # CDK's own id contains the path of the key, which differs in a pipeline.
+        plan.add_api_key(self.api_key, override_logical_id="UsagePlanKey")
 
 
 def _integration(function: lambda_.IFunction) -> apigateway.LambdaIntegration:
     return apigateway.LambdaIntegration(
         function, timeout=_INTEGRATION_TIMEOUT, allow_test_invoke=False
     )
+
+
+def _name_permission(method: apigateway.Method, logical_id: str) -> None:
+    """Name the permission to invoke the method's function; CDK's id differs in a pipeline."""
+    for child in method.node.children:
+        if isinstance(child, lambda_.CfnPermission):
+            child.override_logical_id(logical_id)
 
 
 def _method_options(

@@ -79,7 +79,8 @@ class PageDistribution(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._not_found_code = not_found_code(files, not_found_page, _NOT_FOUND_HEADERS)
-        # These names must be unique in the account, but CDK's defaults do not contain the region.
+        # These names must be unique in the account. CDK's defaults do not contain the region, or
+        # differ in a pipeline; so do those of the origins.
         self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
         headers = self._headers()
         self.distribution = cloudfront.Distribution(
@@ -108,6 +109,7 @@ class PageDistribution(Construct):
         return cloudfront.BehaviorOptions(
             origin=origins.S3BucketOrigin.with_origin_access_control(
                 bucket,
+                origin_id="page",
                 origin_access_control=cloudfront.S3OriginAccessControl(
                     self, "AccessControl", origin_access_control_name=self._regional_name
                 ),
@@ -119,7 +121,9 @@ class PageDistribution(Construct):
             compress=True,
             response_headers_policy=headers,
             function_associations=[
-                self._at_request("NotFound", "Returns 404 for other files", self._not_found_code)
+                self._at_request(
+                    "NotFound", "not-found", "Returns 404 for other files", self._not_found_code
+                )
             ],
         )
 
@@ -129,6 +133,7 @@ class PageDistribution(Construct):
         return cloudfront.BehaviorOptions(
             origin=origins.RestApiOrigin(
                 api,
+                origin_id="api",
                 # Above API Gateway's 29 seconds, so that the caller gets its response.
                 read_timeout=Duration.seconds(30),
             ),
@@ -139,16 +144,19 @@ class PageDistribution(Construct):
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
             response_headers_policy=headers,
             function_associations=[
-                self._at_request("StripApiPath", "Removes /api from the path", STRIP_API_PATH)
+                self._at_request(
+                    "StripApiPath", "strip-api-path", "Removes /api from the path", STRIP_API_PATH
+                )
             ],
         )
 
     def _at_request(
-        self, construct_id: str, comment: str, code: str
+        self, construct_id: str, name: str, comment: str, code: str
     ) -> cloudfront.FunctionAssociation:
         function = cloudfront.Function(
             self,
             construct_id,
+            function_name=f"{self._regional_name}-{name}",
             comment=comment,
             code=cloudfront.FunctionCode.from_inline(code),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
