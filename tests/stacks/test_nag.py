@@ -1,14 +1,12 @@
 """AwsSolutionsChecks: no findings in any stage, and no unused acknowledgement."""
 
 import contextlib
-import json
 from pathlib import Path
 
 import pytest
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Stack, Validations
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
-from constructs import IConstruct
 
 from stacks.application import add_stacks, synthesize
 from stacks.errors import CheckError
@@ -22,6 +20,7 @@ from tests.stacks.assembly import (
     with_every_api_setting,
     with_serving,
 )
+from tests.stacks.nag import MODULE, Recorder, findings
 
 STAGES = ("local", "dev", "prod")
 
@@ -58,32 +57,6 @@ def check(settings: StageSettings, inputs: Inputs, directory: Path) -> list[tupl
     return findings(directory)
 
 
-def findings(directory: Path) -> list[tuple[str, str]]:
-    report = json.loads((directory / "validation-report.json").read_text())
-    return sorted(
-        (violation["ruleName"], construct["constructPath"])
-        for plugin in report["pluginReports"]
-        for violation in plugin["violations"]
-        for construct in violation["violatingConstructs"]
-    )
-
-
-class Recorder:
-    """Replaces Validations and records the acknowledgements."""
-
-    def __init__(self) -> None:
-        self.acknowledged: set[tuple[str, str]] = set()
-        self._path = ""
-
-    def of(self, construct: IConstruct) -> "Recorder":
-        self._path = construct.node.path
-        return self
-
-    def acknowledge(self, acknowledgment: Acknowledgment) -> None:
-        assert len(acknowledgment.reason or "") > 30
-        self.acknowledged.add((acknowledgment.id, self._path))
-
-
 @pytest.mark.parametrize("name", sorted(variants()))
 def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
     assert check(variants()[name], inputs, tmp_path) == []
@@ -94,21 +67,10 @@ def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()
-    monkeypatch.setattr("stacks.components.shared.acknowledgement.Validations", recorder)
+    monkeypatch.setattr(MODULE, recorder)
     found = check(variants()[name], inputs, tmp_path)
     assert len(found) > 5
-    used = {
-        (rule, path)
-        for rule, path in recorder.acknowledged
-        if any(rule == each and where.startswith(f"{path}/") for each, where in found)
-    }
-    assert recorder.acknowledged - used == set()
-    left = [
-        (each, where)
-        for each, where in found
-        if not any(each == rule and where.startswith(f"{path}/") for rule, path in used)
-    ]
-    assert left == []
+    recorder.check(found)
 
 
 def test_a_bucket_without_logs_or_tls_is_found(
