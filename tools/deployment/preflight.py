@@ -12,6 +12,7 @@ from stacks.components.serving.model_lock import ModelLock
 from stacks.settings.monitoring import NO_EMAIL
 from stacks.settings.stage import StageSettings
 from tools.account.account import resolve_account
+from tools.account.bootstrapped import is_bootstrapped
 from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
 from tools.aws import is_denied
@@ -21,9 +22,6 @@ from tools.deployment.deployed_model import served_variant
 from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.serving_image import image_problem
 from tools.model.folder import refuse_demo
-
-# The version parameter of CDK's default bootstrap stack.
-_BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +109,13 @@ def _missing(target: _Target) -> Iterator[str]:
 
 
 def _bootstrap_problem(target: _Target) -> str | None:
-    try:
-        target.client("ssm").get_parameter(Name=_BOOTSTRAP_PARAMETER)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterNotFound":
-            raise
-        return (
-            "The account is not bootstrapped for CDK: run "
-            f"`make bootstrap STAGE={target.settings.stage}` for "
-            f"aws://{target.account}/{target.region}."
-        )
-    return None
+    if is_bootstrapped(target.client("ssm")):
+        return None
+    return (
+        "The account is not bootstrapped for CDK: run "
+        f"`make bootstrap STAGE={target.settings.stage}` for "
+        f"aws://{target.account}/{target.region}."
+    )
 
 
 def _alarm_email_problem(target: _Target) -> str | None:
