@@ -25,6 +25,7 @@ MODEL ?=
 SOURCE_STAGE ?=
 TO ?=
 BREAK_GLASS ?=
+TRUST ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -44,7 +45,8 @@ export WHIPPET_MODEL := $(value MODEL)
 export WHIPPET_SOURCE_STAGE := $(value SOURCE_STAGE)
 export WHIPPET_TO := $(value TO)
 export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS
+export WHIPPET_TRUST := $(value TRUST)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -88,7 +90,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
-	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1"
+	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -191,7 +193,17 @@ diff: $(APP_ENVIRONMENT) $(CLI) ## Compare the deployed STAGE with this working 
 bootstrap: $(APP_ENVIRONMENT) $(CLI) ## Make the account and region of STAGE ready for CDK, once
 	@test -e "config/models/$(STAGE).toml" -o -e $(MANIFEST) || $(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)" --check
 	@$(MAKE) -s model-of-stage
-	@$(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)"
+	@$(PYTHON) -m tools.deployment.bootstrap --stage "$(STAGE)" $${WHIPPET_TRUST:+--trust="$$WHIPPET_TRUST"}
+
+.PHONY: synth-pipeline
+synth-pipeline: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the pipeline and the stages that it deploys into cdk.out
+	@$(PYTHON) -m tools.delivery.pipeline --check
+	@$(CDK) synth --quiet --no-notices -c pipeline=true
+	@echo "Templates of the pipeline and its stages: cdk.out"
+
+.PHONY: pipeline
+pipeline: $(APP_ENVIRONMENT) $(CLI) ## Deploy the pipeline of config/delivery.toml, once
+	@$(PYTHON) -m tools.delivery.pipeline
 
 .PHONY: deploy
 deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your credentials

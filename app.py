@@ -9,28 +9,24 @@ import stacks  # noqa: F401 - first, so that Ctrl-C prints no traceback of the i
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from stacks.application import add_stacks, synthesize
+from stacks.application import add_stage, synthesize
 from stacks.cdk_cli import warn_of_other_cli
+from stacks.context import AppContext
 from stacks.errors import UserError
-from stacks.inputs import load_inputs
-from stacks.settings.stage import load_stage_settings
+from stacks.pipeline_application import add_pipeline
 
 REPOSITORY = Path(__file__).resolve().parent
-_CONTEXT = {"stage": "dev", "proxy": "build/lambda", "page": "build/web"}
 
 
 def build(app: App) -> None:
-    """Add the stacks and their checks; the context names `stage`, `model`, `proxy` and `page`.
+    """Add the stacks of a stage, or with `-c pipeline=true` the pipeline, and their checks.
 
     Raises:
         UserError: the settings or the inputs are wrong.
     """
-    given = {key: app.node.try_get_context(key) for key in (*_CONTEXT, "model")}
-    context = _CONTEXT | {key: value for key, value in given.items() if value is not None}
-    settings = load_stage_settings(context.pop("stage"), REPOSITORY / "config")
-    folders = {f"{key}_directory": REPOSITORY / value for key, value in context.items()}
-    inputs = load_inputs(settings.stage, **folders, repository=REPOSITORY)
-    add_stacks(app, settings=settings, inputs=inputs)
+    context = AppContext.of(app, REPOSITORY)
+    add = add_pipeline if app.node.try_get_context("pipeline") == "true" else add_stage
+    add(app, context)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 

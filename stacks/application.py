@@ -5,11 +5,12 @@ from constructs import Construct
 
 from stacks.api_stack import ApiStack
 from stacks.components.serving.demo import warn_of_demo
+from stacks.context import AppContext
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.monitoring_stack import MonitoringStack
 from stacks.serving_stack import ServingStack
-from stacks.settings.stage import StageSettings
+from stacks.settings.stage import StageSettings, load_stage_settings
 from stacks.storage_stack import StorageStack
 from stacks.training_stack import TrainingStack
 from stacks.web_stack import WebStack
@@ -17,8 +18,11 @@ from stacks.web_stack import WebStack
 _FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
-def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> None:
+def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> ServingStack:
     """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of the demo model.
+
+    Returns:
+        The stack of the endpoint, before which a pipeline copies the model.
 
     Raises:
         SettingsError: a setting is not possible in the stage's region or with the model.
@@ -31,6 +35,18 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     if settings.web.enabled:
         WebStack(scope, settings=settings, storage=storage, api=api, inputs=inputs)
     MonitoringStack(scope, settings=settings, storage=storage, api=api)
+    return serving
+
+
+def add_stage(app: App, context: AppContext) -> None:
+    """Add all stacks of the stage that the context names.
+
+    Raises:
+        SettingsError: the settings are missing or invalid.
+        InputError: an input is missing or invalid.
+    """
+    settings = load_stage_settings(context.stage, context.config)
+    add_stacks(app, settings=settings, inputs=context.load_inputs(settings.stage))
 
 
 def synthesize(app: App) -> None:

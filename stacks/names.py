@@ -10,6 +10,7 @@ MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
 # The published values of a stage that the check of its deployment reads.
 CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")
+PIPELINE_NAME = "whippet-pipeline"
 
 
 def endpoint_log_group_name(endpoint_name: str) -> str:

@@ -6,6 +6,7 @@ from constructs import Construct
 
 from stacks.components.delivery.copy_model_role import CopyModelRole
 from stacks.components.delivery.model_readers import allow_reading_models
+from stacks.components.delivery.read_templates_role import ReadTemplatesRole
 from stacks.components.storage.buckets import Buckets
 from stacks.components.storage.encryption_key import EncryptionKey
 from stacks.inputs import Inputs
@@ -48,6 +49,8 @@ class StorageStack(StageStack):
                 bucket=self.buckets.models,
                 key=self.key,
             )
+        if deliverer is not None and settings.delivery == "pipeline":
+            ReadTemplatesRole(self, "ReadTemplates", stage_name=settings.name, deliverer=deliverer)
         CfnOutput(self, MODELS_BUCKET_OUTPUT, value=self.buckets.models.bucket_name)
         self.model_package_group = sagemaker.CfnModelPackageGroup(
             self,

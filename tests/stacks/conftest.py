@@ -8,6 +8,13 @@ import tests.stacks.node_process  # noqa: F401 - before anything else imports aw
 from stacks.inputs import Inputs, load_inputs
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG, Assembly, synthesize
+from tests.stacks.delivery_pipeline import (
+    STAGE_ACCOUNTS,
+    PipelineAssembly,
+    pipeline_settings,
+    stage_settings,
+    synthesize_pipeline,
+)
 from tests.stacks.fake_inputs import write_model, write_model_code, write_page, write_proxy
 
 STAGES = ("local", "dev", "prod")
@@ -36,6 +43,17 @@ def assemblies(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict
         )
         for stage in STAGES
     }
+
+
+@pytest.fixture(scope="session")
+def pipeline(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> PipelineAssembly:
+    """A pipeline that deploys dev and prod."""
+    return synthesize_pipeline(
+        inputs,
+        tmp_path_factory.mktemp("pipeline"),
+        pipeline_settings(notification_email="team@example.com"),
+        *map(stage_settings, STAGE_ACCOUNTS),
+    )
 
 
 @pytest.fixture(params=STAGES)

@@ -19,6 +19,9 @@ from tests.stacks.assembly import (
     with_serving,
 )
 from tests.stacks.conftest import Synthesize
+from tests.stacks.delivery_pipeline import PipelineAssembly
+
+PIPELINE_TEMPLATE = "whippet-pipeline.template.json"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,7 @@ def lint(templates: list[Path]) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def findings(
     assemblies: dict[str, Assembly],
+    pipeline: PipelineAssembly,
     in_repository: None,  # noqa: ARG001 - a fixture cannot be marked with usefixtures
 ) -> dict[str, list[str]]:
     """All templates in one run: loading the schemas of every resource type takes seconds."""
@@ -48,12 +52,16 @@ def findings(
         path for each in assemblies.values() for path in each.directory.glob("*.template.json")
     ]
     assert len(templates) == len(assemblies) * len(PURPOSES)
-    return lint(templates)
+    return lint([*templates, pipeline.directory / PIPELINE_TEMPLATE])
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_clean(assembly: Assembly, purpose: str, findings: dict[str, list[str]]) -> None:
     assert findings.get(f"{assembly.settings.name}-{purpose}.template.json", []) == []
+
+
+def test_the_pipeline_is_clean(findings: dict[str, list[str]]) -> None:
+    assert findings.get(PIPELINE_TEMPLATE, []) == []
 
 
 @pytest.mark.usefixtures("in_repository")

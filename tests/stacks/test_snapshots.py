@@ -9,6 +9,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from stacks.inputs import Inputs
 from tests.stacks.assembly import PURPOSES, Assembly
+from tests.stacks.delivery_pipeline import PipelineAssembly
 
 _ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 # CDK puts a hash of the function's code and configuration in the version's logical id.
@@ -26,4 +27,9 @@ def test_template(
     masked = _CONFIGURATION_HASH.sub(r"\1<configuration>\2", masked)
     # Depends on the archive's bytes, which differ between versions of zlib.
     masked = masked.replace(inputs.model.version, "<model version>")
+    assert json.loads(masked) == snapshot(extension_class=JSONSnapshotExtension)
+
+
+def test_pipeline(pipeline: PipelineAssembly, snapshot: SnapshotAssertion) -> None:
+    masked = _ASSET_HASH.sub("<hash>", json.dumps(pipeline.template))
     assert json.loads(masked) == snapshot(extension_class=JSONSnapshotExtension)

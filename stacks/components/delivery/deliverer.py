@@ -6,6 +6,7 @@ from constructs import Construct
 
 COPY_ROLE_PURPOSE = "copy-model"
 CHECK_ROLE_PURPOSE = "check-deployment"
+READ_ROLE_PURPOSE = "read-templates"
 
 
 def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IPrincipal:
@@ -30,6 +31,6 @@ def delivery_role_name(stage_name: str, purpose: str) -> str:
 
     Args:
         stage_name: such as whippet-prod.
-        purpose: COPY_ROLE_PURPOSE or CHECK_ROLE_PURPOSE.
+        purpose: one of the constants of this module.
     """
     return f"{stage_name}-{purpose}"

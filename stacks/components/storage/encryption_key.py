@@ -1,5 +1,7 @@
 """The KMS key of a stage and the services that may use it."""
 
+from collections.abc import Sequence
+
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -26,21 +28,28 @@ class EncryptionKey(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        removal_policy: RemovalPolicy,
+        description: str = "Encrypts what this Whippet stage stores, logs and sends",
+        senders: Sequence[str] = _SENDERS,
     ) -> None:
         super().__init__(scope, construct_id)
         self.key = kms.Key(
             self,
             "Key",
-            description="Encrypts what this Whippet stage stores, logs and sends",
+            description=description,
             enable_key_rotation=True,
             removal_policy=removal_policy,
             pending_window=Duration.days(7 if removal_policy == RemovalPolicy.DESTROY else 30),
         )
         stack = Stack.of(self)
-        self._allow_services(
-            list(_SENDERS), _SENDER_ACTIONS, {"StringEquals": {"aws:SourceAccount": stack.account}}
-        )
+        if senders:
+            self._allow_services(
+                senders, _SENDER_ACTIONS, {"StringEquals": {"aws:SourceAccount": stack.account}}
+            )
         # CloudWatch Logs sends the log group's ARN as encryption context:
         # docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         groups = stack.format_arn(
@@ -56,7 +65,7 @@ class EncryptionKey(Construct):
         )
 
     def _allow_services(
-        self, services: list[str], actions: list[str], conditions: dict[str, dict[str, str]]
+        self, services: Sequence[str], actions: list[str], conditions: dict[str, dict[str, str]]
     ) -> None:
         self.key.add_to_resource_policy(
             iam.PolicyStatement(

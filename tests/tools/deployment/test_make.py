@@ -74,3 +74,11 @@ def test_the_stage_of_the_laptop_has_no_difference(clone: Path) -> None:
     ended = make(clone, "diff", "local")
     assert ended.stderr.startswith("The stage local is deployed to this machine by `make up`.")
     assert was_built(clone) == set()
+
+
+@pytest.mark.parametrize("target", ["pipeline", "synth-pipeline"])
+def test_a_pipeline_without_settings_is_refused_first(clone: Path, target: str) -> None:
+    ended = make(clone, target, "dev")
+    assert ended.returncode == 2
+    assert "config/delivery.toml has no section [pipeline]" in ended.stderr.splitlines()[0]
+    assert was_built(clone) == set()
