@@ -108,7 +108,12 @@ class DeliverySettings(Settings):
                 "(docs/delivery.md)"
             )
         account = section.account if isinstance(section, PipelineSettings) else settings.account
-        return str(account), f"whippet-{settings.delivery}-{settings.stage}"
+        return str(account), deliverer_role_name(settings)
+
+
+def deliverer_role_name(settings: StageSettings) -> str:
+    """Return the name of the role that deploys a stage, such as whippet-pipeline-prod."""
+    return f"whippet-{settings.delivery}-{settings.stage}"
 
 
 def load_delivery_settings(directory: Path) -> DeliverySettings:

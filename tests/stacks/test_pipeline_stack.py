@@ -197,6 +197,25 @@ def test_the_role_of_a_stage_reaches_nothing_of_another(pipeline: PipelineAssemb
     ]
 
 
+@pytest.mark.parametrize("account", STAGE_ACCOUNTS.values())
+def test_the_account_of_a_stage_may_read_the_artifacts(
+    pipeline: PipelineAssembly, account: str
+) -> None:
+    role = f":iam::{account}:role/cdk-hnb659fds-deploy-role-{account}-{REGION}"
+    policies = [
+        *pipeline.resources("AWS::S3::BucketPolicy").values(),
+        *pipeline.resources("AWS::KMS::Key").values(),
+    ]
+    allowed = {
+        action
+        for policy in policies
+        for statement in statements_of(policy)
+        if role in json.dumps(statement["Principal"])
+        for action in statement["Action"]
+    }
+    assert {"s3:GetObject*", "kms:Decrypt"} <= allowed
+
+
 def test_codebuild_assumes_roles_only_for_this_account(pipeline: PipelineAssembly) -> None:
     for name, role in pipeline.resources("AWS::IAM::Role").items():
         if name.startswith("Steps"):

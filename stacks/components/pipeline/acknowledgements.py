@@ -104,7 +104,7 @@ def _acknowledge_assets(assets: IConstruct) -> None:
     acknowledge(
         assets,
         "IAM5[Resource::*]",
-        reason="CDK's grant to read and start builds; the role can publish assets and no more",
+        reason="CDK's grant to every role that publishes assets; it is limited to builds",
     )
 
 

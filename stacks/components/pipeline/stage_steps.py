@@ -17,7 +17,7 @@ from stacks.components.pipeline.shared_steps import SharedSteps
 from stacks.components.pipeline.source import use_connection
 from stacks.components.pipeline.store import REVIEWS_PREFIX, PipelineStore
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.settings.delivery import PipelineSettings
+from stacks.settings.delivery import PipelineSettings, deliverer_role_name
 from stacks.settings.stage import StageSettings
 
 _EXECUTION = "#{codepipeline.PipelineExecutionId}"
@@ -54,7 +54,7 @@ class StageSteps(Construct):
         self._role = project_role(
             self,
             "Role",
-            name=f"whippet-pipeline-{settings.stage}",
+            name=deliverer_role_name(settings),
             description=f"Copies the model of {settings.name} and checks its deployment",
         )
         purposes = [COPY_ROLE_PURPOSE, CHECK_ROLE_PURPOSE]
@@ -91,7 +91,7 @@ class StageSteps(Construct):
             env={"REVIEWS_BUCKET": store.reviews.bucket_name, "EXECUTION_ID": _EXECUTION},
         )
         stack = Stack.of(self)
-        console = f"{stack.region}.{_CONSOLES[stack.partition]}"
+        console = f"{stack.region}.{_CONSOLES.get(stack.partition, _CONSOLES['aws'])}"
         approve = pipelines.ManualApprovalStep(
             "Approve",
             comment=f"Deploy {self._settings.name}? The link has the changes of its templates and "
