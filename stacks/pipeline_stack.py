@@ -9,7 +9,7 @@ from stacks.application import add_stacks
 from stacks.components.pipeline.acknowledgements import acknowledge_grants
 from stacks.components.pipeline.cli_versions import CliVersions
 from stacks.components.pipeline.notifications import PipelineNotifications
-from stacks.components.pipeline.projects import project_defaults
+from stacks.components.pipeline.projects import project_defaults, publishing_defaults
 from stacks.components.pipeline.shared_steps import SharedSteps
 from stacks.components.pipeline.source import source_role, use_connection
 from stacks.components.pipeline.stage_steps import StageSteps
@@ -61,6 +61,7 @@ class PipelineStack(Stack):
             cdk_assets_cli_version=versions.cdk_assets,
             publish_assets_in_parallel=False,
             code_build_defaults=project_defaults(self._store.log_group),
+            asset_publishing_code_build_defaults=publishing_defaults(),
         )
         for position, stage in enumerate(delivery.stages):
             self._add_stage(scope, stage, inputs[stage.stage], first=position == 0)

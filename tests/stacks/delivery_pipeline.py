@@ -121,7 +121,11 @@ class PipelineAssembly:
     def commands(self, stage: str, action: str) -> list[str]:
         """Return the commands that an action's project runs."""
         phases = self.build_spec(self.project(stage, action))["phases"]
-        return [line for phase in phases.values() for line in phase.get("commands", ())]
+        return [
+            line
+            for name in ("install", "pre_build", "build")
+            for line in phases.get(name, {}).get("commands", ())
+        ]
 
 
 def synthesize_pipeline(

@@ -14,6 +14,12 @@ from stacks.components.shared import permissions
 # github.com/aws/aws-codebuild-docker-images. jsii needs Node 22 or later.
 _RUNTIMES = {"nodejs": "24", "python": "3.13"}
 _TIMEOUT_MINUTES = 30
+# cdk-assets 4.7.3 refuses the schema version that aws-cdk-lib writes, although it reads what is in
+# these manifests. To be deleted with the first cdk-assets that takes version 55.
+_READABLE_MANIFESTS = (
+    "find . -name '*.assets.json' "
+    """-exec sed -i 's/"version": "55\\.0\\.0"/"version": "54.0.0"/' {} +"""
+)
 
 # The tools of this repository; and with them the command line of CDK.
 INSTALL_TOOLS = "make .venv"
@@ -37,6 +43,15 @@ def project_defaults(log_group: logs.LogGroup) -> pipelines.CodeBuildOptions:
         logging=codebuild.LoggingOptions(
             cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
         ),
+    )
+
+
+def publishing_defaults() -> pipelines.CodeBuildOptions:
+    """Return what the projects that publish assets have in addition."""
+    return pipelines.CodeBuildOptions(
+        partial_build_spec=codebuild.BuildSpec.from_object(
+            {"version": "0.2", "phases": {"pre_build": {"commands": [_READABLE_MANIFESTS]}}}
+        )
     )
 
 
