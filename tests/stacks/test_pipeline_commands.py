@@ -42,9 +42,8 @@ def configure(clone: Path) -> None:
     (config / "delivery.toml").write_text("\n".join(["[pipeline]", *lines, ""]))
     manifest = (write_model(clone / "other" / "model") / "manifest.json").read_bytes()
     (config / "models").mkdir(exist_ok=True)
-    file = config / f"{STAGE}.toml"
     door = f'delivery = "pipeline"\naccount = "{STAGE_ACCOUNTS[STAGE]}"\nregion = "{REGION}"\n'
-    file.write_text(door + file.read_text())
+    (config / f"{STAGE}.toml").write_text(door)
     (config / "models" / f"{STAGE}.manifest.json").write_bytes(manifest)
     (config / "models" / f"{STAGE}.toml").write_text(
         f'sha256 = "{SHA256}"\n'

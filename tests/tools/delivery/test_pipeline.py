@@ -113,7 +113,10 @@ def test_a_stage_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         tool.main()
 
 
-def test_without_a_pipeline_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_pipeline_in_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["pipeline", "--check"])
     with pytest.raises(ToolError, match=r"config/delivery.toml has no section \[pipeline\]"):
         tool.main()
