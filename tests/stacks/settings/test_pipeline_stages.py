@@ -1,11 +1,15 @@
 """The pipeline's settings and those of its stages: what must fit together."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from stacks.errors import SettingsError
+from stacks.settings.delivery import DeliverySettings
 from stacks.settings.pipeline_stages import load_pipeline_stages
+from tests.stacks.assembly import REPOSITORY
 
 PIPELINE = """
 [pipeline]
@@ -79,3 +83,13 @@ def test_a_stage_without_an_account(config: Path) -> None:
 def test_a_stage_that_does_not_exist(config: Path) -> None:
     (config / "live.toml").unlink()
     assert refused(config).startswith("stage = 'live': expected one of test")
+
+
+def test_the_documents_example_is_valid() -> None:
+    text = (REPOSITORY / "docs" / "delivery.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(\s+\[pipeline\].*?)```", text, re.DOTALL)
+    assert found is not None
+    lines = [line.strip().removeprefix("# ") for line in found[1].splitlines()]
+    settings = DeliverySettings.model_validate(tomllib.loads("\n".join(lines)))
+    assert settings.pipeline is not None
+    assert set(settings.pipeline.model_dump()) == settings.pipeline.model_fields_set
