@@ -175,6 +175,33 @@ def test_a_step_assumes_the_role_of_its_stage(
     }
 
 
+def test_the_review_may_read_templates_of_its_stage_and_nothing_else(
+    from_a_laptop: dict[str, dict[str, Json]],
+) -> None:
+    resources = from_a_laptop["prod"]["storage"]["Resources"]
+    (role,) = (
+        name
+        for name, resource in resources.items()
+        if resource.get("Properties", {}).get("RoleName") == "whippet-prod-read-templates"
+    )
+    attached = [
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in resources.values()
+        if {"Ref": role} in resource.get("Properties", {}).get("Roles", [])
+    ]
+    account = STAGE_ACCOUNTS["prod"]
+    assert attached == [
+        [
+            {
+                "Action": "cloudformation:GetTemplate",
+                "Effect": "Allow",
+                "Resource": f"arn:aws:cloudformation:{REGION}:{account}:stack/whippet-prod-*/*",
+            }
+        ]
+    ]
+    assert "ManagedPolicyArns" not in resources[role]["Properties"]
+
+
 def test_the_role_of_a_stage_reaches_nothing_of_another(pipeline: PipelineAssembly) -> None:
     (policy,) = (
         each
