@@ -21,7 +21,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         run.append(command)
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(bootstrap.subprocess, "run", record)
+    monkeypatch.setattr("subprocess.run", record)
     monkeypatch.setattr(bootstrap, "read_model", lambda *_arguments: None)
     monkeypatch.setattr(bootstrap, "refuse_demo", lambda *_arguments: None)
     return run
