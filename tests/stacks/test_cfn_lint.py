@@ -61,7 +61,11 @@ def test_clean(assembly: Assembly, purpose: str, findings: dict[str, list[str]])
 
 
 def test_the_pipeline_is_clean(findings: dict[str, list[str]]) -> None:
-    assert findings.get(PIPELINE_TEMPLATE, []) == []
+    # cfn-lint reports advice about the style of a Fn::Join, in which CDK writes the roles of
+    # actions, as an error of these actions.
+    advice = "Prefer using Fn::Sub over Fn::Join with an empty delimiter"
+    found = findings.get(PIPELINE_TEMPLATE, [])
+    assert [each for each in found if not ("E3703" in each and advice in each)] == []
 
 
 @pytest.mark.usefixtures("in_repository")
