@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif target := self.headers.get("X-Amz-Target"):
             name = target.rpartition(".")[2]
             self._record(name)
-            self._json(self._targets()[name])
+            self._json(self._respond(name, json.loads(body)))
         else:
             form = {key: value[0] for key, value in parse_qs(body.decode()).items()}
             self._record(form["Action"])
@@ -99,13 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"x-amz-checksum-sha256": checksum} if self.command == "HEAD" else {}
         self._send(200, self.server.objects[name], "application/octet-stream", headers)
 
-    def _targets(self) -> dict[str, Any]:
-        values = {"api-url": f"{self.server.url}/v1/", "api-key-id": "id", "proxy-alias-arn": "-"}
-        parameters = [{"Name": f"/x/{key}", "Value": value} for key, value in values.items()]
-        return {
-            "DescribeEndpoint": {"EndpointStatus": "InService"},
-            "GetParametersByPath": {"Parameters": parameters},
-        }
+    def _respond(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        if name == "DescribeEndpoint":
+            return {"EndpointStatus": "InService"}
+        published = {"api-url": f"{self.server.url}/v1/"}
+        value = published.get(request["Name"].rpartition("/")[2], "id")
+        return {"Parameter": {"Name": request["Name"], "Value": value}}
 
     def _query(self, form: dict[str, str]) -> None:
         action = form["Action"]
