@@ -13,20 +13,22 @@ from stacks.application import add_stage, synthesize
 from stacks.cdk_cli import warn_of_other_cli
 from stacks.context import AppContext
 from stacks.errors import UserError
+from stacks.github_stack import add_github_stacks
 from stacks.pipeline_application import add_pipeline
 
 REPOSITORY = Path(__file__).resolve().parent
 
 
 def build(app: App) -> None:
-    """Add the stacks of a stage, or with `-c pipeline=true` the pipeline, and their checks.
+    """Add the stacks of a stage, or what `-c pipeline=true` or `-c github=true` selects.
 
     Raises:
         UserError: the settings or the inputs are wrong.
     """
     context = AppContext.of(app, REPOSITORY)
-    add = add_pipeline if app.node.try_get_context("pipeline") == "true" else add_stage
-    add(app, context)
+    others = {"pipeline": add_pipeline, "github": add_github_stacks}
+    given = [add for name, add in others.items() if app.node.try_get_context(name) == "true"]
+    (given or [add_stage])[0](app, context)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 

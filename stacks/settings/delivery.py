@@ -80,6 +80,11 @@ class GithubSettings(Settings):
         "account can have only one.",
     )
 
+    @property
+    def provider_account(self) -> str | None:
+        """The account of the existing OIDC provider."""
+        return self.oidc_provider_arn.split(":")[4] if self.oidc_provider_arn else None
+
     @model_validator(mode="after")
     def _check_stages(self) -> Self:
         _check_order(self.stages)

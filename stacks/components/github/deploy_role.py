@@ -1,0 +1,53 @@
+"""The role of the workflow that deploys a stage."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.components.github.bootstrap import deploying_role_names
+from stacks.components.github.trust import environment, trusted_runs
+from stacks.settings.delivery import GithubSettings
+from stacks.settings.stage import StageSettings
+
+# Of the stage, each with what its step needs: they trust this role.
+_ROLES_OF_THE_STAGE = ("copy-model", "check-deployment")
+
+
+class DeployRole(Construct):
+    """A role for jobs in the environment of a stage, which may only assume other roles."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        github: GithubSettings,
+        stage: StageSettings,
+        provider_arn: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        names = [
+            *deploying_role_names(self, account=stack.account, region=str(stage.region)),
+            *(f"{stage.name}-{role}" for role in _ROLES_OF_THE_STAGE),
+        ]
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=f"whippet-github-{stage.stage}",
+            description=f"Deploys the stage {stage.stage} from GitHub Actions",
+            assumed_by=trusted_runs(
+                github, provider_arn=provider_arn, context=environment(stage.stage)
+            ),
+            # Longer than an update of the endpoint with its bake time.
+            max_session_duration=Duration.hours(2),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["sts:AssumeRole"],
+                resources=[
+                    stack.format_arn(service="iam", region="", resource="role", resource_name=name)
+                    for name in names
+                ],
+            )
+        )
