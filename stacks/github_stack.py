@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from aws_cdk import Environment, Stack
 from aws_cdk import aws_iam as iam
@@ -11,6 +12,7 @@ from stacks.components.github.deploy_role import DeployRole
 from stacks.components.github.pull_request_role import PullRequestRole
 from stacks.components.github.trust import AUDIENCE, ISSUER
 from stacks.settings.delivery import GithubSettings
+from stacks.settings.github_stages import load_github_stages
 from stacks.settings.stage import StageSettings
 
 
@@ -63,16 +65,17 @@ class GithubStack(Stack):
         return provider.attr_arn
 
 
-def add_github_stacks(
-    scope: Construct, github: GithubSettings, stages: Sequence[StageSettings]
-) -> None:
-    """Add a stack for each account of the stages.
+def add_github_stacks(scope: Construct, directory: Path) -> None:
+    """Add a stack for each account of the stages that GitHub Actions deploys.
 
     Args:
         scope: the app.
-        github: the repository.
-        stages: the stages that it deploys, each with account and region.
+        directory: `config`.
+
+    Raises:
+        SettingsError: a file is missing or invalid, or two files contradict each other.
     """
+    github, stages = load_github_stages(directory)
     accounts = defaultdict(list)
     for stage in stages:
         accounts[stage.account].append(stage)

@@ -27,10 +27,10 @@ def load_github_stages(directory: Path) -> tuple[GithubSettings, list[StageSetti
     stages = [load_stage_settings(name, directory) for name in github.stages]
     for stage in stages:
         if stage.delivery != "github":
+            own = f"{directory.name}/{stage.stage}.toml"
             raise SettingsError(
-                f"{file}: github.stages names {stage.stage}, and {directory.name}/{stage.stage}.toml "
-                f'says delivery = "{stage.delivery}": expected delivery = "github", or the stage '
-                "left out"
+                f"{file}: github.stages names {stage.stage}, and {own} says delivery = "
+                f'"{stage.delivery}": expected delivery = "github", or the stage left out'
             )
     _check_provider(github, stages, file)
     return github, stages

@@ -5,22 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App
 
 from app import build
 from stacks.errors import SettingsError
 from stacks.settings.github_stages import load_github_stages
-from tests.changed_settings import with_changes
 from tests.stacks.assembly import FEATURE_FLAGS, Json, flatten, walk
 from tests.stacks.github import (
     GITHUB,
+    ISSUER,
     PROD_ACCOUNT,
     STAGES,
     TEST_ACCOUNT,
     synthesize_github,
+    write_config,
 )
 from tests.stacks.test_cfn_lint import in_repository, lint
 
-ISSUER = "token.actions.githubusercontent.com"
 REPOSITORY_SUBJECT = "repo:Octo-Org@123456/image.classifier@456789"
 
 __all__ = ["in_repository"]  # the fixture
@@ -141,7 +142,7 @@ def test_the_provider_is_githubs_and_accepts_the_audience_of_aws(
 
 def test_an_account_that_has_a_provider_uses_it_and_others_create_theirs(tmp_path: Path) -> None:
     arn = f"arn:aws:iam::{PROD_ACCOUNT}:oidc-provider/{ISSUER}"
-    templates = synthesize_github(tmp_path, github=with_changes(GITHUB, oidc_provider_arn=arn))
+    templates = synthesize_github(tmp_path, delivery=f'{GITHUB}oidc_provider_arn = "{arn}"')
     created = {
         account: [
             resource
@@ -218,63 +219,42 @@ def test_clean(directory: Path) -> None:
     assert found == {}
 
 
-def write_config(folder: Path, github: str, **stages: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "delivery.toml").write_text(github)
-    for name, content in stages.items():
-        (folder / f"{name}.toml").write_text(content)
-    return folder
-
-
-DELIVERY = """
-[github]
-owner = "octo"
-repository = "classifier"
-owner_id = "1"
-repository_id = "2"
-stages = ["dev"]
-"""
-DEV = f"""
-account = "{TEST_ACCOUNT}"
-region = "eu-west-1"
-delivery = "github"
-"""
-
-
 def test_the_context_selects_the_roles_instead_of_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aws_cdk import App
-
-    write_config(tmp_path / "config", DELIVERY, dev=DEV)
+    write_config(tmp_path / "config")
     monkeypatch.setattr("app.REPOSITORY", tmp_path)
     app = App(context={**FEATURE_FLAGS, "github": "true"}, analytics_reporting=False)
     build(app)
     children = {child.node.id for child in app.node.children}
     assert {name for name in children if name.startswith("whippet-")} == {
-        f"whippet-github-{TEST_ACCOUNT}"
+        f"whippet-github-{TEST_ACCOUNT}",
+        f"whippet-github-{PROD_ACCOUNT}",
     }
+
+
+ONE = GITHUB.replace('"dev", "qa", "prod"', '"dev"')
 
 
 @pytest.mark.parametrize(
     ("delivery", "dev", "message"),
     [
-        ("", DEV, r"config/delivery\.toml has no section \[github\].*docs/delivery\.md"),
-        (DELIVERY, "", 'dev.toml says delivery = "laptop": expected delivery = "github"'),
-        (DELIVERY.replace("dev", "qa"), DEV, "stage = 'qa': expected one of dev"),
+        ("", STAGES["dev"], r"config/delivery\.toml has no section \[github\].*docs/delivery\.md"),
+        (ONE, "", 'dev.toml says delivery = "laptop": expected delivery = "github"'),
+        (ONE.replace("dev", "qa"), STAGES["dev"], "stage = 'qa': expected one of dev"),
         (
-            f'{DELIVERY}oidc_provider_arn = "arn:aws:iam::{PROD_ACCOUNT}:oidc-provider/{ISSUER}"',
-            DEV,
+            f'{ONE}oidc_provider_arn = "arn:aws:iam::{PROD_ACCOUNT}:oidc-provider/{ISSUER}"',
+            STAGES["dev"],
             f"account {PROD_ACCOUNT}: expected an account of the stages, {TEST_ACCOUNT}",
         ),
-        (DELIVERY.replace('"2"', "2"), DEV, "github.repository_id = 2: expected"),
-        (DELIVERY.replace('"dev"', '"dev", "dev"'), DEV, "each once"),
+        (ONE.replace('"456789"', "2"), STAGES["dev"], "github.repository_id = 2: expected"),
+        (ONE.replace('"dev"', '"dev", "dev"'), STAGES["dev"], "each once"),
     ],
 )
 def test_files_that_contradict_each_other_are_refused(
     tmp_path: Path, delivery: str, dev: str, message: str
 ) -> None:
-    config = write_config(tmp_path / "config", delivery, dev=dev)
+    config = write_config(tmp_path / "config", delivery=delivery, stages={"dev": dev})
     with pytest.raises(SettingsError, match=message):
         load_github_stages(config)
 
@@ -282,7 +262,7 @@ def test_files_that_contradict_each_other_are_refused(
 def test_another_bootstrap_has_other_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flags: dict[str, Any] = {**FEATURE_FLAGS, "@aws-cdk/core:bootstrapQualifier": "team7"}
     monkeypatch.setattr("tests.stacks.assembly.FEATURE_FLAGS", flags)
-    template = synthesize_github(tmp_path, stages=STAGES[:1])[TEST_ACCOUNT]
+    template = synthesize_github(tmp_path, delivery=ONE)[TEST_ACCOUNT]
     deploy = roles(template)["whippet-github-dev"]["Statements"][0]
     assert "role/cdk-team7-deploy-role-" in arns(deploy)[0]
     read = roles(template)["whippet-github-pull-requests"]["Statements"][1]

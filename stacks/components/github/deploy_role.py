@@ -4,13 +4,15 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from stacks.components.delivery.deliverer import (
+    CHECK_ROLE_PURPOSE,
+    COPY_ROLE_PURPOSE,
+    delivery_role_name,
+)
 from stacks.components.github.bootstrap import deploying_role_names
 from stacks.components.github.trust import environment, trusted_runs
 from stacks.settings.delivery import GithubSettings
 from stacks.settings.stage import StageSettings
-
-# Of the stage, each with what its step needs: they trust this role.
-_ROLES_OF_THE_STAGE = ("copy-model", "check-deployment")
 
 
 class DeployRole(Construct):
@@ -29,7 +31,9 @@ class DeployRole(Construct):
         stack = Stack.of(self)
         names = [
             *deploying_role_names(self, account=stack.account, region=str(stage.region)),
-            *(f"{stage.name}-{role}" for role in _ROLES_OF_THE_STAGE),
+            # Of the stage, each with what its step needs: they trust this role.
+            delivery_role_name(stage.name, COPY_ROLE_PURPOSE),
+            delivery_role_name(stage.name, CHECK_ROLE_PURPOSE),
         ]
         role = iam.Role(
             self,
