@@ -11,6 +11,10 @@ MODELS_BUCKET_OUTPUT = "ModelsBucketName"
 # The published values of a stage that the check of its deployment reads.
 CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")
 PIPELINE_NAME = "whippet-pipeline"
+COPY_ROLE_PURPOSE = "copy-model"
+CHECK_ROLE_PURPOSE = "check-deployment"
+READ_ROLE_PURPOSE = "read-templates"
+PULL_REQUEST_ROLE = "whippet-github-pull-requests"
 
 
 def endpoint_log_group_name(endpoint_name: str) -> str:
@@ -28,3 +32,13 @@ def parameter_path(stage_name: str) -> str:
         stage_name: such as whippet-prod.
     """
     return f"/{stage_name.replace('-', '/', 1)}"
+
+
+def delivery_role_name(stage_name: str, purpose: str) -> str:
+    """Return the name of a role that a deliverer assumes, such as whippet-prod-copy-model.
+
+    Args:
+        stage_name: such as whippet-prod.
+        purpose: one of the constants of this module.
+    """
+    return f"{stage_name}-{purpose}"

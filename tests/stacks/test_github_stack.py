@@ -10,16 +10,9 @@ from aws_cdk import App
 from app import build
 from stacks.errors import SettingsError
 from stacks.settings.github_stages import load_github_stages
+from tests.github_config import GITHUB, ISSUER, PROD_ACCOUNT, STAGES, TEST_ACCOUNT, write_config
 from tests.stacks.assembly import FEATURE_FLAGS, Json, flatten, walk
-from tests.stacks.github import (
-    GITHUB,
-    ISSUER,
-    PROD_ACCOUNT,
-    STAGES,
-    TEST_ACCOUNT,
-    synthesize_github,
-    write_config,
-)
+from tests.stacks.github import synthesize_github
 from tests.stacks.test_cfn_lint import in_repository, lint
 
 REPOSITORY_SUBJECT = "repo:Octo-Org@123456/image.classifier@456789"

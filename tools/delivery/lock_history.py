@@ -73,6 +73,18 @@ class LockHistory:
             kept.append(lock)
         return kept
 
+    def at(self, commit: str) -> CommittedLock | None:
+        """Return the lock of a commit; None where it has none, or one that cannot be read.
+
+        Args:
+            commit: any name of it.
+
+        Raises:
+            ToolError: there is no such commit, for example in a shallow clone.
+        """
+        self._git("rev-parse", "--verify", f"{commit}^{{commit}}")
+        return self._read(commit)
+
     def find(self, version: str) -> CommittedLock:
         """Return the newest committed lock of a model.
 

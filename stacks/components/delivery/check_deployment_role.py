@@ -4,12 +4,13 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import (
+from stacks.components.delivery.deliverer import role_of_another_account
+from stacks.names import (
     CHECK_ROLE_PURPOSE,
+    CHECKED_PARAMETERS,
     delivery_role_name,
-    role_of_another_account,
+    parameter_path,
 )
-from stacks.names import CHECKED_PARAMETERS, parameter_path
 
 
 class CheckDeploymentRole(Construct):

@@ -6,13 +6,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import (
-    COPY_ROLE_PURPOSE,
-    delivery_role_name,
-    role_of_another_account,
-)
+from stacks.components.delivery.deliverer import role_of_another_account
 from stacks.components.serving.model_lock import SERVED_PREFIX, ModelLock
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.names import COPY_ROLE_PURPOSE, delivery_role_name
 
 
 class CopyModelRole(Construct):

@@ -4,10 +4,6 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-COPY_ROLE_PURPOSE = "copy-model"
-CHECK_ROLE_PURPOSE = "check-deployment"
-READ_ROLE_PURPOSE = "read-templates"
-
 
 def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IPrincipal:
     """Return a principal that is one role, which need not exist yet.
@@ -24,13 +20,3 @@ def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IP
     return iam.PrincipalWithConditions(
         iam.AccountPrincipal(account), {"ArnEquals": {"aws:PrincipalArn": arn}}
     )
-
-
-def delivery_role_name(stage_name: str, purpose: str) -> str:
-    """Return the name of a role that a deliverer assumes, such as whippet-prod-copy-model.
-
-    Args:
-        stage_name: such as whippet-prod.
-        purpose: one of the constants of this module.
-    """
-    return f"{stage_name}-{purpose}"

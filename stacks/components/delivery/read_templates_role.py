@@ -4,12 +4,9 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import (
-    READ_ROLE_PURPOSE,
-    delivery_role_name,
-    role_of_another_account,
-)
+from stacks.components.delivery.deliverer import role_of_another_account
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.names import READ_ROLE_PURPOSE, delivery_role_name
 
 
 class ReadTemplatesRole(Construct):

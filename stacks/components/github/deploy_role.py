@@ -4,14 +4,14 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import (
+from stacks.components.github.bootstrap import deploying_role_names
+from stacks.components.github.trust import environment, trusted_runs
+from stacks.names import (
     CHECK_ROLE_PURPOSE,
     COPY_ROLE_PURPOSE,
     delivery_role_name,
 )
-from stacks.components.github.bootstrap import deploying_role_names
-from stacks.components.github.trust import environment, trusted_runs
-from stacks.settings.delivery import GithubSettings
+from stacks.settings.delivery import GithubSettings, deliverer_role_name
 from stacks.settings.stage import StageSettings
 
 
@@ -38,7 +38,7 @@ class DeployRole(Construct):
         role = iam.Role(
             self,
             "Role",
-            role_name=f"whippet-github-{stage.stage}",
+            role_name=deliverer_role_name(stage),
             description=f"Deploys the stage {stage.stage} from GitHub Actions",
             assumed_by=trusted_runs(
                 github, provider_arn=provider_arn, context=environment(stage.stage)

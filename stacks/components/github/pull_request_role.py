@@ -9,10 +9,9 @@ from constructs import Construct
 from stacks.components.github.bootstrap import version_parameter
 from stacks.components.github.trust import PULL_REQUEST, trusted_runs
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.names import PULL_REQUEST_ROLE
 from stacks.settings.delivery import GithubSettings
 from stacks.settings.stage import StageSettings
-
-PULL_REQUEST_ROLE = "whippet-github-pull-requests"
 
 
 class PullRequestRole(Construct):

@@ -6,17 +6,17 @@ from aws_cdk import Stack, pipelines
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import (
-    CHECK_ROLE_PURPOSE,
-    COPY_ROLE_PURPOSE,
-    READ_ROLE_PURPOSE,
-    delivery_role_name,
-)
 from stacks.components.pipeline.projects import INSTALL_TOOLS_AND_CDK, project_role, project_step
 from stacks.components.pipeline.shared_steps import SharedSteps
 from stacks.components.pipeline.source import use_connection
 from stacks.components.pipeline.store import REVIEWS_PREFIX, PipelineStore
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.names import (
+    CHECK_ROLE_PURPOSE,
+    COPY_ROLE_PURPOSE,
+    READ_ROLE_PURPOSE,
+    delivery_role_name,
+)
 from stacks.settings.delivery import PipelineSettings, deliverer_role_name
 from stacks.settings.stage import StageSettings
 

@@ -1,0 +1,185 @@
+"""The roles of the workflows on GitHub, with IAM enforced: what a token can and cannot do.
+
+The tokens have no signature, which AWS alone verifies. Issuer, audience and subject are compared.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.github_config import ISSUER
+from tests.local.test_iam import REFUSED
+from tests.stacks.github import synthesize_github
+from tools.aws import aws_client
+from tools.local.deployment import LocalDeployment
+
+Client = Callable[[str], Any]
+
+ACCOUNT, REGION = "123456789012", "us-east-1"  # of the local cloud
+SUBJECT = "repo:octo@1/classifier@2"
+DELIVERY = f"""
+[github]
+owner = "octo"
+repository = "classifier"
+owner_id = "1"
+repository_id = "2"
+stages = ["qa"]
+oidc_provider_arn = "arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+"""
+QA = f'account = "{ACCOUNT}"\nregion = "{REGION}"\ndelivery = "github"\n'
+PULL_REQUESTS, DEPLOY = "whippet-github-pull-requests", "whippet-github-qa"
+A_STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+
+@pytest.fixture(scope="module")
+def roles(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Deploy the stack of roles, and a stack of the stage qa."""
+    templates = synthesize_github(
+        tmp_path_factory.mktemp("github"), delivery=DELIVERY, stages={"qa": QA}
+    )
+    client("iam").create_open_id_connect_provider(
+        Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"]
+    )
+    cloudformation = client("cloudformation")
+    stacks = {"whippet-github": templates[ACCOUNT], "whippet-qa-api": A_STACK}
+    for name, template in stacks.items():
+        template.pop("Rules", None)  # that CDK is bootstrapped
+        cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[],
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+    yield
+    for name in stacks:
+        cloudformation.delete_stack(StackName=name)
+
+
+def token(**claims: str) -> str:
+    def part(content: dict[str, str]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+    usual = {"iss": f"https://{ISSUER}", "aud": "sts.amazonaws.com"}
+    return f"{part({'alg': 'none'})}.{part(usual | claims)}.c2lnbmF0dXJl"
+
+
+def assume(client: Client, role: str, **claims: str) -> dict[str, str]:
+    """Return the environment variables of a session, as the workflow's action sets them."""
+    credentials = client("sts").assume_role_with_web_identity(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}",
+        RoleSessionName="GitHubActions",
+        WebIdentityToken=token(**claims),
+    )["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
+
+
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize(
+    ("role", "claims"),
+    [
+        (DEPLOY, {"sub": f"{SUBJECT}:pull_request"}),
+        (DEPLOY, {"sub": f"{SUBJECT}:ref:refs/heads/main"}),
+        (DEPLOY, {"sub": f"{SUBJECT}:environment:prod"}),
+        (DEPLOY, {"sub": "repo:octo/classifier:environment:qa"}),
+        (DEPLOY, {"sub": "repo:octo@3/classifier@4:environment:qa"}),
+        (DEPLOY, {"sub": f"{SUBJECT}:environment:qa", "aud": "https://github.com/octo"}),
+        (PULL_REQUESTS, {"sub": f"{SUBJECT}:environment:qa"}),
+        (PULL_REQUESTS, {"sub": "repo:another@3/classifier@4:pull_request"}),
+        (PULL_REQUESTS, {"sub": f"{SUBJECT}:pull_request", "iss": "https://example.com"}),
+    ],
+)
+def test_other_tokens_are_refused(client: Client, role: str, claims: dict[str, str]) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        assume(client, role, **claims)
+
+
+# One operation or more of every service that a stage uses.
+NOT_FOR_PULL_REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("apigateway", "get_api_keys", {"includeValues": True}),
+    ("apigateway", "get_rest_apis", {}),
+    ("cloudformation", "get_template", {"StackName": "whippet-local-api"}),
+    ("cloudformation", "get_template", {"StackName": "whippet-github"}),
+    ("cloudformation", "delete_stack", {"StackName": "whippet-qa-api"}),
+    ("cloudformation", "update_stack", {"StackName": "whippet-qa-api", "TemplateBody": "{}"}),
+    ("iam", "list_roles", {}),
+    ("kms", "list_keys", {}),
+    ("lambda", "list_functions", {}),
+    ("logs", "describe_log_groups", {}),
+    ("s3", "list_buckets", {}),
+    ("s3", "list_objects_v2", {"Bucket": f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"}),
+    ("sagemaker", "list_endpoints", {}),
+    ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "whippet-local", "Body": b""}),
+    ("secretsmanager", "list_secrets", {}),
+    ("ssm", "get_parameter", {"Name": "/whippet/local/api-url"}),
+    ("ssm", "get_parameters_by_path", {"Path": "/whippet/local"}),
+]
+BOOTSTRAP = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-{{}}-role-{ACCOUNT}-{REGION}"
+
+
+def allowed(
+    client: Client, operations: list[tuple[str, str, dict[str, Any]]]
+) -> list[tuple[str, str]]:
+    """Return the operations that IAM does not refuse."""
+    found = []
+    for service, operation, parameters in operations:
+        try:
+            getattr(client(service), operation)(**parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in REFUSED:
+                continue
+        found.append((service, operation))
+    return found
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_pull_request_reads_stacks_and_no_api_key(
+    deployment: LocalDeployment, client: Client
+) -> None:
+    session = assume(client, PULL_REQUESTS, sub=f"{SUBJECT}:pull_request")
+
+    def pull_request(service: str) -> Any:
+        return aws_client(service, deployment.environment | session)
+
+    cloudformation = pull_request("cloudformation")
+    assert cloudformation.get_template(StackName="whippet-qa-api")["TemplateBody"]
+    assert cloudformation.describe_stacks(StackName="whippet-qa-api")["Stacks"]
+    version = pull_request("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+    assert int(version["Parameter"]["Value"]) > 0
+
+    (key,) = client("apigateway").get_api_keys()["items"]
+    read_key = ("apigateway", "get_api_key", {"apiKey": key["id"], "includeValue": True})
+    assert allowed(client, [read_key]) == [("apigateway", "get_api_key")]
+    assume_roles = [
+        ("sts", "assume_role", {"RoleArn": BOOTSTRAP.format(role), "RoleSessionName": "x"})
+        for role in ("lookup", "deploy", "file-publishing", "image-publishing")
+    ]
+    assert allowed(pull_request, [read_key, *NOT_FOR_PULL_REQUESTS, *assume_roles]) == []
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_deployment_assumes_the_bootstraps_roles_but_the_lookup_role(
+    deployment: LocalDeployment, client: Client
+) -> None:
+    session = assume(client, DEPLOY, sub=f"{SUBJECT}:environment:qa")
+
+    def deploy(service: str) -> Any:
+        return aws_client(service, deployment.environment | session)
+
+    for role in ("deploy", "file-publishing", "image-publishing"):
+        assert deploy("sts").assume_role(RoleArn=BOOTSTRAP.format(role), RoleSessionName="aws-cdk")[
+            "Credentials"
+        ]
+    lookup = {"RoleArn": BOOTSTRAP.format("lookup"), "RoleSessionName": "aws-cdk"}
+    others = [("sts", "assume_role", lookup), *NOT_FOR_PULL_REQUESTS]
+    assert allowed(deploy, others) == []

@@ -1,0 +1,39 @@
+"""What `cdk diff` prints, in Markdown."""
+
+import re
+from typing import Final
+
+# A comment on GitHub has at most 65,536 characters, which the stages share.
+_MAX_CHARACTERS: Final = 15_000
+_STACK: Final = re.compile(r"^Stack (\S+)", re.MULTILINE)
+_UNCHANGED: Final = "There were no differences"
+
+
+def describe_templates(comparison: str) -> str:
+    """Return the comparison as one foldable block for each stack that changes.
+
+    Args:
+        comparison: the output of `cdk diff`; lines before the first stack are left out.
+    """
+    # re.split with a group: text before, then name and text of each stack in turn.
+    parts = _STACK.split(comparison)
+    stacks = dict(zip(parts[1::2], parts[2::2], strict=True))
+    changed = {name: text.strip() for name, text in stacks.items() if _UNCHANGED not in text}
+    if not changed:
+        return "Templates: unchanged\n"
+    limit = _MAX_CHARACTERS // len(changed)
+    return "\n".join(_block(name, _shortened(text, limit)) for name, text in changed.items())
+
+
+def _block(name: str, text: str) -> str:
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"<details><summary>{name}</summary>\n\n{fence}\n{text}\n{fence}\n\n</details>\n"
+
+
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    kept = text[:limit].rpartition("\n")[0]
+    left_out = text.count("\n") - kept.count("\n")
+    return f"{kept}\n[{left_out} more lines: see the log of the job]"

@@ -1,0 +1,109 @@
+"""Prints what the workflows on GitHub take from the configuration, as outputs of a step.
+
+`names` lists the stages in the order of their deployment; `stages` has account, region and roles of
+each by its name, and `matrix` the same as a list; `test` is false where only models changed.
+"""
+
+import argparse
+import json
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+import boto3
+
+from stacks.components.serving.model_lock import LOCKS_FOLDER
+from stacks.errors import UserError
+from stacks.names import (
+    CHECK_ROLE_PURPOSE,
+    COPY_ROLE_PURPOSE,
+    PULL_REQUEST_ROLE,
+    delivery_role_name,
+)
+from stacks.settings.delivery import deliverer_role_name
+from stacks.settings.github_stages import load_github_stages
+from stacks.settings.stage import StageSettings
+from tools.cdk import ROOT
+from tools.console import ToolError, run_tool
+
+_WORKFLOW: Final = ".github/workflows/deploy.yml"
+
+
+def main() -> None:
+    """Print the outputs, one a line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.delivery.github_plan", description=__doc__
+    )
+    parser.add_argument(
+        "--jobs", help="stages that the workflow has jobs for, in their order: dev,prod"
+    )
+    parser.add_argument("--since", default="", help="commit that was deployed before")
+    arguments = parser.parse_args()
+    try:
+        _, stages = load_github_stages(ROOT / "config")
+    except UserError as error:
+        raise ToolError(f"error: {error}") from error
+    names = [stage.stage for stage in stages]
+    if arguments.jobs is not None:
+        check_jobs(names, arguments.jobs.split(","))
+    described = {stage.stage: describe_stage(stage) for stage in stages}
+    outputs = {
+        "names": names,
+        "stages": described,
+        "matrix": list(described.values()),
+        "test": not only_models_changed(arguments.since),
+    }
+    for name, value in outputs.items():
+        print(f"{name}={json.dumps(value, separators=(',', ':'))}")
+
+
+def check_jobs(names: Sequence[str], jobs: Sequence[str]) -> None:
+    """Check that the workflow has a job for each stage, in the order of the stages.
+
+    Args:
+        names: the stages of config/delivery.toml.
+        jobs: the stages of the workflow's jobs.
+
+    Raises:
+        ToolError: it has not.
+    """
+    if [job for job in jobs if job in names] == list(names):
+        return
+    raise ToolError(
+        f"error: config/delivery.toml: github.stages = {', '.join(names)}, and {_WORKFLOW} has "
+        f"jobs for {', '.join(jobs)}: expected a job for each stage there, in the same order "
+        "(docs/delivery.md)"
+    )
+
+
+def describe_stage(stage: StageSettings) -> dict[str, str]:
+    """Return name, account and region of a stage, and the ARNs of the roles of its jobs."""
+    region = str(stage.region)
+    partition = boto3.session.Session().get_partition_for_region(region)
+    prefix = f"arn:{partition}:iam::{stage.account}:role/"
+    return {
+        "stage": stage.stage,
+        "account": str(stage.account),
+        "region": region,
+        "deploy_role": prefix + deliverer_role_name(stage),
+        "copy_model_role": prefix + delivery_role_name(stage.name, COPY_ROLE_PURPOSE),
+        "check_deployment_role": prefix + delivery_role_name(stage.name, CHECK_ROLE_PURPOSE),
+        "pull_request_role": prefix + PULL_REQUEST_ROLE,
+    }
+
+
+def only_models_changed(since: str) -> bool:
+    """Return whether files changed since a commit, and all of them below config/models.
+
+    Args:
+        since: a commit; where it is not known, such as after a forced push, the answer is no.
+    """
+    command = ["git", "-C", str(ROOT), "diff", "--name-only", "--no-renames", since, "HEAD", "--"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    files = ended.stdout.splitlines()
+    models = f"{LOCKS_FOLDER.as_posix()}/"
+    return ended.returncode == 0 and bool(files) and all(f.startswith(models) for f in files)
+
+
+if __name__ == "__main__":
+    run_tool(main)
