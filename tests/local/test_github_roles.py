@@ -161,7 +161,7 @@ def test_a_pull_request_reads_stacks_and_no_api_key(
     read_key = ("apigateway", "get_api_key", {"apiKey": key["id"], "includeValue": True})
     assert allowed(client, [read_key]) == [("apigateway", "get_api_key")]
     assume_roles = [
-        ("sts", "assume_role", {"RoleArn": BOOTSTRAP.format(role), "RoleSessionName": "x"})
+        ("sts", "assume_role", {"RoleArn": BOOTSTRAP.format(role), "RoleSessionName": "aws-cdk"})
         for role in ("lookup", "deploy", "file-publishing", "image-publishing")
     ]
     assert allowed(pull_request, [read_key, *NOT_FOR_PULL_REQUESTS, *assume_roles]) == []

@@ -2,15 +2,18 @@
 
 import argparse
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.error_rows import Row, error_rows
+from tools.api_docs.role_rows import Permission, Role, Template, roles_of
 from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.cdk import ROOT
 from tools.console import run_tool
 
 ERRORS_FILE = ROOT / "docs" / "errors.md"
+SECURITY_FILE = ROOT / "docs" / "security.md"
 SETTINGS_FILE = ROOT / "docs" / "settings.md"
 
 _ERRORS_INTRODUCTION = """\
@@ -68,13 +71,37 @@ _DELIVERY_INTRODUCTION = """
 """
 
 
+_SECURITY_INTRODUCTION = """\
+# Roles and their permissions
+
+Generated from the templates of the stage prod, as GitHub Actions deploys it, by `make documents`;
+do not edit.
+
+No role has a policy of AWS's own, and none may do anything that is not listed here. A reference to
+another resource is in angle brackets, such as `<BucketsModels.Arn>`. Actions with the resource `*`
+do not support resource-level permissions.
+
+Who can read an API key: `whippet-prod-check-deployment`, which may read the one of its own stage;
+who may deploy, because CDK's roles of the bootstrap can create anything; and administrators. The
+role of pull requests cannot: it is not CDK's lookup role, which may read the whole account.
+
+With CDK Pipelines (docs/delivery.md), `whippet-prod-copy-model` and `whippet-prod-check-deployment`
+trust the role of the pipeline's steps instead of the one of the workflow. Without `delivery` in the
+stage's file, neither they nor the roles of `whippet-github` exist.
+"""
+
+
 def main() -> None:
     """Write the files."""
     argparse.ArgumentParser(
         prog="python -m tools.api_docs.documents", description=__doc__
     ).parse_args()
+    # Imports CDK, which takes seconds and starts Node.
+    from tools.api_docs.role_templates import role_templates
+
     for file, document in (
         (ERRORS_FILE, errors_document()),
+        (SECURITY_FILE, security_document(role_templates())),
         (SETTINGS_FILE, settings_document()),
     ):
         file.write_text(document, encoding="utf-8")
@@ -94,6 +121,38 @@ def _retry_after(row: Row) -> str:
     if row.retry_after_seconds is None:
         return ""
     return f"{'up to ' if row.retry_after_varies else ''}{row.retry_after_seconds} s"
+
+
+def security_document(templates: Mapping[str, Template]) -> str:
+    """Return the content of docs/security.md.
+
+    Args:
+        templates: by the stack's name.
+    """
+    return _SECURITY_INTRODUCTION + "".join(_role(role) for role in roles_of(templates))
+
+
+def _role(role: Role) -> str:
+    trusted = "; ".join(f"`{each}`" for each in role.trusted)
+    managed = f" Policies of AWS: {_code(role.managed_policies)}." if role.managed_policies else ""
+    lines = [_permission(each) for each in role.permissions]
+    return (
+        f"\n## {role.name} in {role.stack}\n\n"
+        f"{role.description}. Assumed by {trusted}.{managed}\n\n"
+        "| | actions | resources | condition |\n|---|---|---|---|\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _permission(permission: Permission) -> str:
+    condition = f"`{permission.condition}`" if permission.condition else ""
+    return (
+        f"| {permission.effect} | {_code(permission.actions)} | {_code(permission.resources)} | "
+        f"{condition} |"
+    )
+
+
+def _code(words: Iterable[str]) -> str:
+    return "<br>".join(f"`{word}`" for word in words)
 
 
 def settings_document() -> str:
