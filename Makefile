@@ -26,6 +26,7 @@ SOURCE_STAGE ?=
 TO ?=
 BREAK_GLASS ?=
 TRUST ?=
+ACCOUNT ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -46,7 +47,8 @@ export WHIPPET_SOURCE_STAGE := $(value SOURCE_STAGE)
 export WHIPPET_TO := $(value TO)
 export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
 export WHIPPET_TRUST := $(value TRUST)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST
+export WHIPPET_ACCOUNT := $(value ACCOUNT)
+unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -90,7 +92,7 @@ help: ## List the commands
 	@echo "Variables"
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
-	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account"
+	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -222,6 +224,10 @@ rollback: $(APP_ENVIRONMENT) $(CLI) ## Commit the previous model of STAGE, or TO
 .PHONY: check-deployment
 check-deployment: $(APP_ENVIRONMENT) ## Check that STAGE serves the model that its lock names
 	@$(PYTHON) -m tools.delivery.check_deployment --stage "$(STAGE)"
+
+.PHONY: github-roles
+github-roles: $(APP_ENVIRONMENT) $(CLI) ## Deploy the roles of GitHub's workflows to ACCOUNT, or to the one account of config/delivery.toml
+	@$(CDK) deploy $(if $(ACCOUNT),"whippet-github-$$WHIPPET_ACCOUNT",--all) --build "" --no-notices -c github=true
 
 .PHONY: check-quotas
 check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE

@@ -5,15 +5,22 @@ The tokens have no signature, which AWS alone verifies. Issuer, audience and sub
 
 import base64
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from tests.github_config import ISSUER
+from tests.local.conftest import DEMO_MODEL
 from tests.local.test_iam import REFUSED
+from tests.local.workflow_steps import Job, clone_tree, commit
 from tests.stacks.github import synthesize_github
+from tests.stacks.locks import SOURCE_BUCKET, write_lock
 from tools.aws import aws_client
 from tools.local.deployment import LocalDeployment
 
@@ -27,25 +34,26 @@ owner = "octo"
 repository = "classifier"
 owner_id = "1"
 repository_id = "2"
-stages = ["qa"]
+stages = ["dev"]
 oidc_provider_arn = "arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 """
-QA = f'account = "{ACCOUNT}"\nregion = "{REGION}"\ndelivery = "github"\n'
-PULL_REQUESTS, DEPLOY = "whippet-github-pull-requests", "whippet-github-qa"
-A_STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+DEV = f'account = "{ACCOUNT}"\nregion = "{REGION}"\ndelivery = "github"\n'
+PULL_REQUESTS, DEPLOY = "whippet-github-pull-requests", "whippet-github-dev"
+A_STACK = "whippet-dev-of-the-test"
+A_TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
 
 
 @pytest.fixture(scope="module")
 def roles(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Deploy the stack of roles, and a stack of the stage qa."""
+    """Deploy the stack of roles, and a stack of the stage dev."""
     templates = synthesize_github(
-        tmp_path_factory.mktemp("github"), delivery=DELIVERY, stages={"qa": QA}
+        tmp_path_factory.mktemp("github"), delivery=DELIVERY, stages={"dev": DEV}
     )
     client("iam").create_open_id_connect_provider(
         Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"]
     )
     cloudformation = client("cloudformation")
-    stacks = {"whippet-github": templates[ACCOUNT], "whippet-qa-api": A_STACK}
+    stacks = {"whippet-github": templates[ACCOUNT], A_STACK: A_TEMPLATE}
     for name, template in stacks.items():
         template.pop("Rules", None)  # that CDK is bootstrapped
         cloudformation.create_stack(
@@ -91,10 +99,10 @@ def assume(client: Client, role: str, **claims: str) -> dict[str, str]:
         (DEPLOY, {"sub": f"{SUBJECT}:pull_request"}),
         (DEPLOY, {"sub": f"{SUBJECT}:ref:refs/heads/main"}),
         (DEPLOY, {"sub": f"{SUBJECT}:environment:prod"}),
-        (DEPLOY, {"sub": "repo:octo/classifier:environment:qa"}),
-        (DEPLOY, {"sub": "repo:octo@3/classifier@4:environment:qa"}),
-        (DEPLOY, {"sub": f"{SUBJECT}:environment:qa", "aud": "https://github.com/octo"}),
-        (PULL_REQUESTS, {"sub": f"{SUBJECT}:environment:qa"}),
+        (DEPLOY, {"sub": "repo:octo/classifier:environment:dev"}),
+        (DEPLOY, {"sub": "repo:octo@3/classifier@4:environment:dev"}),
+        (DEPLOY, {"sub": f"{SUBJECT}:environment:dev", "aud": "https://github.com/octo"}),
+        (PULL_REQUESTS, {"sub": f"{SUBJECT}:environment:dev"}),
         (PULL_REQUESTS, {"sub": "repo:another@3/classifier@4:pull_request"}),
         (PULL_REQUESTS, {"sub": f"{SUBJECT}:pull_request", "iss": "https://example.com"}),
     ],
@@ -110,8 +118,8 @@ NOT_FOR_PULL_REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("apigateway", "get_rest_apis", {}),
     ("cloudformation", "get_template", {"StackName": "whippet-local-api"}),
     ("cloudformation", "get_template", {"StackName": "whippet-github"}),
-    ("cloudformation", "delete_stack", {"StackName": "whippet-qa-api"}),
-    ("cloudformation", "update_stack", {"StackName": "whippet-qa-api", "TemplateBody": "{}"}),
+    ("cloudformation", "delete_stack", {"StackName": A_STACK}),
+    ("cloudformation", "update_stack", {"StackName": A_STACK, "TemplateBody": "{}"}),
     ("iam", "list_roles", {}),
     ("kms", "list_keys", {}),
     ("lambda", "list_functions", {}),
@@ -152,8 +160,8 @@ def test_a_pull_request_reads_stacks_and_no_api_key(
         return aws_client(service, deployment.environment | session)
 
     cloudformation = pull_request("cloudformation")
-    assert cloudformation.get_template(StackName="whippet-qa-api")["TemplateBody"]
-    assert cloudformation.describe_stacks(StackName="whippet-qa-api")["Stacks"]
+    assert cloudformation.get_template(StackName=A_STACK)["TemplateBody"]
+    assert cloudformation.describe_stacks(StackName=A_STACK)["Stacks"]
     version = pull_request("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
     assert int(version["Parameter"]["Value"]) > 0
 
@@ -171,7 +179,7 @@ def test_a_pull_request_reads_stacks_and_no_api_key(
 def test_a_deployment_assumes_the_bootstraps_roles_but_the_lookup_role(
     deployment: LocalDeployment, client: Client
 ) -> None:
-    session = assume(client, DEPLOY, sub=f"{SUBJECT}:environment:qa")
+    session = assume(client, DEPLOY, sub=f"{SUBJECT}:environment:dev")
 
     def deploy(service: str) -> Any:
         return aws_client(service, deployment.environment | session)
@@ -183,3 +191,109 @@ def test_a_deployment_assumes_the_bootstraps_roles_but_the_lookup_role(
     lookup = {"RoleArn": BOOTSTRAP.format("lookup"), "RoleSessionName": "aws-cdk"}
     others = [("sts", "assume_role", lookup), *NOT_FOR_PULL_REQUESTS]
     assert allowed(deploy, others) == []
+
+
+MAIN, BRANCH = "Serve a model", "Keep logs longer"
+STAGE_FILE = f"""{DEV}
+log_retention_days = 7
+[web]
+enabled = false
+[api]
+allowed_address_ranges = ["192.0.2.0/24"]
+[serving]
+rollback_baking_seconds = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with a lock of the stage dev on main, whose artifact lies in another bucket."""
+    folder = tmp_path_factory.mktemp("runner") / "a clone"
+    clone_tree(folder)
+    (folder / "config" / "delivery.toml").write_text(DELIVERY)
+    (folder / "config" / "dev.toml").write_text(STAGE_FILE)
+    lock = write_lock(folder, "dev", DEMO_MODEL)
+    client("s3").create_bucket(Bucket=SOURCE_BUCKET)
+    client("s3").upload_file(str(DEMO_MODEL / "model.tar.gz"), SOURCE_BUCKET, str(lock["key"]))
+    commit(folder, MAIN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plan(clone: Path) -> dict[str, Any]:
+    job = Job(clone, "deploy.yml", "plan", {"github.event.before": ""})
+    return {name: json.loads(value) for name, value in job.run().items()}
+
+
+@pytest.mark.usefixtures("roles")
+def test_the_steps_of_the_workflows_deploy_and_compare(
+    clone: Path, plan: dict[str, Any], client: Client, deployment: LocalDeployment
+) -> None:
+    """Each script as it is in the workflow; the actions are replaced by what they do."""
+    stage = plan["stages"]["dev"]
+    assert (plan["names"], plan["test"]) == (["dev"], True)
+    cloud = {
+        name: value
+        for name, value in deployment.environment.items()
+        if not name.startswith("AWS_SECRET") and name != "AWS_ACCESS_KEY_ID"
+    }
+    deploy = Job(
+        clone,
+        "deploy-stage.yml",
+        "deploy",
+        {"inputs.stage": "dev"}
+        | {f"fromJSON(inputs.configuration).{name}": value for name, value in stage.items()},
+        cloud | assume(client, DEPLOY, sub=f"{SUBJECT}:environment:dev"),
+    )
+    deploy.run()
+    assert "Copied digits-resnet" in deploy.printed["Copy the model"]
+    assert "3 responses of digits-resnet" in deploy.printed["Check the deployment"]
+
+    compare = Job(
+        clone,
+        "pull-request.yml",
+        "compare",
+        {"matrix.stage": "dev"},
+        cloud | assume(client, PULL_REQUESTS, sub=f"{SUBJECT}:pull_request"),
+    )
+    # The same command as above; its templates are changed instead of made again.
+    synthesis = compare.commands()[0]
+    assert synthesis in deploy.commands()
+    template = clone / "cdk.out" / "whippet-dev-api.template.json"
+    template.write_text(
+        template.read_text().replace('"RetentionInDays": 7', '"RetentionInDays": 9')
+    )
+    commit(clone, BRANCH)
+    compare.run(skipping=synthesis)
+    described = (clone / "build" / "change" / "dev.md").read_text()
+    assert described.startswith("### Stage dev\n\nModel: unchanged (`digits-resnet ")
+    assert described.count("<details>") == 1
+    assert "<summary>whippet-dev-api</summary>" in described
+    assert re.search(r"RetentionInDays\n.*\[-\] 7\n.*\[\+\] 9", described)
+
+
+def test_the_other_scripts_of_the_workflows_are_these(clone: Path) -> None:
+    others = {
+        (path.name, name): Job(clone, path.name, name, {}).commands()
+        for path in (clone / ".github" / "workflows").glob("*.yml")
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+        if "steps" in job
+    }
+    assert others.pop(("test.yml", "test")) == ["make test"]
+    notices = [others.pop((name, "not-configured")) for name in ("deploy.yml", "pull-request.yml")]
+    for (notice,) in notices:
+        printed = subprocess.run(
+            ["bash", "-e", "-c", notice],  # noqa: S607 - of the PATH
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert printed.startswith("::notice::Nothing is ")
+        assert printed.count("\n") == 1
+    assert set(others) == {
+        ("deploy.yml", "plan"),
+        ("deploy-stage.yml", "deploy"),
+        ("pull-request.yml", "plan"),
+        ("pull-request.yml", "compare"),
+        ("pull-request.yml", "comment"),
+    }
