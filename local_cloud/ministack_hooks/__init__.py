@@ -25,7 +25,10 @@ from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.errors import LifecycleError
-from local_cloud.ministack_hooks.authorization import resource_arn_extractor
+from local_cloud.ministack_hooks.authorization import (
+    condition_key_resolver,
+    resource_arn_extractor,
+)
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
@@ -45,7 +48,12 @@ _TOUCHED = {
     cloudfront_js: ("_pool",),
     concurrency: ("run_reentrant",),
     iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
-    iam_evaluator: ("EvalContext", "evaluate_resource_policy", "pin_request_origin"),
+    iam_evaluator: (
+        "EvalContext",
+        "_resolve_condition_key",
+        "evaluate_resource_policy",
+        "pin_request_origin",
+    ),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
     node_pool: ("_terminate",),
     router: ("_is_aws_service_name",),
@@ -115,6 +123,9 @@ def install(
     # InvokeEndpoint is a REST operation of another API model, but is signed as sagemaker.
     iam_actions._BOTOCORE_SERVICE_MAP["sagemaker"] = ["sagemaker-runtime"]
     iam_actions.extract_resource_arn = resource_arn_extractor(iam_actions.extract_resource_arn)
+    iam_evaluator._resolve_condition_key = condition_key_resolver(
+        iam_evaluator._resolve_condition_key
+    )
     for resource_type, resource in resources.items():
         provisioners._RESOURCE_HANDLERS[resource_type] = _resource_functions(resource)
     _run_on_worker_thread(frozenset(resources))

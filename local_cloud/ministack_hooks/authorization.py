@@ -1,11 +1,14 @@
-"""The resource ARN that IAM authorises a request against, where MiniStack's is missing or wrong."""
+"""What IAM authorises a request against, where MiniStack's is missing or wrong."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.service import RECORD_NAMES
+
+_SESSION = re.compile(r"^arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/.+$")
 
 
 def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
@@ -31,6 +34,22 @@ def resource_arn_extractor(original: Callable[..., str]) -> Callable[..., str]:
         return arn
 
     return extract
+
+
+def condition_key_resolver(original: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Extend MiniStack's function that returns the value of a condition key.
+
+    `aws:PrincipalArn` of a session is the ARN of the role, not of the session.
+    docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+
+    def resolve(key: str, context: Any) -> Any:
+        value = original(key, context)
+        if key.lower() != "aws:principalarn":
+            return value
+        return _SESSION.sub(r"arn:\1:iam::\2:role/\3", value)
+
+    return resolve
 
 
 def _sagemaker_arn(scope: Scope, path: str, body: bytes) -> str:
