@@ -249,6 +249,10 @@ def test_the_steps_of_the_workflows_deploy_and_compare(
     assert "Copied digits-resnet" in deploy.printed["Copy the model"]
     assert "3 responses of digits-resnet" in deploy.printed["Check the deployment"]
 
+    for role in (stage["copy_model_role"], stage["check_deployment_role"]):
+        with pytest.raises(ClientError, match="AccessDenied"):  # an administrator, who may all
+            client("sts").assume_role(RoleArn=role, RoleSessionName="administrator")
+
     compare = Job(
         clone,
         "pull-request.yml",

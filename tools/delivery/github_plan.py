@@ -96,13 +96,13 @@ def only_models_changed(since: str) -> bool:
     """Return whether files changed since a commit, and all of them below config/models.
 
     Args:
-        since: a commit; where it is not known, such as after a forced push, the answer is no.
+        since: a commit; one that is unknown, such as after a forced push, gives no files.
     """
     command = ["git", "-C", str(ROOT), "diff", "--name-only", "--no-renames", since, "HEAD", "--"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     files = ended.stdout.splitlines()
     models = f"{LOCKS_FOLDER.as_posix()}/"
-    return ended.returncode == 0 and bool(files) and all(f.startswith(models) for f in files)
+    return bool(files) and all(file.startswith(models) for file in files)
 
 
 if __name__ == "__main__":
