@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
-from aws_cdk import Environment, Stack
+from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.components.github.deploy_role import DeployRole
 from stacks.components.github.pull_request_role import PullRequestRole
 from stacks.components.github.trust import AUDIENCE, ISSUER
+from stacks.context import AppContext
 from stacks.settings.delivery import GithubSettings
 from stacks.settings.github_stages import load_github_stages
 from stacks.settings.stage import StageSettings
@@ -65,19 +65,15 @@ class GithubStack(Stack):
         return provider.attr_arn
 
 
-def add_github_stacks(scope: Construct, directory: Path) -> None:
+def add_github_stacks(app: App, context: AppContext) -> None:
     """Add a stack for each account of the stages that GitHub Actions deploys.
-
-    Args:
-        scope: the app.
-        directory: `config`.
 
     Raises:
         SettingsError: a file is missing or invalid, or two files contradict each other.
     """
-    github, stages = load_github_stages(directory)
+    github, stages = load_github_stages(context.config)
     accounts = defaultdict(list)
     for stage in stages:
         accounts[stage.account].append(stage)
     for of_account in accounts.values():
-        GithubStack(scope, github=github, stages=of_account)
+        GithubStack(app, github=github, stages=of_account)
