@@ -74,20 +74,20 @@ _DELIVERY_INTRODUCTION = """
 _SECURITY_INTRODUCTION = """\
 # Roles and their permissions
 
-Generated from the templates of the stage prod, as GitHub Actions deploys it, by `make documents`;
-do not edit.
+Generated from the templates by `make documents`; do not edit. They are those of the stage prod as
+GitHub Actions deploys it, of the roles of the workflows, and of a pipeline for that stage.
 
 No role has a policy of AWS's own, and none may do anything that is not listed here. A reference to
 another resource is in angle brackets, such as `<BucketsModels.Arn>`. Actions with the resource `*`
-do not support resource-level permissions.
+do not support resource-level permissions, except where CDK Pipelines grants them
+(stacks/components/pipeline/acknowledgements.py has the reasons).
 
 Who can read an API key: `whippet-prod-check-deployment`, which may read the one of its own stage;
 who may deploy, because CDK's roles of the bootstrap can create anything; and administrators. The
 role of pull requests cannot: it is not CDK's lookup role, which may read the whole account.
 
-With CDK Pipelines (docs/delivery.md), `whippet-prod-copy-model` and `whippet-prod-check-deployment`
-trust the role of the pipeline's steps instead of the one of the workflow. Without `delivery` in the
-stage's file, neither they nor the roles of `whippet-github` exist.
+In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
+instead of `whippet-github-prod`. A stage that a laptop deploys has neither.
 """
 
 
@@ -135,11 +135,15 @@ def security_document(templates: Mapping[str, Template]) -> str:
 def _role(role: Role) -> str:
     trusted = "; ".join(f"`{each}`" for each in role.trusted)
     managed = f" Policies of AWS: {_code(role.managed_policies)}." if role.managed_policies else ""
+    description = f"{role.description}. " if role.description else ""
+    head = f"\n## {role.name} in {role.stack}\n\n{description}Assumed by {trusted}.{managed}\n\n"
+    if not role.permissions:
+        return f"{head}No permissions.\n"
     lines = [_permission(each) for each in role.permissions]
     return (
-        f"\n## {role.name} in {role.stack}\n\n"
-        f"{role.description}. Assumed by {trusted}.{managed}\n\n"
-        "| | actions | resources | condition |\n|---|---|---|---|\n" + "\n".join(lines) + "\n"
+        f"{head}| | actions | resources | condition |\n|---|---|---|---|\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 

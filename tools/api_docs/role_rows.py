@@ -147,7 +147,7 @@ def readable(value: Any) -> str:
     """Return an intrinsic value of CloudFormation as text, with references in angle brackets."""
     match value:
         case str():
-            return _SHA256.sub("<sha256>", value.replace(_ACCOUNT_OF_EXAMPLE, "<account>"))
+            return _generalized(value)
         case {"Fn::Join": [separator, parts]}:
             return str(separator).join(readable(part) for part in parts)
         case {"Ref": name}:
@@ -157,8 +157,13 @@ def readable(value: Any) -> str:
         case {"Fn::GetStackOutput": {"StackName": stack, "OutputName": name}}:
             return f"<{_OUTPUT.sub(_ATTRIBUTE, name)} of {stack}>"
         case {"Fn::Sub": template}:
-            return re.sub(r"\$\{([^}]+)\}", lambda found: f"<{_named(found[1])}>", template)
+            named = re.sub(r"\$\{([^}]+)\}", lambda found: f"<{_named(found[1])}>", template)
+            return _generalized(named)
     return json.dumps(value)
+
+
+def _generalized(text: str) -> str:
+    return _SHA256.sub("<sha256>", text.replace(_ACCOUNT_OF_EXAMPLE, "<account>"))
 
 
 def _named(name: str) -> str:

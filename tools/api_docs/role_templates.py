@@ -8,45 +8,73 @@ from typing import Any, Final
 from aws_cdk import App
 
 from stacks.application import add_stacks
+from stacks.components.pipeline.cli_versions import read_cli_versions
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.serving.model_lock import ModelLock, served_key
 from stacks.github_stack import GithubStack
 from stacks.inputs import Inputs
-from stacks.settings.delivery import DeliverySettings, GithubSettings
+from stacks.names import PIPELINE_NAME
+from stacks.pipeline_stack import PipelineStack
+from stacks.settings.delivery import DeliverySettings, GithubSettings, PipelineSettings
+from stacks.settings.pipeline_stages import PipelineStages
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tools.cdk import ROOT
 
 Template = dict[str, Any]
 
 _STAGE: Final = "prod"
+_ACCOUNT: Final = "111122223333"
+_REGION: Final = "eu-central-1"
 _SHA256: Final = "0" * 64
 _GITHUB: Final = GithubSettings(
     owner="example", repository="classifier", owner_id="1", repository_id="2", stages=(_STAGE,)
+)
+_PIPELINE: Final = PipelineSettings(
+    account=_ACCOUNT,
+    region=_REGION,
+    connection_arn=f"arn:aws:codeconnections:{_REGION}:{_ACCOUNT}:connection/{_SHA256[:8]}",
+    repository="example/classifier",
+    stages=(_STAGE,),
 )
 _PAGE: Final = ("index.html", "404.html")
 
 
 def role_templates() -> dict[str, Template]:
-    """Return the templates of the stage prod as deployed by GitHub Actions, by the stack's name.
+    """Return the templates of the stage prod, of GitHub's roles and of the pipeline, by stack name.
 
-    The roles depend on neither the model, the code nor the page, which are empty here.
+    GitHub Actions deploys the stage, and the pipeline another one of the same settings. The roles
+    depend on neither the model, the code nor the page, which are empty here.
     """
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        app = App(
-            context=json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"],
-            analytics_reporting=False,
-            outdir=str(directory / "assembly"),
+        inputs = _inputs(directory)
+        by_github, by_pipeline = _settings("github"), _settings("pipeline")
+        app = _app(directory / "github")
+        add_stacks(app, settings=by_github, inputs=inputs)
+        GithubStack(app, github=_GITHUB, stages=[by_github])
+        templates = _templates(app)
+        app = _app(directory / "pipeline")
+        PipelineStack(
+            app,
+            delivery=PipelineStages(pipeline=_PIPELINE, stages=(by_pipeline,)),
+            inputs={_STAGE: inputs},
+            versions=read_cli_versions(ROOT / "package.json"),
         )
-        settings = _settings()
-        add_stacks(app, settings=settings, inputs=_inputs(directory))
-        GithubStack(app, github=_GITHUB, stages=[settings])
-        return {stack.stack_name: dict(stack.template) for stack in app.synth().stacks_recursively}
+        return templates | {PIPELINE_NAME: _templates(app)[PIPELINE_NAME]}
 
 
-def _settings() -> StageSettings:
+def _app(directory: Path) -> App:
+    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return App(context=context, analytics_reporting=False, outdir=str(directory))
+
+
+def _templates(app: App) -> dict[str, Template]:
+    return {stack.stack_name: dict(stack.template) for stack in app.synth().stacks}
+
+
+def _settings(delivery: str) -> StageSettings:
     settings = load_stage_settings(_STAGE, ROOT / "config")
-    place = {"account": "111122223333", "region": "eu-central-1", "delivery": "github"}
+    place = {"account": _ACCOUNT, "region": _REGION, "delivery": delivery}
     return StageSettings.model_validate(settings.model_dump() | place)
 
 
@@ -78,6 +106,6 @@ def _inputs(directory: Path) -> Inputs:
         proxy_directory=directory / "proxy",
         page_directory=directory / "page",
         model_code_directory=ROOT / "model_code",
-        delivery=DeliverySettings(github=_GITHUB),
+        delivery=DeliverySettings(github=_GITHUB, pipeline=_PIPELINE),
         samples_directory=directory,
     )
