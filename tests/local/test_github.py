@@ -67,7 +67,15 @@ def roles(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
     yield
     for name in stacks:
-        cloudformation.delete_stack(StackName=name)
+        delete_stack(client, name)
+
+
+def delete_stack(client: Client, name: str) -> None:
+    """Delete a stack, which need not exist, so that other tests of this cloud do not see it."""
+    client("cloudformation").delete_stack(StackName=name)
+    client("cloudformation").get_waiter("stack_delete_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
 
 
 def token(**claims: str) -> str:
@@ -206,7 +214,7 @@ rollback_baking_seconds = 0
 
 
 @pytest.fixture(scope="module")
-def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clone with a lock of the stage dev on main, whose artifact lies in another bucket."""
     folder = tmp_path_factory.mktemp("runner") / "a clone"
     clone_tree(folder)
@@ -216,7 +224,9 @@ def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
     client("s3").create_bucket(Bucket=SOURCE_BUCKET)
     client("s3").upload_file(str(DEMO_MODEL / "model.tar.gz"), SOURCE_BUCKET, str(lock["key"]))
     commit(folder, MAIN)
-    return folder
+    yield folder
+    for purpose in ("monitoring", "api", "serving", "training", "storage"):
+        delete_stack(client, f"whippet-dev-{purpose}")
 
 
 @pytest.fixture(scope="module")
