@@ -286,6 +286,11 @@ def test_the_steps_of_the_workflows_deploy_and_compare(
     assert re.search(r"RetentionInDays\n.*\[-\] 7\n.*\[\+\] 9", described)
 
 
+def test_a_pull_request_plans_as_a_deployment_does(clone: Path, plan: dict[str, Any]) -> None:
+    outputs = Job(clone, "pull-request.yml", "plan", {}).run()
+    assert {name: json.loads(value) for name, value in outputs.items()} == plan
+
+
 def test_the_other_scripts_of_the_workflows_are_these(clone: Path) -> None:
     others = {
         (path.name, name): Job(clone, path.name, name, {}).commands()

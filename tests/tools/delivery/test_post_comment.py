@@ -1,6 +1,9 @@
 """The comment on a pull request, against a server that behaves like GitHub's REST API."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,7 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
+from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.delivery import post_comment
 
@@ -157,3 +162,29 @@ def test_another_address_is_refused(post: Any, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("GITHUB_API_URL", url)
     with pytest.raises(ToolError, match=r"expected an address|GET http://127\.0\.0\.1:9/.*refused"):
         post(dev="x")
+
+
+def test_the_workflows_script_runs_it_with_the_standard_library_alone(
+    github: FakeGithub, tmp_path: Path
+) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pull-request.yml").read_text())
+    (step,) = (each for each in workflow["jobs"]["comment"]["steps"] if "run" in each)
+    assert set(step["env"]) == {"GITHUB_TOKEN", "NAMES", "PULL_REQUEST"}
+    (tmp_path / "build" / "change").mkdir(parents=True)
+    (tmp_path / "build" / "change" / "dev.md").write_text("### Stage dev\n")
+    for name in ("stacks", "tools"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    # As the runner's Python, which has none of the packages.
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (tmp_path / "python3").chmod(0o755)
+    ended = subprocess.run(
+        ["bash", "-e", "-c", step["run"]],  # noqa: S607 - the runner's shell
+        cwd=tmp_path,
+        env=os.environ
+        | {"NAMES": '["dev"]', "PULL_REQUEST": "7", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "Created the comment.\n"), ended.stderr
+    assert github.comments[0]["body"].endswith("### Stage dev\n")
