@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from stacks.role_templates import role_templates
 from tools.api_docs.documents import SECURITY_FILE, security_document
 from tools.api_docs.role_rows import Role, roles_of
-from tools.api_docs.role_templates import role_templates
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,11 @@
 """`make documents`: the parts of docs/ that are generated from the code."""
 
 import argparse
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,8 +13,8 @@ from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.error_rows import Row, error_rows
 from tools.api_docs.role_rows import Permission, Role, Template, roles_of
 from tools.api_docs.setting_rows import SettingSection, setting_sections
-from tools.cdk import ROOT
-from tools.console import run_tool
+from tools.cdk import ROOT, cdk_environment
+from tools.console import ToolError, run_tool
 
 ERRORS_FILE = ROOT / "docs" / "errors.md"
 SECURITY_FILE = ROOT / "docs" / "security.md"
@@ -96,12 +100,9 @@ def main() -> None:
     argparse.ArgumentParser(
         prog="python -m tools.api_docs.documents", description=__doc__
     ).parse_args()
-    # Imports CDK, which takes seconds and starts Node.
-    from tools.api_docs.role_templates import role_templates
-
     for file, document in (
         (ERRORS_FILE, errors_document()),
-        (SECURITY_FILE, security_document(role_templates())),
+        (SECURITY_FILE, security_document(synthesize_roles())),
         (SETTINGS_FILE, settings_document()),
     ):
         file.write_text(document, encoding="utf-8")
@@ -121,6 +122,25 @@ def _retry_after(row: Row) -> str:
     if row.retry_after_seconds is None:
         return ""
     return f"{'up to ' if row.retry_after_varies else ''}{row.retry_after_seconds} s"
+
+
+def synthesize_roles() -> dict[str, Template]:
+    """Return the templates that have every role, by the stack's name.
+
+    Raises:
+        ToolError: the synthesis fails; its error was printed.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-m", "stacks.role_templates"],
+        cwd=ROOT,
+        env=cdk_environment(os.environ) | {"CDK_VALIDATION": "false"},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise ToolError("The templates were not synthesized: see above.")
+    templates: dict[str, Template] = json.loads(ended.stdout)
+    return templates
 
 
 def security_document(templates: Mapping[str, Template]) -> str:

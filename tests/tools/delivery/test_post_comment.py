@@ -63,12 +63,12 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGithub]:
             content = json.loads(self.rfile.read(length)) if length else None
             authorized = self.headers["Authorization"] == "Bearer a-token"
             status = fake.status if authorized else 401
-            answer = (
+            response = (
                 fake.handle(self.command, self.path, content)
                 if status == 200
                 else {"message": "Resource not accessible by integration"}
             )
-            body = json.dumps(answer).encode()
+            body = json.dumps(response).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

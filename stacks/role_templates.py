@@ -1,6 +1,7 @@
-"""Synthesizes the templates that have every role of this app, for docs/security.md."""
+"""Prints the templates that have every role of this app as JSON, for docs/security.md."""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,10 @@ from stacks.pipeline_stack import PipelineStack
 from stacks.settings.delivery import DeliverySettings, GithubSettings, PipelineSettings
 from stacks.settings.pipeline_stages import PipelineStages
 from stacks.settings.stage import StageSettings, load_stage_settings
-from tools.cdk import ROOT
 
 Template = dict[str, Any]
+
+_REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 _STAGE: Final = "prod"
 _ACCOUNT: Final = "111122223333"
@@ -58,13 +60,13 @@ def role_templates() -> dict[str, Template]:
             app,
             delivery=PipelineStages(pipeline=_PIPELINE, stages=(by_pipeline,)),
             inputs={_STAGE: inputs},
-            versions=read_cli_versions(ROOT / "package.json"),
+            versions=read_cli_versions(_REPOSITORY / "package.json"),
         )
         return templates | {PIPELINE_NAME: _templates(app)[PIPELINE_NAME]}
 
 
 def _app(directory: Path) -> App:
-    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    context = json.loads((_REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     return App(context=context, analytics_reporting=False, outdir=str(directory))
 
 
@@ -73,7 +75,7 @@ def _templates(app: App) -> dict[str, Template]:
 
 
 def _settings(delivery: str) -> StageSettings:
-    settings = load_stage_settings(_STAGE, ROOT / "config")
+    settings = load_stage_settings(_STAGE, _REPOSITORY / "config")
     place = {"account": _ACCOUNT, "region": _REGION, "delivery": delivery}
     return StageSettings.model_validate(settings.model_dump() | place)
 
@@ -105,7 +107,11 @@ def _inputs(directory: Path) -> Inputs:
         model=model,
         proxy_directory=directory / "proxy",
         page_directory=directory / "page",
-        model_code_directory=ROOT / "model_code",
+        model_code_directory=_REPOSITORY / "model_code",
         delivery=DeliverySettings(github=_GITHUB, pipeline=_PIPELINE),
         samples_directory=directory,
     )
+
+
+if __name__ == "__main__":
+    json.dump(role_templates(), sys.stdout)
