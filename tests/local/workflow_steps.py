@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from tests.byte_code import share_byte_code
+from tests.git_repository import git
 from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
@@ -21,22 +22,6 @@ _PARTS = (
 )  # fmt: skip
 _INSTALLED = (".venv", ".venvs", "node_modules")
 _EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-    ended = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments],  # noqa: S607 - of the PATH
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return ended.stdout.strip()
-
-
-def commit(folder: Path, message: str) -> str:
-    """Commit everything; return the commit."""
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
-    return git(folder, "rev-parse", "HEAD")
 
 
 def clone_tree(clone: Path) -> None:

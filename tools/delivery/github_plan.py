@@ -1,18 +1,16 @@
 """Prints what the workflows on GitHub take from the configuration, as outputs of a step.
 
 `names` lists the stages in the order of their deployment; `stages` has account, region and roles of
-each by its name, and `matrix` the same as a list; `test` is false where only models changed.
+each by its name, and `matrix` the same as a list.
 """
 
 import argparse
 import json
-import subprocess
 from collections.abc import Sequence
 from typing import Final
 
 import boto3
 
-from stacks.components.serving.model_lock import LOCKS_FOLDER
 from stacks.errors import UserError
 from stacks.names import (
     CHECK_ROLE_PURPOSE,
@@ -37,7 +35,6 @@ def main() -> None:
     parser.add_argument(
         "--jobs", help="stages that the workflow has jobs for, in their order: dev,prod"
     )
-    parser.add_argument("--since", default="", help="commit that was deployed before")
     arguments = parser.parse_args()
     try:
         _, stages = load_github_stages(ROOT / "config")
@@ -51,7 +48,6 @@ def main() -> None:
         "names": names,
         "stages": described,
         "matrix": list(described.values()),
-        "test": not only_models_changed(arguments.since),
     }
     for name, value in outputs.items():
         print(f"{name}={json.dumps(value, separators=(',', ':'))}")
@@ -90,19 +86,6 @@ def describe_stage(stage: StageSettings) -> dict[str, str]:
         "check_deployment_role": prefix + delivery_role_name(stage.name, CHECK_ROLE_PURPOSE),
         "pull_request_role": prefix + PULL_REQUEST_ROLE,
     }
-
-
-def only_models_changed(since: str) -> bool:
-    """Return whether files changed since a commit, and all of them below config/models.
-
-    Args:
-        since: a commit; one that is unknown, such as after a forced push, gives no files.
-    """
-    command = ["git", "-C", str(ROOT), "diff", "--name-only", "--no-renames", since, "HEAD", "--"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    files = ended.stdout.splitlines()
-    models = f"{LOCKS_FOLDER.as_posix()}/"
-    return bool(files) and all(file.startswith(models) for file in files)
 
 
 if __name__ == "__main__":

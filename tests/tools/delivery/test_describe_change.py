@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stacks.components.serving.model_lock import LOCKS_FOLDER, lock_files
+from tests.git_repository import git
 from tests.stacks.fake_inputs import NETWORKS, manifest_of
-from tests.tools.delivery.test_github_plan import git
 from tools.console import ToolError
 from tools.delivery import describe_change
 from tools.delivery.changed_model import describe_model

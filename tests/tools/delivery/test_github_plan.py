@@ -1,7 +1,6 @@
 """What the workflows take from config/delivery.toml."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,10 @@ from tools.console import ToolError
 from tools.delivery import github_plan
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-    ended = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments],  # noqa: S607 - of the PATH
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return ended.stdout.strip()
-
-
-def commit(folder: Path, *files: str) -> str:
-    """Change files and commit them; return the commit."""
-    for name in files:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        before = path.read_text() if path.exists() else ""
-        path.write_text(f"{before}\n# changed\n")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Change")
-    return git(folder, "rev-parse", "HEAD")
-
-
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "a clone"
     write_config(folder / "config")
-    git(folder, "init", "--quiet")
-    commit(folder, "README.md")
     monkeypatch.setattr(github_plan, "ROOT", folder)
     return folder
 
@@ -103,42 +79,3 @@ def test_a_missing_file_is_an_error_of_one_line(
     (repository / "config" / "delivery.toml").unlink()
     with pytest.raises(ToolError, match=r"error: config/delivery\.toml has no section \[github\]"):
         plan(monkeypatch, capsys)
-
-
-@pytest.mark.parametrize(
-    ("files", "test"),
-    [
-        (["config/models/dev.toml", "config/models/dev.manifest.json"], False),
-        (["config/models/dev.toml", "config/dev.toml"], True),
-        (["config/models.py"], True),
-        (["tools/config/models/dev.toml"], True),
-    ],
-)
-def test_only_a_change_of_models_alone_needs_no_tests(
-    repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    files: list[str],
-    test: bool,
-) -> None:
-    before = git(repository, "rev-parse", "HEAD")
-    commit(repository, *files)
-    assert plan(monkeypatch, capsys, "--since", before)["test"] is test
-
-
-def test_a_file_that_moves_below_the_models_is_tested(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = commit(repository, "tools/important.toml")
-    (repository / "config" / "models").mkdir()
-    git(repository, "mv", "tools/important.toml", "config/models/dev.toml")
-    git(repository, "commit", "--quiet", "--message", "Move")
-    assert plan(monkeypatch, capsys, "--since", before)["test"] is True
-
-
-@pytest.mark.usefixtures("repository")
-@pytest.mark.parametrize("since", ["", "0" * 40, "HEAD"])
-def test_an_unknown_or_an_equal_commit_is_tested(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], since: str
-) -> None:
-    assert plan(monkeypatch, capsys, "--since", since)["test"] is True

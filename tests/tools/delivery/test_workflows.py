@@ -145,6 +145,7 @@ def test_a_stage_waits_for_those_before_it_and_for_the_tests() -> None:
         assert f"stages).{name})" in deploy[name]["with"]["configuration"]
     (plan,) = (step for step in deploy["plan"]["steps"] if step.get("id") == "plan")
     assert f"--jobs {','.join(stages)} " in plan["run"]
+    assert "if" not in deploy["test"], "whatever is deployed was tested"
     assert load(FOLDER / "deploy-stage.yml")["jobs"]["deploy"]["environment"] == (
         "${{ inputs.stage }}"
     )
