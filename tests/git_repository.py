@@ -16,5 +16,5 @@ def git(folder: Path, *arguments: str) -> str:
 def commit(folder: Path, message: str) -> str:
     """Commit everything; return the commit."""
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(folder, "rev-parse", "HEAD")
