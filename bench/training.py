@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.programs import ROOT, BenchError, log_end, run_program
 from bench.report import describe_machine, make_parser
@@ -23,6 +23,12 @@ _MAKER: Final = ROOT / "bench" / "make_inputs.py"
 _EPOCHS: Final = 5
 
 
+class _Run(NamedTuple):
+    architecture: str
+    image_count: int
+    seed: int
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write the document; return 1 after one line with the error."""
     options = _parse(arguments)
@@ -30,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results_file = cache / "training.json"
     try:
         if not options.render:
-            results = _measure(options)
-            results_file.write_text(json.dumps(asdict(results)), encoding="utf-8")
+            _measure(options, results_file)
         write_document(_read(results_file), options.output)
     except BenchError as error:
         print(f"bench.training: {error}", file=sys.stderr)
@@ -49,15 +54,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--data", type=Path, help="labelled images in any layout; without it some are drawn")
     add("--max-images", type=int, default=4000, help="of them, each class by its share")
     add("--seeds", type=int, default=1, help="splits to train on, by EfficientNet-Lite0")
+    add("--later-images", type=int, help="of the seeds after the first; by default the same")
     add("--random-images", type=int, default=400, help="of ResNet-50 with random weights; 0: none")
     add("--cache", type=Path, default=ROOT / "build" / "bench" / "training", help="work files")
+    add("--resume", action="store_true", help="only what the last run did not reach")
     add("--render", action="store_true", help="only write the document of the last run again")
     options = parser.parse_args(arguments)
     options.cache = options.cache.resolve()
     return options
 
 
-def _measure(options: argparse.Namespace) -> Results:
+def _measure(options: argparse.Namespace, results_file: Path) -> None:
+    """Run what is planned; the file has the results after each seed."""
     cache: Path = options.cache
     cache.mkdir(parents=True, exist_ok=True)
     data = options.data
@@ -65,26 +73,30 @@ def _measure(options: argparse.Namespace) -> Results:
         data = cache / "drawn"
         if not data.is_dir():
             run_program(_PYTHON, _MAKER, "--photo", ROOT / "samples" / "cat.jpg", "--kinds", data)
-    trials: list[Trial] = []
-    plan = [("efficientnet_lite0", options.max_images, seed) for seed in range(options.seeds)]
+    trials = _read(results_file).trials if options.resume else []
+    measured = {(trial.architecture, trial.seed) for trial in trials}
+    for architecture, max_images, seed in _plan(options):
+        if (architecture, seed) in measured:
+            continue
+        images = _prepare(cache, data, max_images)
+        run = _Run(architecture, sum(1 for _ in images.glob("*/*")), seed)
+        print(f"{architecture}: {run.image_count} images, seed {seed}", flush=True)
+        # In turn, so that other work of the machine slows both alike.
+        trials += [*_train_head(cache, images, run), _run_usual_script(cache, images, run)]
+        results = Results(machine=describe_machine(), is_drawn=options.data is None, trials=trials)
+        results_file.write_text(json.dumps(asdict(results)), encoding="utf-8")
+
+
+def _plan(options: argparse.Namespace) -> list[tuple[str, int, int]]:
+    """Return the architecture, the number of images and the seed of each comparison."""
+    later = options.later_images or options.max_images
+    plan = [
+        ("efficientnet_lite0", later if seed else options.max_images, seed)
+        for seed in range(options.seeds)
+    ]
     if options.random_images:
         plan.append(("resnet50", options.random_images, 0))
-    counts: dict[str, int] = {}
-    for architecture, max_images, seed in plan:
-        images = _prepare(cache, data, max_images)
-        counts[architecture] = sum(1 for _ in images.glob("*/*"))
-        print(f"{architecture}: {counts[architecture]} images, seed {seed}", flush=True)
-        # In turn, so that other work of the machine slows both alike.
-        trials += [
-            *_train_head(cache, images, architecture, seed),
-            _run_usual_script(cache, images, architecture, seed),
-        ]
-    return Results(
-        machine=describe_machine(),
-        is_drawn=options.data is None,
-        image_counts=counts,
-        trials=trials,
-    )
+    return plan
 
 
 def _prepare(cache: Path, data: Path, max_images: int) -> Path:
@@ -97,7 +109,7 @@ def _prepare(cache: Path, data: Path, max_images: int) -> Path:
     return images
 
 
-def _train_head(cache: Path, images: Path, architecture: str, seed: int) -> list[Trial]:
+def _train_head(cache: Path, images: Path, run: _Run) -> list[Trial]:
     """Run train.py without features in its cache, and again with them."""
     shutil.rmtree(cache / "features", ignore_errors=True)
     model = cache / "model"
@@ -105,29 +117,27 @@ def _train_head(cache: Path, images: Path, architecture: str, seed: int) -> list
     for side in ("first", "second"):
         began, cpu_began = time.perf_counter(), _children_cpu_seconds()
         _run_trainer(
-            _TRAIN, "--mode", "head", "--architecture", architecture, "--data", images,
-            "--seed", seed, "--cache-dir", cache, "--model-dir", model, "--output-dir", model,
+            _TRAIN, "--mode", "head", "--architecture", run.architecture, "--data", images,
+            "--seed", run.seed, "--cache-dir", cache, "--model-dir", model, "--output-dir", model,
             "--report", "false",
         )  # fmt: skip
         seconds, cpu_seconds = time.perf_counter() - began, _children_cpu_seconds() - cpu_began
         metrics = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["metrics"]
-        trials.append(
-            Trial(side, architecture, seed, seconds, cpu_seconds, metrics["test_accuracy"])
-        )
+        trials.append(Trial(side, *run, seconds, cpu_seconds, metrics["test_accuracy"]))
     return trials
 
 
-def _run_usual_script(cache: Path, images: Path, architecture: str, seed: int) -> Trial:
-    weights = ["--weights", cache / "random.pth"] if architecture == "resnet50" else []
+def _run_usual_script(cache: Path, images: Path, run: _Run) -> Trial:
+    weights = ["--weights", cache / "random.pth"] if run.architecture == "resnet50" else []
     began, cpu_began = time.perf_counter(), _children_cpu_seconds()
     printed = _run_trainer(
-        _TRAINERS / "usual_script.py", "--architecture", architecture, *weights, "--data", images,
-        "--epochs", _EPOCHS, "--seed", seed, "--output", cache / "usual.pth",
+        _TRAINERS / "usual_script.py", "--architecture", run.architecture, *weights,
+        "--data", images, "--epochs", _EPOCHS, "--seed", run.seed, "--output", cache / "usual.pth",
     )  # fmt: skip
     seconds, cpu_seconds = time.perf_counter() - began, _children_cpu_seconds() - cpu_began
     figures = json.loads(printed.splitlines()[-1])
     return Trial(
-        "usual", architecture, seed, seconds, cpu_seconds, figures["accuracy"],
+        "usual", *run, seconds, cpu_seconds, figures["accuracy"],
         seconds_of_later_epochs=sum(figures["epoch_seconds"][1:]),
     )  # fmt: skip
 

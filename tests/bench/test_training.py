@@ -13,16 +13,18 @@ LITE0 = "efficientnet_lite0"
 MACHINE = {"date": "2026-11-27", "processor": "A processor"}
 
 
-def trials(seed: int, ours: float, usual: float, accuracy: float = 0.75) -> list[Trial]:
+def trials(
+    seed: int, ours: float, usual: float, accuracy: float = 0.75, *, images: int = 120
+) -> list[Trial]:
     return [
-        Trial("first", LITE0, seed, ours, 2 * ours, 0.8),
-        Trial("second", LITE0, seed, ours / 10, ours / 5, 0.8),
-        Trial("usual", LITE0, seed, usual, 2 * usual, accuracy, 0.75 * usual),
+        Trial("first", LITE0, images, seed, ours, 2 * ours, 0.8),
+        Trial("second", LITE0, images, seed, ours / 10, ours / 5, 0.8),
+        Trial("usual", LITE0, images, seed, usual, 2 * usual, accuracy, 0.75 * usual),
     ]
 
 
 def results(*found: Trial) -> Results:
-    return Results(machine=MACHINE, is_drawn=True, image_counts={LITE0: 120}, trials=list(found))
+    return Results(machine=MACHINE, is_drawn=True, trials=list(found))
 
 
 def test_ratios_are_of_the_same_seed() -> None:
@@ -33,6 +35,14 @@ def test_ratios_are_of_the_same_seed() -> None:
     assert by_name["1 epoch"].value == pytest.approx(10)
     assert by_name["5 epochs, second trial"].value == pytest.approx(400)
     assert [target.verdict for target in targets(measured)] == ["met", "met", "met", ""]
+
+
+def test_times_are_those_of_the_most_images_and_the_accuracy_that_of_all() -> None:
+    few = trials(0, 10, 20, 0.7, images=30)
+    most = trials(1, 10, 400, images=120)
+    found = targets(results(*few, *most))
+    assert found[0].value == pytest.approx(40)
+    assert found[3].value == pytest.approx(7.5)
 
 
 def test_the_accuracy_of_a_few_splits_has_no_bound() -> None:
@@ -47,7 +57,9 @@ def test_the_document_shows_each_run_and_its_plot(tmp_path: Path) -> None:
     output = tmp_path / "training.md"
     write_document(results(*trials(4, 10, 400)), output)
     text = output.read_text()
-    assert "| EfficientNet-Lite0 | usual script, 5 epochs | 4 | 400.0 | 800.0 | 75.0% |" in text
+    assert (
+        "| EfficientNet-Lite0 | usual script, 5 epochs | 120 | 4 | 400.0 | 800.0 | 75.0% |" in text
+    )
     assert "![Seconds](training.svg)" in text
     drawn = ElementTree.parse(tmp_path / "training.svg").getroot()  # noqa: S314 - made here
     words = {element.text for element in drawn.iter() if element.text}
@@ -108,7 +120,7 @@ def test_each_seed_starts_without_features_and_both_sides_get_the_same(
     assert [flags["--seed"] for name, flags in runs if name != "prepare.py"] == list("000111")
     assert len({flags["--data"] for name, flags in runs if name != "prepare.py"}) == 1
     measured = json.loads((cache / "training.json").read_text())
-    assert measured["image_counts"] == {LITE0: 3}
+    assert {trial["images"] for trial in measured["trials"]} == {3}
     assert [trial["accuracy"] for trial in measured["trials"]] == [0.5, 0.25, 0.125] * 2
     assert measured["trials"][2]["seconds_of_later_epochs"] == 7
     text = output.read_text()
@@ -116,6 +128,12 @@ def test_each_seed_starts_without_features_and_both_sides_get_the_same(
     assert training.main(["--render", *folders]) == 0
     assert output.read_text() == text
     assert len(fake_python.read_text().splitlines()) == len(runs)
+    more = ["--resume", "--seeds", "3", "--max-images", "30", "--later-images", "20"]
+    assert training.main([*given, *folders, *more]) == 0
+    added = [json.loads(line) for line in fake_python.read_text().splitlines()][len(runs) :]
+    assert [flags["--seed"] for name, flags in added if name != "prepare.py"] == list("222")
+    assert [flags["--max-images"] for name, flags in added if name == "prepare.py"] == ["20"]
+    assert len(json.loads((cache / "training.json").read_text())["trials"]) == 9
 
 
 def test_a_failed_program_is_one_line(
