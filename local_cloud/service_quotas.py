@@ -1,7 +1,9 @@
 """Service Quotas, as far as a deployment reads them: a laptop runs as many instances as it can."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
+
+from botocore.model import StringShape
 
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.validation import check_request, service_model
@@ -40,7 +42,7 @@ class ServiceQuotasService:
 def _quotas() -> Iterator[dict[str, Any]]:
     model = service_model(_SERVICE)
     for shape, name in _USES.items():
-        for instance_type in model.shape_for(shape).enum:
+        for instance_type in cast("StringShape", model.shape_for(shape)).enum:
             yield {
                 "ServiceCode": _SERVICE,
                 "QuotaName": name.format(instance_type),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from classifier.artifact.manifest import ManifestError
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from stacks.components.serving.model_lock import LockFiles
 from tools.delivery.lock_history import CommittedLock

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -143,13 +144,14 @@ def test_each_role_may_do_only_its_own(deliverer: Delivery, delivery: Delivery) 
     bucket, key = bucket_of(delivery), lock_of(delivery)["key"]
     s3 = aws_client("s3", copying)
     assert s3.head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
-    for refused in (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: s3.delete_object(Bucket=bucket, Key=key),
         lambda: s3.get_object(Bucket=bucket, Key="training/model.tar.gz"),
         lambda: s3.put_object(Bucket=bucket, Key="training/model.tar.gz", Body=b""),
         lambda: aws_client("apigateway", copying).get_api_keys(includeValues=True),
         lambda: aws_client("sagemaker", copying).describe_endpoint(EndpointName=NAME),
-    ):
+    )
+    for refused in calls:
         with pytest.raises(ClientError) as raised:
             refused()
         assert raised.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}

@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -117,7 +118,8 @@ def test_it_is_tried_for_two_minutes_and_a_reason_is_said_once(
 
 
 def test_it_ends_with_the_first_success() -> None:
-    clock, results = Clock(), iter([ToolError("no"), 7.0])
+    clock = Clock()
+    results: Iterator[ToolError | float] = iter([ToolError("no"), 7.0])
 
     def attempt() -> float:
         result = next(results)

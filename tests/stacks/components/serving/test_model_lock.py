@@ -16,7 +16,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path / "a clone"
 
 
-def locked(repository: Path, stage: str = "prod", **changes: object) -> Path:
+def locked(repository: Path, stage: str = "prod", /, **changes: object) -> Path:
     """Lock a stage to the model in build/promoted; return that folder."""
     model = write_model(repository / "build" / "promoted", name="flowers", labels=["a", "b"])
     write_lock(repository, stage, model, **changes)
