@@ -23,6 +23,15 @@ from tools.aws import aws_client
 
 STAGE = "trial"
 NAME = f"whippet-{STAGE}"
+ACCOUNT = "123456789012"
+_DELIVERY = f"""\
+[pipeline]
+account = "{ACCOUNT}"
+region = "us-east-1"
+connection_arn = "arn:aws:codeconnections:us-east-1:{ACCOUNT}:connection/0a1b2c3d"
+repository = "team/whippet"
+stages = ["{STAGE}"]
+"""
 # Instead of Docker: it has every option, and pushes nothing. The local cloud runs no images.
 _BUILDER = '#!/bin/sh\ntest "$1 $2" = "build --help" && echo --build-arg --platform --tag\nexit 0\n'
 
@@ -163,6 +172,19 @@ def second(delivery: Delivery, first: str) -> str:
 
 @pytest.fixture(scope="session")
 def rolled_back(delivery: Delivery, second: str) -> str:
-    """Roll back, which commits and deploys; what was printed."""
+    """Hand the stage over to a pipeline, and roll it back from here nevertheless.
+
+    This commits and deploys, and creates the roles that a pipeline needs; what was printed.
+    """
     assert second
-    return delivery.run("make", "-s", "rollback", f"STAGE={STAGE}").stdout
+    config = delivery.clone / "config"
+    settings = config / f"{STAGE}.toml"
+    place = f'account = "{ACCOUNT}"\nregion = "us-east-1"\n'
+    settings.write_text(f'delivery = "pipeline"\n{place}{settings.read_text()}')
+    (config / "delivery.toml").write_text(_DELIVERY)
+    delivery.run("git", "add", "config")
+    delivery.run("git", "commit", "--quiet", "--message", "Hand over")
+    return delivery.run(
+        "env", "WHIPPET_BREAK_GLASS=1",
+        "python", "-m", "tools.delivery.rollback", "--stage", STAGE, "--yes",
+    ).stdout  # fmt: skip

@@ -24,6 +24,17 @@ def bucket_of(delivery: Delivery) -> str:
     return bucket
 
 
+def deploy_from_here(delivery: Delivery) -> str:
+    """Deploy around the pipeline, which must fail; return what was printed."""
+    ended = delivery.run(
+        "env", "WHIPPET_BREAK_GLASS=1",
+        "python", "-m", "tools.deployment.deploy", "--stage", STAGE, "--yes",
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    return ended.stdout + ended.stderr
+
+
 def check_version(delivery: Delivery, *, passes: bool = True) -> str:
     """Run the deployment check, which may retry for two minutes where it is to pass."""
     return delivery.tool(
@@ -94,13 +105,13 @@ def test_an_object_that_differs_from_the_lock_stops_before_cloudformation(
     )
     content = s3.get_object(**where)["Body"].read()
     s3.put_object(**where, Body=b"other bytes")
-    printed = delivery.tool("tools.deployment.deploy", "--yes", check=False)
+    printed = deploy_from_here(delivery)
     assert f"s3://{where['Bucket']}/{where['Key']} has the sha256" in printed
     assert "✨" not in printed, "the CDK command line did not start"
     s3.delete_object(**where)
-    printed = delivery.tool("tools.deployment.deploy", "--yes", check=False)
+    printed = deploy_from_here(delivery)
     assert f"which is not at s3://{where['Bucket']}/{where['Key']}" in printed
-    assert f"`make promote STAGE={STAGE}`" in printed
+    assert f"`python -m tools.delivery.copy_model --stage {STAGE}`" in printed
     s3.put_object(**where, Body=content)
 
 
@@ -110,8 +121,8 @@ def test_a_wrong_version_fails_the_deployment_check(delivery: Delivery, rolled_b
         delivery.clone / "config" / "models" / f"{STAGE}.{end}" for end in ("toml", "manifest.json")
     ]
     before = [path.read_bytes() for path in files]
-    promote = ("make", "-s", "promote", f"STAGE={STAGE}", "MODEL=build/another")
-    delivery.run(*promote)
+    source = f"SOURCE_STAGE={STAGE}"
+    delivery.run("make", "-s", "promote", f"STAGE={STAGE}", "MODEL=build/another", source)
     program = (
         "import tools.delivery.check_deployment as c; c._MAX_SECONDS = 0.0; "
         "from tools.console import run_tool; run_tool(c.main)"
@@ -135,21 +146,26 @@ def test_a_rollback_to_what_is_no_longer_stored_commits_nothing(
     content = delivery.client("s3").get_object(**where)["Body"].read()
     delivery.client("s3").delete_object(**where)
     ended = delivery.run(
-        "make", "-s", "rollback", f"STAGE={STAGE}", f"TO={another[:8]}", check=False
-    )
+        "env", "WHIPPET_BREAK_GLASS=1",
+        "python", "-m", "tools.delivery.rollback", "--stage", STAGE, f"--to={another[:8]}",
+        check=False,
+    )  # fmt: skip
     assert f"which is not at s3://{where['Bucket']}/{where['Key']}" in ended.stderr
     assert "Nothing was committed" in ended.stderr
     assert delivery.run("git", "log", "-1", "--format=%s").stdout.startswith("Roll trial back")
     delivery.client("s3").put_object(**where, Body=content)
 
 
-def test_a_stage_of_another_door_is_not_deployed_from_here(delivery: Delivery) -> None:
-    settings = delivery.clone / "config" / f"{STAGE}.toml"
-    before = settings.read_text()
-    place = 'account = "123456789012"\nregion = "us-east-1"\n'
-    settings.write_text(f'delivery = "pipeline"\n{place}{before}')
+def test_a_stage_of_another_door_is_not_deployed_from_here(
+    delivery: Delivery, rolled_back: str
+) -> None:
+    assert rolled_back
     printed = delivery.tool("tools.deployment.deploy", "--yes", check=False)
     assert f"The stage {STAGE} is deployed by the pipeline" in printed
     ended = delivery.run("make", "-s", "promote", f"STAGE={STAGE}", check=False)
     assert "add SOURCE_STAGE=" in ended.stderr
-    settings.write_text(before)
+    another = sha256_of(delivery.clone / "build" / "another" / "model.tar.gz")
+    rollback = ("make", "-s", "rollback", f"STAGE={STAGE}", f"TO={another[:8]}")
+    assert delivery.run(*rollback).stdout.endswith("Push it to the main branch: `git push`.\n")
+    assert lock_of(delivery)["sha256"] == another
+    delivery.run("git", "reset", "--quiet", "--hard", "HEAD^")
