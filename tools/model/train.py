@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _VARIABLES = {
 }
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
+# The head's ranking of labels and the weights of fine-tuning are written by one mode alone.
+_RESULTS = ("report.html", "label_suspicion.jsonl", "weights.pt")
 _EPILOG = (
     "Folders that are called train, valid (val, validation) and test are the splits; without them, "
     "15 % of the images are held back for the test and 10 % for validation. Prints the accuracy on "
@@ -48,25 +51,68 @@ def main() -> int:
     if arguments.backbone:
         options += ["--architecture", arguments.backbone]
     if arguments.weights:
-        options += ["--weights-file", str(arguments.weights.absolute())]
+        options += ["--weights-file", str(arguments.weights)]
     for flag in ("quantize", "restart"):
         if getattr(arguments, flag) == "1":
             options += [f"--{flag}"]
-    for script, *flags in (
-        ("train.py", *options),
-        ("build.py", "--trained", str(trained), "--output", str(MODEL_FOLDER)),
-    ):
-        status = _run(script, *flags)
-        if status == EXIT_INTERRUPTED:
-            return status
-        if status != 0:
-            raise ToolError(
-                "Nothing was trained; the reason is above (make's variables are BACKBONE for "
-                "--architecture, WEIGHTS for --weights-file, RESTART=1 for --restart). "
-                "build/model is unchanged."
-            )
-    _print_result(has_report=arguments.mode == "head")
+    before = _modification_times()
+    status = _run("train.py", *options)
+    if status == EXIT_INTERRUPTED:
+        return status
+    if status != 0:
+        raise ToolError(_explain_training(status))
+    for path, time_ns in before.items():
+        # What this run did not replace is of another model.
+        if path.stat().st_mtime_ns == time_ns and path != arguments.weights:
+            path.unlink()
+    pack = ("--trained", str(trained), "--output", str(MODEL_FOLDER))
+    status = _run("build.py", *pack)
+    if status == EXIT_INTERRUPTED:
+        return status
+    if status != 0:
+        raise ToolError(_explain_packing(status, pack))
+    _print_result()
     return 0
+
+
+def _explain_training(status: int) -> str:
+    if status < 0:
+        return (
+            f"Training was ended {_signal_of(status)}. build/model is unchanged. What was computed "
+            "is kept: the same command continues."
+        )
+    return (
+        "Nothing was trained; the reason is above (make's variables are BACKBONE for "
+        "--architecture, WEIGHTS for --weights-file, RESTART=1 for --restart). "
+        "build/model is unchanged."
+    )
+
+
+def _explain_packing(status: int, pack: Sequence[str]) -> str:
+    script = str(ROOT / "model_code" / "build.py")
+    command = shlex.join([str(_PYTHON), script, *pack])
+    reason = f"it was ended {_signal_of(status)}" if status < 0 else "the reason is above"
+    return (
+        f"The model is trained, but could not be packed into {short_path(MODEL_FOLDER)}: {reason}. "
+        f"Without training again:\n  {command}"
+    )
+
+
+def _signal_of(status: int) -> str:
+    """Return what ended a program whose exit status is below 0."""
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+    if -status == signal.SIGKILL:
+        return (
+            "by SIGKILL, most likely by the system because the memory was full: end other "
+            "programs, or take a machine with more memory or a smaller network"
+        )
+    return f"by {name}"
+
+
+def _modification_times() -> dict[Path, int]:
+    """Return when each result of an earlier run was written, by its path."""
+    paths = [_OUTPUT / name for name in _RESULTS]
+    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
 
 
 def _parse() -> argparse.Namespace:
@@ -130,6 +176,8 @@ def _parse() -> argparse.Namespace:
     if problem := _problem(Path(arguments.data)):
         parser.error(f"argument data: {arguments.data}{problem}")
     arguments.data = Path(arguments.data).absolute()
+    if arguments.weights:
+        arguments.weights = arguments.weights.absolute()
     return arguments
 
 
@@ -148,7 +196,7 @@ def _problem(data: Path) -> str | None:
 
 
 def _run(script: str, *flags: str) -> int:
-    """Run a program of model_code; return its exit status, also after Ctrl-C."""
+    """Run a program of model_code; return its exit status, below 0 for a signal."""
     command = [str(_PYTHON), str(ROOT / "model_code" / script), *flags]
     # The next step runs here, so train.py must not print a hint for it.
     environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
@@ -167,7 +215,7 @@ def _ctrl_c_left_to_the_program() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _print_result(*, has_report: bool) -> None:
+def _print_result() -> None:
     manifest = read_manifest(MODEL_FOLDER)
     described = f"{manifest.name}, {len(manifest.labels)} labels"
     print(f"\n{short_path(MODEL_FOLDER)} holds {described}.")
@@ -175,8 +223,7 @@ def _print_result(*, has_report: bool) -> None:
         if (accuracy := manifest.metrics.get(f"{split}_accuracy")) is not None:
             print(f"  Accuracy: {accuracy:.1%} of the {split} images, which it was not trained on")
             break
-    # One that an earlier run of another mode wrote is of another model.
-    if has_report and (_OUTPUT / "report.html").exists():
+    if (_OUTPUT / "report.html").exists():
         print(f"  Report:   {short_path(_OUTPUT / 'report.html')}")
     print("  Next:     make up, or make deploy STAGE=dev for AWS")
 

@@ -33,13 +33,21 @@ except KeyboardInterrupt:
     time.sleep(0.5)  # longer than a parent waits that kills its child
     pathlib.Path("saved").touch()
     sys.exit(130)
-if sys.argv[1].endswith("build.py"):
+script = pathlib.Path(sys.argv[1]).name
+if script == os.environ.get("KILLED"):
+    os.kill(os.getpid(), 9)
+if script == "train.py" and "WRITES" in os.environ:
+    output = pathlib.Path(sys.argv[sys.argv.index("--output-dir") + 1])
+    output.mkdir(parents=True, exist_ok=True)
+    for name in os.environ["WRITES"].split():
+        (output / name).write_text("of this run")
+if script == "build.py" and script != os.environ.get("BROKEN"):
     from tests.stacks.fake_inputs import NETWORKS, manifest_of
     output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
     output.mkdir(parents=True)
     manifest = manifest_of(NETWORKS, name="shades", metrics={{"test_accuracy": 0.875}})
     (output / "manifest.json").write_text(json.dumps(manifest))
-sys.exit(int(os.environ.get("STATUS", "0")))
+sys.exit(1 if script == os.environ.get("BROKEN") else 0)
 """
 
 
@@ -123,16 +131,35 @@ def test_the_folder_is_trained_on_and_published_where_make_up_takes_it(clone: Pa
     assert following.split()[:3] == ["Next:", "make", "up,"]
 
 
-@pytest.mark.parametrize(("mode", "is_named"), [("head", True), ("finetune", False)])
-def test_the_report_that_is_named_is_of_this_training(
-    clone: Path, mode: str, is_named: bool
+@pytest.mark.parametrize(
+    ("mode", "written"),
+    [
+        ("head", {"report.html", "label_suspicion.jsonl"}),
+        ("finetune", {"report.html", "weights.pt"}),
+        ("finetune", {"weights.pt"}),
+    ],
+)
+def test_what_an_earlier_run_wrote_about_another_model_is_deleted(
+    clone: Path, mode: str, written: set[str]
 ) -> None:
-    report = clone / "build" / "train" / "report.html"
-    report.parent.mkdir(parents=True)
-    report.write_text("of a head, perhaps of an earlier run")
-    ended = tool(clone, WHIPPET_DATA="tools", WHIPPET_MODE=mode)
+    output = clone / "build" / "train"
+    output.mkdir(parents=True)
+    for name in ("report.html", "label_suspicion.jsonl", "weights.pt", "checkpoint.pt"):
+        (output / name).write_text("of an earlier run")
+    ended = tool(clone, WHIPPET_DATA="tools", WHIPPET_MODE=mode, WRITES=" ".join(written))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ("report.html" in ended.stdout) is is_named
+    # The state of a run that was interrupted is kept.
+    assert {path.name for path in output.iterdir()} == written | {"checkpoint.pt"}
+    assert ("report.html" in ended.stdout) is ("report.html" in written)
+
+
+def test_weights_that_are_given_are_kept_wherever_they_are(clone: Path) -> None:
+    weights = clone / "build" / "train" / "weights.pt"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    ended = tool(clone, WHIPPET_DATA="tools", WHIPPET_WEIGHTS="build/train/weights.pt")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert weights.exists()
 
 
 def test_every_variable_reaches_the_training(clone: Path) -> None:
@@ -154,10 +181,40 @@ def test_every_variable_reaches_the_training(clone: Path) -> None:
 
 
 def test_a_training_that_fails_leaves_the_model_as_it_is(clone: Path) -> None:
-    ended = tool(clone, WHIPPET_DATA="tools", STATUS="1")
+    stale = clone / "build" / "train" / "report.html"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    ended = tool(clone, WHIPPET_DATA="tools", BROKEN="train.py")
     assert ended.returncode == 1
     assert len(runs(clone)) == 1
     assert ended.stderr.startswith("Nothing was trained; the reason is above (make's variables are")
+    assert stale.exists()
+
+
+def test_a_training_that_is_killed_says_by_which_signal_and_why(clone: Path) -> None:
+    ended = tool(clone, WHIPPET_DATA="tools", KILLED="train.py")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Training was ended by SIGKILL, most likely by the system")
+    assert "the memory was full" in ended.stderr
+    assert "the same command continues" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"), [("BROKEN", "the reason is above"), ("KILLED", "it was ended by SIGKILL")]
+)
+def test_a_model_that_is_trained_but_not_packed_can_be_packed_by_the_command_that_is_printed(
+    clone: Path, how: str, reason: str
+) -> None:
+    ended = tool(clone, WHIPPET_DATA="tools", **{how: "build.py"})
+    assert ended.returncode == 1
+    what, command = ended.stderr.rstrip().splitlines()
+    assert what.startswith(
+        f"The model is trained, but could not be packed into build/model: {reason}"
+    )
+    assert "Nothing was trained" not in ended.stderr
+    subprocess.run(["/bin/sh", "-c", command], cwd=clone, check=True)
+    packed = json.loads((clone / "build" / "model" / "manifest.json").read_text())
+    assert packed["name"] == "shades"
 
 
 def test_ctrl_c_lets_the_training_save_and_exits_with_130(clone: Path) -> None:
