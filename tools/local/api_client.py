@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+from classifier.errors import RequestError
+from classifier.image.formats import image_format
 from tools.console import ToolError
 
 _TIMEOUT_SECONDS = 35.0
 # Same as in lambda_src/classifier_proxy/image_checks.py, which this module does not import.
 MAX_IMAGE_BYTES: Final = 4 * 2**20
-_JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 # For other formats: the API responds with an error that names the format.
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -101,13 +101,10 @@ def read_image(file: Path) -> bytes:
 
 def media_type(image: bytes) -> str:
     """Return the media type of an image's bytes."""
-    if image.startswith(_JPEG_START):
-        return "image/jpeg"
-    if image.startswith(_PNG_START):
-        return "image/png"
-    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
-        return "image/webp"
-    return UNKNOWN_TYPE
+    try:
+        return f"image/{image_format(image).lower()}"
+    except RequestError:
+        return UNKNOWN_TYPE
 
 
 def _content(body: bytes) -> Any:

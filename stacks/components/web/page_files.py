@@ -15,6 +15,8 @@ from classifier.artifact.samples import (
     SAMPLE_FOLDER,
     sample_name,
 )
+from classifier.errors import RequestError
+from classifier.image.formats import image_format
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.errors import InputError
 
@@ -22,11 +24,7 @@ MODEL_FILE: Final = "model.json"
 SETTINGS_FILE: Final = "config.js"  # which the publisher writes
 NOT_FOUND_FILE: Final = "404.html"  # in a CloudFront function instead
 _MAX_SLUG_CHARACTERS: Final = 40
-_STARTS: Final = {
-    re.compile(rb"\xff\xd8\xff"): "jpg",
-    re.compile(rb"\x89PNG\r\n\x1a\n"): "png",
-    re.compile(rb"RIFF.{4}WEBP", re.DOTALL): "webp",
-}
+_EXTENSIONS: Final = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +151,8 @@ def _extension(file: Path) -> str:
         raise InputError(
             f"{file} cannot be read ({error.strerror}): make it readable, or remove it"
         ) from error
-    for pattern, extension in _STARTS.items():
-        if pattern.match(start):
-            return extension
-    raise InputError(f"{file} is not a JPEG, PNG or WebP: remove it, or convert it")
+    try:
+        return _EXTENSIONS[image_format(start)]
+    except RequestError as error:
+        message = f"{file} is not a JPEG, PNG or WebP: remove it, or convert it"
+        raise InputError(message) from error
