@@ -30,6 +30,8 @@ OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_SHOWN_LENGTH: Final = 100
+# Of a figure of the baseline, which has six digits.
+_ROUNDING: Final = 1e-6
 
 
 class _JsonRepr(reprlib.Repr):
@@ -168,9 +170,32 @@ class Manifest:
         for name, digest in digests.items():
             if not _SHA256.fullmatch(digest):
                 raise FieldError(name, digest, "a sha256 in lower-case hexadecimal")
-        if self.baseline and len(self.baseline.class_shares) != len(self.labels):
-            shares = list(self.baseline.class_shares)
-            raise FieldError("baseline.class_shares", shares, f"{len(self.labels)}, one a label")
+        self._check_metrics()
+        if self.baseline:
+            self._check_baseline(self.baseline)
+
+    def _check_metrics(self) -> None:
+        accuracy = self.metrics.get("test_accuracy")
+        if accuracy is not None and not (type(accuracy) in (int, float) and 0 <= accuracy <= 1):
+            raise FieldError("metrics.test_accuracy", accuracy, "a share from 0 to 1")
+        images = self.metrics.get("test_images")
+        if images is not None and not (type(images) is int and images >= 0):
+            raise FieldError("metrics.test_images", images, "a whole number, 0 or more")
+
+    def _check_baseline(self, baseline: Baseline) -> None:
+        count, shares = len(self.labels), baseline.class_shares
+        if len(shares) != count:
+            raise FieldError("baseline.class_shares", list(shares), f"{count}, one a label")
+        # Each is rounded to six digits.
+        if abs(sum(shares) - 1) > _ROUNDING * (count + 1):
+            raise FieldError("the sum of baseline.class_shares", sum(shares), "1")
+        entropy, top = baseline.entropy.mean, baseline.top_probability.mean
+        if entropy > math.log(count) + _ROUNDING:
+            expected = f"at most {math.log(count):.6f}, the entropy of {count} equal probabilities"
+            raise FieldError("baseline.entropy.mean", entropy, expected)
+        if top < 1 / count - _ROUNDING:
+            expected = f"at least {1 / count:.6f}, the highest of {count} equal probabilities"
+            raise FieldError("baseline.top_probability.mean", top, expected)
 
     def _check_file_names(self) -> None:
         if self.quantization and self.quantization.shipped:

@@ -60,8 +60,8 @@ def _parse(text: str) -> Manifest:
 def _expected_schema(found: object) -> str:
     if type(found) is int and found < SCHEMA_VERSION:
         return (
-            f"{SCHEMA_VERSION}: an earlier version of this project wrote it. For a default model "
-            "delete its folder and run `make model`; train your own again with model_code/train.py"
+            f"{SCHEMA_VERSION}: an earlier version of this project wrote it. `make model` builds a "
+            "default model again; train your own again with `make train` or model_code/train.py"
         )
     return str(SCHEMA_VERSION)
 

@@ -53,7 +53,7 @@ BACKBONE = Backbone(name="resnet18", source="a package 1.0", license=None, sha25
 BASELINE = Baseline(
     images=40,
     top_probability=Distribution(mean=0.9, std=0.1),
-    entropy=Distribution(mean=1.2, std=0.3),
+    entropy=Distribution(mean=0.6, std=0.3),
     brightness=Distribution(mean=0.5, std=0.0),
     sharpness=Distribution(mean=0.05, std=0.01),
     class_shares=(0.25, 0.75),
@@ -141,6 +141,18 @@ def test_what_decides_no_prediction_leaves_the_identity(change: dict[str, Any]) 
     assert replace(MANIFEST, **change).identity == MANIFEST.identity
 
 
+def test_rounded_shares_and_the_bounds_of_an_entropy_are_allowed() -> None:
+    labels = tuple(f"class {number}" for number in range(1000))
+    even = replace(
+        BASELINE,
+        class_shares=(0.000999,) * 600 + (0.001001,) * 400,
+        entropy=Distribution(mean=6.907756, std=0.0),
+        top_probability=Distribution(mean=0.001, std=0.0),
+    )
+    manifest = replace(MANIFEST, labels=labels, baseline=even, metrics={"test_accuracy": 1})
+    assert parse_manifest(manifest.to_json()) == manifest
+
+
 def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
     def change(document: dict[str, Any]) -> None:
         *parents, key = path.split(".")
@@ -175,6 +187,13 @@ def _drop(key: str) -> Callable[[dict[str, Any]], None]:
         (_set("baseline.entropy.std", -0.1), r"entropy\.std = -0\.1, expected 0 or more"),
         (_set("baseline.brightness.mean", 1.1), r"brightness\.mean = 1\.1, expected a share"),
         (_set("baseline.sharpness", {"mean": 0.1}), r"lacks baseline\.sharpness\.std"),
+        (_set("baseline.class_shares", [0.25, 0.7]), r"the sum of .* = 0\.95, expected 1"),
+        (_set("baseline.entropy.mean", 0.7), r"entropy\.mean = 0\.7, expected at most 0\.693147"),
+        (_set("baseline.top_probability.mean", 0.4), r"expected at least 0\.500000"),
+        (_set("metrics", {"test_accuracy": 90.5}), r"test_accuracy = 90\.5, expected a share"),
+        (_set("metrics", {"test_accuracy": "0.9"}), r"test_accuracy = '0\.9', expected a share"),
+        (_set("metrics", {"test_accuracy": True}), r"test_accuracy = true, expected a share"),
+        (_set("metrics", {"test_images": -1}), r"test_images = -1, expected a whole number"),
         (_set("labels", ["apple"]), "at least two"),
         (_set("labels", ["apple", " "]), "none of them empty"),
         (_set("labels", ["apple", 1]), "texts only"),
