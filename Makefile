@@ -142,7 +142,8 @@ train: | system-python ## Train a classifier on labelled images: DATA=folder|zip
 	@$(PYTHON) -m tools.model.train --from-make
 
 .PHONY: demo
-demo: $(DEMO) ## Train the offline demo, a digits classifier, into build/demo
+demo: | $(TRAINING_ENVIRONMENT) ## Train the offline demo, a digits classifier, into build/demo
+	@$(PYTHON) -m tools.model.build --demo
 
 $(DEMO): | $(APP_ENVIRONMENT)
 	@$(MAKE) -s $(TRAINING_ENVIRONMENT)

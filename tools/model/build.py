@@ -13,7 +13,9 @@ from tools.model.default_models import (
     MAX_BUILD_PROBE_SECONDS,
     MODEL_FOLDER,
     DefaultModel,
+    OutdatedModel,
     default_model_of,
+    find_outdated_model,
     has_packaged_weights,
     is_in_reach,
     read_manifest,
@@ -56,9 +58,14 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.demo:
-        build_demo()
+        if not _has_demo():
+            build_demo()
+        else:
+            print("build/demo/artifact holds the digits demo. Delete build/demo to train it again.")
     elif not (MODEL_FOLDER / "manifest.json").exists():
         _build_best()
+    elif outdated := find_outdated_model(MODEL_FOLDER):
+        _rebuild(outdated)
     elif arguments.upgrade:
         _upgrade()
     else:
@@ -83,10 +90,38 @@ def build_demo() -> None:
             raise ToolError(f"model_code/{script} failed; the reason is above.")
 
 
+def _has_demo() -> bool:
+    """Return whether the demo is there and can be used; say why one that is there cannot."""
+    artifact = _DEMO / "artifact"
+    if not (artifact / "manifest.json").exists():
+        return False
+    if outdated := find_outdated_model(artifact):
+        print(f"  An earlier version of Whippet built build/demo/artifact: {outdated.reason}.")
+        return False
+    return True
+
+
+def _rebuild(outdated: OutdatedModel) -> None:
+    """Build the best default model in place of one that an earlier version built.
+
+    Raises:
+        ToolError: it is a model of the user's own, or the build failed.
+    """
+    built = f"An earlier version of Whippet built build/model: {outdated.reason}."
+    if outdated.built is None:
+        raise ToolError(
+            f"{built} It is a model of your own ({outdated.name}): train it again with `make "
+            "train`, or build it again with model_code/build.py. Or delete build/model to build a "
+            "default model."
+        )
+    print(f"  {built} It is replaced.", flush=True)
+    _build_best()
+
+
 def _build_best() -> None:
     if not _build_published(list(_ARCHITECTURES)):
         print("  The digits demo is used instead; it is for tests.", flush=True)
-        if not (_DEMO / "artifact" / "manifest.json").exists():
+        if not _has_demo():
             build_demo()
         _copy_demo()
     built = default_model_of(read_manifest(MODEL_FOLDER))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from classifier.artifact.manifest import Manifest, ManifestError
+from classifier.artifact.manifest import SCHEMA_VERSION, Manifest, ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -62,14 +65,55 @@ def read_manifest(folder: Path) -> Manifest:
 
 def default_model_of(manifest: Manifest) -> DefaultModel | None:
     """Return the default model that a manifest belongs to; None for any other model."""
-    source = str(manifest.training_data.get("source", ""))
-    if manifest.training_data.get("demo") is True:
+    return _default_model(
+        manifest.architecture,
+        manifest.training_data,
+        is_quantized=manifest.quantization is not None,
+    )
+
+
+@dataclass(frozen=True)
+class OutdatedModel:
+    """An artifact that an earlier version of this project built.
+
+    Attributes:
+        name: of the model.
+        built: the default model that it is; `None` for any other.
+        reason: the schema of its manifest, and today's.
+    """
+
+    name: str
+    built: DefaultModel | None
+    reason: str
+
+
+def find_outdated_model(folder: Path) -> OutdatedModel | None:
+    """Return the artifact in a folder if its manifest is of an earlier schema, else None."""
+    try:
+        document = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        schema = document["schema_version"]
+        if type(schema) is not int or schema >= SCHEMA_VERSION:
+            return None
+        training_data = dict(document["training_data"])
+        is_quantized = document.get("quantization") is not None
+        built = _default_model(document["architecture"], training_data, is_quantized=is_quantized)
+        reason = f"its manifest has the schema {schema}, expected {SCHEMA_VERSION}"
+        return OutdatedModel(str(document["name"]), built, reason)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _default_model(
+    architecture: str, training_data: Mapping[str, Any], *, is_quantized: bool
+) -> DefaultModel | None:
+    source = str(training_data.get("source", ""))
+    if training_data.get("demo") is True:
         return DefaultModel.DEMO
-    if manifest.quantization is not None:
+    if is_quantized:
         return None  # not from `make model`, which never quantizes
-    if manifest.architecture == "resnet50" and source == "torchvision":
+    if architecture == "resnet50" and source == "torchvision":
         return DefaultModel.RESNET50
-    if manifest.architecture == "efficientnet_lite0" and "efficientnet-lite0" in source:
+    if architecture == "efficientnet_lite0" and "efficientnet-lite0" in source:
         return DefaultModel.EFFICIENTNET_LITE0
     return None
 

@@ -330,6 +330,57 @@ def test_a_model_of_ones_own_is_left_alone(
     assert tree.model["model.tar.gz"] == "kept"
 
 
+def age(folder: Path) -> None:
+    """Make the manifest in a folder one of an earlier version."""
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text()) | {"schema_version": 3}
+    # As that version wrote it: some members were not there yet.
+    path.write_text(json.dumps({key: document[key] for key in document if key != "baseline"}))
+
+
+def test_a_default_model_of_an_earlier_version_is_built_again(tree: Tree) -> None:
+    hold(tree, LITE0)
+    age(tree.root / "build" / "model")
+    tree.has = ["efficientnet_lite0"]
+    built = tree.run()
+    assert built.returncode == 0, built.stderr
+    assert (
+        "An earlier version of Whippet built build/model: its manifest has the schema 3, expected 4"
+    ) in built.stdout
+    assert tree.model["model.tar.gz"] == "efficientnet_lite0"
+    tree.forget()
+    assert tree.run().returncode == 0
+    assert tree.scripts == []
+
+
+@pytest.mark.parametrize("options", [(), ("--upgrade",)])
+def test_a_model_of_ones_own_of_an_earlier_version_is_left_alone(
+    tree: Tree, options: tuple[str, ...]
+) -> None:
+    tree.hold(name="fruit", training_data={"source": "folder"})
+    age(tree.root / "build" / "model")
+    ended = tree.run(*options)
+    assert ended.returncode == 1
+    assert "a model of your own (fruit): train it again with `make train`" in ended.stderr
+    assert tree.scripts == []
+    assert tree.model["model.tar.gz"] == "kept"
+
+
+def test_the_demo_is_trained_again_if_an_earlier_version_did(tree: Tree) -> None:
+    assert tree.run("--demo").returncode == 0
+    tree.forget()
+    assert "holds the digits demo" in tree.run("--demo").stdout
+    assert tree.scripts == []
+    age(tree.root / "build" / "demo" / "artifact")
+    again = tree.run("--demo")
+    assert "An earlier version of Whippet built build/demo/artifact" in again.stdout
+    assert [run[0] for run in tree.scripts] == ["demo.py", "train.py", "build.py"]
+    age(tree.root / "build" / "demo" / "artifact")
+    # Where it is the only default model there is.
+    assert tree.run().returncode == 0
+    assert json.loads(tree.model["manifest.json"])["schema_version"] == 4
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "not JSON"])
 def test_a_damaged_manifest_is_refused_with_what_to_do(tree: Tree, content: str) -> None:
     tree.hold()
@@ -362,6 +413,10 @@ def test_make_model_always_looks_and_other_targets_build_only_what_is_missing(
     assert "tools.model.build" in planned("model")
     assert "--upgrade" not in planned("model")
     assert "tools.model.build --upgrade" in planned("model", "UPGRADE=1")
+    # Also where there is one, which may be of an earlier version.
+    (tree.root / "build" / "demo" / "artifact").mkdir(parents=True)
+    (tree.root / "build" / "demo" / "artifact" / "manifest.json").touch()
+    assert "tools.model.build --demo" in planned("demo")
 
 
 @pytest.mark.parametrize(("stage", "refused"), [("dev", True), ("missing", True), ("local", False)])
