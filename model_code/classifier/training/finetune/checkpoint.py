@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import io
 import pickle
 import random
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +15,26 @@ import numpy
 import torch
 
 from classifier.training.errors import TrainingError
+from classifier.training.finetune.saving import save, unfinished
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 # Raise it when the content changes: an earlier program's state cannot be continued.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_SHA256_BYTES: Final = 32
+_ADVICE: Final = "give --restart to train from the beginning"
+# What torch.load raises for content of another version, which it does not document.
+_UNREADABLE: Final = (
+    pickle.UnpicklingError,
+    struct.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def save_checkpoint(path: Path, run: Mapping[str, str], state: Mapping[str, Any]) -> None:
@@ -26,15 +44,18 @@ def save_checkpoint(path: Path, run: Mapping[str, str], state: Mapping[str, Any]
         path: the file.
         run: what decides the result of the run: options and data, each as text.
         state: tensors, numbers, texts, and containers of these.
+
+    Raises:
+        TrainingError: it cannot be written; the checkpoint before it is kept.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".writing")
     content = {"format": _FORMAT, "run": dict(run), "random": random_states(), **state}
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    save(content, path, with_sha256=True)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete a checkpoint, and what a process that was killed left of another one."""
+    for file in (path, unfinished(path)):
+        file.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path, run: Mapping[str, str]) -> dict[str, Any] | None:
@@ -47,17 +68,20 @@ def read_checkpoint(path: Path, run: Mapping[str, str]) -> dict[str, Any] | None
     Raises:
         TrainingError: the file is damaged, or of a run with other options or data.
     """
-    advice = "give --restart to train from the beginning"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        former = dict(content["run"]) if content["format"] == _FORMAT else None
+        file = memoryview(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError,
-            TypeError) as error:  # fmt: skip
-        raise TrainingError(f"{path} is damaged or no checkpoint; {advice}") from error
+    body, sha256 = file[:-_SHA256_BYTES], file[-_SHA256_BYTES:]
+    if hashlib.sha256(body).digest() != sha256:
+        raise TrainingError(f"{path} is damaged or no checkpoint; {_ADVICE}")
+    try:
+        content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        former = dict(content["run"]) if content["format"] == _FORMAT else None
+    except _UNREADABLE as error:
+        raise TrainingError(f"{path} cannot be read by this version; {_ADVICE}") from error
     if former is None:
-        raise TrainingError(f"{path} is of another version of train.py; {advice}")
+        raise TrainingError(f"{path} is of another version of train.py; {_ADVICE}")
     changed = [
         f"{name} was {former.get(name, 'not given')}, now {run.get(name, 'not given')}"
         for name in sorted({*former, *run})
@@ -66,7 +90,7 @@ def read_checkpoint(path: Path, run: Mapping[str, str]) -> dict[str, Any] | None
     if changed:
         raise TrainingError(
             f"{path} is of a run that was interrupted, with other options or images: "
-            f"{'; '.join(changed)}. Give the same to go on, or {advice.removeprefix('give ')}"
+            f"{'; '.join(changed)}. Give the same to go on, or {_ADVICE.removeprefix('give ')}"
         )
     return dict(content)
 

@@ -101,8 +101,14 @@ class Run:
         return True
 
     def judge_start(self) -> None:
-        """Judge the network before the first epoch, which may stay the best one."""
+        """Judge the network before the first epoch, which may stay the best one, and save it.
+
+        Raises:
+            TrainingError: the checkpoint cannot be written.
+        """
         self._judge({})
+        # The head took a while to fit; and a full disk is told before the hours of the epochs.
+        self._save()
 
     def finish(self) -> dict[str, float]:
         """Train what is left; return the metrics of the epoch whose weights the network then has.
