@@ -11,7 +11,7 @@ from classifier.artifact.directory import MANIFEST_FILE, read_artifact
 from classifier.artifact.manifest import Preprocessing
 from classifier.artifact.samples import SAMPLE_FOLDER, find_samples
 from classifier.training.dataset.labels import read_labels
-from classifier.training.errors import DataError, NetworkError
+from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.preprocessing_flags import PreprocessingFlags
 from classifier.training.publishing import Measurements, measure_and_publish
@@ -63,7 +63,7 @@ def build_from_weights(
     head_layers = check_layers(head_layers)
     architecture = check_architecture(architecture)
     published = published_weights(architecture)
-    source = _source(published, weights_file)
+    source = published_in(weights_file, published) if weights_file else published[0]
     preprocessing = _preprocessing(preprocessing_flags, published, source, weights_file)
     print(f"{architecture}: reading the weights", flush=True)
     weights = read_state_dict(weights_file) if weights_file else published[0].load()
@@ -101,18 +101,6 @@ def build_from_trained(trained: Path, measurements: Measurements, output: Path) 
         for name in (MANIFEST_FILE, *artifact.manifest.files, *samples):
             shutil.copy(artifact.directory / name, Path(folder, name))
         measure_and_publish(Path(folder), measurements, output)
-
-
-def _source(
-    published: Sequence[PretrainedWeights], weights_file: Path | None
-) -> PretrainedWeights | None:
-    """Return the published weights that are taken or that the file is; `None` if it is another."""
-    if weights_file is None:
-        return published[0]
-    try:
-        return published_in(weights_file, published)
-    except OSError as error:
-        raise NetworkError(f"{weights_file} cannot be read: {error.strerror or error}") from error
 
 
 def _preprocessing(

@@ -25,17 +25,17 @@ class TrainingOptions:
 
     Attributes:
         mode: one of `MODES`.
-        data: folder or zip of images, in any layout that `dataset.scanning` reads where the mode
-            is `head`.
+        data: folder or zip of images, in any layout that `dataset.scanning` reads.
         balanced: whether a head counts each class the same, instead of each image.
         precision: one of `PRECISIONS`, of a head's features.
-        report: whether a head's report is written and its labels are checked.
-        cache_dir: backbones and features of the mode `head`.
+        report: whether the report is written and, in the mode `head`, the labels are checked.
+        cache_dir: unpacked zips, and backbones and features of the mode `head`.
         backbone_learning_rate: `None` takes a tenth of the head's.
         patience: `None` takes `DEFAULT_PATIENCE`, but from random weights trains all epochs.
         restart: whether a checkpoint is ignored.
         checkpoint_dir: of the mode `finetune`.
-        folders: images of each of `SPLITS`; `None` where none are given, allowed for `test`.
+        folders: images of each of `SPLITS`; `None` where none are given. Splits that are missing
+            are drawn from the training images.
         samples: number of test images to put into the artifact.
         resize, crop, interpolation: `None` takes what the published weights were made for.
         data_workers: the most processes that decode; `None` decides by the device.
@@ -92,14 +92,13 @@ class TrainingOptions:
             raise TrainingError(f"--samples is {self.samples}; expected 0 to {MAX_SAMPLES}")
         if self.from_scratch and self.weights_file:
             raise TrainingError("--from-scratch and --weights-file exclude each other")
-        if self.mode == "head":
-            self._check_head()
-            return
-        if self.data is not None and not self.has_split_folders:
-            return
-        for split in ("train", "valid"):
-            if self.folders[split] is None:
-                raise DataError(f"no {split} images: give --data DIR or --{split} DIR")
+        if self.data is None and self.folders["train"] is None:
+            raise DataError("no train images: give --data DIR or --train DIR")
+        if self.mode == "head" and self.from_scratch:
+            raise TrainingError(
+                "--mode head trains on the features of trained weights; leave out "
+                "--from-scratch, or use --mode finetune"
+            )
 
     @property
     def peak_rate_of_backbone(self) -> float:
@@ -115,46 +114,20 @@ class TrainingOptions:
             return self.patience
         return 0 if self.from_scratch else DEFAULT_PATIENCE
 
-    @property
-    def has_split_folders(self) -> bool:
-        """Whether the images are in a folder for each split, not in a folder or zip of labels."""
-        data = self.data
-        if data is None or any(self.folders[split] != data / split for split in SPLITS):
-            return True
-        return (data / "train").is_dir() and (data / "valid").is_dir()
-
-    def _check_head(self) -> None:
-        if self.data is None and self.folders["train"] is None:
-            raise DataError(
-                "no images: give --data, a folder or zip of <label>/<image>, or --train DIR"
-            )
-        if self.data is not None and not self.data.exists():
-            raise DataError(f"{self.data}: no such folder or zip; --data names the images")
-        if self.from_scratch:
-            raise TrainingError(
-                "--mode head trains on the features of trained weights; leave out "
-                "--from-scratch, or use --mode finetune"
-            )
-
     def check_folders(self) -> None:
         """Refuse folders that do not exist, before torch takes seconds to import.
 
         Raises:
             DataError: names the folder.
         """
-        if self.mode == "head":
-            return
-        if self.data is not None and not self.has_split_folders:
-            if not self.data.exists():
+        if self.data is not None and not self.data.exists():
+            raise DataError(
+                f"{self.data}: no such folder or zip; --data names the images, "
+                "<label>/<image> or <split>/<label>/<image>"
+            )
+        for split, folder in self.folders.items():
+            is_own = folder is not None and (self.data is None or folder != self.data / split)
+            if folder is not None and is_own and not folder.is_dir():
                 raise DataError(
-                    f"{self.data}: no such folder or zip; --data names the images, "
-                    "<label>/<image> or <split>/<label>/<image>"
-                )
-            return
-        for split in ("train", "valid"):
-            folder = self.folders[split]
-            if folder is not None and not folder.is_dir():
-                raise DataError(
-                    f"{folder}: no such folder; expected the {split} images in it, "
-                    "<label>/<image>. --data names the folder above train/ and valid/"
+                    f"{folder}: no such folder; expected the {split} images in it, <label>/<image>"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -23,9 +24,9 @@ import train
 from classifier.training import command_line
 from classifier.training.command_line import parse_options
 from classifier.training.dataset.demo_data import mark_as_demo
-from classifier.training.finetune import batches, job, loop, run
+from classifier.training.finetune import artifact, batches, loop, run
 from classifier.training.finetune.batches import BatchOrder, fitting_process_count, make_batches
-from classifier.training.finetune.images import LabelledImages, find_splits
+from classifier.training.finetune.images import LabelledImages, find_dataset
 from classifier.training.finetune.loop import Evaluation, train_steps
 from classifier.training.finetune.optimisation import make_optimisation
 from classifier.training.weights.network import (
@@ -77,8 +78,8 @@ def normalised_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _leave_out_the_export(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(job, "write_artifact", lambda *_: SimpleNamespace(name="", identity=""))
-    patch.setattr(job, "judge_test_images", lambda _network, manifest, *_: manifest)
+    patch.setattr(artifact, "write_artifact", lambda *_: SimpleNamespace(name="", identity=""))
+    patch.setattr(artifact, "judge_and_report", lambda _network, manifest, *_: manifest)
 
 
 @pytest.fixture
@@ -283,12 +284,23 @@ def test_a_checkpoint_of_another_run_is_refused_until_told_to_restart(
     assert "the digest of the images was " in refusal()
     image.write_bytes(content)
     path = tmp_path / "output" / "checkpoint.pt"
-    for damaged in (path.read_bytes()[:-300], b"", _hostile_pickle(tmp_path)):
+    whole, hostile = path.read_bytes(), _hostile_pickle(tmp_path)
+    for damaged in (whole[:-300], b"", hostile, *_with_a_flipped_byte(whole)):
         path.write_bytes(damaged)
         assert f"{path} is damaged or no checkpoint" in refusal()
+    path.write_bytes(hostile + hashlib.sha256(hostile).digest())
+    assert f"{path} cannot be read by this version" in refusal()
     assert not (tmp_path / "ran").exists()
     assert train_without_export(tmp_path, *arguments, "--restart") == 0
     assert digest(weights_of(tmp_path)) == uninterrupted[0]
+
+
+def _with_a_flipped_byte(content: bytes) -> Iterator[bytes]:
+    """Yield copies that differ in one byte: within the names, the weights, and at the end."""
+    for place in (99, len(content) // 3, len(content) // 2, len(content) - 1):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        yield bytes(changed)
 
 
 def _hostile_pickle(folder: Path) -> bytes:
@@ -298,6 +310,60 @@ def _hostile_pickle(folder: Path) -> bytes:
 
     torch.save({"format": 1, "run": Hostile()}, folder / "hostile.pt")
     return (folder / "hostile.pt").read_bytes()
+
+
+def test_the_state_is_saved_as_soon_as_the_head_is_fitted(
+    image_folder: Path,
+    small_weights_file: Path,
+    uninterrupted: tuple[str, str],
+    train_without_export: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = (*DROPOUT, "--data", image_folder, "--weights-file", small_weights_file)
+    with pytest.MonkeyPatch.context() as patch:
+        _kill_at_step(patch, 1)
+        with pytest.raises(KilledError):
+            train_without_export(tmp_path, *arguments)
+    assert "Fitting the head first" in capsys.readouterr().out
+    # What a process leaves that is killed while it saves.
+    (tmp_path / "output" / "checkpoint.pt.writing").write_bytes(b"half of a checkpoint")
+    assert train_without_export(tmp_path, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "Resumed in epoch 1 after 0 of 3 steps" in printed
+    assert "Fitting the head first" not in printed
+    assert digest(weights_of(tmp_path)) == uninterrupted[0]
+    names = sorted(path.name for path in (tmp_path / "output").iterdir())
+    assert names == ["dataset.jsonl", "weights.pt"]
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "weights.pt"])
+def test_a_full_disk_is_told_and_keeps_what_was_there(
+    name: str,
+    image_folder: Path,
+    small_weights_file: Path,
+    train_without_export: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / name).write_bytes(b"of an earlier run")
+    # The system's device that is always full.
+    (output / f"{name}.writing").symlink_to("/dev/full")
+    arguments = (*DROPOUT, "--epochs", 1, "--data", image_folder, "--weights-file",
+                 small_weights_file)  # fmt: skip
+    if name == "checkpoint.pt":
+        (output / name).unlink()
+    assert train_without_export(tmp_path, *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"train.py: {output / name} cannot be written: ")
+    assert "free some space" in error
+    assert error.count("\n") == 1
+    assert not (output / f"{name}.writing").is_symlink()
+    if name == "weights.pt":
+        assert (output / name).read_bytes() == b"of an earlier run"
+        assert (output / "checkpoint.pt").exists()
 
 
 class ScriptedEvaluations:
@@ -460,7 +526,7 @@ def test_a_folder_or_zip_without_splits_is_split(
         described.append(description)
         return SimpleNamespace(name="", identity="")
 
-    monkeypatch.setattr(job, "write_artifact", write_artifact)
+    monkeypatch.setattr(artifact, "write_artifact", write_artifact)
     arguments = (*SMALL, "--data", data, "--cache-dir", tmp_path / "cache", "--from-scratch",
                  "--architecture", "squeezenet1_1", "--epochs", 1)  # fmt: skip
     assert train_without_export(tmp_path, *arguments) == 0
@@ -471,20 +537,47 @@ def test_a_folder_or_zip_without_splits_is_split(
     assert described[0].training_data["demo"] is True
 
 
+def test_what_cannot_be_used_is_left_out_and_a_test_is_drawn(
+    image_folder: Path,
+    train_without_export: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Folders of splits are read as any other: system files, Unicode, and damage in every split."""
+    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
+    shutil.rmtree(data / "test")
+    for split, form in (("train", "NFC"), ("valid", "NFD")):
+        (data / split / "light").rename(data / split / unicodedata.normalize(form, "größer"))
+        broken = data / split / "dark" / "0.png"
+        broken.write_bytes(broken.read_bytes()[:150])
+        (data / split / ".ipynb_checkpoints").mkdir()
+    (data / "train" / "__MACOSX" / "dark").mkdir(parents=True)
+    (data / "train" / "dark" / "notes.txt").write_text("mine")
+    (data / "notes").mkdir()
+    arguments = ("--data", data, "--from-scratch", *SMALL, "--architecture", "squeezenet1_1",
+                 "--epochs", 1)  # fmt: skip
+    assert train_without_export(tmp_path, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "2 classes, images: 9 train, 11 valid, 2 test" in printed
+    for split in ("train", "valid"):
+        assert f"{split}/dark/0.png: The PNG image is cut off" in printed
+    assert "train/dark/notes.txt: The data is no JPEG, PNG or WebP image" in printed
+    assert "notes: a folder beside those of the splits" in printed
+    assert "4 files are left out" in printed
+    labels = re.findall(r'"label": "([^"]*)"', (tmp_path / "output/dataset.jsonl").read_text())
+    assert set(labels) == {"dark", r"gr\u00f6\u00dfer"}
+
+
 def test_copies_of_training_images_do_not_judge_the_model(
     image_folder: Path, tmp_path: Path
 ) -> None:
     data = Path(shutil.copytree(image_folder, tmp_path / "data"))
     shutil.copy(data / "train" / "dark" / "0.png", data / "test" / "dark" / "copy.png")
     shutil.copy(data / "valid" / "light" / "1.png", data / "test" / "light" / "copy.png")
-    splits = find_splits(parse_options(["--data", str(data)], {}, None))
-    assert {split: len(files) for split, files in splits.files.items()} == {
-        "train": 11,
-        "valid": 11,
-        "test": 14,
-    }
-    copies = [f"a copy of {data / 'test' / label / 'copy.png'}" for label in ("dark", "light")]
-    assert [file.reason for file in splits.left_out] == copies
+    dataset = find_dataset(parse_options(["--data", str(data)], {}, None))
+    assert dataset.counts == {"train": 11, "valid": 11, "test": 14}
+    copies = [f"a copy of test/{label}/copy.png" for label in ("dark", "light")]
+    assert [file.reason for file in dataset.left_out] == copies
 
 
 def test_training_does_not_wait_for_the_loss_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -503,7 +596,7 @@ def test_training_does_not_wait_for_the_loss_of_a_step(monkeypatch: pytest.Monke
 
 
 def test_a_gpu_copies_from_pinned_memory() -> None:
-    images = LabelledImages([], lambda _: torch.zeros(1))
+    images = LabelledImages([], [], lambda _: torch.zeros(1))
     for name, is_pinned in (("cuda", True), ("cpu", False)):
         loader = make_batches(images, BatchOrder(2, 2, 1), 0, torch.device(name))
         assert loader.pin_memory is is_pinned

@@ -255,7 +255,7 @@ def test_a_missing_package_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in ("job", "graft"):
+    for module in ("job", "artifact_files"):
         monkeypatch.delitem(sys.modules, f"classifier.training.head.{module}")
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert run(cache, image_folder, tmp_path / "model") == 1

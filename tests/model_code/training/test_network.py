@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from classifier.training.errors import DownloadError, NetworkError
+from classifier.training.weights.initial import find_initial_weights, initial_network
 from classifier.training.weights.network import (
     build_network,
     class_count_of,
@@ -15,7 +16,7 @@ from classifier.training.weights.network import (
     load_weights,
     read_state_dict,
 )
-from classifier.training.weights.pretrained import published_weights
+from classifier.training.weights.pretrained import PublishedWeights, published_weights
 
 
 class _Harmful:
@@ -140,6 +141,37 @@ def test_a_published_file_is_known_by_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "resnet50-11ad3fa6.pth"
     path.write_bytes(b"not the published file, whatever its name")
     assert not any(weights.is_file(path) for weights in published_weights("resnet50"))
+
+
+def test_a_published_file_has_its_own_preprocessing_and_provenance(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both modes of training; the older weights of ResNet-50 are not its default ones."""
+    monkeypatch.setattr(PublishedWeights, "is_file", lambda self, _: self.name.endswith("_V1"))
+    weights = find_initial_weights("resnet50", weights_file)
+    assert (weights.preprocessing.resize, weights.training_data["weights"]) == (
+        256, "ResNet50_Weights.IMAGENET1K_V1",
+    )  # fmt: skip
+    monkeypatch.undo()
+    unknown = find_initial_weights("resnet50", weights_file)
+    assert unknown.preprocessing.resize == 232
+    assert unknown.training_data == {"source": "weights file"}
+
+
+def test_the_provenance_of_weights_is_that_of_their_network_however_they_were_saved(
+    weights_file: Path, tmp_path: Path
+) -> None:
+    saved = read_state_dict(weights_file)
+    wrapped = {
+        f"module.{name}": tensor
+        for name, tensor in saved.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save({"state_dict": wrapped, "epoch": 3}, tmp_path / "checkpoint.pth")
+    network, description = initial_network("resnet18", tmp_path / "checkpoint.pth")
+    assert description.labels == ("0", "1", "2", "3")
+    found = find_initial_weights("resnet18", tmp_path / "checkpoint.pth").backbone
+    assert found.sha256 == digest(network.state_dict()) == digest(saved)
 
 
 def test_a_download_that_fails_says_what_to_do(

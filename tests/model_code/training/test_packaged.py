@@ -19,7 +19,7 @@ import torch
 import build
 from classifier.artifact.directory import Artifact, read_artifact
 from classifier.artifact.packing import unpack_archive
-from classifier.training.dataset.folders import evaluation_transform, read_image
+from classifier.training.dataset.transforms import evaluation_transform, read_image
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 from classifier.training.weights.efficientnet_lite import with_timm_names
 from classifier.training.weights.network import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,12 @@ def make_report(folder: Path, unseen: Judgement | None = None, **changes: Any) -
         "labels": labels,
         "images": [*tested, *trained],
         "dataset_version": "0123456789ab",
+        "precision": "fp32",
         "unseen": unseen,
         "unseen_images": tested,
         "train_accuracy": 1.0,
+        "train_judged": 60,
+        "has_features": True,
         "suspicious": [],
         "similar": [],
         "left_out": [],
@@ -183,6 +187,24 @@ def test_what_to_do_next(
     tmp_path: Path, predicted: list[int], changes: dict[str, Any], expected: str
 ) -> None:
     assert expected in advice(make_report(tmp_path, judged(RIGHT, predicted, 2), **changes))
+
+
+def test_a_fine_tuned_model_is_not_told_to_be_fine_tuned(tmp_path: Path) -> None:
+    weak = judged(RIGHT, [1] * 30 + RIGHT[30:], 2)
+    few = [file(f"{n}.png", "cat" if n < 50 else "dog", "train") for n in range(54)]
+    for accuracy, expected in ((1.0, "Add images. 100"), (0.86, "Train longer, or use another")):
+        report = make_report(
+            tmp_path, weak, train_accuracy=accuracy, has_features=False, images=few
+        )
+        assert expected in advice(report)
+        assert "inetun" not in advice(report)
+        assert "Fine-tune" not in advice(report)
+        assert "--balanced" not in advice(report)
+    text = written(replace(report, train_judged=40, precision="int8", similar=None), tmp_path)
+    assert "<small>of 40 of them</small>" in text
+    assert "All figures are of the int8 network" in text
+    assert "MODE=head" in text
+    assert "more than 20,000" not in text
 
 
 def test_few_images_and_unequal_classes_are_named(tmp_path: Path) -> None:

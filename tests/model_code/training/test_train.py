@@ -8,16 +8,21 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
 import train
 from classifier.artifact.directory import read_artifact
+from classifier.artifact.provenance import Backbone
 from classifier.training.command_line import parse_options
+from classifier.training.finetune import artifact
 from classifier.training.weights.network import digest, read_state_dict
-from tests.model_code.conftest import Run
+from tests.model_code.conftest import MODEL_CODE
 
 TINY = ("--architecture", "squeezenet1_1", "--from-scratch", "--crop", "32", "--resize", "36",
         "--epochs", "1", "--batch-size", "5")  # fmt: skip
@@ -27,9 +32,9 @@ TINY = ("--architecture", "squeezenet1_1", "--from-scratch", "--crop", "32", "--
 def quantized(
     image_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[int, tuple[Path, str]]:
-    """Two jobs that quantize, with a test split and without: folder and output of each.
+    """Two jobs that quantize, with test images and without: folder and output of each.
 
-    The keys are the numbers of images that are held back: without a test split, half of the valid
+    The keys are the numbers of images that are held back: without test images, half of the valid
     images are.
     """
     folder = tmp_path_factory.mktemp("quantized")
@@ -45,6 +50,9 @@ def quantized(
             assert train.main([str(argument) for argument in given]) == 0
         jobs[held_back] = (job, printed.getvalue())
         shutil.rmtree(data / "test", ignore_errors=True)
+        # With one training image a class, no test can be drawn.
+        for image in data.glob("train/*/[1-9].png"):
+            image.unlink()
     return jobs
 
 
@@ -83,13 +91,47 @@ def test_the_artifact_describes_the_test_images_and_the_data(
     manifest = read_artifact(without_test / "model").manifest
     assert manifest.baseline is None
     assert "test_images" not in manifest.metrics
+    assert manifest.metrics["valid_images"] == 12
     assert not (without_test / "model" / "samples").exists()
 
 
-def test_the_same_seed_gives_the_same_weights(quantized: dict[int, tuple[Path, str]]) -> None:
+def test_the_report_is_that_of_the_network_that_was_trained(
+    quantized: dict[int, tuple[Path, str]],
+) -> None:
+    for held_back, judged in ((12, "test"), (6, "valid")):
+        job, printed = quantized[held_back]
+        manifest = read_artifact(job / "model").manifest
+        report = (job / "output" / "report.html").read_text(encoding="utf-8")
+        right = round(manifest.metrics[f"{judged}_accuracy"] * 12)
+        assert f"right: {right} of 12 images that the model has not seen" in report
+        assert f"Accuracy on 12 images that were held back: {right / 12:.1%}" in printed
+        # What needs the features of a frozen network is explained, not shown as nothing found.
+        assert "Not looked for: they are found by the features of a frozen network" in report
+        assert "Probably wrong labels</dt>" not in report
+        assert f"Report: {job / 'output' / 'report.html'}" in printed
+
+
+def test_the_same_seed_gives_the_same_weights(
+    quantized: dict[int, tuple[Path, str]],
+    image_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Whatever the test images are, which no weight depends on."""
-    digests = {digest(read_state_dict(job / "output/weights.pt")) for job, _ in quantized.values()}
-    assert len(digests) == 1
+    monkeypatch.setattr(artifact, "write_artifact", lambda *_: None)
+    monkeypatch.setattr(
+        artifact, "judge_and_report", lambda *_: SimpleNamespace(name="", identity="")
+    )
+    generator = torch.Generator().manual_seed(1)
+    for label in ("dark", "light"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        pixels = torch.randint(255, (20, 30, 3), generator=generator).to(torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / "test" / label / "other.png")
+    folders = ("--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output")
+    given = ("--data", image_folder, "--test", tmp_path / "test", "--seed", 1, *folders, *TINY)
+    assert train.main([str(argument) for argument in given]) == 0
+    weights = [folder / "output/weights.pt" for folder in (quantized[12][0], tmp_path)]
+    assert len({digest(read_state_dict(path)) for path in weights}) == 1
 
 
 def test_training_goes_on_from_a_file_with_a_head_of_its_own(
@@ -98,14 +140,21 @@ def test_training_goes_on_from_a_file_with_a_head_of_its_own(
     arguments = (
         "--data", image_folder, "--weights-file", weights_file, "--architecture", "resnet18",
         "--crop", 32, "--epochs", 1, "--learning-rate", 1e-9, "--weight-decay", 0,
+        "--report", "false",
         "--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output",
     )  # fmt: skip
     assert train.main([str(argument) for argument in arguments]) == 0
     before, after = read_state_dict(weights_file), read_state_dict(tmp_path / "output/weights.pt")
     assert torch.allclose(before["conv1.weight"], after["conv1.weight"], atol=1e-6)
     assert (before["fc.weight"].shape[0], after["fc.weight"].shape[0]) == (4, 2)
+    manifest = read_artifact(tmp_path / "model").manifest
     # The published proportion of 256 to 224, as no --resize was given.
-    assert read_artifact(tmp_path / "model").manifest.preprocessing.resize == 37
+    assert manifest.preprocessing.resize == 37
+    assert manifest.backbone == Backbone(
+        name="resnet18", source="weights file", license=None, sha256=digest(before)
+    )
+    assert (tmp_path / "output").exists()
+    assert not (tmp_path / "output" / "report.html").exists()
 
 
 def test_the_demos_preset_can_be_changed_by_flags() -> None:
@@ -199,26 +248,58 @@ def test_a_folder_that_does_not_exist_is_refused_before_torch_is_imported(
     assert printed.out == ""
 
 
-def test_images_that_cannot_be_used_are_refused_by_name(
-    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_script: Run
+# An image is damaged after it was decoded once.
+DAMAGED_LATER = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, {model_code!r})
+import train
+from classifier.training.finetune import images
+find = images.find_dataset
+def find_then_damage(options):
+    found = find(options)
+    path = Path({broken!r})
+    path.write_bytes(path.read_bytes()[:100])
+    return found
+from classifier.training.finetune import job
+job.find_dataset = find_then_damage
+train.run_program(train.main)
+"""
+
+
+def test_an_image_that_is_damaged_meanwhile_is_named_by_the_process_that_decodes(
+    image_folder: Path, tmp_path: Path
 ) -> None:
+    """In a process of its own.
+
+    The one that decodes is forked, and a fork of this process, which has the threads of torch's
+    exporter and of OpenVINO by now, would hang or end it.
+    """
     data = Path(shutil.copytree(image_folder, tmp_path / "data"))
-    given = ("--data", data, "--model-dir", tmp_path / "m", "--output-dir", tmp_path / "o", *TINY)
     broken = data / "train" / "dark" / "0.png"
-    content = broken.read_bytes()
-    broken.write_bytes(content[:100])
-    assert f"{broken}: The PNG image is cut off" in _refusal(capsys, *given)
-    # The same from a process that decodes. It is forked, and a fork of this process, which has the
-    # threads of torch's exporter and of OpenVINO by now, would hang or end it.
-    result = run_script("train.py", *given, "--data-workers", 1)
+    given = ("--data", data, "--model-dir", tmp_path / "m", "--output-dir", tmp_path / "o", *TINY)
+    program = DAMAGED_LATER.format(model_code=str(MODEL_CODE), broken=str(broken))
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, given), "--data-workers", "1"],
+        capture_output=True, check=False, text=True, timeout=300,
+    )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.startswith(f"train.py: {broken}: The PNG image is cut off")
     assert result.stderr.count("\n") == 1
-    broken.write_bytes(content)
+    assert not (tmp_path / "m").exists()
+
+
+def test_folders_that_cannot_be_used_are_refused_by_name(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(image_folder, tmp_path / "data"))
+    given = ("--data", data, "--model-dir", tmp_path / "m", "--output-dir", tmp_path / "o", *TINY)
     (data / "valid" / "light").rename(data / "valid" / "bright")
-    assert "other labels than the training images: ['bright', 'light']" in _refusal(capsys, *given)
+    assert "has no training images of 'bright'; each class of valid/" in _refusal(capsys, *given)
+    shutil.rmtree(data / "valid" / "bright")
+    shutil.rmtree(data / "test" / "light")
     shutil.rmtree(data / "train" / "light")
-    assert "has one label alone (dark)" in _refusal(capsys, *given)
+    assert "has one class alone (dark)" in _refusal(capsys, *given)
     assert not (tmp_path / "m").exists()
 
 

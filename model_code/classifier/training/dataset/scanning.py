@@ -7,12 +7,13 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from classifier.errors import RequestError
 from classifier.image.formats import image_format
+from classifier.training.dataset.demo_data import is_demo
 from classifier.training.dataset.image_files import read_image_file
 from classifier.training.errors import DataError
 
@@ -65,12 +66,14 @@ class Scan:
         labels: sorted by name.
         images: in the order of their paths.
         left_out: files that are not images this project reads.
+        is_demo: whether they are the demo's.
     """
 
     folder: Path
     labels: tuple[str, ...]
     images: tuple[ImageFile, ...]
     left_out: tuple[LeftOutFile, ...]
+    is_demo: bool
 
     @property
     def has_splits(self) -> bool:
@@ -90,7 +93,17 @@ def scan_folder(folder: Path) -> Scan:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images in it, <label>/<image>")
-    return _scan(folder, _split_folders(_innermost(folder)))
+    root = _innermost(folder)
+    folders = [path for path in _entries(root) if path.is_dir() and not _is_system(path)]
+    splits = {path: _SPLIT_BY_FOLDER.get(path.name.lower()) for path in folders}
+    found = set(splits.values())
+    # A class may be called train; two such names beside each other are splits, whatever else is.
+    if TRAIN not in found or found == {TRAIN, None}:
+        return _scan(folder, [(None, root)])
+    scan = _scan(folder, [(split, path) for path, split in splits.items() if split])
+    others = [path.relative_to(folder) for path, split in splits.items() if split is None]
+    beside = [LeftOutFile(path, "a folder beside those of the splits") for path in others]
+    return replace(scan, left_out=(*scan.left_out, *beside))
 
 
 def scan_splits(folders: Mapping[str, Path]) -> Scan:
@@ -113,7 +126,9 @@ def scan_splits(folders: Mapping[str, Path]) -> Scan:
 def _scan(folder: Path, split_folders: Iterable[tuple[str | None, Path]]) -> Scan:
     images: list[ImageFile] = []
     left_out: list[LeftOutFile] = []
+    demo = is_demo(folder)
     for split, labelled in split_folders:
+        demo = demo or is_demo(labelled)
         for path in _files(labelled):
             relative = path.relative_to(labelled)
             if len(relative.parts) < 2:
@@ -126,7 +141,8 @@ def _scan(folder: Path, split_folders: Iterable[tuple[str | None, Path]]) -> Sca
                 images.append(found)
             else:
                 left_out.append(found)
-    return Scan(folder, _labels(folder, images, left_out), tuple(images), tuple(left_out))
+    labels = _labels(folder, images, left_out)
+    return Scan(folder, labels, tuple(images), tuple(left_out), demo)
 
 
 def _read(folder: Path, path: Path, label: str, split: str | None) -> ImageFile | LeftOutFile:
@@ -152,15 +168,6 @@ def _innermost(folder: Path) -> Path:
         if not any(path.is_dir() for path in _entries(entries[0])):
             return folder
         folder = entries[0]
-
-
-def _split_folders(root: Path) -> Iterator[tuple[str | None, Path]]:
-    folders = [path for path in _entries(root) if path.is_dir() and not _is_system(path)]
-    splits = {path: _SPLIT_BY_FOLDER.get(path.name.lower()) for path in folders}
-    if TRAIN not in splits.values() or None in splits.values():
-        yield None, root
-        return
-    yield from ((split, path) for path, split in splits.items())
 
 
 def _files(folder: Path) -> Iterator[Path]:

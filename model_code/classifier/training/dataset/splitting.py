@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,8 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from classifier.training.dataset.scanning import TEST, TRAIN, VALID, ImageFile, LeftOutFile
+import numpy
+import numpy.typing
+
+from classifier.training.dataset.scanning import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALID,
+    ImageFile,
+    LeftOutFile,
+    Scan,
+)
 from classifier.training.errors import DataError
+
+IntArray = numpy.typing.NDArray[numpy.int64]
 
 # Of each class; of the rest, which is for training, there is at least one image.
 _SHARE_BY_HELD_BACK_SPLIT: Final = {TEST: 0.15, VALID: 0.1}
@@ -24,16 +38,64 @@ class Dataset:
     Attributes:
         labels: sorted by name; an image's class is its label's index here.
         images: each with its split.
-        left_out: copies, and images that are in the folders of two classes.
+        left_out: files that are not used: copies, images that are in the folders of two classes,
+            and what cannot be read.
+        folder: that the images' paths are relative to.
+        is_demo: whether the images are the demo's.
     """
 
     labels: tuple[str, ...]
     images: tuple[ImageFile, ...]
     left_out: tuple[LeftOutFile, ...]
+    folder: Path = Path()
+    is_demo: bool = False
 
     def of(self, split: str) -> list[ImageFile]:
         """Return the images of one split."""
         return [image for image in self.images if image.split == split]
+
+    def paths(self, split: str) -> list[Path]:
+        """Return the files of the images of one split."""
+        return [self.folder / image.path for image in self.of(split)]
+
+    def classes(self, split: str) -> IntArray:
+        """Return the indices of the labels of the images of one split."""
+        index_by_label = {label: index for index, label in enumerate(self.labels)}
+        classes = [index_by_label[image.label] for image in self.of(split)]
+        return numpy.array(classes, dtype=numpy.int64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each split."""
+        return {split: len(self.of(split)) for split in SPLITS}
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the labels, and of which bytes are in which split and class."""
+        total = hashlib.sha256("\n".join(self.labels).encode())
+        for split in SPLITS:
+            for image, index in zip(self.of(split), self.classes(split).tolist(), strict=True):
+                total.update(f"{split} {index} {image.sha256}\n".encode())
+        return total.hexdigest()
+
+
+def split_scan(scan: Scan, unreadable: Sequence[LeftOutFile], seed: int) -> Dataset:
+    """Split the images of a scan that can be read, as `split_images` does.
+
+    Args:
+        scan: the images.
+        unreadable: those of them that cannot be decoded.
+        seed: of the splits that the folders do not have.
+
+    Raises:
+        DataError: a class has no image to train on.
+    """
+    broken = {file.path for file in unreadable}
+    readable = [image for image in scan.images if image.path not in broken]
+    dataset = split_images(scan.labels, readable, seed)
+    _check_classes(dataset, scan.folder)
+    left_out = (*scan.left_out, *unreadable, *dataset.left_out)
+    return replace(dataset, left_out=left_out, folder=scan.folder, is_demo=scan.is_demo)
 
 
 def split_images(labels: Sequence[str], images: Iterable[ImageFile], seed: int) -> Dataset:
@@ -44,7 +106,7 @@ def split_images(labels: Sequence[str], images: Iterable[ImageFile], seed: int) 
     or more. Of several files with the same bytes the one that is furthest from training is kept;
     what is in two classes is left out of all splits, since one of the labels is wrong.
     """
-    kept, left_out = without_copies(images)
+    kept, left_out = _without_copies(images)
     present = {image.split for image in kept}
     missing = [split for split in _SHARE_BY_HELD_BACK_SPLIT if split not in present]
     generator = random.Random(seed)  # noqa: S311 - a split needs to be repeatable, not secret
@@ -72,12 +134,7 @@ def _held_back_count(count: int, share: float) -> int:
     return min(max(1, round(count * share)), count - 1) if count > 1 else 0
 
 
-def check_classes(dataset: Dataset, folder: Path) -> None:
-    """Check that each class has an image to train on.
-
-    Raises:
-        DataError: one has none.
-    """
+def _check_classes(dataset: Dataset, folder: Path) -> None:
     trained = {image.label for image in dataset.of(TRAIN)}
     if missing := [label for label in dataset.labels if label not in trained]:
         raise DataError(
@@ -86,13 +143,9 @@ def check_classes(dataset: Dataset, folder: Path) -> None:
         )
 
 
-def without_copies(
+def _without_copies(
     images: Iterable[ImageFile],
 ) -> tuple[list[ImageFile], list[LeftOutFile]]:
-    """Return the images without copies and without those of two classes, and what is left out.
-
-    Of several files with the same bytes the one that is furthest from training is kept.
-    """
     by_content = defaultdict[str, list[ImageFile]](list)
     for image in images:
         by_content[image.sha256].append(image)

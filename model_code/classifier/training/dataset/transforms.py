@@ -1,4 +1,4 @@
-"""Folders of labelled images: `<split>/<label>/<image>`."""
+"""How torch reads and changes images: as they are served, or with random changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]  # it ships no types
 from torchvision.transforms import v2  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Preprocessing
@@ -19,19 +18,6 @@ from classifier.training.dataset.image_files import read_image_file
 from classifier.training.errors import DataError
 
 Transform = Callable[[Image.Image], torch.Tensor]
-
-
-def list_images(directory: Path) -> tuple[list[str], list[tuple[str, int]]]:
-    """Return the labels of `directory`, sorted by name, and its images with their label's index.
-
-    Raises:
-        DataError: no such folder, no labels, or a label without images.
-    """
-    try:
-        found = ImageFolder(str(directory))
-    except FileNotFoundError as error:
-        raise DataError(f"{directory}: {error}; expected <label>/<image> in it") from error
-    return found.classes, found.samples
 
 
 def evaluation_transform(settings: Preprocessing) -> Transform:

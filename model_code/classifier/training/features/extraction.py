@@ -24,10 +24,17 @@ _HINT_BY_PRECISION: Final = {"fp32": "f32", "bf16": "bf16"}
 
 @dataclass(frozen=True)
 class Output:
-    """What the network returned for a file, or why it could not be decoded."""
+    """What the network returned for a file, or why it could not be decoded.
+
+    Attributes:
+        values: one row.
+        problem: why there are none.
+        crop: the pixels that the network was given, crop x crop x 3.
+    """
 
     values: FloatArray | None
     problem: str = ""
+    crop: ByteArray | None = None
 
 
 class Network:
@@ -99,9 +106,9 @@ class Network:
     async def _output(self, path: Path, decoders: ThreadPoolExecutor) -> Output:
         loop = asyncio.get_running_loop()
         crop = await loop.run_in_executor(decoders, decode_crop, path, self._preprocessing)
-        return (
-            Output(None, crop) if isinstance(crop, str) else Output(await self._engine.infer(crop))
-        )
+        if isinstance(crop, str):
+            return Output(None, crop)
+        return Output(await self._engine.infer(crop), crop=crop)
 
 
 def decode_crop(path: Path, preprocessing: Preprocessing) -> ByteArray | str:

@@ -6,10 +6,12 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy
 
+from classifier.artifact.manifest import FILE_BY_PRECISION, Manifest
+from classifier.image.appearance import Appearance, measure_appearance
 from classifier.image.preprocessing import FloatArray
 from classifier.training.errors import DataError
 from classifier.training.features.backbone import Backbone
@@ -76,44 +78,66 @@ def open_backbone(backbone: Backbone, precision: str) -> ImageNetwork:
     return _torch_network(backbone, precision, None)
 
 
-def open_classifier(model_path: Path, backbone: Backbone, head: LinearHead) -> ImageNetwork:
-    """Load a backbone with its new head, in fp32; the outputs are logits, one a class.
+def open_classifier(
+    folder: Path, manifest: Manifest, by_torch: Callable[[], ImageNetwork]
+) -> ImageNetwork:
+    """Load the network of an artifact that is served; the outputs are its own, one a class.
 
-    OpenVINO runs the ONNX file as it is served; torch computes what it holds.
+    OpenVINO runs the ONNX file as it is served: the int8 one where there is one.
 
     Args:
-        model_path: the backbone with the head as ONNX.
-        backbone: the frozen network.
-        head: its new last layer.
+        folder: of the artifact.
+        manifest: of the artifact.
+        by_torch: returns the same network where OpenVINO is not installed.
 
     Raises:
         NetworkError: it cannot be loaded.
     """
-    if has_openvino():
-        return Network(model_path, backbone.manifest.preprocessing, len(head.bias))
+    if not has_openvino():
+        return by_torch()
+    path = folder / FILE_BY_PRECISION[manifest.precisions[-1]]
+    return Network(path, manifest.preprocessing, len(manifest.labels))
+
+
+def torch_classifier(backbone: Backbone, head: LinearHead) -> ImageNetwork:
+    """Return a backbone with its new head, computed by torch in fp32; the outputs are logits."""
     return _torch_network(backbone, "fp32", head)
 
 
-def compute_images(network: ImageNetwork, paths: Sequence[Path]) -> FloatArray:
-    """Return the outputs of image files, N x width, with progress.
+class Computed(NamedTuple):
+    """What a network returned for images, and what its input looked like.
+
+    Attributes:
+        outputs: N x width.
+        appearances: N.
+    """
+
+    outputs: FloatArray
+    appearances: list[Appearance]
+
+
+def compute_images(network: ImageNetwork, paths: Sequence[Path]) -> Computed:
+    """Run a network over image files, at least one, with progress.
 
     Raises:
         DataError: a file that was readable when the dataset was scanned no longer is.
     """
     rows: list[FloatArray] = []
+    appearances: list[Appearance] = []
     progress = Progress("images judged", len(paths))
 
     def receive(place: int, output: Output) -> None:
         progress.update(place)
-        if output.values is None:
+        if output.values is None or output.crop is None:
             raise DataError(f"{paths[place]} was changed while it was read: {output.problem}")
         rows.append(output.values)
+        appearances.append(measure_appearance(output.crop))
 
     try:
         network.run(paths, receive)
     finally:
         progress.end()
-    return numpy.stack(rows)
+    return Computed(numpy.stack(rows), appearances)
 
 
 def _torch_network(backbone: Backbone, precision: str, head: LinearHead | None) -> ImageNetwork:

@@ -32,21 +32,22 @@ class TorchNetwork:
         network: torch.nn.Module,
         preprocessing: Preprocessing,
         *,
-        width: int,
+        width: int | None = None,
         precision: str = "fp32",
         head: LinearHead | None = None,
     ) -> None:
-        """Prepare a network that ends in a linear layer.
+        """Prepare a network.
 
         Args:
             network: with its own head.
             preprocessing: of the images.
-            width: number of the features, which the own head takes.
+            width: number of the features, which the own head takes. Without it, the outputs are
+                the network's own.
             precision: `fp32` or `bf16`.
-            head: to compute instead of the own one; without it, the outputs are the features.
+            head: to compute on the features; without it, the outputs are the features.
 
         Raises:
-            NetworkError: the network has no linear layer of that width.
+            NetworkError: the network does not end in a linear layer of that width.
         """
         # In fp32 all 32 bits: GPUs would leave out 13 of them.
         torch.backends.cudnn.allow_tf32 = False
@@ -55,8 +56,9 @@ class TorchNetwork:
         self._preprocessing = preprocessing
         self._autocast = precision == "bf16"
         self._head = head
-        self._features = torch.empty(0)
-        _last_layer(network, width).register_forward_pre_hook(self._keep_features)
+        self._features: torch.Tensor | None = None
+        if width is not None:
+            _last_layer(network, width).register_forward_pre_hook(self._keep_features)
 
     def run(self, paths: Sequence[Path], receive: Callable[[int, Output], None]) -> None:
         """Decode and compute files; call `receive` with each one's place and output, in order."""
@@ -85,7 +87,7 @@ class TorchNetwork:
                 images[place] = crop
         values = self._outputs(images)
         return [
-            Output(None, crop) if isinstance(crop, str) else Output(values[place])
+            Output(None, crop) if isinstance(crop, str) else Output(values[place], crop=crop)
             for place, crop in enumerate(crops)
         ]
 
@@ -99,8 +101,10 @@ class TorchNetwork:
         # In this format the convolutions of most networks are the fastest.
         batch = batch.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            self._network(batch)
-        outputs: FloatArray = self._features.float().cpu().numpy()
+            computed = self._network(batch)
+        if self._features is not None:
+            computed = self._features
+        outputs: FloatArray = computed.float().cpu().numpy()
         return outputs if self._head is None else outputs @ self._head.weights + self._head.bias
 
     def _keep_features(self, _layer: torch.nn.Module, inputs: tuple[Any, ...]) -> None:

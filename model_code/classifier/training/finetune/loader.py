@@ -5,14 +5,20 @@ from __future__ import annotations
 import torch
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.training.dataset.folders import evaluation_transform, training_transform
+from classifier.training.dataset.scanning import TRAIN
+from classifier.training.dataset.splitting import Dataset
+from classifier.training.dataset.transforms import (
+    Transform,
+    evaluation_transform,
+    training_transform,
+)
 from classifier.training.finetune.batches import (
     Batches,
     BatchOrder,
     fitting_process_count,
     make_batches,
 )
-from classifier.training.finetune.images import ImageSplits, LabelledImages
+from classifier.training.finetune.images import LabelledImages
 from classifier.training.options import TrainingOptions
 
 
@@ -22,11 +28,11 @@ class Loader:
     def __init__(
         self,
         options: TrainingOptions,
-        splits: ImageSplits,
+        dataset: Dataset,
         preprocessing: Preprocessing,
         device: torch.device,
     ) -> None:
-        self._options, self._splits, self._device = options, splits, device
+        self._options, self._dataset, self._device = options, dataset, device
         self._preprocessing = preprocessing
         self._process_count = fitting_process_count(
             options.data_workers,
@@ -37,15 +43,17 @@ class Loader:
 
     def for_training(self) -> tuple[Batches, BatchOrder]:
         """Return the training images, mixed and with random changes, and their order."""
-        files = self._splits.files["train"]
         transform = training_transform(self._preprocessing, self._options.augmentation)
-        order = BatchOrder(len(files), self._options.batch_size, self._options.seed)
-        images = LabelledImages(files, transform)
+        images = self._images(TRAIN, transform)
+        order = BatchOrder(len(images), self._options.batch_size, self._options.seed)
         return make_batches(images, order, self._process_count, self._device), order
 
     def as_served(self, split: str) -> Batches:
         """Return the images of a split, preprocessed as the server does."""
-        files = self._splits.files[split]
-        images = LabelledImages(files, evaluation_transform(self._preprocessing))
-        order = BatchOrder(len(files), self._options.batch_size, seed=None)
+        images = self._images(split, evaluation_transform(self._preprocessing))
+        order = BatchOrder(len(images), self._options.batch_size, seed=None)
         return make_batches(images, order, self._process_count, self._device)
+
+    def _images(self, split: str, transform: Transform) -> LabelledImages:
+        classes = self._dataset.classes(split).tolist()
+        return LabelledImages(self._dataset.paths(split), classes, transform)

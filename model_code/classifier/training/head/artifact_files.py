@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy
@@ -14,12 +13,9 @@ import onnx
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
 from classifier.artifact.samples import SAMPLE_FOLDER
-from classifier.training.dataset.dataset_manifest import data_source
-from classifier.training.dataset.demo_data import is_demo
-from classifier.training.dataset.scanning import SPLITS
+from classifier.training.dataset.source import describe_data
 from classifier.training.dataset.splitting import Dataset
 from classifier.training.features.backbone import Backbone
-from classifier.training.features.runtime import runtime
 from classifier.training.head.fitting import FittedHead
 from classifier.training.head.graft import LinearHead, replace_head
 from classifier.training.manifest_files import library_versions, write_manifest
@@ -33,7 +29,6 @@ _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 def write_network(
     options: TrainingOptions,
-    folder: Path,
     backbone: Backbone,
     dataset: Dataset,
     fitted: FittedHead,
@@ -45,7 +40,6 @@ def write_network(
 
     Args:
         options: of the run.
-        folder: the images are in it.
         backbone: the frozen network.
         dataset: what the head was trained on and is judged by.
         fitted: the head.
@@ -58,7 +52,6 @@ def write_network(
         (options.model_dir / name).unlink(missing_ok=True)
     shutil.rmtree(options.model_dir / SAMPLE_FOLDER, ignore_errors=True)
     write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
-    demo = {"demo": True} if _is_demo(folder) else {}
     manifest = replace(
         backbone.manifest,
         name=options.name or options.architecture.removeprefix(timm_networks.PREFIX),
@@ -67,12 +60,8 @@ def write_network(
         files={MODEL_FILE: file_sha256(model_path)},
         metrics={},
         training_data={
-            **data_source(options),
-            "version": version,
-            "images": {split: len(dataset.of(split)) for split in SPLITS},
+            **describe_data(options, dataset, version),
             "penalty": fitted.penalty,
-            "judged_by": runtime(),
-            **demo,
         },
         backbone=backbone_of(
             backbone.manifest.architecture,
@@ -83,10 +72,6 @@ def write_network(
     )
     write_manifest(manifest, options.model_dir)
     return manifest
-
-
-def _is_demo(folder: Path) -> bool:
-    return is_demo(folder) or is_demo(folder / "train")
 
 
 def _digest(backbone_sha256: str, head: LinearHead) -> str:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import FloatArray
-from classifier.training.dataset.folders import evaluation_transform, read_image
 from classifier.training.dataset.selection import LabelledImage
+from classifier.training.dataset.transforms import evaluation_transform, read_image
 from classifier.training.head.probabilities import softmax
 from classifier.training.progress import Progress
 

@@ -10,8 +10,8 @@ from typing import Final
 from classifier.artifact.directory import file_sha256, read_artifact
 from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
 from classifier.artifact.measurements import FastDecoding, Quantization
-from classifier.training.dataset.folders import read_image
 from classifier.training.dataset.selection import Selection
+from classifier.training.dataset.transforms import read_image
 from classifier.training.errors import QuantizationError
 from classifier.training.manifest_files import write_manifest
 from classifier.training.measuring.acceptance import is_right, judge_int8

@@ -76,17 +76,26 @@ def _about_accuracy(report: Report) -> Iterator[Advice]:
     compared = f"{percent(report.train_accuracy)} of the training images are classified right, "
     compared += f"{percent(unseen.accuracy)} of the others"
     if gap > MAX_GAP:
-        yield Advice(
-            "Add images, or fine-tune.",
-            f"{compared}: the model knows its training images better than their classes. More "
-            "images help most; fine-tuning may help (<code>MODE=finetune</code>).",
-        )
+        known = f"{compared}: the model knows its training images better than their classes. More "
+        if report.has_features:
+            fine_tune = "images help most; fine-tuning may help (<code>MODE=finetune</code>)."
+            yield Advice("Add images, or fine-tune.", known + fine_tune)
+        else:
+            yield Advice("Add images.", f"{known}images help most.")
     elif unseen.accuracy < GOOD_ACCURACY:
-        yield Advice(
-            "Fine-tune, or use another backbone.",
-            f"{compared}: the features of the backbone do not tell these classes apart. "
-            "<code>MODE=finetune</code> learns others; <code>BACKBONE=resnet50</code> has others.",
-        )
+        if report.has_features:
+            yield Advice(
+                "Fine-tune, or use another backbone.",
+                f"{compared}: the features of the backbone do not tell these classes apart. "
+                "<code>MODE=finetune</code> learns others; <code>BACKBONE=resnet50</code> has "
+                "others.",
+            )
+        else:
+            yield Advice(
+                "Train longer, or use another backbone.",
+                f"{compared}: the network does not tell these classes apart yet. "
+                "<code>BACKBONE=resnet50</code> takes another one.",
+            )
 
 
 def _about_classes(report: Report) -> Iterator[Advice]:
@@ -96,8 +105,12 @@ def _about_classes(report: Report) -> Iterator[Advice]:
         yield Advice(
             f"Add images of {label_of(fewest)}.",
             f"It has {_images(counts[fewest])} to train on, the largest class {most}: a class of "
-            "few images is recognized less often. <code>--balanced</code> makes each class count "
-            "the same.",
+            "few images is recognized less often."
+            + (
+                " <code>--balanced</code> makes each class count the same."
+                if report.has_features
+                else ""
+            ),
         )
     elif counts[fewest] < MIN_IMAGES_OF_CLASS:
         small = [label for label, count in counts.items() if count < MIN_IMAGES_OF_CLASS]

@@ -48,13 +48,17 @@ class Report:
         labels: in class order.
         images: of all splits.
         dataset_version: of the dataset manifest.
-        unseen: results on images that the head was not fitted on; `None` without any.
+        precision: that the network computes in, one of the manifest's.
+        unseen: results on images that the network was not trained on; `None` without any.
         unseen_images: in the order of `unseen`.
         train_accuracy: share of the training images that are classified right.
-        suspicious: the most suspicious label first.
-        similar: the most similar first; `None` if they were not looked for.
+        train_judged: number of training images that this is the share of.
         left_out: files that were not used.
         judged_by: what computed the images, where that is not what serves the model.
+        has_features: whether there are features of the images, by which wrong labels and near
+            duplicates are found; fine-tuning has none.
+        suspicious: the most suspicious label first.
+        similar: the most similar first; `None` if they were not looked for.
     """
 
     name: str
@@ -62,13 +66,16 @@ class Report:
     labels: Sequence[str]
     images: Sequence[ImageFile]
     dataset_version: str
+    precision: str
     unseen: Judgement | None
     unseen_images: Sequence[ImageFile]
     train_accuracy: float
-    suspicious: Sequence[SuspiciousLabel]
-    similar: Sequence[SimilarImages] | None
+    train_judged: int
     left_out: Sequence[LeftOutFile]
     judged_by: str | None = None
+    has_features: bool = False
+    suspicious: Sequence[SuspiciousLabel] = ()
+    similar: Sequence[SimilarImages] | None = None
 
     @property
     def train_counts(self) -> dict[str, int]:

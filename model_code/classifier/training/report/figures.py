@@ -50,18 +50,25 @@ def accuracy_parts(report: Report) -> Iterator[str]:
     splits = f"{counts[0]} to train, {counts[1]} to choose, {counts[2]} to judge by"
     yield _tile("Images", str(len(report.images)), splits)
     yield _tile("Classes", str(len(report.labels)))
-    yield _tile("Training images right", percent(report.train_accuracy))
+    trained = f"of {report.train_judged} of them" if report.train_judged < counts[0] else ""
+    yield _tile("Training images right", percent(report.train_accuracy), trained)
     if unseen is not None:
         if len(report.labels) > 5:
             yield _tile("Right among the top 5", percent(unseen.top_5_accuracy))
         yield _tile("Calibration error", percent(calibration_error(unseen)))
-    yield _tile("Probably wrong labels", str(len(report.suspicious)))
+    if report.has_features:
+        yield _tile("Probably wrong labels", str(len(report.suspicious)))
     yield (f'<div><dt>Dataset version</dt><dd class="code">{report.dataset_version}</dd></div>')
     yield "</dl></div>"
     if report.judged_by:
         yield (
             f'<p class="soft">The images were computed by {text_of(report.judged_by)}, not by '
             "OpenVINO, which serves the model: a few may be classified otherwise.</p>"
+        )
+    if report.precision != "fp32":
+        yield (
+            f'<p class="soft">All figures are of the {report.precision} network, which is served '
+            "unless a stage asks for fp32.</p>"
         )
 
 

@@ -50,7 +50,13 @@ def mistake_parts(report: Report, thumbnails: Thumbnails) -> Iterator[str]:
 
 
 def label_parts(report: Report, thumbnails: Thumbnails) -> Iterator[str]:
-    """Yield the training images whose label is probably wrong."""
+    """Yield the training images whose label is probably wrong, or why they are not known."""
+    if not report.has_features:
+        yield (
+            "<p>Not looked for: they are found by the features of a frozen network, which "
+            "fine-tuning does not have. <code>make train</code> with <code>MODE=head</code> on the "
+            "same images lists them, and near duplicates, in a minute.</p>"
+        )
     if not report.suspicious:
         return
     yield (
@@ -72,6 +78,8 @@ def label_parts(report: Report, thumbnails: Thumbnails) -> Iterator[str]:
 
 def similar_parts(report: Report, thumbnails: Thumbnails) -> Iterator[str]:
     """Yield the pairs of a held-back and a training image that look nearly the same."""
+    if not report.has_features:
+        return
     if report.similar is None:
         yield f"<p>Not looked for: there are more than {MAX_IMAGES:,} images.</p>"
         return

@@ -24,6 +24,7 @@ from classifier.training.report.markup import attribute_of, section, text_of
 from classifier.training.report.style import STYLE
 from classifier.training.report.thumbnails import Thumbnails
 
+REPORT_FILE: Final = "report.html"
 # It runs no script and loads nothing, whatever the names of files and classes are.
 _POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

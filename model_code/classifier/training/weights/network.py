@@ -198,6 +198,22 @@ def digest(weights: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
+def complete_digest(weights: StateDict, architecture: str, crop: int) -> str:
+    """Return the `digest` of the network that these weights, in whatever form, are loaded into.
+
+    Raises:
+        NetworkError: several networks are in the weights.
+    """
+    given = without_auxiliary_heads(with_present_names(weights, architecture, crop), architecture)
+    complete = with_batch_counters(given, _shapes(architecture, 2, crop))
+    return digest(
+        {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in complete.items()
+        }
+    )
+
+
 @functools.cache
 def _shapes(architecture: str, class_count: int, crop: int) -> Mapping[str, torch.Size]:
     try:

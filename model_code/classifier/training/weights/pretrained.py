@@ -13,7 +13,7 @@ import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.training.errors import DownloadError
+from classifier.training.errors import DownloadError, NetworkError
 from classifier.training.weights import timm_networks
 from classifier.training.weights.network import StateDict, check_architecture
 from classifier.training.weights.packaged import PACKAGED_WEIGHTS
@@ -132,8 +132,15 @@ class PublishedWeights:
 
 
 def published_in(path: Path, published: Sequence[PretrainedWeights]) -> PretrainedWeights | None:
-    """Return which of the published weights a file is; `None` if it is none of them."""
-    return next((known for known in published if known.is_file(path)), None)
+    """Return which of the published weights a file is; `None` if it is none of them.
+
+    Raises:
+        NetworkError: the file cannot be read.
+    """
+    try:
+        return next((known for known in published if known.is_file(path)), None)
+    except OSError as error:
+        raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def published_weights(architecture: str) -> list[PretrainedWeights]:
