@@ -124,7 +124,7 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=True,
         default=True,
-        help="of a head: write report.html and look for labels that are probably wrong\n"
+        help="write report.html and, of a head, look for labels that are probably wrong\n"
         "(default: true)",
     )
     add("--name", help="of the model, in each response (default: the architecture)")
@@ -198,8 +198,8 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
     add(
         "--data",
         type=Path,
-        help="folder with train/, valid/ and, if there is one, test/; or of <label>/<image>\n"
-        "without splits; or a zip of either",
+        help="folder of <label>/<image>, or of train/, valid/ and test/ with these in it; or a\n"
+        "zip of either. What is missing of valid/ and test/ is drawn from the training images",
     )
     for split in SPLITS:
         channel = environment.get(f"SM_CHANNEL_{split.upper()}")
@@ -214,13 +214,15 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
         "--output-dir",
         type=Path,
         default=environment.get("SM_OUTPUT_DATA_DIR", "build/trained/output"),
-        help="where the state dict weights.pt goes (default: %(default)s)",
+        help="where report.html, dataset.jsonl and the state dict weights.pt go\n"
+        "(default: %(default)s)",
     )
     add(
         "--cache-dir",
         type=Path,
         default="build",
-        help="of a head: where backbones/ and features/ are kept (default: %(default)s)",
+        help="where zips are unpacked and, of a head, backbones/ and features/ are kept\n"
+        "(default: %(default)s)",
     )
     add(
         "--checkpoint-dir",

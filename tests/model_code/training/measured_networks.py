@@ -80,12 +80,12 @@ def write_images(folder: Path, count: int, *, seed: int = 5, labelled: bool = Tr
     return folder
 
 
-def write_colours(folder: Path, count: int) -> Path:
-    """Write images of three colours, with noise."""
+def write_colours(folder: Path, count: int, *, difference: int = 100) -> Path:
+    """Write images of three colours, with noise; `difference` is how much of each there is."""
     generator = numpy.random.default_rng(4)
     for number in range(count):
         pixels = generator.integers(0, 120, (9, 12, 3))
-        pixels[:, :, number % 3] += 100
+        pixels[:, :, number % 3] += difference
         path = folder / ["rød", "grün", "blå"][number % 3] / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(numpy.uint8)).save(path)

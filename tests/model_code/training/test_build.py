@@ -111,7 +111,9 @@ def test_weights_are_quantized_with_a_flat_folder(
     assert json.loads(manifest)["quantization"]["shipped"] is False
     for path in images.iterdir():
         path.write_bytes(path.read_bytes()[:60])
-    assert ".png: The PNG image is cut off" in _refusal(capsys, *given)
+    trained = write_brightness_artifact(tmp_path / "trained")
+    again = ("--trained", trained, *given[6:])
+    assert ".png: The PNG image is cut off" in _refusal(capsys, *again)
 
 
 def test_calibration_images_that_are_not_there_are_refused_at_once(

@@ -30,7 +30,8 @@ def by_head(root: Path) -> Path:
     """Train a head that tells colours, and quantize; return the folder of the test images."""
     (root / "backbones").mkdir()
     write_artifact(root / "backbones" / "mean", class_count=6, labels=list("abcdef"))
-    data = write_colours(root / "data", IMAGES)
+    # Little, so that the probabilities are not all nearly 1.
+    data = write_colours(root / "data", IMAGES, difference=14)
     folders = {"--cache-dir": root, "--model-dir": root / "model", "--output-dir": root / "output"}
     flags = ["--mode", "head", "--architecture", "mean", "--data", data, "--quantize"]
     given = [*flags, *(text for pair in folders.items() for text in pair)]

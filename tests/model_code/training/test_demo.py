@@ -50,10 +50,13 @@ def test_an_image_is_white_ink_on_black_and_large_enough_to_read(digits: Path) -
 
 
 def test_the_same_images_are_written_again(digits: Path, tmp_path: Path) -> None:
+    """Over those of an earlier run, and where there are none."""
     before = _digests(digits)
+    assert len(before) == 1797
+    for split in ("valid", "test"):
+        (digits / split).rename(tmp_path / split)
     assert demo.main(["--output", str(digits)]) == 0
-    assert demo.main(["--output", str(tmp_path)]) == 0
-    assert _digests(digits) == _digests(tmp_path) == before
+    assert _digests(digits) == before
 
 
 def test_a_folder_of_other_files_is_left_alone(

@@ -135,26 +135,29 @@ def test_the_same_seed_gives_the_same_weights(
 
 
 def test_training_goes_on_from_a_file_with_a_head_of_its_own(
-    image_folder: Path, weights_file: Path, tmp_path: Path
+    image_folder: Path, weights_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    described = []
+    # Without the export, which takes seconds and which other tests have.
+    monkeypatch.setattr(artifact, "write_artifact", lambda *given: described.append(given[1]))
+    monkeypatch.setattr(
+        artifact, "judge_and_report", lambda *_: SimpleNamespace(name="", identity="")
+    )
     arguments = (
         "--data", image_folder, "--weights-file", weights_file, "--architecture", "resnet18",
         "--crop", 32, "--epochs", 1, "--learning-rate", 1e-9, "--weight-decay", 0,
-        "--report", "false",
         "--model-dir", tmp_path / "model", "--output-dir", tmp_path / "output",
     )  # fmt: skip
     assert train.main([str(argument) for argument in arguments]) == 0
     before, after = read_state_dict(weights_file), read_state_dict(tmp_path / "output/weights.pt")
     assert torch.allclose(before["conv1.weight"], after["conv1.weight"], atol=1e-6)
     assert (before["fc.weight"].shape[0], after["fc.weight"].shape[0]) == (4, 2)
-    manifest = read_artifact(tmp_path / "model").manifest
+    (description,) = described
     # The published proportion of 256 to 224, as no --resize was given.
-    assert manifest.preprocessing.resize == 37
-    assert manifest.backbone == Backbone(
+    assert description.preprocessing.resize == 37
+    assert description.backbone == Backbone(
         name="resnet18", source="weights file", license=None, sha256=digest(before)
     )
-    assert (tmp_path / "output").exists()
-    assert not (tmp_path / "output" / "report.html").exists()
 
 
 def test_the_demos_preset_can_be_changed_by_flags() -> None:
@@ -329,10 +332,17 @@ def test_a_failed_job_says_why_where_sagemaker_looks(
 
 
 def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
-    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quantized: dict[int, tuple[Path, str]],
+    image_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first of them is run as it stands; tests/local does the same with `make up`'s tool."""
     trained = tmp_path / "my model"
+    # What another run left: training once is enough.
+    shutil.copytree(quantized[12][0] / "model", trained)
+    monkeypatch.setattr("classifier.training.finetune.job.train", lambda _: None)
     folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
     given = ("--data", image_folder, *folders, *TINY)
     assert train.main([str(argument) for argument in given]) == 0
