@@ -100,7 +100,10 @@ def complete_artifact(
     tell_other_runtime()
     precision = manifest.precisions[-1]
     if precision != "fp32":
-        print(f"Judged by the {precision} network, which is served unless a stage asks for fp32")
+        print(
+            f"Judged by the {precision} network, which is served unless the precision of a stage "
+            "is fp32"
+        )
     computed = {
         split: compute_images(network, paths) for split in splits if (paths := dataset.paths(split))
     }

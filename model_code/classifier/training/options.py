@@ -94,11 +94,8 @@ class TrainingOptions:
             raise TrainingError("--from-scratch and --weights-file exclude each other")
         if self.data is None and self.folders["train"] is None:
             raise DataError("no train images: give --data DIR or --train DIR")
-        if self.mode == "head" and self.from_scratch:
-            raise TrainingError(
-                "--mode head trains on the features of trained weights; leave out "
-                "--from-scratch, or use --mode finetune"
-            )
+        if self.mode == "head":
+            self._check_head()
 
     @property
     def peak_rate_of_backbone(self) -> float:
@@ -113,6 +110,19 @@ class TrainingOptions:
         if self.patience is not None:
             return self.patience
         return 0 if self.from_scratch else DEFAULT_PATIENCE
+
+    def _check_head(self) -> None:
+        if self.from_scratch:
+            raise TrainingError(
+                "--mode head trains on the features of trained weights; leave out "
+                "--from-scratch, or use --mode finetune"
+            )
+        for name in ("resize", "crop", "interpolation"):
+            if getattr(self, name) is not None:
+                raise TrainingError(
+                    "--mode head takes the preprocessing of the trained weights; leave out "
+                    f"--{name}, or use --mode finetune"
+                )
 
     def check_folders(self) -> None:
         """Refuse folders that do not exist, before torch takes seconds to import.

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -13,6 +14,8 @@ from PIL import Image
 import build
 import demo
 import train
+from classifier.training.export import ModelDescription
+from classifier.training.finetune import artifact
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -94,5 +97,18 @@ def test_a_model_of_the_digits_is_marked_as_the_demo(digits: Path, tmp_path: Pat
     assert _training_data_of(tmp_path / "data", tmp_path)["demo"] is True
 
 
-def test_own_images_with_the_demos_settings_are_no_demo(image_folder: Path, tmp_path: Path) -> None:
-    assert "demo" not in _training_data_of(image_folder, tmp_path)
+def test_own_images_with_the_demos_settings_are_no_demo(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described: list[ModelDescription] = []
+    # Without the export, which the test above has.
+    monkeypatch.setattr(artifact, "write_artifact", lambda *given: described.append(given[1]))
+    monkeypatch.setattr(
+        artifact, "judge_and_report", lambda *_: SimpleNamespace(name="", identity="")
+    )
+    folders = ("--model-dir", str(tmp_path / "model"), "--output-dir", str(tmp_path / "output"))
+    given = ["--preset", "demo", "--data", str(image_folder), *folders, *TINY]
+    assert train.main(given) == 0
+    (description,) = described
+    assert description.training_data["source"] == "folder"
+    assert "demo" not in description.training_data

@@ -233,6 +233,8 @@ def test_a_training_jobs_channels_are_the_splits(
     [
         (("--data", "/nowhere"), "/nowhere: no such folder or zip"),
         (("--from-scratch",), "--mode head trains on the features of trained weights"),
+        (("--crop", "64"), "preprocessing of the trained weights; leave out --crop, or use"),
+        (("--interpolation", "bicubic"), "weights; leave out --interpolation, or use"),
         (("--precision", "fp16"), "argument --precision: invalid choice: 'fp16'"),
         (("--weights-file", "/nowhere.pt"), "--weights-file names a state dict"),
     ],

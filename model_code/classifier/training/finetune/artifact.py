@@ -81,7 +81,7 @@ def judge_and_report(
     version: str,
     options: TrainingOptions,
 ) -> Manifest:
-    """Quantize the exported network if asked, judge what is served, and write the report.
+    """Quantize the exported network if wanted, judge what is served, and write the report.
 
     Args:
         network: that was exported; torch computes it where OpenVINO is not installed.

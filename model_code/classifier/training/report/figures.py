@@ -68,7 +68,7 @@ def accuracy_parts(report: Report) -> Iterator[str]:
     if report.precision != "fp32":
         yield (
             f'<p class="soft">All figures are of the {report.precision} network, which is served '
-            "unless a stage asks for fp32.</p>"
+            "unless the precision of a stage is fp32.</p>"
         )
 
 
