@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from classifier.artifact.directory import ArtifactError, read_artifact
-from classifier.artifact.manifest import ManifestError
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.training.errors import TrainingError, UnavailableWeightsError
 from classifier.training.preprocessing_flags import (
     PreprocessingFlags,

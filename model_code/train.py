@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from classifier.artifact.directory import ArtifactError
-from classifier.artifact.manifest import ManifestError
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
 from classifier.training.errors import TrainingError

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from classifier.artifact.manifest import SCHEMA_VERSION, Manifest, ManifestError
+from classifier.artifact.manifest import SCHEMA_VERSION, Manifest
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from tools.cdk import ROOT
 from tools.console import ToolError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from classifier.artifact.manifest import FILE_BY_PRECISION, Manifest, ManifestError
+from classifier.artifact.manifest import FILE_BY_PRECISION, Manifest
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 
 MANIFEST_FILE: Final = "manifest.json"

@@ -10,12 +10,12 @@ import hashlib
 import json
 import math
 import re
-import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from classifier.artifact.baseline import Baseline
+from classifier.artifact.manifest_errors import FieldError
 from classifier.artifact.measurements import FastDecoding, Quantization
 from classifier.artifact.provenance import Backbone
 
@@ -29,46 +29,8 @@ INTERPOLATIONS: Final = ("bilinear", "bicubic")
 OUTPUTS: Final = ("logits", "probabilities")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_MAX_SHOWN_LENGTH: Final = 100
 # Of a figure of the baseline, which has six digits.
 _ROUNDING: Final = 1e-6
-
-
-class _JsonRepr(reprlib.Repr):
-    """Writes what JSON writes otherwise than Python; unlike repr(), it bounds the depth too."""
-
-    def repr_NoneType(self, _value: None, _level: int) -> str:  # noqa: N802 - reprlib's rule
-        return "null"
-
-    def repr_bool(self, value: bool, _level: int) -> str:
-        return str(value).lower()
-
-    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
-        shown = list(value.items())[: self.maxdict] if level > 0 else []
-        items = [f"{json.dumps(str(key))}: {self.repr1(each, level - 1)}" for key, each in shown]
-        return "{" + ", ".join([*items, "..."] if len(shown) < len(value) else items) + "}"
-
-
-_SHORT_REPR = _JsonRepr()
-_SHORT_REPR.maxstring = _SHORT_REPR.maxother = _MAX_SHOWN_LENGTH
-
-
-class ManifestError(Exception):
-    """The manifest is not valid for this version of the code; the message is one short line."""
-
-
-class FieldError(ManifestError):
-    """A field of the manifest has a value that is not allowed."""
-
-    def __init__(self, field_name: str, found: object, expected: str) -> None:
-        super().__init__(
-            f"{shorten(field_name)} = {shorten(_SHORT_REPR.repr(found))}, expected {expected}"
-        )
-
-
-def shorten(text: str) -> str:
-    """Return the beginning of a manifest's text, short enough for a message."""
-    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[: _MAX_SHOWN_LENGTH - 3]}..."
 
 
 @dataclass(frozen=True, kw_only=True)

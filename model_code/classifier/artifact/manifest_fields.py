@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
 
-from classifier.artifact.manifest import FieldError, ManifestError, shorten
+from classifier.artifact.manifest_errors import FieldError, ManifestError, shorten
 
 Kinds = type | tuple[type, ...]
 _NAME_BY_KIND: Final[Mapping[type, str]] = {

@@ -7,7 +7,8 @@ import math
 from types import NoneType
 from typing import Any, NoReturn
 
-from classifier.artifact.manifest import SCHEMA_VERSION, FieldError, Manifest, ManifestError
+from classifier.artifact.manifest import SCHEMA_VERSION, Manifest
+from classifier.artifact.manifest_errors import FieldError, ManifestError
 from classifier.artifact.manifest_fields import FILES, Kinds, check_types
 from classifier.artifact.manifest_sections import (
     backbone_of,

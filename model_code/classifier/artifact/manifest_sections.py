@@ -6,7 +6,8 @@ from types import NoneType
 from typing import Any, Final
 
 from classifier.artifact.baseline import Baseline, Distribution
-from classifier.artifact.manifest import FieldError, Preprocessing
+from classifier.artifact.manifest import Preprocessing
+from classifier.artifact.manifest_errors import FieldError
 from classifier.artifact.manifest_fields import Kinds, check_shares, check_types
 from classifier.artifact.measurements import FastDecoding, Quantization
 from classifier.artifact.provenance import Backbone

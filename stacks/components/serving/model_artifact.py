@@ -8,7 +8,8 @@ from typing import Any
 
 from classifier.artifact.baseline import Baseline
 from classifier.artifact.directory import MANIFEST_FILE, ArtifactError, file_sha256
-from classifier.artifact.manifest import FieldError, Manifest, ManifestError
+from classifier.artifact.manifest import Manifest
+from classifier.artifact.manifest_errors import FieldError, ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, VERSION_LENGTH
 from classifier.artifact.samples import find_samples

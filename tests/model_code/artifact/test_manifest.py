@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from classifier.artifact.baseline import Baseline, Distribution
-from classifier.artifact.manifest import Manifest, ManifestError, Preprocessing
+from classifier.artifact.manifest import Manifest, Preprocessing
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.measurements import FastDecoding, Quantization
 from classifier.artifact.provenance import Backbone

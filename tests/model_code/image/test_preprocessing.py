@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 
 import numpy
@@ -24,6 +25,7 @@ SIZES = [
 ]  # fmt: skip
 
 
+@functools.cache
 def _photo(width: int, height: int) -> Image.Image:
     """Soft shapes with fine grain and hard edges over them, as a photo has."""
     generator = numpy.random.default_rng(width * 10_007 + height)

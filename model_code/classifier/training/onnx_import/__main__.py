@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from classifier.artifact.manifest import ManifestError
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.training.errors import TrainingError
 from classifier.training.preprocessing_flags import PreprocessingFlags
 from classifier.training.program import run_program
