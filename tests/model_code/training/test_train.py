@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +20,7 @@ from PIL import Image
 import train
 from classifier.artifact.directory import read_artifact
 from classifier.artifact.provenance import Backbone
+from classifier.training import export
 from classifier.training.command_line import parse_options
 from classifier.training.finetune import artifact
 from classifier.training.weights.network import digest, read_state_dict
@@ -46,7 +48,14 @@ def quantized(
         (job / "model" / "model.int8.onnx").write_bytes(b"of an earlier run")
         folders = ("--model-dir", job / "model", "--output-dir", job / "output")
         given = ("--data", data, "--seed", 1, "--quantize", "true", *folders, *TINY)
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as printed,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            if jobs:
+                # Exporting takes seconds, and what is judged here does not depend on the weights.
+                exported = onnx.load(jobs[12][0] / "model" / "model.onnx")
+                patch.setattr(export, "_export_onnx", lambda *_, model=exported: model)
             assert train.main([str(argument) for argument in given]) == 0
         jobs[held_back] = (job, printed.getvalue())
         shutil.rmtree(data / "test", ignore_errors=True)
