@@ -2,7 +2,7 @@
 
 import tomllib
 
-from classifier.artifact.manifest import ManifestError
+from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from classifier.artifact.packing import VERSION_LENGTH
 from stacks.components.serving.model_lock import LockFiles
