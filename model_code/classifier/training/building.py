@@ -15,7 +15,6 @@ from classifier.training.errors import DataError
 from classifier.training.export import ModelDescription, write_artifact
 from classifier.training.preprocessing_flags import PreprocessingFlags
 from classifier.training.publishing import Measurements, measure_and_publish
-from classifier.training.weights import timm_networks
 from classifier.training.weights.fitting import fit_network
 from classifier.training.weights.heads import Head, check_layers
 from classifier.training.weights.network import check_architecture, read_state_dict
@@ -24,6 +23,7 @@ from classifier.training.weights.pretrained import (
     published_in,
     published_weights,
 )
+from classifier.training.weights.timm_import import TIMM_PREFIX
 
 
 def build_from_weights(
@@ -70,7 +70,7 @@ def build_from_weights(
     fitted = fit_network(weights, architecture, preprocessing.crop, head_layers)
     labels = _labels(fitted.class_count, labels_file, published[0])
     description = ModelDescription(
-        name=name or architecture.removeprefix(timm_networks.PREFIX),
+        name=name or architecture.removeprefix(TIMM_PREFIX),
         architecture=architecture,
         labels=labels,
         preprocessing=preprocessing,

@@ -41,7 +41,7 @@ def quantized(
     """
     folder = tmp_path_factory.mktemp("quantized")
     data = Path(shutil.copytree(image_folder, folder / "data"))
-    jobs = {}
+    jobs: dict[int, tuple[Path, str]] = {}
     for held_back in (12, 6):
         job = folder / str(held_back)
         (job / "model").mkdir(parents=True)

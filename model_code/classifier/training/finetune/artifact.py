@@ -29,8 +29,8 @@ from classifier.training.finetune.saving import save
 from classifier.training.options import TrainingOptions
 from classifier.training.report.report import REPORT_FILE, write_report
 from classifier.training.report.summary import print_accuracy
-from classifier.training.weights import timm_networks
 from classifier.training.weights.initial import InitialWeights
+from classifier.training.weights.timm_import import TIMM_PREFIX
 
 WEIGHTS_FILE = "weights.pt"
 
@@ -60,7 +60,7 @@ def write_files(
     save(network.state_dict(), options.output_dir / WEIGHTS_FILE)
     version = write_dataset_manifest(dataset.images, options.output_dir / DATASET_MANIFEST_FILE)
     description = ModelDescription(
-        name=options.name or options.architecture.removeprefix(timm_networks.PREFIX),
+        name=options.name or options.architecture.removeprefix(TIMM_PREFIX),
         architecture=options.architecture,
         labels=dataset.labels,
         preprocessing=preprocessing,

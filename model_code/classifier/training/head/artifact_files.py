@@ -21,8 +21,8 @@ from classifier.training.head.graft import LinearHead, replace_head
 from classifier.training.manifest_files import library_versions, write_manifest
 from classifier.training.onnx_files import write_onnx
 from classifier.training.options import TrainingOptions
-from classifier.training.weights import timm_networks
 from classifier.training.weights.provenance import backbone_of
+from classifier.training.weights.timm_import import TIMM_PREFIX
 
 _LIBRARIES: Final = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
@@ -54,7 +54,7 @@ def write_network(
     write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)
     manifest = replace(
         backbone.manifest,
-        name=options.name or options.architecture.removeprefix(timm_networks.PREFIX),
+        name=options.name or options.architecture.removeprefix(TIMM_PREFIX),
         labels=dataset.labels,
         weights_sha256=_digest(backbone.manifest.weights_sha256, fitted.head),
         files={MODEL_FILE: file_sha256(model_path)},

@@ -16,6 +16,7 @@ from classifier.training.weights import efficientnet_lite, timm_networks
 from classifier.training.weights.names import renamed, with_batch_counters, without_prefix
 from classifier.training.weights.state_dict_files import StateDict as StateDict
 from classifier.training.weights.state_dict_files import read_state_dict as read_state_dict
+from classifier.training.weights.timm_import import TIMM_PREFIX
 
 # DenseNet's published files carry names from before 2017 (torchvision renames them likewise).
 _OLD_DENSENET_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
@@ -42,7 +43,7 @@ def build_network(
         UnavailableWeightsError: it is timm's, and timm is not installed.
     """
     architecture = check_architecture(architecture)
-    if architecture.startswith(timm_networks.PREFIX):
+    if architecture.startswith(TIMM_PREFIX):
         return timm_networks.build_timm_network(architecture, class_count, crop)
     if architecture == efficientnet_lite.ARCHITECTURE:
         return efficientnet_lite.build_efficientnet_lite(class_count)
@@ -75,7 +76,7 @@ def check_architecture(architecture: str) -> str:
     if architecture in known:
         return architecture
     if timm_networks.is_timm_name(architecture):
-        return timm_networks.PREFIX + architecture.removeprefix(timm_networks.PREFIX)
+        return TIMM_PREFIX + architecture.removeprefix(TIMM_PREFIX)
     similar = timm_networks.similar_names(architecture)
     raise NetworkError(
         f"there is no classifier named {architecture!r}; there are {', '.join(known)}, and those "

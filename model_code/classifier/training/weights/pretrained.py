@@ -17,6 +17,7 @@ from classifier.training.errors import DownloadError, NetworkError
 from classifier.training.weights import timm_networks
 from classifier.training.weights.network import StateDict, check_architecture
 from classifier.training.weights.packaged import PACKAGED_WEIGHTS
+from classifier.training.weights.timm_import import TIMM_PREFIX
 
 SECONDS_TO_WAIT_FOR_SERVER: Final = 20
 
@@ -150,7 +151,7 @@ def published_weights(architecture: str) -> list[PretrainedWeights]:
         NetworkError: there is no classifier of that name.
     """
     architecture = check_architecture(architecture)
-    if architecture.startswith(timm_networks.PREFIX):
+    if architecture.startswith(TIMM_PREFIX):
         return [*timm_networks.timm_weights(architecture)]
     if architecture in PACKAGED_WEIGHTS:
         return [PACKAGED_WEIGHTS[architecture]]

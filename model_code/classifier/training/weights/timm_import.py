@@ -1,4 +1,4 @@
-"""Import timm, an optional package, where an architecture is its own."""
+"""Import timm, an optional package, where an architecture is its own. Without torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from classifier.training.errors import UnavailableWeightsError
 
+# Of the names of its architectures.
+TIMM_PREFIX: Final = "timm/"
 INSTALL: Final = ".venv/bin/uv pip install --python .venvs/training/bin/python"
 
 

@@ -19,9 +19,8 @@ from classifier.artifact.manifest import INTERPOLATIONS, Preprocessing
 from classifier.training.errors import NetworkError, UnavailableWeightsError
 from classifier.training.weights.imagenet import imagenet_labels
 from classifier.training.weights.state_dict_files import StateDict
-from classifier.training.weights.timm_import import import_timm
+from classifier.training.weights.timm_import import TIMM_PREFIX, import_timm
 
-PREFIX: Final = "timm/"
 _IMAGENET_CLASS_COUNT: Final = 1000
 
 
@@ -34,10 +33,10 @@ def is_timm_name(architecture: str) -> bool:
     try:
         timm = import_timm("this architecture")
     except UnavailableWeightsError:
-        if architecture.startswith(PREFIX):
+        if architecture.startswith(TIMM_PREFIX):
             raise
         return False
-    return bool(timm.is_model(architecture.removeprefix(PREFIX)))
+    return bool(timm.is_model(architecture.removeprefix(TIMM_PREFIX)))
 
 
 def similar_names(architecture: str) -> list[str]:
@@ -46,8 +45,8 @@ def similar_names(architecture: str) -> list[str]:
         names = import_timm("this architecture").list_models()
     except UnavailableWeightsError:
         return []
-    near = difflib.get_close_matches(architecture.removeprefix(PREFIX), names, n=3)
-    return [f"{PREFIX}{name}" for name in near]
+    near = difflib.get_close_matches(architecture.removeprefix(TIMM_PREFIX), names, n=3)
+    return [f"{TIMM_PREFIX}{name}" for name in near]
 
 
 def build_timm_network(architecture: str, class_count: int, crop: int) -> torch.nn.Module:
@@ -62,7 +61,7 @@ def build_timm_network(architecture: str, class_count: int, crop: int) -> torch.
         NetworkError: timm has no pretrained weights of that tag.
         UnavailableWeightsError: timm is not installed.
     """
-    timm, name = import_timm("this architecture"), architecture.removeprefix(PREFIX)
+    timm, name = import_timm("this architecture"), architecture.removeprefix(TIMM_PREFIX)
     options: dict[str, Any] = {"pretrained": False, "num_classes": class_count}
     try:
         network: torch.nn.Module = timm.create_model(name, **options)
@@ -133,7 +132,7 @@ def timm_weights(architecture: str) -> list[TimmWeights]:
     """
     import_timm("this architecture")
     models: Any = importlib.import_module("timm.models")
-    name = architecture.removeprefix(PREFIX)
+    name = architecture.removeprefix(TIMM_PREFIX)
     try:
         configurations = (
             [models.get_pretrained_cfg(name)]
