@@ -18,7 +18,8 @@ from tools.cdk import ROOT
 
 CAT = ROOT / "samples" / "cat.jpg"
 COPIED = (
-    "Makefile", "config", "local_cloud", "requirements", "requirements.txt", "stacks", "tools",
+    "Makefile", "config", "local_cloud", "model_code/classifier/errors.py",
+    "model_code/classifier/image/formats.py", "requirements", "requirements.txt", "stacks", "tools",
 )  # fmt: skip
 SHOWN = predicted({"label": "cat", "index": 0, "probability": 0.5})
 
