@@ -183,8 +183,7 @@ synth: $(APP_ENVIRONMENT) $(CLI) ## Synthesize the templates of STAGE into cdk.o
 	@# What is refused without a model is refused before minutes go into one.
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
 	@$(MAKE) -s model-of-stage
-	@$(CDK) synth --quiet --no-notices -c "stage=$(STAGE)"
-	@echo "Templates of the stage $(STAGE): cdk.out"
+	@$(PYTHON) -m tools.deployment.synth --stage "$(STAGE)"
 
 .PHONY: diff
 diff: $(APP_ENVIRONMENT) $(CLI) ## Compare the deployed STAGE with this working tree

@@ -5,8 +5,11 @@ prescribed, so that a stack cannot create a second one, and their logical ids ar
 an import states them.
 """
 
+from pathlib import Path
+
 ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
+LOCKS_FOLDER = Path("config", "models")
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
 # The published values of a stage that the check of its deployment reads.
 CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")

@@ -3,10 +3,11 @@
 from aws_cdk import App
 
 from stacks.components.pipeline.cli_versions import read_cli_versions
-from stacks.components.serving.model_lock import LOCKS_FOLDER, lock_files, read_lock
+from stacks.components.serving.model_lock import lock_files, read_lock
 from stacks.context import AppContext
 from stacks.errors import InputError
 from stacks.inputs import Inputs
+from stacks.names import LOCKS_FOLDER
 from stacks.pipeline_stack import PipelineStack
 from stacks.settings.pipeline_stages import load_pipeline_stages
 

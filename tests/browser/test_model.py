@@ -109,7 +109,7 @@ def test_a_low_probability_for_this_model_is_said(page: Page) -> None:
             expect(page.locator("#unsure")).to_be_hidden()
         else:
             expect(page.locator("#unsure")).to_contain_text(
-                "Unsure: on test images this model gives its first label 90.0% on average"
+                "Unsure: usually this model is more certain of its first label (90.0% on average"
             )
 
 

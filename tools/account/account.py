@@ -60,11 +60,16 @@ def resolve_account(settings: StageSettings, session: boto3.session.Session) -> 
         ToolError: there is no region, AWS cannot be reached, the credentials are missing or
             invalid, or they belong to another account than the one in the settings.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     from tools.account.errors import describe_aws_error
 
-    region = resolve_region(settings, session)
+    try:
+        region = resolve_region(settings, session)
+    except ToolError as error:
+        if session.get_credentials() is not None:
+            raise
+        raise ToolError(f"{error}\n{describe_aws_error(NoCredentialsError())}") from error
     try:
         identity = session.client("sts", region_name=region).get_caller_identity()
     except (BotoCoreError, ClientError) as error:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import ClientError
 
-from stacks.components.serving.model_lock import LOCKS_FOLDER
+from stacks.names import LOCKS_FOLDER
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 from tools.delivery.s3_uri import S3Uri, parse_s3_uri

@@ -6,7 +6,6 @@ from pathlib import Path
 from classifier.artifact.directory import MANIFEST_FILE
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.serving.model_lock import (
-    LOCKS_FOLDER,
     LockFiles,
     ModelLock,
     lock_files,
@@ -14,6 +13,7 @@ from stacks.components.serving.model_lock import (
     served_key,
 )
 from stacks.errors import UserError
+from stacks.names import LOCKS_FOLDER
 from tools.cdk import ROOT
 from tools.console import ToolError
 

@@ -5,7 +5,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.components.serving.model_lock import LOCKS_FOLDER, LockFiles, lock_files
+from stacks.components.serving.model_lock import LockFiles, lock_files
+from stacks.names import LOCKS_FOLDER
 from tools.console import ToolError
 from tools.delivery.lock_summary import summarize
 
@@ -57,7 +58,7 @@ class LockHistory:
         if changed := self._git("status", "--porcelain", "--", *self._names).decode().strip():
             raise ToolError(
                 f"The lock of {self._stage} has changes that are not committed:\n{changed}\n"
-                "Commit them, or `git restore` the files, first."
+                "Commit or remove these changes first."
             )
 
     def models(self) -> list[CommittedLock]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from stacks.components.serving.model_lock import LOCKS_FOLDER, ModelLock
+from stacks.components.serving.model_lock import ModelLock
+from stacks.names import LOCKS_FOLDER
 from stacks.settings.stage import StageSettings
 from tools.delivery.artifacts import models_bucket, stored_sha256
 

@@ -12,7 +12,8 @@ from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE
 from classifier.artifact.samples import SAMPLE_FOLDER
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.serving.model_choice import STORE_FOLDER
-from stacks.components.serving.model_lock import LOCKS_FOLDER, served_key
+from stacks.components.serving.model_lock import served_key
+from stacks.names import LOCKS_FOLDER
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT
@@ -132,7 +133,10 @@ def _next_steps(settings: StageSettings) -> str:
         "github": "git push",
     }[settings.delivery]
     if settings.stage == "local":
-        then = "make up"
+        return (
+            "Deploy it with `make up`. From now on `make up` deploys this model, whatever is in "
+            f"build/model, until you delete {LOCKS_FOLDER}/local.*"
+        )
     files = f"{LOCKS_FOLDER}/{settings.stage}.*"
     return (
         f"Commit it, then deploy:\n  git add {files}\n"

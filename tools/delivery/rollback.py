@@ -9,7 +9,8 @@ import sys
 import tomllib
 
 from stacks.components.serving.model_choice import STORE_FOLDER
-from stacks.components.serving.model_lock import LOCKS_FOLDER, ModelLock
+from stacks.components.serving.model_lock import ModelLock
+from stacks.names import LOCKS_FOLDER
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT

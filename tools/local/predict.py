@@ -46,7 +46,7 @@ def main() -> int:
                 print(table.row(image, response) if table else describe(response), flush=True)
         except ToolError as error:
             failed = True
-            _report(str(image), error, as_json=arguments.json, is_named=table is not None)
+            _report(str(image), error, as_json=arguments.json, is_named=True)
     return int(failed)
 
 

@@ -11,7 +11,13 @@ from tools.paths import short_path
 
 
 def report(
-    deployment: LocalDeployment, *, model: str, demo: bool, file: Path, seconds: float
+    deployment: LocalDeployment,
+    *,
+    model: str,
+    demo: bool,
+    folder: Path,
+    file: Path,
+    seconds: float,
 ) -> None:
     """Print the summary, then classify an image; an error does not prevent the summary.
 
@@ -19,13 +25,14 @@ def report(
         deployment: the deployment.
         model: the model's name.
         demo: whether the model is the demo.
+        folder: the folder of its artifact.
         file: the file with the deployment's API key.
         seconds: duration of the deployment.
 
     Raises:
         ToolError: the API cannot be reached, or responds with an error.
     """
-    sample = choose_sample(demo=demo)
+    sample = choose_sample(demo=demo, model=folder)
     print(summary(deployment, model=model, sample=sample, file=file, seconds=seconds), flush=True)
     classify_sample(deployment, sample)
 

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from classifier.artifact.samples import SAMPLE_FOLDER
 from tools.cdk import ROOT
 from tools.console import ToolError, step
 from tools.local.api_client import ApiResponse, media_type, predict
@@ -28,18 +29,20 @@ class Sample:
         return media_type(self.image.read_bytes())
 
 
-def choose_sample(*, demo: bool) -> Sample:
+def choose_sample(*, demo: bool, model: Path | None = None) -> Sample:
     """Return a sample image for a model.
 
     Args:
         demo: whether the model is the demo: its sample is a test image of the demo's data, with
-            its label. The sample of every other model is a photo without a label.
+            its label. The sample of every other model has no label.
+        model: folder of the artifact, whose first sample image is taken; a photo if it has none.
     """
     if demo and _DEMO_TEST_IMAGES.is_dir():
         folders = sorted(folder for folder in _DEMO_TEST_IMAGES.iterdir() if folder.is_dir())
         folder = folders[len(folders) // 2]
         return Sample(sorted(folder.iterdir())[0], folder.name)
-    return Sample(_PHOTO, None)
+    own = sorted((model / SAMPLE_FOLDER).glob("*.jpg")) if model is not None else []
+    return Sample(own[0] if own else _PHOTO, None)
 
 
 def classify_sample(deployment: LocalDeployment, sample: Sample) -> None:

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from classifier.artifact.packing import SHA256_FILE
 from local_cloud.environment import ACCOUNT_ID, without_aws
 from stacks.components.serving.model_choice import STORE_FOLDER
-from stacks.components.serving.model_lock import LOCKS_FOLDER, ModelLock
+from stacks.components.serving.model_lock import ModelLock
+from stacks.names import LOCKS_FOLDER
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
@@ -80,6 +81,7 @@ def main() -> None:
         deployment,
         model=manifest.name,
         demo=default_model_of(manifest) is DefaultModel.DEMO,
+        folder=model.absolute(),
         file=arguments.deployment,
         seconds=time.monotonic() - began,
     )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from classifier.artifact.samples import MAX_SAMPLES
+from stacks.names import LOCKS_FOLDER
 from tools.cdk import ROOT
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.make_variables import MakeParser
@@ -226,6 +227,11 @@ def _print_result() -> None:
     if (_OUTPUT / "report.html").exists():
         print(f"  Report:   {short_path(_OUTPUT / 'report.html')}")
     print("  Next:     make up, or make deploy STAGE=dev for AWS")
+    if (ROOT / LOCKS_FOLDER / "local.toml").exists():
+        print(
+            f"  Note:     {LOCKS_FOLDER}/local.toml names the model that make up deploys; "
+            "make promote STAGE=local names this one"
+        )
 
 
 if __name__ == "__main__":

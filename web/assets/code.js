@@ -39,7 +39,8 @@ export function examples(settings, type = "image/jpeg") {
 }
 
 function curl(address, file, type) {
-  return `curl --data-binary @${file} \\
+  return `# Set API_KEY to the key below the image.
+curl --data-binary @${file} \\
   -H 'Content-Type: ${type}' \\
   -H "x-api-key: $API_KEY" \\
   '${address}'`;

@@ -93,7 +93,8 @@ function changed(image) {
   if (image.state === "done") key.markAsWrong(false);
   if (image === shown) show(image);
   if (batch.length > 1 && batch.every(({ state }) => state === "done" || state === "failed")) {
-    announce(`${batch.length} images are done`);
+    const failed = batch.filter(({ state }) => state === "failed").length;
+    announce(failed ? `${batch.length} images are done, ${failed} of them failed` : `${batch.length} images are done`);
     batch = [];
   }
 }

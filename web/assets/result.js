@@ -9,7 +9,7 @@ export function showResult({ file, image, result }, settings) {
   byId("predictions").replaceChildren(...predictions.map(bar));
   const unsure = byId("unsure");
   unsure.hidden = !isUnsure(predictions[0]);
-  unsure.textContent = unsure.hidden ? "" : `Unsure: on test images this model gives its first label ${percentage(model.baseline.mean)} on average.`;
+  unsure.textContent = unsure.hidden ? "" : `Unsure: usually this model is more certain of its first label (${percentage(model.baseline.mean)} on average of its test images).`;
   const before = image.blob === file ? "" : ` (from ${size(file.size)})`;
   const sent = `${image.width} × ${image.height}, ${size(image.blob.size)}${before}`;
   byId("measurements").textContent = `Response in ${duration(result.milliseconds)} · sent ${sent}`;

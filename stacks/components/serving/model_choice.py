@@ -7,13 +7,9 @@ from stacks.components.serving.model_artifact import (
     load_locked_model,
     load_model_artifact,
 )
-from stacks.components.serving.model_lock import (
-    LOCKS_FOLDER,
-    ModelLock,
-    lock_files,
-    read_lock,
-)
+from stacks.components.serving.model_lock import ModelLock, lock_files, read_lock
 from stacks.errors import InputError
+from stacks.names import LOCKS_FOLDER
 
 MODEL_FOLDER = Path("build", "model")
 # Artifacts of the stage local by their sha256: it has no bucket before it is deployed.

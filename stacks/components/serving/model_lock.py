@@ -17,7 +17,6 @@ from stacks.settings.base import Settings, text
 from stacks.settings.problems import describe_problems
 from stacks.settings.stage_file import read_toml
 
-LOCKS_FOLDER = Path("config", "models")
 SERVED_PREFIX = "serving"  # of the S3 keys in the bucket of models
 
 Sha256 = Annotated[str, text(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]

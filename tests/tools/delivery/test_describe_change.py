@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stacks.components.serving.model_lock import LOCKS_FOLDER, lock_files
+from stacks.components.serving.model_lock import lock_files
+from stacks.names import LOCKS_FOLDER
 from tests.git_repository import git
 from tests.stacks.fake_inputs import NETWORKS, manifest_of
 from tools.console import ToolError

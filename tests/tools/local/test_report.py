@@ -23,7 +23,7 @@ def run_report(
     api_url: str, labels: list[str], file: Path = Path("local.json"), *, demo: bool = False
 ) -> None:
     deployment = replace(DEPLOYMENT, api_url=api_url, labels=labels)
-    report(deployment, model="resnet50", demo=demo, file=file, seconds=33.2)
+    report(deployment, model="resnet50", demo=demo, folder=Path("none"), file=file, seconds=33.2)
 
 
 def test_a_photo_without_a_label_gets_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,14 @@ def test_the_pages_link_has_the_key_in_its_fragment(
 ) -> None:
     with Api(predicted(CAT)) as api:
         deployment = replace(DEPLOYMENT, api_url=api.url, api_key="a+b&c#", page_url=page_url)
-        report(deployment, model="m", demo=False, file=Path("local.json"), seconds=1.0)
+        report(
+            deployment,
+            model="m",
+            demo=False,
+            folder=Path("none"),
+            file=Path("local.json"),
+            seconds=1.0,
+        )
     assert shown in capsys.readouterr().out
 
 
@@ -124,6 +131,14 @@ def test_another_models_sample_is_the_photo() -> None:
     sample = choose_sample(demo=False)
     assert sample.image.is_file()
     assert (sample.label, sample.content_type) == (None, "image/jpeg")
+
+
+def test_a_model_with_samples_is_tried_on_its_first(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    for name in ("02-shoes.jpg", "01-dress.jpg", "notes.txt"):
+        (tmp_path / "samples" / name).write_bytes(b"\xff\xd8\xff")
+    sample = choose_sample(demo=False, model=tmp_path)
+    assert (sample.image.name, sample.label) == ("01-dress.jpg", None)
 
 
 def test_the_demos_sample_is_a_held_back_digit() -> None:

@@ -55,7 +55,8 @@ def compute_features(
     missing = _to_compute(scan, cache)
     if not missing:
         return []
-    print(f"Features of {len(missing)} images", flush=True)
+    plural = "" if len(missing) == 1 else "s"
+    print(f"Features of {len(missing)} image{plural}", flush=True)
     progress = Progress("images", len(missing))
     rows: list[tuple[str, FloatArray]] = []
     problems: dict[str, str] = {}

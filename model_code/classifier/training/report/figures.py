@@ -47,7 +47,7 @@ def accuracy_parts(report: Report) -> Iterator[str]:
         )
     yield "</div><dl>"
     counts = [sum(image.split == split for image in report.images) for split in SPLITS]
-    splits = f"{counts[0]} to train, {counts[1]} to choose, {counts[2]} to judge by"
+    splits = f"{counts[0]} to train, {counts[1]} to validate, {counts[2]} to test"
     yield _tile("Images", str(len(report.images)), splits)
     yield _tile("Classes", str(len(report.labels)))
     trained = f"of {report.train_judged} of them" if report.train_judged < counts[0] else ""

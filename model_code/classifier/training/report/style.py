@@ -92,7 +92,7 @@ figcaption .path { display: block; margin-top: .3rem; font-size: .75rem; color: 
 .plot .ideal { stroke: var(--soft); stroke-dasharray: 4 4; } .plot .axis { stroke: var(--line); }
 .plot rect { fill: var(--right); opacity: .75; } .plot .gap { fill: var(--wrong); opacity: .3; }
 ul.rows { margin: 0 0 1rem; padding-left: 1.2rem; columns: 20rem; column-gap: 2rem; }
-ul.rows li { overflow-wrap: anywhere; } .images + p { margin: .75rem 0 0; }
+ul.rows li { overflow-wrap: anywhere; break-inside: avoid; } .images + p { margin: .75rem 0 0; }
 summary { cursor: pointer; font-weight: 500; margin: 1rem 0 .5rem; }
 @media (max-width: 44rem) { .hero { grid-template-columns: 1fr; } section { padding: 1rem; }
   .images { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .6rem; }

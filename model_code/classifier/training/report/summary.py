@@ -24,8 +24,9 @@ def _printable(text: object) -> str:
 def print_counts(scan: Scan) -> None:
     """Print how many images and classes there are."""
     counts = sorted(Counter(image.label for image in scan.images).values())
-    classes = f"{len(scan.labels)} classes, {counts[0]} to {counts[-1]} each"
-    print(f"{len(scan.images)} images of {classes}", flush=True)
+    fewest, most = counts[0], counts[-1]
+    each = f"{fewest} each" if fewest == most else f"{fewest} to {most} each"
+    print(f"{len(scan.images)} images of {len(scan.labels)} classes, {each}", flush=True)
 
 
 def print_left_out(files: Sequence[LeftOutFile]) -> None:
