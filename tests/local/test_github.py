@@ -5,11 +5,14 @@ The tokens have no signature, which AWS alone verifies. Issuer, audience and sub
 
 import base64
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from tests.git_repository import commit
@@ -199,6 +202,7 @@ def test_a_deployment_assumes_the_bootstraps_roles_but_the_lookup_role(
     assert allowed(deploy, others) == []
 
 
+MAIN, BRANCH = "Serve a model", "Keep logs longer"
 STAGE_FILE = f"""{DEV}
 log_retention_days = 7
 [web]
@@ -220,7 +224,7 @@ def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     lock = write_lock(folder, "dev", DEMO_MODEL)
     client("s3").create_bucket(Bucket=SOURCE_BUCKET)
     client("s3").upload_file(str(DEMO_MODEL / "model.tar.gz"), SOURCE_BUCKET, str(lock["key"]))
-    commit(folder, "Serve a model")
+    commit(folder, MAIN)
     yield folder
     for purpose in ("monitoring", "api", "serving", "training", "storage"):
         delete_stack(client, f"whippet-dev-{purpose}")
@@ -233,7 +237,7 @@ def plan(clone: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("roles")
-def test_the_steps_of_the_workflow_deploy_a_stage(
+def test_the_steps_of_the_workflows_deploy_and_compare(
     clone: Path, plan: dict[str, Any], client: Client, deployment: LocalDeployment
 ) -> None:
     """Each script as it is in the workflow; the actions are replaced by what they do."""
@@ -259,3 +263,57 @@ def test_the_steps_of_the_workflow_deploy_a_stage(
     for role in (stage["copy_model_role"], stage["check_deployment_role"]):
         with pytest.raises(ClientError, match="AccessDenied"):  # an administrator, who may all
             client("sts").assume_role(RoleArn=role, RoleSessionName="administrator")
+
+    compare = Job(
+        clone,
+        "pull-request.yml",
+        "compare",
+        {"matrix.stage": "dev"},
+        cloud | assume(client, PULL_REQUESTS, sub=f"{SUBJECT}:pull_request"),
+    )
+    # The same command as above; its templates are changed instead of made again.
+    synthesis = compare.commands()[0]
+    assert synthesis in deploy.commands()
+    template = clone / "cdk.out" / "whippet-dev-api.template.json"
+    template.write_text(
+        template.read_text().replace('"RetentionInDays": 7', '"RetentionInDays": 9')
+    )
+    commit(clone, BRANCH)
+    compare.run(skipping=synthesis)
+    described = (clone / "build" / "change" / "dev.md").read_text()
+    assert described.startswith("### Stage dev\n\nModel: unchanged (`digits-resnet ")
+    assert described.count("<details>") == 1
+    assert "<summary>whippet-dev-api</summary>" in described
+    assert re.search(r"RetentionInDays\n.*\[-\] 7\n.*\[\+\] 9", described)
+
+
+def test_a_pull_request_plans_as_a_deployment_does(clone: Path, plan: dict[str, Any]) -> None:
+    outputs = Job(clone, "pull-request.yml", "plan", {}).run()
+    assert {name: json.loads(value) for name, value in outputs.items()} == plan
+
+
+def test_the_other_scripts_of_the_workflows_are_these(clone: Path) -> None:
+    others = {
+        (path.name, name): Job(clone, path.name, name, {}).commands()
+        for path in (clone / ".github" / "workflows").glob("*.yml")
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+        if "steps" in job
+    }
+    assert others.pop(("test.yml", "test")) == ["make test"]
+    notices = [others.pop((name, "not-configured")) for name in ("deploy.yml", "pull-request.yml")]
+    for (notice,) in notices:
+        printed = subprocess.run(
+            ["bash", "-e", "-c", notice],  # noqa: S607 - of the PATH
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert printed.startswith("::notice::Nothing is ")
+        assert printed.count("\n") == 1
+    assert set(others) == {
+        ("deploy.yml", "plan"),
+        ("deploy-stage.yml", "deploy"),
+        ("pull-request.yml", "plan"),
+        ("pull-request.yml", "compare"),
+        ("pull-request.yml", "comment"),
+    }
