@@ -24,7 +24,9 @@ def test_several_dropped_images_are_a_table(page: Page, deployment: LocalDeploym
     rows = rows_of(page)
     assert [row[0] for row in rows] == names
     bad = "This browser cannot read the file as an image"
-    assert [row[1] for row in rows] == ["0", "1", "2", "3", bad, "9"]
+    # The demo may be unsure of a digit.
+    shown = [row[1].removesuffix(" unsure") for row in rows]
+    assert shown == ["0", "1", "2", "3", bad, "9"]
     assert all(re.fullmatch(r"\d+ ms|\d\.\d s", row[4]) for row in rows if row[1] != bad)
     page.get_by_role("button", name="README.md").click()
     expect_problem(page, bad)

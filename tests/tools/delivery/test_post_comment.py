@@ -175,7 +175,7 @@ def test_the_workflows_script_runs_it_with_the_standard_library_alone(
     for name in ("stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     # As the runner's Python, which has none of the packages.
-    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     (tmp_path / "python3").chmod(0o755)
     ended = subprocess.run(
         ["bash", "-e", "-c", step["run"]],  # noqa: S607 - the runner's shell

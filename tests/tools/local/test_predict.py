@@ -213,7 +213,8 @@ def test_a_missing_file_does_not_end_the_others(tmp_path: Path, deployed: list[s
         as_json = predict("--json", missing, CAT, *deployed)
     assert (ended.returncode, as_json.returncode) == (1, 1)
     assert ended.stderr.startswith(f"{missing} does not exist: expected an image")
-    assert [line.split()[1] for line in ended.stdout.splitlines()] == ["cat", "cat"]
+    rows = ended.stdout.splitlines()
+    assert [row.removeprefix(CAT).split()[0] for row in rows] == ["cat", "cat"]
     assert as_json.stderr == ""
     first, second = map(json.loads, as_json.stdout.splitlines())
     assert (first["file"], second["file"]) == (missing, CAT)
