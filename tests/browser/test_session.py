@@ -19,7 +19,7 @@ def test_several_dropped_images_are_a_table(page: Page, deployment: LocalDeploym
     drop(page, *DIGITS[:4], ROOT / "README.md", DIGITS[9])
     expect(page.locator("#session-heading")).to_have_text("This session: 6 images")
     expect_result(page, "0")
-    expect(page.locator("#announcement")).to_have_text("6 images are done")
+    expect(page.locator("#announcement")).to_have_text("6 images are done, 1 of them failed")
     names = [image.name for image in (*DIGITS[:4], ROOT / "README.md", DIGITS[9])]
     rows = rows_of(page)
     assert [row[0] for row in rows] == names

@@ -19,7 +19,9 @@ from tests.tools.run_make import make
 from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
-COPIED = ("Makefile", "model_code/classifier/artifact", "stacks/__init__.py", "tools")
+COPIED = (
+    "Makefile", "model_code/classifier/artifact", "stacks/__init__.py", "stacks/names.py", "tools",
+)  # fmt: skip
 
 # Notes its arguments; "trains" until it is interrupted, or ends at once with a status.
 FAKE_PYTHON = f"""{PYTHON_PROGRAM}import json, os, pathlib, sys, time
