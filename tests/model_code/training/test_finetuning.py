@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import re
@@ -27,6 +28,7 @@ from classifier.training.dataset.demo_data import mark_as_demo
 from classifier.training.finetune import artifact, batches, loop, run
 from classifier.training.finetune.batches import BatchOrder, fitting_process_count, make_batches
 from classifier.training.finetune.images import LabelledImages, find_dataset
+from classifier.training.finetune.interruption import Interruption
 from classifier.training.finetune.loop import Evaluation, train_steps
 from classifier.training.finetune.optimisation import make_optimisation
 from classifier.training.weights.network import (
@@ -643,3 +645,19 @@ def test_a_job_keeps_its_checkpoint_where_sagemaker_copies_it_from(
     assert parse_options(flags, {}, None).checkpoint_dir == tmp_path
     given = [*flags, "--checkpoint-dir", "here"]
     assert parse_options(given, {}, None).checkpoint_dir == Path("here")
+
+
+def test_a_signal_in_the_middle_of_a_print_is_noted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Busy(io.StringIO):
+        """As the standard output is while another print writes to it."""
+
+        def write(self, text: str) -> int:
+            raise RuntimeError(f"reentrant call with {text!r}")
+
+    with Interruption() as interruption:
+        monkeypatch.setattr(sys, "stdout", Busy())
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.requested
+    assert "Interrupted: saving the state" in capfd.readouterr().out

@@ -139,7 +139,8 @@ def test_make_train_ends_with_an_artifact_where_make_up_takes_it(
             MODEL_CODE.parent / name, clone / name, ignore=shutil.ignore_patterns("__pycache__")
         )
     (clone / "stacks").mkdir()
-    shutil.copy(MODEL_CODE.parent / "stacks" / "__init__.py", clone / "stacks")
+    for name in ("__init__.py", "names.py"):
+        shutil.copy(MODEL_CODE.parent / "stacks" / name, clone / "stacks")
     (clone / ".venvs").mkdir()
     (clone / ".venvs" / "training").symlink_to(sys.prefix)
     backbones = clone / "build" / "backbones"

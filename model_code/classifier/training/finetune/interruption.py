@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from types import TracebackType
 from typing import Self
+
+_STDOUT = 1
 
 
 class Interruption:
@@ -39,4 +43,6 @@ class Interruption:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        print("\nInterrupted: saving the state after this step", flush=True)
+        # Not print, which fails where the signal arrived in the middle of another print.
+        with contextlib.suppress(OSError):
+            os.write(_STDOUT, b"\nInterrupted: saving the state after this step\n")
