@@ -1,6 +1,6 @@
 """The endpoint: model, configuration, rollback alarms, scaling."""
 
-from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer, Fn
+from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -15,6 +15,7 @@ from stacks.components.serving.rollback_alarms import (
     allow_reading_alarms,
 )
 from stacks.components.serving.serving_image import ServingImage
+from stacks.components.shared.bootstrap import asset_bucket_arn
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.components.shared.published_values import publish
 from stacks.inputs import Inputs
@@ -83,7 +84,7 @@ class ServingStack(StageStack):
             "ExecutionRole",
             description="Execution role of the endpoint",
             # Of a model without a lock, which an earlier deployment may have served.
-            asset_bucket_arn=self._asset_bucket_arn(),
+            asset_bucket_arn=asset_bucket_arn(self),
             asset_keys=f"{self._settings.name}/*.gz",
             asset_key_arn=self._settings.asset_key_arn,
             repository_arn=image.repository_arn,
@@ -123,13 +124,6 @@ class ServingStack(StageStack):
             asset_hash=model.sha256,
             asset_hash_type=AssetHashType.CUSTOM,
         ).s3_object_url
-
-    def _asset_bucket_arn(self) -> str:
-        name = DefaultStackSynthesizer.DEFAULT_FILE_ASSETS_BUCKET_NAME.replace(
-            "${Qualifier}", DefaultStackSynthesizer.DEFAULT_QUALIFIER
-        )
-        arn = f"arn:${{AWS::Partition}}:s3:::{name}"
-        return Fn.sub(arn)
 
     def _create_endpoint(self, configuration: EndpointConfiguration, inputs: Inputs) -> Endpoint:
         alarms = RollbackAlarms(

@@ -7,7 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from aws_cdk import App
 
+from stacks.application import add_stacks
 from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
@@ -16,6 +18,7 @@ from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
+    FEATURE_FLAGS,
     PREBUILT_IMAGE,
     Assembly,
     Json,
@@ -496,6 +499,26 @@ def test_the_role_reads_the_models_of_its_stage_and_not_the_bootstrap_bucket(
         for each in statements(assembly)
         if "s3:ListBucket" in each["Action"]
     ] == [f"{name}/*.gz", "serving/*"]
+
+
+def test_the_role_reads_the_bucket_of_another_bootstrap_where_the_app_names_one(
+    inputs: Inputs, dev_settings: StageSettings, tmp_path: Path
+) -> None:
+    context = {**FEATURE_FLAGS, "@aws-cdk/core:bootstrapQualifier": "team1"}
+    app = App(context=context, analytics_reporting=False, outdir=str(tmp_path))
+    add_stacks(app, settings=dev_settings, inputs=inputs)
+    app.synth()
+    assembly = Assembly(tmp_path, dev_settings)
+    bucket = model_key(assembly).partition("/")[0]
+    assert "cdk-team1-assets-" in bucket
+    (reading,) = (
+        flatten(resource)
+        for statement in statements(assembly)
+        if "s3:GetObject" in statement["Action"]
+        for resource in statement["Resource"]
+        if "/serving/" not in flatten(resource)
+    )
+    assert reading == f"arn:<AWS::Partition>:s3:::{bucket}/whippet-dev/*.gz"
 
 
 def test_the_role_pulls_from_one_repository(assembly: Assembly) -> None:

@@ -4,8 +4,8 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.github.bootstrap import deploying_role_names
 from stacks.components.github.trust import environment, trusted_runs
+from stacks.components.shared.bootstrap import deploying_role_names
 from stacks.names import (
     CHECK_ROLE_PURPOSE,
     COPY_ROLE_PURPOSE,

@@ -6,9 +6,9 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.github.bootstrap import version_parameter
 from stacks.components.github.trust import PULL_REQUEST, trusted_runs
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.bootstrap import version_parameter
 from stacks.names import PULL_REQUEST_ROLE
 from stacks.settings.delivery import GithubSettings
 from stacks.settings.stage import StageSettings

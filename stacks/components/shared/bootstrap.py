@@ -1,6 +1,6 @@
 """What `cdk bootstrap` created in an account and region."""
 
-from aws_cdk import DefaultStackSynthesizer
+from aws_cdk import DefaultStackSynthesizer, Fn
 from constructs import Construct
 
 # Not the lookup role: it may read the whole account, API keys included.
@@ -16,6 +16,15 @@ def deploying_role_names(scope: Construct, *, account: str, region: str) -> list
 def version_parameter(scope: Construct) -> str:
     """Return the name of the SSM parameter with the version of the bootstrap."""
     return f"/cdk-bootstrap/{_qualifier(scope)}/version"
+
+
+def asset_bucket_arn(scope: Construct) -> str:
+    """Return the ARN of the bucket of files, also where no file of the stack names it."""
+    name = DefaultStackSynthesizer.DEFAULT_FILE_ASSETS_BUCKET_NAME.replace(
+        "${Qualifier}", _qualifier(scope)
+    )
+    arn = f"arn:${{AWS::Partition}}:s3:::{name}"
+    return Fn.sub(arn)
 
 
 def _qualifier(scope: Construct) -> str:
