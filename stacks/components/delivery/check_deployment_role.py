@@ -4,11 +4,10 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import role_of_another_account
+from stacks.components.delivery.deliverer import delivery_policy
 from stacks.names import (
     CHECK_ROLE_PURPOSE,
     CHECKED_PARAMETERS,
-    delivery_role_name,
     parameter_path,
 )
 
@@ -28,13 +27,6 @@ class CheckDeploymentRole(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=delivery_role_name(stage_name, CHECK_ROLE_PURPOSE),
-            description=f"Checks the deployment of {stage_name}",
-            assumed_by=role_of_another_account(self, *deliverer),
-        )
         parameters = [
             stack.format_arn(
                 service="ssm",
@@ -43,10 +35,12 @@ class CheckDeploymentRole(Construct):
             )
             for name in CHECKED_PARAMETERS
         ]
-        iam.Policy(
+        delivery_policy(
             self,
-            "Policy",
-            roles=[role],
+            stage_name=stage_name,
+            purpose=CHECK_ROLE_PURPOSE,
+            deliverer=deliverer,
+            description=f"Checks the deployment of {stage_name}",
             statements=[
                 iam.PolicyStatement(actions=["apigateway:GET"], resources=[api_key_arn]),
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[proxy_alias_arn]),

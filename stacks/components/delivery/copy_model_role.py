@@ -6,10 +6,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import role_of_another_account
+from stacks.components.delivery.deliverer import delivery_policy
 from stacks.components.serving.model_lock import SERVED_PREFIX, ModelLock
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.names import COPY_ROLE_PURPOSE, delivery_role_name
+from stacks.names import COPY_ROLE_PURPOSE
 
 
 class CopyModelRole(Construct):
@@ -30,23 +30,18 @@ class CopyModelRole(Construct):
         partition = Stack.of(self).partition
         source = f"arn:{partition}:s3:::{lock.source_bucket}"
         served = f"{bucket.bucket_arn}/{SERVED_PREFIX}/*"
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=delivery_role_name(stage_name, COPY_ROLE_PURPOSE),
-            description=f"Copies the model that the lock of {stage_name} names",
-            assumed_by=role_of_another_account(self, *deliverer),
-        )
         stack = Stack.of(self).format_arn(
             service="cloudformation",
             resource="stack",
             resource_name=f"{Stack.of(self).stack_name}/*",
         )
         keys = f"arn:{partition}:kms:*:*:key/*"
-        policy = iam.Policy(
+        policy = delivery_policy(
             self,
-            "Policy",
-            roles=[role],
+            stage_name=stage_name,
+            purpose=COPY_ROLE_PURPOSE,
+            deliverer=deliverer,
+            description=f"Copies the model that the lock of {stage_name} names",
             statements=[
                 iam.PolicyStatement(
                     actions=["s3:GetObject"], resources=[f"{source}/{lock.source_key}"]

@@ -1,8 +1,12 @@
 """The role of a pipeline or a workflow that deploys a stage, as the stage's own roles trust it."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+
+from stacks.names import delivery_role_name
 
 
 def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IPrincipal:
@@ -20,3 +24,32 @@ def role_of_another_account(scope: Construct, account: str, name: str) -> iam.IP
     return iam.PrincipalWithConditions(
         iam.AccountPrincipal(account), {"ArnEquals": {"aws:PrincipalArn": arn}}
     )
+
+
+def delivery_policy(
+    scope: Construct,
+    *,
+    stage_name: str,
+    purpose: str,
+    deliverer: tuple[str, str],
+    description: str,
+    statements: Sequence[iam.PolicyStatement],
+) -> iam.Policy:
+    """Create a role that a deliverer assumes for one purpose; return the policy with all it may do.
+
+    Args:
+        scope: the construct of that one role.
+        stage_name: such as whippet-prod.
+        purpose: a constant of stacks/names.py, in the role's name.
+        deliverer: account and name of the role that may assume it.
+        description: what it does.
+        statements: what it may do.
+    """
+    role = iam.Role(
+        scope,
+        "Role",
+        role_name=delivery_role_name(stage_name, purpose),
+        description=description,
+        assumed_by=role_of_another_account(scope, *deliverer),
+    )
+    return iam.Policy(scope, "Policy", roles=[role], statements=list(statements))

@@ -4,9 +4,9 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.delivery.deliverer import role_of_another_account
+from stacks.components.delivery.deliverer import delivery_policy
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.names import READ_ROLE_PURPOSE, delivery_role_name
+from stacks.names import READ_ROLE_PURPOSE
 
 
 class ReadTemplatesRole(Construct):
@@ -22,17 +22,12 @@ class ReadTemplatesRole(Construct):
             resource_name=f"{stage_name}-*/*",
             arn_format=ArnFormat.SLASH_RESOURCE_NAME,
         )
-        role = iam.Role(
+        policy = delivery_policy(
             self,
-            "Role",
-            role_name=delivery_role_name(stage_name, READ_ROLE_PURPOSE),
+            stage_name=stage_name,
+            purpose=READ_ROLE_PURPOSE,
+            deliverer=deliverer,
             description=f"Reads the templates of {stage_name}",
-            assumed_by=role_of_another_account(self, *deliverer),
-        )
-        policy = iam.Policy(
-            self,
-            "Policy",
-            roles=[role],
             statements=[
                 iam.PolicyStatement(actions=["cloudformation:GetTemplate"], resources=[stacks])
             ],
