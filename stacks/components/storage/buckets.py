@@ -8,13 +8,15 @@ from constructs import Construct
 
 from stacks.components.serving.model_lock import SERVED_PREFIX
 from stacks.components.shared.acknowledgement import acknowledge_resource
-from stacks.components.shared.bucket_removal import with_removal_policy
+from stacks.components.shared.private_buckets import (
+    access_log_bucket,
+    encrypted_bucket,
+    expire_after,
+)
 from stacks.settings.storage import StorageSettings
 
 MODEL_PREFIX = "training"
 CAPTURE_PREFIX = "endpoint"
-
-_MIN_TLS_VERSION = 1.2
 
 
 class Buckets(Construct):
@@ -45,25 +47,17 @@ class Buckets(Construct):
         super().__init__(scope, construct_id)
         self._key = key
         self._removal_policy = removal_policy
-        # S3 can deliver access logs only to a bucket with its own encryption (SSE-S3).
-        self.access_logs = with_removal_policy(
-            s3.Bucket(
-                self,
-                "AccessLogs",
-                encryption=s3.BucketEncryption.S3_MANAGED,
-                lifecycle_rules=[_expire_after(settings.access_log_retention_days)],
-                block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-                object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-                enforce_ssl=True,
-                minimum_tls_version=_MIN_TLS_VERSION,
-            ),
-            removal_policy,
+        self.access_logs = access_log_bucket(
+            self,
+            "AccessLogs",
+            retention_days=settings.access_log_retention_days,
+            removal_policy=removal_policy,
         )
         versions = _expire_versions_after(settings.noncurrent_version_retention_days)
         self.datasets = self._encrypted_bucket("Datasets", versioned=True, lifecycle_rule=versions)
         self.models = self._encrypted_bucket("Models", versioned=True, lifecycle_rule=versions)
         self.captures = self._encrypted_bucket(
-            "Captures", lifecycle_rule=_expire_after(settings.capture_retention_days)
+            "Captures", lifecycle_rule=expire_after(settings.capture_retention_days)
         )
         self.read_datasets = self._reading("ReadDatasets", self.datasets)
         self.read_models = self._reading("ReadModels", self.models, SERVED_PREFIX)
@@ -110,33 +104,19 @@ class Buckets(Construct):
     def _encrypted_bucket(
         self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
     ) -> s3.Bucket:
-        bucket = s3.Bucket(
+        return encrypted_bucket(
             self,
             construct_id,
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=self._key,
-            bucket_key_enabled=True,
+            key=self._key,
+            access_logs=self.access_logs,
+            lifecycle_rule=lifecycle_rule,
+            removal_policy=self._removal_policy,
             versioned=versioned,
-            lifecycle_rules=[lifecycle_rule],
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=_MIN_TLS_VERSION,
-            server_access_logs_bucket=self.access_logs,
-            server_access_logs_prefix=f"{construct_id.lower()}/",
         )
-        return with_removal_policy(bucket, self._removal_policy)
 
 
 def _expire_versions_after(days: int) -> s3.LifecycleRule:
     return s3.LifecycleRule(
         noncurrent_version_expiration=Duration.days(days),
-        abort_incomplete_multipart_upload_after=Duration.days(7),
-    )
-
-
-def _expire_after(days: int) -> s3.LifecycleRule:
-    return s3.LifecycleRule(
-        expiration=Duration.days(days),
         abort_incomplete_multipart_upload_after=Duration.days(7),
     )
