@@ -1,5 +1,6 @@
 """boto3 clients of a stage's account, with the credentials of a role if one is named."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ _SESSION_NAME = "whippet-delivery"
 
 
 def stage_clients(settings: StageSettings, role_arn: str | None = None) -> Callable[[str], Any]:
-    """Return a function from a service's name to its client.
+    """Return a function from a service's name to its client, which is made once.
 
     Args:
         settings: of the stage.
@@ -34,4 +35,4 @@ def stage_clients(settings: StageSettings, role_arn: str | None = None) -> Calla
             aws_secret_access_key=assumed["SecretAccessKey"],
             aws_session_token=assumed["SessionToken"],
         )
-    return lambda service: session.client(service, region_name=region)
+    return functools.cache(lambda service: session.client(service, region_name=region))

@@ -10,6 +10,7 @@ from typing import Final
 import boto3
 from botocore.exceptions import ClientError
 
+from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.aws import is_denied
 from tools.cdk import ROOT
@@ -35,10 +36,10 @@ def main() -> None:
         "--assembly", type=Path, default=ROOT / "cdk.out", help="the cloud assembly (%(default)s)"
     )
     arguments = parser.parse_args()
-    stage = read_stage_of_account(arguments.stage).stage
+    settings = read_stage_of_account(arguments.stage)
     texts = {
-        CHANGES_FILE: _changes(stage, arguments.assembly, arguments.role_arn),
-        FINDINGS_FILE: describe_findings(arguments.assembly, stage),
+        CHANGES_FILE: _changes(settings, arguments.assembly, arguments.role_arn),
+        FINDINGS_FILE: describe_findings(arguments.assembly, settings.stage),
     }
     s3 = boto3.client("s3")
     for name, text in texts.items():
@@ -52,10 +53,11 @@ def main() -> None:
         print(f"{text}\nWritten to s3://{arguments.to.bucket}/{key}\n")
 
 
-def _changes(stage: str, assembly: Path, role_arn: str | None) -> str:
+def _changes(settings: StageSettings, assembly: Path, role_arn: str | None) -> str:
+    stage = settings.stage
     model = f"Model: {read_summary(files_of(stage)) or 'no lock'}\n"
     try:
-        client = stage_clients(read_stage_of_account(stage), role_arn)("cloudformation")
+        client = stage_clients(settings, role_arn)("cloudformation")
         deployed: Deployed = read_deployed(client, assembly, stage)
     except ClientError as error:
         if not is_denied(error):
