@@ -10,31 +10,22 @@ from typing import Any
 
 import yaml
 
-from tests.byte_code import share_byte_code
 from tests.git_repository import git
-from tests.tree_copy import copy_parts
-from tools.cdk import ROOT
+from tests.tree_copy import INSTALLED, copy_parts, share_environments
 
 _PARTS = (
     ".github", "app.py", "cdk.json", "config", "lambda_src", "Makefile", "model_code",
     "package.json", "package-lock.json", "requirements", "requirements.txt", "samples", "stacks",
     "tools", "web",
 )  # fmt: skip
-_INSTALLED = (".venv", ".venvs", "node_modules")
 _EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
 
 
 def clone_tree(clone: Path) -> None:
     """Make a repository of the committed files, which shares this tree's environments."""
     copy_parts(_PARTS, clone)
-    (clone / ".gitignore").write_text("/build\n/cdk.out\n" + "".join(f"/{n}\n" for n in _INSTALLED))
-    for name in _INSTALLED:
-        (clone / name).symlink_to(ROOT / name)
-        variables = share_byte_code(link=clone / name, target=ROOT / name)
-    os.utime(clone / "package-lock.json", (0, 0))  # make must not renew the shared CLI
-    (clone / "build").mkdir()
-    for prefix in variables.values():
-        (clone / "build" / "byte-code").symlink_to(prefix)  # where the Makefile has it
+    (clone / ".gitignore").write_text("/build\n/cdk.out\n" + "".join(f"/{n}\n" for n in INSTALLED))
+    share_environments(clone)
     git(clone, "init", "--quiet")
 
 

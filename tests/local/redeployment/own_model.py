@@ -1,13 +1,11 @@
 """The commands of README's "Your own model", run as they stand there in a copy of this tree."""
 
-import os
 import re
 import shlex
 from pathlib import Path
 
-from tests.byte_code import share_byte_code
 from tests.local.conftest import run_program
-from tests.tree_copy import copy_parts
+from tests.tree_copy import copy_parts, share_environments
 from tools.cdk import ROOT
 
 _COPIED = (
@@ -15,7 +13,6 @@ _COPIED = (
     "package.json", "package-lock.json", "README.md", "requirements", "requirements.txt", "samples",
     "stacks", "tools", "web",
 )  # fmt: skip
-_INSTALLED = (".venv", ".venvs", "node_modules")
 _DATA = "DATA=photos"
 
 
@@ -30,13 +27,7 @@ def own_model_commands() -> str:
 def copy_tree(clone: Path, state: Path) -> None:
     """Make a copy that shares this tree's environments and, as its own, the tests' cloud."""
     copy_parts(_COPIED, clone)
-    for name in _INSTALLED:
-        (clone / name).symlink_to(ROOT / name)
-        variables = share_byte_code(link=clone / name, target=ROOT / name)
-    os.utime(clone / "package-lock.json", (0, 0))  # make must not renew the shared CLI
-    (clone / "build").mkdir()
-    for prefix in variables.values():
-        (clone / "build" / "byte-code").symlink_to(prefix)  # where the Makefile has it
+    share_environments(clone)
     (clone / "build" / "local-cloud").symlink_to(state)
 
 
