@@ -52,6 +52,31 @@ def is_held(resource: Mapping[str, Any]) -> bool:
     return resource["ResourceStatus"] not in _NOT_HELD and "PhysicalResourceId" in resource
 
 
+def find_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    """Return the description of a stack, None if there is none.
+
+    Args:
+        cloudformation: boto3 client.
+        name: name of the stack.
+    """
+    try:
+        described: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if not is_missing_stack(error):
+            raise
+        return None
+    return described
+
+
+def stack_outputs(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs of a stack by name; a stack that is being created has none.
+
+    Args:
+        described: CloudFormation's description of the stack.
+    """
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+
 def stack_resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
     """Yield the type and the physical id of each resource that a stack holds.
 

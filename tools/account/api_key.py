@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tools.account.account import read_stage, resolve_account
-from tools.aws import aws_client, is_denied, is_missing_stack
+from tools.aws import aws_client, find_stack, is_denied, stack_outputs
 from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 
@@ -49,14 +49,11 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
     Raises:
         ToolError: the stage is not deployed, or the credentials may not read the key.
     """
-    try:
-        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if not is_missing_stack(error):
-            raise
+    described = find_stack(cloudformation, stack)
+    if described is None:
         command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
-        raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.") from error
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+        raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.")
+    outputs = stack_outputs(described)
     if _OUTPUT not in outputs:
         raise ToolError(
             f"The stack {stack} is {described['StackStatus']} and has no API key yet: wait for its "

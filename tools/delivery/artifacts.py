@@ -8,7 +8,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from stacks.names import MODELS_BUCKET_OUTPUT
-from tools.aws import is_denied, is_missing_stack
+from tools.aws import find_stack, is_denied, stack_outputs
 from tools.console import ToolError
 
 _READ_BYTES: Final = 1 << 20
@@ -27,19 +27,16 @@ def models_bucket(cloudformation: Any, stage_name: str) -> str | None:
         ToolError: the storage stack is of a release that did not say the bucket's name.
     """
     stack = f"{stage_name}-storage"
-    try:
-        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if not is_missing_stack(error):
-            raise
+    described = find_stack(cloudformation, stack)
+    if described is None:
         return None
-    for output in described.get("Outputs", []):
-        if output["OutputKey"] == MODELS_BUCKET_OUTPUT:
-            return str(output["OutputValue"])
-    raise ToolError(
-        f"The stack {stack} ({described['StackStatus']}) has no output {MODELS_BUCKET_OUTPUT}: "
-        "wait for its deployment, or deploy it with this release first."
-    )
+    bucket = stack_outputs(described).get(MODELS_BUCKET_OUTPUT)
+    if bucket is None:
+        raise ToolError(
+            f"The stack {stack} ({described['StackStatus']}) has no output {MODELS_BUCKET_OUTPUT}: "
+            "wait for its deployment, or deploy it with this release first."
+        )
+    return bucket
 
 
 def stored_sha256(s3: Any, bucket: str, key: str) -> str | None:
