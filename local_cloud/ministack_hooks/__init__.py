@@ -32,6 +32,7 @@ from local_cloud.ministack_hooks.authorization import (
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
+from local_cloud.ministack_hooks.function_logs import can_mark_logs, install_function_logs
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
@@ -54,6 +55,7 @@ _TOUCHED = {
         "evaluate_resource_policy",
         "pin_request_origin",
     ),
+    lambda_runtime: ("_PYTHON_WORKER_SCRIPT",),
     lambda_runtime.Worker: ("_drain_stderr_bounded",),
     node_pool: ("_terminate",),
     router: ("_is_aws_service_name",),
@@ -89,6 +91,8 @@ def check_hooks() -> None:
         for name in names
         if not hasattr(owner, name)
     ]
+    if not missing and not can_mark_logs():
+        missing = ["the expected end of lambda_runtime._PYTHON_WORKER_SCRIPT"]
     if missing:
         raise MiniStackChangedError(
             f"MiniStack {version('ministack')} has no {', '.join(missing)}: the local cloud was "
@@ -136,8 +140,7 @@ def install(
     install_api_origins(port)
     install_edge_functions()
     install_request_ids(access_log)
-    # Without any log lines of a handler, MiniStack waits 50 ms for them at each invocation.
-    lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.002, 0.001, 0.25)
+    install_function_logs()
 
 
 def _route(services: frozenset[str]) -> None:
