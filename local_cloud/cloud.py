@@ -16,6 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from local_cloud.autoscaling.targets import ScalingService
+from local_cloud.clock import Clock
 from local_cloud.cloudformation import resource_handlers
 from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
@@ -88,6 +89,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
         resource_handlers(sagemaker, scaling, current_scope),
         port=port,
         access_log=place.access_log,
+        clock=Clock(),
     )
     return endpoints
 

@@ -23,8 +23,10 @@ from ministack.core import (
 from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
 from ministack.services.cloudformation import provisioners, stacks
 
+from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.errors import LifecycleError
+from local_cloud.ministack_hooks.alarms import install_alarms, start_evaluating
 from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
@@ -33,6 +35,7 @@ from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.function_logs import can_mark_logs, install_function_logs
+from local_cloud.ministack_hooks.function_metrics import install_function_metrics
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
@@ -60,7 +63,26 @@ _TOUCHED = {
     node_pool: ("_terminate",),
     router: ("_is_aws_service_name",),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
-    cloudwatch: ("record_metric",),
+    cloudwatch: (
+        "_alarms",
+        "_calc_stats",
+        "_cbor_metric_data_result",
+        "_cbor_ok",
+        "_dims_key",
+        "_dispatch_alarm_actions",
+        "_error",
+        "_evaluate_alarm",
+        "_evaluate_parent_alarms",
+        "_get_metric_data",
+        "_json_ok",
+        "_metrics",
+        "_parse_ts",
+        "_put_metric_alarm",
+        "_record_history",
+        "_stat_value",
+        "_ts_iso",
+        "record_metric",
+    ),
     iam: ("_roles",),
     sts: ("register_session",),
     provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings", "_cw_metric_alarm_record"),
@@ -73,8 +95,14 @@ _TOUCHED = {
         "_handle_execute_in_scope",
         "_invoke_lambda_proxy_v1",
         "_lambda_proxy_response",
+        "_rest_apis",
     ),
-    lambda_svc: ("_functions", "_reserved_concurrency"),
+    lambda_svc: (
+        "_emit_lambda_logs",
+        "_emit_lambda_metrics",
+        "_functions",
+        "_reserved_concurrency",
+    ),
     stacks: ("_runs_on_worker_thread",),
 }
 
@@ -107,6 +135,7 @@ def install(
     *,
     port: int,
     access_log: Path,
+    clock: Clock,
 ) -> None:
     """Add services and CloudFormation resource types to MiniStack, with IAM enforcement.
 
@@ -115,6 +144,7 @@ def install(
         resources: handlers by resource type.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
+        clock: the time of alarms.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -140,6 +170,8 @@ def install(
     install_api_origins(port)
     install_edge_functions()
     install_request_ids(access_log)
+    install_function_metrics()
+    start_evaluating(install_alarms(clock), clock)
     install_function_logs()
 
 

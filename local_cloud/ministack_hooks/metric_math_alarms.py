@@ -13,7 +13,7 @@ from local_cloud.sagemaker.errors import validation_error
 from local_cloud.sagemaker.validation import check_request
 
 # PutMetricAlarm rejects these together with Metrics.
-_SINGLE_METRIC = (
+SINGLE_METRIC = (
     "Dimensions",
     "ExtendedStatistic",
     "MetricName",
@@ -31,20 +31,20 @@ def install_metric_math_alarms() -> None:
     def record(name: str, properties: dict[str, Any]) -> Any:
         if "Metrics" not in properties:
             return original(name, properties)
-        metrics = _checked_metrics(name, properties)
+        metrics = checked_metrics(name, properties)
         # MiniStack needs a metric for the other members of the record.
         placeholder = {"MetricName": "none", "Namespace": "none"}
         others = {key: value for key, value in properties.items() if key != "Metrics"}
         alarm = original(name, {**others, **placeholder})
-        single = {key: value for key, value in alarm.items() if key not in _SINGLE_METRIC}
+        single = {key: value for key, value in alarm.items() if key not in SINGLE_METRIC}
         return {**single, "Metrics": metrics}
 
     provisioners._cw_metric_alarm_record = record
 
 
-def _checked_metrics(name: str, properties: dict[str, Any]) -> list[dict[str, Any]]:
+def checked_metrics(name: str, properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the queries as PutMetricAlarm accepts them."""
-    if mixed := [member for member in _SINGLE_METRIC if member in properties]:
+    if mixed := [member for member in SINGLE_METRIC if member in properties]:
         raise validation_error(f"Metrics cannot be combined with {', '.join(mixed)}")
     parameters = request_parameters(
         "cloudwatch", "PutMetricAlarm", {**properties, "AlarmName": name}

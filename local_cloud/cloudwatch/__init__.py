@@ -1,0 +1,1 @@
+"""CloudWatch's alarms and metric math on the local cloud."""

@@ -1,0 +1,156 @@
+"""The alarms of MiniStack's CloudWatch, evaluated by the local cloud's own engine.
+
+MiniStack evaluates an alarm only when data is put, ignores its dimensions, unit, number of periods
+and missing data, drops `Metrics`, and computes no expression.
+"""
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import cloudwatch
+
+from local_cloud.clock import Clock
+from local_cloud.cloudwatch.alarms import AlarmEngine
+from local_cloud.cloudwatch.expressions import ExpressionError
+from local_cloud.cloudwatch.queries import Metric, Periods, datapoints, metric_of, period_of
+from local_cloud.ministack_hooks.metric_math_alarms import SINGLE_METRIC, checked_metrics
+from local_cloud.sagemaker.errors import AwsError
+
+_EVALUATIONS_A_MINUTE = 6
+
+
+class MiniStackAlarms:
+    """The `AlarmStore` of MiniStack's records, of the current account and region."""
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """Return the metric alarms."""
+        return list(cloudwatch._alarms.values())
+
+    def read(self, metric: Metric, start: float, end: float) -> float | None:
+        """Return a metric's statistic of the samples in [start, end), None without any."""
+        key = (metric.namespace, metric.name, cloudwatch._dims_key(dict(metric.dimensions)))
+        samples = [
+            sample
+            for sample in cloudwatch._metrics.get(key) or ()
+            if start <= sample["Timestamp"] < end and metric.unit in {None, sample["Unit"]}
+        ]
+        if not samples:
+            return None
+        value = cloudwatch._stat_value(cloudwatch._calc_stats(samples), metric.statistic, samples)
+        return None if value is None else float(value)
+
+    def change(self, name: str, state: str, reason: str) -> None:
+        """Set the state of an alarm: history, actions and the composite alarms that name it."""
+        alarm = cloudwatch._alarms[name]
+        old = alarm["StateValue"]
+        alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
+        cloudwatch._record_history(name, old, state, reason)
+        cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def install_alarms(clock: Clock) -> Callable[[], None]:
+    """Replace MiniStack's evaluation; return the function that evaluates all alarms once."""
+    store = MiniStackAlarms()
+    cloudwatch._evaluate_alarm = lambda _alarm: None
+    cloudwatch._put_metric_alarm = _with_metrics(cloudwatch._put_metric_alarm)
+    cloudwatch._get_metric_data = _with_expressions(cloudwatch._get_metric_data, store, clock)
+    return AlarmEngine(store, clock).tick
+
+
+def start_evaluating(tick: Callable[[], None], clock: Clock) -> None:
+    """Evaluate alarms in a thread until the process ends."""
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        while True:
+            clock.sleep(clock.real_seconds(60 / _EVALUATIONS_A_MINUTE))
+            tick()
+
+    threading.Thread(target=context.run, args=(run,), daemon=True, name="alarms").start()
+
+
+def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
+    def put(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+        metrics = (data or {}).get("Metrics")
+        if not metrics:
+            return original(params, data, is_cbor, is_json)
+        try:
+            checked_metrics(data["AlarmName"], data)
+        except AwsError as error:
+            return cloudwatch._error(
+                "ValidationError", error.message, 400, use_json=is_json, use_cbor=is_cbor
+            )
+        placeholder = {"MetricName": "none", "Namespace": "none"}
+        response = original(params, data | placeholder, is_cbor, is_json)
+        alarm = cloudwatch._alarms.get(data["AlarmName"])
+        if alarm is not None and alarm.get("MetricName") == "none":
+            for member in SINGLE_METRIC:
+                alarm.pop(member, None)
+            alarm["Metrics"] = metrics
+        return response
+
+    return put
+
+
+def _with_expressions(
+    original: Callable[..., Any], store: MiniStackAlarms, clock: Clock
+) -> Callable[..., Any]:
+    """Answer GetMetricData, whose queries may be expressions over each other."""
+
+    def get(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+        if not (is_cbor or is_json):
+            return original(params, data, is_cbor, is_json)
+        queries = data.get("MetricDataQueries", [])
+        start = cloudwatch._parse_ts(data.get("StartTime"))
+        end = cloudwatch._parse_ts(data.get("EndTime"))
+        seconds = period_of(queries)
+        length = clock.real_seconds(seconds)
+        first = start // length * length
+        count = max(0, -int(-(end - first) // length))
+        periods = Periods(first=first, length=length, count=count, seconds=seconds)
+        newest_first = data.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        results = [
+            _result(queries, query, periods, store, newest_first=newest_first)
+            for query in queries
+            if query.get("ReturnData", True)
+        ]
+        if is_json:
+            return cloudwatch._json_ok({"MetricDataResults": results})
+        encoded = [cloudwatch._cbor_metric_data_result(result) for result in results]
+        return cloudwatch._cbor_ok({"MetricDataResults": encoded})
+
+    return get
+
+
+def _result(
+    queries: list[dict[str, Any]],
+    query: dict[str, Any],
+    periods: Periods,
+    store: MiniStackAlarms,
+    *,
+    newest_first: bool,
+) -> dict[str, Any]:
+    label = query.get("Label") or (
+        metric_of(query["MetricStat"]).name if "MetricStat" in query else query["Id"]
+    )
+    result = {"Id": query["Id"], "Label": label}
+    try:
+        values = datapoints(queries, query["Id"], periods, store.read)
+    except ExpressionError as error:
+        messages = [{"Code": "ArgumentError", "Value": str(error)}]
+        return result | {
+            "StatusCode": "InternalError", "Messages": messages, "Timestamps": [], "Values": [],
+        }  # fmt: skip
+    known = [
+        (cloudwatch._ts_iso(periods.first + index * periods.length), value)
+        for index, value in enumerate(values)
+        if value is not None
+    ]
+    if newest_first:
+        known.reverse()
+    timestamps, shown = [time for time, _ in known], [value for _, value in known]
+    return result | {"StatusCode": "Complete", "Timestamps": timestamps, "Values": shown}

@@ -1,0 +1,90 @@
+"""Metric math, by the examples and rules of CloudWatch's documentation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_cloud.cloudwatch.expressions import ExpressionError, names, parse
+from local_cloud.cloudwatch.metric_math import compute
+
+SERIES = {
+    "m1": (10.0, None, 30.0, 40.0),
+    "m2": (1.0, 2.0, 0.0, 4.0),
+    "errors": (0.0, 1.0, None, 3.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("m1 + m2", (11.0, None, 30.0, 44.0)),
+        ("m1 / m2", (10.0, None, None, 10.0)),
+        ("2 + 3 * 4", (14.0,) * 4),
+        ("(2 + 3) * 4", (20.0,) * 4),
+        ("2 ^ 3 ^ 2", (512.0,) * 4),
+        ("-2 ^ 2", (-4.0,) * 4),
+        ("10 - 4 - 3", (3.0,) * 4),
+        ("m2 > 1", (0.0, 1.0, 0.0, 1.0)),
+        ("m2 >= 1 && m2 != 4", (1.0, 1.0, 0.0, 0.0)),
+        ("m2 == 0 OR m2 == 4", (0.0, 0.0, 1.0, 1.0)),
+        ("m2 < 2 AND m2 <= 0", (0.0, 0.0, 1.0, 0.0)),
+        ("FILL(m1, 0) + m2", (11.0, 2.0, 30.0, 44.0)),
+        ("FILL(m1, REPEAT)", (10.0, 10.0, 30.0, 40.0)),
+        ("FILL(m1, LINEAR)", (10.0, 20.0, 30.0, 40.0)),
+        ("IF(m2 > 1, m1, 0)", (0.0, None, 0.0, 40.0)),
+        ("IF(m2 > 1, m2)", (None, 2.0, None, 4.0)),
+        ("SUM([m1, m2])", (11.0, 2.0, 30.0, 44.0)),
+        ("SUM(METRICS())", (11.0, 3.0, 30.0, 47.0)),
+        ('SUM(METRICS("err"))', (0.0, 1.0, None, 3.0)),
+        ("SUM(errors)", (4.0,) * 4),
+        ("MAX([m1, 20])", (20.0, 20.0, 30.0, 40.0)),
+        ("AVG(m2)", (1.75,) * 4),
+        ("MAX(m1) - MIN(m1)", (30.0,) * 4),
+        ("METRIC_COUNT([m1, m2])", (2.0,) * 4),
+        ("RUNNING_SUM(m2)", (1.0, 3.0, 3.0, 7.0)),
+        ("RATE(m2) * 60", (None, 1.0, -2.0, 4.0)),
+        ("FLOOR(m2 / 3)", (0.0, 0.0, 0.0, 1.0)),
+        ("LOG(m2)", (0.0, pytest.approx(0.693, abs=1e-3), None, pytest.approx(1.386, abs=1e-3))),
+        ("100 * FILL(errors, 0) / m1", (0.0, None, 0.0, 7.5)),
+    ],
+)
+def test_an_expression(expression: str, expected: tuple[float | None, ...]) -> None:
+    assert compute(parse(expression), SERIES, 60) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("", "1 to 2048 characters"),
+        ("m1 +", "ends early"),
+        ("m1 m2", "Unexpected 'm2'"),
+        ("m1 $ m2", "Unexpected '\\$'"),
+        ("(m1", "Expected '\\)'"),
+        ("SUM(m1", "Expected ','"),
+        ("(" * 60 + "m1" + ")" * 60, "at most 50 levels"),
+        ("m3 + 1", "Unknown id 'm3'; expected one of errors, m1, m2"),
+        ("SEARCH('x', 'Sum')", "SEARCH with 2 arguments is not emulated"),
+        ("__import__('os')", "Unexpected '_'"),
+        ("[m1, m2]", "several time series"),
+        ("[m1, m2] + 1", "got several"),
+        ("FILL(m1)", "FILL takes"),
+    ],
+)
+def test_an_invalid_expression_says_what_is_wrong(expression: str, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=reason):
+        compute(parse(expression), SERIES, 60)
+
+
+def test_the_names_of_an_expression() -> None:
+    assert names(parse("IF(FILL(m1, REPEAT) > 2, [e1, m2], SUM(METRICS('x')))")) == {
+        "m1", "REPEAT", "e1", "m2",
+    }  # fmt: skip
+
+
+@given(st.text(alphabet="m12 +-*/^()[],&|<>=!.eANDFILSUM\"'", max_size=60))
+def test_any_text_is_computed_or_refused(expression: str) -> None:
+    try:
+        result = compute(parse(expression), SERIES, 60)
+    except ExpressionError:
+        return
+    assert len(result) == 4
