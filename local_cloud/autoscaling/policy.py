@@ -1,0 +1,199 @@
+"""Application Auto Scaling's decisions, as pure functions of the time.
+
+The rules are our reading of these pages, and of what users report where they are silent:
+docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html
+
+A target tracking policy makes two alarms of its own: one is raised when 3 datapoints in a row are
+above the target, the other when 15 in a row are below 90 % of it. So scaling in takes 15 periods,
+whatever the cooldown. A datapoint from before the last change of the capacity does not count, and
+missing data never changes it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+PERIODS_ABOVE: Final = 3
+PERIODS_BELOW: Final = 15
+_SHARE_OF_TARGET: Final = 0.9
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetTracking:
+    """A target tracking policy.
+
+    Attributes:
+        target: of the metric, which is a mean per instance.
+        period_seconds: of the metric's datapoints.
+    """
+
+    target: float
+    scale_out_cooldown_seconds: float = 300.0
+    scale_in_cooldown_seconds: float = 300.0
+    period_seconds: float = 60.0
+    can_scale_in: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """An adjustment for a range of the metric, relative to the alarm's threshold.
+
+    Attributes:
+        lower: the range includes it; None: without a limit.
+        upper: the range excludes it; None: without a limit.
+        adjustment: in the policy's adjustment type.
+    """
+
+    lower: float | None
+    upper: float | None
+    adjustment: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScaling:
+    """A step scaling policy; an alarm triggers it.
+
+    Attributes:
+        adjustment_type: `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
+        minimum_magnitude: of a change in percent, in instances.
+    """
+
+    adjustment_type: str
+    steps: Sequence[Step]
+    minimum_magnitude: int = 1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The capacity of a scalable target."""
+
+    minimum: int
+    maximum: int
+
+    def clamp(self, capacity: int) -> int:
+        """Return the capacity within the bounds."""
+        return max(self.minimum, min(self.maximum, capacity))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """What is known of the fleet.
+
+    Attributes:
+        capacity: instances in service.
+        changed_at: when the capacity changed last; datapoints from before it do not count.
+        scaled_out_at: when a policy last added instances.
+        scaled_in_at: when a policy last removed some.
+    """
+
+    capacity: int
+    changed_at: float = -math.inf
+    scaled_out_at: float = -math.inf
+    scaled_in_at: float = -math.inf
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A change of the capacity.
+
+    Attributes:
+        capacity: the new one.
+        cause: in the words of DescribeScalingActivities.
+    """
+
+    capacity: int
+    cause: str
+
+
+def track(
+    datapoints: Sequence[float | None],
+    policy: TargetTracking,
+    fleet: Fleet,
+    bounds: Bounds,
+    *,
+    ended_at: float,
+    now: float,
+) -> Decision | None:
+    """Return what a target tracking policy changes now, None for nothing.
+
+    Args:
+        datapoints: of the last `PERIODS_BELOW` periods, the oldest first; None where there is none.
+        policy: the policy.
+        fleet: the fleet, which no other change is in progress of.
+        bounds: of the capacity.
+        ended_at: when the last period ended.
+        now: the time, in seconds as all others.
+    """
+    counted = _since(datapoints, fleet.changed_at, policy.period_seconds, ended_at)
+    above = counted[-PERIODS_ABOVE:]
+    if len(above) == PERIODS_ABOVE and all(value > policy.target for value in above):
+        if now - fleet.scaled_out_at < policy.scale_out_cooldown_seconds:
+            return None
+        wanted = bounds.clamp(_needed(fleet.capacity, above[-1], policy.target))
+        if wanted > fleet.capacity:
+            return Decision(wanted, f"{PERIODS_ABOVE} datapoints above {policy.target:g}")
+        return None
+    limit = policy.target * _SHARE_OF_TARGET
+    below = counted[-PERIODS_BELOW:]
+    if (
+        policy.can_scale_in
+        and len(below) == PERIODS_BELOW
+        and all(value < limit for value in below)
+        and now - max(fleet.scaled_in_at, fleet.scaled_out_at) >= policy.scale_in_cooldown_seconds
+    ):
+        wanted = bounds.clamp(_needed(fleet.capacity, max(below), policy.target))
+        if wanted < fleet.capacity:
+            return Decision(wanted, f"{PERIODS_BELOW} datapoints below {limit:g}")
+    return None
+
+
+def step(breach: float, policy: StepScaling, fleet: Fleet, bounds: Bounds) -> Decision | None:
+    """Return what a step scaling policy changes when its alarm is raised, None for nothing.
+
+    Args:
+        breach: the metric less the alarm's threshold.
+        policy: the policy.
+        fleet: the fleet.
+        bounds: of the capacity.
+    """
+    for each in policy.steps:
+        if (each.lower is None or breach >= each.lower) and (
+            each.upper is None or breach < each.upper
+        ):
+            wanted = bounds.clamp(_adjusted(fleet.capacity, policy, each.adjustment))
+            if wanted == fleet.capacity:
+                return None
+            return Decision(wanted, f"the alarm's metric is {breach:+g} from its threshold")
+    return None
+
+
+def _since(
+    datapoints: Sequence[float | None], changed_at: float, period: float, ended_at: float
+) -> list[float]:
+    """Return the latest datapoints without a gap, of periods that began after a change."""
+    counted: list[float] = []
+    for age, value in enumerate(reversed(datapoints)):
+        began = ended_at - (age + 1) * period
+        if value is None or began < changed_at:
+            break
+        counted.insert(0, value)
+    return counted
+
+
+def _needed(capacity: int, value: float, target: float) -> int:
+    return math.ceil(capacity * value / target - _ROUNDING)
+
+
+def _adjusted(capacity: int, policy: StepScaling, adjustment: float) -> int:
+    if policy.adjustment_type == "ExactCapacity":
+        return int(adjustment)
+    if policy.adjustment_type == "ChangeInCapacity":
+        return capacity + int(adjustment)
+    change = capacity * adjustment / 100
+    # Away from zero below one instance, towards zero above: "Percentages" in the user guide.
+    whole = math.copysign(max(1, math.floor(abs(change))), change) if change else 0.0
+    magnitude = max(abs(whole), policy.minimum_magnitude) if change else 0.0
+    return capacity + int(math.copysign(magnitude, change))

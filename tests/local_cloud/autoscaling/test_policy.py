@@ -1,0 +1,141 @@
+"""Scaling decisions in virtual time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_cloud.autoscaling.policy import (
+    Bounds,
+    Fleet,
+    Step,
+    StepScaling,
+    TargetTracking,
+    step,
+    track,
+)
+
+NOW = 10_000.0
+POLICY = TargetTracking(target=100.0, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30)
+BOUNDS = Bounds(1, 5)
+
+
+def capacity(
+    datapoints: list[float | None],
+    fleet: Fleet,
+    policy: TargetTracking = POLICY,
+    bounds: Bounds = BOUNDS,
+) -> int | None:
+    decision = track(datapoints, policy, fleet, bounds, ended_at=NOW, now=NOW + 1)
+    return decision.capacity if decision else None
+
+
+@pytest.mark.parametrize(
+    ("datapoints", "expected"),
+    [
+        ([150.0, 150.0, 150.0], 2),
+        ([150.0, 150.0, 290.0], 3),
+        ([150.0, 150.0, 300.0], 3),
+        ([150.0, 150.0, 301.0], 4),
+        ([150.0, 150.0, 9000.0], 5),
+        ([150.0, 150.0], None),
+        ([150.0, 100.0, 150.0], None),
+        ([150.0, None, 150.0], None),
+        ([150.0, 150.0, None], None),
+        ([50.0] * 14 + [150.0], None),
+    ],
+)
+def test_three_datapoints_above_the_target_add_instances(
+    datapoints: list[float | None], expected: int | None
+) -> None:
+    assert capacity(datapoints, Fleet(capacity=1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("datapoints", "expected"),
+    [
+        ([20.0] * 15, 1),
+        ([20.0] * 14 + [60.0], 2),
+        ([80.0] * 15, None),
+        ([20.0] * 14, None),
+        ([20.0] * 7 + [None] + [20.0] * 7, None),
+        ([20.0] * 14 + [90.0], None),
+        ([0.0] * 15, 1),
+    ],
+)
+def test_fifteen_datapoints_below_nine_tenths_remove_instances(
+    datapoints: list[float | None], expected: int | None
+) -> None:
+    assert capacity(datapoints, Fleet(capacity=3)) == expected
+
+
+def test_datapoints_from_before_a_change_do_not_count() -> None:
+    busy: list[float | None] = [150.0] * 3
+    assert capacity(busy, Fleet(capacity=1, changed_at=NOW - 180)) == 2
+    assert capacity(busy, Fleet(capacity=1, changed_at=NOW - 179)) is None
+
+
+def test_cooldowns_block_the_next_action_of_their_kind() -> None:
+    slow = TargetTracking(target=100, scale_out_cooldown_seconds=600, scale_in_cooldown_seconds=60)
+    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_out_at=NOW - 500), slow) is None
+    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_out_at=NOW - 600), slow) == 2
+    # Scaling out is not blocked by the cooldown of scaling in.
+    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_in_at=NOW), slow) == 2
+    assert capacity([20.0] * 15, Fleet(capacity=2, scaled_in_at=NOW), slow) is None
+    assert capacity([20.0] * 15, Fleet(capacity=2, scaled_out_at=NOW), slow) is None
+
+
+def test_scaling_in_can_be_off_and_periods_shorter() -> None:
+    off = TargetTracking(target=100, can_scale_in=False)
+    assert capacity([20.0] * 15, Fleet(capacity=2), off) is None
+    fast = TargetTracking(target=4, period_seconds=10)
+    assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 30), fast) == 3
+    assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 29), fast) is None
+
+
+@given(
+    datapoints=st.lists(st.none() | st.floats(0, 1e6), max_size=20),
+    instances=st.integers(1, 20),
+    minimum=st.integers(1, 20),
+    more=st.integers(0, 20),
+)
+def test_a_decision_changes_the_capacity_within_the_bounds(
+    datapoints: list[float | None], instances: int, minimum: int, more: int
+) -> None:
+    bounds = Bounds(minimum, minimum + more)
+    decided = capacity(datapoints, Fleet(capacity=instances), bounds=bounds)
+    if decided is not None:
+        assert bounds.minimum <= decided <= bounds.maximum
+        assert decided != instances
+
+
+@pytest.mark.parametrize(
+    ("kind", "adjustment", "expected"),
+    [
+        ("ChangeInCapacity", 2, 6),
+        ("ChangeInCapacity", -3, 1),
+        ("ChangeInCapacity", -9, 1),
+        ("ExactCapacity", 7, 7),
+        ("PercentChangeInCapacity", 50, 6),
+        ("PercentChangeInCapacity", 10, 5),
+        ("PercentChangeInCapacity", -60, 2),
+        ("PercentChangeInCapacity", -10, 3),
+    ],
+)
+def test_an_adjustment(kind: str, adjustment: float, expected: int) -> None:
+    policy = StepScaling(adjustment_type=kind, steps=[Step(0, None, adjustment)])
+    decision = step(3.0, policy, Fleet(capacity=4), Bounds(1, 8))
+    assert decision is not None
+    assert decision.capacity == expected
+
+
+def test_the_step_of_the_breach_is_taken() -> None:
+    steps = [Step(None, 0, -1), Step(0, 10, 1), Step(10, None, 3)]
+    policy = StepScaling(adjustment_type="ChangeInCapacity", steps=steps)
+
+    def stepped(breach: float) -> int | None:
+        decision = step(breach, policy, Fleet(capacity=3), Bounds(1, 9))
+        return decision.capacity if decision else None
+
+    assert [stepped(each) for each in (-0.1, 0, 9.9, 10, 1e9)] == [2, 4, 4, 6, 6]
+    gap = StepScaling(adjustment_type="ChangeInCapacity", steps=[Step(5, 10, 1)])
+    assert step(1.0, gap, Fleet(capacity=3), Bounds(1, 9)) is None
