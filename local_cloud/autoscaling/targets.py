@@ -1,23 +1,22 @@
 """Application Auto Scaling for the variants of endpoints."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from local_cloud.autoscaling.resources import VARIANT
+from local_cloud.autoscaling.scaler import Scaler
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import validation_error
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.validation import check_request
 from local_cloud.sagemaker.wire import Response, respond
 
-_VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
-
 
 class ScalingService:
     """Registers scaling targets for variants that are in service; moto keeps the records."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, scaler: Scaler) -> None:
+        self._endpoints, self._scaler = endpoints, scaler
 
     def call(self, scope: Scope, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Carry out one operation.
@@ -28,6 +27,9 @@ class ScalingService:
         check_request("application-autoscaling", operation, parameters)
         if operation == "RegisterScalableTarget":
             self._check_target(scope, parameters["ResourceId"])
+        if operation == "DescribeScalingActivities":
+            activities = self._scaler.activities(scope, parameters.get("ResourceId"))
+            return {"ScalingActivities": activities}
         return call_moto(scope, "application-autoscaling", operation, parameters)
 
     def handle(self, scope: Scope, _path: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -37,7 +39,7 @@ class ScalingService:
         )
 
     def _check_target(self, scope: Scope, resource_id: str) -> None:
-        named = _VARIANT.fullmatch(resource_id)
+        named = VARIANT.fullmatch(resource_id)
         if not named:
             raise validation_error(
                 f"Unsupported service namespace, resource type or scalable dimension: {resource_id}"

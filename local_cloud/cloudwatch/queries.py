@@ -93,7 +93,7 @@ class _Datapoints:
     def _compute(self, query_id: str, callers: tuple[str, ...]) -> Series:
         query = self._queries[query_id]
         if "MetricStat" in query:
-            return self._metric(metric_of(query["MetricStat"]))
+            return read_series(metric_of(query["MetricStat"]), self._periods, self._read)
         expression = parse(query["Expression"])
         # METRICS() names no id, but means every metric.
         wanted = {name for name in names(expression) if name.upper() not in _CONSTANTS} | {
@@ -104,10 +104,11 @@ class _Datapoints:
         computed = compute(expression, series, self._periods.seconds)
         return computed if series else (*computed, *[None] * (length - len(computed)))
 
-    def _metric(self, metric: Metric) -> Series:
-        periods = self._periods
-        edges = [periods.first + index * periods.length for index in range(periods.count + 1)]
-        return tuple(self._read(metric, start, end) for start, end in itertools.pairwise(edges))
+
+def read_series(metric: Metric, periods: Periods, read: Read) -> Series:
+    """Return a metric's datapoint of each period, the oldest first."""
+    edges = [periods.first + index * periods.length for index in range(periods.count + 1)]
+    return tuple(read(metric, start, end) for start, end in itertools.pairwise(edges))
 
 
 def metric_of(metric_stat: Mapping[str, Any]) -> Metric:

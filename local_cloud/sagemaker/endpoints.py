@@ -94,6 +94,10 @@ class Endpoints:
             )
         return deployment
 
+    def deployments(self) -> dict[tuple[Scope, str], Deployment]:
+        """Return the deployments that serve requests, by scope and endpoint name."""
+        return dict(self._deployments)
+
     def wait(self, scope: Scope, name: str) -> FakeEndpoint | None:
         """Wait until no change is in progress; return the endpoint's record or None."""
         change = self._changes.get((scope, name))
