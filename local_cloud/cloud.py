@@ -15,16 +15,21 @@ import psutil
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from local_cloud.autoscaling.scaler import Scaler
 from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import resource_handlers
+from local_cloud.cloudwatch.alarms import AlarmEngine
 from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
 from local_cloud.guard import start_guard
 from local_cloud.ministack_hooks import install
+from local_cloud.ministack_hooks.alarms import MiniStackAlarms, raised_alarm
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
 from local_cloud.place import Place
+from local_cloud.pulse import start_pulse
 from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.hosting.fleet_metrics import FleetMetrics
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.service import SageMakerService
@@ -69,6 +74,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
     images = Images(assembly, place.temporary / "images")
+    clock, store = Clock(), MiniStackAlarms()
     endpoints = Endpoints(
         Hosting(
             platform=platform,
@@ -76,10 +82,13 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
             python=python,
             models=place.temporary / "models",
             logs=place.logs / "endpoints",
-        )
+        ),
+        clock,
+        raised_alarm,
     )
     sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
-    scaling = ScalingService(endpoints)
+    scaler = Scaler(endpoints, store.read, clock)
+    scaling = ScalingService(endpoints, scaler)
     install(
         {
             "sagemaker": sagemaker.handle,
@@ -89,8 +98,10 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
         resource_handlers(sagemaker, scaling, current_scope),
         port=port,
         access_log=place.access_log,
-        clock=Clock(),
+        clock=clock,
     )
+    measured = FleetMetrics(endpoints, platform, store.read, clock, place.temporary)
+    start_pulse([measured.tick, AlarmEngine(store, clock).tick, scaler.tick], clock)
     return endpoints
 
 

@@ -26,7 +26,7 @@ from ministack.services.cloudformation import provisioners, stacks
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceHandler
 from local_cloud.errors import LifecycleError
-from local_cloud.ministack_hooks.alarms import install_alarms, start_evaluating
+from local_cloud.ministack_hooks.alarms import install_alarms
 from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
@@ -68,6 +68,7 @@ _TOUCHED = {
         "_calc_stats",
         "_cbor_metric_data_result",
         "_cbor_ok",
+        "_composite_alarms",
         "_dims_key",
         "_dispatch_alarm_actions",
         "_error",
@@ -80,6 +81,7 @@ _TOUCHED = {
         "_put_metric_alarm",
         "_record_history",
         "_stat_value",
+        "_store_datum",
         "_ts_iso",
         "record_metric",
     ),
@@ -144,7 +146,7 @@ def install(
         resources: handlers by resource type.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
-        clock: the time of alarms.
+        clock: the time of metrics.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -171,7 +173,7 @@ def install(
     install_edge_functions()
     install_request_ids(access_log)
     install_function_metrics()
-    start_evaluating(install_alarms(clock), clock)
+    install_alarms(clock)
     install_function_logs()
 
 

@@ -4,8 +4,6 @@ MiniStack evaluates an alarm only when data is put, ignores its dimensions, unit
 and missing data, drops `Metrics`, and computes no expression.
 """
 
-import contextvars
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +11,10 @@ from typing import Any
 from ministack.services import cloudwatch
 
 from local_cloud.clock import Clock
-from local_cloud.cloudwatch.alarms import AlarmEngine
 from local_cloud.cloudwatch.expressions import ExpressionError
 from local_cloud.cloudwatch.queries import Metric, Periods, datapoints, metric_of, period_of
 from local_cloud.ministack_hooks.metric_math_alarms import SINGLE_METRIC, checked_metrics
 from local_cloud.sagemaker.errors import AwsError
-
-_EVALUATIONS_A_MINUTE = 6
 
 
 class MiniStackAlarms:
@@ -52,25 +47,20 @@ class MiniStackAlarms:
         cloudwatch._evaluate_parent_alarms(alarm)
 
 
-def install_alarms(clock: Clock) -> Callable[[], None]:
-    """Replace MiniStack's evaluation; return the function that evaluates all alarms once."""
-    store = MiniStackAlarms()
+def raised_alarm(names: tuple[str, ...]) -> str | None:
+    """Return the first of the alarms that is in the state ALARM, None without any."""
+    for name in names:
+        alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+        if alarm is not None and alarm["StateValue"] == "ALARM":
+            return name
+    return None
+
+
+def install_alarms(clock: Clock) -> None:
+    """Leave the evaluation to `AlarmEngine`; accept metric math in alarms and GetMetricData."""
     cloudwatch._evaluate_alarm = lambda _alarm: None
     cloudwatch._put_metric_alarm = _with_metrics(cloudwatch._put_metric_alarm)
-    cloudwatch._get_metric_data = _with_expressions(cloudwatch._get_metric_data, store, clock)
-    return AlarmEngine(store, clock).tick
-
-
-def start_evaluating(tick: Callable[[], None], clock: Clock) -> None:
-    """Evaluate alarms in a thread until the process ends."""
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        while True:
-            clock.sleep(clock.real_seconds(60 / _EVALUATIONS_A_MINUTE))
-            tick()
-
-    threading.Thread(target=context.run, args=(run,), daemon=True, name="alarms").start()
+    cloudwatch._get_metric_data = _with_expressions(cloudwatch._get_metric_data, clock)
 
 
 def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,10 +86,9 @@ def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
     return put
 
 
-def _with_expressions(
-    original: Callable[..., Any], store: MiniStackAlarms, clock: Clock
-) -> Callable[..., Any]:
-    """Answer GetMetricData, whose queries may be expressions over each other."""
+def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
+    """Return GetMetricData, whose queries may be expressions over each other."""
+    store = MiniStackAlarms()
 
     def get(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         if not (is_cbor or is_json):

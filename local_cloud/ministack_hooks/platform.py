@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time as clock
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,20 @@ class MiniStackPlatform:
         return _register_session(scope, role_arn, role_name, session_name)
 
     def put_metric(
-        self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
+        self,
+        name: str,
+        value: float,
+        *,
+        unit: str,
+        dimensions: Mapping[str, str],
+        namespace: str = "AWS/SageMaker",
+        at: float | None = None,
     ) -> None:
-        """Record one datum in the namespace AWS/SageMaker."""
-        cloudwatch.record_metric("AWS/SageMaker", name, value, unit, dict(dimensions))
+        """Record one datum, now or at a time in seconds since 1970."""
+        time = clock.time() if at is None else at
+        cloudwatch._store_datum(
+            namespace, name, dict(dimensions), time, unit, value, None, None, None
+        )
 
 
 def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,8 +10,15 @@ from typing import Any
 
 from moto.sagemaker.models import FakeEndpoint
 
+from local_cloud.clock import Clock
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.hosting import Deployment, Hosting
+from local_cloud.sagemaker.hosting.rollout import (
+    RolledBackError,
+    Rollout,
+    read_rollout,
+    shift,
+)
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, endpoint_record
 
 logger = logging.getLogger(__name__)
@@ -19,10 +27,22 @@ _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack
 
 
 class Endpoints:
-    """Creates, updates and deletes endpoints; each change runs in its own thread."""
+    """Creates, updates and deletes endpoints; each change runs in its own thread.
 
-    def __init__(self, hosting: Hosting) -> None:
-        self._hosting = hosting
+    Args:
+        hosting: starts instances.
+        clock: the time of rollouts.
+        raised_alarm: returns the first of the given alarms that is in the state ALARM.
+    """
+
+    def __init__(
+        self,
+        hosting: Hosting,
+        clock: Clock,
+        raised_alarm: Callable[[tuple[str, ...]], str | None],
+    ) -> None:
+        self._hosting, self._clock, self._raised_alarm = hosting, clock, raised_alarm
+        self._new_fleets: dict[tuple[Scope, str], tuple[Deployment, float]] = {}
         self._deployments: dict[tuple[Scope, str], Deployment] = {}
         self._changes: dict[tuple[Scope, str], threading.Thread] = {}
         # Held while a request checks an endpoint's status and changes it.
@@ -48,8 +68,16 @@ class Endpoints:
         with self._lock:
             self._check_changeable(scope, name)
             _check_configuration(scope, configuration)
+            counts = self._instance_counts(scope, name) if retained else {}
+            rollout = read_rollout(
+                parameters.get("DeploymentConfig"),
+                min(counts.values(), default=_smallest_variant(scope, configuration)),
+            )
             self._begin(
-                scope, name, "Updating", lambda: self._replace(scope, name, configuration, retained)
+                scope,
+                name,
+                "Updating",
+                lambda: self._replace(scope, name, configuration, counts, rollout),
             )
         return {"EndpointArn": _arn(scope, name)}
 
@@ -94,6 +122,17 @@ class Endpoints:
             )
         return deployment
 
+    def route(self, scope: Scope, name: str) -> Deployment:
+        """Return the deployment for one request; an update may shift the traffic in steps.
+
+        Raises:
+            AwsError: as `deployment`.
+        """
+        old = self.deployment(scope, name)
+        new = self._new_fleets.get((scope, name))
+        # Routing, no secret.
+        return new[0] if new and random.random() < new[1] else old  # noqa: S311
+
     def deployments(self) -> dict[tuple[Scope, str], Deployment]:
         """Return the deployments that serve requests, by scope and endpoint name."""
         return dict(self._deployments)
@@ -107,7 +146,8 @@ class Endpoints:
 
     def stop(self) -> None:
         """Stop every instance of every endpoint."""
-        for deployment in list(self._deployments.values()):
+        new_fleets = [new for new, _ in self._new_fleets.values()]
+        for deployment in [*self._deployments.values(), *new_fleets]:
             deployment.stop()
 
     def _check_changeable(self, scope: Scope, name: str) -> None:
@@ -143,17 +183,42 @@ class Endpoints:
             _show(scope, name, deployment)
             _set_status(scope, name, "InService")
 
-    def _replace(self, scope: Scope, name: str, configuration: str, retained: bool) -> None:
-        """Start the new fleet, then stop the old one; keep the old one if the start fails."""
-        old = self._deployments.get((scope, name))
-        counts = {v.name: v.fleet.size for v in old.variants} if old and retained else {}
+    def _instance_counts(self, scope: Scope, name: str) -> dict[str, int]:
+        """Return the size of each variant's fleet, by its name."""
+        deployment = self._deployments.get((scope, name))
+        return {each.name: each.fleet.size for each in deployment.variants} if deployment else {}
+
+    def _replace(
+        self, scope: Scope, name: str, configuration: str, counts: dict[str, int], rollout: Rollout
+    ) -> None:
+        """Start the new fleet, shift the traffic to it, then stop the old one.
+
+        The old fleet stays if the new one does not start or an alarm is raised.
+        """
+        key = (scope, name)
+        old = self._deployments.get(key)
         try:
             new = self._hosting.deploy(scope, name, configuration, counts)
         except Exception as error:
             # As in SageMaker: back in service with the old configuration, and with the reason.
             _set_status(scope, name, "InService" if old else "Failed", _reason(name, error))
             return
-        self._deployments[scope, name] = new
+        if old:
+            try:
+                shift(
+                    rollout,
+                    set_share=lambda share: self._new_fleets.update({key: (new, share)}),
+                    raised=self._raised_alarm,
+                    clock=self._clock,
+                )
+            except RolledBackError as error:
+                self._new_fleets.pop(key, None)
+                _set_status(scope, name, "RollingBack", str(error))
+                new.stop()
+                _set_status(scope, name, "InService", str(error))
+                return
+        self._deployments[key] = new
+        self._new_fleets.pop(key, None)
         _show(scope, name, new)
         if old:
             old.stop()
@@ -187,6 +252,15 @@ def _reason(name: str, error: Exception) -> str:
 
 def _arn(scope: Scope, name: str) -> str:
     return scope.arn("sagemaker", f"endpoint/{name.lower()}")
+
+
+def _smallest_variant(scope: Scope, configuration: str) -> int:
+    """Return the fewest instances of a configuration's variants."""
+    found = call_moto(
+        scope, "sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": configuration}
+    )
+    variants = found["ProductionVariants"]
+    return min(int(variant.get("InitialInstanceCount", 1)) for variant in variants)
 
 
 def _check_configuration(scope: Scope, name: str) -> None:

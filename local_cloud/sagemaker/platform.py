@@ -32,7 +32,14 @@ class Platform(Protocol):
         ...
 
     def put_metric(
-        self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
+        self,
+        name: str,
+        value: float,
+        *,
+        unit: str,
+        dimensions: Mapping[str, str],
+        namespace: str = "AWS/SageMaker",
+        at: float | None = None,
     ) -> None:
-        """Record one datum in the namespace AWS/SageMaker."""
+        """Record one datum, now or at a time in seconds since 1970."""
         ...

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_cloud.clock import Clock
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.hosting.hosting import Hosting
@@ -34,8 +35,16 @@ class StandInPlatform:
         return RoleCredentials(scope.account_id, session_name, "token")
 
     def put_metric(
-        self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
+        self,
+        name: str,
+        value: float,
+        *,
+        unit: str,
+        dimensions: Mapping[str, str],
+        namespace: str = "AWS/SageMaker",
+        at: float | None = None,
     ) -> None:
+        assert (namespace, at) == ("AWS/SageMaker", None)
         assert unit in {"None", "Microseconds"}
         self.metrics.append((name, value, dict(dimensions)))
 
@@ -51,6 +60,7 @@ class StandInSageMaker:
         context.mkdir(parents=True)
         (context / "serve.py").write_text(SERVER.read_text())
         images = Images(folder / "assembly", folder / "images")
+        self.raised_alarms: set[str] = set()
         self.endpoints = Endpoints(
             Hosting(
                 platform=self.platform,
@@ -58,7 +68,9 @@ class StandInSageMaker:
                 python=Path(sys.executable),
                 models=self.models,
                 logs=self.logs,
-            )
+            ),
+            Clock(minute_seconds=1),
+            lambda names: next((name for name in names if name in self.raised_alarms), None),
         )
         self.service = SageMakerService(
             platform=self.platform, images=images, endpoints=self.endpoints

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from local_cloud.autoscaling.scaler import Scaler
 from local_cloud.autoscaling.targets import ScalingService
+from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceError, ResourceHandler, resource_handlers
 from local_cloud.request_parameters import request_parameters
 from local_cloud.sagemaker.errors import AwsError
@@ -19,7 +21,9 @@ TARGET = {
 
 @pytest.fixture
 def scaling(sagemaker: StandInSageMaker) -> ScalingService:
-    return ScalingService(sagemaker.endpoints)
+    clock = Clock()
+    scaler = Scaler(sagemaker.endpoints, lambda _metric, _start, _end: None, clock)
+    return ScalingService(sagemaker.endpoints, scaler)
 
 
 @pytest.fixture

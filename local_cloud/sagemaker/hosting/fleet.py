@@ -30,6 +30,17 @@ class Fleet:
         """Number of instances, healthy or not."""
         return len(self._instances)
 
+    @property
+    def outstanding(self) -> int:
+        """Requests that wait for a response, of all instances."""
+        return sum(instance.outstanding for instance in self._instances)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Ids of the processes of the instances that run."""
+        found = [instance.process_id for instance in list(self._instances)]
+        return [process_id for process_id in found if process_id is not None]
+
     def resize(self, count: int) -> None:
         """Start or stop instances until there are `count`; all new ones are healthy on return.
 

@@ -69,6 +69,11 @@ class Instance:
         self.healthy = False
         self.outstanding = 0
 
+    @property
+    def process_id(self) -> int | None:
+        """Id of the server's process; None while there is none."""
+        return self._process.pid if self._process and self._is_running() else None
+
     def start(self) -> None:
         """Start the server, wait until it is healthy, and start to watch it.
 

@@ -48,7 +48,7 @@ def invoke_endpoint(
             f"Request {len(invocation.body)} bytes has exceeded the maximum of "
             f"{_MAX_PAYLOAD_BYTES} bytes",
         )
-    deployment = endpoints.deployment(invocation.scope, invocation.endpoint_name)
+    deployment = endpoints.route(invocation.scope, invocation.endpoint_name)
     variant = deployment.choose(invocation.headers.get(_TARGET_VARIANT))
     started = time.perf_counter()
     response = None

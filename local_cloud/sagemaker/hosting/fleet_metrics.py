@@ -1,0 +1,94 @@
+"""The metrics of endpoints that do not come from an invocation.
+
+docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+"""
+
+import contextlib
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from local_cloud.clock import Clock
+from local_cloud.cloudwatch.queries import Metric, Read
+from local_cloud.sagemaker.endpoints import Endpoints
+from local_cloud.sagemaker.hosting.fleet import Fleet
+from local_cloud.sagemaker.platform import Platform
+
+_NAMESPACE: Final = "AWS/SageMaker"
+_INSTANCES: Final = "/aws/sagemaker/Endpoints"
+# Those that SageMaker emits as 0 for a minute without invocations.
+_ZEROS: Final = ("Invocations", "InvocationsPerInstance")
+
+
+class FleetMetrics:
+    """Records concurrency, use of the machine, and zeros for idle variants.
+
+    Args:
+        endpoints: whose variants are measured.
+        platform: records metrics.
+        read: returns a metric's statistic.
+        clock: the time.
+        disk: a folder on the disk of the instances.
+    """
+
+    def __init__(
+        self, endpoints: Endpoints, platform: Platform, read: Read, clock: Clock, disk: Path
+    ) -> None:
+        self._endpoints, self._platform = endpoints, platform
+        self._read, self._clock, self._disk = read, clock, disk
+        self._minute = math.inf
+        self._cpu: dict[int, psutil.Process] = {}
+
+    def tick(self) -> None:
+        """Sample the concurrency and, once a minute, the rest."""
+        now, length = self._clock.now(), self._clock.minute_seconds
+        minute = now // length
+        is_new = minute > self._minute
+        self._minute = minute
+        for dimensions, fleet in self._variants():
+            concurrent = fleet.outstanding / max(fleet.size, 1)
+            self._put("ConcurrentRequestsPerModel", concurrent, "None", dimensions)
+            if is_new:
+                self._fill_idle_minute(dimensions, (minute - 1) * length, length)
+                self._put_use(dimensions, fleet)
+
+    def _variants(self) -> Iterator[tuple[dict[str, str], Fleet]]:
+        for (_scope, name), deployment in self._endpoints.deployments().items():
+            for variant in deployment.variants:
+                yield {"EndpointName": name, "VariantName": variant.name}, variant.fleet
+
+    def _fill_idle_minute(self, dimensions: Mapping[str, str], began: float, length: float) -> None:
+        for name in _ZEROS:
+            metric = Metric(
+                namespace=_NAMESPACE, name=name, dimensions=dimensions, statistic="SampleCount"
+            )
+            if self._read(metric, began, began + length) is None:
+                self._platform.put_metric(
+                    name, 0.0, unit="None", dimensions=dimensions, at=began + length / 2
+                )
+
+    def _put_use(self, dimensions: Mapping[str, str], fleet: Fleet) -> None:
+        usage = shutil.disk_usage(self._disk)
+        disk = 100 * usage.used / usage.total
+        for process_id in fleet.process_ids:
+            # A server that ends meanwhile has no use.
+            with contextlib.suppress(psutil.Error):
+                process = self._cpu.setdefault(process_id, psutil.Process(process_id))
+                family = [process, *process.children(recursive=True)]
+                memory = sum(each.memory_percent() for each in family)
+                # Of all cores together: up to 100 for each.
+                self._put_instance("CPUUtilization", process.cpu_percent(), dimensions)
+                self._put_instance("MemoryUtilization", memory, dimensions)
+                self._put_instance("DiskUtilization", disk, dimensions)
+
+    def _put(self, name: str, value: float, unit: str, dimensions: Mapping[str, str]) -> None:
+        self._platform.put_metric(name, value, unit=unit, dimensions=dimensions)
+
+    def _put_instance(self, name: str, value: float, dimensions: Mapping[str, str]) -> None:
+        self._platform.put_metric(
+            name, value, unit="Percent", dimensions=dimensions, namespace=_INSTANCES
+        )
