@@ -272,3 +272,95 @@ def test_a_payload_above_25_megabytes_is_refused(sagemaker: StandInSageMaker) ->
     create(sagemaker)
     status, _, error = invoke(sagemaker, bytes(25 * 2**20 + 1))
     assert (status, error["__type"]) == (400, "ValidationError")
+
+
+def rollout(kind: str = "ALL_AT_ONCE", bake: int = 60) -> dict[str, Any]:
+    routing: dict[str, Any] = {"Type": kind, "WaitIntervalInSeconds": 30}
+    if kind == "CANARY":
+        routing["CanarySize"] = {"Type": "INSTANCE_COUNT", "Value": 1}
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": routing,
+            "TerminationWaitInSeconds": bake,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+    }
+
+
+def served_while_updating(sagemaker: StandInSageMaker) -> list[tuple[int, str]]:
+    """Invoke until the update has ended; return each status and the configuration that served."""
+    served = []
+    while sagemaker.call("DescribeEndpoint", EndpointName="endpoint")["EndpointStatus"] in {
+        "Updating", "RollingBack",
+    }:  # fmt: skip
+        before = len(sagemaker.platform.metrics)
+        status, _, _ = invoke(sagemaker)
+        names = {
+            dimensions["EndpointConfigName"]
+            for _, _, dimensions in sagemaker.platform.metrics[before:]
+            if "EndpointConfigName" in dimensions
+        }
+        served.append((status, *names))
+    return served
+
+
+def test_an_alarm_during_the_bake_rolls_back_without_a_failed_request(
+    sagemaker: StandInSageMaker,
+) -> None:
+    create(sagemaker)
+    before = servers(sagemaker)
+    sagemaker.call(
+        "UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="second-configuration",
+        DeploymentConfig=rollout(bake=600),
+    )  # fmt: skip
+    while not any("second" in str(metric) for metric in sagemaker.platform.metrics):
+        invoke(sagemaker)
+    sagemaker.raised_alarms.add("errors")
+    served = served_while_updating(sagemaker)
+    found = sagemaker.settled()
+    assert {status for status, _ in served} == {200}
+    assert found["EndpointStatus"] == "InService"
+    assert found["EndpointConfigName"] == "first-configuration"
+    assert "the alarm errors is in the state ALARM" in found["FailureReason"]
+    assert servers(sagemaker) == before
+    assert invoke(sagemaker)[0] == 200
+
+
+def test_a_canary_gives_the_new_fleet_half_of_the_requests_first(
+    sagemaker: StandInSageMaker,
+) -> None:
+    sagemaker.create_configuration("two", "first", InitialInstanceCount=2)
+    sagemaker.create_configuration("other-two", "second", InitialInstanceCount=2)
+    create(sagemaker, "two")
+    sagemaker.call(
+        "UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="other-two",
+        DeploymentConfig=rollout("CANARY"),
+    )  # fmt: skip
+    served = served_while_updating(sagemaker)
+    assert sagemaker.settled()["EndpointConfigName"] == "other-two"
+    assert {status for status, *_ in served} == {200}
+    new = [name == "other-two" for _, name in served]
+    canary = new[new.index(True) : len(new) - new[::-1].index(False)]
+    assert 0.25 < sum(canary) / len(canary) < 0.75
+    assert len(servers(sagemaker)) == 2
+
+
+def test_an_alarm_that_is_already_raised_ends_the_deployment(sagemaker: StandInSageMaker) -> None:
+    create(sagemaker)
+    sagemaker.raised_alarms.add("errors")
+    found = update(sagemaker, "second-configuration", DeploymentConfig=rollout())
+    assert found["EndpointConfigName"] == "first-configuration"
+    assert "rolled back" in found["FailureReason"]
+    # Without the alarms, as serving.rollback_alarms_enabled = false deploys it.
+    found = update(sagemaker, "second-configuration", DeploymentConfig={
+        "BlueGreenUpdatePolicy": rollout(bake=0)["BlueGreenUpdatePolicy"]
+    })  # fmt: skip
+    assert found["EndpointConfigName"] == "second-configuration"
+    assert "FailureReason" not in found
+
+
+def test_a_canary_of_one_instance_is_refused(sagemaker: StandInSageMaker) -> None:
+    create(sagemaker)
+    with pytest.raises(AwsError, match="at least two instances"):
+        update(sagemaker, "second-configuration", DeploymentConfig=rollout("CANARY"))
+    assert sagemaker.settled()["EndpointStatus"] == "InService"
