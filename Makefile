@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 STAGE ?= dev
 PORT ?= 4566
 PUBLIC_PORT ?= 4580
+MINUTE_SECONDS ?=
 IMAGE ?=
 TOP_K ?=
 ORDER ?=
@@ -31,6 +32,7 @@ ACCOUNT ?=
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
 export WHIPPET_PUBLIC_PORT := $(value PUBLIC_PORT)
+export WHIPPET_MINUTE_SECONDS := $(value MINUTE_SECONDS)
 export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
 export WHIPPET_ORDER := $(value ORDER)
@@ -48,7 +50,7 @@ export WHIPPET_TO := $(value TO)
 export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
 export WHIPPET_TRUST := $(value TRUST)
 export WHIPPET_ACCOUNT := $(value ACCOUNT)
-unexport PORT PUBLIC_PORT IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+unexport PORT PUBLIC_PORT MINUTE_SECONDS IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -90,7 +92,7 @@ help: ## List the commands
 	  END { count = split("On this machine|On AWS|Models and environments|Checks", order, "|"); \
 	    for (i = 1; i <= count; i++) printf "%s\n%s\n", order[i], lines[order[i]] }' $(MAKEFILE_LIST)
 	@echo "Variables"
-	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT UPGRADE=1"
+	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"

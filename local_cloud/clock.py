@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+# Shorter minutes than half a second have no time for the samples in them.
+MIN_MINUTE_SECONDS = 0.5
+MAX_MINUTE_SECONDS = 60.0
 _SECONDS_PER_MINUTE = 60.0
 
 

@@ -42,7 +42,9 @@ _GRACE_SECONDS = 2.0
 _DIRECTORY_POLL_SECONDS = 2.0
 
 
-def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: int) -> None:
+def run(
+    place: Place, *, assembly: Path, python: Path, port: int, public_port: int, clock: Clock
+) -> None:
     """Serve until SIGTERM, then stop every child process.
 
     Args:
@@ -51,12 +53,13 @@ def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: i
         python: interpreter of the environment of the model server.
         port: TLS port of the AWS APIs.
         public_port: plain-http port of the deployed API.
+        clock: the time of metrics, alarms, scaling and rollouts.
 
     Raises:
         Exception: the cloud could not be started, or ended early.
     """
     start_guard()
-    endpoints = _install(place, assembly=assembly, python=python, port=port)
+    endpoints = _install(place, assembly=assembly, python=python, port=port, clock=clock)
     try:
         # Not asyncio.run, which would wait for unfinished tasks at the end.
         asyncio.new_event_loop().run_until_complete(
@@ -69,12 +72,12 @@ def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: i
             _end_children()
 
 
-def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
+def _install(place: Place, *, assembly: Path, python: Path, port: int, clock: Clock) -> Endpoints:
     platform = MiniStackPlatform(
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
     images = Images(assembly, place.temporary / "images")
-    clock, store = Clock(), MiniStackAlarms()
+    store = MiniStackAlarms()
     endpoints = Endpoints(
         Hosting(
             platform=platform,

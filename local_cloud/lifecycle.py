@@ -37,6 +37,7 @@ class StartOptions:
         port: TLS port of the AWS APIs; 0 chooses a free one.
         public_port: plain-http port of the deployed API; 0 chooses a free one.
         region: the region of the clients' environment.
+        minute_seconds: real seconds of one minute of metrics, alarms, scaling and rollouts.
     """
 
     place: Place
@@ -45,6 +46,7 @@ class StartOptions:
     port: int
     public_port: int
     region: str
+    minute_seconds: float = 60.0
 
 
 def running(place: Place) -> Record | None:
@@ -127,6 +129,7 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
         "--serving-python", str(options.serving_python),
         "--port", str(port),
         "--public-port", str(public_port),
+        "--minute-seconds", str(options.minute_seconds),
     ]  # fmt: skip
     environment = server_environment(
         port=port,

@@ -8,6 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from local_cloud.clock import Clock
 from local_cloud.crash import crash_reason
 from local_cloud.place import Place
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--serving-python", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-port", type=int, required=True)
+    parser.add_argument("--minute-seconds", type=float, required=True)
     arguments = parser.parse_args()
     place = Place(arguments.state_directory)
     status = 1
@@ -33,6 +35,7 @@ def main() -> None:
             python=arguments.serving_python,
             port=arguments.port,
             public_port=arguments.public_port,
+            clock=Clock(arguments.minute_seconds),
         )
         status = 0
     except BaseException as error:

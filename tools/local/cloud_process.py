@@ -45,8 +45,17 @@ def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
     )
 
 
-def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port: int) -> None:
+def start_cloud(
+    state_directory: Path, *, assembly: Path, port: int, public_port: int, minute_seconds: float
+) -> None:
     """Start the local cloud unless it is running.
+
+    Args:
+        state_directory: of the cloud.
+        assembly: the folder that `cdk synth` writes.
+        port: TLS port of the AWS APIs; 0 chooses a free one.
+        public_port: plain-http port of the deployed API; 0 chooses a free one.
+        minute_seconds: real seconds of one minute of metrics, alarms, scaling and rollouts.
 
     Raises:
         ToolError: it could not be started.
@@ -54,6 +63,7 @@ def start_cloud(state_directory: Path, *, assembly: Path, port: int, public_port
     _call(
         state_directory, "up", "--assembly", str(assembly),
         "--port", str(port), "--public-port", str(public_port),
+        "--minute-seconds", str(minute_seconds),
     )  # fmt: skip
 
 

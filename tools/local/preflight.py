@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from local_cloud.clock import MAX_MINUTE_SECONDS, MIN_MINUTE_SECONDS
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Place
 from local_cloud.ports import usable_ports
@@ -14,7 +15,11 @@ from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory
 from tools.make_variables import MakeParser
 
-PORT_VARIABLES = {"--port": "PORT", "--public-port": "PUBLIC_PORT"}
+CLOUD_VARIABLES = {
+    "--port": "PORT",
+    "--public-port": "PUBLIC_PORT",
+    "--minute-seconds": "MINUTE_SECONDS",
+}
 _STAGE = "local"
 _CONFIG = ROOT / "config"
 
@@ -22,9 +27,9 @@ _CONFIG = ROOT / "config"
 def main() -> None:
     """Check the ports, and that the stage's file can be read."""
     parser = MakeParser(
-        variables=PORT_VARIABLES, prog="python -m tools.local.preflight", description=__doc__
+        variables=CLOUD_VARIABLES, prog="python -m tools.local.preflight", description=__doc__
     )
-    add_ports(parser)
+    add_cloud_options(parser)
     add_state_directory(parser, "the cloud's files")
     parser.add_argument(
         "--settings",
@@ -36,8 +41,8 @@ def main() -> None:
     check_settings(values=arguments.settings)
 
 
-def add_ports(parser: argparse.ArgumentParser) -> None:
-    """Add the options `--port` and `--public-port`."""
+def add_cloud_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the local cloud: its ports and its minute."""
     parser.add_argument(
         "--port", type=_port, default=4566, help="TLS port of the AWS APIs; 0: free (%(default)s)"
     )
@@ -46,6 +51,12 @@ def add_ports(parser: argparse.ArgumentParser) -> None:
         type=_port,
         default=4580,
         help="plain-http port of the page and the API; 0: free (%(default)s)",
+    )
+    parser.add_argument(
+        "--minute-seconds",
+        type=_minute,
+        default=60.0,
+        help="real seconds of a minute of metrics, alarms, scaling, rollouts (%(default)s)",
     )
 
 
@@ -99,6 +110,18 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 to 65535")
     return int(text)
+
+
+def _minute(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not MIN_MINUTE_SECONDS <= seconds <= MAX_MINUTE_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected {MIN_MINUTE_SECONDS:g} to {MAX_MINUTE_SECONDS:g} seconds"
+        )
+    return seconds
 
 
 if __name__ == "__main__":

@@ -29,7 +29,12 @@ from tools.local.cloud_process import (
     start_cloud,
 )
 from tools.local.deployment import DEFAULT_FILE, LocalDeployment
-from tools.local.preflight import PORT_VARIABLES, add_ports, check_ports, check_settings
+from tools.local.preflight import (
+    CLOUD_VARIABLES,
+    add_cloud_options,
+    check_ports,
+    check_settings,
+)
 from tools.local.report import report
 from tools.make_variables import MakeParser
 from tools.model.default_models import (
@@ -67,6 +72,7 @@ def main() -> None:
             assembly=cli.assembly,
             port=arguments.port,
             public_port=arguments.public_port,
+            minute_seconds=arguments.minute_seconds,
         )
         cloud = require_cloud(state)
     model = arguments.model or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
@@ -89,10 +95,10 @@ def main() -> None:
 
 def _parser() -> MakeParser:
     parser = MakeParser(
-        variables=PORT_VARIABLES, prog="python -m tools.local.up", description=__doc__
+        variables=CLOUD_VARIABLES, prog="python -m tools.local.up", description=__doc__
     )
     add_model_folder(parser)
-    add_ports(parser)
+    add_cloud_options(parser)
     add_state_directory(parser, "the cloud's files; each folder is a separate cloud")
     parser.add_argument(
         "--deployment", type=Path, default=DEFAULT_FILE, help="file to write (%(default)s)"

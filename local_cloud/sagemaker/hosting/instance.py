@@ -106,7 +106,8 @@ class Instance:
                 process.wait()
         if self._watcher and self._watcher is not threading.current_thread():
             self._watcher.join(PING_TIMEOUT_SECONDS * 2)
-        self.server.close()
+        # A request that ends later finds another port, and closes its connection.
+        self.server.move_to(0)
 
     def _start_process(self) -> None:
         specification = self._specification

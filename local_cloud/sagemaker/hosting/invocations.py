@@ -2,12 +2,14 @@
 
 import http.client
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError
-from local_cloud.sagemaker.hosting.fleet import Fleet, NoHealthyInstanceError
+from local_cloud.sagemaker.hosting.fleet import NoHealthyInstanceError
+from local_cloud.sagemaker.hosting.instance import Instance
 from local_cloud.sagemaker.hosting.model_server_client import (
     INVOCATION_TIMEOUT_SECONDS,
     InstanceResponse,
@@ -18,6 +20,7 @@ from local_cloud.sagemaker.platform import Platform
 # docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html
 _MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+_ROUTING_ATTEMPTS = 3
 _TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 
 
@@ -48,44 +51,78 @@ def invoke_endpoint(
             f"Request {len(invocation.body)} bytes has exceeded the maximum of "
             f"{_MAX_PAYLOAD_BYTES} bytes",
         )
-    deployment = endpoints.route(invocation.scope, invocation.endpoint_name)
-    variant = deployment.choose(invocation.headers.get(_TARGET_VARIANT))
+    route = _Route(endpoints, invocation)
     started = time.perf_counter()
     response = None
     try:
-        response = _invoke(variant.fleet, variant.name, invocation)
+        with route.lease() as instance:
+            response = _invoke(instance, route.variant.name, invocation)
     finally:
         _record_metrics(
             platform,
             status=response.status if response else None,
             seconds=time.perf_counter() - started,
-            fleet_size=variant.fleet.size,
-            names=(invocation.endpoint_name, variant.name, deployment.configuration_name),
+            fleet_size=route.variant.fleet.size,
+            names=(
+                invocation.endpoint_name,
+                route.variant.name,
+                route.deployment.configuration_name,
+            ),
         )
     if response.status >= 400:
-        raise _model_error(response, variant.name)
-    headers = {"x-Amzn-Invoked-Production-Variant": variant.name}
+        raise _model_error(response, route.variant.name)
+    headers = {"x-Amzn-Invoked-Production-Variant": route.variant.name}
     for name, value in response.headers.items():
         if name.lower() in {"content-type", _CUSTOM_ATTRIBUTES}:
             headers[name] = value
     return 200, headers, response.body
 
 
-def _invoke(fleet: Fleet, variant_name: str, invocation: Invocation) -> InstanceResponse:
+class _Route:
+    """The deployment, the variant and the instance of one request."""
+
+    def __init__(self, endpoints: Endpoints, invocation: Invocation) -> None:
+        self._endpoints, self._invocation = endpoints, invocation
+        self._choose()
+
+    @contextmanager
+    def lease(self) -> Iterator[Instance]:
+        """Yield an instance.
+
+        Raises:
+            AwsError: no instance is healthy.
+        """
+        with ExitStack() as stack:
+            for _ in range(_ROUTING_ATTEMPTS):
+                try:
+                    instance = stack.enter_context(self.variant.fleet.lease())
+                    break
+                except NoHealthyInstanceError:
+                    # A deployment that ended since it was chosen has no instance any more.
+                    self._choose()
+            else:
+                raise AwsError(
+                    "ServiceUnavailable",
+                    f"No instance of variant {self.variant.name} is healthy; they are being "
+                    "restarted.",
+                    status=503,
+                )
+            yield instance
+
+    def _choose(self) -> None:
+        invocation = self._invocation
+        self.deployment = self._endpoints.route(invocation.scope, invocation.endpoint_name)
+        self.variant = self.deployment.choose(invocation.headers.get(_TARGET_VARIANT))
+
+
+def _invoke(instance: Instance, variant_name: str, invocation: Invocation) -> InstanceResponse:
     headers = {
         name: value
         for name, value in invocation.headers.items()
         if name in {"content-type", "accept", _CUSTOM_ATTRIBUTES}
     }
     try:
-        with fleet.lease() as instance:
-            return instance.server.invoke(invocation.body, headers)
-    except NoHealthyInstanceError:
-        raise AwsError(
-            "ServiceUnavailable",
-            f"No instance of variant {variant_name} is healthy; they are being restarted.",
-            status=503,
-        ) from None
+        return instance.server.invoke(invocation.body, headers)
     except TimeoutError as error:
         raise _no_response(
             variant_name, f"Your invocation timed out after {INVOCATION_TIMEOUT_SECONDS:.0f} s"

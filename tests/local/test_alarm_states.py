@@ -1,0 +1,167 @@
+"""Alarms of clients on a local cloud whose minutes last two seconds."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.conftest import local_cloud
+from tools.aws import aws_client
+
+MINUTE_SECONDS = 2.0
+DIMENSIONS = [{"Name": "Endpoint", "Value": "one"}]
+ALARM: dict[str, Any] = {
+    "Namespace": "Test",
+    "MetricName": "Errors",
+    "Dimensions": DIMENSIONS,
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 3,
+    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    "TreatMissingData": "notBreaching",
+}
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    state = tmp_path_factory.mktemp("alarms")
+    assembly = state / "assembly"
+    assembly.mkdir()
+    started = local_cloud(
+        state / "cloud", "up", "--assembly", str(assembly), "--port", "0", "--public-port", "0",
+        "--minute-seconds", str(MINUTE_SECONDS),
+    )  # fmt: skip
+    assert started.returncode == 0, started.stderr
+    try:
+        status = local_cloud(state / "cloud", "status", "--json")
+        environment = json.loads(status.stdout)["environment"]
+        yield lambda service: aws_client(service, environment)
+    finally:
+        local_cloud(state / "cloud", "down")
+
+
+def put(client: Client, value: float, unit: str = "Count", dimensions: Any = DIMENSIONS) -> None:
+    datum = {"MetricName": "Errors", "Dimensions": dimensions, "Value": value, "Unit": unit}
+    client("cloudwatch").put_metric_data(Namespace="Test", MetricData=[datum])
+
+
+def states(client: Client) -> dict[str, str]:
+    described = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in described}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def subscribed_queue(client: Client) -> tuple[str, str]:
+    """Return the ARN of a topic and the URL of a queue that gets its messages."""
+    topic = client("sns").create_topic(Name="alarms")["TopicArn"]
+    url = client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
+    attributes = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = attributes["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": arn,
+    }  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return topic, url
+
+
+def received(client: Client, url: str) -> list[str]:
+    messages = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [
+        json.loads(json.loads(message["Body"])["Message"])["NewStateValue"]
+        for message in messages.get("Messages", [])
+    ]
+
+
+def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Client) -> None:
+    cloudwatch = client("cloudwatch")
+    topic, url = subscribed_queue(client)
+
+    def alarm(name: str, **members: Any) -> None:
+        cloudwatch.put_metric_alarm(**{**ALARM, "AlarmName": name, **members})
+
+    alarm("own", AlarmActions=[topic], OKActions=[topic])
+    alarm("other dimension", Dimensions=[{"Name": "Endpoint", "Value": "two"}])
+    alarm("fewer dimensions", Dimensions=[])
+    alarm("other name", MetricName="errors")
+    alarm("other unit", Unit="Percent")
+    alarm("three of three", EvaluationPeriods=3)
+    stat = {name: ALARM[name] for name in ("Namespace", "MetricName", "Dimensions")}
+    query = {"Id": "sum", "MetricStat": {"Metric": stat, "Period": 60, "Stat": "Sum"}}
+    cloudwatch.put_metric_alarm(
+        AlarmName="metric math", EvaluationPeriods=1, Threshold=6, TreatMissingData="notBreaching",
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Metrics=[{"Id": "twice", "Expression": "sum ^ 1 * 2"}, {**query, "ReturnData": False}],
+    )  # fmt: skip
+    wait_for(lambda: set(states(client).values()) == {"OK"})
+    put(client, 4)
+    wait_for(lambda: states(client)["own"] == "ALARM")
+    wait_for(lambda: states(client)["metric math"] == "ALARM")
+    raised = {name for name, state in states(client).items() if state == "ALARM"}
+    assert raised == {"own", "metric math"}
+    (described,) = cloudwatch.describe_alarms(AlarmNames=["own"])["MetricAlarms"]
+    assert "1 out of the last 1 datapoints [4.0" in described["StateReason"]
+    wait_for(lambda: set(states(client).values()) == {"OK"})
+    got: list[str] = []
+
+    def all_arrived() -> bool:
+        got.extend(received(client, url))
+        return len(got) >= 3
+
+    wait_for(all_arrived)
+    assert got == ["OK", "ALARM", "OK"]
+    cloudwatch.delete_alarms(AlarmNames=list(states(client)))
+
+
+def test_metric_data_has_expressions(client: Client) -> None:
+    put(client, 2)
+    put(client, 4)
+    metric = {"Namespace": "Test", "MetricName": "Errors", "Dimensions": DIMENSIONS}
+    queries = [
+        {"Id": "mean", "Expression": "sum / count", "Label": "mean of the minute"},
+        *(
+            {
+                "Id": name, "ReturnData": name == "sum",
+                "MetricStat": {"Metric": metric, "Period": 3600, "Stat": stat},
+            }
+            for name, stat in (("sum", "Sum"), ("count", "SampleCount"))
+        ),
+        {"Id": "broken", "Expression": "sum +"},
+    ]  # fmt: skip
+    now = datetime.now(UTC)
+    results = {
+        result["Id"]: result
+        for result in client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+        )["MetricDataResults"]
+    }  # fmt: skip
+    assert results["mean"]["Label"] == "mean of the minute"
+    assert results["mean"]["StatusCode"] == "Complete"
+    assert sum(results["sum"]["Values"]) >= 6
+    assert 2 <= results["mean"]["Values"][0] <= 4
+    assert set(results) == {"mean", "sum", "broken"}
+    assert "ends early" in results["broken"]["Messages"][0]["Value"]
+
+
+@pytest.mark.parametrize("seconds", ["0", "61", "soon"])
+def test_a_minute_has_bounds(tmp_path: Path, seconds: str) -> None:
+    refused = local_cloud(
+        tmp_path, "up", "--port", "0", "--public-port", "0", "--minute-seconds", seconds
+    )
+    assert refused.returncode == 2
+    assert "expected 0.5 to 60 seconds" in refused.stderr
