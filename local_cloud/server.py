@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--serving-python", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-port", type=int, required=True)
-    parser.add_argument("--minute-seconds", type=float, required=True)
+    parser.add_argument("--minute-seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     place = Place(arguments.state_directory)
     status = 1
