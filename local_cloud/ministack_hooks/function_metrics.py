@@ -1,4 +1,4 @@
-"""The metrics that AWS gives without being asked: of functions, of REST APIs, and EMF log lines.
+"""The metrics that AWS records by itself: of functions, of REST APIs, and EMF log lines.
 
 MiniStack emits those of directly invoked functions only.
 """

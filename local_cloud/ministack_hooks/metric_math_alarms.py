@@ -1,8 +1,4 @@
-"""Alarms on metric math as a CloudFormation type; MiniStack rejects them.
-
-They are stored and described with their `Metrics`, and not evaluated: their state stays
-INSUFFICIENT_DATA.
-"""
+"""Alarms on metric math as a CloudFormation type; MiniStack rejects them."""
 
 from typing import Any
 
