@@ -9,6 +9,10 @@ STAGE ?= dev
 PORT ?= 4566
 PUBLIC_PORT ?= 4580
 MINUTE_SECONDS ?=
+TRACE ?=
+CAPACITY ?=
+PEAK ?=
+TARGET ?=
 IMAGE ?=
 TOP_K ?=
 ORDER ?=
@@ -33,6 +37,10 @@ export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
 export WHIPPET_PUBLIC_PORT := $(value PUBLIC_PORT)
 export WHIPPET_MINUTE_SECONDS := $(value MINUTE_SECONDS)
+export WHIPPET_TRACE := $(value TRACE)
+export WHIPPET_CAPACITY := $(value CAPACITY)
+export WHIPPET_PEAK := $(value PEAK)
+export WHIPPET_TARGET := $(value TARGET)
 export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
 export WHIPPET_ORDER := $(value ORDER)
@@ -50,7 +58,7 @@ export WHIPPET_TO := $(value TO)
 export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
 export WHIPPET_TRUST := $(value TRUST)
 export WHIPPET_ACCOUNT := $(value ACCOUNT)
-unexport PORT PUBLIC_PORT MINUTE_SECONDS IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -234,6 +242,10 @@ github-roles: $(APP_ENVIRONMENT) $(CLI) ## Deploy the roles of GitHub's workflow
 .PHONY: check-quotas
 check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffice for STAGE
 	@$(PYTHON) -m tools.account.quotas --stage $(STAGE)
+
+.PHONY: scaling
+scaling: $(APP_ENVIRONMENT) ## Simulate the scaling of STAGE: TRACE=day|spike|step|weekend|stage|file.csv [CAPACITY=] [PEAK=] [TARGET=]
+	@$(PYTHON) -m tools.scaling.simulate --from-make
 
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else

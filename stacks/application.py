@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.api_stack import ApiStack
 from stacks.components.serving.demo import warn_of_demo
+from stacks.components.serving.scaling_warning import warn_of_small_target
 from stacks.context import AppContext
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
@@ -19,7 +20,7 @@ _FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
 def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> ServingStack:
-    """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of the demo model.
+    """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of what may be a mistake.
 
     Returns:
         The stack of the endpoint, before which a pipeline copies the model.
@@ -28,6 +29,7 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
         SettingsError: a setting is not possible in the stage's region or with the model.
     """
     warn_of_demo(inputs.model, settings.stage)
+    warn_of_small_target(settings)
     storage = StorageStack(scope, settings=settings, inputs=inputs)
     TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)

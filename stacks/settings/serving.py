@@ -54,6 +54,13 @@ class ServingSettings(Settings):
     target_invocations_per_instance_per_minute: float = Field(
         default=25, ge=0.1, le=100_000, description="Load of an instance that scaling aims at."
     )
+    measured_capacity_per_second: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=100_000,
+        description="Requests a second that one instance can respond to, as measured; "
+        "`make scaling` needs it. Not set: unknown.",
+    )
     scale_in_cooldown_seconds: int = Field(
         default=30, ge=0, le=3600, description="Wait after scaling before instances are removed."
     )

@@ -1,0 +1,71 @@
+"""Which scaling settings suit a trace, and what small targets really do."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from local_cloud.autoscaling.policy import TargetTracking
+from tools.scaling.simulation import Outcome
+
+# AWS's formula: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html
+SAFETY_FACTOR = 0.5
+_REFERENCE_TARGETS = (10, 25)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Settings of a stage.
+
+    Attributes:
+        target: invocations an instance and minute.
+        minimum: instances for the quietest tenth of the trace.
+        maximum: instances for its busiest minute.
+    """
+
+    target: int
+    minimum: int
+    maximum: int
+
+
+def advise(trace: Sequence[float], capacity_per_second: float) -> Advice:
+    """Return settings for a trace.
+
+    Args:
+        trace: requests of each minute.
+        capacity_per_second: requests that one instance can respond to.
+    """
+    target = max(1, round(capacity_per_second * SAFETY_FACTOR * 60))
+    quiet = sorted(trace)[len(trace) // 10]
+    maximum = max(1, math.ceil(max(trace) / target))
+    return Advice(
+        target=target, minimum=min(maximum, max(1, math.ceil(quiet / target))), maximum=maximum
+    )
+
+
+def explain_targets(capacity_per_second: float) -> list[str]:
+    """Return what targets of 10 and 25 a minute mean for an instance of this capacity."""
+    a_minute = capacity_per_second * 60
+    return [
+        f"A target of {target} a minute is {target / 60:.2f} requests a second, "
+        f"{100 * target / a_minute:.1f} % of what an instance can do: a second instance starts "
+        f"after 3 minutes above it."
+        for target in _REFERENCE_TARGETS
+    ]
+
+
+def explain_start(outcomes: dict[int, Outcome], policy: TargetTracking) -> str:
+    """Return what a slower start costs.
+
+    Args:
+        outcomes: by the minutes that an instance takes to start.
+        policy: the simulated one.
+    """
+    shares = {start: 100 * outcome.rejected_share for start, outcome in outcomes.items()}
+    if max(shares.values()) < 0.005:
+        return "No request exceeds the capacity, however long an instance takes to start."
+    slowest = max(shares)
+    return (
+        f"{shares[slowest]:.2f} % of the requests exceed the capacity if an instance takes "
+        f"{slowest} minutes to start: lower the target below {policy.target:g}, or raise the "
+        "minimum before the load comes."
+    )

@@ -1,0 +1,187 @@
+"""`make scaling TRACE=...`: what the scaling settings of a stage do with some traffic.
+
+Prints instances, rejected requests and instance hours for instances that take 3, 5 and 10 minutes
+to start, and recommends settings. The decisions are our reading of AWS's rules, the same that the
+local cloud follows.
+"""
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from local_cloud.autoscaling.policy import Bounds, TargetTracking
+from stacks.settings.stage import StageSettings
+from tools.account.account import read_stage
+from tools.cdk import ROOT
+from tools.console import ToolError, run_tool
+from tools.delivery.clients import stage_clients
+from tools.make_variables import MakeParser
+from tools.paths import short_path
+from tools.scaling.advice import advise, explain_start, explain_targets
+from tools.scaling.picture import draw
+from tools.scaling.simulation import Outcome, simulate
+from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
+
+_START_MINUTES = (3, 5, 10)
+_DAYS_OF_A_STAGE = 14
+_OF_THE_STAGE = "stage"
+_PICTURE = ROOT / "build" / "scaling.svg"
+_VARIABLES = {
+    "--stage": "STAGE",
+    "--trace": "TRACE",
+    "--capacity": "CAPACITY",
+    "--peak": "PEAK",
+    "--target": "TARGET",
+}
+
+
+def main() -> None:
+    """Simulate, print the table and the advice, and draw the picture."""
+    arguments = _parser().parse()
+    settings = read_stage(arguments.stage)
+    serving = settings.serving
+    capacity = arguments.capacity or serving.measured_capacity_per_second
+    if capacity is None:
+        raise ToolError(
+            "How many requests a second one instance can respond to is not known: measure it with "
+            "`make bench-serving` or under load, and give CAPACITY=, or set "
+            f"serving.measured_capacity_per_second in config/{settings.stage}.toml."
+        )
+    trace = _trace(arguments, settings, capacity)
+    policy = TargetTracking(
+        target=arguments.target or serving.target_invocations_per_instance_per_minute,
+        scale_out_cooldown_seconds=serving.scale_out_cooldown_seconds,
+        scale_in_cooldown_seconds=serving.scale_in_cooldown_seconds,
+    )
+    bounds = Bounds(serving.min_instance_count, serving.max_instance_count)
+    print(_heading(trace, capacity, policy, bounds))
+    outcomes = _simulate(trace, policy, bounds, capacity)
+    advice = advise(trace, capacity)
+    better = TargetTracking(
+        target=advice.target,
+        scale_out_cooldown_seconds=policy.scale_out_cooldown_seconds,
+        scale_in_cooldown_seconds=policy.scale_in_cooldown_seconds,
+    )
+    print(_table(outcomes))
+    print(explain_start(outcomes, policy))
+    print(
+        f"\nRecommended: target_invocations_per_instance_per_minute = {advice.target} (capacity x "
+        f"0.5 x 60), min_instance_count = {advice.minimum}, max_instance_count = {advice.maximum}"
+    )
+    recommended = _simulate(trace, better, Bounds(advice.minimum, advice.maximum), capacity)
+    print(_table(recommended))
+    print("\n" + "\n".join(explain_targets(capacity)))
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(
+        draw(outcomes[_START_MINUTES[1]], capacity_per_second=capacity, title=f"{arguments.trace}"),
+        encoding="utf-8",
+    )
+    print(f"Picture, of instances that start in 5 minutes: {short_path(arguments.output)}")
+
+
+def _parser() -> MakeParser:
+    parser = MakeParser(
+        variables=_VARIABLES, prog="python -m tools.scaling.simulate", description=__doc__
+    )
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    parser.add_argument(
+        "--trace",
+        default="day",
+        help=f"{', '.join(SHAPES)}, a CSV file with the columns minute and requests, or "
+        f"`{_OF_THE_STAGE}`: the stage's last {_DAYS_OF_A_STAGE} days in CloudWatch (%(default)s)",
+    )
+    parser.add_argument(
+        "--capacity", type=_positive,
+        help="requests a second of one instance (serving.measured_capacity_per_second)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--peak", type=_positive,
+        help="requests a second of a shape's busiest minute (twice an instance's capacity)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--target", type=_positive, help="invocations an instance and minute (the stage's)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=_PICTURE, help="the picture, as SVG (build/scaling.svg)"
+    )
+    return parser
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, up to 1000000")
+    return value
+
+
+def _trace(arguments: argparse.Namespace, settings: StageSettings, capacity: float) -> Trace:
+    if arguments.trace in SHAPES:
+        return shaped(arguments.trace, arguments.peak or 2 * capacity)
+    if arguments.trace == _OF_THE_STAGE:
+        return _trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
+    return read_trace(Path(arguments.trace))
+
+
+def _trace_of_stage(cloudwatch: Any, endpoint_name: str) -> Trace:
+    """Return the invocations of an endpoint in each minute of the last days."""
+    end = datetime.now(UTC).replace(second=0, microsecond=0)
+    start = end - timedelta(days=_DAYS_OF_A_STAGE)
+    metric = {
+        "Namespace": "AWS/SageMaker",
+        "MetricName": "Invocations",
+        "Dimensions": [
+            {"Name": "EndpointName", "Value": endpoint_name},
+            {"Name": "VariantName", "Value": "primary"},
+        ],
+    }
+    query = {"Id": "requests", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+    trace = [0.0] * (_DAYS_OF_A_STAGE * 24 * 60)
+    pages = cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[query], StartTime=start, EndTime=end
+    )
+    for page in pages:
+        for result in page["MetricDataResults"]:
+            for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+                trace[int((at - start).total_seconds() // 60)] = value
+    if not any(trace):
+        raise ToolError(
+            f"CloudWatch has no invocations of the endpoint {endpoint_name} in the last "
+            f"{_DAYS_OF_A_STAGE} days: is the stage deployed and used? TRACE=day simulates a "
+            "typical day."
+        )
+    return trace
+
+
+def _simulate(
+    trace: Trace, policy: TargetTracking, bounds: Bounds, capacity: float
+) -> dict[int, Outcome]:
+    return {
+        start: simulate(trace, policy, bounds, capacity_per_second=capacity, start_minutes=start)
+        for start in _START_MINUTES
+    }
+
+
+def _heading(trace: Trace, capacity: float, policy: TargetTracking, bounds: Bounds) -> str:
+    return (
+        f"{len(trace) / 60:.1f} hours, {sum(trace):,.0f} requests, at most {max(trace) / 60:.1f} a "
+        f"second; one instance: {capacity:g} a second.\n"
+        f"Settings: {bounds.minimum} to {bounds.maximum} instances, target {policy.target:g} a "
+        f"minute ({100 * policy.target / 60 / capacity:.0f} % of an instance)."
+    )
+
+
+def _table(outcomes: dict[int, Outcome]) -> str:
+    rows = [
+        f"  {start:>7} min  {outcome.most_instances:>4}  {outcome.changes:>7}  "
+        f"{outcome.instance_hours:>14.1f}  {100 * outcome.rejected_share:>7.2f} %"
+        for start, outcome in outcomes.items()
+    ]
+    return "\n".join(["  start to ready  most  changes  instance hours  rejected", *rows])
+
+
+if __name__ == "__main__":
+    run_tool(main)
