@@ -20,7 +20,7 @@ _FAILED = "ValidationFailed: "  # the start of CDK's error message
 
 
 def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> ServingStack:
-    """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of what may be a mistake.
+    """Add all stacks of a stage to an app (or to a stage of a pipeline); warn of likely mistakes.
 
     Returns:
         The stack of the endpoint, before which a pipeline copies the model.

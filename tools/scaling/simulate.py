@@ -19,14 +19,14 @@ from tools.delivery.clients import stage_clients
 from tools.make_variables import MakeParser
 from tools.paths import short_path
 from tools.scaling.advice import advise, explain_start, explain_targets
-from tools.scaling.picture import draw
+from tools.scaling.drawing import draw
 from tools.scaling.simulation import Outcome, simulate
 from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
 
 _START_MINUTES = (3, 5, 10)
 _DAYS_OF_A_STAGE = 14
 _OF_THE_STAGE = "stage"
-_PICTURE = ROOT / "build" / "scaling.svg"
+_DRAWING = ROOT / "build" / "scaling.svg"
 _VARIABLES = {
     "--stage": "STAGE",
     "--trace": "TRACE",
@@ -37,7 +37,7 @@ _VARIABLES = {
 
 
 def main() -> None:
-    """Simulate, print the table and the advice, and draw the picture."""
+    """Simulate, print the table and the advice, and draw the drawing."""
     arguments = _parser().parse()
     settings = read_stage(arguments.stage)
     serving = settings.serving
@@ -77,7 +77,7 @@ def main() -> None:
         draw(outcomes[_START_MINUTES[1]], capacity_per_second=capacity, title=f"{arguments.trace}"),
         encoding="utf-8",
     )
-    print(f"Picture, of instances that start in 5 minutes: {short_path(arguments.output)}")
+    print(f"Drawing, of instances that start in 5 minutes: {short_path(arguments.output)}")
 
 
 def _parser() -> MakeParser:
@@ -103,7 +103,7 @@ def _parser() -> MakeParser:
         "--target", type=_positive, help="invocations an instance and minute (the stage's)"
     )
     parser.add_argument(
-        "--output", type=Path, default=_PICTURE, help="the picture, as SVG (build/scaling.svg)"
+        "--output", type=Path, default=_DRAWING, help="the drawing, as SVG (build/scaling.svg)"
     )
     return parser
 

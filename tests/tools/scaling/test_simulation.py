@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
 from tools.console import ToolError
 from tools.scaling.advice import advise, explain_start, explain_targets
-from tools.scaling.picture import draw
+from tools.scaling.drawing import draw
 from tools.scaling.simulate import main
 from tools.scaling.simulation import simulate
 from tools.scaling.traces import SHAPES, read_trace, shaped
@@ -117,14 +117,14 @@ def test_advice_follows_the_formula_and_explains_small_targets() -> None:
     assert "if an instance takes 10 minutes" in explain_start(slow, POLICY)
 
 
-def test_a_picture_has_a_line_for_each_series() -> None:
+def test_a_drawing_has_a_line_for_each_series() -> None:
     outcome = simulate(
         shaped("weekend", 30), POLICY, Bounds(1, 3), capacity_per_second=20, start_minutes=5
     )
-    picture = draw(outcome, capacity_per_second=20, title="<week>")
-    assert picture.count("<polyline") == 3
-    assert "&lt;week&gt;" in picture
-    assert len(picture) < 100_000
+    drawing = draw(outcome, capacity_per_second=20, title="<week>")
+    assert drawing.count("<polyline") == 3
+    assert "&lt;week&gt;" in drawing
+    assert len(drawing) < 100_000
 
 
 @pytest.fixture
