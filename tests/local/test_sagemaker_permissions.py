@@ -115,6 +115,14 @@ def test_packages_are_listed_with_a_permission_on_the_group(machines: StateMachi
     assert {each["ModelPackageGroupName"] for each in result["ModelPackageSummaryList"]} == {GROUP}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_model_left(client: Client) -> Iterator[None]:
+    yield
+    for model in client("sagemaker").list_models()["Models"]:
+        if model["ModelName"].startswith("Machine-Test-"):
+            client("sagemaker").delete_model(ModelName=model["ModelName"])
+
+
 def create_model(role: str) -> dict[str, Any]:
     name = f"Machine-Test-{next(_jobs)}"
     return task("sagemaker:createModel", {"ModelName": name, "ExecutionRoleArn": role})
