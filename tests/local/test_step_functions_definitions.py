@@ -60,8 +60,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ),
         (
             "aws-sdk:sagemaker:createModelPackage",
-            {"InferenceSpecification": {"Containers": [{"Picture": "x"}]}},
-            'The field "Picture" is not supported',
+            {"InferenceSpecification": {"Containers": [{"Pixels": "x"}]}},
+            'The field "Pixels" is not supported',
         ),
         ("aws-sdk:s3:getObjekt", {}, "is not recognized. The value is not a valid resource ARN"),
         ("aws-sdk:logs:putLogEvents", {}, "aws-sdk:logs:putLogEvents is not recognized"),

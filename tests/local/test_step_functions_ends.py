@@ -23,9 +23,9 @@ def parallel(state: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("state", [LONG, parallel({**LONG})], ids=["wait", "parallel"])
-def test_a_stopped_execution_stays_aborted(machines: StateMachines, state: dict[str, Any]) -> None:
-    machine = machines.create({"First": state, "After": NEXT}, machines.role())
+@pytest.mark.parametrize("first", [LONG, parallel({**LONG})], ids=["wait", "parallel"])
+def test_a_stopped_execution_stays_aborted(machines: StateMachines, first: dict[str, Any]) -> None:
+    machine = machines.create({"First": first, "After": NEXT}, machines.role())
     execution = machines.start(machine)
     time.sleep(0.5)
     machines.states.stop_execution(executionArn=execution, error="Stopped", cause="by a test")
