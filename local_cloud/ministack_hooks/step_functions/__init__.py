@@ -5,6 +5,7 @@ definitions that AWS refuses are refused.
 """
 
 from local_cloud.ministack_hooks.step_functions.definitions import install_definitions
+from local_cloud.ministack_hooks.step_functions.delays import install_delays
 from local_cloud.ministack_hooks.step_functions.events import install_events
 from local_cloud.ministack_hooks.step_functions.intrinsics import install_intrinsics
 from local_cloud.ministack_hooks.step_functions.runs import install_runs
@@ -20,6 +21,7 @@ def install_step_functions(platform: Platform) -> None:
     """
     install_events()
     install_runs()
+    install_delays()
     install_tasks(platform)
     install_definitions(platform)
     install_intrinsics()

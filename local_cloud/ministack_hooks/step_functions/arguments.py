@@ -12,25 +12,10 @@ from local_cloud.ministack_hooks.step_functions.names import member_name
 def unsupported_fields(integration: Integration, arguments: Any) -> Iterator[str]:
     """Yield the fields that the integration does not support, nested ones included.
 
-    A field of JSONPath ends in `.$`; an expression, whose value only an execution knows, is
-    skipped.
+    A field of JSONPath ends in `.$`. The value of an expression, which only an execution knows, is
+    not checked.
     """
-    shape = integration.operation.input_shape
-    if not isinstance(arguments, dict):
-        return
-    allowed = integration.members
-    refused = dict(integration.refused)
-    for key, value in arguments.items():
-        name = key.removesuffix(".$")
-        if integration.is_optimized and name not in allowed:
-            yield name
-        elif isinstance(value, dict):
-            held = {each.removesuffix(".$") for each in value}
-            yield from sorted(held & refused.get(name, frozenset()))
-    if not (integration.service == "lambda" and integration.is_optimized):
-        known = {k: v for k, v in arguments.items() if not integration.is_optimized
-                 or k.removesuffix(".$") in allowed}  # fmt: skip
-        yield from _unknown(shape, known)
+    yield from _unsupported(integration, integration.operation.input_shape, arguments, "")
 
 
 def missing_fields(integration: Integration, arguments: dict[str, Any]) -> Iterator[str]:
@@ -44,18 +29,20 @@ def missing_fields(integration: Integration, arguments: dict[str, Any]) -> Itera
         )
 
 
-def _unknown(shape: Shape | None, value: Any) -> Iterator[str]:
+def _unsupported(
+    integration: Integration, shape: Shape | None, value: Any, path: str
+) -> Iterator[str]:
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         members = {member_name(name): member for name, member in shape.members.items()}
         for key, item in value.items():
             name = key.removesuffix(".$")
-            if name not in members:
+            if name not in members or not integration.accepts(path + name):
                 yield name
             elif name == key:
-                yield from _unknown(members[name], item)
+                yield from _unsupported(integration, members[name], item, f"{path}{name}.")
     elif isinstance(shape, ListShape) and isinstance(value, list):
         for item in value:
-            yield from _unknown(shape.member, item)
+            yield from _unsupported(integration, shape.member, item, path)
     elif isinstance(shape, MapShape) and isinstance(value, dict):
         for item in value.values():
-            yield from _unknown(shape.value, item)
+            yield from _unsupported(integration, shape.value, item, path)

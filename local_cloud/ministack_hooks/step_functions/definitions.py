@@ -11,12 +11,12 @@ from ministack.services.cloudformation import provisioners
 
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.step_functions.arguments import unsupported_fields
+from local_cloud.ministack_hooks.step_functions.clients import SERVICE
 from local_cloud.ministack_hooks.step_functions.integrations import (
     UnknownResourceError,
     parse_resource,
 )
 from local_cloud.ministack_hooks.step_functions.jobs import JOBS
-from local_cloud.ministack_hooks.step_functions.tasks import SERVICE
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.platform import Platform
 

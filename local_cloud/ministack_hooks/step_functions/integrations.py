@@ -33,7 +33,7 @@ _NOT_NAMES = set(_BOTOCORE_NAMES.values())
 _OPTIMIZED: dict[tuple[str, str], str] = {
     ("lambda", "invoke"): "ClientContext FunctionName InvocationType Payload Qualifier",
     ("sagemaker", "createEndpoint"): "EndpointConfigName EndpointName Tags",
-    ("sagemaker", "createEndpointConfig"): ("EndpointConfigName KmsKeyId ProductionVariants Tags"),
+    ("sagemaker", "createEndpointConfig"): "EndpointConfigName KmsKeyId ProductionVariants Tags",
     ("sagemaker", "createHyperParameterTuningJob"): (
         "HyperParameterTuningJobConfig HyperParameterTuningJobName Tags TrainingJobDefinition "
         "WarmStartConfig"
@@ -58,9 +58,14 @@ _OPTIMIZED: dict[tuple[str, str], str] = {
         "PhoneNumber Subject TargetArn TopicArn"
     ),
 }
-# aws-cdk#10014: nested fields are checked too.
-_NOT_NESTED = {
-    "createTrainingJob": {"AlgorithmSpecification": {"ContainerArguments", "ContainerEntrypoint"}}
+# Nested fields are checked too (aws-cdk#10014), and these are newer than the integration.
+_REFUSED = {
+    "createTrainingJob": frozenset(
+        {
+            "AlgorithmSpecification.ContainerArguments",
+            "AlgorithmSpecification.ContainerEntrypoint",
+        }
+    )
 }
 # Optimized integrations of AWS that the local cloud leaves to MiniStack.
 _OTHER_OPTIMIZED = {
@@ -80,7 +85,6 @@ class Integration:
         is_optimized: whether it is an optimized integration, not one of `aws-sdk:`.
         is_sync: whether the task waits for the end of a job.
         members: the parameters that an optimized integration accepts.
-        refused: nested parameters that it does not accept, by the parameter that holds them.
     """
 
     service: str
@@ -88,12 +92,18 @@ class Integration:
     is_optimized: bool
     is_sync: bool
     members: frozenset[str] = frozenset()
-    refused: tuple[tuple[str, frozenset[str]], ...] = ()
 
     @property
     def operation(self) -> OperationModel:
         """The operation in botocore's model."""
         return service_model(self.service).operation_model(_pascal(self.action))
+
+    def accepts(self, path: str) -> bool:
+        """Return whether it passes on a field of the request, for example `VpcConfig.Subnets`."""
+        if not self.is_optimized:
+            return True
+        refused = _REFUSED.get(self.action, frozenset())
+        return path not in refused if "." in path else path in self.members
 
 
 class UnknownResourceError(Exception):
@@ -119,18 +129,15 @@ def parse_resource(resource: str) -> Integration | None:
     if service in _OTHER_OPTIMIZED:
         return None
     members = _OPTIMIZED.get((service, action))
-    if members is None or ((kind == "sync") and not action.endswith("Job")) or kind == "sync:2":
+    patterns = {"", "waitForTaskToken"}
+    if service == "sagemaker":
+        patterns = {"", "sync"} if action.endswith("Job") else {""}
+    if members is None or kind not in patterns:
         raise UnknownResourceError
     if kind == "waitForTaskToken":
-        if service == "sagemaker":
-            raise UnknownResourceError
         return None
-    refused = _NOT_NESTED.get(action, {}) if service == "sagemaker" else {}
-    return Integration(
-        service, action, is_optimized=True, is_sync=kind == "sync",
-        members=frozenset(members.split()),
-        refused=tuple((each, frozenset(names)) for each, names in refused.items()),
-    )  # fmt: skip
+    names = frozenset(members.split())
+    return Integration(service, action, is_optimized=True, is_sync=kind == "sync", members=names)
 
 
 def _sdk_integration(name: str, kind: str) -> Integration | None:

@@ -6,7 +6,6 @@ of the thread overwrites the status. It does not apply a state machine's Timeout
 
 import contextvars
 import json
-import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +50,6 @@ class Run:
 
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
 _task_expired: ContextVar[threading.Event | None] = ContextVar("task_expired", default=None)
-_retry_seconds: ContextVar[float | None] = ContextVar("retry_seconds", default=None)
 _runs: dict[str, Run] = {}
 _changing = threading.Lock()
 
@@ -77,8 +75,6 @@ def install_runs() -> None:
     stepfunctions._invoke_resource_with_timeout = _expiring(
         stepfunctions._invoke_resource_with_timeout
     )
-    stepfunctions._find_matching_retrier = _with_delay(stepfunctions._find_matching_retrier)
-    stepfunctions._scaled_sleep = _interruptible(stepfunctions._scaled_sleep)
 
 
 def _recorded(original: Callable[[str], None]) -> Callable[[str], None]:
@@ -185,33 +181,3 @@ def _expiring(original: Callable[..., Any]) -> Callable[..., Any]:
             _task_expired.reset(token)
 
     return invoke
-
-
-def _with_delay(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Compute a retry's delay as AWS does; MiniStack waits for 60 seconds at most."""
-
-    def find(retriers: list[dict[str, Any]], error: str, counts: dict[int, int]) -> Any:
-        retrier, index = original(retriers, error, counts)
-        if retrier is not None:
-            rate = retrier.get("BackoffRate", 2.0)
-            delay = retrier.get("IntervalSeconds", 1) * rate ** counts.get(index, 0)
-            delay = min(delay, retrier.get("MaxDelaySeconds", delay))
-            if retrier.get("JitterStrategy") == "FULL":
-                delay = random.uniform(0, delay)  # noqa: S311 - spreads retries, is no secret
-            _retry_seconds.set(delay)
-        return retrier, index
-
-    return find
-
-
-def _interruptible(original: Callable[[float], None]) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        delay = _retry_seconds.get()
-        _retry_seconds.set(None)
-        run = _run.get()
-        if run is None:
-            original(seconds)
-            return
-        run.ended.wait((seconds if delay is None else delay) * stepfunctions._SFN_WAIT_SCALE)
-
-    return sleep

@@ -4,23 +4,18 @@ MiniStack calls the other services' functions directly, as nobody: then IAM and 
 requests do not apply, and a success proves nothing.
 """
 
-import hashlib
 import json
-import threading
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from ministack.services import stepfunctions
 
-from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.step_functions.arguments import (
     missing_fields,
     unsupported_fields,
 )
+from local_cloud.ministack_hooks.step_functions.clients import role_client
 from local_cloud.ministack_hooks.step_functions.events import record_arguments
 from local_cloud.ministack_hooks.step_functions.failures import runtime_error, task_error
 from local_cloud.ministack_hooks.step_functions.integrations import (
@@ -41,23 +36,10 @@ from local_cloud.ministack_hooks.step_functions.names import (
     to_result,
 )
 from local_cloud.ministack_hooks.step_functions.runs import Run, current_run, is_cancelled
-from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.platform import Platform
 
-SERVICE = "states.amazonaws.com"
 # "Service quotas" of the developer guide: input or result of a state.
 _MAX_RESULT_BYTES = 256 * 1024
-_CLIENT = Config(
-    connect_timeout=5,
-    read_timeout=60,
-    retries={"total_max_attempts": 1},
-    parameter_validation=False,  # the services validate
-    s3={"addressing_style": "path"},
-)
-# A function may run for 15 minutes.
-_LAMBDA_CLIENT = _CLIENT.merge(Config(read_timeout=905))
-_creating = threading.Lock()  # botocore's sessions are not made for several threads
-_session = boto3.session.Session()
 
 
 def install_tasks(platform: Platform) -> None:
@@ -84,7 +66,7 @@ def install_tasks(platform: Platform) -> None:
 def _call(platform: Platform, run: Run, integration: Integration, arguments: Any) -> Any:
     _check_arguments(integration, arguments)
     parameters = to_parameters(integration.operation.input_shape, arguments)
-    client = _client(platform, run, integration)
+    client = role_client(platform, run, integration.service)
     try:
         result = _result(run, integration, client, parameters)
     except ClientError as error:
@@ -180,26 +162,3 @@ def _sdk_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 def _method(client: Any, integration: Integration) -> str:
     by_operation = {api: name for name, api in client.meta.method_to_api_mapping.items()}
     return str(by_operation[integration.operation.name])
-
-
-def _client(platform: Platform, run: Run, integration: Integration) -> Any:
-    scope = current_scope()
-    # On AWS the name of the session is 32 random letters.
-    session_name = hashlib.sha256(run.execution["executionArn"].encode()).hexdigest()[:32]
-    try:
-        credentials = platform.role_credentials(scope, run.role_arn, session_name, SERVICE)
-    except HostingError as error:
-        raise runtime_error(str(error)) from error
-    configuration: Config = _LAMBDA_CLIENT if integration.service == "lambda" else _CLIENT
-    make: Callable[..., Any] = _session.client
-    with _creating:
-        return make(
-            integration.service,
-            endpoint_url=platform.endpoint_url,
-            verify=str(platform.certificate),
-            region_name=scope.region,
-            config=configuration,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-        )
