@@ -99,6 +99,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int, clock: Cl
             "servicequotas": ServiceQuotasService().handle,
         },
         resource_handlers(sagemaker, scaling, current_scope),
+        platform=platform,
         port=port,
         access_log=place.access_log,
         clock=clock,

@@ -6,135 +6,51 @@ names that MiniStack no longer has.
 """
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import ministack.app
-from ministack.core import (
-    cloudfront_js,
-    concurrency,
-    iam_actions,
-    iam_evaluator,
-    lambda_runtime,
-    node_pool,
-    router,
-)
-from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
+from ministack.core import concurrency, iam_actions, iam_evaluator, router
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceHandler
-from local_cloud.errors import LifecycleError
 from local_cloud.ministack_hooks.alarms import install_alarms
 from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
 )
+from local_cloud.ministack_hooks.copy_checksums import install_copy_checksums
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
-from local_cloud.ministack_hooks.function_logs import can_mark_logs, install_function_logs
+from local_cloud.ministack_hooks.function_logs import install_function_logs
 from local_cloud.ministack_hooks.function_metrics import install_function_metrics
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.request_ids import install_request_ids
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
+from local_cloud.ministack_hooks.sagemaker_permissions import (
+    denied_response,
+    install_permissions,
+)
+from local_cloud.ministack_hooks.step_functions import install_step_functions
+from local_cloud.ministack_hooks.touched import MiniStackChangedError, check_hooks
 from local_cloud.sagemaker.moto_backend import Scope
+from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.wire import Response
 
+__all__ = ["MiniStackChangedError", "check_hooks", "install"]
+
 ServiceHandler = Callable[[Scope, str, Mapping[str, str], bytes], Response]
-
-# Names used here that are not part of MiniStack's public interface.
-_TOUCHED = {
-    ministack.app: ("SERVICE_HANDLERS", "app"),
-    cloudfront_js: ("_pool",),
-    concurrency: ("run_reentrant",),
-    iam_actions: ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "extract_resource_arn"),
-    iam_evaluator: (
-        "EvalContext",
-        "_resolve_condition_key",
-        "evaluate_resource_policy",
-        "pin_request_origin",
-    ),
-    lambda_runtime: ("_PYTHON_WORKER_SCRIPT",),
-    lambda_runtime.Worker: ("_drain_stderr_bounded",),
-    node_pool: ("_terminate",),
-    router: ("_is_aws_service_name",),
-    cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
-    cloudwatch: (
-        "_alarms",
-        "_calc_stats",
-        "_cbor_metric_data_result",
-        "_cbor_ok",
-        "_composite_alarms",
-        "_dims_key",
-        "_dispatch_alarm_actions",
-        "_error",
-        "_evaluate_alarm",
-        "_evaluate_parent_alarms",
-        "_get_metric_data",
-        "_json_ok",
-        "_metrics",
-        "_parse_ts",
-        "_put_metric_alarm",
-        "_record_history",
-        "_stat_value",
-        "_store_datum",
-        "_ts_iso",
-        "record_metric",
-    ),
-    iam: ("_roles",),
-    sts: ("register_session",),
-    provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings", "_cw_metric_alarm_record"),
-    apigateway_v1: (
-        "_GatewayError",
-        "_build_lambda_event_v1",
-        "_call_lambda_raw",
-        "_execute_in_scope",
-        "_gateway_error_response",
-        "_handle_execute_in_scope",
-        "_invoke_lambda_proxy_v1",
-        "_lambda_proxy_response",
-        "_rest_apis",
-    ),
-    lambda_svc: (
-        "_emit_lambda_logs",
-        "_emit_lambda_metrics",
-        "_functions",
-        "_reserved_concurrency",
-    ),
-    stacks: ("_runs_on_worker_thread",),
-}
-
-
-class MiniStackChangedError(LifecycleError):
-    """The installed version of MiniStack lacks a name that the hooks need."""
-
-
-def check_hooks() -> None:
-    """Raise MiniStackChangedError with the names that the installed MiniStack lacks."""
-    missing = [
-        f"{owner.__name__}.{name}"
-        for owner, names in _TOUCHED.items()
-        for name in names
-        if not hasattr(owner, name)
-    ]
-    if not missing and not can_mark_logs():
-        missing = ["the expected end of lambda_runtime._PYTHON_WORKER_SCRIPT"]
-    if missing:
-        raise MiniStackChangedError(
-            f"MiniStack {version('ministack')} has no {', '.join(missing)}: the local cloud was "
-            "written for the version pinned in requirements/local-cloud.in. Delete "
-            ".venvs/local-cloud, then run `make environments`."
-        )
 
 
 def install(
     services: Mapping[str, ServiceHandler],
     resources: Mapping[str, ResourceHandler],
     *,
+    platform: Platform,
     port: int,
     access_log: Path,
     clock: Clock,
@@ -144,6 +60,7 @@ def install(
     Args:
         services: handlers by the service name in the request's signature.
         resources: handlers by resource type.
+        platform: assumes the roles of state machines.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
         clock: the time of metrics.
@@ -153,7 +70,7 @@ def install(
     """
     check_hooks()
     for name, handler in services.items():
-        ministack.app.SERVICE_HANDLERS[name] = _service_handler(handler)
+        ministack.app.SERVICE_HANDLERS[name] = _service_handler(name, handler)
         iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     _route(frozenset(services))
     # InvokeEndpoint is a REST operation of another API model, but is signed as sagemaker.
@@ -171,6 +88,9 @@ def install(
     install_reserved_concurrency()
     install_api_origins(port)
     install_edge_functions()
+    install_permissions()
+    install_copy_checksums()
+    install_step_functions(platform)
     install_request_ids(access_log)
     install_function_metrics()
     install_alarms(clock)
@@ -183,10 +103,14 @@ def _route(services: frozenset[str]) -> None:
     router._is_aws_service_name = lambda name: name in services or original(name)
 
 
-def _service_handler(handler: ServiceHandler) -> Callable[..., Any]:
+def _service_handler(name: str, handler: ServiceHandler) -> Callable[..., Any]:
     async def handle(
-        _method: str, path: str, headers: dict[str, str], body: bytes, _query: dict[str, Any]
+        _method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Response:
+        if name == "sagemaker":
+            denied = denied_response(current_scope(), headers, body, query)
+            if denied:
+                return denied
         # In a thread of its own: an invocation waits for a model, and a pool whose threads all wait
         # would block every other request.
         response: Response = await concurrency.run_reentrant(
