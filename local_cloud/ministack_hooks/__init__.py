@@ -20,7 +20,16 @@ from ministack.core import (
     node_pool,
     router,
 )
-from ministack.services import apigateway_v1, cloudfront, cloudwatch, iam, lambda_svc, sts
+from ministack.services import (
+    apigateway_v1,
+    cloudfront,
+    cloudwatch,
+    cloudwatch_logs,
+    eventbridge,
+    iam,
+    lambda_svc,
+    sts,
+)
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.cloudformation import ResourceHandler
@@ -61,6 +70,8 @@ _TOUCHED = {
     router: ("_is_aws_service_name",),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: ("record_metric",),
+    cloudwatch_logs: ("_create_log_group", "_create_log_stream", "_put_log_events"),
+    eventbridge: ("_put_events",),
     iam: ("_roles",),
     sts: ("register_session",),
     provisioners: ("_RESOURCE_HANDLERS", "_apigw_method_settings", "_cw_metric_alarm_record"),

@@ -20,7 +20,7 @@ _RESPONDED: Final = "        _real_stdout.flush()\n\nrun()"
 
 def can_mark_logs() -> bool:
     """Tell whether the worker of Python functions is the one that this module was written for."""
-    return lambda_runtime._PYTHON_WORKER_SCRIPT.count(_RESPONDED) == 1
+    return bool(lambda_runtime._PYTHON_WORKER_SCRIPT.count(_RESPONDED) == 1)
 
 
 def install_function_logs() -> None:

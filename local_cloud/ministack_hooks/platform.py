@@ -1,14 +1,14 @@
-"""The `Platform` of the emulated SageMaker: MiniStack's IAM, STS and CloudWatch."""
+"""The `Platform` of the emulated SageMaker: MiniStack's IAM, STS, CloudWatch and EventBridge."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, iam, sts
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, iam, sts
 
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.moto_backend import Scope
@@ -23,25 +23,28 @@ def current_scope() -> Scope:
 
 
 class MiniStackPlatform:
-    """Implements `Platform` with MiniStack's IAM, STS and CloudWatch."""
+    """Implements `Platform` with MiniStack's IAM, STS, CloudWatch and EventBridge."""
 
     def __init__(self, *, endpoint_url: str, certificate: Path) -> None:
         self.endpoint_url = endpoint_url
         self.certificate = certificate
 
-    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
-        """Return temporary credentials of a role that SageMaker assumes.
+    def role_credentials(
+        self, scope: Scope, role_arn: str, session_name: str, service: str = _SAGEMAKER
+    ) -> RoleCredentials:
+        """Return temporary credentials of a role that a service assumes.
 
         Raises:
-            HostingError: the role does not exist or does not trust SageMaker.
+            HostingError: the role does not exist or does not trust the service.
         """
         role_name = role_arn.rpartition("/")[2]
-        role = iam._roles.get(role_name)
-        trusted = role and _trusts_sagemaker(scope, role_arn, role["AssumeRolePolicyDocument"])
+        with request_scope(scope.account_id, scope.region):
+            role = iam._roles.get(role_name)
+        trusted = role and _trusts(scope, role_arn, role["AssumeRolePolicyDocument"], service)
         if not trusted:
             raise HostingError(
                 f"Could not assume role {role_arn}. Please ensure that the role exists and allows "
-                f"principal '{_SAGEMAKER}' to assume the role."
+                f"principal '{service}' to assume the role."
             )
         return _register_session(scope, role_arn, role_name, session_name)
 
@@ -51,14 +54,44 @@ class MiniStackPlatform:
         """Record one datum in the namespace AWS/SageMaker."""
         cloudwatch.record_metric("AWS/SageMaker", name, value, unit, dict(dimensions))
 
+    def put_log(
+        self, scope: Scope, group: str, stream: str, events: Sequence[tuple[int, str]]
+    ) -> None:
+        """Write to a log stream in CloudWatch Logs; group and stream are created if absent."""
+        names = {"logGroupName": group, "logStreamName": stream}
+        lines = [{"timestamp": time, "message": text} for time, text in events]
+        with request_scope(scope.account_id, scope.region):
+            # Both respond with an error, and change nothing, if there is one already.
+            cloudwatch_logs._create_log_group(names)
+            cloudwatch_logs._create_log_stream(names)
+            cloudwatch_logs._put_log_events({**names, "logEvents": lines})
 
-def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any]) -> bool:
+    def put_event(
+        self,
+        scope: Scope,
+        source: str,
+        detail_type: str,
+        detail: Mapping[str, Any],
+        resources: Sequence[str],
+    ) -> None:
+        """Send an event of an AWS service to the default event bus and the targets of its rules."""
+        event = {
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+            "Resources": list(resources),
+        }
+        with request_scope(scope.account_id, scope.region):
+            eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
+def _trusts(scope: Scope, role_arn: str, document: str | dict[str, Any], service: str) -> bool:
     policy = json.loads(document) if isinstance(document, str) else document
     # Evaluated as a resource policy: MiniStack's own evaluation of a trust policy that names
     # one service allows every service.
     statements = [{**statement, "Resource": role_arn} for statement in policy["Statement"]]
     context = iam_evaluator.EvalContext(
-        principal_arn=_SAGEMAKER,
+        principal_arn=service,
         principal_type="Service",
         principal_account=scope.account_id,
         action="sts:AssumeRole",
@@ -67,7 +100,7 @@ def _trusts_sagemaker(scope: Scope, role_arn: str, document: str | dict[str, Any
         service_context={"aws:sourceaccount": scope.account_id},
     )
     result = iam_evaluator.evaluate_resource_policy(
-        {"Statement": statements}, context, service=_SAGEMAKER
+        {"Statement": statements}, context, service=service
     )
     return bool(result.decision == "Allow")
 

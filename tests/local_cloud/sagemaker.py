@@ -1,7 +1,7 @@
 """A SageMaker whose model server is the stand-in of these tests."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,41 @@ class StandInPlatform:
 
     def __init__(self) -> None:
         self.metrics: list[tuple[str, float, dict[str, str]]] = []
+        self.logs: dict[tuple[Scope, str, str], list[str]] = {}
+        self.events: list[tuple[Scope, str, str, dict[str, Any], list[str]]] = []
 
-    def role_credentials(self, scope: Scope, role_arn: str, session_name: str) -> RoleCredentials:
+    def role_credentials(
+        self,
+        scope: Scope,
+        role_arn: str,
+        session_name: str,
+        service: str = "sagemaker.amazonaws.com",
+    ) -> RoleCredentials:
         if role_arn.endswith("/unknown"):
             raise HostingError(f"Could not assume role {role_arn}.")
-        return RoleCredentials(scope.account_id, session_name, "token")
+        return RoleCredentials(scope.account_id, session_name, f"token for {service}")
 
     def put_metric(
         self, name: str, value: float, *, unit: str, dimensions: Mapping[str, str]
     ) -> None:
         assert unit in {"None", "Microseconds"}
         self.metrics.append((name, value, dict(dimensions)))
+
+    def put_log(
+        self, scope: Scope, group: str, stream: str, events: Sequence[tuple[int, str]]
+    ) -> None:
+        lines = self.logs.setdefault((scope, group, stream), [])
+        lines.extend(text for _, text in events)
+
+    def put_event(
+        self,
+        scope: Scope,
+        source: str,
+        detail_type: str,
+        detail: Mapping[str, Any],
+        resources: Sequence[str],
+    ) -> None:
+        self.events.append((scope, source, detail_type, dict(detail), list(resources)))
 
 
 class StandInSageMaker:
