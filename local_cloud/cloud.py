@@ -26,6 +26,7 @@ from local_cloud.place import Place
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.jobs.jobs import Jobs
 from local_cloud.sagemaker.service import SageMakerService
 from local_cloud.service_quotas import ServiceQuotasService
 from local_cloud.settled_stacks import SettledStacks
@@ -36,21 +37,32 @@ _GRACE_SECONDS = 2.0
 _DIRECTORY_POLL_SECONDS = 2.0
 
 
-def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: int) -> None:
+def run(
+    place: Place,
+    *,
+    assembly: Path,
+    python: Path,
+    training_python: Path,
+    port: int,
+    public_port: int,
+) -> None:
     """Serve until SIGTERM, then stop every child process.
 
     Args:
         place: the state directory.
         assembly: the folder that `cdk synth` writes.
         python: interpreter of the environment of the model server.
+        training_python: interpreter of the environment of training jobs.
         port: TLS port of the AWS APIs.
         public_port: plain-http port of the deployed API.
 
     Raises:
         Exception: the cloud could not be started, or ended early.
     """
-    start_guard()
-    endpoints = _install(place, assembly=assembly, python=python, port=port)
+    start_guard(place.directory)
+    endpoints, jobs = _install(
+        place, assembly=assembly, python=python, training_python=training_python, port=port
+    )
     try:
         # Not asyncio.run, which would wait for unfinished tasks at the end.
         asyncio.new_event_loop().run_until_complete(
@@ -58,12 +70,15 @@ def run(place: Place, *, assembly: Path, python: Path, port: int, public_port: i
         )
     finally:
         try:
+            jobs.stop()
             endpoints.stop()
         finally:
             _end_children()
 
 
-def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoints:
+def _install(
+    place: Place, *, assembly: Path, python: Path, training_python: Path, port: int
+) -> tuple[Endpoints, Jobs]:
     platform = MiniStackPlatform(
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
@@ -77,7 +92,13 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
             logs=place.logs / "endpoints",
         )
     )
-    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
+    jobs = Jobs(
+        platform=platform,
+        training_python=training_python,
+        directory=place.temporary / "jobs",
+        logs=place.logs,
+    )
+    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints, jobs=jobs)
     scaling = ScalingService(endpoints)
     install(
         {
@@ -89,7 +110,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int) -> Endpoi
         port=port,
         access_log=place.access_log,
     )
-    return endpoints
+    return endpoints, jobs
 
 
 async def _serve(place: Place, *, port: int, public_port: int) -> None:

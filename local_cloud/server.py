@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--assembly", type=Path, required=True)
     parser.add_argument("--serving-python", type=Path, required=True)
+    parser.add_argument("--training-python", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-port", type=int, required=True)
     arguments = parser.parse_args()
@@ -31,6 +32,7 @@ def main() -> None:
             place,
             assembly=arguments.assembly,
             python=arguments.serving_python,
+            training_python=arguments.training_python,
             port=arguments.port,
             public_port=arguments.public_port,
         )
