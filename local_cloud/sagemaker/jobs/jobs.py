@@ -7,6 +7,7 @@ from typing import Any
 from local_cloud.sagemaker.jobs.storage import Storage
 from local_cloud.sagemaker.jobs.tags import Tags
 from local_cloud.sagemaker.jobs.training.jobs import OpenStorage, TrainingJobs
+from local_cloud.sagemaker.jobs.tuning.jobs import TuningJobs
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.role_clients import s3_client
@@ -44,7 +45,8 @@ class Jobs:
             directory=directory,
             logs=logs / "training",
         )
-        self._tags = Tags([self.training.table])
+        self.tuning = TuningJobs(platform=platform, training=self.training)
+        self._tags = Tags([self.training.table, self.tuning.table])
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
@@ -53,6 +55,11 @@ class Jobs:
             "DescribeTrainingJob": self.training.describe,
             "ListTrainingJobs": self.training.list,
             "StopTrainingJob": self.training.stop,
+            "CreateHyperParameterTuningJob": self.tuning.create,
+            "DescribeHyperParameterTuningJob": self.tuning.describe,
+            "ListHyperParameterTuningJobs": self.tuning.list,
+            "ListTrainingJobsForHyperParameterTuningJob": self.tuning.list_trials,
+            "StopHyperParameterTuningJob": self.tuning.stop,
             "AddTags": self._tags.add,
             "ListTags": self._tags.list,
             "DeleteTags": self._tags.delete,
@@ -60,4 +67,5 @@ class Jobs:
 
     def stop(self) -> None:
         """Kill every job, since the cloud ends."""
+        self.tuning.stop_all()
         self.training.stop_all()
