@@ -83,17 +83,17 @@ def _install(
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
     images = Images(assembly, place.temporary / "images")
-    endpoints = Endpoints(
-        Hosting(
-            platform=platform,
-            images=images,
-            python=python,
-            models=place.temporary / "models",
-            logs=place.logs / "endpoints",
-        )
+    hosting = Hosting(
+        platform=platform,
+        images=images,
+        python=python,
+        models=place.temporary / "models",
+        logs=place.logs / "endpoints",
     )
+    endpoints = Endpoints(hosting)
     jobs = Jobs(
         platform=platform,
+        hosting=hosting,
         training_python=training_python,
         directory=place.temporary / "jobs",
         logs=place.logs,

@@ -78,18 +78,18 @@ class StandInSageMaker:
         context.mkdir(parents=True)
         (context / "serve.py").write_text(SERVER.read_text())
         images = Images(folder / "assembly", folder / "images")
-        self.endpoints = Endpoints(
-            Hosting(
-                platform=self.platform,
-                images=images,
-                python=Path(sys.executable),
-                models=self.models,
-                logs=self.logs,
-            )
+        hosting = Hosting(
+            platform=self.platform,
+            images=images,
+            python=Path(sys.executable),
+            models=self.models,
+            logs=self.logs,
         )
+        self.endpoints = Endpoints(hosting)
         self.s3 = StandInS3()
         self.jobs = Jobs(
             platform=self.platform,
+            hosting=hosting,
             training_python=Path(sys.executable),
             directory=folder / "jobs",
             logs=self.logs,

@@ -100,7 +100,7 @@ def failed(sagemaker: StandInSageMaker, name: str = "job") -> str:
     reason = str(described["FailureReason"])
     assert described["SecondaryStatusTransitions"][-1]["StatusMessage"] == reason
     assert sagemaker.platform.events[-1][3]["FailureReason"] == reason
-    assert not list((sagemaker.logs.parent / "jobs").glob("*/*")), "its folders stay"
+    assert not list((sagemaker.logs.parent / "jobs").glob("*/*/*")), "its folders stay"
     return reason
 
 

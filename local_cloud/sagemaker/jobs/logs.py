@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
@@ -19,11 +20,11 @@ class LogStream:
         scope: account and region.
         group: the log group.
         stream: the log stream.
-        file: the same lines are appended to this file.
+        file: the same lines are appended to this file, if there is one.
     """
 
     def __init__(
-        self, platform: Platform, scope: Scope, *, group: str, stream: str, file: Path
+        self, platform: Platform, scope: Scope, *, group: str, stream: str, file: Path | None
     ) -> None:
         self._platform = platform
         self._scope = scope
@@ -32,13 +33,15 @@ class LogStream:
         self._pending: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self._next_flush = 0.0
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("a", encoding="utf-8", errors="replace")
+        self._file: IO[str] | None = None
+        if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._file = file.open("a", encoding="utf-8", errors="replace")
 
     def write(self, line: str) -> None:
         """Add one line."""
         with self._lock:
-            if not self._file.closed:
+            if self._file and not self._file.closed:
                 self._file.write(line + "\n")
                 self._file.flush()
             if line:  # an event has at least one character
@@ -59,4 +62,5 @@ class LogStream:
         """Send the rest."""
         self.flush(now=True)
         with self._lock:
-            self._file.close()
+            if self._file:
+                self._file.close()
