@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,18 @@ def prepared(state: Path) -> Client:
     return lambda service: aws_client(service, environment)
 
 
-def create_role(iam: Any, name: str, service: str, actions: list[str]) -> str:
+def create_role(
+    iam: Any,
+    name: str,
+    service: str,
+    actions: list[str],
+    resources: Sequence[str] = ("arn:aws:s3:::job-*",),
+) -> str:
     trust = {**TRUST, "Principal": {"Service": service}}
     arn: str = iam.create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
     )["Role"]["Arn"]
-    allowed = {"Effect": "Allow", "Action": actions, "Resource": "arn:aws:s3:::job-*"}
+    allowed = {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
     document = {"Version": "2012-10-17", "Statement": [allowed]}
     iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=json.dumps(document))
     return arn

@@ -112,6 +112,8 @@ def failed(sagemaker: StandInSageMaker, name: str = "job") -> str:
         (REPORTING, "AlgorithmError: too few images, exit code: 3"),
         ("raise SystemExit(7)",
          "AlgorithmError: The program printed nothing, exit code: 7"),
+        ("raise SystemExit(200)",
+         "AlgorithmError: The program printed nothing, exit code: 200"),
         ("import os; os.kill(os.getpid(), 11)",
          "AlgorithmError: algo-1 was ended by SIGSEGV, exit code: 139"),
     ],

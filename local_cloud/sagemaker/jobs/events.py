@@ -31,6 +31,6 @@ def _in_milliseconds(value: Any, name: str = "") -> Any:
         return {key: _in_milliseconds(each, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_in_milliseconds(each) for each in value]
-    if name.endswith("Time") and isinstance(value, float):
+    if name.endswith(("Time", "Timestamp")) and isinstance(value, float):
         return int(value * 1000)
     return value

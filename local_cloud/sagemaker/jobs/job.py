@@ -43,11 +43,34 @@ class Job:
         # The cloud ends: nothing is kept, and nobody is told.
         self.abandoned = threading.Event()
         self.ended = threading.Event()
-        self.thread: threading.Thread | None = None
+        self._lock = threading.Lock()
 
     def fail(self, reason: str) -> None:
         """Set the reason of a failure, which SageMaker cuts to 1,024 characters."""
         self.failure_reason = reason[:_MAX_REASON_LENGTH]
+
+    def request_stop(self, kind: str) -> None:
+        """Change the status to Stopping, and tell the job's thread.
+
+        Args:
+            kind: for the error's message, such as `transform job`.
+
+        Raises:
+            AwsError: the job has ended.
+        """
+        with self._lock:
+            if self.status not in UNFINISHED:
+                raise validation_error(
+                    f"The request was rejected because the {kind} is in status {self.status}."
+                )
+            self.status = "Stopping"
+        self.stop_requested.set()
+
+    def end(self, status: str) -> None:
+        """Set the final status; it is set last, since a client reads the rest with it."""
+        with self._lock:
+            self.last_modified_time = self.end_time = time.time()
+            self.status = status
 
     def run_in_thread(self, run: Callable[[], None]) -> None:
         """Run a job to its end in a thread of its own; `ended` is set afterwards."""
@@ -60,8 +83,7 @@ class Job:
 
         # In a copy of the request's context: the emulator keeps the account in a context variable.
         context = contextvars.copy_context()
-        self.thread = threading.Thread(target=context.run, args=(run_and_end,), daemon=True)
-        self.thread.start()
+        threading.Thread(target=context.run, args=(run_and_end,), daemon=True).start()
 
 
 def reason_of(job: Job, error: Exception) -> str:

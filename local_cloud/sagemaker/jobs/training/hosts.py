@@ -72,15 +72,23 @@ class Host:
         status = self._process.poll() if self._process else None
         return 128 - status if status is not None and status < 0 else status
 
+    @property
+    def killed_by(self) -> str | None:
+        """The name of the signal that ended the program; None if it ended by itself."""
+        status = (self._process.poll() if self._process else None) or 0
+        if status >= 0:
+            return None
+        known = {each.value: each.name for each in signal.Signals}
+        return known.get(-status, f"signal {-status}")
+
     def failure(self) -> str:
         """Return why the program failed: its failure file, else its last line of output."""
         with contextlib.suppress(OSError):
             text = (self.directory / "output" / "failure").read_text(errors="replace").strip()
             if text:
                 return text
-        code = self.exit_code or 0
-        if code > 128:
-            return f"{self.name} was ended by {signal.Signals(code - 128).name}"
+        if self.killed_by:
+            return f"{self.name} was ended by {self.killed_by}"
         return self.last_line or "The program printed nothing"
 
     def terminate(self) -> None:

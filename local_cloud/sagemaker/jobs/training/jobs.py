@@ -7,7 +7,7 @@ from typing import Any
 from local_cloud.processes import kill_processes_of_job
 from local_cloud.sagemaker.errors import HostingError, validation_error
 from local_cloud.sagemaker.jobs.events import announce
-from local_cloud.sagemaker.jobs.job import UNFINISHED, JobTable
+from local_cloud.sagemaker.jobs.job import JobTable
 from local_cloud.sagemaker.jobs.listing import list_page
 from local_cloud.sagemaker.jobs.storage import Storage
 from local_cloud.sagemaker.jobs.training.checks import check_data, check_definition
@@ -114,13 +114,8 @@ class TrainingJobs:
     def stop(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Handle StopTrainingJob."""
         job = self.table.get(scope, parameters["TrainingJobName"])
-        if job.status not in UNFINISHED:
-            raise validation_error(
-                f"The request was rejected because the training job is in status {job.status}."
-            )
-        if not job.stop_requested.is_set():
-            job.enter("Stopping", "Stopping")
-            job.stop_requested.set()
+        if not job.stop_requested.is_set() or job.end_time:
+            job.request_stop("training job")
             self._announce(job)
         return {}
 

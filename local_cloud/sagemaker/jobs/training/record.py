@@ -1,6 +1,5 @@
 """The record of a training job, and how SageMaker describes it."""
 
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -56,7 +55,6 @@ class TrainingJob(Job):
         self.metrics = Metrics(self.request["AlgorithmSpecification"].get("MetricDefinitions", []))
         self.transitions: list[dict[str, Any]] = []
         self.secondary_status = ""
-        self._lock = threading.Lock()
         self.enter("Starting")
 
     @property
@@ -81,6 +79,17 @@ class TrainingJob(Job):
         """The address of the model, as ModelArtifacts names it."""
         unpacked = self.request["OutputDataConfig"].get("CompressionType") == "NONE"
         return f"{self.output_url}/{'model/' if unpacked else 'model.tar.gz'}"
+
+    def request_stop(self, kind: str) -> None:
+        """Enter Stopping, and tell the job's thread.
+
+        Raises:
+            AwsError: the job has ended.
+        """
+        super().request_stop(kind)
+        with self._lock:
+            if self.end_time is None:
+                self._enter("Stopping", None)
 
     def enter(self, secondary_status: str, status: str | None = None) -> None:
         """Enter a secondary status, and a status if one is given.
@@ -110,6 +119,11 @@ class TrainingJob(Job):
         # Last: a client that reads a final status reads the rest with it.
         self.status = status or self.status
 
+    @property
+    def _profiler_is_off(self) -> bool:
+        configuration = self.request.get("ProfilerConfig")
+        return configuration is None or bool(configuration.get("DisableProfiler"))
+
     def describe(self) -> dict[str, Any]:
         """Return DescribeTrainingJob's response."""
         described: dict[str, Any] = {
@@ -122,7 +136,7 @@ class TrainingJob(Job):
             "CreationTime": self.creation_time,
             "LastModifiedTime": self.last_modified_time,
             "ModelArtifacts": {"S3ModelArtifacts": self.model_url},
-            "ProfilingStatus": "Disabled",
+            "ProfilingStatus": "Disabled" if self._profiler_is_off else "Enabled",
         }
         optional = {
             "TuningJobArn": self.tuning_job_arn,

@@ -213,7 +213,10 @@ class TrainingRun:
             codes = [host.exit_code for host in self._hosts]
             if any(codes):
                 # A host that was killed makes the others fail: it is the cause.
-                failed = max((host for host in self._hosts if host.exit_code), key=_was_killed)
+                failed = max(
+                    (host for host in self._hosts if host.exit_code),
+                    key=lambda host: bool(host.killed_by),
+                )
                 failed.close()
                 raise JobFailedError(
                     f"AlgorithmError: {failed.failure()}, exit code: {failed.exit_code}"
@@ -283,10 +286,6 @@ class TrainingRun:
     def _enter(self, secondary_status: str, status: str | None = None) -> None:
         self._job.enter(secondary_status, status)
         self._changed(self._job)
-
-
-def _was_killed(host: Host) -> bool:
-    return (host.exit_code or 0) > 128
 
 
 def _free_port() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.jobs.events import announce
-from local_cloud.sagemaker.jobs.job import UNFINISHED, JobTable
+from local_cloud.sagemaker.jobs.job import JobTable
 from local_cloud.sagemaker.jobs.listing import list_page
 from local_cloud.sagemaker.jobs.training.checks import require_objects
 from local_cloud.sagemaker.jobs.training.jobs import OpenStorage
@@ -93,12 +93,7 @@ class TransformJobs:
     def stop(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Handle StopTransformJob."""
         job = self.table.get(scope, parameters["TransformJobName"])
-        if job.status not in UNFINISHED:
-            raise validation_error(
-                f"The request was rejected because the transform job is in status {job.status}."
-            )
-        job.status = "Stopping"
-        job.stop_requested.set()
+        job.request_stop("transform job")
         self._announce(job)
         return {}
 

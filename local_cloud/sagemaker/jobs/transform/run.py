@@ -79,8 +79,7 @@ class TransformRun:
         finally:
             self._data_log.close()
             shutil.rmtree(self._directory, ignore_errors=True)
-            job.last_modified_time = job.end_time = time.time()
-            job.status = status
+            job.end(status)
             self._changed(job)
 
     def _transform(self) -> None:

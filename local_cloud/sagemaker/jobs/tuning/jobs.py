@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from local_cloud.sagemaker.errors import AwsError, validation_error
+from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.events import announce
 from local_cloud.sagemaker.jobs.job import UNFINISHED, JobTable, reason_of
@@ -83,13 +83,8 @@ class TuningJobs:
     def stop(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         """Handle StopHyperParameterTuningJob."""
         job = self.table.get(scope, parameters["HyperParameterTuningJobName"])
-        if job.status not in UNFINISHED:
-            raise validation_error(
-                "The request was rejected because the hyperparameter tuning job is in status "
-                f"{job.status}."
-            )
-        job.status = "Stopping"
-        job.stop_requested.set()
+        job.request_stop("hyperparameter tuning job")
+        self._announce(job)
         return {}
 
     def stop_all(self) -> None:
@@ -104,8 +99,7 @@ class TuningJobs:
             self._stop_trials(job)
             job.fail(reason_of(job, error))
             status = "Failed"
-        job.last_modified_time = job.end_time = time.time()
-        job.status = status
+        job.end(status)
         self._announce(job)
 
     def _work(self, job: TuningJob, candidates: Iterator[Tuned]) -> str:
