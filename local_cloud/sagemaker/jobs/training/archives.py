@@ -10,7 +10,7 @@ from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.hosting.artifacts import unpack
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.storage import Storage, parse_address
-from local_cloud.sagemaker.jobs.training.program import CONTAINER_INPUT, HostFolders
+from local_cloud.sagemaker.jobs.training.folders import CONTAINER_DATA, HostFolders
 
 
 def unpack_source(storage: Storage, submitted: str, folders: HostFolders) -> None:
@@ -43,12 +43,12 @@ def unpack_source(storage: Storage, submitted: str, folders: HostFolders) -> Non
 
 
 def _unpack_channel(submitted: str, folders: HostFolders) -> None:
-    path = (folders.data / submitted.removeprefix(CONTAINER_INPUT)).resolve()
-    inside = submitted.startswith(CONTAINER_INPUT) and path.is_relative_to(folders.data.resolve())
+    path = (folders.data / submitted.removeprefix(CONTAINER_DATA)).resolve()
+    inside = submitted.startswith(CONTAINER_DATA) and path.is_relative_to(folders.data.resolve())
     if not inside or not path.exists():
         raise HostingError(
             f"The source {submitted} does not exist; expected an address s3://bucket/key or a path "
-            f"{CONTAINER_INPUT}<channel>/<file>"
+            f"{CONTAINER_DATA}<channel>/<file>"
         )
     if path.is_dir():
         shutil.copytree(path, folders.code)

@@ -8,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_cloud.sagemaker.errors import validation_error
 from local_cloud.sagemaker.jobs.storage import Storage, parse_address
-from local_cloud.sagemaker.jobs.training.program import CONTAINER_INPUT, PROGRAM, SUBMIT_DIRECTORY
+from local_cloud.sagemaker.jobs.training.folders import CONTAINER_DATA
+from local_cloud.sagemaker.jobs.training.hyperparameters import PROGRAM, SUBMIT_DIRECTORY
 from local_cloud.sagemaker.moto_backend import Scope
 
 # docs.aws.amazon.com/general/latest/gr/sagemaker.html: the quotas of an account
@@ -144,7 +145,7 @@ def _check_channels(request: Mapping[str, Any]) -> None:
     if isolated and submitted.partition("://")[1]:
         raise validation_error(
             f"With network isolation the container cannot download its source from {submitted}: "
-            f"give the archive as a channel, and name it as {CONTAINER_INPUT}<channel>/<file>."
+            f"give the archive as a channel, and name it as {CONTAINER_DATA}<channel>/<file>."
         )
 
 

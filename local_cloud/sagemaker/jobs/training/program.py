@@ -8,113 +8,25 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local_cloud.environment import endpoint_environment, kept_environment
+from local_cloud.sagemaker.jobs.training.folders import HostFolders
+from local_cloud.sagemaker.jobs.training.hyperparameters import (
+    PROGRAM,
+    SUBMIT_DIRECTORY,
+    decoded,
+    flags,
+    user_hyperparameters,
+)
 from local_cloud.sagemaker.jobs.training.record import TrainingJob
 from local_cloud.sagemaker.platform import Platform
 
-PROGRAM = "sagemaker_program"
-SUBMIT_DIRECTORY = "sagemaker_submit_directory"
-# Where the image has the job's folders; the submit directory may be named so.
-CONTAINER_INPUT = "/opt/ml/input/data/"
-
-_OWN_PREFIX = "sagemaker_"
-_OWN_HYPERPARAMETERS = frozenset({"default_user_module_name", "_tuning_objective_metric"})
 # Where this repository's programs keep their byte code: without it, torch takes 15 s to import.
 _BYTE_CODE = Path(__file__).parents[4] / "build" / "byte-code"
 # Network isolation: clients of HTTP find no way out. Sockets of the program itself still work.
 _NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-
-
-@dataclass(frozen=True)
-class HostFolders:
-    """The folders of one host, laid out as below /opt/ml.
-
-    Attributes:
-        root: the host's folder.
-    """
-
-    root: Path
-
-    @property
-    def code(self) -> Path:
-        """The unpacked source archive, and working directory of the program."""
-        return self.root / "code"
-
-    @property
-    def input(self) -> Path:
-        """The parent of the folders of the channels and of the configuration."""
-        return self.root / "input"
-
-    @property
-    def data(self) -> Path:
-        """The parent of the folders of the channels."""
-        return self.root / "input" / "data"
-
-    @property
-    def model(self) -> Path:
-        """What becomes model.tar.gz."""
-        return self.root / "model"
-
-    @property
-    def output(self) -> Path:
-        """The folder with the file `failure`."""
-        return self.root / "output"
-
-    @property
-    def output_data(self) -> Path:
-        """What becomes output.tar.gz."""
-        return self.root / "output" / "data"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder that is kept in sync with CheckpointConfig's address."""
-        return self.root / "checkpoints"
-
-    @property
-    def temporary(self) -> Path:
-        """The program's TMPDIR."""
-        return self.root / "tmp"
-
-    def make(self) -> None:
-        """Create the folders, but not that of the code."""
-        for folder in (
-            self.data,
-            self.input / "config",
-            self.model,
-            self.output_data,
-            self.checkpoints,
-            self.temporary,
-        ):
-            folder.mkdir(parents=True, exist_ok=True)
-
-
-def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return hyperparameters with each value read as JSON, or unchanged if it is not JSON."""
-    return {name: _decoded_value(text) for name, text in hyperparameters.items()}
-
-
-def user_hyperparameters(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyperparameters that become flags of the program."""
-    return {
-        name: value
-        for name, value in hyperparameters.items()
-        if not name.startswith(_OWN_PREFIX) and name not in _OWN_HYPERPARAMETERS
-    }
-
-
-def flags(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """Return the flags of the program: `--name value`, sorted by name."""
-    words: list[str] = []
-    for name, value in sorted(user_hyperparameters(hyperparameters).items()):
-        text = "" if value is None else str(value)
-        if isinstance(value, dict):
-            text = ",".join(f"{key}={each}" for key, each in sorted(value.items()))
-        words += [f"--{name}" if len(name) > 1 else f"-{name}", text]
-    return words
 
 
 def command(python: Path, folders: HostFolders, hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -226,13 +138,6 @@ def write_configuration(job: TrainingJob, folders: HostFolders, host: str) -> No
 def _source(channel: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = channel["DataSource"]["S3DataSource"]
     return found
-
-
-def _decoded_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _variable(value: str | int | Path | Sequence[Any] | Mapping[str, Any] | None) -> str:

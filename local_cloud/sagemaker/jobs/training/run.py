@@ -1,22 +1,19 @@
 """Runs one training job from its download to its archive."""
 
 import logging
-import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.job import reason_of
 from local_cloud.sagemaker.jobs.logs import LogStream
 from local_cloud.sagemaker.jobs.storage import Storage
-from local_cloud.sagemaker.jobs.training import program
-from local_cloud.sagemaker.jobs.training.archives import files_of, unpack_source, write_archive
+from local_cloud.sagemaker.jobs.training import hyperparameters, inputs, outputs, program
 from local_cloud.sagemaker.jobs.training.checkpoints import Checkpoints
+from local_cloud.sagemaker.jobs.training.folders import HostFolders
 from local_cloud.sagemaker.jobs.training.hosts import Host, wait_for_end
 from local_cloud.sagemaker.jobs.training.record import TrainingJob
 from local_cloud.sagemaker.platform import Platform
@@ -63,9 +60,7 @@ class TrainingRun:
         self._directory = directory
         self._logs = logs
         self._changed = changed
-        self._folders = {
-            host: program.HostFolders((directory / host).absolute()) for host in job.hosts
-        }
+        self._folders = {host: HostFolders((directory / host).absolute()) for host in job.hosts}
         self._hosts: list[Host] = []
         self._checkpoints: list[Checkpoints] = []
         self._streams: list[LogStream] = []
@@ -103,82 +98,20 @@ class TrainingRun:
 
     def _prepare(self) -> None:
         """Fill the folders of all hosts."""
-        for folders in self._folders.values():
-            folders.make()
-        for channel in self._job.request.get("InputDataConfig", []):
-            self._download(channel["ChannelName"], channel["DataSource"]["S3DataSource"])
-        hyperparameters = program.decoded(self._job.request.get("HyperParameters", {}))
-        self._check_program(hyperparameters.get(program.PROGRAM))
-        submitted = hyperparameters.get(program.SUBMIT_DIRECTORY)
-        if not submitted:
-            raise JobFailedError(
-                f"AlgorithmError: the hyperparameter {program.SUBMIT_DIRECTORY} is missing; "
-                "expected the address of the source archive, exit code: 1"
-            )
-        for host, folders in self._folders.items():
-            program.write_configuration(self._job, folders, host)
-            unpack_source(self._storage, str(submitted), folders)
-            name = hyperparameters[program.PROGRAM]
-            if not (folders.code / name).is_file():
-                raise JobFailedError(
-                    f"AlgorithmError: the source archive has no {name}, exit code: 2"
-                )
-        self._download_checkpoints()
-
-    def _check_program(self, name: str | None) -> None:
-        specification = self._job.request["AlgorithmSpecification"]
-        if "ContainerEntrypoint" in specification or "ContainerArguments" in specification:
-            raise JobFailedError(
-                "AlgorithmError: the local cloud runs script mode only, without a container: it "
-                "cannot run ContainerEntrypoint and ContainerArguments, exit code: 1"
-            )
-        if not name or not str(name).endswith(".py"):
-            raise JobFailedError(
-                f"AlgorithmError: the hyperparameter {program.PROGRAM} is {name}; the local cloud "
-                "runs one Python file of the source archive, such as train.py, exit code: 1"
-            )
-        if not self._python.exists():
-            raise JobFailedError(
-                f"InternalServerError: the training environment {self._python} does not exist: "
-                "run `make training-environment`"
-            )
-
-    def _download(self, channel: str, source: dict[str, str]) -> None:
-        """Download a channel once, and give each host its part as links."""
-        try:
-            objects = list(self._storage.objects(source["S3Uri"]))
-        except (ClientError, BotoCoreError) as error:
-            raise JobFailedError(f"ClientError: Data download failed:{error}") from error
-        shared = self._directory / "channels" / channel
-        self._storage.download_all(objects, shared)
-        sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
-        for number, folders in enumerate(self._folders.values()):
-            step = len(self._folders) if sharded else 1
-            for found in objects[number if sharded else 0 :: step]:
-                file = folders.data / channel / found.path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                os.link(shared / found.path, file)
-            (folders.data / channel).mkdir(exist_ok=True)
-
-    def _download_checkpoints(self) -> None:
-        configuration = self._job.request.get("CheckpointConfig")
-        if not configuration:
-            return
-        for folders in self._folders.values():
-            checkpoints = Checkpoints(self._storage, configuration["S3Uri"], folders.checkpoints)
-            try:
-                checkpoints.download()
-            except (ClientError, BotoCoreError) as error:
-                raise JobFailedError(
-                    f"ClientError: Data download failed:Unable to list {configuration['S3Uri']} "
-                    f"({error})"
-                ) from error
-            self._checkpoints.append(checkpoints)
+        folders = list(self._folders.values())
+        inputs.check_program(self._job, self._python)
+        for each in folders:
+            each.make()
+        shared = self._directory / "channels"
+        inputs.download_channels(self._job, self._storage, shared, folders)
+        for host, each in self._folders.items():
+            inputs.unpack_program(self._job, self._storage, host, each)
+        self._checkpoints = inputs.download_checkpoints(self._job, self._storage, folders)
 
     def _start(self) -> None:
         job = self._job
         started, port = int(time.time()), _free_port()
-        hyperparameters = program.decoded(job.request.get("HyperParameters", {}))
+        given = hyperparameters.decoded(job.request.get("HyperParameters", {}))
         for name, folders in self._folders.items():
             stream = LogStream(
                 self._platform, job.scope, group=LOG_GROUP, stream=f"{job.name}/{name}-{started}",
@@ -192,9 +125,7 @@ class TrainingRun:
                 self._platform, job, folders,
                 host=host.name, main_port=port, credentials=self._credentials,
             )  # fmt: skip
-            host.start(
-                program.command(self._python, folders, hyperparameters), folders.code, environment
-            )
+            host.start(program.command(self._python, folders, given), folders.code, environment)
 
     def _reader(self, stream: LogStream) -> Callable[[str], None]:
         def read(line: str) -> None:
@@ -252,25 +183,9 @@ class TrainingRun:
             self._enter("Uploading")
         for checkpoints in self._checkpoints:
             checkpoints.upload(now=True)
-        models = [folders.model for folders in self._folders.values()]
-        if self._job.model_url.endswith("/"):
-            for folder in models:
-                for file in files_of(folder):
-                    path = file.relative_to(folder).as_posix()
-                    self._storage.upload(file, self._job.model_url + path)
-        else:
-            self._upload_archive("model.tar.gz", models)
-        self._upload_output()
-
-    def _upload_output(self) -> None:
-        self._upload_archive(
-            "output.tar.gz", [folders.output_data for folders in self._folders.values()]
-        )
-
-    def _upload_archive(self, name: str, folders: Sequence[Path]) -> None:
-        archive = self._directory / name
-        if write_archive(folders, archive):
-            self._storage.upload(archive, f"{self._job.output_url}/{name}")
+        folders = list(self._folders.values())
+        outputs.upload_model(self._job, self._storage, folders, self._directory)
+        outputs.upload_output(self._job, self._storage, folders, self._directory)
 
     def _keep_output(self) -> None:
         """Keep the checkpoints and the output of a job that failed, as far as possible."""
@@ -279,7 +194,8 @@ class TrainingRun:
         try:
             for checkpoints in self._checkpoints:
                 checkpoints.upload(now=True)
-            self._upload_output()
+            folders = list(self._folders.values())
+            outputs.upload_output(self._job, self._storage, folders, self._directory)
         except Exception:
             logger.exception("the output of the failed job %s was not uploaded", self._job.name)
 
