@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "--serving-python", type=Path, default=_ROOT / ".venvs/serving/bin/python",
         help="interpreter of the model server's environment (%(default)s)",
     )  # fmt: skip
+    up.add_argument(
+        "--training-python", type=Path, default=_ROOT / ".venvs/training/bin/python",
+        help="interpreter of the training jobs' environment; it may be made later (%(default)s)",
+    )  # fmt: skip
     up.add_argument("--port", type=_port, default=4566, help="TLS, AWS APIs; 0: free (%(default)s)")
     up.add_argument(
         "--public-port", type=_port, default=4580,
@@ -105,6 +109,7 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
         assembly=arguments.assembly.absolute(),
         # Not resolved: Python finds its environment by the folder of the symlink, not its target.
         serving_python=arguments.serving_python.absolute(),
+        training_python=arguments.training_python.absolute(),
         port=arguments.port,
         public_port=arguments.public_port,
         region=arguments.region,

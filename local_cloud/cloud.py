@@ -32,6 +32,7 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting.fleet_metrics import FleetMetrics
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.jobs.jobs import Jobs
 from local_cloud.sagemaker.service import SageMakerService
 from local_cloud.service_quotas import ServiceQuotasService
 from local_cloud.settled_stacks import SettledStacks
@@ -43,7 +44,14 @@ _DIRECTORY_POLL_SECONDS = 2.0
 
 
 def run(
-    place: Place, *, assembly: Path, python: Path, port: int, public_port: int, clock: Clock
+    place: Place,
+    *,
+    assembly: Path,
+    python: Path,
+    training_python: Path,
+    port: int,
+    public_port: int,
+    clock: Clock,
 ) -> None:
     """Serve until SIGTERM, then stop every child process.
 
@@ -51,6 +59,7 @@ def run(
         place: the state directory.
         assembly: the folder that `cdk synth` writes.
         python: interpreter of the environment of the model server.
+        training_python: interpreter of the environment of training jobs.
         port: TLS port of the AWS APIs.
         public_port: plain-http port of the deployed API.
         clock: the time of metrics, alarms, scaling and rollouts.
@@ -58,8 +67,15 @@ def run(
     Raises:
         Exception: the cloud could not be started, or ended early.
     """
-    start_guard()
-    endpoints = _install(place, assembly=assembly, python=python, port=port, clock=clock)
+    start_guard(place.directory)
+    endpoints, jobs = _install(
+        place,
+        assembly=assembly,
+        python=python,
+        training_python=training_python,
+        port=port,
+        clock=clock,
+    )
     try:
         # Not asyncio.run, which would wait for unfinished tasks at the end.
         asyncio.new_event_loop().run_until_complete(
@@ -67,29 +83,42 @@ def run(
         )
     finally:
         try:
+            jobs.stop()
             endpoints.stop()
         finally:
             _end_children()
 
 
-def _install(place: Place, *, assembly: Path, python: Path, port: int, clock: Clock) -> Endpoints:
+def _install(
+    place: Place,
+    *,
+    assembly: Path,
+    python: Path,
+    training_python: Path,
+    port: int,
+    clock: Clock,
+) -> tuple[Endpoints, Jobs]:
     platform = MiniStackPlatform(
         endpoint_url=f"https://localhost:{port}", certificate=place.certificate
     )
     images = Images(assembly, place.temporary / "images")
     store = MiniStackAlarms()
-    endpoints = Endpoints(
-        Hosting(
-            platform=platform,
-            images=images,
-            python=python,
-            models=place.temporary / "models",
-            logs=place.logs / "endpoints",
-        ),
-        clock,
-        raised_alarm,
+    hosting = Hosting(
+        platform=platform,
+        images=images,
+        python=python,
+        models=place.temporary / "models",
+        logs=place.logs / "endpoints",
     )
-    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints)
+    endpoints = Endpoints(hosting, clock, raised_alarm)
+    jobs = Jobs(
+        platform=platform,
+        hosting=hosting,
+        training_python=training_python,
+        directory=place.temporary / "jobs",
+        logs=place.logs,
+    )
+    sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints, jobs=jobs)
     scaler = Scaler(endpoints, store.read, clock)
     scaling = ScalingService(endpoints, scaler)
     install(
@@ -106,7 +135,7 @@ def _install(place: Place, *, assembly: Path, python: Path, port: int, clock: Cl
     )
     measured = FleetMetrics(endpoints, platform, store.read, clock, place.temporary)
     start_pulse([measured.tick, AlarmEngine(store, clock).tick, scaler.tick], clock)
-    return endpoints
+    return endpoints, jobs
 
 
 async def _serve(place: Place, *, port: int, public_port: int) -> None:

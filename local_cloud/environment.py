@@ -44,9 +44,23 @@ def client_environment(*, port: int, certificate: Path, region: str) -> dict[str
     return {
         "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
         "AWS_SECRET_ACCESS_KEY": _SECRET_ACCESS_KEY,
+    } | endpoint_environment(
+        url=f"https://localhost:{port}", certificate=certificate, region=region
+    )
+
+
+def endpoint_environment(*, url: str, certificate: Path, region: str) -> dict[str, str]:
+    """Return the variables that point AWS SDKs at the local cloud, without credentials.
+
+    Args:
+        url: the address of the AWS APIs.
+        certificate: the cloud's own certificate, which the clients must trust.
+        region: the region to sign for.
+    """
+    return {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": f"https://localhost:{port}",
+        "AWS_ENDPOINT_URL": url,
         "AWS_CA_BUNDLE": str(certificate),
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -34,6 +34,7 @@ class StartOptions:
         place: its state directory.
         assembly: the folder that `cdk synth` writes.
         serving_python: interpreter of the environment of the model server.
+        training_python: interpreter of the environment of training jobs; it may be made later.
         port: TLS port of the AWS APIs; 0 chooses a free one.
         public_port: plain-http port of the deployed API; 0 chooses a free one.
         region: the region of the clients' environment.
@@ -43,6 +44,7 @@ class StartOptions:
     place: Place
     assembly: Path
     serving_python: Path
+    training_python: Path
     port: int
     public_port: int
     region: str
@@ -127,6 +129,7 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
         "--state-directory", str(place.directory),
         "--assembly", str(options.assembly),
         "--serving-python", str(options.serving_python),
+        "--training-python", str(options.training_python),
         "--port", str(port),
         "--public-port", str(public_port),
         "--minute-seconds", str(options.minute_seconds),

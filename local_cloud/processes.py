@@ -1,5 +1,6 @@
 """Finds and kills the processes of a local cloud, even if process ids were reused."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import psutil
 
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Record
+
+# In the environment of each process of a job: the folder of its host. A job's processes have groups
+# of their own, which the cloud's does not include.
+JOB_VARIABLE = "LOCAL_CLOUD_JOB"
 
 _GRACE_SECONDS = 1.0
 _KILL_TIMEOUT_SECONDS = 8.0
@@ -50,9 +55,19 @@ def kill_group(process_group: int, directory: Path) -> int:
     return len(members)
 
 
+def kill_processes_of_job(directory: Path) -> None:
+    """Kill every process whose job has its folder at or below a directory."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if Path(process.environ().get(JOB_VARIABLE, "/")).is_relative_to(directory):
+                process.kill()
+
+
 def _belongs_to(process: psutil.Process, process_group: int, directory: Path) -> bool:
     """Check that a process belongs to this cloud: the id of the group may have been reused."""
     try:
+        if Path(process.environ().get(JOB_VARIABLE, "/")).is_relative_to(directory):
+            return True
         if os.getpgid(process.pid) != process_group:
             return False
         texts = (*process.cmdline(), *process.environ().values())

@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--assembly", type=Path, required=True)
     parser.add_argument("--serving-python", type=Path, required=True)
+    parser.add_argument("--training-python", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-port", type=int, required=True)
     parser.add_argument("--minute-seconds", type=float, default=60.0)
@@ -33,6 +34,7 @@ def main() -> None:
             place,
             assembly=arguments.assembly,
             python=arguments.serving_python,
+            training_python=arguments.training_python,
             port=arguments.port,
             public_port=arguments.public_port,
             clock=Clock(arguments.minute_seconds),

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from local_cloud.sagemaker import model_packages
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.hosting.invocations import Invocation, invoke_endpoint
+from local_cloud.sagemaker.jobs.jobs import Jobs
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, records
 from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.validation import check_request
@@ -31,7 +33,9 @@ RECORD_NAMES = {
 class SageMakerService:
     """Validates requests, runs endpoints, and stores all other records with moto."""
 
-    def __init__(self, *, platform: Platform, images: Images, endpoints: Endpoints) -> None:
+    def __init__(
+        self, *, platform: Platform, images: Images, endpoints: Endpoints, jobs: Jobs
+    ) -> None:
         self._platform = platform
         self._images = images
         self.endpoints = endpoints
@@ -42,8 +46,8 @@ class SageMakerService:
             "UpdateEndpoint": endpoints.update,
             "UpdateEndpointWeightsAndCapacities": endpoints.resize,
             "DeleteEndpoint": endpoints.delete,
-            "DeleteModelPackage": _delete_model_package,
-            "DeleteModelPackageGroup": _delete_model_package_group,
+            **model_packages.OPERATIONS,
+            **jobs.operations(),
         }
 
     def call(self, scope: Scope, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -120,34 +124,3 @@ def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> Non
         arn = scope.arn("sagemaker", f"{kind}/{name.lower()}")
         what = {"model": "model", "endpoint-config": "endpoint configuration"}[kind]
         raise validation_error(f'Cannot create already existing {what} "{arn}".')
-
-
-def _delete_model_package(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Delete a package by its name or ARN (moto lacks this)."""
-    name = parameters["ModelPackageName"]
-    backend = records(scope)
-    arn = backend.model_package_name_mapping.get(name, name)
-    package = backend.model_packages.pop(arn, None)
-    if package is None:
-        raise validation_error(f"ModelPackage {name} does not exist.")
-    for alias in [key for key, each in backend.model_package_name_mapping.items() if each == arn]:
-        del backend.model_package_name_mapping[alias]
-    return {}
-
-
-def _delete_model_package_group(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Delete an empty group (moto lacks this); SageMaker rejects a group with packages."""
-    name = parameters["ModelPackageGroupName"]
-    groups = records(scope).model_package_groups
-    if name not in groups:
-        raise validation_error(f"Model Package Group {name} does not exist.")
-    packages = call_moto(scope, "sagemaker", "ListModelPackages", {"ModelPackageGroupName": name})[
-        "ModelPackageSummaryList"
-    ]
-    if packages:
-        raise AwsError(
-            "ConflictException",
-            f"Model Package Group {name} cannot be deleted: it has {len(packages)} model packages.",
-        )
-    del groups[name]
-    return {}

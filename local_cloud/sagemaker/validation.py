@@ -26,6 +26,14 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
 }
+# What tags and metadata of model packages may have: letters, digits and separators of any script.
+_JAVA_PATTERNS = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r" \u00a0\u2000-\u200a\u3000",
+    "${1,128}": "",
+    "${1,256}": "",
+}
 
 
 @functools.cache
@@ -65,6 +73,7 @@ def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
             yield from _faults(shape.member, item, f"{path}.{index}.member")
     elif isinstance(shape, MapShape):
         for key, item in value.items():
+            yield from _faults(shape.key, key, f"{path}.key")
             yield from _faults(shape.value, item, f"{path}.{key}")
 
 
@@ -101,6 +110,8 @@ def _constraint_faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
 
 
 def _matches(pattern: str, value: str) -> bool:
+    for java, python in _JAVA_PATTERNS.items():
+        pattern = pattern.replace(java, python)
     try:
         return re.fullmatch(pattern, value) is not None
     except re.error:

@@ -46,4 +46,5 @@ def sagemaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Stan
         found.create_model(model)
         found.create_configuration(f"{model}-configuration", model)
     yield found
+    found.jobs.stop()
     found.endpoints.stop()

@@ -1,7 +1,8 @@
 """A stand-in for `model_code/serve.py`, which starts in a tenth of a second.
 
 Files in the model's folder change what it does: `fail` (exits), `hang` (no longer responds to
-`/ping`), `refuse` (responds to `/ping` with 503), `slow` (waits before each prediction).
+`/ping`), `refuse` (responds to `/ping` with 503), `slow` (waits before each prediction). It hangs
+up without a response to the body `hang up`.
 """
 
 import json
@@ -27,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if (MODEL / "slow").exists():
             time.sleep(0.5)
+        if body == b"hang up":
+            self.close_connection = True
+            return
         content = {
             "process_id": os.getpid(),
             "body": body.decode(),

@@ -10,9 +10,12 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.hosting.hosting import Hosting
 from local_cloud.sagemaker.hosting.images import Images
+from local_cloud.sagemaker.jobs.jobs import Jobs
+from local_cloud.sagemaker.jobs.storage import Storage
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import RoleCredentials
 from local_cloud.sagemaker.service import SageMakerService
+from tests.local_cloud.stand_in_s3 import StandInS3
 
 SCOPE = Scope("123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/serving"
@@ -84,21 +87,35 @@ class StandInSageMaker:
         context.mkdir(parents=True)
         (context / "serve.py").write_text(SERVER.read_text())
         images = Images(folder / "assembly", folder / "images")
+        hosting = Hosting(
+            platform=self.platform,
+            images=images,
+            python=Path(sys.executable),
+            models=self.models,
+            logs=self.logs,
+        )
         self.raised_alarms: set[str] = set()
         self.endpoints = Endpoints(
-            Hosting(
-                platform=self.platform,
-                images=images,
-                python=Path(sys.executable),
-                models=self.models,
-                logs=self.logs,
-            ),
+            hosting,
             Clock(minute_seconds=1),
             lambda names: next((name for name in names if name in self.raised_alarms), None),
         )
-        self.service = SageMakerService(
-            platform=self.platform, images=images, endpoints=self.endpoints
+        self.s3 = StandInS3()
+        self.jobs = Jobs(
+            platform=self.platform,
+            hosting=hosting,
+            training_python=Path(sys.executable),
+            directory=folder / "jobs",
+            logs=self.logs,
+            open_storage=self._open_storage,
         )
+        self.service = SageMakerService(
+            platform=self.platform, images=images, endpoints=self.endpoints, jobs=self.jobs
+        )
+
+    def _open_storage(self, scope: Scope, role_arn: str, kms_key_id: str | None) -> Storage:
+        self.platform.role_credentials(scope, role_arn, "SageMaker")
+        return Storage(self.s3.client(role_arn), kms_key_id)
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self.service.call(SCOPE, operation, parameters)

@@ -91,7 +91,8 @@ def test_the_process_of_a_crash_has_status_1(place: Place) -> None:
     ended = subprocess.run(
         [
             sys.executable, "-m", "local_cloud.server", "--state-directory", str(place.directory),
-            "--assembly", "none", "--serving-python", "none", "--port", "1", "--public-port", "2",
+            "--assembly", "none", "--serving-python", "none", "--training-python", "none",
+            "--port", "1", "--public-port", "2",
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
-
-_CLIENT = Config(
-    connect_timeout=5,
-    read_timeout=60,
-    retries={"total_max_attempts": 2, "mode": "standard"},
-    s3={"addressing_style": "path"},
-)
+from local_cloud.sagemaker.role_clients import s3_client
 
 
 def artifact_url(container: dict[str, Any]) -> str | None:
@@ -50,17 +42,7 @@ def fetch_artifact(
         HostingError: the role may not read it, or it cannot be unpacked.
     """
     bucket, key = urlsplit(url).netloc, urlsplit(url).path.lstrip("/")
-    credentials = platform.role_credentials(scope, role_arn, "SageMaker")
-    client = boto3.client(
-        "s3",
-        endpoint_url=platform.endpoint_url,
-        verify=str(platform.certificate),
-        region_name=scope.region,
-        config=_CLIENT,
-        aws_access_key_id=credentials.access_key_id,
-        aws_secret_access_key=credentials.secret_access_key,
-        aws_session_token=credentials.session_token,
-    )
+    client = s3_client(platform, scope, role_arn)
     with tempfile.NamedTemporaryFile(suffix=".tar.gz") as archive:
         try:
             client.download_fileobj(bucket, key, archive)
@@ -70,36 +52,46 @@ def fetch_artifact(
                 f"ensure that the object exists and that the role may read it. {error}"
             ) from error
         archive.flush()
-        _unpack(Path(archive.name), destination, url)
+        unpack(Path(archive.name), destination, what=f"The model data of {url}")
 
 
-def _unpack(archive: Path, destination: Path, url: str) -> None:
+def unpack(archive: Path, destination: Path, *, what: str) -> None:
+    """Unpack a gzip-compressed tar into a new folder.
+
+    Args:
+        archive: the file.
+        destination: the folder, which must not exist or be empty.
+        what: what the archive is, for the error's message.
+
+    Raises:
+        HostingError: it is not such an archive, or has members that are not files inside it.
+    """
     partial = destination.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         with tarfile.open(archive, "r:gz") as members:
             for member in members:
-                _write_member(members, member, partial)
+                _write_member(members, member, partial, what)
         partial.replace(destination)
     except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise HostingError(
-            f"The model data of {url} cannot be unpacked; expected a gzip-compressed tar: {error}"
+            f"{what} cannot be unpacked; expected a gzip-compressed tar: {error}"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+def _write_member(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, what: str
+) -> None:
     """Write one file. Not `extract`: its filters need Python 3.11.4, and Debian 12 has 3.11.2."""
     if member.isdir():
         return
     target = (folder / member.name).resolve()
     content = archive.extractfile(member) if member.isreg() else None
     if content is None or not target.is_relative_to(folder.resolve()):
-        raise HostingError(
-            f"The model data holds {member.name}, which is not a file inside the archive."
-        )
+        raise HostingError(f"{what} holds {member.name}, which is not a file inside the archive.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
         shutil.copyfileobj(content, file)

@@ -16,7 +16,7 @@ from local_cloud.sagemaker.hosting.instance import Instance, InstanceSpecificati
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.platform import Platform
 
-_DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
+DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
 _ENGINE = "WHIPPET_ENGINE"
 
 
@@ -129,7 +129,12 @@ class Hosting:
         directory = self._models / f"{name}-{deployment_id}"
         count = counts.get(name, int(wanted["InitialInstanceCount"]))
         try:
-            specification = self._specification(scope, model, wanted, directory)
+            timeout = wanted.get(
+                "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_SECONDS
+            )
+            specification = self.specification(
+                scope, model, directory, startup_timeout_seconds=float(timeout)
+            )
             fleet = self._start_fleet(
                 specification, f"{endpoint_name}/{name}-{deployment_id}", count
             )
@@ -153,9 +158,27 @@ class Hosting:
         fleet.resize(count)
         return fleet
 
-    def _specification(
-        self, scope: Scope, model: dict[str, Any], wanted: dict[str, Any], directory: Path
+    def specification(
+        self,
+        scope: Scope,
+        model: dict[str, Any],
+        directory: Path,
+        *,
+        startup_timeout_seconds: float,
+        environment: Mapping[str, str] | None = None,
     ) -> InstanceSpecification:
+        """Download a model's artifact; return how to start its server.
+
+        Args:
+            scope: account and region.
+            model: DescribeModel's response.
+            directory: a new folder for the artifact.
+            startup_timeout_seconds: maximum time until the server is healthy.
+            environment: variables besides those of the model's container.
+
+        Raises:
+            HostingError: there is no server for the image, or the artifact cannot be read.
+        """
         container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
         server = self._images.server(container["Image"])
         url = artifact_url(container)
@@ -164,15 +187,14 @@ class Hosting:
                 self._platform, scope,
                 url=url, role_arn=model["ExecutionRoleArn"], destination=directory,
             )  # fmt: skip
-        timeout = wanted.get(
-            "ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_STARTUP_TIMEOUT_SECONDS
-        )
         return InstanceSpecification(
             python=self._python,
             server=server,
             model_directory=directory,
-            environment=_on_this_machine(container.get("Environment", {})),
-            startup_timeout_seconds=float(timeout),
+            environment=_on_this_machine(
+                {**container.get("Environment", {}), **(environment or {})}
+            ),
+            startup_timeout_seconds=startup_timeout_seconds,
         )
 
 

@@ -43,19 +43,30 @@ class ModelServerClient:
         finally:
             connection.close()
 
-    def invoke(self, body: bytes, headers: dict[str, str]) -> InstanceResponse:
+    def invoke(
+        self,
+        body: bytes,
+        headers: dict[str, str],
+        timeout_seconds: float = INVOCATION_TIMEOUT_SECONDS,
+    ) -> InstanceResponse:
         """Send one request to the model server.
+
+        Args:
+            body: the request's body.
+            headers: the request's headers.
+            timeout_seconds: SageMaker's 60 seconds, or those of a transform job; a connection
+                that is used again keeps the timeout that it was made with.
 
         Raises:
             OSError: the server cannot be reached, or closed the connection.
             http.client.HTTPException: the response is not valid HTTP.
-            TimeoutError: no response within SageMaker's 60 seconds.
+            TimeoutError: no response in time.
         """
         try:
             return self._exchange(self._connections.pop(), body, headers)
         except (IndexError, http.client.RemoteDisconnected, ConnectionError):
             # No idle connection, or the server has closed it.
-            fresh = self._connection(INVOCATION_TIMEOUT_SECONDS)
+            fresh = self._connection(timeout_seconds)
             return self._exchange(fresh, body, headers)
 
     def close(self) -> None:

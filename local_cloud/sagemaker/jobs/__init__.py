@@ -1,0 +1,1 @@
+"""Training, tuning and transform jobs: processes of this machine, with SageMaker's states."""

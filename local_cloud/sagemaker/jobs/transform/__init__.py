@@ -1,0 +1,1 @@
+"""Batch transform jobs; their instances are processes of the model server."""

@@ -1,0 +1,1 @@
+"""Tuning jobs; their trials are training jobs."""
