@@ -33,16 +33,15 @@ from classifier.training.finetune.optimisation import make_optimisation
 from classifier.training.job import environment
 from classifier.training.weights.network import (
     StateDict,
-    build_network,
     digest,
     head_names,
     read_state_dict,
 )
-from tests.model_code.conftest import MODEL_CODE
+from tests.model_code.conftest import MODEL_CODE, NORMALISED
 
 CPU = torch.device("cpu")
-# Batch normalisation and a linear head; squeezenet1_1 has neither, but dropout.
-ARCHITECTURE = "shufflenet_v2_x0_5"
+# squeezenet1_1 has neither batch normalisation nor a linear head, but dropout.
+ARCHITECTURE = NORMALISED
 SMALL = ("--crop", "32", "--resize", "36", "--batch-size", "5", "--seed", "3")
 STEPS_OF_AN_EPOCH = 3  # twelve images in batches of five
 EPOCHS = 3
@@ -62,21 +61,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def normalised_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of seven classes, with the statistics of some images."""
-    torch.manual_seed(11)
-    network = build_network(ARCHITECTURE, 7, 32)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network(torch.randn(8, 3, 32, 32))
-    path = tmp_path_factory.mktemp("weights") / "my weights.pt"
-    torch.save(network.state_dict(), path)
-    return path
 
 
 def _leave_out_the_export(patch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def test_on_a_laptop_there_are_no_figures_of_a_job(
 def test_an_unexpected_error_is_told_where_sagemaker_looks(
     tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_options: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("CUDA out of\nmemory")
 
     monkeypatch.setattr("classifier.training.head.job.train_head", fail)
