@@ -9,15 +9,21 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from classifier.artifact.directory import ArtifactError
 from classifier.artifact.manifest_errors import ManifestError
-from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
-from classifier.training.errors import TrainingError
+from classifier.training.distributed.hosts import read_hosts
+from classifier.training.distributed.launch import run_workers
+from classifier.training.distributed.workers import ALONE, Workers, is_worker
+from classifier.training.errors import LostWorkerError, TrainingError
+from classifier.training.job import environment as job
+from classifier.training.job.packages import install_from_index, install_wheels
 from classifier.training.options import TrainingOptions
 from classifier.training.program import reason_of, run_program
 
@@ -36,43 +42,91 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse_options(given, os.environ, __doc__)
         options.check_folders()
-        if options.quantize and sagemaker_job.is_running(os.environ):
-            sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
-        _train(options)
+        if job.is_running(os.environ):
+            install_wheels(MODEL_CODE / "requirements-job.txt", os.environ)
+            if options.quantize and not is_worker(os.environ):
+                install_from_index(MODEL_CODE / "requirements-quantize.txt")
+        hosts = read_hosts(os.environ)
+        if is_worker(os.environ):
+            _train_as_worker(options)
+        elif hosts.worker_count > 1:
+            failure_file = job.failure_file(os.environ) if job.is_running(os.environ) else None
+            run_workers(Path(__file__), given, hosts, failure_file)
+        else:
+            _train(options, ALONE)
+    except LostWorkerError as error:
+        # Another worker of this host may have said why already.
+        print(f"train.py: {reason_of(error)}", file=sys.stderr)
+        if job.is_running(os.environ) and not job.failure_file(os.environ).exists():
+            _report_failure(reason_of(error))
+        return 1
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
         reason = reason_of(error)
         print(f"train.py: {reason}", file=sys.stderr)
-        if sagemaker_job.is_running(os.environ):
-            sagemaker_job.report_failure(reason, os.environ)
+        _report_failure(reason)
         return 1
+    except Exception as error:
+        _report_failure(f"{type(error).__name__}: {reason_of(error)}")
+        raise
     # tools/model/build.py sets this variable, because it packs the artifact itself.
     by_hand = os.environ.get("WHIPPET_NEXT_COMMANDS") != "0"
-    if by_hand and not sagemaker_job.is_running(os.environ):
+    if by_hand and not job.is_running(os.environ):
         _print_next_commands(options)
     return 0
 
 
-def _train(options: TrainingOptions) -> None:
+def _report_failure(reason: str) -> None:
+    if job.is_running(os.environ):
+        job.report_failure(reason, os.environ)
+
+
+def _train_as_worker(options: TrainingOptions) -> None:
+    # Imported here: a process that trains a head alone does without torch.
+    from classifier.training.distributed.group import join_workers, leave_workers
+
+    workers = join_workers(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        if not workers.is_first:
+            # Nothing of it is kept: several workers may run on one machine, in one folder.
+            options = replace(options, cache_dir=Path(folder))
+        _train(options, workers)
+    # The first one writes for a while; should it fail, so does the job.
+    workers.wait()
+    leave_workers()
+
+
+def _train(options: TrainingOptions, workers: Workers) -> None:
     if options.mode == "head":
         # Imported here: --help needs none of these.
         try:
-            from classifier.training.head.job import train_head
+            from classifier.training.head.job import help_train_head, train_head
         except ModuleNotFoundError as error:
             raise TrainingError(
-                f"--mode head needs the package {(error.name or '').partition('.')[0]}, which is "
-                "not installed; install it, or use --mode finetune"
+                f"--mode head needs the package {_package(error)}, which is not installed; install "
+                "it, or use --mode finetune"
             ) from error
         try:
-            train_head(options)
+            if workers.is_first:
+                train_head(options, workers)
+            else:
+                help_train_head(options, workers)
         except KeyboardInterrupt:
             print("Stopped. What was computed is kept: the same command continues.", flush=True)
             raise
         return
     # Imported here: torch takes seconds to import, which --help should not.
     print("loading torch", flush=True)
-    from classifier.training.finetune.job import train
+    try:
+        from classifier.training.finetune.job import train
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"--mode finetune needs the package {_package(error)}, which is not installed"
+        ) from error
+    train(options, workers)
 
-    train(options)
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _print_next_commands(options: TrainingOptions) -> None:

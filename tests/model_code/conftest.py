@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from classifier.serving.classification import Postprocessor
 
 MODEL_CODE = Path(__file__).parents[2] / "model_code"
+# An architecture with batch normalisation and a linear head.
+NORMALISED = "shufflenet_v2_x0_5"
 # The scripts find the package beside them; so do the tests.
 sys.path.insert(0, str(MODEL_CODE))
 
@@ -56,6 +58,25 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of a squeezenet1_1, which is exported and packed in a third of the time."""
     return _write_weights("squeezenet1_1", tmp_path_factory.mktemp("small") / "weights.pt")
+
+
+@pytest.fixture(scope="session")
+def normalised_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict of NORMALISED with seven classes, with the statistics of some images."""
+    import torch
+
+    from classifier.training.weights.network import build_network
+
+    torch.manual_seed(11)
+    network = build_network(NORMALISED, 7, 32)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network(torch.randn(8, 3, 32, 32))
+    path = tmp_path_factory.mktemp("weights") / "my weights.pt"
+    torch.save(network.state_dict(), path)
+    return path
 
 
 def _write_weights(architecture: str, path: Path) -> Path:

@@ -27,3 +27,12 @@ class UnavailableWeightsError(TrainingError):
 
 class DownloadError(UnavailableWeightsError):
     """The server that publishes them cannot be reached, or sent something else."""
+
+
+class LostWorkerError(TrainingError):
+    """Another of the processes that train together is not there any more."""
+
+    BEGINNING = "the connection to another worker was lost"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{self.BEGINNING}: {reason}")

@@ -22,7 +22,6 @@ import pytest
 import torch
 
 import train
-from classifier.training import command_line
 from classifier.training.command_line import parse_options
 from classifier.training.dataset.demo_data import mark_as_demo
 from classifier.training.finetune import artifact, batches, loop, run
@@ -31,18 +30,18 @@ from classifier.training.finetune.images import LabelledImages, find_dataset
 from classifier.training.finetune.interruption import Interruption
 from classifier.training.finetune.loop import Evaluation, train_steps
 from classifier.training.finetune.optimisation import make_optimisation
+from classifier.training.job import environment
 from classifier.training.weights.network import (
     StateDict,
-    build_network,
     digest,
     head_names,
     read_state_dict,
 )
-from tests.model_code.conftest import MODEL_CODE
+from tests.model_code.conftest import MODEL_CODE, NORMALISED
 
 CPU = torch.device("cpu")
-# Batch normalisation and a linear head; squeezenet1_1 has neither, but dropout.
-ARCHITECTURE = "shufflenet_v2_x0_5"
+# squeezenet1_1 has neither batch normalisation nor a linear head, but dropout.
+ARCHITECTURE = NORMALISED
 SMALL = ("--crop", "32", "--resize", "36", "--batch-size", "5", "--seed", "3")
 STEPS_OF_AN_EPOCH = 3  # twelve images in batches of five
 EPOCHS = 3
@@ -62,21 +61,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def normalised_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of seven classes, with the statistics of some images."""
-    torch.manual_seed(11)
-    network = build_network(ARCHITECTURE, 7, 32)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network(torch.randn(8, 3, 32, 32))
-    path = tmp_path_factory.mktemp("weights") / "my weights.pt"
-    torch.save(network.state_dict(), path)
-    return path
 
 
 def _leave_out_the_export(patch: pytest.MonkeyPatch) -> None:
@@ -641,7 +625,7 @@ def test_a_job_keeps_its_checkpoint_where_sagemaker_copies_it_from(
 ) -> None:
     flags = ["--data", "x", "--output-dir", "out put"]
     assert parse_options(flags, {}, None).checkpoint_dir == Path("out put")
-    monkeypatch.setattr(command_line, "SAGEMAKER_CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(environment, "CHECKPOINTS", tmp_path)
     assert parse_options(flags, {}, None).checkpoint_dir == tmp_path
     given = [*flags, "--checkpoint-dir", "here"]
     assert parse_options(given, {}, None).checkpoint_dir == Path("here")

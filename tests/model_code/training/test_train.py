@@ -355,7 +355,7 @@ def test_on_a_laptop_the_last_lines_are_the_commands_that_deploy_it(
     trained = tmp_path / "my model"
     # What another run left: training once is enough.
     shutil.copytree(quantized[12][0] / "model", trained)
-    monkeypatch.setattr("classifier.training.finetune.job.train", lambda _: None)
+    monkeypatch.setattr("classifier.training.finetune.job.train", lambda *_: None)
     folders = ("--model-dir", trained, "--output-dir", tmp_path / "output")
     given = ("--data", image_folder, *folders, *TINY)
     assert train.main([str(argument) for argument in given]) == 0
@@ -375,7 +375,7 @@ def test_a_tool_that_goes_on_by_itself_does_without_the_commands(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("classifier.training.finetune.job.train", lambda _: None)
+    monkeypatch.setattr("classifier.training.finetune.job.train", lambda *_: None)
     given = ["--data", image_folder, "--model-dir", tmp_path, "--output-dir", tmp_path, *TINY]
     printed = {}
     for value in ("1", "0"):

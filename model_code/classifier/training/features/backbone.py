@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,6 +66,22 @@ def load_backbone(architecture: str, folder: Path, weights_file: Path | None = N
     features_path = own / _FEATURES_FILE
     features_path.write_bytes(features.SerializeToString(deterministic=True))
     return Backbone(manifest, own / MODEL_FILE, features_path, width, weights_file)
+
+
+def backbone_files(backbone: Backbone) -> dict[str, bytes]:
+    """Return the files of a backbone by name, for another host."""
+    folder = backbone.model_path.parent
+    return {name: (folder / name).read_bytes() for name in (MODEL_FILE, MANIFEST_FILE)}
+
+
+def write_backbone(
+    files: Mapping[str, bytes], architecture: str, folder: Path, weights_file: Path | None
+) -> None:
+    """Write the files of another host's backbone to where `load_backbone` looks for them."""
+    own = folder / _folder_name(architecture, weights_file)
+    own.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (own / name).write_bytes(content)
 
 
 def _folder_name(architecture: str, weights_file: Path | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,12 @@ import numpy
 
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.scanning import ImageFile, LeftOutFile, Scan
+from classifier.training.distributed.workers import ALONE, Workers
 from classifier.training.features.backbone import Backbone
 from classifier.training.features.cache import FeatureCache
 from classifier.training.features.extraction import Output
 from classifier.training.features.runtime import batch_size, open_backbone, runtime
+from classifier.training.features.sharing import share_outputs
 from classifier.training.progress import Progress
 
 # Rows of the cache that are written to the disk at a time.
@@ -39,7 +42,11 @@ def open_cache(backbone: Backbone, folder: Path, precision: str) -> FeatureCache
 
 
 def compute_features(
-    scan: Scan, backbone: Backbone, cache: FeatureCache, precision: str
+    scan: Scan,
+    backbone: Backbone,
+    cache: FeatureCache,
+    precision: str,
+    workers: Workers = ALONE,
 ) -> list[LeftOutFile]:
     """Fill the cache with what is missing; return the images that cannot be decoded.
 
@@ -48,11 +55,14 @@ def compute_features(
         backbone: the frozen network.
         cache: of that backbone and precision.
         precision: `fp32` or `bf16`.
+        workers: this one, the first, keeps the cache; the others call `help_with_features`.
 
     Raises:
         NetworkError: the backbone cannot be run on this machine.
     """
     missing = _to_compute(scan, cache)
+    place_by_path = {image.path: place for place, image in enumerate(scan.images)}
+    workers.broadcast([place_by_path[image.path] for image in missing])
     if not missing:
         return []
     plural = "" if len(missing) == 1 else "s"
@@ -77,7 +87,7 @@ def compute_features(
 
     try:
         with closing(open_backbone(backbone, precision)) as network:
-            network.run([scan.folder / image.path for image in missing], receive)
+            share_outputs(network, _paths(scan, missing), receive, workers)
     finally:
         write()
         progress.end()
@@ -86,6 +96,28 @@ def compute_features(
         for image in scan.images
         if image.sha256 in problems
     ]
+
+
+def help_with_features(scan: Scan, backbone: Backbone, precision: str, workers: Workers) -> None:
+    """Compute this worker's share of what is missing in the first one's cache.
+
+    Args:
+        scan: the same images as the first one's.
+        backbone: the same as well.
+        precision: `fp32` or `bf16`.
+        workers: the first one calls `compute_features`.
+
+    Raises:
+        NetworkError: the backbone cannot be run on this machine.
+    """
+    missing = [scan.images[place] for place in workers.broadcast(list[int]())]
+    if missing:
+        with closing(open_backbone(backbone, precision)) as network:
+            share_outputs(network, _paths(scan, missing), lambda *_: None, workers)
+
+
+def _paths(scan: Scan, images: Sequence[ImageFile]) -> list[Path]:
+    return [scan.folder / image.path for image in images]
 
 
 def _to_compute(scan: Scan, cache: FeatureCache) -> list[ImageFile]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from classifier.training.cores import core_count
+from classifier.training.distributed.workers import ALONE, Workers
 from classifier.training.finetune.images import Draw, LabelledImages
 
 Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
@@ -30,14 +31,27 @@ class BatchOrder(Sampler[list[Draw]]):
 
     A last batch of one image is added to the one before: batch normalisation cannot train on one.
 
+    Several workers have the same batches, whose images they share: a step of two of them is one of
+    a process that trains alone.
+
     Args:
         image_count: number of images.
-        batch_size: of each batch; the last may have fewer, or one more.
+        batch_size: of each batch, of all workers together; the last may have fewer, or some more.
         seed: of the order and of the images' random changes; `None` keeps the images' order.
+        workers: each iterates over its share.
+        smallest: a last batch with fewer images is added to the one before.
     """
 
-    def __init__(self, image_count: int, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self,
+        image_count: int,
+        batch_size: int,
+        seed: int | None,
+        workers: Workers = ALONE,
+        smallest: int = 2,
+    ) -> None:
         self.image_count, self._batch_size, self._seed = image_count, batch_size, seed
+        self._workers, self._smallest = workers, min(smallest, batch_size)
         self._epoch = self._step = 0
 
     def go_to(self, epoch: int, step: int) -> None:
@@ -49,13 +63,23 @@ class BatchOrder(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         draws = self._draws()
-        starts = [*self._starts(), self.image_count]
-        for start, end in list(pairwise(starts))[self._step :]:
-            yield draws[start:end]
+        for start, end in self._bounds():
+            own = draws[start + self._workers.rank : end : self._workers.count]
+            # Every worker takes part in every step: with an image of another's, without weight.
+            yield own or draws[start : start + 1]
+
+    def weights(self) -> Iterator[float]:
+        """Yield the factor of each batch's mean loss, so that the workers' mean is that of all."""
+        rank, count = self._workers.rank, self._workers.count
+        for start, end in self._bounds():
+            yield len(range(start + rank, end, count)) * count / (end - start)
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        return list(pairwise([*self._starts(), self.image_count]))[self._step :]
 
     def _starts(self) -> list[int]:
         starts = list(range(0, self.image_count, self._batch_size))
-        if len(starts) > 1 and self.image_count - starts[-1] == 1 < self._batch_size:
+        if len(starts) > 1 and self.image_count - starts[-1] < self._smallest:
             del starts[-1]
         return starts
 
@@ -70,8 +94,21 @@ class BatchOrder(Sampler[list[Draw]]):
         return [Draw(index, seed) for index, seed in zip(order, seeds, strict=True)]
 
 
+class WholeBatches(Sampler[list[Draw]]):
+    """Every n-th batch of an order, for one of n workers."""
+
+    def __init__(self, order: BatchOrder, workers: Workers) -> None:
+        self._order, self._workers = order, workers
+
+    def __len__(self) -> int:
+        return len(range(self._workers.rank, len(self._order), self._workers.count))
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        return islice(self._order, self._workers.rank, None, self._workers.count)
+
+
 def make_batches(
-    images: LabelledImages, order: BatchOrder, process_count: int, device: torch.device
+    images: LabelledImages, order: Sampler[list[Draw]], process_count: int, device: torch.device
 ) -> Batches:
     """Return batches of N x 3 x crop x crop with N label indices.
 

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import torch
 
 from classifier.training.cores import core_count
-from classifier.training.dataset.scanning import VALID, ImageFile, LeftOutFile, Scan
+from classifier.training.dataset.scanning import VALID, ImageFile, LeftOutFile
 from classifier.training.dataset.source import scan_images
 from classifier.training.dataset.splitting import Dataset, split_scan
 from classifier.training.dataset.transforms import Transform, read_image
+from classifier.training.distributed.same_images import check_same_images
+from classifier.training.distributed.workers import ALONE, Workers
 from classifier.training.errors import DataError
 from classifier.training.options import TrainingOptions
 from classifier.training.progress import Progress
@@ -48,14 +50,23 @@ class LabelledImages(torch.utils.data.Dataset[Any]):
             return self._transform(image), self._classes[draw.place]
 
 
-def find_dataset(options: TrainingOptions) -> Dataset:
+def find_dataset(options: TrainingOptions, workers: Workers = ALONE) -> Dataset:
     """Find the images, leave out what cannot be decoded, and split the others.
+
+    Args:
+        options: of the run.
+        workers: each decodes its share, and has the same dataset then.
 
     Raises:
         DataError: no images of two classes, or none to validate by.
     """
     scan = scan_images(options)
-    dataset = split_scan(scan, _unreadable(scan), options.seed)
+    check_same_images(scan, workers)
+    own = scan.images[workers.rank :: workers.count]
+    shares = workers.exchange(_unreadable(scan.folder, own))
+    problems = {file.path: file for share in shares for file in share}
+    unreadable = [problems[image.path] for image in scan.images if image.path in problems]
+    dataset = split_scan(scan, unreadable, options.seed)
     if not dataset.of(VALID):
         raise DataError(
             f"{dataset.folder} has too few images to hold some back, which choose the best epoch; "
@@ -64,14 +75,14 @@ def find_dataset(options: TrainingOptions) -> Dataset:
     return dataset
 
 
-def _unreadable(scan: Scan) -> list[LeftOutFile]:
+def _unreadable(folder: Path, images: Sequence[ImageFile]) -> list[LeftOutFile]:
     """Decode every image, so that none ends the run hours later."""
     found: list[LeftOutFile] = []
-    progress = Progress("images decoded", len(scan.images))
+    progress = Progress("images decoded", len(images))
     # Pillow lets other threads run while it decodes.
     with ThreadPoolExecutor(core_count()) as threads:
-        problems = threads.map(partial(_problem, scan.folder), scan.images)
-        for place, (image, problem) in enumerate(zip(scan.images, problems, strict=True), start=1):
+        problems = threads.map(partial(_problem, folder), images)
+        for place, (image, problem) in enumerate(zip(images, problems, strict=True), start=1):
             if problem:
                 found.append(LeftOutFile(image.path, problem))
             progress.update(place)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from classifier.training.distributed.workers import ALONE, Workers
 from classifier.training.finetune.batches import Batches
 from classifier.training.finetune.optimisation import Optimisation
 
@@ -29,6 +31,7 @@ def train_steps(
     optimisation: Optimisation,
     device: torch.device,
     after_step: Callable[[torch.Tensor, int], None],
+    weights: Iterable[float] | None = None,
 ) -> None:
     """Take one step of optimizer and scheduler a batch.
 
@@ -41,32 +44,39 @@ def train_steps(
         device: the network's.
         after_step: is called with the step's mean loss, a tensor on the device which is not
             waited for, and with the number of images.
+        weights: the factor of each step's loss; 1 by default. An image of a step with 0 is not
+            counted.
     """
-    for images, labels in batches:
+    for (images, labels), weight in zip(batches, weights or repeat(1.0), strict=False):
         images, labels = _to_device(images, labels, device)
         with _autocast(device):
             logits = _logits(network(images))
-        loss = cross_entropy(logits.float(), labels)
+        if logits.dtype == torch.bfloat16:
+            logits = logits.float()
+        loss = cross_entropy(logits, labels)
         optimisation.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        (loss * weight).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimisation.optimizer.step()
         optimisation.scheduler.step()
-        after_step(loss.detach(), len(labels))
+        after_step(loss.detach(), len(labels) if weight else 0)
 
 
 @torch.inference_mode()
-def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -> Evaluation:
-    """Return the mean loss and the accuracies over `batches`, in float32.
+def evaluate(
+    network: torch.nn.Module, batches: Batches, device: torch.device, workers: Workers = ALONE
+) -> Evaluation:
+    """Return the mean loss and the accuracies over all workers' `batches`, in float32.
 
     Args:
         network: is put into evaluation mode.
-        batches: of all images.
+        batches: of this worker's images.
         device: the network's.
+        workers: each has other images.
     """
     network.eval()
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     right, right_in_top_5 = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
-    image_count = 0
+    image_count = 0.0
     for images, labels in batches:
         images, labels = _to_device(images, labels, device)
         logits = _logits(network(images))
@@ -75,11 +85,10 @@ def evaluate(network: torch.nn.Module, batches: Batches, device: torch.device) -
         right += ranking[:, 0].sum()
         right_in_top_5 += ranking.sum()
         image_count += len(labels)
-    return Evaluation(
-        loss=loss_sum.item() / image_count,
-        accuracy=right.item() / image_count,
-        top_5_accuracy=right_in_top_5.item() / image_count,
-    )
+    sums = [loss_sum.item(), right.item(), right_in_top_5.item()]
+    image_count, *sums = workers.totals([image_count, *sums])
+    loss, accuracy, top_5_accuracy = (each / image_count for each in sums)
+    return Evaluation(loss=loss, accuracy=accuracy, top_5_accuracy=top_5_accuracy)
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[Any]:

@@ -7,13 +7,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import torch
 
+from classifier.training.distributed.workers import ALONE, Workers
 from classifier.training.errors import TrainingError
 from classifier.training.finetune.batches import Batches, BatchOrder
 from classifier.training.finetune.checkpoint import (
+    random_states,
     read_checkpoint,
     save_checkpoint,
     set_random_states,
@@ -62,6 +64,7 @@ class Run:
         valid: the batches to judge each epoch by.
         plan: how.
         device: the network's.
+        workers: each trains on its share of each batch; the first one keeps the state.
     """
 
     def __init__(
@@ -73,10 +76,12 @@ class Run:
         valid: Batches,
         plan: Plan,
         device: torch.device,
+        workers: Workers = ALONE,
     ) -> None:
         self._network, self._optimisation = network, optimisation
         self._train, self._order, self._valid = train, order, valid
-        self._plan, self._device = plan, device
+        self._plan, self._device, self._workers = plan, device, workers
+        self._joined_network = workers.join_network(network)
         self._position = Position()
         self._loss_sum = self._sum_of(0.0)
         self._interruption = Interruption()
@@ -89,13 +94,16 @@ class Run:
         Raises:
             TrainingError: it is damaged, or of other options or images.
         """
-        state = read_checkpoint(self._plan.checkpoint, self._plan.description)
+        rank, found = self._workers.rank, None
+        if self._workers.is_first:
+            found = read_checkpoint(self._plan.checkpoint, self._plan.description)
+        state = self._workers.broadcast(found)
         if state is None:
             return False
         self._network.load_state_dict(state["network"])
         self._optimisation.load_state_dict(state["optimisation"])
         self._position = Position(**state["position"])
-        set_random_states(state["random"])
+        set_random_states(state["random_of_others"][rank - 1] if rank else state["random"])
         self._began = time.monotonic() - self._position.seconds
         print(f"Resumed {self._where()}, from {self._plan.checkpoint}", flush=True)
         return True
@@ -119,14 +127,15 @@ class Run:
         """
         position, plan = self._position, self._plan
         self._saved = time.monotonic()
-        self._loss_sum = self._sum_of(position.loss_sum)
+        # The other workers' part of it is in it.
+        self._loss_sum = self._sum_of(position.loss_sum if self._workers.is_first else 0.0)
         total = (plan.epochs - position.epoch) * len(self._order) - position.step
         with self._interruption:
             progress = Progress(f"steps (at most {plan.epochs} epochs)", total)
             while position.epoch < plan.epochs and not self._has_stopped():
                 self._train_epoch(progress, total)
             progress.end()
-        if not plan.keep_best:
+        if not plan.keep_best or not self._workers.is_first:
             return {"epochs": position.epoch, **position.last}
         self._network.load_state_dict(position.best_weights)
         best = {"best_epoch": position.best_epoch, **position.best_metrics}
@@ -148,16 +157,24 @@ class Run:
             position.step += 1
             left = (self._plan.epochs - position.epoch) * len(self._order) - position.step
             progress.update(total - left)
-            self._save_if_due()
-            self._stop_if_requested()
+            self._save_or_stop()
 
         self._order.go_to(position.epoch, position.step)
         self._network.train()
         if self._plan.freeze_batch_norm:
             freeze_batch_norm(self._network)
-        train_steps(self._network, self._train, self._optimisation, self._device, after_step)
+        with self._workers.noticing_lost():
+            train_steps(
+                self._joined_network,
+                self._train,
+                self._optimisation,
+                self._device,
+                after_step,
+                self._order.weights(),
+            )
         progress.end()
-        train_loss = self._loss_sum.item() / self._order.image_count
+        (loss_sum,) = self._workers.totals([self._loss_sum.item()])
+        train_loss = loss_sum / self._order.image_count
         if not math.isfinite(train_loss):
             raise TrainingError(
                 f"the loss of epoch {position.epoch + 1} is {train_loss}: train with a lower "
@@ -166,28 +183,42 @@ class Run:
         position.epoch += 1
         self._judge({"train_loss": train_loss})
         position.step, self._loss_sum = 0, self._sum_of(0.0)
-        self._save_if_due()
-        self._stop_if_requested()
+        self._save_or_stop()
 
     def _judge(self, values: dict[str, float]) -> None:
-        evaluation = evaluate(self._network, self._valid, self._device)
-        self._position.note(evaluation, self._network, keep=self._plan.keep_best)
+        evaluation = evaluate(self._network, self._valid, self._device, self._workers)
+        keep = self._plan.keep_best and self._workers.is_first
+        self._position.note(evaluation, self._network, keep=keep)
         line = metric_line({**values, **self._position.last})
         seconds = time.monotonic() - self._began
         print(f"epoch={self._position.epoch} {line} seconds={seconds:.0f}", flush=True)
 
-    def _save_if_due(self) -> None:
+    def _save_or_stop(self) -> None:
+        """Save where it is time for it or the run is to stop: all workers at the same step."""
+        is_due, is_requested = self._workers.highest(
+            [self._workers.is_first and self._is_due(), self._interruption.requested]
+        )
+        if is_due or is_requested:
+            self._save()
+        if is_requested:
+            self._stop()
+
+    def _is_due(self) -> bool:
         pause = max(
             MIN_SECONDS_BETWEEN_CHECKPOINTS, self._seconds_of_save / MAX_SHARE_FOR_CHECKPOINTS
         )
-        if time.monotonic() - self._saved >= pause:
-            self._save()
+        return time.monotonic() - self._saved >= pause
 
     def _save(self) -> None:
         began = time.monotonic()
-        self._position.loss_sum = self._loss_sum.item()
+        (loss_sum,) = self._workers.totals([self._loss_sum.item()])
+        states = self._workers.gather(random_states())
+        if not self._workers.is_first:
+            return
+        self._position.loss_sum = loss_sum
         self._position.seconds = began - self._began
         state = {
+            "random_of_others": states[1:],
             "network": self._network.state_dict(),
             "optimisation": self._optimisation.state_dict(),
             "position": self._position.state_dict(),
@@ -196,10 +227,7 @@ class Run:
         self._saved = time.monotonic()
         self._seconds_of_save = self._saved - began
 
-    def _stop_if_requested(self) -> None:
-        if not self._interruption.requested:
-            return
-        self._save()
+    def _stop(self) -> NoReturn:
         print(
             f"Stopped {self._where()}. The same command goes on from {self._plan.checkpoint}; "
             "with --restart it begins again",

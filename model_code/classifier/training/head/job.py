@@ -22,12 +22,19 @@ from classifier.training.dataset.dataset_manifest import (
 from classifier.training.dataset.scanning import SPLITS, TEST, TRAIN, VALID
 from classifier.training.dataset.source import scan_images
 from classifier.training.dataset.splitting import Dataset, split_scan
-from classifier.training.features.backbone import load_backbone
-from classifier.training.features.dataset_features import compute_features, open_cache
+from classifier.training.distributed.same_images import check_same_images
+from classifier.training.distributed.workers import ALONE, Workers
+from classifier.training.features.backbone import backbone_files, load_backbone, write_backbone
+from classifier.training.features.dataset_features import (
+    compute_features,
+    help_with_features,
+    open_cache,
+)
 from classifier.training.features.runtime import open_classifier, torch_classifier
 from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import FittedHead, LabelledFeatures, fit_head, scores
 from classifier.training.head.judging import Judgement
+from classifier.training.job.metrics import report_metrics
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
 from classifier.training.report.findings import (
@@ -46,8 +53,13 @@ from classifier.training.report.summary import (
 )
 
 
-def train_head(options: TrainingOptions) -> Manifest:
+def train_head(options: TrainingOptions, workers: Workers = ALONE) -> Manifest:
     """Train and write the artifact; print what was found and how good the result is.
+
+    Args:
+        options: of the run.
+        workers: this one, the first, does everything but its share of the features alone; the
+            others call `help_train_head`.
 
     Raises:
         TrainingError: a folder or backbone that cannot be used; see its subclasses.
@@ -56,11 +68,14 @@ def train_head(options: TrainingOptions) -> Manifest:
         check_packages()
     scan = scan_images(options)
     print_counts(scan)
+    check_same_images(scan, workers)
     backbone = load_backbone(
         options.architecture, options.cache_dir / "backbones", options.weights_file
     )
+    if workers.count > 1:
+        workers.broadcast(backbone_files(backbone))
     with closing(open_cache(backbone, options.cache_dir, options.precision)) as cache:
-        unreadable = compute_features(scan, backbone, cache, options.precision)
+        unreadable = compute_features(scan, backbone, cache, options.precision, workers)
         dataset = split_scan(scan, unreadable, options.seed)
         features = {
             split: LabelledFeatures(
@@ -85,9 +100,29 @@ def train_head(options: TrainingOptions) -> Manifest:
         else:
             trained = judge_training_images(network, dataset)
     print_accuracy(completed.unseen, dataset.labels)
+    report_metrics(completed.manifest, dataset, options)
     if options.report:
         _write_report(completed, trained, dataset, features, fitted.penalty, version, options)
     return completed.manifest
+
+
+def help_train_head(options: TrainingOptions, workers: Workers) -> None:
+    """Compute this worker's share of the features that the first one trains the head on.
+
+    Args:
+        options: of the run; nothing is kept in its `cache_dir`, which is this worker's own.
+        workers: the first one calls `train_head`.
+
+    Raises:
+        TrainingError: as `train_head`.
+    """
+    scan = scan_images(options)
+    check_same_images(scan, workers)
+    files = workers.broadcast(dict[str, bytes]())
+    place = (options.architecture, options.cache_dir / "backbones")
+    write_backbone(files, *place, options.weights_file)
+    backbone = load_backbone(*place, options.weights_file)
+    help_with_features(scan, backbone, options.precision, workers)
 
 
 def _fit(
