@@ -319,6 +319,7 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
 	@# With the versions that the tests ran with. What torch and torchvision bring stays as the training image has it.
-	@for list in requirements requirements-quantize; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements/training.txt $(IN_THE_TRAINING_IMAGE:%=--no-emit-package %) model_code/$$list.in -o model_code/$$list.txt; done
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements/training.txt $(IN_THE_TRAINING_IMAGE:%=--no-emit-package %) model_code/requirements-quantize.in -o model_code/requirements-quantize.txt
+	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.12 --python-platform x86_64-manylinux_2_28 --generate-hashes --constraint requirements/training.txt --excludes requirements/job-excludes.txt model_code/requirements-job.in -o model_code/requirements-job.txt
 	@for peer in bench/requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 $$peer -o $${peer%.in}.txt; done
 	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes model_code/requirements-serving-gpu.in -o model_code/requirements-serving-gpu.txt

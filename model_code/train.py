@@ -15,9 +15,10 @@ from typing import Final
 
 from classifier.artifact.directory import ArtifactError
 from classifier.artifact.manifest_errors import ManifestError
-from classifier.training import sagemaker_job
 from classifier.training.command_line import parse_options
 from classifier.training.errors import TrainingError
+from classifier.training.job import environment as job
+from classifier.training.job.packages import install_from_index, install_wheels
 from classifier.training.options import TrainingOptions
 from classifier.training.program import reason_of, run_program
 
@@ -36,20 +37,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse_options(given, os.environ, __doc__)
         options.check_folders()
-        if options.quantize and sagemaker_job.is_running(os.environ):
-            sagemaker_job.install(MODEL_CODE / "requirements-quantize.txt")
+        if job.is_running(os.environ):
+            install_wheels(MODEL_CODE / "requirements-job.txt", os.environ)
+            if options.quantize:
+                install_from_index(MODEL_CODE / "requirements-quantize.txt")
         _train(options)
     except (TrainingError, ManifestError, ArtifactError, OSError) as error:
         reason = reason_of(error)
         print(f"train.py: {reason}", file=sys.stderr)
-        if sagemaker_job.is_running(os.environ):
-            sagemaker_job.report_failure(reason, os.environ)
+        _report_failure(reason)
         return 1
+    except Exception as error:
+        _report_failure(f"{type(error).__name__}: {reason_of(error)}")
+        raise
     # tools/model/build.py sets this variable, because it packs the artifact itself.
     by_hand = os.environ.get("WHIPPET_NEXT_COMMANDS") != "0"
-    if by_hand and not sagemaker_job.is_running(os.environ):
+    if by_hand and not job.is_running(os.environ):
         _print_next_commands(options)
     return 0
+
+
+def _report_failure(reason: str) -> None:
+    if job.is_running(os.environ):
+        job.report_failure(reason, os.environ)
 
 
 def _train(options: TrainingOptions) -> None:
@@ -59,8 +69,8 @@ def _train(options: TrainingOptions) -> None:
             from classifier.training.head.job import train_head
         except ModuleNotFoundError as error:
             raise TrainingError(
-                f"--mode head needs the package {(error.name or '').partition('.')[0]}, which is "
-                "not installed; install it, or use --mode finetune"
+                f"--mode head needs the package {_package(error)}, which is not installed; install "
+                "it, or use --mode finetune"
             ) from error
         try:
             train_head(options)
@@ -70,9 +80,17 @@ def _train(options: TrainingOptions) -> None:
         return
     # Imported here: torch takes seconds to import, which --help should not.
     print("loading torch", flush=True)
-    from classifier.training.finetune.job import train
-
+    try:
+        from classifier.training.finetune.job import train
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"--mode finetune needs the package {_package(error)}, which is not installed"
+        ) from error
     train(options)
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _print_next_commands(options: TrainingOptions) -> None:

@@ -117,7 +117,7 @@ def write_model_code(directory: Path) -> Path:
             ".dockerignore": "*\n!serve.py\n!classifier\n",
             "classifier/__init__.py": "",
             "requirements-quantize.txt": "nncf==3\n",
-            "requirements.txt": "onnx==1\n",
+            "requirements-job.txt": "onnx==1\n",
             "serve.py": "",
             "train.py": "import classifier\n",
         },

@@ -479,7 +479,7 @@ def test_the_asset_is_the_packed_source(assembly: Assembly, inputs: Inputs) -> N
         assert set(opened.getnames()) == {
             "train.py",
             "classifier/__init__.py",
-            "requirements.txt",
+            "requirements-job.txt",
             "requirements-quantize.txt",
         }
 

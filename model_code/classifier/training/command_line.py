@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from classifier.artifact.manifest import INTERPOLATIONS
 from classifier.artifact.samples import MAX_SAMPLES
 from classifier.training.errors import OptionError, TrainingError
+from classifier.training.job.environment import CHECKPOINTS, checkpoint_folder, metrics_file
 from classifier.training.options import (
     AUGMENTATIONS,
     DEFAULT_ARCHITECTURE_BY_MODE,
@@ -21,8 +22,6 @@ from classifier.training.options import (
     TrainingOptions,
 )
 
-# SageMaker copies it to S3 while the job runs, and back when it begins again elsewhere.
-SAGEMAKER_CHECKPOINTS: Final = Path("/opt/ml/checkpoints")
 PRESET_FOLDER: Final = Path(__file__).parents[2] / "presets"
 PRESETS: Final = tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.json")))
 
@@ -61,6 +60,7 @@ def parse_options(
         options["architecture"] or DEFAULT_ARCHITECTURE_BY_MODE[options["mode"]]
     )
     options["checkpoint_dir"] = options["checkpoint_dir"] or options["output_dir"]
+    options["metrics_file"] = metrics_file(environment, options["checkpoint_dir"])
     folders = {split: options.pop(split) or (data and data / split) for split in SPLITS}
     return TrainingOptions(folders=folders, **options)
 
@@ -227,9 +227,9 @@ def _add_folders(parser: argparse.ArgumentParser, environment: Mapping[str, str]
     add(
         "--checkpoint-dir",
         type=Path,
-        default=SAGEMAKER_CHECKPOINTS if SAGEMAKER_CHECKPOINTS.is_dir() else None,
-        help="where the state of an unfinished run goes (default: a training job's\n"
-        f"{SAGEMAKER_CHECKPOINTS} where it exists, else --output-dir)",
+        default=checkpoint_folder(environment),
+        help="where the state of an unfinished run goes (default: a training job's own folder in\n"
+        f"$SM_CHECKPOINT_DIR, or in {CHECKPOINTS} where that exists; else --output-dir)",
     )
     add(
         "--data-workers",

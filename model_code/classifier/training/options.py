@@ -36,6 +36,7 @@ class TrainingOptions:
         checkpoint_dir: of the mode `finetune`.
         folders: images of each of `SPLITS`; `None` where none are given. Splits that are missing
             are drawn from the training images.
+        metrics_file: where a training job writes its figures; `None` elsewhere.
         samples: number of test images to put into the artifact.
         resize, crop, interpolation: `None` takes what the published weights were made for.
         data_workers: the most processes that decode; `None` decides by the device.
@@ -70,6 +71,7 @@ class TrainingOptions:
     output_dir: Path
     data_workers: int | None
     samples: int
+    metrics_file: Path | None = None
 
     def __post_init__(self) -> None:
         positive = {

@@ -1,9 +1,10 @@
 """The container of a training job: AWS's PyTorch image in script mode.
 
 Script mode: the image's entry point (github.com/aws/sagemaker-training-toolkit) downloads the
-source archive, installs its `requirements.txt`, sets the `SM_*` variables and runs the program
-with the other hyperparameters as flags. ContainerEntrypoint and ContainerArguments are not used:
-an argument is limited to 256 characters without a line break, and tuning jobs support neither.
+source archive, sets the `SM_*` variables and runs the program with the other hyperparameters as
+flags. It would install a `requirements.txt` from PyPI, so the archive has none. ContainerEntrypoint
+and ContainerArguments are not used: an argument is limited to 256 characters without a line break,
+and tuning jobs support neither.
 """
 
 from typing import Any

@@ -14,7 +14,7 @@ from pathlib import Path
 from stacks.errors import InputError
 
 PROGRAM = "train.py"
-REQUIREMENTS = "requirements.txt"
+REQUIREMENTS = "requirements-job.txt"
 QUANTIZE_REQUIREMENTS = "requirements-quantize.txt"
 _PRESETS = "presets/*.json"
 _MAX_STORED_BLOCK_BYTES = 0xFFFF
@@ -27,7 +27,8 @@ def pack_training_source(directory: Path) -> bytes:
     left out, so that a change of the model server does not change the archive.
 
     Args:
-        directory: the folder with `train.py`, `requirements.txt` and `requirements-quantize.txt`.
+        directory: the folder with `train.py`, `requirements-job.txt` and
+            `requirements-quantize.txt`.
 
     Raises:
         InputError: one of these files is missing, or a module is not valid Python.

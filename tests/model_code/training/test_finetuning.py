@@ -22,7 +22,6 @@ import pytest
 import torch
 
 import train
-from classifier.training import command_line
 from classifier.training.command_line import parse_options
 from classifier.training.dataset.demo_data import mark_as_demo
 from classifier.training.finetune import artifact, batches, loop, run
@@ -31,6 +30,7 @@ from classifier.training.finetune.images import LabelledImages, find_dataset
 from classifier.training.finetune.interruption import Interruption
 from classifier.training.finetune.loop import Evaluation, train_steps
 from classifier.training.finetune.optimisation import make_optimisation
+from classifier.training.job import environment
 from classifier.training.weights.network import (
     StateDict,
     build_network,
@@ -641,7 +641,7 @@ def test_a_job_keeps_its_checkpoint_where_sagemaker_copies_it_from(
 ) -> None:
     flags = ["--data", "x", "--output-dir", "out put"]
     assert parse_options(flags, {}, None).checkpoint_dir == Path("out put")
-    monkeypatch.setattr(command_line, "SAGEMAKER_CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(environment, "CHECKPOINTS", tmp_path)
     assert parse_options(flags, {}, None).checkpoint_dir == tmp_path
     given = [*flags, "--checkpoint-dir", "here"]
     assert parse_options(given, {}, None).checkpoint_dir == Path("here")

@@ -26,6 +26,7 @@ from classifier.training.features.runtime import open_classifier
 from classifier.training.features.torch_network import TorchNetwork
 from classifier.training.finetune.run import metric_line
 from classifier.training.finetune.saving import save
+from classifier.training.job.metrics import report_metrics
 from classifier.training.options import TrainingOptions
 from classifier.training.report.report import REPORT_FILE, write_report
 from classifier.training.report.summary import print_accuracy
@@ -115,4 +116,5 @@ def judge_and_report(
         path = options.output_dir / REPORT_FILE
         write_report(describe_run(completed, trained, dataset, version), path)
         print(f"Report: {path}")
+    report_metrics(completed.manifest, dataset, options)
     return completed.manifest

@@ -28,6 +28,7 @@ from classifier.training.features.runtime import open_classifier, torch_classifi
 from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import FittedHead, LabelledFeatures, fit_head, scores
 from classifier.training.head.judging import Judgement
+from classifier.training.job.metrics import report_metrics
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
 from classifier.training.report.findings import (
@@ -85,6 +86,7 @@ def train_head(options: TrainingOptions) -> Manifest:
         else:
             trained = judge_training_images(network, dataset)
     print_accuracy(completed.unseen, dataset.labels)
+    report_metrics(completed.manifest, dataset, options)
     if options.report:
         _write_report(completed, trained, dataset, features, fitted.penalty, version, options)
     return completed.manifest

@@ -13,7 +13,7 @@ from stacks.errors import InputError
 from tests.stacks.assembly import REPOSITORY
 
 MODEL_CODE = REPOSITORY / "model_code"
-REQUIRED = {"train.py": "", "requirements.txt": "onnx==1\n", "requirements-quantize.txt": "\n"}
+REQUIRED = {"train.py": "", "requirements-job.txt": "onnx==1\n", "requirements-quantize.txt": "\n"}
 
 
 def write(folder: Path, **changed: str) -> Path:
@@ -52,7 +52,7 @@ def test_the_archive_holds_what_a_job_runs_and_nothing_that_only_serves() -> Non
     names = set(training_files(MODEL_CODE))
     assert {
         "train.py",
-        "requirements.txt",
+        "requirements-job.txt",
         "requirements-quantize.txt",
         "presets/demo.json",
         "classifier/__init__.py",
@@ -70,7 +70,7 @@ def test_the_archive_holds_what_a_job_runs_and_nothing_that_only_serves() -> Non
         "serve.py",
         "classifier/serving/server.py",
         "requirements-serving.txt",
-        "requirements.in",
+        "requirements-job.in",
     }
 
 
@@ -85,7 +85,12 @@ def test_a_change_of_the_server_is_no_change_of_the_training_source(code: Path) 
 
 @pytest.mark.parametrize(
     "name",
-    ["train.py", "requirements.txt", "presets/demo.json", "classifier/training/finetune/loop.py"],
+    [
+        "train.py",
+        "requirements-job.txt",
+        "presets/demo.json",
+        "classifier/training/finetune/loop.py",
+    ],
 )
 def test_a_change_of_what_a_job_runs_changes_it(code: Path, name: str) -> None:
     before = pack_training_source(code)
