@@ -1,4 +1,4 @@
-"""The workflow that trains models and the role of its jobs."""
+"""The workflow that trains and registers models, its roles and its topic."""
 
 import tempfile
 from pathlib import Path
@@ -8,12 +8,17 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
+from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.components.training.container import IMAGE_REPOSITORY, training_image
-from stacks.components.training.job import create_training_job_task
-from stacks.components.training.source import pack_training_source
+from stacks.components.training.job import JobDefinition
+from stacks.components.training.model_packages import ModelPackages
+from stacks.components.training.notification_topic import NotificationTopic
+from stacks.components.training.source import pack_training_source, wheels_prefix
+from stacks.components.training.source_address import source_address
 from stacks.components.training.workflow import TrainingWorkflow
+from stacks.components.training.workflow_role import WorkflowRole
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
@@ -22,7 +27,7 @@ from stacks.storage_stack import StorageStack
 
 
 class TrainingStack(StageStack):
-    """A state machine that trains a model; it costs nothing while it is idle."""
+    """A state machine that trains and registers a model; it costs nothing while it is idle."""
 
     def __init__(
         self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
@@ -33,28 +38,53 @@ class TrainingStack(StageStack):
             purpose="training",
             description="Whippet: workflow that trains a model",
         )
+        training, key = settings.training, storage.key
         source = self._source(inputs.model_code_directory)
         image_account = self._image_account()
         role = self._role(settings, storage, source, image_account).role
+        topic = NotificationTopic(self, "Topic", key=key, email=training.notification_email).topic
+        packages = ModelPackages(self, "Packages", group_name=settings.name)
         workflow = TrainingWorkflow(
             self,
             "Workflow",
-            settings=settings,
-            task=create_training_job_task(
+            definition=JobDefinition(
                 settings=settings,
-                image=training_image(image_account, settings.training.instance_type),
+                image=training_image(image_account, training.instance_type),
                 role=role,
                 buckets=storage.buckets,
-                key=storage.key,
-                source=source,
+                key=key,
+                source=source_address(source, network_isolation=training.network_isolation),
+                wheels_prefix=wheels_prefix(inputs.model_code_directory, training.packages),
             ),
-            training_role=role,
+            serving_image_uri=ServingImage(
+                self,
+                "ServingImage",
+                settings=settings.serving,
+                model_code_directory=inputs.model_code_directory,
+            ).uri,
+            role=WorkflowRole(
+                self,
+                "WorkflowRole",
+                stage_name=settings.name,
+                training_role=role,
+                buckets=storage.buckets,
+                packages=packages,
+                topic=topic,
+                key=key,
+            ).role,
+            topic=topic,
             log_group=encrypted_log_group(
-                self, "Logs", key=storage.key, retention_days=settings.log_retention_days
+                self, "Logs", key=key, retention_days=settings.log_retention_days
             ),
         )
-        CfnOutput(self, "StateMachineArn", value=workflow.state_machine.state_machine_arn)
-        CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
+        outputs = {
+            "StateMachineArn": workflow.state_machine.state_machine_arn,
+            "DatasetsBucket": storage.buckets.datasets.bucket_name,
+            "TopicArn": topic.topic_arn,
+            "ApproverPolicyArn": packages.approver_policy.managed_policy_arn,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
 
     def _source(self, directory: Path) -> s3_assets.Asset:
         # Not a folder asset: that would be a .zip, which the training image cannot unpack.
@@ -90,6 +120,7 @@ class TrainingStack(StageStack):
         )
         role.role.add_managed_policy(storage.buckets.read_datasets)
         role.role.add_managed_policy(storage.buckets.write_models)
+        role.role.add_managed_policy(storage.buckets.keep_checkpoints)
         return role
 
     def _image_account(self) -> str:

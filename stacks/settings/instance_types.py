@@ -10,6 +10,8 @@ InstanceType = Annotated[
 ]
 
 _FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
+# NVIDIA Volta, or older: CUDA 13 starts with Turing.
+_FAMILIES_WITHOUT_CUDA_13 = frozenset({"p2", "p3", "p3dn"})
 # Families with local NVMe storage although their names have no "d".
 _FAMILIES_WITH_LOCAL_STORAGE = frozenset(
     {
@@ -74,3 +76,11 @@ def has_current_gpu_driver(instance_type: str) -> bool:
     (docs.aws.amazon.com/sagemaker/latest/dg/inference-gpu-drivers.html).
     """
     return has_gpu(instance_type) and family(instance_type) not in _FAMILIES_WITH_OLD_GPU_DRIVERS
+
+
+def supports_cuda_13(instance_type: str) -> bool:
+    """Return whether the machine's GPU can compute with CUDA 13, which starts with Turing (g4dn).
+
+    Source: docs.nvidia.com/cuda/cuda-toolkit-release-notes, "Deprecated Architectures".
+    """
+    return has_gpu(instance_type) and family(instance_type) not in _FAMILIES_WITHOUT_CUDA_13

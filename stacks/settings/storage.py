@@ -20,6 +20,13 @@ class StorageSettings(Settings):
         le=3650,
         description="How long replaced and deleted versions of datasets and models are kept.",
     )
+    candidate_retention_days: int = Field(
+        default=180,
+        ge=1,
+        le=3650,
+        description="How long the output and the checkpoints of training jobs, and the archives of "
+        "registered models, are kept. `make promote` copies a model to where it does not expire.",
+    )
     capture_retention_days: int = Field(
         default=14,
         ge=1,

@@ -67,6 +67,11 @@ def dev(assemblies: dict[str, Assembly]) -> Assembly:
 
 
 @pytest.fixture
+def local(assemblies: dict[str, Assembly]) -> Assembly:
+    return assemblies["local"]
+
+
+@pytest.fixture
 def prod(assemblies: dict[str, Assembly]) -> Assembly:
     return assemblies["prod"]
 

@@ -48,10 +48,19 @@ def evaluate(
     expression.register_lambda("hash", _hash)
     expression.register_lambda("parse", json.loads)
     bindings = {"states": {"input": given, "context": context, **(states or {})}}
-    result = expression.evaluate(None, bindings | (variables or {}))
+    result = expression.evaluate(None, _with_null(bindings | (variables or {})))
     if result is None:
         raise ValueError(f"no result: {value}")
     return result
+
+
+def _with_null(value: Any) -> Any:
+    """Return a JSON value in which null is the library's own: it takes None as undefined."""
+    if isinstance(value, dict):
+        return {name: _with_null(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_null(item) for item in value]
+    return jsonata.utils.Utils.NULL_VALUE if value is None else value
 
 
 def _hash(text: str, algorithm: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from tests.stacks.assembly import (
 )
 from tests.stacks.service_model import request_problems
 from tests.stacks.state_expressions import evaluate
-from tests.stacks.worst_case import EXECUTION_CONTEXT, MAX_STAGE_NAME, resolve
+from tests.stacks.state_machine import INTEGRATIONS, execute
+from tests.stacks.training_account import METRICS, TrainingAccount, approved_package
+from tests.stacks.worst_case import EXECUTION_CONTEXT, MAX_STAGE_NAME, PARTITION, resolve
 
 # The type of a resource, the operations that CloudFormation calls with its properties, and the
 # name that it makes where the template has none.
@@ -60,13 +63,11 @@ def longest(
     return synthesize(variants()[request.param], changed, folder)
 
 
-def sent(assembly: Assembly, given: Json) -> Json:
-    """Return CreateTrainingJob's request of an execution with this input."""
+def longest_definition(assembly: Assembly) -> Json:
     machine = assembly.resource("training", "AWS::StepFunctions::StateMachine")
-    definition = resolve(assembly, "training", machine.properties["DefinitionString"])
-    arguments = json.loads(definition)["States"]["TrainModel"]["Arguments"]
-    request: Json = evaluate(arguments, given, EXECUTION_CONTEXT, {"attempt": 3})
-    return request
+    text = resolve(assembly, "training", machine.properties["DefinitionString"])
+    definition: Json = json.loads(text.replace(f"arn:{PARTITION}:states:::", INTEGRATIONS))
+    return definition
 
 
 def test_every_resource_of_sagemaker_is_within_its_bounds(longest: Assembly) -> None:
@@ -91,11 +92,57 @@ def test_every_resource_of_sagemaker_is_within_its_bounds(longest: Assembly) -> 
     }
 
 
+TUNING: Json = {
+    "strategy": "Random",
+    "trials": 100,
+    "parallel": 10,
+    "ranges": {
+        "learning_rate": {"minimum": 1e-6, "maximum": 0.1, "scaling": "Logarithmic"},
+        "epochs": {"minimum": 1, "maximum": 30, "type": "Integer"},
+        "mode": {"values": ["head", "finetune"]},
+    },
+}
+# The integrations of the state machine, as operations of the APIs.
+OPERATION = re.compile(r"(?:aws-sdk:)?(\w+):(\w+?)(?:\.sync)?")
+
+
+@pytest.mark.parametrize("tuning", [None, TUNING])
 @pytest.mark.parametrize(
-    "hyperparameters", [{}, {"epochs": 3, "learning_rate": 1e-3, "from-scratch": True}]
+    "hyperparameters", [{}, {"batch_size": 3, "weight_decay": 1e-3, "from-scratch": True}]
 )
-def test_every_training_job_is_within_its_bounds(longest: Assembly, hyperparameters: Any) -> None:
-    request = sent(longest, {"dataset_prefix": "x" * 200, "hyperparameters": hyperparameters})
-    assert request_problems("sagemaker", "CreateTrainingJob", request) == []
-    # The tightest bound: proves that the request above had the maximum length.
-    assert len(request["TrainingJobName"]) == len(f"whippet-{MAX_STAGE_NAME}-") + 32 + len("-3-99")
+def test_every_request_of_the_state_machine_is_within_its_bounds(
+    longest: Assembly, hyperparameters: Any, tuning: Json | None
+) -> None:
+    given = {"dataset_prefix": "x" * 200, "hyperparameters": hyperparameters, "commit": "c" * 300}
+    account = TrainingAccount(
+        approved=approved_package(),
+        metrics=dict.fromkeys(METRICS, "x" * 300) | {"test_split_sha256": "5e" * 32},
+    )
+    execution = execute(
+        longest_definition(longest),
+        given | ({"tuning": tuning} if tuning else {}),
+        account.respond,
+        "n" * 36,
+    )
+    assert execution.error is None
+    for integration, request in execution.calls:
+        found = OPERATION.fullmatch(integration)
+        assert found is not None
+        service, operation = found[1], found[2][0].upper() + found[2][1:]
+        assert request_problems(service, operation, request) == [], integration
+    assert len(execution.calls) >= 10
+
+
+def test_every_jobs_name_is_within_its_bounds(longest: Assembly) -> None:
+    """The tightest bounds, with the highest number of attempts and retries."""
+    states = longest_definition(longest)["States"]
+    names = [
+        evaluate(states[state]["Arguments"][name], {}, EXECUTION_CONTEXT, {"attempt": 3})
+        for state, name in (
+            ("TrainModel", "TrainingJobName"),
+            ("TuneModel", "HyperParameterTuningJobName"),
+        )
+    ]
+    prefix = f"whippet-{MAX_STAGE_NAME}-"
+    assert [len(name) for name in names] == [len(prefix) + 32 + len("-3-99"), len(prefix) + 7]
+    assert [len(name) <= bound for name, bound in zip(names, (63, 32), strict=True)] == [True] * 2

@@ -133,10 +133,16 @@ def test_what_users_replace_is_versioned_and_old_versions_expire(
 ) -> None:
     properties = bucket(assembly, name).properties
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    (rule,) = properties["LifecycleConfiguration"]["Rules"]
-    expected = assembly.settings.storage.noncurrent_version_retention_days
+    rule, *others = properties["LifecycleConfiguration"]["Rules"]
+    storage = assembly.settings.storage
+    expected = storage.noncurrent_version_retention_days
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": expected}
-    assert "ExpirationInDays" not in rule
+    assert rule.keys().isdisjoint({"ExpirationInDays", "Prefix"})
+    # What a lock names, below serving/, never expires.
+    expiring = ["training/", "checkpoints/", "candidates/"] if name == "Models" else []
+    assert [each["Prefix"] for each in others] == expiring
+    days = {each["ExpirationInDays"] for each in others}
+    assert days <= {storage.candidate_retention_days}
 
 
 @pytest.mark.parametrize("name", ["Captures", "AccessLogs"])
@@ -156,14 +162,18 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     # This stack is updated first; IAM refuses to delete a policy that is still attached.
     policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
     writing = [each for each in policies if "WriteCaptures" in each.logical_id]
-    assert len(policies) == 4
+    assert len(policies) == 7
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
 
 
 @pytest.mark.parametrize(
     ("name", "objects"),
-    [("WriteModels", "Models.*/training/"), ("WriteCaptures", "Captures.*/endpoint/")],
+    [
+        ("WriteModels", "Models.*/training/"),
+        ("WriteCandidates", "Models.*/candidates/"),
+        ("WriteCaptures", "Captures.*/endpoint/"),
+    ],
 )
 def test_who_writes_a_bucket_may_use_its_key_for_a_multipart_upload_too(
     assembly: Assembly, name: str, objects: str

@@ -31,6 +31,7 @@ _PSEUDO_PARAMETERS = {
 _REFERENCES = {
     "AWS::CloudWatch::Alarm": "c" * 255,
     "AWS::S3::Bucket": MAX_BUCKET_NAME,
+    "AWS::SNS::Topic": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:{'t' * 256}",
 }
 _ATTRIBUTES = {
     ("AWS::IAM::Role", "Arn"): f"arn:{PARTITION}:iam::{ACCOUNT}:role/{'r' * 64}",

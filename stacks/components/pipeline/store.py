@@ -59,6 +59,6 @@ class PipelineStore(Construct):
             construct_id,
             key=self.key,
             access_logs=self._access_logs,
-            lifecycle_rule=lifecycle_rule,
+            lifecycle_rules=[lifecycle_rule],
             removal_policy=_RETENTION,
         )

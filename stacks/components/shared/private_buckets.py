@@ -1,5 +1,6 @@
 """Private buckets that accept only TLS."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
@@ -38,7 +39,7 @@ def encrypted_bucket(
     *,
     key: kms.IKey,
     access_logs: s3.IBucket,
-    lifecycle_rule: s3.LifecycleRule,
+    lifecycle_rules: Sequence[s3.LifecycleRule],
     removal_policy: RemovalPolicy,
     versioned: bool = False,
 ) -> s3.Bucket:
@@ -49,7 +50,7 @@ def encrypted_bucket(
         construct_id: the construct's id, which begins the keys of its access logs.
         key: encrypts the objects.
         access_logs: receives the access logs.
-        lifecycle_rule: how long objects are kept.
+        lifecycle_rules: how long objects are kept.
         removal_policy: of the bucket.
         versioned: whether replaced and deleted objects are kept as versions.
     """
@@ -61,7 +62,7 @@ def encrypted_bucket(
         encryption_key=key,
         bucket_key_enabled=True,
         versioned=versioned,
-        lifecycle_rules=[lifecycle_rule],
+        lifecycle_rules=lifecycle_rules,
         server_access_logs_bucket=access_logs,
         server_access_logs_prefix=f"{construct_id.lower()}/",
     )

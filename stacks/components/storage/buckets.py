@@ -1,5 +1,7 @@
 """The S3 buckets of a stage."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,6 +18,8 @@ from stacks.components.shared.private_buckets import (
 from stacks.settings.storage import StorageSettings
 
 MODEL_PREFIX = "training"
+CHECKPOINT_PREFIX = "checkpoints"
+CANDIDATE_PREFIX = "candidates"
 CAPTURE_PREFIX = "endpoint"
 
 
@@ -28,11 +32,13 @@ class Buckets(Construct):
     Attributes:
         access_logs: S3 access logs of the other three buckets.
         datasets: image folders for training; versioned.
-        models: output of training jobs, and the artifacts that locks name; versioned.
+        models: output and checkpoints of training jobs, the archives of registered models, and the
+            artifacts that locks name; versioned.
         captures: requests and responses sampled by the endpoint, if data capture is on.
-        read_datasets, read_models, write_models, write_captures: managed policies for the roles
-            that need them. They exist even without a role: this stack is deployed before the stacks
-            of the roles, and a policy that is still attached cannot be deleted.
+        read_datasets, read_models, read_training, write_models, keep_checkpoints, write_candidates,
+            write_captures: managed policies for the roles that need them. They exist even without
+            a role: this stack is deployed before the stacks of the roles, and a policy that is
+            still attached cannot be deleted.
     """
 
     def __init__(
@@ -54,14 +60,28 @@ class Buckets(Construct):
             removal_policy=removal_policy,
         )
         versions = _expire_versions_after(settings.noncurrent_version_retention_days)
-        self.datasets = self._encrypted_bucket("Datasets", versioned=True, lifecycle_rule=versions)
-        self.models = self._encrypted_bucket("Models", versioned=True, lifecycle_rule=versions)
+        self.datasets = self._encrypted_bucket("Datasets", [versions], versioned=True)
+        unpromoted = (MODEL_PREFIX, CHECKPOINT_PREFIX, CANDIDATE_PREFIX)
+        self.models = self._encrypted_bucket(
+            "Models",
+            [
+                versions,
+                *(
+                    expire_after(settings.candidate_retention_days, prefix=f"{prefix}/")
+                    for prefix in unpromoted
+                ),
+            ],
+            versioned=True,
+        )
         self.captures = self._encrypted_bucket(
-            "Captures", lifecycle_rule=expire_after(settings.capture_retention_days)
+            "Captures", [expire_after(settings.capture_retention_days)]
         )
         self.read_datasets = self._reading("ReadDatasets", self.datasets)
         self.read_models = self._reading("ReadModels", self.models, SERVED_PREFIX)
         self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
+        self.keep_checkpoints = self._keeping_checkpoints()
+        self.read_training = self._reading_training()
+        self.write_candidates = self._writing("WriteCandidates", self.models, CANDIDATE_PREFIX)
         self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
 
     def _reading(
@@ -94,6 +114,33 @@ class Buckets(Construct):
             objects=objects,
         )
 
+    def _keeping_checkpoints(self) -> iam.ManagedPolicy:
+        """SageMaker copies a job's checkpoints out while it runs, and in when it goes on."""
+        objects = f"{self.models.bucket_arn}/{CHECKPOINT_PREFIX}/*"
+        return self._policy(
+            "KeepCheckpoints",
+            iam.PolicyStatement(actions=["s3:GetObject", "s3:PutObject"], resources=[objects]),
+            _list(self.models, CHECKPOINT_PREFIX),
+            objects=objects,
+        )
+
+    def _reading_training(self) -> iam.ManagedPolicy:
+        """The state machine looks for datasets, and reads what a job has left."""
+        read = [
+            f"{self.models.bucket_arn}/{prefix}/*" for prefix in (MODEL_PREFIX, CHECKPOINT_PREFIX)
+        ]
+        policy = self._policy(
+            "ReadTraining",
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.datasets.bucket_arn]),
+            # Without it, S3 calls a missing object denied.
+            _list(self.models, CHECKPOINT_PREFIX),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=read),
+            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
+            objects=read[0],
+        )
+        acknowledge_resource(policy, read[1], reason="Any object of the one bucket or prefix")
+        return policy
+
     def _policy(
         self, construct_id: str, *statements: iam.PolicyStatement, objects: str
     ) -> iam.ManagedPolicy:
@@ -102,17 +149,29 @@ class Buckets(Construct):
         return policy
 
     def _encrypted_bucket(
-        self, construct_id: str, *, lifecycle_rule: s3.LifecycleRule, versioned: bool = False
+        self,
+        construct_id: str,
+        lifecycle_rules: Sequence[s3.LifecycleRule],
+        *,
+        versioned: bool = False,
     ) -> s3.Bucket:
         return encrypted_bucket(
             self,
             construct_id,
             key=self._key,
             access_logs=self.access_logs,
-            lifecycle_rule=lifecycle_rule,
+            lifecycle_rules=lifecycle_rules,
             removal_policy=self._removal_policy,
             versioned=versioned,
         )
+
+
+def _list(bucket: s3.Bucket, prefix: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        actions=["s3:ListBucket"],
+        resources=[bucket.bucket_arn],
+        conditions={"StringLike": {"s3:prefix": f"{prefix}/*"}},
+    )
 
 
 def _expire_versions_after(days: int) -> s3.LifecycleRule:

@@ -19,7 +19,9 @@ CPU_IMAGE_TAG = "2.14-cpu-amzn2023-sagemaker"
 GPU_IMAGE_TAG = "2.13-cu133-amzn2023-sagemaker"
 
 # The lines that train.py prints: epoch=3 train_loss=0.1 valid_loss=0.2 valid_accuracy=0.98
-METRICS = ("train_loss", "valid_loss", "valid_accuracy")
+METRICS = ("train_loss", "valid_loss", "valid_accuracy", "test_accuracy")
+TUNING_OBJECTIVE = "valid_accuracy"
+CHECKPOINT_FOLDER = "/opt/ml/checkpoints"
 
 
 def training_image(repository_account: str, instance_type: str) -> str:
@@ -45,18 +47,17 @@ def algorithm_specification(image: str) -> dict[str, Any]:
     }
 
 
-def script_mode_hyperparameters(source_url: str) -> dict[str, str]:
+def script_mode_hyperparameters(submit_directory: str) -> dict[str, str]:
     """Return the hyperparameters that select the program to run.
 
     The SDK sends each value as a quoted JSON string; the toolkit uses values that are not JSON
     unchanged.
 
     Args:
-        source_url: S3 address of the source archive. It need not end in `.tar.gz`: the toolkit
-            saves it under another name and opens it as `r:gz`.
+        submit_directory: S3 address of the source archive, or its path in the container.
     """
     return {
         "sagemaker_program": PROGRAM,
-        "sagemaker_submit_directory": source_url,
+        "sagemaker_submit_directory": submit_directory,
         "sagemaker_region": Aws.REGION,
     }

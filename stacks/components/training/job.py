@@ -1,129 +1,194 @@
-"""The Step Functions state that runs a SageMaker training job."""
+"""The requests that start a training job, or a tuning job of the same definition."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3_assets as s3_assets
 
-from stacks.components.storage.buckets import MODEL_PREFIX, Buckets
+from stacks.components.storage.buckets import CHECKPOINT_PREFIX, MODEL_PREFIX, Buckets
 from stacks.components.training.container import (
+    CHECKPOINT_FOLDER,
+    TUNING_OBJECTIVE,
     algorithm_specification,
     script_mode_hyperparameters,
 )
-from stacks.components.training.execution_input import DATASET_PREFIX, GIVEN_SPLITS
+from stacks.components.training.execution_input import DATASET_PREFIX, SPLITS
+from stacks.components.training.source_address import SourceAddress
+from stacks.components.training.states import EXECUTION_NAME
+from stacks.components.training.tuning_input import PARAMETER_RANGES, RESOURCE_LIMITS, STRATEGY
 from stacks.settings import instance_types
 from stacks.settings.stage import StageSettings
-from stacks.settings.training import TrainingSettings
 
-# AWS's samples, SDK and documentation use different error names for throttling: retry all of them.
-_RETRY_THROTTLING = {
-    "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
-    "IntervalSeconds": 10,
-    "BackoffRate": 2,
-    "MaxAttempts": 5,
-    "JitterStrategy": "FULL",
-}
-# Any other error of SageMaker, including invalid requests and throttling.
-_RETRY_UNNAMED = {
-    "ErrorEquals": ["SageMaker.AmazonSageMakerException"],
-    "IntervalSeconds": 20,
-    "BackoffRate": 2,
-    "MaxAttempts": 2,
-    "JitterStrategy": "FULL",
-}
-# The account's quota of running jobs is used up: retry when another job has ended. In a new account
-# the quota is 0, and waiting does not help.
-_RETRY_LIMITS = {
-    "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
-    "IntervalSeconds": 120,
-    "BackoffRate": 1,
-    "MaxAttempts": 3,
-}
+Request = dict[str, Any]
+
+_PROFILING_INTERVAL_MS = 500
 
 
-def create_training_job_task(
-    *,
-    settings: StageSettings,
-    image: str,
-    role: iam.IRole,
-    buckets: Buckets,
-    key: kms.IKey,
-    source: s3_assets.Asset,
-) -> dict[str, Any]:
-    """Return a state that runs a training job to its end, in Amazon States Language with JSONata.
+@dataclass(frozen=True, kw_only=True)
+class JobDefinition:
+    """What the requests have in common.
 
-    Its input is validated by `execution_input`: `{"dataset_prefix": "...", "splits": ["train",
-    "valid"], "hyperparameters": {"name": value}}`. The prefix contains one folder for each split
-    in the datasets bucket, and the hyperparameters are flags of train.py. The variable `$attempt`
-    counts the jobs of the execution. The result is DescribeTrainingJob's response.
+    The input of the execution, which `execution_input` validates, is in `$states.input`; the
+    variable `$attempt` counts the jobs of the execution.
 
-    Not CDK's SageMakerCreateTrainingJob, which grants far more permissions than it uses.
+    Not CDK's SageMakerCreateTrainingJob, which grants far more permissions than it uses. A member
+    that a setting requires is in a request only then: Step Functions accepts a list of members.
+
+    Attributes:
+        settings: of the stage.
+        image: URI of the training image.
+        role: execution role of the jobs.
+        buckets: of the stage.
+        key: encrypts output and volumes.
+        source: where a job finds its source.
+        wheels_prefix: S3 prefix of the packages that a job installs; None: the image has them.
     """
-    return {
-        "Type": "Task",
-        "Resource": f"arn:{Aws.PARTITION}:states:::sagemaker:createTrainingJob.sync",
-        "Arguments": {
-            "TrainingJobName": _job_name(settings.name),
-            "RoleArn": role.role_arn,
-            "AlgorithmSpecification": algorithm_specification(image),
-            "HyperParameters": _hyperparameters(source.s3_object_url),
-            "InputDataConfig": _channels(buckets.datasets.bucket_name),
-            "OutputDataConfig": {
-                "S3OutputPath": buckets.models.s3_url_for_object(MODEL_PREFIX),
-                "KmsKeyId": key.key_arn,
+
+    settings: StageSettings
+    image: str
+    role: iam.IRole
+    buckets: Buckets
+    key: kms.IKey
+    source: SourceAddress
+    wheels_prefix: str | None
+
+    def training_job(self) -> Request:
+        """Return the arguments of CreateTrainingJob."""
+        profiler = {
+            "S3OutputPath": self.buckets.models.s3_url_for_object(MODEL_PREFIX),
+            "ProfilingIntervalInMilliseconds": _PROFILING_INTERVAL_MS,
+        }
+        return {
+            "TrainingJobName": _training_job_name(self.settings.name),
+            "HyperParameters": self._hyperparameters(),
+            **self._common(),
+            **({"ProfilerConfig": profiler} if self.settings.training.profile else {}),
+        }
+
+    def tuning_job(self) -> Request:
+        """Return the arguments of CreateHyperParameterTuningJob."""
+        return {
+            "HyperParameterTuningJobName": _tuning_job_name(self.settings.name),
+            "HyperParameterTuningJobConfig": {
+                "Strategy": STRATEGY,
+                "HyperParameterTuningJobObjective": {
+                    "Type": "Maximize",
+                    "MetricName": TUNING_OBJECTIVE,
+                },
+                "ResourceLimits": RESOURCE_LIMITS,
+                "ParameterRanges": PARAMETER_RANGES,
             },
-            "ResourceConfig": _resources(settings.training, key),
-            "StoppingCondition": {"MaxRuntimeInSeconds": settings.training.max_runtime_seconds},
+            "TrainingJobDefinition": {
+                "StaticHyperParameters": self._hyperparameters(),
+                **self._common(),
+            },
+        }
+
+    def _common(self) -> Request:
+        training = self.settings.training
+        stopping = {"MaxRuntimeInSeconds": training.max_runtime_seconds}
+        if training.max_wait_seconds is not None:
+            stopping["MaxWaitTimeInSeconds"] = training.max_wait_seconds
+        wanted = {
+            "EnableManagedSpotTraining": training.use_spot,
+            "EnableNetworkIsolation": training.network_isolation,
+            "EnableInterContainerTrafficEncryption": training.encrypt_traffic_between_instances,
+        }
+        checkpoints = self.buckets.models.s3_url_for_object(CHECKPOINT_PREFIX)
+        return {
+            "RoleArn": self.role.role_arn,
+            "AlgorithmSpecification": algorithm_specification(self.image),
+            "InputDataConfig": self._channels(),
+            "OutputDataConfig": {
+                "S3OutputPath": self.buckets.models.s3_url_for_object(MODEL_PREFIX),
+                "KmsKeyId": self.key.key_arn,
+            },
+            # A folder for each execution: a job downloads all of the address before it starts.
+            "CheckpointConfig": {
+                "S3Uri": f"{{% '{checkpoints}/' & {EXECUTION_NAME} %}}",
+                "LocalPath": CHECKPOINT_FOLDER,
+            },
+            "ResourceConfig": self._resources(),
+            "StoppingCondition": stopping,
+            **{member: True for member, is_wanted in wanted.items() if is_wanted},
+        }
+
+    def _resources(self) -> Request:
+        training = self.settings.training
+        resources: Request = {
+            "InstanceType": training.instance_type,
+            "InstanceCount": (
+                "{% $exists($states.input.instances) ? $states.input.instances "
+                f": {training.instance_count} %}}"
+            ),
+            "VolumeSizeInGB": training.volume_size_gib,
+        }
+        # SageMaker rejects a volume key for instance types with local storage.
+        if not instance_types.has_local_storage(training.instance_type):
+            resources["VolumeKmsKeyId"] = self.key.key_arn
+        return resources
+
+    def _hyperparameters(self) -> str:
+        """Return an expression for all hyperparameters as texts; ours override the caller's."""
+        ours = json.dumps(script_mode_hyperparameters(self.source.submit_directory))
+        callers = (
+            "$exists($states.input.hyperparameters) ? $each($states.input.hyperparameters, "
+            "function($value, $name) { { $name: $string($value) } }) : []"
+        )
+        return f"{{% $merge($append({callers}, {ours})) %}}"
+
+    def _channels(self) -> str:
+        """Return an expression for one channel for each split, and those of packages and source."""
+        bucket = self.buckets.datasets
+        split = _channel("<split>", "<address>")
+        # The two values that depend on the input are expressions instead of texts.
+        template = (
+            json.dumps(split)
+            .replace('"<split>"', "$split")
+            .replace(
+                '"<address>"',
+                f"'s3://{bucket.bucket_name}/' & {DATASET_PREFIX} & '/' & $split & '/'",
+            )
+        )
+        others = [_channel(name, url) for name, url in self.source.channels.items()]
+        if self.wheels_prefix is not None:
+            others.append(_channel("wheels", bucket.s3_url_for_object(self.wheels_prefix)))
+        return (
+            f"{{% $append($map({json.dumps(SPLITS)}, function($split) {{ {template} }}), "
+            f"{json.dumps(others)}) %}}"
+        )
+
+
+def _channel(name: str, url: str) -> Request:
+    return {
+        "ChannelName": name,
+        "DataSource": {
+            "S3DataSource": {
+                "S3DataType": "S3Prefix",
+                "S3DataDistributionType": "FullyReplicated",
+                "S3Uri": url,
+            }
         },
-        "Retry": [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS],
     }
 
 
-def _job_name(prefix: str) -> str:
+# Another value for each execution, and for each time that it enters the state: an execution's name
+# has 80 characters of any kind and can be reused after 90 days, a job's name cannot.
+_ENTERED = "$states.context.Execution.Id & $states.context.State.EnteredTime"
+_ATTEMPT = "'-' & $string($attempt) & '-' & $string($states.context.State.RetryCount)"
+
+
+def _training_job_name(prefix: str) -> str:
     """Return an expression for a unique name of at most 63 letters, digits and hyphens.
 
-    An execution's name has up to 80 characters of any kind and can be reused after 90 days; a
-    job's name cannot. The job's name consists of the stage, 32 digits of a hash of the execution
-    and the time when it entered the state (a redrive enters it again), the number of the job in the
-    execution, and the number of the retry.
+    The stage, 32 digits of a hash, the number of the job in the execution and of the retry.
     """
-    entered = "$states.context.Execution.Id & $states.context.State.EnteredTime"
-    return (
-        f"{{% '{prefix}-' & $substring($hash({entered}, 'SHA-256'), 0, 32)"
-        " & '-' & $string($attempt) & '-' & $string($states.context.State.RetryCount) %}"
-    )
+    return f"{{% '{prefix}-' & $substring($hash({_ENTERED}, 'SHA-256'), 0, 32) & {_ATTEMPT} %}}"
 
 
-def _hyperparameters(source_url: str) -> str:
-    """Return an expression for all hyperparameters as strings; ours override the caller's."""
-    ours = json.dumps(script_mode_hyperparameters(source_url))
-    callers = (
-        "$exists($states.input.hyperparameters) ? $each($states.input.hyperparameters, "
-        "function($value, $name) { { $name: $string($value) } }) : []"
-    )
-    return f"{{% $merge($append({callers}, {ours})) %}}"
-
-
-def _resources(training: TrainingSettings, key: kms.IKey) -> dict[str, Any]:
-    resources: dict[str, Any] = {
-        "InstanceType": training.instance_type,
-        "InstanceCount": training.instance_count,
-        "VolumeSizeInGB": training.volume_size_gib,
-    }
-    # SageMaker rejects a volume key for instance types with local storage.
-    if not instance_types.has_local_storage(training.instance_type):
-        resources["VolumeKmsKeyId"] = key.key_arn
-    return resources
-
-
-def _channels(bucket_name: str) -> str:
-    """Return an expression for one channel for each split."""
-    channel = (
-        "{'ChannelName': $split, 'DataSource': {'S3DataSource': {"
-        "'S3DataType': 'S3Prefix', 'S3DataDistributionType': 'FullyReplicated', "
-        f"'S3Uri': 's3://{bucket_name}/' & {DATASET_PREFIX} & '/' & $split & '/'}}}}}}"
-    )
-    return f"{{% $map({GIVEN_SPLITS}, function($split) {{ {channel} }}) %}}"
+def _tuning_job_name(prefix: str) -> str:
+    """Return an expression for a unique name of at most 32 characters; its jobs' begin with it."""
+    hashed = f"$hash({_ENTERED} & {_ATTEMPT}, 'SHA-256')"
+    return f"{{% '{prefix}-' & $substring({hashed}, 0, 7) %}}"

@@ -4,17 +4,21 @@ Imports neither CDK nor torch: the tests of the training code use it too.
 """
 
 import ast
+import hashlib
 import io
 import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from stacks.errors import InputError
 
 PROGRAM = "train.py"
+# Not requirements.txt, which the image's toolkit would install from PyPI.
 REQUIREMENTS = "requirements-job.txt"
+WHEELS_PREFIX = "wheels"
 QUANTIZE_REQUIREMENTS = "requirements-quantize.txt"
 _PRESETS = "presets/*.json"
 _MAX_STORED_BLOCK_BYTES = 0xFFFF
@@ -34,6 +38,24 @@ def pack_training_source(directory: Path) -> bytes:
         InputError: one of these files is missing, or a module is not valid Python.
     """
     return _gzip(_tar(training_files(directory)))
+
+
+def wheels_prefix(directory: Path, packages: Literal["wheels", "image"]) -> str | None:
+    """Return the S3 prefix, with a slash at its end, of the packages that a job installs.
+
+    Other requirements have another prefix: a job that runs keeps its own.
+
+    Args:
+        directory: as of `pack_training_source`.
+        packages: the setting; None is returned if the image has them.
+
+    Raises:
+        InputError: the file of requirements is missing.
+    """
+    if packages == "image":
+        return None
+    digest = hashlib.sha256(_read(directory / REQUIREMENTS)).hexdigest()
+    return f"{WHEELS_PREFIX}/{digest}/"
 
 
 def training_files(directory: Path) -> dict[str, bytes]:

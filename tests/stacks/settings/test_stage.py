@@ -227,17 +227,6 @@ def test_a_stage_name_too_long_for_a_training_job_is_refused(tmp_path: Path) -> 
         load_stage_settings(name, tmp_path)
 
 
-@pytest.mark.parametrize("count", [0, -1, 21])
-def test_a_training_job_has_at_least_one_machine(tmp_path: Path, count: int) -> None:
-    message = error_of(tmp_path, f"[training]\ninstance_count = {count}")
-    assert f"training.instance_count = {count}: expected a whole number from 1 to 20" in message
-
-
-def test_training_on_several_machines_is_refused_until_it_is_distributed(tmp_path: Path) -> None:
-    message = error_of(tmp_path, "[training]\ninstance_count = 3")
-    assert "training.instance_count = 3: expected 1" in message
-
-
 @pytest.mark.parametrize("line", ['account = "123456789012"', 'region = "eu-central-1"'])
 def test_account_and_region_come_together(tmp_path: Path, line: str) -> None:
     assert error_of(tmp_path, line).endswith("account and region: expected both or neither")

@@ -1,0 +1,25 @@
+"""The SNS topic of the training workflow."""
+
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+
+class NotificationTopic(Construct):
+    """An encrypted topic with an optional e-mail subscription.
+
+    The state machine publishes with its role, so that neither the topic's policy nor the key's
+    names a service.
+
+    Attributes:
+        topic: the topic.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str | None
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        if email is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(email))
