@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tools.account.errors import describe_aws_error
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, say
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
@@ -70,16 +73,23 @@ def watch(stage: TrainingStage, arn: str) -> int:
     try:
         execution = _Watcher(stage, arn).follow()
     except KeyboardInterrupt:
-        print(
-            f"\nYou no longer watch {name}, which goes on without this terminal.\n"
-            f"  Watch it again: make watch RUN={name}{stage.option}\n"
-            f"  Stop it:        make stop-training RUN={name}{stage.option}"
-        )
+        print(f"\n{_goes_on(stage, name)}")
         return EXIT_INTERRUPTED
+    except (BotoCoreError, ClientError) as error:
+        # The network is down, or the session has expired: the run knows nothing of it.
+        raise ToolError(f"{describe_aws_error(error)}\n{_goes_on(stage, name)}") from error
     if execution.status != "SUCCEEDED":
         raise ToolError(describe_failure(stage, execution))
     print_result(stage, execution)
     return 0
+
+
+def _goes_on(stage: TrainingStage, name: str) -> str:
+    return (
+        f"You no longer watch {name}, which goes on without this terminal.\n"
+        f"  Watch it again: make watch RUN={name}{stage.option}\n"
+        f"  Stop it:        make stop-training RUN={name}{stage.option}"
+    )
 
 
 @dataclass

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from tests.tools.training.execution import (
     JOB,
@@ -203,6 +204,17 @@ def test_ctrl_c_ends_only_the_watching(capsys: pytest.CaptureFixture[str]) -> No
     assert "Watch it again: make watch RUN=run-1 STAGE=dev" in printed
     assert "Stop it:        make stop-training RUN=run-1 STAGE=dev" in printed
     assert services.stopped == []
+
+
+def test_a_network_that_is_down_ends_only_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = FakeServices({"events": [entered("Train")]})
+
+    def unreachable(**_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://states.eu-west-1.amazonaws.com")
+
+    monkeypatch.setattr(services, "describe_execution", unreachable)
+    with pytest.raises(ToolError, match=r"cannot be reached: check the network(.|\n)*goes on"):
+        watch(stage_of(services), ARN)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, services: FakeServices, *arguments: str) -> int:
