@@ -69,7 +69,9 @@ class History:
 def _events_of(event: dict[str, Any]) -> Iterator[Event]:
     time = event["timestamp"]
     if entered := event.get("stateEnteredEventDetails"):
-        yield StateEntered(time, entered["name"])
+        # The others take no time.
+        if event["type"] not in {"ChoiceStateEntered", "PassStateEntered"}:
+            yield StateEntered(time, entered["name"])
     elif failed := event.get("taskFailedEventDetails"):
         yield TaskRefused(time, failed.get("error", ""), failed.get("cause", ""))
     elif scheduled := event.get("taskScheduledEventDetails"):

@@ -128,7 +128,8 @@ class TuningJobProgress:
             self.status = status
             reason = job.get("FailureReason", "")
             text = f"Tuning job{began}: {status}" + (f": {printable(reason)}" if reason else "")
-            lines.append(Line(job.get("LastModifiedTime") or datetime.now(UTC), text))
+            place = 0 if status == "InProgress" else len(lines)
+            lines.insert(place, Line(job.get("LastModifiedTime") or datetime.now(UTC), text))
         return lines
 
     def _trials(self, sagemaker: Any) -> Iterator[Line]:
@@ -151,7 +152,7 @@ def _describe(trial: dict[str, Any]) -> str:
     metric = trial.get("FinalHyperParameterTuningJobObjectiveMetric")
     result = f", {metric['MetricName']} {metric['Value']:.4f}" if metric else ""
     reason = f": {printable(trial['FailureReason'])}" if trial.get("FailureReason") else ""
-    return f"{values}: {trial['TrainingJobStatus']}{result}{reason}"
+    return f"{values}{values and ': '}{trial['TrainingJobStatus']}{result}{reason}"
 
 
 def _host(stream: str) -> str:

@@ -13,12 +13,13 @@ START = datetime(2026, 11, 27, 12, tzinfo=UTC)
 JOB = "whippet-local-0123456789abcdef0123456789abcdef-1-0"
 
 
-def entered(name: str) -> dict[str, Any]:
-    return {"stateEnteredEventDetails": {"name": name}}
+def entered(name: str, kind: str = "Task") -> dict[str, Any]:
+    return {"type": f"{kind}StateEntered", "stateEnteredEventDetails": {"name": name}}
 
 
 def scheduled(**parameters: Any) -> dict[str, Any]:
-    return {"taskScheduledEventDetails": {"parameters": json.dumps(parameters)}}
+    details = {"parameters": json.dumps(parameters)}
+    return {"type": "TaskScheduled", "taskScheduledEventDetails": details}
 
 
 def created(member: str = "TrainingJobName", name: str = JOB) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def created(member: str = "TrainingJobName", name: str = JOB) -> dict[str, Any]:
 
 
 def failed(error: str, cause: str) -> dict[str, Any]:
-    return {"taskFailedEventDetails": {"error": error, "cause": cause}}
+    return {"type": "TaskFailed", "taskFailedEventDetails": {"error": error, "cause": cause}}
 
 
 class FakeServices:

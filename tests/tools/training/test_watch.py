@@ -57,7 +57,15 @@ def test_each_change_is_printed_once_and_the_package_in_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     services = FakeServices(
-        {"events": [entered("CheckInput"), entered("Train"), created()]},
+        {
+            "events": [
+                entered("CheckInput", "Pass"),
+                entered("IsValid", "Choice"),
+                entered("List"),
+                entered("Train"),
+                created(),
+            ]
+        },
         {"job": {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Starting"}},
         {
             "job": {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"},
@@ -73,7 +81,7 @@ def test_each_change_is_printed_once_and_the_package_in_the_end(
     assert watch(stage_of(services), ARN) == 0
     printed = capsys.readouterr().out
     assert lines_of(printed) == [
-        "State CheckInput",
+        "State List",
         "State Train",
         f"Training job {JOB}: Starting",
         "Training job: Training",
@@ -123,7 +131,7 @@ def test_trials_are_reported_with_their_values(capsys: pytest.CaptureFixture[str
         "Tuning job whippet-local-1: InProgress",
         "  Trial 1: learning_rate = 0.1: InProgress",
         "  Trial 1: learning_rate = 0.1: Completed, valid_accuracy 0.8889",
-        "  Trial 2: : Failed: no\\nmemory",
+        "  Trial 2: Failed: no\\nmemory",
     ]
 
 
