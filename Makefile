@@ -32,6 +32,16 @@ TO ?=
 BREAK_GLASS ?=
 TRUST ?=
 ACCOUNT ?=
+ON ?=
+NAME ?=
+RUN ?=
+INSTANCES ?=
+HYPERPARAMETERS ?=
+TRIALS ?=
+STRATEGY ?=
+RANGES ?=
+PARALLEL ?=
+VERSION ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -58,7 +68,23 @@ export WHIPPET_TO := $(value TO)
 export WHIPPET_BREAK_GLASS := $(value BREAK_GLASS)
 export WHIPPET_TRUST := $(value TRUST)
 export WHIPPET_ACCOUNT := $(value ACCOUNT)
+export WHIPPET_ON := $(value ON)
+export WHIPPET_NAME := $(value NAME)
+export WHIPPET_RUN := $(value RUN)
+export WHIPPET_INSTANCES := $(value INSTANCES)
+export WHIPPET_HYPERPARAMETERS := $(value HYPERPARAMETERS)
+export WHIPPET_TRIALS := $(value TRIALS)
+export WHIPPET_STRATEGY := $(value STRATEGY)
+export WHIPPET_RANGES := $(value RANGES)
+export WHIPPET_PARALLEL := $(value PARALLEL)
+export WHIPPET_VERSION := $(value VERSION)
+unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION
 unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+
+# Where the user names no stage, these verbs work on the laptop's; the default above has no other
+# use in them.
+STAGE_OR_LOCAL := $(if $(filter file,$(origin STAGE)),local,$(value STAGE))
+dataset train tune watch stop-training models approve promote: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -103,6 +129,8 @@ help: ## List the commands
 	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
+	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='epochs=5' VERSION=3"
+	@echo "  TRIALS=6 STRATEGY=grid|random RANGES='learning_rate=0.01,0.001' PARALLEL=2"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -145,11 +173,39 @@ $(MANIFEST): | $(APP_ENVIRONMENT)
 model-of-stage: $(if $(wildcard config/models/$(STAGE).toml),,$(MANIFEST))
 
 .PHONY: train
-train: | system-python ## Train a classifier on labelled images: DATA=folder|zip [BACKBONE=resnet50] [MODE=finetune]
+train: | system-python ## Train a classifier on labelled images: DATA=folder|zip [BACKBONE=resnet50] [MODE=finetune] [ON=sagemaker|ec2]
 	@# What can be checked is checked before gigabytes are installed.
 	@$(SYSTEM_PYTHON) -m tools.model.train --from-make --check
 	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
 	@$(PYTHON) -m tools.model.train --from-make
+
+.PHONY: dataset
+dataset: $(APP_ENVIRONMENT) ## Upload labelled images as a dataset of STAGE: DATA=folder|zip [NAME=flowers]
+	@$(PYTHON) -m tools.training.dataset --from-make --check
+	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
+	@$(PYTHON) -m tools.training.dataset --from-make
+
+.PHONY: tune
+tune: $(APP_ENVIRONMENT) ## Search for better hyperparameters in STAGE: DATA=folder|zip [STRATEGY=random] [TRIALS=6] [RANGES=...]
+	@$(PYTHON) -m tools.training.tune --from-make --check
+	@$(MAKE) -s $(TRAINING_ENVIRONMENT)
+	@$(PYTHON) -m tools.training.tune --from-make
+
+.PHONY: watch
+watch: $(APP_ENVIRONMENT) ## Follow a run of make train ON=sagemaker or make tune: RUN=name
+	@$(PYTHON) -m tools.training.watch --from-make
+
+.PHONY: stop-training
+stop-training: $(APP_ENVIRONMENT) ## Stop such a run and its job: RUN=name
+	@$(PYTHON) -m tools.training.watch --from-make --stop
+
+.PHONY: models
+models: $(APP_ENVIRONMENT) ## List the registered models of STAGE [JSON=1]
+	@$(PYTHON) -m tools.training.models --from-make $(if $(filter-out 0,$(JSON)),--json)
+
+.PHONY: approve
+approve: $(APP_ENVIRONMENT) ## Approve the newest pending model of STAGE, or VERSION=3
+	@$(PYTHON) -m tools.training.approve --from-make
 
 .PHONY: demo
 demo: | $(TRAINING_ENVIRONMENT) ## Train the offline demo, a digits classifier, into build/demo
@@ -224,7 +280,7 @@ deploy: $(APP_ENVIRONMENT) $(CLI) ## Deploy STAGE to the AWS account of your cre
 	@$(PYTHON) -m tools.deployment.deploy --stage "$(STAGE)" $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: promote
-promote: $(APP_ENVIRONMENT) ## Name the model that STAGE serves in config/models: [MODEL=folder] [SOURCE_STAGE=dev]
+promote: $(APP_ENVIRONMENT) ## Name the model that STAGE serves in config/models, the newest approved: [VERSION=3] [MODEL=folder] [SOURCE_STAGE=dev]
 	@$(PYTHON) -m tools.delivery.promote --from-make
 
 .PHONY: rollback

@@ -1,7 +1,9 @@
 """`make promote STAGE=...`: write which model a stage serves, to be reviewed and committed.
 
-The artifact goes where the deployment of the stage finds it: to the stage's own bucket of models,
-or, where something else than a laptop deploys the stage, to the bucket of SOURCE_STAGE.
+The model is the newest approved package of the stage, or of SOURCE_STAGE; without registered
+models the one in build/model. The artifact goes where the deployment of the stage finds it: to the
+stage's own bucket of models, or, where something else than a laptop deploys the stage, to the
+bucket of SOURCE_STAGE.
 """
 
 import shutil
@@ -22,30 +24,44 @@ from tools.delivery.artifacts import models_bucket, upload
 from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import files_of, write_lock
 from tools.delivery.lock_summary import read_summary
+from tools.delivery.promoted_model import chosen_model
+from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
-from tools.model.default_models import MODEL_FOLDER
 from tools.model.folder import read_folder, refuse_demo
+from tools.training.stage import LOCAL
 
-_VARIABLES = {"--stage": "STAGE", "--model": "MODEL", "--source-stage": "SOURCE_STAGE"}
+_VARIABLES = {
+    "--stage": "STAGE",
+    "--model": "MODEL",
+    "--source-stage": "SOURCE_STAGE",
+    "--version": "VERSION",
+}
 
 
 def main() -> None:
     """Store the artifact and write the lock; deploy nothing."""
-    arguments = _parser().parse()
+    parser = _parser()
+    arguments = parser.parse()
+    if arguments.model is not None and arguments.version:
+        parser.error("argument --version: names a package, and --model a folder; expected one")
     settings = read_stage(arguments.stage)
-    folder = (arguments.model or MODEL_FOLDER).absolute()
-    model = read_folder(folder)
-    refuse_demo(model, settings)
-    if settings.stage == "local":
-        source_uri = _store(folder, model)
-    else:
+    source = settings
+    if settings.stage != LOCAL:
         source = _source_stage(settings, arguments.source_stage)
         if arguments.model is not None:
             _refuse_unregistered(settings, source)
-        source_uri = _upload(source, folder, model)
-    files = files_of(settings.stage)
-    old = read_summary(files)
-    write_lock(settings.stage, folder, model, source_uri=source_uri)
+    with chosen_model(source, arguments.model, arguments.version, arguments.deployment) as chosen:
+        folder, package_arn = chosen
+        model = read_folder(folder)
+        refuse_demo(model, settings)
+        source_uri = (
+            _store(folder, model) if settings.stage == LOCAL else _upload(source, folder, model)
+        )
+        files = files_of(settings.stage)
+        old = read_summary(files)
+        write_lock(
+            settings.stage, folder, model, source_uri=source_uri, model_package_arn=package_arn
+        )
     print(f"Model before: {old or 'no lock'}")
     print(f"Model now:    {read_summary(files)}")
     print(_next_steps(settings))
@@ -56,7 +72,16 @@ def _parser() -> MakeParser:
         variables=_VARIABLES, prog="python -m tools.delivery.promote", description=__doc__
     )
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
-    parser.add_argument("--model", type=Path, help="folder of the artifact (build/model)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="folder of the artifact, instead of a package of the registry (without registered "
+        "models: build/model)",
+    )
+    parser.add_argument(
+        "--version", help="number of an approved package (default: the newest approved)"
+    )
+    add_deployment(parser)
     parser.add_argument(
         "--source-stage",
         help="stage whose bucket gets the artifact; required if no laptop deploys the stage",
@@ -77,7 +102,7 @@ def _source_stage(settings: StageSettings, named: str | None) -> StageSettings:
             f'The stage {settings.stage} has delivery = "{settings.delivery}": add SOURCE_STAGE=, '
             "the stage whose bucket of models gets the artifact, such as SOURCE_STAGE=dev."
         )
-    if named == "local":
+    if named == LOCAL:
         raise ToolError("SOURCE_STAGE=local: expected a stage in an account, such as dev.")
     return read_stage(named)
 
@@ -132,7 +157,7 @@ def _next_steps(settings: StageSettings) -> str:
         "pipeline": "git push",
         "github": "git push",
     }[settings.delivery]
-    if settings.stage == "local":
+    if settings.stage == LOCAL:
         return (
             "Deploy it with `make up`. From now on `make up` deploys this model, whatever is in "
             f"build/model, until you delete {LOCKS_FOLDER}/local.*"

@@ -1,5 +1,6 @@
 """`build/local.json`: addresses and credentials of the local deployment."""
 
+import argparse
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -57,3 +58,13 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
         raise ToolError(f"{file} does not exist: nothing is deployed. Run `make up`.") from None
     except (OSError, ValueError, TypeError) as error:
         raise ToolError(f"{file} cannot be read ({error}). Run `make up` again.") from error
+
+
+def add_deployment(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--deployment` of a tool that works on any stage."""
+    parser.add_argument(
+        "--deployment",
+        type=Path,
+        default=DEFAULT_FILE,
+        help="file of `make up`, for the stage local (%(default)s)",
+    )

@@ -1,32 +1,35 @@
-"""`make train DATA=folder`: train a classifier on images and put it where `make up` takes it."""
+"""`make train DATA=folder`: train a classifier on images and put it where `make up` takes it.
+
+With ON=sagemaker or ON=ec2 a stage trains it instead, and registers it.
+"""
 
 import argparse
 import os
 import shlex
 import signal
 import subprocess
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from classifier.artifact.samples import MAX_SAMPLES
 from stacks.names import LOCKS_FOLDER
 from tools.cdk import ROOT
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.make_variables import MakeParser
 from tools.model.default_models import MODEL_FOLDER, read_manifest
+from tools.model.train_options import (
+    HERE,
+    PLACES,
+    VARIABLES,
+    absolute_weights,
+    add_network,
+    add_run,
+    check_network,
+    check_place,
+    check_run,
+)
 from tools.paths import short_path
 
-_VARIABLES = {
-    "data": "DATA",
-    "--backbone": "BACKBONE",
-    "--mode": "MODE",
-    "--weights": "WEIGHTS",
-    "--quantize": "QUANTIZE",
-    "--samples": "SAMPLES",
-    "--restart": "RESTART",
-}
 _PYTHON = ROOT / ".venvs" / "training" / "bin" / "python"
 _OUTPUT = ROOT / "build" / "train"
 # The head's ranking of labels and the weights of fine-tuning are written by one mode alone.
@@ -44,6 +47,15 @@ def main() -> int:
     arguments = _parse()
     if arguments.check:
         return 0
+    if arguments.on != HERE:
+        # Not imported above: options are checked before its packages are installed.
+        from tools.training.start import start
+
+        return start(arguments)
+    return _train_here(arguments)
+
+
+def _train_here(arguments: argparse.Namespace) -> int:
     trained = _OUTPUT / "model"
     options = ["--data", str(arguments.data), "--mode", arguments.mode]
     options += ["--samples", str(arguments.samples)]
@@ -118,37 +130,16 @@ def _modification_times() -> dict[Path, int]:
 
 def _parse() -> argparse.Namespace:
     parser = MakeParser(
-        variables=_VARIABLES,
+        variables=VARIABLES,
         prog="python -m tools.model.train",
         description=__doc__,
         epilog=_EPILOG,
     )
-    parser.add_argument(
-        "data", help="folder or zip of images, <label>/<image>, with or without train/ and test/"
-    )
-    parser.add_argument(
-        "--backbone",
-        help="the network whose features are used, such as resnet50: any classifier of torchvision "
-        "whose weights can be downloaded or are in its cache, or with --weights "
-        "(efficientnet_lite0; for finetune resnet50)",
-    )
+    add_network(parser)
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="state dict of the backbone, instead of the "
         "published weights",
     )  # fmt: skip
-    parser.add_argument(
-        "--mode",
-        choices=("head", "finetune"),
-        default="head",
-        help="head: train the last layer, in a minute for some thousand images; finetune: train "
-        "every weight, in an hour (%(default)s)",
-    )
-    parser.add_argument(
-        "--quantize",
-        choices=("0", "1"),
-        default="0",
-        help="1: add an int8 network if its accuracy is that of fp32 (%(default)s)",
-    )
     parser.add_argument(
         "--restart",
         choices=("0", "1"),
@@ -157,43 +148,19 @@ def _parse() -> argparse.Namespace:
         "(%(default)s)",
     )
     parser.add_argument(
-        "--samples",
-        type=int,
-        default=6,
-        metavar="N",
-        help=f"test images to show on the local page, as files in the model; 0 to {MAX_SAMPLES} "
-        "(%(default)s)",
+        "--on",
+        choices=PLACES,
+        default=HERE,
+        help="where: this machine, a SageMaker training job or an EC2 instance of --stage; the "
+        "last two register the model if it is good enough (%(default)s)",
     )
-    parser.add_argument("--check", action="store_true", help="check the options alone")
+    add_run(parser)
     arguments = parser.parse()
-    if not arguments.data.strip():
-        parser.error("argument data: expected a folder or zip of images, <label>/<image>")
-    if not 0 <= arguments.samples <= MAX_SAMPLES:
-        parser.error(
-            f"argument --samples: {arguments.samples}; expected a number from 0 to {MAX_SAMPLES}"
-        )
-    if arguments.weights and not arguments.weights.is_file():
-        parser.error(f"argument --weights: {arguments.weights} is no file; expected a state dict")
-    if problem := _problem(Path(arguments.data)):
-        parser.error(f"argument data: {arguments.data}{problem}")
-    arguments.data = Path(arguments.data).absolute()
-    if arguments.weights:
-        arguments.weights = arguments.weights.absolute()
+    check_network(parser, arguments)
+    arguments.weights = absolute_weights(parser, arguments.weights)
+    check_place(parser, arguments)
+    check_run(parser, arguments)
     return arguments
-
-
-def _problem(data: Path) -> str | None:
-    """Return what is wrong with the path of the images."""
-    try:
-        if data.is_dir() or zipfile.is_zipfile(data):
-            return None
-        return (
-            " is no zip; expected one, or a folder, of images, <label>/<image>"
-            if data.exists()
-            else " does not exist; expected a folder or zip of images, <label>/<image>"
-        )
-    except (OSError, ValueError) as error:
-        return f" cannot be read: {error}"
 
 
 def _run(script: str, *flags: str) -> int:

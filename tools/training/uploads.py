@@ -1,0 +1,105 @@
+"""Uploads many files to S3: those that are missing there, several at a time."""
+
+import base64
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from tools.console import ToolError, say
+from tools.delivery.artifacts import stored_sha256
+
+# boto3's clients keep ten connections.
+_THREADS: Final = 8
+_SECONDS_BETWEEN_LINES: Final = 5.0
+_CHANGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file and where it goes.
+
+    Attributes:
+        file: its path.
+        key: of the object.
+        sha256: of the file in hexadecimal; S3 refuses other bytes.
+    """
+
+    file: Path
+    key: str
+    sha256: str
+
+
+def upload_missing(
+    s3: Any, bucket: str, uploads: Sequence[Upload], present: Collection[str]
+) -> int:
+    """Upload the files that are not in a bucket, or are there with other bytes.
+
+    Args:
+        s3: boto3 client.
+        bucket: name of the bucket.
+        uploads: the files.
+        present: the keys that are in the bucket.
+
+    Returns:
+        The number of files that were uploaded.
+
+    Raises:
+        ToolError: a file has changed since its sha256 was computed.
+    """
+    uploaded = 0
+    began = said = time.monotonic()
+    with ThreadPoolExecutor(_THREADS) as threads:
+        tasks = [threads.submit(_upload, s3, bucket, each, present) for each in uploads]
+        try:
+            for done, task in enumerate(as_completed(tasks), start=1):
+                uploaded += task.result()
+                now = time.monotonic()
+                if now - said > _SECONDS_BETWEEN_LINES:
+                    said = now
+                    left = (now - began) / done * (len(uploads) - done)
+                    say(f"  {done} of {len(uploads)} files, about {left:.0f} s left")
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    return uploaded
+
+
+def existing_keys(s3: Any, bucket: str, prefix: str) -> set[str]:
+    """Return the keys of a bucket's objects below a prefix."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return {each["Key"] for page in pages for each in page.get("Contents", [])}
+
+
+def _upload(s3: Any, bucket: str, upload: Upload, present: Collection[str]) -> bool:
+    if upload.key in present and stored_sha256(s3, bucket, upload.key) == upload.sha256:
+        return False
+    put(s3, bucket, upload)
+    return True
+
+
+def put(s3: Any, bucket: str, upload: Upload) -> None:
+    """Upload one file.
+
+    Args:
+        s3: boto3 client.
+        bucket: name of the bucket.
+        upload: the file.
+
+    Raises:
+        ToolError: the file has changed since its sha256 was computed.
+    """
+    checksum = base64.b64encode(bytes.fromhex(upload.sha256)).decode()
+    try:
+        with upload.file.open("rb") as content:
+            s3.put_object(Bucket=bucket, Key=upload.key, Body=content, ChecksumSHA256=checksum)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _CHANGED:
+            raise
+        raise ToolError(
+            f"{upload.file} was changed while it was uploaded: run the same command again."
+        ) from error
