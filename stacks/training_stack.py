@@ -8,6 +8,8 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
+from stacks.components.ec2_trainer.trainer import Ec2Trainer
+from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.components.training.container import IMAGE_REPOSITORY, training_image
@@ -16,6 +18,7 @@ from stacks.components.training.source import pack_training_source
 from stacks.components.training.workflow import TrainingWorkflow
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
+from stacks.names import EC2_LAUNCH_TEMPLATE_OUTPUT, EC2_LOG_GROUP_OUTPUT
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
@@ -55,6 +58,35 @@ class TrainingStack(StageStack):
         )
         CfnOutput(self, "StateMachineArn", value=workflow.state_machine.state_machine_arn)
         CfnOutput(self, "DatasetsBucket", value=storage.buckets.datasets.bucket_name)
+        if settings.ec2_trainer.enabled:
+            image = ServingImage(
+                self,
+                "ServingImage",
+                settings=settings.serving,
+                model_code_directory=inputs.model_code_directory,
+            )
+            self._add_ec2_trainer(settings, storage, source, image.uri)
+
+    def _add_ec2_trainer(
+        self,
+        settings: StageSettings,
+        storage: StorageStack,
+        source: s3_assets.Asset,
+        serving_image_uri: str,
+    ) -> None:
+        trainer = Ec2Trainer(
+            self,
+            "Ec2Trainer",
+            settings=settings,
+            buckets=storage.buckets,
+            source=source,
+            serving_image_uri=serving_image_uri,
+            log_group=encrypted_log_group(
+                self, "Ec2TrainerLogs", key=storage.key, retention_days=settings.log_retention_days
+            ),
+        )
+        CfnOutput(self, EC2_LAUNCH_TEMPLATE_OUTPUT, value=trainer.launch_template.ref)
+        CfnOutput(self, EC2_LOG_GROUP_OUTPUT, value=trainer.log_group.log_group_name)
 
     def _source(self, directory: Path) -> s3_assets.Asset:
         # Not a folder asset: that would be a .zip, which the training image cannot unpack.

@@ -156,14 +156,18 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     # This stack is updated first; IAM refuses to delete a policy that is still attached.
     policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
     writing = [each for each in policies if "WriteCaptures" in each.logical_id]
-    assert len(policies) == 4
+    assert len(policies) == 5
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
 
 
 @pytest.mark.parametrize(
     ("name", "objects"),
-    [("WriteModels", "Models.*/training/"), ("WriteCaptures", "Captures.*/endpoint/")],
+    [
+        ("WriteModels", "Models.*/training/"),
+        ("WriteCandidates", "Models.*/candidates/"),
+        ("WriteCaptures", "Captures.*/endpoint/"),
+    ],
 )
 def test_who_writes_a_bucket_may_use_its_key_for_a_multipart_upload_too(
     assembly: Assembly, name: str, objects: str

@@ -541,8 +541,8 @@ def test_the_workflow_is_logged_and_traced(assembly: Assembly) -> None:
     machine = assembly.resource("training", STATE_MACHINE).properties
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
     assert machine["TracingConfiguration"] == {"Enabled": True}
-    group = assembly.resource("training", "AWS::Logs::LogGroup").properties
-    assert group["RetentionInDays"] == assembly.settings.log_retention_days
+    for group in assembly.resources("training", "AWS::Logs::LogGroup"):
+        assert group.properties["RetentionInDays"] == assembly.settings.log_retention_days
 
 
 def test_a_job_reads_datasets_and_code_and_writes_models(job_statements: list[Json]) -> None:

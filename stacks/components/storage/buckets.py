@@ -16,6 +16,7 @@ from stacks.components.shared.private_buckets import (
 from stacks.settings.storage import StorageSettings
 
 MODEL_PREFIX = "training"
+CANDIDATE_PREFIX = "candidates"
 CAPTURE_PREFIX = "endpoint"
 
 
@@ -30,9 +31,9 @@ class Buckets(Construct):
         datasets: image folders for training; versioned.
         models: output of training jobs, and the artifacts that locks name; versioned.
         captures: requests and responses sampled by the endpoint, if data capture is on.
-        read_datasets, read_models, write_models, write_captures: managed policies for the roles
-            that need them. They exist even without a role: this stack is deployed before the stacks
-            of the roles, and a policy that is still attached cannot be deleted.
+        read_datasets, read_models, write_models, write_candidates, write_captures: managed policies
+            for the roles that need them. They exist even without a role: this stack is deployed
+            before the stacks of the roles, and a policy that is still attached cannot be deleted.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Buckets(Construct):
         self.read_datasets = self._reading("ReadDatasets", self.datasets)
         self.read_models = self._reading("ReadModels", self.models, SERVED_PREFIX)
         self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
+        self.write_candidates = self._writing("WriteCandidates", self.models, CANDIDATE_PREFIX)
         self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
 
     def _reading(
