@@ -11,6 +11,11 @@ ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
 LOCKS_FOLDER = Path("config", "models")
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
+EC2_LAUNCH_TEMPLATE_OUTPUT = "Ec2LaunchTemplateId"
+EC2_LOG_GROUP_OUTPUT = "Ec2LogGroup"
+# On a machine of the EC2 trainer: the stage, and the job that it runs.
+EC2_TRAINER_TAG = "whippet-trainer"
+EC2_JOB_TAG = "whippet-job"
 # The published values of a stage that the check of its deployment reads.
 CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")
 PIPELINE_NAME = "whippet-pipeline"

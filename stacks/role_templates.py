@@ -38,6 +38,8 @@ _PIPELINE: Final = PipelineSettings(
     repository="example/classifier",
     stages=(_STAGE,),
 )
+# With every part that a stage may have.
+_NETWORK: Final = {"vpc_id": "vpc-0a1b2c3d", "subnet_id": "subnet-0a1b2c3d"}
 _PAGE: Final = ("index.html", "404.html")
 
 
@@ -76,8 +78,9 @@ def _templates(app: App) -> dict[str, Template]:
 
 def _settings(delivery: str) -> StageSettings:
     settings = load_stage_settings(_STAGE, _REPOSITORY / "config")
-    place = {"account": _ACCOUNT, "region": _REGION, "delivery": delivery}
-    return StageSettings.model_validate(settings.model_dump() | place)
+    changes: dict[str, Any] = {"account": _ACCOUNT, "region": _REGION, "delivery": delivery}
+    changes["ec2_trainer"] = settings.ec2_trainer.model_dump() | _NETWORK
+    return StageSettings.model_validate(settings.model_dump() | changes)
 
 
 def _inputs(directory: Path) -> Inputs:

@@ -8,6 +8,7 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
+from stacks.components.ec2_trainer.trainer import Ec2Trainer
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.execution_role import ExecutionRole
@@ -21,6 +22,7 @@ from stacks.components.training.workflow import TrainingWorkflow
 from stacks.components.training.workflow_role import WorkflowRole
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
+from stacks.names import EC2_LAUNCH_TEMPLATE_OUTPUT, EC2_LOG_GROUP_OUTPUT
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
@@ -44,6 +46,12 @@ class TrainingStack(StageStack):
         role = self._role(settings, storage, source, image_account).role
         topic = NotificationTopic(self, "Topic", key=key, email=training.notification_email).topic
         packages = ModelPackages(self, "Packages", group_name=settings.name)
+        serving_image = ServingImage(
+            self,
+            "ServingImage",
+            settings=settings.serving,
+            model_code_directory=inputs.model_code_directory,
+        )
         workflow = TrainingWorkflow(
             self,
             "Workflow",
@@ -56,12 +64,7 @@ class TrainingStack(StageStack):
                 source=source_address(source, network_isolation=training.network_isolation),
                 wheels_prefix=wheels_prefix(inputs.model_code_directory, training.packages),
             ),
-            serving_image_uri=ServingImage(
-                self,
-                "ServingImage",
-                settings=settings.serving,
-                model_code_directory=inputs.model_code_directory,
-            ).uri,
+            serving_image_uri=serving_image.uri,
             role=WorkflowRole(
                 self,
                 "WorkflowRole",
@@ -85,6 +88,29 @@ class TrainingStack(StageStack):
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
+        if settings.ec2_trainer.enabled:
+            self._add_ec2_trainer(settings, storage, source, serving_image.uri)
+
+    def _add_ec2_trainer(
+        self,
+        settings: StageSettings,
+        storage: StorageStack,
+        source: s3_assets.Asset,
+        serving_image_uri: str,
+    ) -> None:
+        trainer = Ec2Trainer(
+            self,
+            "Ec2Trainer",
+            settings=settings,
+            buckets=storage.buckets,
+            source=source,
+            serving_image_uri=serving_image_uri,
+            log_group=encrypted_log_group(
+                self, "Ec2TrainerLogs", key=storage.key, retention_days=settings.log_retention_days
+            ),
+        )
+        CfnOutput(self, EC2_LAUNCH_TEMPLATE_OUTPUT, value=trainer.launch_template.ref)
+        CfnOutput(self, EC2_LOG_GROUP_OUTPUT, value=trainer.log_group.log_group_name)
 
     def _source(self, directory: Path) -> s3_assets.Asset:
         # Not a folder asset: that would be a .zip, which the training image cannot unpack.

@@ -53,7 +53,11 @@ CHECKS = (
     Check("types", ("make", "types"), background=True),
     Check("tests/stacks", _pytest("tests/stacks"), background=True),
     Check("tests/tools", _pytest("tests/tools", "tests/local_cloud"), background=True),
-    Check("tests/lambda_src", _pytest("tests/lambda_src"), background=True),
+    Check(
+        "tests/lambda_src",
+        _pytest("tests/lambda_src", "tests/instance_src", "tests/examples"),
+        background=True,
+    ),
     Check(
         "tests/local and tests/browser",
         _pytest(

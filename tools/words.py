@@ -21,8 +21,8 @@ BOUNDS: Final = re.compile(r"\b(LARGEST|LONGEST|GREATEST|SMALLEST|SHORTEST|MAXIM
 ALLOWED: Final = re.compile(r"[\w./-]+\.(png|svg|jpg)\b|</?picture>")
 SUFFIXES: Final = frozenset({".css", ".html", ".in", ".js", ".json", ".md", ".py", ".toml"})
 FOLDERS: Final = (
-    "bench", "config", "docs", "lambda_src", "local_cloud", "model_code", "stacks", "tests",
-    "tools", "web",
+    "bench", "config", "docs", "examples", "instance_src", "lambda_src", "local_cloud",
+    "model_code", "stacks", "tests", "tools", "web",
 )  # fmt: skip
 FILES: Final = ("Makefile", "README.md", "CONTRIBUTING.md", "app.py", "pyproject.toml")
 # This list itself with its tests; what a benchmark printed when it ran; what synthesis writes.

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from stacks.errors import SettingsError
 from stacks.settings.api import ApiSettings
 from stacks.settings.base import RetentionDays, Settings, text
+from stacks.settings.ec2_trainer import Ec2TrainerSettings
 from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.problems import describe_problems
@@ -71,6 +72,7 @@ class StageSettings(Settings):
     )
     storage: StorageSettings = StorageSettings()
     training: TrainingSettings = TrainingSettings()
+    ec2_trainer: Ec2TrainerSettings = Ec2TrainerSettings()
     serving: ServingSettings = ServingSettings()
     api: ApiSettings = ApiSettings()
     web: WebSettings = WebSettings()

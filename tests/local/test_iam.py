@@ -38,10 +38,8 @@ def without_policies(iam: Any, role: str) -> Iterator[None]:
 
 
 @contextmanager
-def acting_as(
-    role: str, client: Client, deployment: LocalDeployment
-) -> Iterator[Callable[[str], Any]]:
-    """Give clients with a role's own permissions, by letting the account assume it for a while."""
+def assuming(role: str, client: Client) -> Iterator[dict[str, str]]:
+    """Give a role's credentials, by letting the account assume it for a while."""
     iam = client("iam")
     found = iam.get_role(RoleName=role)["Role"]
     trust = found["AssumeRolePolicyDocument"]
@@ -50,14 +48,23 @@ def acting_as(
     iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(wider))
     try:
         assumed = client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="test")
-        environment = deployment.environment | {
-            "AWS_ACCESS_KEY_ID": assumed["Credentials"]["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": assumed["Credentials"]["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": assumed["Credentials"]["SessionToken"],
-        }
-        yield lambda service: aws_client(service, environment)
+        yield assumed["Credentials"]
     finally:
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+
+
+@contextmanager
+def acting_as(
+    role: str, client: Client, deployment: LocalDeployment
+) -> Iterator[Callable[[str], Any]]:
+    """Give clients with a role's own permissions."""
+    with assuming(role, client) as credentials:
+        environment = deployment.environment | {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        }
+        yield lambda service: aws_client(service, environment)
 
 
 def role_of(client: Client, function: str) -> str:

@@ -41,6 +41,9 @@ def variants() -> dict[str, StageSettings]:
             certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
         ),
         monitoring=with_changes(dev.monitoring, alarm_email="ops@example.com"),
+        ec2_trainer=with_changes(
+            dev.ec2_trainer, vpc_id="vpc-0a1b2c3d", subnet_id="subnet-0a1b2c3d"
+        ),
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)

@@ -92,8 +92,8 @@ def test_the_workflow_is_logged_and_traced(assembly: Assembly) -> None:
     machine = assembly.resource("training", STATE_MACHINE).properties
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
     assert machine["TracingConfiguration"] == {"Enabled": True}
-    group = assembly.resource("training", "AWS::Logs::LogGroup").properties
-    assert group["RetentionInDays"] == assembly.settings.log_retention_days
+    for group in assembly.resources("training", "AWS::Logs::LogGroup"):
+        assert group.properties["RetentionInDays"] == assembly.settings.log_retention_days
 
 
 def test_a_job_may_do_nothing_else(job_statements: list[Json]) -> None:

@@ -89,7 +89,9 @@ def test_the_page_alone_is_put_there_by_a_custom_resource(assembly: Assembly) ->
     ]
     custom = [each for each in types if each.startswith(("Custom::", "AWS::CloudFormation::"))]
     assert custom == ["Custom::Page"]
-    assert len(assembly.everywhere("AWS::Lambda::Function")) == 3, "proxy, health, publisher"
+    functions = 3  # proxy, health, publisher
+    functions += assembly.settings.ec2_trainer.enabled  # which ends machines
+    assert len(assembly.everywhere("AWS::Lambda::Function")) == functions
 
 
 def test_references_between_stacks_are_weak(assembly: Assembly) -> None:
@@ -122,7 +124,7 @@ def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
     assembly: Assembly,
 ) -> None:
     groups = assembly.everywhere("AWS::Logs::LogGroup")
-    assert len(groups) == 7
+    assert len(groups) == 7 + assembly.settings.ec2_trainer.enabled
     published = assembly.template("storage")["Outputs"]
     key = assembly.resource("storage", "AWS::KMS::Key")
     for group in groups:

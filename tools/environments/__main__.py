@@ -39,11 +39,17 @@ _BENCH: Final = Environment(
     requirements=("bench/requirements/bench.txt",),
     title="Environment of the benchmarks: 40 MB to download (psutil, matplotlib)",
 )
+_SDK: Final = Environment(
+    folder=".venvs/sdk",
+    requirements=("requirements/sdk.txt",),
+    title="Environment of the SageMaker SDK, for examples/: 730 MB on disk",
+)
 _INSTALLERS: Final[dict[str, tuple[Environment, _Install]]] = {
     _APP.folder: (_APP, install_app),
     _LOCAL_CLOUD.folder: (_LOCAL_CLOUD, install_packages),
     _SERVING.folder: (_SERVING, install_packages),
     _BENCH.folder: (_BENCH, install_packages),
+    _SDK.folder: (_SDK, install_packages),
     TRAINING.folder: (TRAINING, install_training),
 }
 

@@ -1,0 +1,242 @@
+"""The script of the EC2 trainer's machines, run here with the machine's role.
+
+This proves the script and the permissions, not that a machine boots.
+"""
+
+import base64
+import json
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.serving.artifacts import write_artifact
+from tests.local.aws_cli import install_aws_cli
+from tests.local.ec2_instance import Ec2Instance, Ended
+from tests.local.test_iam import assuming, without_policies
+from tools.local.deployment import LocalDeployment
+from trainer_time_limit.handler import find_old_instances
+
+Client = Callable[[str], Any]
+Resources = Callable[[str, str], list[str]]
+STACK = "whippet-local-training"
+GROUP = "whippet-local"
+ARMED = "-h +270"  # four hours of training, and half an hour to set up
+
+
+@pytest.fixture(scope="module")
+def aws_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_aws_cli(tmp_path_factory.mktemp("aws"))
+
+
+@pytest.fixture
+def instance(tmp_path: Path, aws_cli: Path, deployment: LocalDeployment) -> Ec2Instance:
+    return Ec2Instance(tmp_path / "a machine", aws_cli, deployment.environment)
+
+
+@pytest.fixture(scope="module")
+def outputs(client: Client) -> dict[str, str]:
+    (stack,) = client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+@pytest.fixture(scope="module")
+def template(client: Client, outputs: dict[str, str]) -> dict[str, Any]:
+    (version,) = client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=outputs["Ec2LaunchTemplateId"], Versions=["$Latest"]
+    )["LaunchTemplateVersions"]
+    data: dict[str, Any] = version["LaunchTemplateData"]
+    return data
+
+
+@pytest.fixture(scope="module")
+def role(client: Client, template: dict[str, Any]) -> str:
+    profile = template["IamInstanceProfile"]["Arn"].rpartition("/")[2]
+    found = client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+    name: str = found["Roles"][0]["RoleName"]
+    return name
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client, outputs: dict[str, str]) -> str:
+    """Six images of each of two labels in each split; the folder's key."""
+    for split in ("train", "valid", "test"):
+        for label, brightness in (("dark", 20), ("light", 200)):
+            for number in range(6):
+                client("s3").put_object(
+                    Bucket=outputs["DatasetsBucket"],
+                    Key=f"datasets/shades/012345678901/{split}/{label}/{number}.png",
+                    Body=png(brightness, seed=f"{split} {label} {number}"),
+                )
+    return "datasets/shades/012345678901"
+
+
+def png(brightness: int, *, seed: str, side: int = 24) -> bytes:
+    """Return a noisy image; two of other seeds differ."""
+    noise = random.Random(seed)  # noqa: S311 - no secret
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    rows = b"".join(
+        b"\0" + bytes(brightness + noise.randrange(50) for _ in range(3 * side))
+        for _ in range(side)
+    )
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+@pytest.fixture
+def start(
+    instance: Ec2Instance,
+    client: Client,
+    outputs: dict[str, str],
+    template: dict[str, Any],
+    role: str,
+    dataset: str,
+    tmp_path: Path,
+) -> Callable[..., Ended]:
+    """Run a job on the machine: `start(name, **changes of its description)`."""
+    (tmp_path / "cache" / "backbones").mkdir(parents=True)
+    # Its features are the mean colours: a head on it is fitted in a second.
+    write_artifact(tmp_path / "cache" / "backbones" / "mean", class_count=6, labels=list("abcdef"))
+    flags = {"mode": "head", "architecture": "mean", "cache_dir": str(tmp_path / "cache")}
+
+    def run(name: str, *, disk: str = "disk", **changes: Any) -> Ended:
+        job = {
+            "dataset_prefix": dataset,
+            "splits": ["train", "valid", "test"],
+            "hyperparameters": flags,
+            "data_version": "012345678901",
+            "commit": "unknown",
+            **changes,
+        }
+        client("s3").put_object(
+            Bucket=outputs["DatasetsBucket"], Key=f"jobs/{name}.json", Body=json.dumps(job).encode()
+        )
+        script = base64.b64decode(template["UserData"]).decode()
+        with assuming(role, client) as given:
+            credentials = {
+                "AccessKeyId": given["AccessKeyId"],
+                "SecretAccessKey": given["SecretAccessKey"],
+                "Token": given["SessionToken"],
+                "Expiration": (datetime.now(UTC) + timedelta(hours=6)).isoformat(),
+                "LastUpdated": datetime.now(UTC).isoformat(),
+            }
+            return instance.run(script, job=name, credentials=credentials, disk=disk)
+
+    return run
+
+
+def log_of(client: Client, outputs: dict[str, str], job: str) -> list[str]:
+    events = client("logs").get_log_events(
+        logGroupName=outputs["Ec2LogGroup"], logStreamName=job, startFromHead=True
+    )
+    return [event["message"] for event in events["events"]]
+
+
+def result_of(client: Client, bucket: str, job: str) -> dict[str, str]:
+    found = client("s3").get_object(Bucket=bucket, Key=f"training/{job}/output/result.json")
+    result: dict[str, str] = json.loads(found["Body"].read())
+    return result
+
+
+@pytest.fixture(scope="module")
+def models(stack_resources: Resources) -> str:
+    (bucket,) = (
+        each for each in stack_resources("whippet-local-storage", "AWS::S3::Bucket")
+        if "models" in each
+    )  # fmt: skip
+    return bucket
+
+
+def packages(client: Client) -> list[str]:
+    listed = client("sagemaker").list_model_packages(ModelPackageGroupName=GROUP)
+    return [each["ModelPackageArn"] for each in listed["ModelPackageSummaryList"]]
+
+
+def test_images_that_no_label_has_end_with_the_reason_of_the_training(
+    start: Callable[..., Ended], client: Client, outputs: dict[str, str], models: str
+) -> None:
+    client("s3").put_object(
+        Bucket=outputs["DatasetsBucket"],
+        Key="datasets/bad/0/train/photo.png",
+        Body=png(9, seed="alone"),
+    )
+    before = packages(client)
+    ended = start("bad-1", dataset_prefix="datasets/bad/0", splits=["train"])
+    assert (ended.status, ended.shutdowns) == (1, [ARMED, "-h now"])
+    failure = result_of(client, models, "bad-1")["failure"]
+    assert failure.endswith("exit code: 1")
+    assert "<label>/<image>" in failure
+    assert log_of(client, outputs, "bad-1")[-1] == f"failure: {failure}"
+    assert packages(client) == before
+
+
+def test_a_role_that_may_not_read_the_code_ends_the_machine(
+    start: Callable[..., Ended], client: Client, role: str
+) -> None:
+    with without_policies(client("iam"), role):
+        ended = start("denied-1")
+    assert ended.status != 0
+    assert ended.shutdowns == [ARMED, "-h now"]
+    assert "Forbidden" in ended.console or "AccessDenied" in ended.console
+
+
+def test_packages_that_cannot_be_downloaded_are_named(
+    start: Callable[..., Ended], instance: Ec2Instance, client: Client, models: str
+) -> None:
+    instance.fail("dnf", "Curl error (28): Timeout was reached for the repository")
+    ended = start("offline-1")
+    assert (ended.status, ended.shutdowns) == (1, [ARMED, "-h now"])
+    assert "Timeout was reached" in result_of(client, models, "offline-1")["failure"]
+
+
+def test_a_machine_without_a_disk_ends(start: Callable[..., Ended]) -> None:
+    ended = start("diskless-1", disk="no disk")
+    assert ended.status != 0
+    assert ended.shutdowns == [ARMED, "-h now"]
+
+
+def test_only_machines_of_the_trainer_are_ended_at_the_limit(
+    client: Client, outputs: dict[str, str], stack_resources: Resources
+) -> None:
+    ec2 = client("ec2")
+    by_template = {
+        "LaunchTemplateId": outputs["Ec2LaunchTemplateId"],
+        "Version": "$Latest",
+    }
+    tags = [
+        {
+            "ResourceType": "instance",
+            "Tags": [{"Key": "whippet-trainer", "Value": GROUP}],
+        }
+    ]
+    started = [
+        ec2.run_instances(MinCount=1, MaxCount=1, **which)["Instances"][0]["InstanceId"]
+        for which in (
+            # The emulator leaves out the template's own tags.
+            {"LaunchTemplate": by_template, "TagSpecifications": tags},
+            {"ImageId": "ami-00000001", "InstanceType": "m5.xlarge"},
+        )
+    ]
+    try:
+        now = datetime.now(UTC)
+        found = find_old_instances(ec2, GROUP, now + timedelta(minutes=1))
+        assert (started[0] in found, started[1] in found) == (True, False)
+        assert find_old_instances(ec2, GROUP, now - timedelta(hours=1)) == []
+        # The function itself has the permissions that it needs, and both machines are young.
+        (function,) = (
+            each for each in stack_resources(STACK, "AWS::Lambda::Function") if "TimeLimit" in each
+        )
+        response = client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        assert json.loads(response["Payload"].read()) == []
+    finally:
+        ec2.terminate_instances(InstanceIds=started)
