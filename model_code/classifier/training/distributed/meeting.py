@@ -171,7 +171,7 @@ class Meeting:
 
     def _send_all(self, message: Message) -> None:
         for link in list(self._links):
-            with suppress(OSError):  # who is gone is noticed by whoever listens to it
+            with suppress(OSError):  # the thread that reads the connection notices its end
                 link.send(message)
 
 
@@ -214,7 +214,7 @@ class _Link:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def close(self) -> None:
-        """Close the connection; whoever waits for a message then stops."""
+        """Close the connection; a thread that waits for a message then stops."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
