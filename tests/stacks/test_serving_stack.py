@@ -256,6 +256,7 @@ IN_CONFIGURATION: list[Json] = [
 NOT_IN_CONFIGURATION: Json = {
     "max_instance_count": 9,
     "target_invocations_per_instance_per_minute": 99,
+    "measured_capacity_per_second": 9.0,
     "scale_in_cooldown_seconds": 99,
     "scale_out_cooldown_seconds": 9,
     "rollback_5xx_errors_per_minute": 9,
