@@ -52,11 +52,10 @@ STUBBORN = """
 import os, signal, subprocess, sys, time
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen(
-    [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
-)
+sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
 print("process", os.getpid(), flush=True)
-print("process", child.pid, flush=True)
+print("process", subprocess.Popen(sleeping, start_new_session=True).pid, flush=True)
+print("process", subprocess.Popen(sleeping, env={}).pid, flush=True)
 time.sleep(600)
 """
 
@@ -144,6 +143,35 @@ def test_a_killed_host_ends_the_others_with_its_reason(sagemaker: StandInSageMak
     assert not any(is_alive(process) for process in processes)
 
 
+FIRST_OF_TWO = """
+import os, sys, time
+if os.environ["SM_CURRENT_HOST"] == "algo-1":
+    time.sleep(600)
+sys.exit("no gradient")
+"""
+BOTH_OF_TWO = """
+import os, sys
+if os.environ["SM_CURRENT_HOST"] == "algo-2":
+    os.kill(os.getpid(), 9)
+sys.exit("the other host does not respond")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (FIRST_OF_TWO, "AlgorithmError: no gradient, exit code: 1"),
+        (BOTH_OF_TWO, "AlgorithmError: algo-2 was ended by SIGKILL, exit code: 137"),
+    ],
+)
+def test_the_reason_is_that_of_the_host_that_failed(
+    sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    monkeypatch.setattr(run, "_POLL_SECONDS", 0.7)  # both have ended when they are looked at
+    start(sagemaker, program, ResourceConfig=resources(2))
+    assert failed(sagemaker) == reason
+
+
 def test_a_job_is_stopped_and_keeps_what_it_saved(sagemaker: StandInSageMaker) -> None:
     start(sagemaker, SAVING)
     wait_for_processes(sagemaker, 1)
@@ -160,12 +188,28 @@ def test_a_job_is_stopped_and_keeps_what_it_saved(sagemaker: StandInSageMaker) -
         sagemaker.call("StopTrainingJob", TrainingJobName="job")
 
 
+def test_a_job_that_is_stopped_during_its_download_does_not_start(
+    sagemaker: StandInSageMaker,
+) -> None:
+    sagemaker.s3.is_open.clear()
+    start(sagemaker, ENDLESS)
+    sagemaker.call("StopTrainingJob", TrainingJobName="job")
+    assert sagemaker.call("DescribeTrainingJob", TrainingJobName="job")["TrainingJobStatus"] == (
+        "Stopping"
+    )
+    sagemaker.s3.is_open.set()
+    described = ended(sagemaker)
+    statuses = [each["Status"] for each in described["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Stopping", "Stopped"]
+    assert sagemaker.platform.logs == {}
+
+
 def test_a_program_that_does_not_stop_is_killed_with_its_children(
     sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_GRACE_SECONDS", 0.2)
     start(sagemaker, STUBBORN)
-    processes = wait_for_processes(sagemaker, 2)
+    processes = wait_for_processes(sagemaker, 3)
     sagemaker.call("StopTrainingJob", TrainingJobName="job")
     assert ended(sagemaker)["TrainingJobStatus"] == "Stopped"
     assert not any(is_alive(process) for process in processes)
@@ -184,7 +228,7 @@ def test_a_job_ends_at_its_time_limit(sagemaker: StandInSageMaker) -> None:
 def test_the_end_of_the_cloud_ends_every_job(sagemaker: StandInSageMaker) -> None:
     for name in ("first-job", "second-job"):
         start(sagemaker, STUBBORN, name)
-    processes = wait_for_processes(sagemaker, 4)
+    processes = wait_for_processes(sagemaker, 6)
     began = time.monotonic()
     sagemaker.jobs.stop()
     assert time.monotonic() - began < 3
@@ -264,6 +308,23 @@ print("waiting", flush=True)
 while not Path(os.environ["SM_CHECKPOINT_DIR"], "stop").exists() and not earlier:
     time.sleep(0.02)
 """
+
+
+def test_a_failed_job_keeps_its_last_checkpoint_and_its_output(
+    sagemaker: StandInSageMaker,
+) -> None:
+    program = """
+import os, pathlib, sys
+pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "last").write_text("7")
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "log").write_text("so far")
+sys.exit("no memory")
+"""
+    configuration = {"S3Uri": "s3://models/checkpoints/"}
+    start(sagemaker, program, CheckpointConfig=configuration)
+    assert failed(sagemaker) == "AlgorithmError: no memory, exit code: 1"
+    assert sagemaker.s3.objects["models", "checkpoints/last"] == b"7"
+    archive = sagemaker.s3.objects["models", "training/job/output/output.tar.gz"]
+    assert unpacked(archive) == {"log": b"so far"}
 
 
 def test_checkpoints_are_kept_and_found_by_the_next_job(
