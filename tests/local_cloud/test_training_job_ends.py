@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -82,11 +83,11 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def running_jobs() -> list[psutil.Process]:
-    found = []
+def running_jobs(sagemaker: StandInSageMaker) -> list[psutil.Process]:
+    jobs, found = sagemaker.logs.parent / "jobs", []
     for process in psutil.process_iter():
         try:
-            if JOB_VARIABLE in process.environ():
+            if Path(process.environ().get(JOB_VARIABLE, "/")).is_relative_to(jobs):
                 found.append(process)
         except psutil.Error:
             continue
@@ -134,7 +135,9 @@ def test_a_killed_host_ends_the_others_with_its_reason(sagemaker: StandInSageMak
     start(sagemaker, ENDLESS, ResourceConfig=resources(2))
     processes = wait_for_processes(sagemaker, 2)
     (second,) = [
-        process for process in running_jobs() if process.environ()["SM_CURRENT_HOST"] == "algo-2"
+        process
+        for process in running_jobs(sagemaker)
+        if process.environ()["SM_CURRENT_HOST"] == "algo-2"
     ]
     os.kill(second.pid, signal.SIGKILL)
     began = time.monotonic()
@@ -340,7 +343,7 @@ def test_checkpoints_are_kept_and_found_by_the_next_job(
     while ("models", "checkpoints/first-job/epoch") not in sagemaker.s3.objects:
         assert time.monotonic() < deadline, "not synced while the job runs"
         time.sleep(0.02)
-    os.kill(running_jobs()[0].pid, signal.SIGKILL)
+    os.kill(running_jobs(sagemaker)[0].pid, signal.SIGKILL)
     assert "SIGKILL" in failed(sagemaker, "first-job")
     start(sagemaker, CHECKPOINTS, "second-job", CheckpointConfig=configuration)
     assert ended(sagemaker, "second-job")["TrainingJobStatus"] == "Completed"

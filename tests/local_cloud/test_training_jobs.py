@@ -142,7 +142,8 @@ import json, os, sys, time
 from pathlib import Path
 
 host = os.environ["SM_CURRENT_HOST"]
-data = sorted(p.name for p in Path(os.environ["SM_CHANNEL_TRAIN"]).rglob("*") if p.is_file())
+channel = Path(os.environ["SM_CHANNEL_TRAIN"])
+data = sorted(str(p.relative_to(channel)) for p in channel.rglob("*") if p.is_file())
 print(host, os.getpid(), os.environ["SM_HOSTS"], os.environ["MASTER_PORT"], *data)
 Path(os.environ["SM_MODEL_DIR"], f"{host}.txt").write_text(host)
 Path(os.environ["SM_MODEL_DIR"], "both.txt").write_text(host)
@@ -152,14 +153,14 @@ Path(os.environ["SM_MODEL_DIR"], "both.txt").write_text(host)
 @pytest.mark.parametrize(
     ("distribution", "shares"),
     [
-        ("FullyReplicated", {"algo-1": ["a", "b", "c"], "algo-2": ["a", "b", "c"]}),
-        ("ShardedByS3Key", {"algo-1": ["a", "c"], "algo-2": ["b"]}),
+        ("FullyReplicated", {"algo-1": ["a", "b", "c/d"], "algo-2": ["a", "b", "c/d"]}),
+        ("ShardedByS3Key", {"algo-1": ["a", "c/d"], "algo-2": ["b"]}),
     ],
 )
 def test_hosts_know_each_other_and_share_one_model(
     sagemaker: StandInSageMaker, distribution: str, shares: dict[str, list[str]]
 ) -> None:
-    for name in "abc":
+    for name in ("a", "b", "c/d"):
         sagemaker.s3.objects["datasets", f"train/{name}"] = name.encode()
     start(
         sagemaker, HOST, ResourceConfig=resources(2),
