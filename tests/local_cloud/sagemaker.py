@@ -31,6 +31,7 @@ class StandInPlatform:
 
     def __init__(self) -> None:
         self.metrics: list[tuple[str, float, dict[str, str]]] = []
+        self.job_metrics: list[tuple[str, float, dict[str, str]]] = []
         self.logs: dict[tuple[Scope, str, str], list[str]] = {}
         self.events: list[tuple[Scope, str, str, dict[str, Any], list[str]]] = []
 
@@ -55,6 +56,10 @@ class StandInPlatform:
         namespace: str = "AWS/SageMaker",
         at: float | None = None,
     ) -> None:
+        if namespace == "/aws/sagemaker/TrainingJobs":
+            assert at is not None
+            self.job_metrics.append((name, value, dict(dimensions)))
+            return
         assert (namespace, at) == ("AWS/SageMaker", None)
         assert unit in {"None", "Microseconds"}
         self.metrics.append((name, value, dict(dimensions)))

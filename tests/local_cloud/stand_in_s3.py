@@ -16,13 +16,16 @@ class StandInS3:
     Attributes:
         objects: contents by (bucket, key).
         denied: pairs of an action and the name of a role that may not do it.
-        encrypted: the arguments of uploads, by (bucket, key).
+        arguments: what uploads said beside the content, by (bucket, key).
+        is_open: downloads wait until it is set.
     """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.denied: set[tuple[str, str]] = set()
         self.arguments: dict[tuple[str, str], dict[str, str]] = {}
+        self.is_open = threading.Event()
+        self.is_open.set()
         self.lock = threading.Lock()
 
     def client(self, role_arn: str) -> "StandInClient":
@@ -36,6 +39,7 @@ class StandInClient:
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         self._allow("GetObject")
+        self._store.is_open.wait()
         content = self._store.objects.get((Bucket, Key))
         if content is None:
             raise _error("NoSuchKey", "The specified key does not exist.", "GetObject")

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -52,11 +53,10 @@ STUBBORN = """
 import os, signal, subprocess, sys, time
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen(
-    [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
-)
+sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
 print("process", os.getpid(), flush=True)
-print("process", child.pid, flush=True)
+print("process", subprocess.Popen(sleeping, start_new_session=True).pid, flush=True)
+print("process", subprocess.Popen(sleeping, env={}).pid, flush=True)
 time.sleep(600)
 """
 
@@ -83,11 +83,11 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def running_jobs() -> list[psutil.Process]:
-    found = []
+def running_jobs(sagemaker: StandInSageMaker) -> list[psutil.Process]:
+    jobs, found = sagemaker.logs.parent / "jobs", []
     for process in psutil.process_iter():
         try:
-            if JOB_VARIABLE in process.environ():
+            if Path(process.environ().get(JOB_VARIABLE, "/")).is_relative_to(jobs):
                 found.append(process)
         except psutil.Error:
             continue
@@ -135,13 +135,44 @@ def test_a_killed_host_ends_the_others_with_its_reason(sagemaker: StandInSageMak
     start(sagemaker, ENDLESS, ResourceConfig=resources(2))
     processes = wait_for_processes(sagemaker, 2)
     (second,) = [
-        process for process in running_jobs() if process.environ()["SM_CURRENT_HOST"] == "algo-2"
+        process
+        for process in running_jobs(sagemaker)
+        if process.environ()["SM_CURRENT_HOST"] == "algo-2"
     ]
     os.kill(second.pid, signal.SIGKILL)
     began = time.monotonic()
     assert failed(sagemaker) == ("AlgorithmError: algo-2 was ended by SIGKILL, exit code: 137")
     assert time.monotonic() - began < 10
     assert not any(is_alive(process) for process in processes)
+
+
+FIRST_OF_TWO = """
+import os, sys, time
+if os.environ["SM_CURRENT_HOST"] == "algo-1":
+    time.sleep(600)
+sys.exit("no gradient")
+"""
+BOTH_OF_TWO = """
+import os, sys
+if os.environ["SM_CURRENT_HOST"] == "algo-2":
+    os.kill(os.getpid(), 9)
+sys.exit("the other host does not respond")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (FIRST_OF_TWO, "AlgorithmError: no gradient, exit code: 1"),
+        (BOTH_OF_TWO, "AlgorithmError: algo-2 was ended by SIGKILL, exit code: 137"),
+    ],
+)
+def test_the_reason_is_that_of_the_host_that_failed(
+    sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    monkeypatch.setattr(run, "_POLL_SECONDS", 0.7)  # both have ended when they are looked at
+    start(sagemaker, program, ResourceConfig=resources(2))
+    assert failed(sagemaker) == reason
 
 
 def test_a_job_is_stopped_and_keeps_what_it_saved(sagemaker: StandInSageMaker) -> None:
@@ -160,12 +191,28 @@ def test_a_job_is_stopped_and_keeps_what_it_saved(sagemaker: StandInSageMaker) -
         sagemaker.call("StopTrainingJob", TrainingJobName="job")
 
 
+def test_a_job_that_is_stopped_during_its_download_does_not_start(
+    sagemaker: StandInSageMaker,
+) -> None:
+    sagemaker.s3.is_open.clear()
+    start(sagemaker, ENDLESS)
+    sagemaker.call("StopTrainingJob", TrainingJobName="job")
+    assert sagemaker.call("DescribeTrainingJob", TrainingJobName="job")["TrainingJobStatus"] == (
+        "Stopping"
+    )
+    sagemaker.s3.is_open.set()
+    described = ended(sagemaker)
+    statuses = [each["Status"] for each in described["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Stopping", "Stopped"]
+    assert sagemaker.platform.logs == {}
+
+
 def test_a_program_that_does_not_stop_is_killed_with_its_children(
     sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_GRACE_SECONDS", 0.2)
     start(sagemaker, STUBBORN)
-    processes = wait_for_processes(sagemaker, 2)
+    processes = wait_for_processes(sagemaker, 3)
     sagemaker.call("StopTrainingJob", TrainingJobName="job")
     assert ended(sagemaker)["TrainingJobStatus"] == "Stopped"
     assert not any(is_alive(process) for process in processes)
@@ -184,7 +231,7 @@ def test_a_job_ends_at_its_time_limit(sagemaker: StandInSageMaker) -> None:
 def test_the_end_of_the_cloud_ends_every_job(sagemaker: StandInSageMaker) -> None:
     for name in ("first-job", "second-job"):
         start(sagemaker, STUBBORN, name)
-    processes = wait_for_processes(sagemaker, 4)
+    processes = wait_for_processes(sagemaker, 6)
     began = time.monotonic()
     sagemaker.jobs.stop()
     assert time.monotonic() - began < 3
@@ -266,6 +313,23 @@ while not Path(os.environ["SM_CHECKPOINT_DIR"], "stop").exists() and not earlier
 """
 
 
+def test_a_failed_job_keeps_its_last_checkpoint_and_its_output(
+    sagemaker: StandInSageMaker,
+) -> None:
+    program = """
+import os, pathlib, sys
+pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "last").write_text("7")
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "log").write_text("so far")
+sys.exit("no memory")
+"""
+    configuration = {"S3Uri": "s3://models/checkpoints/"}
+    start(sagemaker, program, CheckpointConfig=configuration)
+    assert failed(sagemaker) == "AlgorithmError: no memory, exit code: 1"
+    assert sagemaker.s3.objects["models", "checkpoints/last"] == b"7"
+    archive = sagemaker.s3.objects["models", "training/job/output/output.tar.gz"]
+    assert unpacked(archive) == {"log": b"so far"}
+
+
 def test_checkpoints_are_kept_and_found_by_the_next_job(
     sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +343,7 @@ def test_checkpoints_are_kept_and_found_by_the_next_job(
     while ("models", "checkpoints/first-job/epoch") not in sagemaker.s3.objects:
         assert time.monotonic() < deadline, "not synced while the job runs"
         time.sleep(0.02)
-    os.kill(running_jobs()[0].pid, signal.SIGKILL)
+    os.kill(running_jobs(sagemaker)[0].pid, signal.SIGKILL)
     assert "SIGKILL" in failed(sagemaker, "first-job")
     start(sagemaker, CHECKPOINTS, "second-job", CheckpointConfig=configuration)
     assert ended(sagemaker, "second-job")["TrainingJobStatus"] == "Completed"

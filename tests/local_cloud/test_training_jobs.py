@@ -1,8 +1,10 @@
 """Training jobs: processes of the job's own program, with SageMaker's states."""
 
+import io
 import json
 import os
 import struct
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,11 @@ def test_a_job_trains_on_its_channel_and_stores_its_model(sagemaker: StandInSage
     assert json.loads(model["arguments.json"]) == [
         "--epochs", "3", "--momentum", "0.9", "--name", "flowers",
     ]  # fmt: skip
+    archive = sagemaker.s3.objects["models", "training/job/output/model.tar.gz"]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        # Synthesis reads plain tar alone.
+        headers = {(each.uid, each.gid, *each.pax_headers) for each in members}
+    assert headers == {(0, 0)}
     output = unpacked(sagemaker.s3.objects["models", "training/job/output/output.tar.gz"])
     assert output == {"report.html": b"<html>"}
 
@@ -60,6 +67,11 @@ def test_the_metrics_are_the_last_values_in_32_bits(sagemaker: StandInSageMaker)
     (metric,) = completed(sagemaker)["FinalMetricDataList"]
     assert metric["MetricName"] == "test_accuracy"
     assert metric["Value"] == struct.unpack("f", struct.pack("f", 0.9))[0] != 0.9
+    published = sagemaker.platform.job_metrics
+    dimensions = {"TrainingJobName": "job"}
+    assert published == [
+        ("test_accuracy", 0.5, dimensions), ("test_accuracy", metric["Value"], dimensions),
+    ]  # fmt: skip
 
 
 def test_the_states_follow_each_other_and_are_announced(sagemaker: StandInSageMaker) -> None:
@@ -130,7 +142,8 @@ import json, os, sys, time
 from pathlib import Path
 
 host = os.environ["SM_CURRENT_HOST"]
-data = sorted(p.name for p in Path(os.environ["SM_CHANNEL_TRAIN"]).rglob("*") if p.is_file())
+channel = Path(os.environ["SM_CHANNEL_TRAIN"])
+data = sorted(str(p.relative_to(channel)) for p in channel.rglob("*") if p.is_file())
 print(host, os.getpid(), os.environ["SM_HOSTS"], os.environ["MASTER_PORT"], *data)
 Path(os.environ["SM_MODEL_DIR"], f"{host}.txt").write_text(host)
 Path(os.environ["SM_MODEL_DIR"], "both.txt").write_text(host)
@@ -140,14 +153,14 @@ Path(os.environ["SM_MODEL_DIR"], "both.txt").write_text(host)
 @pytest.mark.parametrize(
     ("distribution", "shares"),
     [
-        ("FullyReplicated", {"algo-1": ["a", "b", "c"], "algo-2": ["a", "b", "c"]}),
-        ("ShardedByS3Key", {"algo-1": ["a", "c"], "algo-2": ["b"]}),
+        ("FullyReplicated", {"algo-1": ["a", "b", "c/d"], "algo-2": ["a", "b", "c/d"]}),
+        ("ShardedByS3Key", {"algo-1": ["a", "c/d"], "algo-2": ["b"]}),
     ],
 )
 def test_hosts_know_each_other_and_share_one_model(
     sagemaker: StandInSageMaker, distribution: str, shares: dict[str, list[str]]
 ) -> None:
-    for name in "abc":
+    for name in ("a", "b", "c/d"):
         sagemaker.s3.objects["datasets", f"train/{name}"] = name.encode()
     start(
         sagemaker, HOST, ResourceConfig=resources(2),

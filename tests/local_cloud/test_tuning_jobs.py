@@ -163,6 +163,16 @@ def test_random_values_lie_in_their_range_and_on_its_scale(
     assert least < found[50] < most
 
 
+def test_no_combination_comes_twice_and_every_whole_number_as_often() -> None:
+    candidates = random_candidates(GRID, "seed")
+    assert len({tuple(next(candidates).values()) for _ in range(6)}) == 6
+    whole = {"Name": "batch", "MinValue": "1", "MaxValue": "3"}
+    ranges = {"IntegerParameterRanges": [whole], "ContinuousParameterRanges": [CONTINUOUS]}
+    candidates = random_candidates(ranges, "seed")
+    found = [next(candidates)["batch"] for _ in range(600)]
+    assert all(found.count(number) > 165 for number in "123")
+
+
 def test_no_more_trials_run_at_a_time_than_allowed(sagemaker: StandInSageMaker) -> None:
     tune(sagemaker, ENDLESS, GRID, parallel=2)
     deadline = time.monotonic() + TIMEOUT_SECONDS

@@ -19,6 +19,7 @@ class Metrics:
     def __init__(self, definitions: Sequence[dict[str, str]]) -> None:
         self._expressions = {each["Name"]: re.compile(each["Regex"]) for each in definitions}
         self._values: dict[str, tuple[float, float]] = {}
+        self._new: list[tuple[str, float, float]] = []
         # The hosts of a job write at the same time.
         self._lock = threading.Lock()
 
@@ -29,7 +30,15 @@ class Metrics:
                 value = _single_precision(match[1] if expression.groups else match[0])
                 if value is not None:
                     with self._lock:
-                        self._values[name] = value, time.time()
+                        now = time.time()
+                        self._values[name] = value, now
+                        self._new.append((name, value, now))
+
+    def take_new(self) -> list[tuple[str, float, float]]:
+        """Return name, value and time of the values that were read since the last call."""
+        with self._lock:
+            found, self._new = self._new, []
+        return found
 
     def final(self) -> list[dict[str, Any]]:
         """Return FinalMetricDataList."""

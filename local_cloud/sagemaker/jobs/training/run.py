@@ -20,7 +20,8 @@ from local_cloud.sagemaker.platform import Platform
 
 logger = logging.getLogger(__name__)
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+# Of the logs and of the metrics.
+LOG_GROUP = METRIC_NAMESPACE = "/aws/sagemaker/TrainingJobs"
 # SageMaker waits 120 seconds between SIGTERM and SIGKILL.
 _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -163,6 +164,7 @@ class TrainingRun:
                 return "MaxRuntimeExceeded"
             for stream in self._streams:
                 stream.flush()
+            self._publish_metrics()
             for checkpoints in self._checkpoints:
                 checkpoints.upload()
             time.sleep(_POLL_SECONDS)
@@ -177,6 +179,14 @@ class TrainingRun:
             host.close()
         for stream in self._streams:
             stream.close()
+        self._publish_metrics()
+
+    def _publish_metrics(self) -> None:
+        for name, value, time_read in self._job.metrics.take_new():
+            self._platform.put_metric(
+                name, value, unit="None", dimensions={"TrainingJobName": self._job.name},
+                namespace=METRIC_NAMESPACE, at=time_read,
+            )  # fmt: skip
 
     def _upload(self) -> None:
         if self._job.status == "InProgress":
