@@ -83,7 +83,8 @@ def test_a_tuning_job_needs_no_watching(watching: Assembly) -> None:
     """Step Functions looks at the members of the request, not at those of the jobs inside it."""
     execution = run(watching, {**INPUT, "tuning": TUNING})
     assert execution.error is None
-    assert execution.waits == execution.requests(START) == []
+    assert execution.waits == []
+    assert execution.requests(START) == []
     (sent,) = execution.requests(TUNE)
     # The API has no profiler for the jobs of a tuning job.
     assert "ProfilerConfig" not in sent["TrainingJobDefinition"]
