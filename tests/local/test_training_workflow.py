@@ -49,25 +49,79 @@ def test_an_execution_with_invalid_input_reports_the_expected_input(
     execution = ended(client, stack_resources, given, f"without-a-usable-input-{len(given)}")
     assert (execution["status"], execution["error"]) == ("FAILED", "InvalidInput")
     assert execution["cause"].startswith(problem)
-    assert '. Expected {"dataset_prefix": "flowers"' in execution["cause"]
+    assert '. Expected {"dataset_prefix": "datasets/flowers/' in execution["cause"]
 
 
-def test_an_execution_with_a_dataset_comes_as_far_as_the_job(
+def test_an_execution_without_its_dataset_tells_the_topic(
     client: Client, stack_resources: Resources
 ) -> None:
-    given = {
-        "dataset_prefix": "flowers/",
-        "splits": ["train", "valid"],
-        "hyperparameters": {"epochs": 3, "batch_size": "4"},
+    """The role may look for it, and send a message to the encrypted topic."""
+    (topic,) = stack_resources(STACK, "AWS::SNS::Topic")
+    queues, name = client("sqs"), "no-dataset"
+    queue_arn = f"{topic.rpartition(':')[0].replace(':sns:', ':sqs:')}:{name}"
+    from_topic = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
     }
-    execution = ended(client, stack_resources, given, "a_name_of_80_characters".ljust(80, "x"))
-    history = client("stepfunctions").get_execution_history(executionArn=execution["executionArn"])
-    (scheduled,) = (each for each in history["events"] if each["type"] == "TaskScheduled")
-    details = scheduled["taskScheduledEventDetails"]
-    assert details["resource"] == "createTrainingJob.sync"
-    job = json.loads(details["parameters"])
-    assert re.fullmatch(r"whippet-local-[0-9a-f]{32}-1-0", job["TrainingJobName"])
-    assert job["HyperParameters"].items() >= {"epochs": "3", "batch_size": "4"}.items()
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [from_topic]})
+    queue = queues.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+    subscription = client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    try:
+        given = {"dataset_prefix": "datasets/no/such", "hyperparameters": {"mode": "head"}}
+        execution = ended(client, stack_resources, given, name)
+        assert (execution["status"], execution["error"]) == ("FAILED", "DatasetMissing")
+        assert "/datasets/no/such has no dataset.jsonl, train/, valid/, test/" in execution["cause"]
+        received = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+        message = json.loads(received[0]["Body"])
+        assert message["Subject"] == "whippet-local: no model was registered"
+        assert f"DatasetMissing: {execution['cause']}" in message["Message"]
+    finally:
+        client("sns").unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        queues.delete_queue(QueueUrl=queue)
+
+
+def test_only_the_approvers_policy_lets_a_model_be_approved(
+    deployment: LocalDeployment, client: Client, stack_resources: Resources
+) -> None:
+    (machine,) = stack_resources(STACK, "AWS::StepFunctions::StateMachine")
+    described = client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    role = described["roleArn"].rpartition("/")[2]
+    iam = client("iam")
+    (approver,) = stack_resources(STACK, "AWS::IAM::ManagedPolicy")
+    package = {
+        "ModelPackageGroupName": "whippet-local",
+        "InferenceSpecification": {
+            "Containers": [{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/image:1"}],
+            "SupportedContentTypes": ["image/jpeg"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+    }
+    with acting_as(role, client, deployment) as assumed:
+        registry = assumed("sagemaker")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            registry.create_model_package(**package, ModelApprovalStatus="Approved")
+        arn = registry.create_model_package(**package, ModelApprovalStatus="PendingManualApproval")[
+            "ModelPackageArn"
+        ]
+        try:
+            approval = {"ModelPackageArn": arn, "ModelApprovalStatus": "Approved"}
+            with pytest.raises(ClientError, match="AccessDenied"):
+                registry.update_model_package(**approval)
+            iam.attach_role_policy(RoleName=role, PolicyArn=approver)
+            try:
+                registry.update_model_package(**approval)
+                with pytest.raises(ClientError, match="AccessDenied"):
+                    registry.update_model_package(
+                        ModelPackageArn=arn, ModelApprovalStatus="PendingManualApproval"
+                    )
+            finally:
+                iam.detach_role_policy(RoleName=role, PolicyArn=approver)
+            found = registry.describe_model_package(ModelPackageName=arn)
+            assert found["ModelApprovalStatus"] == "Approved"
+        finally:
+            client("sagemaker").delete_model_package(ModelPackageName=arn)
 
 
 def test_the_jobs_role_reads_the_source_and_no_other_asset(

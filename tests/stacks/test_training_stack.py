@@ -255,7 +255,6 @@ def test_the_workflow_may_do_nothing_else(workflow_statements: list[Json]) -> No
         "s3:PutObject",
         "kms:Decrypt",
         "kms:GenerateDataKey",
-        "kms:GenerateDataKey*",
         "sns:Publish",
     }
 
@@ -279,9 +278,10 @@ def test_the_workflow_may_send_messages_to_its_encrypted_topic(
     assert "EncryptionKey" in flatten(key)
     publishing = statement_allowing(workflow_statements, "sns:Publish")
     assert publishing["Resource"] == [{"Ref": topic.logical_id}]
-    encrypting = statement_allowing(workflow_statements, "kms:GenerateDataKey*")
-    assert "kms:Decrypt" in encrypting["Action"]
-    assert encrypting["Resource"] == [key]
+    encrypting = [
+        statement["Action"] for statement in workflow_statements if statement["Resource"] == [key]
+    ]
+    assert encrypting == [["kms:Decrypt", "kms:GenerateDataKey"]]
     policy = assembly.resource("training", "AWS::SNS::TopicPolicy").properties["PolicyDocument"]
     assert {statement["Effect"] for statement in policy["Statement"]} == {"Deny"}
     assert assembly.template("training")["Outputs"]["TopicArn"]["Value"] == {

@@ -11,6 +11,7 @@ from tests.stacks.assembly import Json
 
 TRAIN = "sagemaker:createTrainingJob.sync"
 TUNE = "sagemaker:createHyperParameterTuningJob.sync"
+START = "aws-sdk:sagemaker:createTrainingJob"
 LIST = "aws-sdk:s3:listObjectsV2"
 READ = "aws-sdk:s3:getObject"
 COPY = "aws-sdk:s3:copyObject"
@@ -74,7 +75,9 @@ class TrainingAccount:
         approved: description of the newest approved package; None: there is none.
         checksum: of the copied archive; None: S3 returns none.
         best: name of the best job of a tuning job; None: no job was good.
-        failures: errors by the name of the integration, or `COPY` and the end of the key.
+        looks: what a training job looks like, in turn, before it is complete.
+        failures: errors by the name of the integration.
+        checkpoints: the address that the last job got.
     """
 
     jobs: list[Json] = field(default_factory=list)
@@ -85,6 +88,7 @@ class TrainingAccount:
     checksum: str | None = base64.b64encode(hashlib.sha256(ARCHIVE).digest()).decode()
     best: str | None = "whippet-dev-0a1b2c3-004-5d6e7f80"
     failures: dict[str, Json] = field(default_factory=dict)
+    looks: list[Json] = field(default_factory=list)
     checkpoints: str = ""
 
     def respond(self, integration: str, arguments: Json) -> Json:
@@ -97,7 +101,8 @@ class TrainingAccount:
             LIST: self._list,
             READ: self._read,
             COPY: self._copy,
-            DESCRIBE_JOB: lambda given: self._job(given["TrainingJobName"]),
+            START: self._start,
+            DESCRIBE_JOB: self._describe,
             FIND_APPROVED: self._find_approved,
             DESCRIBE_PACKAGE: lambda _given: self.approved or {},
             REGISTER: lambda _given: {"ModelPackageArn": package_arn(4)},
@@ -108,6 +113,15 @@ class TrainingAccount:
     def _train(self, given: Json) -> Json:
         self.checkpoints = given["CheckpointConfig"]["S3Uri"]
         return self.jobs.pop(0) if self.jobs else self._job(given["TrainingJobName"])
+
+    def _start(self, given: Json) -> Json:
+        self.checkpoints = given["CheckpointConfig"]["S3Uri"]
+        name = given["TrainingJobName"]
+        return {"TrainingJobArn": f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{name}"}
+
+    def _describe(self, given: Json) -> Json:
+        name = given["TrainingJobName"]
+        return {"TrainingJobName": name, **(self.looks.pop(0) if self.looks else self._job(name))}
 
     def _tune(self, given: Json) -> Json:
         self.checkpoints = given["TrainingJobDefinition"]["CheckpointConfig"]["S3Uri"]

@@ -50,6 +50,7 @@ class StubbedSession:
 ALL_INSTANCES = "Number of instances across active endpoints"
 # Of prod, and of dev.
 TRAINING = "ml.m5.2xlarge for training job usage"
+SPOT_TRAINING = "ml.m5.2xlarge for spot training job usage"
 _TRAINING_IN_DEV = "ml.m5.xlarge for training job usage"
 
 
@@ -75,6 +76,7 @@ def add_quota(
             "Quotas": [
                 {"QuotaName": name, "Value": value},
                 {"QuotaName": TRAINING, "Value": training},
+                {"QuotaName": SPOT_TRAINING, "Value": 0},
                 {"QuotaName": _TRAINING_IN_DEV, "Value": training},
             ]
         },

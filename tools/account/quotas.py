@@ -165,7 +165,8 @@ def needed_concurrency(api: ApiSettings) -> int:
 
 def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     of_endpoints = f"{settings.serving.instance_type} for endpoint usage"
-    of_jobs = f"{settings.training.instance_type} for training job usage"
+    kind = "spot training job" if settings.training.use_spot else "training job"
+    of_jobs = f"{settings.training.instance_type} for {kind} usage"
     names = (of_endpoints, _ALL_INSTANCES, of_jobs)
     values = _read_values(quotas, "sagemaker", names)
     # An instance type that the region does not offer has no quota, which counts as 0.
@@ -210,8 +211,9 @@ def _training_quota(settings: StageSettings, name: str, available: int) -> Quota
         needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and a training job of the stage "
-            f"{settings.stage} needs {needed}; a deployment needs none. Request at least {needed} "
-            "in Service Quotas, or choose another training.instance_type in "
+            f"{settings.stage} needs {needed}, and a tuning job as many for each of its parallel "
+            f"trials; a deployment needs none. Request at least {needed} in Service Quotas, or "
+            "choose another training.instance_type or a lower training.instance_count in "
             f"config/{settings.stage}.toml."
         ),
         for_deployment=False,

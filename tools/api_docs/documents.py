@@ -11,7 +11,14 @@ from pathlib import Path
 
 from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.error_rows import Row, error_rows
-from tools.api_docs.role_rows import Permission, Role, Template, roles_of
+from tools.api_docs.role_rows import (
+    Permission,
+    Role,
+    Template,
+    UnattachedPolicy,
+    roles_of,
+    unattached_policies_of,
+)
 from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.cdk import ROOT, cdk_environment
 from tools.console import ToolError, run_tool
@@ -93,6 +100,13 @@ role of pull requests cannot: it is not CDK's lookup role, which may read the wh
 In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
 instead of `whippet-github-prod`. A stage that a laptop deploys has neither.
 """
+_UNATTACHED_INTRODUCTION = """
+## Policies that no role has
+
+`PackagesApproverPolicy` is for those who approve models: attach it to their role or group (its ARN
+is the output ApproverPolicyArn). No other policy may approve one. Those of the storage stack are
+for settings that are off.
+"""
 
 
 def main() -> None:
@@ -149,7 +163,15 @@ def security_document(templates: Mapping[str, Template]) -> str:
     Args:
         templates: by the stack's name.
     """
-    return _SECURITY_INTRODUCTION + "".join(_role(role) for role in roles_of(templates))
+    roles = "".join(_role(role) for role in roles_of(templates))
+    policies = "".join(_policy(policy) for policy in unattached_policies_of(templates))
+    return f"{_SECURITY_INTRODUCTION}{roles}{_UNATTACHED_INTRODUCTION}{policies}"
+
+
+def _policy(policy: UnattachedPolicy) -> str:
+    description = f"{policy.description}.\n\n" if policy.description else ""
+    head = f"\n### {policy.name} in {policy.stack}\n\n{description}"
+    return head + _permissions(policy.permissions)
 
 
 def _role(role: Role) -> str:
@@ -159,12 +181,12 @@ def _role(role: Role) -> str:
     head = f"\n## {role.name} in {role.stack}\n\n{description}Assumed by {trusted}.{managed}\n\n"
     if not role.permissions:
         return f"{head}No permissions.\n"
-    lines = [_permission(each) for each in role.permissions]
-    return (
-        f"{head}| | actions | resources | condition |\n|---|---|---|---|\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+    return head + _permissions(role.permissions)
+
+
+def _permissions(permissions: Iterable[Permission]) -> str:
+    lines = [_permission(each) for each in permissions]
+    return "| | actions | resources | condition |\n|---|---|---|---|\n" + "\n".join(lines) + "\n"
 
 
 def _permission(permission: Permission) -> str:

@@ -1,4 +1,4 @@
-"""Every role of the app with its permissions: the rows of docs/security.md."""
+"""Every role of the app, and every policy without one: the rows of docs/security.md."""
 
 import json
 import re
@@ -61,6 +61,50 @@ class Role:
     permissions: tuple[Permission, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnattachedPolicy:
+    """A managed policy that no role of the app has.
+
+    Attributes:
+        stack: name of its stack.
+        name: its logical id without the hash.
+        description: what it is for; empty if it has none.
+        permissions: its statements.
+    """
+
+    stack: str
+    name: str
+    description: str
+    permissions: tuple[Permission, ...]
+
+
+def unattached_policies_of(templates: Mapping[str, Template]) -> Iterator[UnattachedPolicy]:
+    """Yield every managed policy of the app that no role has, in the order of the stacks.
+
+    Args:
+        templates: by the stack's name.
+    """
+    attached = {
+        _policy_of_app(arn, stack, templates)
+        for stack, template in templates.items()
+        for resource in template["Resources"].values()
+        for arn in resource.get("Properties", {}).get("ManagedPolicyArns", [])
+    }
+    for stack, template in templates.items():
+        for logical_id, resource in template["Resources"].items():
+            if (
+                resource["Type"] == "AWS::IAM::ManagedPolicy"
+                and (stack, logical_id) not in attached
+            ):
+                properties = resource["Properties"]
+                yield UnattachedPolicy(
+                    stack=stack,
+                    name=_without_hash(logical_id),
+                    description=properties["Description"],
+                    permissions=tuple(map(_permission, properties["PolicyDocument"]["Statement"])),
+                )
+
+
 def roles_of(templates: Mapping[str, Template]) -> Iterator[Role]:
     """Yield every role, in the order of the stacks and of each template.
 
@@ -106,16 +150,26 @@ def _managed_policy(
     arn: Any, stack: str, templates: Mapping[str, Template]
 ) -> list[Mapping[str, Any]] | None:
     """Return the statements of a managed policy of the app; None: it is one of AWS."""
+    found = _policy_of_app(arn, stack, templates)
+    if found is None:
+        return None
+    stack, logical_id = found
+    policy = templates[stack]["Resources"][logical_id]
+    statements: list[Mapping[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+    return statements
+
+
+def _policy_of_app(
+    arn: Any, stack: str, templates: Mapping[str, Template]
+) -> tuple[str, str] | None:
+    """Return the stack and the logical id of a managed policy; None: it is not of this app."""
     if not isinstance(arn, dict):
         return None
     if output := arn.get("Fn::GetStackOutput"):
         stack = output["StackName"]
         arn = templates[stack]["Outputs"][output["OutputName"]]["Value"]
-    found = templates[stack]["Resources"].get(arn.get("Ref"))
-    if found is None:
-        return None
-    statements: list[Mapping[str, Any]] = found["Properties"]["PolicyDocument"]["Statement"]
-    return statements
+    logical_id = arn.get("Ref")
+    return (stack, logical_id) if logical_id in templates[stack]["Resources"] else None
 
 
 def _trusted(statement: Mapping[str, Any]) -> str:

@@ -1,12 +1,12 @@
 """The states that run a training job, or a tuning job and then take its best one."""
 
 from stacks.components.training import states
-from stacks.components.training.job import JobDefinition
+from stacks.components.training.job import JobDefinition, Request
+from stacks.components.training.job_failure_states import CATCH_JOB_ERROR, job_failure_states
 from stacks.components.training.states import PASS_ON_INPUT, State
 from stacks.components.training.tuning_input import IS_TUNING
+from stacks.components.training.watched_job_states import watched_job_states
 
-_MAX_JOBS = 3
-_CAPACITY_WAIT_SECONDS = 600
 # AWS's samples, SDK and documentation use different error names for throttling: retry all of them.
 _RETRY_THROTTLING = {
     "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
@@ -17,7 +17,7 @@ _RETRY_THROTTLING = {
 }
 # Any other error of SageMaker, including invalid requests and throttling.
 _RETRY_UNNAMED = {
-    "ErrorEquals": ["SageMaker.AmazonSageMakerException"],
+    "ErrorEquals": ["SageMaker.AmazonSageMakerException", "SageMaker.SageMakerException"],
     "IntervalSeconds": 20,
     "BackoffRate": 2,
     "MaxAttempts": 2,
@@ -31,23 +31,26 @@ _RETRY_LIMITS = {
     "BackoffRate": 1,
     "MaxAttempts": 3,
 }
-# FailureReason starts like this if AWS had no capacity; an exceeded quota is a different error.
-_CAPACITY_IS_LACKING = (
-    f"{{% $contains($string($job_error.Cause), 'CapacityError') and $attempt < {_MAX_JOBS} %}}"
+_RETRY = [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS]
+
+# The members of CreateTrainingJob that Step Functions' own integration was seen to take and that a
+# request of ours may have; docs/adr/0015-training-workflow.md has the sources.
+ACCEPTED_MEMBERS = frozenset(
+    {
+        "AlgorithmSpecification",
+        "CheckpointConfig",
+        "EnableManagedSpotTraining",
+        "EnableNetworkIsolation",
+        "HyperParameters",
+        "InputDataConfig",
+        "OutputDataConfig",
+        "ResourceConfig",
+        "RoleArn",
+        "StoppingCondition",
+        "TrainingJobName",
+    }
 )
-# The cause of a failed job is its description as JSON, truncated if it is very long; the cause of a
-# rejected request is a plain string.
-_FAILURE_REASON = (
-    "( $cause := $job_error.Cause; "
-    "$contains($cause, 'JobName\"') and $substring($cause, -1) = '}' "
-    "? ( $job := $parse($cause); "
-    "($exists($job.TrainingJobName) ? 'Training job ' & $job.TrainingJobName "
-    ": 'Tuning job ' & $job.HyperParameterTuningJobName) & ': ' & "
-    "($exists($job.FailureReason) ? $job.FailureReason "
-    ": $join([$job.TrainingJobStatus, $job.HyperParameterTuningJobStatus, $job.SecondaryStatus], "
-    "', ')) )"
-    " : $exists($cause) ? $cause : 'No cause is known; see the history of the execution' )"
-)
+
 # What the states behind a job need of DescribeTrainingJob's response. A metric that the job has not
 # reported is an empty list.
 _JOB = {
@@ -75,11 +78,7 @@ def job_states(definition: JobDefinition, *, then: str) -> dict[str, State]:
             "Choices": [{"Condition": IS_TUNING, "Next": "TuneModel"}],
             "Default": "TrainModel",
         },
-        "TrainModel": {
-            **_run("createTrainingJob", definition.training_job()),
-            "Assign": _JOB,
-            "Next": then,
-        },
+        **_training_states(definition, then=then),
         "TuneModel": {
             **_run("createHyperParameterTuningJob", definition.tuning_job()),
             "Assign": {"best": "{% [$states.result.BestTrainingJob.TrainingJobName] %}"},
@@ -95,50 +94,34 @@ def job_states(definition: JobDefinition, *, then: str) -> dict[str, State]:
                     "reasons'",
                 )
             ],
-            "Default": "DescribeBestJob",
+            "Default": "DescribeJob",
         },
         # A tuning job's description has neither the artifact nor the other metrics of its best job.
-        "DescribeBestJob": states.call(
+        "DescribeJob": states.call(
             "aws-sdk:sagemaker:describeTrainingJob",
             {"TrainingJobName": "{% $best[0] %}"},
             assign=_JOB,
             catch=[states.catch("Describing the best job")],
             then=then,
         ),
-        "IsCapacityLacking": {
-            "Type": "Choice",
-            "Choices": [
-                {
-                    "Condition": _CAPACITY_IS_LACKING,
-                    "Assign": {"attempt": "{% $attempt + 1 %}"},
-                    "Next": "WaitForCapacity",
-                }
-            ],
-            "Default": states.REPORT_FAILURE,
-            "Assign": states.failure("{% $job_error.Error %}", _FAILURE_REASON),
-        },
-        "WaitForCapacity": {
-            "Type": "Wait",
-            "Seconds": _CAPACITY_WAIT_SECONDS,
-            "Next": "ChooseJob",
-        },
+        **job_failure_states(again="ChooseJob"),
     }
 
 
-def _run(operation: str, request: State) -> State:
+def _training_states(definition: JobDefinition, *, then: str) -> dict[str, State]:
+    request = definition.training_job()
+    if request.keys() <= ACCEPTED_MEMBERS:
+        run = _run("createTrainingJob", request)
+        return {"TrainModel": {**run, "Assign": _JOB, "Next": then}}
+    return watched_job_states(request, start="TrainModel", retry=_RETRY, then="DescribeJob")
+
+
+def _run(operation: str, request: Request) -> State:
     return {
         "Type": "Task",
         "Resource": states.integration(f"sagemaker:{operation}.sync"),
         "Arguments": request,
         "Output": PASS_ON_INPUT,
-        "Retry": [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS],
-        "Catch": [
-            {
-                "ErrorEquals": ["States.ALL"],
-                "Assign": {"job_error": "{% $states.errorOutput %}"},
-                # The output is the input of the next attempt.
-                "Output": PASS_ON_INPUT,
-                "Next": "IsCapacityLacking",
-            }
-        ],
+        "Retry": _RETRY,
+        "Catch": [CATCH_JOB_ERROR],
     }

@@ -14,6 +14,7 @@ MAX_PARALLEL = 10
 MAX_RANGES = 30  # of each kind: the API's own bounds
 MAX_VALUES = 30
 
+# What is absent is neither equal nor unequal to anything: `$not($type(x) = 'number')`, not `!=`.
 _WHOLE = "function($value) { $type($value) = 'number' ? $value = $floor($value) : false }"
 # Grid takes lists of values only; the number of its trials is that of their combinations.
 _COMBINATIONS = (
@@ -29,7 +30,7 @@ _VALUES_PROBLEM = (
     ": $map($range.values, function($value) { $hyperparameter_problem($value, $name) })[0]"
 )
 _BOUNDS_PROBLEM = (
-    "$type($range.minimum) != 'number' or $type($range.maximum) != 'number' "
+    "$not($type($range.minimum) = 'number' and $type($range.maximum) = 'number') "
     "? $name & ' must have values, or the numbers minimum and maximum' "
     ": $range.minimum >= $range.maximum ? $name & ': minimum must be less than maximum' "
     f": $exists($range.type) and $not($range.type in {json.dumps(TYPES)}) "
@@ -77,7 +78,7 @@ TUNING_PROBLEM = (
     ": $type($tuning) != 'object' ? 'tuning must be an object' "
     f": $not($tuning.strategy in {json.dumps(STRATEGIES)}) "
     f"? 'tuning: strategy must be one of {', '.join(STRATEGIES)}' "
-    ": $type($tuning.ranges) != 'object' or $count($keys($tuning.ranges)) < 1 "
+    ": $not($type($tuning.ranges) = 'object') or $count($keys($tuning.ranges)) < 1 "
     f"or $count($keys($tuning.ranges)) > {MAX_RANGES} "
     f"? 'tuning: ranges must be an object of 1 to {MAX_RANGES} hyperparameters' "
     f": ( $problems := $each($tuning.ranges, {_RANGE_PROBLEM}); $count($problems) > 0 "

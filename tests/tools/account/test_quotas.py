@@ -12,6 +12,7 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import (
     ALL_INSTANCES,
+    SPOT_TRAINING,
     TRAINING,
     StubbedSession,
     add_quota,
@@ -285,3 +286,22 @@ def test_the_command_checks_what_it_may_read(
 def test_a_stage_is_deployed_where_no_training_job_can_run(session: StubbedSession) -> None:
     add_quota(session, INSTANCES, 6, training=0)
     assert problems(stage(provisioned_concurrency=0), session) == []
+
+
+def problems_of_training(session: StubbedSession, **changes: Any) -> list[str]:
+    add_quota(session, INSTANCES, 6, training=4)
+    prod = stage(provisioned_concurrency=0)
+    training = with_changes(prod.training, **changes)
+    return [each.message for each in shortages(with_changes(prod, training=training), session)]
+
+
+def test_every_machine_of_a_training_job_counts(session: StubbedSession) -> None:
+    assert problems_of_training(session, instance_count=4) == []
+    (problem,) = problems_of_training(session, instance_count=5)
+    assert f"{TRAINING!r} is 4 and a training job of the stage prod needs 5" in problem
+    assert "or a lower training.instance_count" in problem
+
+
+def test_spot_capacity_has_a_quota_of_its_own(session: StubbedSession) -> None:
+    (problem,) = problems_of_training(session, use_spot=True)
+    assert f"{SPOT_TRAINING!r} is 0 and a training job of the stage prod needs 1" in problem

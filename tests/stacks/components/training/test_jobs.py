@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stacks.components.training.job_states import ACCEPTED_MEMBERS
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.stage import StageSettings
@@ -92,22 +93,6 @@ def test_each_attempt_of_each_execution_has_a_unique_job_name(assembly: Assembly
         assert re.fullmatch(rf"{assembly.settings.name}-[0-9a-f]{{32}}-[123]-\d+", each)
 
 
-# The local cloud refuses others too; docs/adr/0015-training-workflow.md has the sources.
-ACCEPTED_MEMBERS = {
-    "AlgorithmSpecification",
-    "CheckpointConfig",
-    "EnableManagedSpotTraining",
-    "EnableNetworkIsolation",
-    "HyperParameters",
-    "InputDataConfig",
-    "OutputDataConfig",
-    "ResourceConfig",
-    "RoleArn",
-    "StoppingCondition",
-    "TrainingJobName",
-}
-
-
 def test_a_request_has_only_members_that_step_functions_accepts(assembly: Assembly) -> None:
     """Its integration takes a list of members; what a setting requires is absent without it."""
     assert request(assembly).keys() == ACCEPTED_MEMBERS - {
@@ -171,6 +156,7 @@ def test_temporary_errors_are_retried(dev: Assembly) -> None:
         "ThrottlingException": throttling,
         # Includes invalid requests.
         "SageMaker.AmazonSageMakerException": [20, 40],
+        "SageMaker.SageMakerException": [20, 40],
         # In a new account the quota is 0, and waiting does not help.
         "SageMaker.ResourceLimitExceededException": [120, 120, 120],
     }
