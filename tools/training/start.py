@@ -48,7 +48,7 @@ def start_run(arguments: argparse.Namespace, tuning: dict[str, Any] | None) -> i
     try:
         stage = open_stage(arguments.stage, arguments.deployment)
         dataset = _publish(stage, arguments)
-        if getattr(stage.settings.training, "packages", "image") == "wheels":
+        if stage.settings.training.packages == "wheels":
             provide_wheels(stage)
     except KeyboardInterrupt:
         print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -29,7 +31,9 @@ def reason_of(error: Exception) -> str:
 def run_program(main: Callable[[], int]) -> NoReturn:
     """Run a program's `main()` and exit with its status, or with 130 after Ctrl-C.
 
-    A label that the terminal's encoding lacks is printed with escapes.
+    A label that the terminal's encoding lacks is printed with escapes. The process ends without
+    Python's finalization: a thread of OpenVINO that wanted the interpreter's lock meanwhile made
+    the C library abort one of ten runs that had succeeded ("FATAL: exception not rethrown").
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -38,4 +42,7 @@ def run_program(main: Callable[[], int]) -> NoReturn:
         status = main()
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
-    sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a pipe that nobody reads any more
+            stream.flush()
+    os._exit(status)

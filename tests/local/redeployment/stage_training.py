@@ -15,6 +15,7 @@ from typing import Any
 from tests.local.conftest import INHERITED, processes_naming
 from tests.local.redeployment.own_model import copy_tree
 from tools.aws import find_stack, stack_outputs
+from tools.cdk import ROOT
 from tools.delivery.artifacts import models_bucket
 
 STAGE = "whippet-local"
@@ -105,6 +106,8 @@ def open_workshop(
     clone, cache = place / "a clone", place / "cache"
     copy_tree(clone, state)
     shutil.copy2(state / "local.json", clone / "build" / "local.json")
+    for bundle in ("lambda", "web"):  # which the first deployment has written
+        shutil.copytree(ROOT / "build" / bundle, clone / "build" / bundle)
     backbone = cache / "backbones" / ARCHITECTURE
     backbone.mkdir(parents=True)
     with tarfile.open(packaged_model / "model.tar.gz") as archive:

@@ -62,3 +62,17 @@ def test_a_label_that_the_terminal_lacks_is_printed_with_escapes(tmp_path: Path)
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (2, "")
     assert ended.stdout == "\\u732b \\u72ac\n"
+
+
+def test_a_program_ends_with_its_status_whatever_threads_of_libraries_do() -> None:
+    program = (
+        "import threading, time\n"
+        "from classifier.training.program import run_program\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "run_program(lambda: print('done') or 3)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(MODEL_CODE)},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "done\n", "")
