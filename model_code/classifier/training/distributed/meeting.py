@@ -171,7 +171,7 @@ class Meeting:
 
     def _send_all(self, message: Message) -> None:
         for link in list(self._links):
-            with suppress(OSError):  # the thread that reads the connection notices its end
+            with suppress(OSError):  # the thread that listens to a host that is gone notices it
                 link.send(message)
 
 
