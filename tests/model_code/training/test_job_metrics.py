@@ -159,7 +159,7 @@ def test_a_head_is_trained_on_one_host_without_torch(image_folder: Path, tmp_pat
         "SM_MODEL_DIR": str(tmp_path / "model"),
     }
     program = "import sys; sys.modules['torch'] = None; import train; sys.exit(train.main())"
-    flags = ["--mode", "head", "--architecture", BACKBONE, "--cache-dir", tmp_path / "cache"]
+    flags = ["--mode", "head", "--architecture", BACKBONE, f"--cache-dir={tmp_path}/cache"]
     ended = subprocess.run(
         [sys.executable, "-c", program, *flags],
         env=os.environ | job | {"PYTHONPATH": str(MODEL_CODE)},

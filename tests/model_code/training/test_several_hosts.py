@@ -88,14 +88,14 @@ def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
         "SM_CHECKPOINT_DIR": str(together),
     }
     program = Path(exact_steps.__file__)
-    with Job(tmp_path / "first", flags, channels={}, program=program, **variables) as job:
+    with Job(tmp_path / "first", flags, channels={}, program=program, variables=variables) as job:
         job.wait_until(lambda: "epoch=2 " in job.log(0))
         for process in job.processes:
             process.send_signal(signal.SIGTERM)
         first, second = (job.ended(place, 60) for place in range(2))
     assert (first.status, second.status) == (130, 130), first.log
     assert "Stopped in epoch 3 after" in first.log
-    with Job(tmp_path / "second", flags, channels={}, program=program, **variables) as job:
+    with Job(tmp_path / "second", flags, channels={}, program=program, variables=variables) as job:
         # The first host's worker computes alone now; the other one waits for it.
         job.wait_until(lambda: "writing" in job.log(0))
         job.kill(1)
