@@ -40,20 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # an idle machine took 90 s beside other processes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     try:
-        options = parse_options(given, os.environ, __doc__)
-        options.check_folders()
-        if job.is_running(os.environ):
-            install_wheels(MODEL_CODE / "requirements-job.txt", os.environ)
-            if options.quantize and not is_worker(os.environ):
-                install_from_index(MODEL_CODE / "requirements-quantize.txt")
-        hosts = read_hosts(os.environ)
-        if is_worker(os.environ):
-            _train_as_worker(options)
-        elif hosts.worker_count > 1:
-            failure_file = job.failure_file(os.environ) if job.is_running(os.environ) else None
-            run_workers(Path(__file__), given, hosts, failure_file)
-        else:
-            _train(options, ALONE)
+        with tempfile.TemporaryDirectory(prefix="packages-") as packages:
+            options = _run(given, Path(packages))
     except LostWorkerError as error:
         # Another worker of this host may have said why already.
         print(f"train.py: {reason_of(error)}", file=sys.stderr)
@@ -73,6 +61,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if by_hand and not job.is_running(os.environ):
         _print_next_commands(options)
     return 0
+
+
+def _run(given: list[str], packages: Path) -> TrainingOptions:
+    """Train alone, as one of several workers, or start those of this host; return the options."""
+    options = parse_options(given, os.environ, __doc__)
+    options.check_folders()
+    if job.is_running(os.environ):
+        install_wheels(MODEL_CODE / "requirements-job.txt", os.environ, packages)
+        if options.quantize and not is_worker(os.environ):
+            install_from_index(MODEL_CODE / "requirements-quantize.txt")
+    hosts = read_hosts(os.environ)
+    if is_worker(os.environ):
+        _train_as_worker(options)
+    elif hosts.worker_count > 1:
+        failure_file = job.failure_file(os.environ) if job.is_running(os.environ) else None
+        run_workers(Path(__file__), given, hosts, failure_file)
+    else:
+        _train(options, ALONE)
+    return options
 
 
 def _report_failure(reason: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from tests.model_code.conftest import MODEL_CODE
@@ -46,7 +47,7 @@ class Job:
         channels: Mapping[str, Path] | Sequence[Mapping[str, Path]],
         host_count: int = 2,
         program: Path = MODEL_CODE / "train.py",
-        **variables: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Start the hosts.
 

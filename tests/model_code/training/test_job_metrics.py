@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import train
 from classifier.artifact.directory import read_artifact
 from classifier.training.dataset.image_files import read_image_file
 from tests.contract.serving.artifacts import write_artifact
+from tests.model_code.conftest import MODEL_CODE
 
 BACKBONE = "mean"
 RunJob = Callable[[Path, str], Path]
@@ -139,6 +143,33 @@ def test_on_a_laptop_there_are_no_figures_of_a_job(
     assert train.main(["--mode", "head", "--architecture", BACKBONE, *flags]) == 0
     assert "test_accuracy=" not in capsys.readouterr().out
     assert not list(tmp_path.rglob("metrics.json"))
+
+
+def test_a_head_is_trained_on_one_host_without_torch(image_folder: Path, tmp_path: Path) -> None:
+    backbone = tmp_path / "cache" / "backbones" / BACKBONE
+    backbone.mkdir(parents=True)
+    write_artifact(backbone, class_count=6, labels=list("abcdef"))
+    job = {
+        "SM_HOSTS": '["algo-1"]',
+        "SM_CURRENT_HOST": "algo-1",
+        "SM_NUM_GPUS": "1",
+        "SM_CHANNEL_TRAIN": str(image_folder / "train"),
+        "SM_OUTPUT_DIR": str(tmp_path / "output"),
+        "SM_OUTPUT_DATA_DIR": str(tmp_path / "data"),
+        "SM_MODEL_DIR": str(tmp_path / "model"),
+    }
+    program = "import sys; sys.modules['torch'] = None; import train; sys.exit(train.main())"
+    flags = ["--mode", "head", "--architecture", BACKBONE, f"--cache-dir={tmp_path}/cache"]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *flags],
+        env=os.environ | job | {"PYTHONPATH": str(MODEL_CODE)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "data" / "metrics.json").is_file()
 
 
 def test_an_unexpected_error_is_told_where_sagemaker_looks(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ sys.path.insert(0, {code!r})
 from classifier.training.errors import TrainingError
 from classifier.training.job.packages import install_wheels
 try:
-    install_wheels(pathlib.Path(sys.argv[1]), os.environ)
+    install_wheels(pathlib.Path(sys.argv[1]), os.environ, pathlib.Path(sys.argv[2]))
 except TrainingError as error:
     sys.exit(str(error))
 import whippet_trial
@@ -55,9 +56,10 @@ def _record_of(text: str) -> str:
 
 
 def run(lock: Path, wheels: Path | None, installed: Path) -> subprocess.CompletedProcess[str]:
+    target = Path(tempfile.mkdtemp(dir=lock.parent))
     channel = {} if wheels is None else {"SM_CHANNEL_WHEELS": str(wheels)}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(code=str(MODEL_CODE)), lock],
+        [sys.executable, "-c", PROGRAM.format(code=str(MODEL_CODE)), lock, target],
         env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(installed), **channel},
         capture_output=True,
         text=True,

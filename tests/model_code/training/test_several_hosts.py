@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,9 +15,8 @@ import train
 from classifier.artifact.directory import read_artifact
 from tests.contract.serving.artifacts import write_artifact
 from tests.model_code.conftest import NORMALISED
+from tests.model_code.training import exact_steps
 from tests.model_code.training.job_hosts import Job
-
-EXACT_STEPS = Path(__file__).with_name("exact_steps.py")
 
 BACKBONE = "mean"
 HEAD = ("--mode", "head", "--architecture", BACKBONE)
@@ -55,28 +58,59 @@ def test_two_hosts_make_the_features_and_the_head_of_one(
     assert (first.failure, second.failure) == ("", "")
 
 
-def test_twenty_steps_of_two_hosts_are_those_of_one(
-    image_folder: Path, normalised_weights: Path, tmp_path: Path
+def workers_in(folder: Path) -> list[str]:
+    """Return the processes that have a folder among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder) in (arguments := path.read_text()):
+                found.append(arguments.replace("\0", " "))
+    return found
+
+
+def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
+    image_folder: Path, normalised_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of batches of 5, 5 and 2 images, which two workers do not share evenly."""
+    """Twenty steps in float64, of batches of 5, 5 and 2 images, which two do not share evenly."""
     weights = ("--architecture", NORMALISED, "--weights-file", normalised_weights)
     sizes = ("--crop", "32", "--resize", "36", "--batch-size", "5", "--epochs", "7")
     flags = [*weights, *sizes, "--patience", "0", "--data", image_folder]
-    after = {}
-    for host_count in (1, 2):
-        folder = tmp_path / str(host_count)
-        given = [*flags, "--model-dir", folder]
-        with Job(folder, given, channels={}, host_count=host_count, program=EXACT_STEPS) as job:
-            for place in range(host_count):
-                ended = job.ended(place)
-                assert ended.status == 0, ended.log
-                after[host_count, place] = torch.load(folder / f"{place}.pt")
-    before = torch.load(normalised_weights)
-    for name, expected in after[1, 0].items():
-        for place in range(2):
-            difference = (after[2, place][name] - expected).abs().max()
-            assert difference < 1e-9, (place, name)
-    for name in ("conv1.0.weight", "stage4.1.branch2.0.weight"):
-        assert (after[1, 0][name] - before[name]).abs().max() > 1e-5, name
-    frozen = "conv1.1.running_mean"
-    assert torch.equal(after[2, 1][frozen].float(), before[frozen])
+    own = ("--model-dir", tmp_path / "one", "--output-dir", tmp_path / "one")
+    (tmp_path / "one").mkdir()
+    monkeypatch.setenv(exact_steps.FOLDER, str(tmp_path / "one"))
+    assert exact_steps.main([str(each) for each in (*flags, *own)]) == 0
+    together = tmp_path / "together"
+    together.mkdir()
+    variables = {
+        exact_steps.FOLDER: str(together),
+        exact_steps.SECONDS_A_STEP: "0.1",
+        exact_steps.SECONDS_TO_WRITE: "100",
+        "SM_CHECKPOINT_DIR": str(together),
+    }
+    program = Path(exact_steps.__file__)
+    with Job(tmp_path / "first", flags, channels={}, program=program, variables=variables) as job:
+        job.wait_until(lambda: "epoch=2 " in job.log(0))
+        for process in job.processes:
+            process.send_signal(signal.SIGTERM)
+        first, second = (job.ended(place, 60) for place in range(2))
+    assert (first.status, second.status) == (130, 130), first.log
+    assert "Stopped in epoch 3 after" in first.log
+    with Job(tmp_path / "second", flags, channels={}, program=program, variables=variables) as job:
+        # The first host's worker computes alone now; the other one waits for it.
+        job.wait_until(lambda: "writing" in job.log(0))
+        job.kill(1)
+        killed = time.monotonic()
+        first = job.ended(0, 60)
+        assert time.monotonic() - killed < 60
+        job.wait_until(lambda: not workers_in(job.folder), 20)
+    assert first.status == 1
+    assert first.failure.startswith("host algo-2 ended: its processes are gone: killed")
+    assert first.log.endswith(f"train.py: {first.failure}\n")
+    assert "Resumed in epoch 3 after" in first.log
+    assert re.search(r"^epoch=7 train_loss=", first.log, re.MULTILINE)
+    before, expected = torch.load(normalised_weights), torch.load(tmp_path / "one" / "0.pt")
+    for rank in range(2):
+        result = torch.load(together / f"{rank}.pt")
+        assert all((result[name] - expected[name]).abs().max() < 1e-9 for name in expected)
+        assert torch.equal(result["conv1.1.running_mean"].float(), before["conv1.1.running_mean"])
+    assert (expected["conv1.0.weight"] - before["conv1.0.weight"]).abs().max() > 1e-5

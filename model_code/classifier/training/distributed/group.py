@@ -42,6 +42,7 @@ class TorchWorkers(Workers):
             # Numbers and objects of the host's memory take no part of the GPU's time.
             self._group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         self.rank, self.count = distributed.get_rank(), distributed.get_world_size()
+        self.local_count = int(os.environ["LOCAL_WORLD_SIZE"])
 
     def broadcast(self, value: Value) -> Value:
         """Return what the first one gave."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+from classifier.training.distributed import torchrun
 from classifier.training.distributed.hosts import Hosts
 from classifier.training.distributed.meeting import SECONDS_OF_SILENCE, Meeting, free_port
 from classifier.training.distributed.workers import WATCHED_INPUT
@@ -46,26 +47,29 @@ def run_workers(
             flush=True,
         )
         command = _torchrun(hosts, meeting.port if meeting else free_port(hosts.address))
-        torchrun = stack.enter_context(_running([*command, str(program), *arguments], hosts))
-        signals = stack.enter_context(_forwarded(torchrun))
-        while torchrun.poll() is None:
-            verdict = _wait(torchrun, meeting)
+        agent = stack.enter_context(_running([*command, str(program), *arguments], hosts))
+        signals = stack.enter_context(_forwarded(agent))
+        while agent.poll() is None:
+            # After a signal the other hosts end too.
+            verdict = _wait(agent, None if signals else meeting)
             if verdict:
                 raise TrainingError(verdict)
-        if torchrun.returncode != 0 and signals:
+        if agent.returncode != 0 and signals:
+            if meeting:
+                meeting.report_failure("it was stopped")
             raise KeyboardInterrupt
-        if torchrun.returncode != 0:
+        if agent.returncode != 0:
             _explain(meeting, failure_file)
         if meeting:
             meeting.report_success()
 
 
-def _wait(torchrun: subprocess.Popen[bytes], meeting: Meeting | None) -> str | None:
+def _wait(agent: subprocess.Popen[bytes], meeting: Meeting | None) -> str | None:
     """Wait a moment for torchrun to end or another host's end; return the reason of the latter."""
     if meeting:
         return meeting.verdict(_SECONDS_BETWEEN_LOOKS)
     with suppress(subprocess.TimeoutExpired):
-        torchrun.wait(_SECONDS_BETWEEN_LOOKS)
+        agent.wait(_SECONDS_BETWEEN_LOOKS)
     return None
 
 
@@ -86,8 +90,8 @@ def _explain(meeting: Meeting | None, failure_file: Path | None) -> NoReturn:
 def _torchrun(hosts: Hosts, port: int) -> list[str]:
     return [
         sys.executable,
-        "-m",
-        "torch.distributed.run",
+        "-P",  # a module beside it is not one that torch means
+        torchrun.__file__,
         f"--nnodes={len(hosts.names)}",
         f"--node-rank={hosts.index}",
         f"--nproc-per-node={hosts.workers_per_host}",
@@ -105,37 +109,37 @@ def _running(command: Sequence[str], hosts: Hosts) -> Iterator[subprocess.Popen[
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             environment.setdefault(name, hosts.interface)
     # In a session of its own, so that a signal to this process's group reaches it once, from here.
-    torchrun = subprocess.Popen(  # noqa: S603
+    agent = subprocess.Popen(  # noqa: S603
         command, env=environment, stdin=subprocess.PIPE, start_new_session=True
     )
     try:
-        yield torchrun
+        yield agent
     finally:
-        _end(torchrun)
+        _end(agent)
 
 
-def _end(torchrun: subprocess.Popen[bytes]) -> None:
-    if torchrun.poll() is None:
-        torchrun.terminate()
+def _end(agent: subprocess.Popen[bytes]) -> None:
+    if agent.poll() is None:
+        agent.terminate()
         try:
-            torchrun.wait(_SECONDS_TO_END)
+            agent.wait(_SECONDS_TO_END)
         except subprocess.TimeoutExpired:
-            torchrun.kill()
-    if torchrun.stdin:
+            agent.kill()
+    if agent.stdin:
         # Workers that torchrun left behind end with it.
-        torchrun.stdin.close()
-    torchrun.wait()
+        agent.stdin.close()
+    agent.wait()
 
 
 @contextmanager
-def _forwarded(torchrun: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+def _forwarded(agent: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     """Pass SIGTERM and Ctrl-C on to torchrun, and with that to its workers; yield which came."""
     came: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        if torchrun.poll() is None:
-            torchrun.send_signal(number)
+        if agent.poll() is None:
+            agent.send_signal(number)
 
     former = {each: signal.signal(each, forward) for each in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -52,7 +52,8 @@ class Meeting:
                 self._wait_for_others()
             else:
                 self._join_first()
-        except BaseException:
+        except TrainingError as error:
+            self.report_failure(str(error))
             self.close()
             raise
 
@@ -120,8 +121,9 @@ class Meeting:
         self._follow(link, hosts.first)
         threading.Thread(target=self._give_signs, daemon=True).start()
         while not self.port:
-            self._check_meeting(deadline, set(hosts.names) - {hosts.current})
-            self._has_verdict.wait(0.05)
+            # Without a deadline: the first host, whose signs come, has one for the others.
+            if verdict := self.verdict(0.05):
+                raise TrainingError(verdict)
 
     def _check_meeting(self, deadline: float, missing: set[str]) -> None:
         if self._verdict:
@@ -171,7 +173,7 @@ class Meeting:
 
     def _send_all(self, message: Message) -> None:
         for link in list(self._links):
-            with suppress(OSError):  # the thread that reads the connection notices its end
+            with suppress(OSError):  # the thread that listens to a host that is gone notices it
                 link.send(message)
 
 
@@ -217,6 +219,8 @@ class _Link:
         """Close the connection; a thread that waits for a message then stops."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._reader.close()
         self._connection.close()
 
 

@@ -19,10 +19,12 @@ class Workers:
     Attributes:
         rank: which of them this process is; the first one, 0, writes all files.
         count: how many there are.
+        local_count: how many of them share this machine's cores.
     """
 
     rank = 0
     count = 1
+    local_count = 1
 
     @property
     def is_first(self) -> bool:

@@ -131,7 +131,7 @@ def make_batches(
 
 
 def fitting_process_count(
-    wanted: int | None, *, batch_size: int, crop: int, device: torch.device
+    wanted: int | None, *, batch_size: int, crop: int, device: torch.device, sharing: int = 1
 ) -> int:
     """Return how many processes can decode on this machine.
 
@@ -141,13 +141,17 @@ def fitting_process_count(
         batch_size: images of a batch.
         crop: side of an image in pixels.
         device: that trains.
+        sharing: workers that share the machine and the processes that are wanted.
     """
-    cores = core_count()
+    cores = max(1, core_count() // sharing)
     if wanted is None:
         wanted = cores if device.type == "cuda" else 0
+    elif wanted:
+        wanted = max(1, wanted // sharing)
     # One more image, where the last batch would have one alone.
     bytes_per_process = _BATCHES_PER_PROCESS * (batch_size + 1) * 3 * crop**2 * _FLOAT_BYTES
-    usable = _USABLE_SHARE_OF_SHARED_MEMORY * _free_shared_memory(bytes_per_process * wanted * 2)
+    share = _USABLE_SHARE_OF_SHARED_MEMORY / sharing
+    usable = share * _free_shared_memory(int(bytes_per_process * wanted / share))
     count = min(wanted, cores, int(usable // bytes_per_process))
     if count < wanted:
         print(

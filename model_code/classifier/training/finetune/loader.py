@@ -41,6 +41,7 @@ class Loader:
         self._preprocessing, self._workers = preprocessing, workers
         self._process_count = fitting_process_count(
             options.data_workers,
+            sharing=workers.local_count,
             batch_size=math.ceil(options.batch_size / workers.count),
             crop=preprocessing.crop,
             device=device,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import importlib.metadata
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +30,7 @@ class _Pin(NamedTuple):
     lines: str
 
 
-def install_wheels(requirements: Path, environment: Mapping[str, str]) -> None:
+def install_wheels(requirements: Path, environment: Mapping[str, str], target: Path) -> None:
     """Install the packages of a lock from the job's channel `wheels`, for this process and its own.
 
     What is installed at its pinned version stays; nothing is installed without that channel. The
@@ -41,6 +39,7 @@ def install_wheels(requirements: Path, environment: Mapping[str, str]) -> None:
     Args:
         requirements: the lock, with hashes.
         environment: of the job.
+        target: an empty folder for the packages, to be kept until the job ends.
 
     Raises:
         TrainingError: a wheel is missing, or is not the one of the lock.
@@ -53,8 +52,6 @@ def install_wheels(requirements: Path, environment: Mapping[str, str]) -> None:
     if not missing:
         return
     print(f"installing {len(missing)} packages of {requirements.name}", flush=True)
-    target = Path(tempfile.mkdtemp(prefix="packages-"))
-    atexit.register(shutil.rmtree, target, ignore_errors=True)
     listed = target / requirements.name
     listed.write_text("".join(pin.lines for pin in missing), encoding="utf-8")
     offline = ("--no-index", "--no-deps", "--only-binary", ":all:", "--find-links", channel)
