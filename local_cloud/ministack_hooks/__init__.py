@@ -26,6 +26,7 @@ from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.function_logs import install_function_logs
 from local_cloud.ministack_hooks.function_metrics import install_function_metrics
+from local_cloud.ministack_hooks.log_prefixes import install_log_prefixes
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
@@ -88,6 +89,7 @@ def install(
     install_reserved_concurrency()
     install_api_origins(port)
     install_edge_functions()
+    install_log_prefixes()
     install_permissions()
     install_copy_checksums()
     install_step_functions(platform)
