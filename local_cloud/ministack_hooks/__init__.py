@@ -64,7 +64,7 @@ def install(
         platform: assumes the roles of state machines.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
-        clock: the time of metrics.
+        clock: the time of metrics and of waiting state machines.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -92,7 +92,7 @@ def install(
     install_log_prefixes()
     install_permissions()
     install_copy_checksums()
-    install_step_functions(platform)
+    install_step_functions(platform, clock)
     install_request_ids(access_log)
     install_function_metrics()
     install_alarms(clock)

@@ -57,7 +57,6 @@ _TOUCHED = {
     router: ("_is_aws_service_name", "extract_access_key_id"),
     s3: ("_buckets", "_copy_object"),
     stepfunctions: (
-        "_SFN_WAIT_SCALE",
         "_ExecutionError",
         "_add_event",
         "_create_state_machine",
