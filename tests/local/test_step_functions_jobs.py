@@ -203,7 +203,7 @@ def test_the_time_limit_stops_the_job(
     execution = machines.start(machine)
     ended = machines.ended(execution)
     expected = {"task": ("FAILED", "States.Timeout"), "machine": ("TIMED_OUT", None)}
-    assert (ended["status"], ended.get("error")) == expected[limit]
+    assert (ended["status"], ended.get("error")) == expected[limit], ended.get("cause")
     wait_for_status(client, execution, "Stopped")
 
 
