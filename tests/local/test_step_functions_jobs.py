@@ -114,6 +114,15 @@ def running(machines: StateMachines, client: Client, machine: str) -> str:
     pytest.fail(f"the job of {execution} does not train")
 
 
+def stays(machines: StateMachines, execution: str, status: str) -> None:
+    """Check that the end of the job changes nothing of an execution that has ended."""
+    time.sleep(1)
+    assert machines.ended(execution)["status"] == status
+    events = machines.states.get_execution_history(executionArn=execution)["events"]
+    last = {"ABORTED": "Aborted", "FAILED": "Failed", "TIMED_OUT": "TimedOut"}[status]
+    assert events[-1]["type"] == f"Execution{last}"
+
+
 def test_a_completed_job_is_the_result(machines: StateMachines, job_role: str) -> None:
     result = machines.result(state(job_role, "success"), *permissions(job_role))
     assert result["TrainingJobStatus"] == "Completed"
@@ -173,7 +182,7 @@ def test_a_stopped_execution_stops_its_job(
     execution = running(machines, client, machine)
     machines.states.stop_execution(executionArn=execution)
     wait_for_status(client, execution, "Stopped")
-    assert machines.ended(execution)["status"] == "ABORTED"
+    stays(machines, execution, "ABORTED")
 
 
 def test_a_machine_that_may_not_stop_jobs_leaves_them(
@@ -205,6 +214,7 @@ def test_the_time_limit_stops_the_job(
     expected = {"task": ("FAILED", "States.Timeout"), "machine": ("TIMED_OUT", None)}
     assert (ended["status"], ended.get("error")) == expected[limit], ended.get("cause")
     wait_for_status(client, execution, "Stopped")
+    stays(machines, execution, ended["status"])
 
 
 def test_a_job_that_ends_sends_an_event(

@@ -52,5 +52,6 @@ def _interruptible(original: Callable[[float], None], clock: Clock) -> Callable[
             original(seconds)
             return
         run.ended.wait(clock.real_seconds(seconds if delay is None else delay))
+        run.check()
 
     return sleep
