@@ -26,6 +26,7 @@ from local_cloud.ministack_hooks.edge_functions import install_edge_functions
 from local_cloud.ministack_hooks.function_integration import install_function_integration
 from local_cloud.ministack_hooks.function_logs import install_function_logs
 from local_cloud.ministack_hooks.function_metrics import install_function_metrics
+from local_cloud.ministack_hooks.log_prefixes import install_log_prefixes
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
 from local_cloud.ministack_hooks.platform import current_scope
@@ -63,7 +64,7 @@ def install(
         platform: assumes the roles of state machines.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
-        clock: the time of metrics.
+        clock: the time of metrics and of waiting state machines.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -88,9 +89,10 @@ def install(
     install_reserved_concurrency()
     install_api_origins(port)
     install_edge_functions()
+    install_log_prefixes()
     install_permissions()
     install_copy_checksums()
-    install_step_functions(platform)
+    install_step_functions(platform, clock)
     install_request_ids(access_log)
     install_function_metrics()
     install_alarms(clock)

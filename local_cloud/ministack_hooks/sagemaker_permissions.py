@@ -79,10 +79,10 @@ def body_members(body: bytes) -> dict[str, Any]:
 
 def condition_keys(action: str, body: bytes) -> dict[str, str]:
     """Return SageMaker's own condition keys of a request."""
+    if action not in _APPROVAL_ACTIONS:
+        return {}
     status = body_members(body).get("ModelApprovalStatus")
-    if action in _APPROVAL_ACTIONS and isinstance(status, str):
-        return {"sagemaker:ModelApprovalStatus": status}
-    return {}
+    return {"sagemaker:ModelApprovalStatus": status} if isinstance(status, str) else {}
 
 
 def denied_response(
@@ -90,6 +90,8 @@ def denied_response(
 ) -> Response | None:
     """Return AWS's response if the caller lacks a further permission that a request needs."""
     operation = _operation(headers)
+    if not operation:  # an invocation, whose body may be large
+        return None
     access_key = extract_access_key_id(headers, query)
     for action, arn, context in _further_checks(scope, operation, body_members(body)):
         denied = iam_evaluator.enforce(

@@ -57,7 +57,6 @@ _TOUCHED = {
     router: ("_is_aws_service_name", "extract_access_key_id"),
     s3: ("_buckets", "_copy_object"),
     stepfunctions: (
-        "_SFN_WAIT_SCALE",
         "_ExecutionError",
         "_add_event",
         "_create_state_machine",
@@ -100,7 +99,14 @@ _TOUCHED = {
         "_ts_iso",
         "record_metric",
     ),
-    cloudwatch_logs: ("_create_log_group", "_create_log_stream", "_put_log_events"),
+    cloudwatch_logs: (
+        "_create_log_group",
+        "_create_log_stream",
+        "_filter_log_events",
+        "_log_groups",
+        "_put_log_events",
+        "_resolve_log_group_name",
+    ),
     eventbridge: ("_put_events",),
     iam: ("_roles",),
     sts: ("register_session",),

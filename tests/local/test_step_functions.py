@@ -123,18 +123,19 @@ def test_a_message_reaches_the_subscribers_of_a_topic(
     }
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "machine-test"))
-    for resource, error in (
-        ("sns:publish", "SNS.AuthorizationErrorException"),
-        ("aws-sdk:sns:publish", "Sns.AuthorizationErrorException"),
+    for resource, message, error in (
+        ("sns:publish", {"ended": [1]}, "SNS.AuthorizationErrorException"),
+        ("aws-sdk:sns:publish", "ended", "Sns.AuthorizationErrorException"),
     ):
-        state = task(resource, {"TopicArn": topic, "Message": resource, "Subject": "ended"})
+        state = task(resource, {"TopicArn": topic, "Message": message, "Subject": "ended"})
         refused = machines.run(state, LIST)
         assert (refused["status"], refused["error"]) == ("FAILED", error)
         result = machines.result(state, allow("sns:Publish", topic))
         assert result["MessageId"]
         received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=received[0]["ReceiptHandle"])
-        assert json.loads(received[0]["Body"])["Message"] == resource
+        text = message if isinstance(message, str) else json.dumps(message)
+        assert json.loads(received[0]["Body"])["Message"] == text
     sqs.delete_queue(QueueUrl=queue)
     sns.delete_topic(TopicArn=topic)
 

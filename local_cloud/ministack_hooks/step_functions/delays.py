@@ -10,15 +10,20 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
+from local_cloud.clock import Clock
 from local_cloud.ministack_hooks.step_functions.runs import current_run
 
 _retry_seconds: ContextVar[float | None] = ContextVar("retry_seconds", default=None)
 
 
-def install_delays() -> None:
-    """Wait as long as a state says, or until the execution ends."""
+def install_delays(clock: Clock) -> None:
+    """Wait as long as a state says, or until the execution ends.
+
+    Args:
+        clock: how long AWS's seconds take here.
+    """
     stepfunctions._find_matching_retrier = _with_delay(stepfunctions._find_matching_retrier)
-    stepfunctions._scaled_sleep = _interruptible(stepfunctions._scaled_sleep)
+    stepfunctions._scaled_sleep = _interruptible(stepfunctions._scaled_sleep, clock)
 
 
 def _with_delay(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,7 +43,7 @@ def _with_delay(original: Callable[..., Any]) -> Callable[..., Any]:
     return find
 
 
-def _interruptible(original: Callable[[float], None]) -> Callable[[float], None]:
+def _interruptible(original: Callable[[float], None], clock: Clock) -> Callable[[float], None]:
     def sleep(seconds: float) -> None:
         delay = _retry_seconds.get()
         _retry_seconds.set(None)
@@ -46,6 +51,7 @@ def _interruptible(original: Callable[[float], None]) -> Callable[[float], None]
         if run is None:
             original(seconds)
             return
-        run.ended.wait((seconds if delay is None else delay) * stepfunctions._SFN_WAIT_SCALE)
+        run.ended.wait(clock.real_seconds(seconds if delay is None else delay))
+        run.check()
 
     return sleep

@@ -12,6 +12,8 @@ from ministack.services import stepfunctions
 
 logger = logging.getLogger("local_cloud.step_functions")
 
+# ExecutionFailedEventDetails in the API reference.
+_MAX_CAUSE_CHARACTERS = 32_768
 _FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 0.5
 
@@ -95,9 +97,8 @@ def wait_for_job(
 def check_success(kind: JobKind, result: dict[str, Any]) -> None:
     """Raise States.TaskFailed, whose cause is the description, for a job that did not complete."""
     if result[kind.status_member] != "Completed":
-        raise stepfunctions._ExecutionError(
-            "States.TaskFailed", json.dumps(result, separators=(",", ":"))
-        )
+        cause = json.dumps(result, separators=(",", ":"))
+        raise stepfunctions._ExecutionError("States.TaskFailed", cause[:_MAX_CAUSE_CHARACTERS])
 
 
 def _stop(client: Any, kind: JobKind, name: str) -> None:

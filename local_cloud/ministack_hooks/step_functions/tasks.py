@@ -73,7 +73,7 @@ def _call(platform: Platform, run: Run, integration: Integration, arguments: Any
         raise task_error(integration, error) from error
     except (BotoCoreError, ParamValidationError) as error:
         raise runtime_error(str(error)) from error
-    if len(json.dumps(result).encode()) > _MAX_RESULT_BYTES:
+    if len(json.dumps(result, ensure_ascii=False).encode()) > _MAX_RESULT_BYTES:
         raise stepfunctions._ExecutionError(
             "States.DataLimitExceeded",
             "The state/task returned a result with a size exceeding the maximum number of bytes "
@@ -108,8 +108,7 @@ def _result(run: Run, integration: Integration, client: Any, parameters: dict[st
     kind = JOBS[integration.action] if integration.is_sync else None
     if kind:
         parameters = {**parameters, "Tags": [*parameters.get("Tags", []), MANAGED_TAG]}
-    if integration.service == "s3":
-        parameters = _s3_parameters(parameters)
+    parameters = _adapted(integration.service, parameters)
     response = getattr(client, _method(client, integration))(**parameters)
     if kind:
         name = parameters[kind.name_member]
@@ -126,11 +125,13 @@ def _result(run: Run, integration: Integration, client: Any, parameters: dict[st
     return result | _sdk_metadata(metadata) if integration.is_optimized else result
 
 
-def _s3_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+def _adapted(service: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with the values that boto3 takes differently."""
     changed = dict(parameters)
-    if not isinstance(changed.get("Body", ""), str):
-        changed["Body"] = json.dumps(changed["Body"])
-    if isinstance(changed.get("CopySource"), str):
+    text = {"s3": "Body", "sns": "Message"}.get(service)
+    if text in changed and not isinstance(changed[text], str):
+        changed[text] = json.dumps(changed[text])
+    if service == "s3" and isinstance(changed.get("CopySource"), str):
         # The SDK for Java takes it encoded for a URL; boto3 encodes it.
         changed["CopySource"] = unquote(changed["CopySource"])
     return changed
