@@ -9,6 +9,7 @@ from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
 from stacks.components.ec2_trainer.trainer import Ec2Trainer
+from stacks.components.notebook.notebook import Notebook
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.execution_role import ExecutionRole
@@ -90,6 +91,16 @@ class TrainingStack(StageStack):
             CfnOutput(self, name, value=value)
         if settings.ec2_trainer.enabled:
             self._add_ec2_trainer(settings, storage, source, serving_image.uri)
+
+        if settings.notebook.enabled:
+            Notebook(
+                self,
+                "Notebook",
+                settings=settings,
+                buckets=storage.buckets,
+                key=storage.key,
+                state_machine=workflow.state_machine,
+            )
 
     def _add_ec2_trainer(
         self,
