@@ -34,7 +34,7 @@ class Notebook(Construct):
         settings: StageSettings,
         buckets: Buckets,
         key: kms.IKey,
-        state_machine: sfn.IStateMachine,
+        state_machine: sfn.StateMachine,
     ) -> None:
         super().__init__(scope, construct_id)
         notebook = settings.notebook

@@ -29,7 +29,7 @@ class NotebookRole(Construct):
         settings: StageSettings,
         buckets: Buckets,
         key: kms.IKey,
-        state_machine: sfn.IStateMachine,
+        state_machine: sfn.StateMachine,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
