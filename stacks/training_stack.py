@@ -9,6 +9,7 @@ from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
 from stacks.components.ec2_trainer.trainer import Ec2Trainer
+from stacks.components.notebook.notebook import Notebook
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.execution_role import ExecutionRole
@@ -52,18 +53,19 @@ class TrainingStack(StageStack):
             settings=settings.serving,
             model_code_directory=inputs.model_code_directory,
         )
+        definition = JobDefinition(
+            settings=settings,
+            image=training_image(image_account, training.instance_type),
+            role=role,
+            buckets=storage.buckets,
+            key=key,
+            source=source_address(source, network_isolation=training.network_isolation),
+            wheels_prefix=wheels_prefix(inputs.model_code_directory, training.packages),
+        )
         workflow = TrainingWorkflow(
             self,
             "Workflow",
-            definition=JobDefinition(
-                settings=settings,
-                image=training_image(image_account, training.instance_type),
-                role=role,
-                buckets=storage.buckets,
-                key=key,
-                source=source_address(source, network_isolation=training.network_isolation),
-                wheels_prefix=wheels_prefix(inputs.model_code_directory, training.packages),
-            ),
+            definition=definition,
             serving_image_uri=serving_image.uri,
             role=WorkflowRole(
                 self,
@@ -85,32 +87,37 @@ class TrainingStack(StageStack):
             "DatasetsBucket": storage.buckets.datasets.bucket_name,
             "TopicArn": topic.topic_arn,
             "ApproverPolicyArn": packages.approver_policy.managed_policy_arn,
+            # For jobs that other programs start: examples/.
+            "JobImage": definition.image,
+            "JobRoleArn": role.role_arn,
+            "JobSource": source.s3_object_url,
         }
+        if definition.wheels_prefix is not None:
+            outputs["JobWheels"] = definition.wheels_prefix
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
         if settings.ec2_trainer.enabled:
-            self._add_ec2_trainer(settings, storage, source, serving_image.uri)
-
-    def _add_ec2_trainer(
-        self,
-        settings: StageSettings,
-        storage: StorageStack,
-        source: s3_assets.Asset,
-        serving_image_uri: str,
-    ) -> None:
-        trainer = Ec2Trainer(
-            self,
-            "Ec2Trainer",
-            settings=settings,
-            buckets=storage.buckets,
-            source=source,
-            serving_image_uri=serving_image_uri,
-            log_group=encrypted_log_group(
-                self, "Ec2TrainerLogs", key=storage.key, retention_days=settings.log_retention_days
-            ),
-        )
-        CfnOutput(self, EC2_LAUNCH_TEMPLATE_OUTPUT, value=trainer.launch_template.ref)
-        CfnOutput(self, EC2_LOG_GROUP_OUTPUT, value=trainer.log_group.log_group_name)
+            trainer = Ec2Trainer(
+                self,
+                "Ec2Trainer",
+                settings=settings,
+                buckets=storage.buckets,
+                key=key,
+                source=source,
+                packages=packages,
+                serving_image_uri=serving_image.uri,
+            )
+            CfnOutput(self, EC2_LAUNCH_TEMPLATE_OUTPUT, value=trainer.launch_template.ref)
+            CfnOutput(self, EC2_LOG_GROUP_OUTPUT, value=trainer.log_group.log_group_name)
+        if settings.notebook.enabled:
+            Notebook(
+                self,
+                "Notebook",
+                settings=settings,
+                buckets=storage.buckets,
+                key=key,
+                state_machine=workflow.state_machine,
+            )
 
     def _source(self, directory: Path) -> s3_assets.Asset:
         # Not a folder asset: that would be a .zip, which the training image cannot unpack.

@@ -39,8 +39,9 @@ def main() -> int:
         log.write(traceback.format_exc())
         result["failure"] = f"{type(error).__name__}: {error}"
     log.write("".join(f"{key}: {value}" for key, value in result.items()))
-    _report(stage, name, result, folder)
+    # The log first: when the result is there, all lines are.
     log.close()
+    _report(stage, name, result, folder)
     return 0 if "model_package_arn" in result else 1
 
 

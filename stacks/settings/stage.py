@@ -11,6 +11,7 @@ from stacks.settings.base import RetentionDays, Settings, text
 from stacks.settings.ec2_trainer import Ec2TrainerSettings
 from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.monitoring import MonitoringSettings
+from stacks.settings.notebook import NotebookSettings
 from stacks.settings.problems import describe_problems
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage_file import read_stage_file
@@ -73,6 +74,7 @@ class StageSettings(Settings):
     storage: StorageSettings = StorageSettings()
     training: TrainingSettings = TrainingSettings()
     ec2_trainer: Ec2TrainerSettings = Ec2TrainerSettings()
+    notebook: NotebookSettings = NotebookSettings()
     serving: ServingSettings = ServingSettings()
     api: ApiSettings = ApiSettings()
     web: WebSettings = WebSettings()

@@ -4,11 +4,13 @@ This proves the script and the permissions, not that a machine boots.
 """
 
 import base64
+import hashlib
 import json
 import random
 import struct
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ from tests.contract.serving.artifacts import write_artifact
 from tests.local.aws_cli import install_aws_cli
 from tests.local.ec2_instance import Ec2Instance, Ended
 from tests.local.test_iam import assuming, without_policies
+from tools.console import ToolError
 from tools.local.deployment import LocalDeployment
+from tools.training.dataset import PublishedDataset
+from tools.training.ec2 import Machine, follow, start_machine
+from tools.training.stage import TrainingStage, open_stage
 from trainer_time_limit.handler import find_old_instances
 
 Client = Callable[[str], Any]
@@ -94,20 +100,43 @@ def png(brightness: int, *, seed: str, side: int = 24) -> bytes:
 
 
 @pytest.fixture
+def flags(tmp_path: Path) -> dict[str, str]:
+    """Hyperparameters of a head whose features are the mean colours: fitted in a second."""
+    (tmp_path / "cache" / "backbones").mkdir(parents=True)
+    write_artifact(tmp_path / "cache" / "backbones" / "mean", class_count=6, labels=list("abcdef"))
+    return {"mode": "head", "architecture": "mean", "cache_dir": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def run_script(
+    instance: Ec2Instance, client: Client, template: dict[str, Any], role: str
+) -> Callable[..., Ended]:
+    """Run the script of the launch template for a job: `run_script(job)`."""
+
+    def run(job: str, disk: str = "disk") -> Ended:
+        script = base64.b64decode(template["UserData"]).decode()
+        with assuming(role, client) as given:
+            credentials = {
+                "AccessKeyId": given["AccessKeyId"],
+                "SecretAccessKey": given["SecretAccessKey"],
+                "Token": given["SessionToken"],
+                "Expiration": (datetime.now(UTC) + timedelta(hours=6)).isoformat(),
+                "LastUpdated": datetime.now(UTC).isoformat(),
+            }
+            return instance.run(script, job=job, credentials=credentials, disk=disk)
+
+    return run
+
+
+@pytest.fixture
 def start(
-    instance: Ec2Instance,
+    run_script: Callable[..., Ended],
     client: Client,
     outputs: dict[str, str],
-    template: dict[str, Any],
-    role: str,
     dataset: str,
-    tmp_path: Path,
+    flags: dict[str, str],
 ) -> Callable[..., Ended]:
-    """Run a job on the machine: `start(name, **changes of its description)`."""
-    (tmp_path / "cache" / "backbones").mkdir(parents=True)
-    # Its features are the mean colours: a head on it is fitted in a second.
-    write_artifact(tmp_path / "cache" / "backbones" / "mean", class_count=6, labels=list("abcdef"))
-    flags = {"mode": "head", "architecture": "mean", "cache_dir": str(tmp_path / "cache")}
+    """Run a job: `start(name, **changes of its description)`."""
 
     def run(name: str, *, disk: str = "disk", **changes: Any) -> Ended:
         job = {
@@ -121,18 +150,15 @@ def start(
         client("s3").put_object(
             Bucket=outputs["DatasetsBucket"], Key=f"jobs/{name}.json", Body=json.dumps(job).encode()
         )
-        script = base64.b64decode(template["UserData"]).decode()
-        with assuming(role, client) as given:
-            credentials = {
-                "AccessKeyId": given["AccessKeyId"],
-                "SecretAccessKey": given["SecretAccessKey"],
-                "Token": given["SessionToken"],
-                "Expiration": (datetime.now(UTC) + timedelta(hours=6)).isoformat(),
-                "LastUpdated": datetime.now(UTC).isoformat(),
-            }
-            return instance.run(script, job=name, credentials=credentials, disk=disk)
+        return run_script(name, disk)
 
     return run
+
+
+@pytest.fixture
+def stage(state: Path, deployment: LocalDeployment) -> TrainingStage:
+    assert deployment.endpoint_name
+    return open_stage("local", state / "local.json")
 
 
 def log_of(client: Client, outputs: dict[str, str], job: str) -> list[str]:
@@ -142,19 +168,16 @@ def log_of(client: Client, outputs: dict[str, str], job: str) -> list[str]:
     return [event["message"] for event in events["events"]]
 
 
-def result_of(client: Client, bucket: str, job: str) -> dict[str, str]:
-    found = client("s3").get_object(Bucket=bucket, Key=f"training/{job}/output/result.json")
-    result: dict[str, str] = json.loads(found["Body"].read())
-    return result
-
-
-@pytest.fixture(scope="module")
-def models(stack_resources: Resources) -> str:
-    (bucket,) = (
-        each for each in stack_resources("whippet-local-storage", "AWS::S3::Bucket")
-        if "models" in each
-    )  # fmt: skip
-    return bucket
+def machine_of(client: Client, outputs: dict[str, str], job: str) -> Machine:
+    """Start a machine that does nothing: the emulator boots none."""
+    started = client("ec2").run_instances(
+        ImageId="ami-00000001", InstanceType="m5.xlarge", MinCount=1, MaxCount=1
+    )
+    return Machine(
+        instance_id=started["Instances"][0]["InstanceId"],
+        job=job,
+        log_group=outputs["Ec2LogGroup"],
+    )
 
 
 def packages(client: Client) -> list[str]:
@@ -162,8 +185,47 @@ def packages(client: Client) -> list[str]:
     return [each["ModelPackageArn"] for each in listed["ModelPackageSummaryList"]]
 
 
+def test_a_dataset_becomes_a_package_that_waits_for_approval(
+    run_script: Callable[..., Ended], stage: TrainingStage, client: Client, dataset: str,
+    flags: dict[str, str], outputs: dict[str, str], capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """`make train ON=ec2`, but for the boot: here the script runs when the tool has started it."""
+    published = PublishedDataset(
+        name="shades", version="012345678901", prefix=dataset, splits=("train", "valid", "test")
+    )
+    machine = start_machine(stage, published, flags)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run_script, machine.job)
+        arn = follow(stage, machine, poll_seconds=0.2)
+        ended = running.result()
+    client("ec2").terminate_instances(InstanceIds=[machine.instance_id])
+    assert ended.status == 0, ended.console
+    assert ended.shutdowns == [ARMED, "-h now"]
+    assert ended.calls["dnf"] == ["install --quiet --assumeyes python3.12"]
+    assert "torch==" in ended.calls["pip"][0]
+    assert "requirements-job.txt" in ended.calls["pip"][1]
+    package = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    client("sagemaker").delete_model_package(ModelPackageName=arn)
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    known = package["CustomerMetadataProperties"]
+    assert float(known["test_accuracy"]) >= 0.7
+    assert known["data_version"] == "012345678901"
+    assert known["training_job"] == machine.job
+    (container,) = package["InferenceSpecification"]["Containers"]
+    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    assert (bucket, key) == (stage.models_bucket, f"candidates/{machine.job}/model.tar.gz")
+    archive = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert hashlib.sha256(archive).hexdigest() == known["sha256"]
+    lines = log_of(client, outputs, machine.job)
+    assert any("test_accuracy=" in line for line in lines)
+    assert lines[-1] == f"model_package_arn: {arn}"
+    # The person who waits sees them too.
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in lines)
+
+
 def test_images_that_no_label_has_end_with_the_reason_of_the_training(
-    start: Callable[..., Ended], client: Client, outputs: dict[str, str], models: str
+    start: Callable[..., Ended], client: Client, outputs: dict[str, str], stage: TrainingStage
 ) -> None:
     client("s3").put_object(
         Bucket=outputs["DatasetsBucket"],
@@ -173,30 +235,44 @@ def test_images_that_no_label_has_end_with_the_reason_of_the_training(
     before = packages(client)
     ended = start("bad-1", dataset_prefix="datasets/bad/0", splits=["train"])
     assert (ended.status, ended.shutdowns) == (1, [ARMED, "-h now"])
-    failure = result_of(client, models, "bad-1")["failure"]
+    with pytest.raises(ToolError, match=r"^bad-1 registered nothing: .*<label>/<image>") as refused:
+        follow(stage, machine_of(client, outputs, "bad-1"))
+    failure = log_of(client, outputs, "bad-1")[-1].removeprefix("failure: ")
     assert failure.endswith("exit code: 1")
-    assert "<label>/<image>" in failure
-    assert log_of(client, outputs, "bad-1")[-1] == f"failure: {failure}"
+    assert failure in str(refused.value)
     assert packages(client) == before
 
 
 def test_a_role_that_may_not_read_the_code_ends_the_machine(
-    start: Callable[..., Ended], client: Client, role: str
+    start: Callable[..., Ended],
+    client: Client,
+    role: str,
+    outputs: dict[str, str],
+    stage: TrainingStage,
 ) -> None:
     with without_policies(client("iam"), role):
         ended = start("denied-1")
     assert ended.status != 0
     assert ended.shutdowns == [ARMED, "-h now"]
     assert "Forbidden" in ended.console or "AccessDenied" in ended.console
+    machine = machine_of(client, outputs, "denied-1")
+    client("ec2").terminate_instances(InstanceIds=[machine.instance_id])
+    with pytest.raises(ToolError, match=r"denied-1 has no result\. .* get-console-output"):
+        follow(stage, machine)
 
 
 def test_packages_that_cannot_be_downloaded_are_named(
-    start: Callable[..., Ended], instance: Ec2Instance, client: Client, models: str
+    start: Callable[..., Ended],
+    instance: Ec2Instance,
+    client: Client,
+    outputs: dict[str, str],
+    stage: TrainingStage,
 ) -> None:
     instance.fail("dnf", "Curl error (28): Timeout was reached for the repository")
     ended = start("offline-1")
     assert (ended.status, ended.shutdowns) == (1, [ARMED, "-h now"])
-    assert "Timeout was reached" in result_of(client, models, "offline-1")["failure"]
+    with pytest.raises(ToolError, match=r"offline-1 registered nothing: dnf .* Timeout was reached"):
+        follow(stage, machine_of(client, outputs, "offline-1"))
 
 
 def test_a_machine_without_a_disk_ends(start: Callable[..., Ended]) -> None:

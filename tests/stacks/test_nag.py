@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import Stack, Validations
@@ -22,6 +23,7 @@ from tests.stacks.assembly import (
 )
 from tests.stacks.nag import MODULE, Recorder, findings
 
+NETWORK: dict[str, Any] = {"vpc_id": "vpc-0a1b2c3d", "subnet_id": "subnet-0a1b2c3d"}
 STAGES = ("local", "dev", "prod")
 
 
@@ -41,9 +43,11 @@ def variants() -> dict[str, StageSettings]:
             certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
         ),
         monitoring=with_changes(dev.monitoring, alarm_email="ops@example.com"),
-        ec2_trainer=with_changes(
-            dev.ec2_trainer, vpc_id="vpc-0a1b2c3d", subnet_id="subnet-0a1b2c3d"
-        ),
+        ec2_trainer=with_changes(dev.ec2_trainer, **NETWORK),
+        notebook=with_changes(dev.notebook, enabled=True, **NETWORK),
+    )
+    settings["notebook online"] = with_changes(
+        dev, notebook=with_changes(dev.notebook, enabled=True, direct_internet_access=True)
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
@@ -65,7 +69,7 @@ def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
     assert check(variants()[name], inputs, tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["pinned", "everything"])
+@pytest.mark.parametrize("name", ["pinned", "everything", "notebook online"])
 def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,20 +1,18 @@
 """`make train ON=sagemaker|ec2`: upload what a run needs, start it and follow it to its end."""
 
 import argparse
-import subprocess
-from typing import Any, Final
+from typing import Any
 
-from tools.cdk import ROOT
 from tools.console import EXIT_INTERRUPTED, ToolError
 from tools.model.train_options import EC2, hyperparameters_of
+from tools.training.commit import current_commit
 from tools.training.dataset import PublishedDataset, publish
+from tools.training.ec2 import check_trainer, train_on_ec2
 from tools.training.executions import check_run_name, default_run_name, start_execution
 from tools.training.layout import check_name, default_name
 from tools.training.stage import TrainingStage, open_stage
 from tools.training.watch import watch
 from tools.training.wheels import provide_wheels
-
-_COMMIT_LENGTH: Final = 40
 
 
 def start(arguments: argparse.Namespace) -> int:
@@ -62,9 +60,14 @@ def start_run(arguments: argparse.Namespace, tuning: dict[str, Any] | None) -> i
 
 
 def _start_on_ec2(arguments: argparse.Namespace) -> int:
-    from tools.training.ec2 import train_on_ec2  # type: ignore[import-not-found]
-
+    _check_names(arguments)
+    if arguments.instances not in {None, 1}:
+        raise ToolError(
+            f"INSTANCES={arguments.instances}: ON=ec2 trains on one machine; ON=sagemaker trains "
+            "on several."
+        )
     stage = open_stage(arguments.stage, arguments.deployment)
+    check_trainer(stage)
     dataset = _publish(stage, arguments)
     train_on_ec2(stage, dataset, hyperparameters_of(arguments))
     return 0
@@ -91,23 +94,10 @@ def _input(
         "splits": list(dataset.splits),
         "hyperparameters": hyperparameters_of(arguments),
         "data_version": dataset.version,
-        "commit": _commit(),
+        "commit": current_commit(),
     }
     if arguments.instances is not None:
         content["instances"] = arguments.instances
     if tuning is not None:
         content["tuning"] = tuning
     return content
-
-
-def _commit() -> str:
-    """Return the commit of this working tree; "unknown" where it is no git repository."""
-    try:
-        ended = subprocess.run(  # noqa: S603 - built here
-            ["git", "-C", str(ROOT), "rev-parse", "HEAD"],  # noqa: S607 - the user's git
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    except FileNotFoundError:
-        return "unknown"
-    commit = ended.stdout.strip()
-    return commit if ended.returncode == 0 and len(commit) == _COMMIT_LENGTH else "unknown"

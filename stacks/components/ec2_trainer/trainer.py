@@ -5,7 +5,7 @@ from pathlib import Path
 from aws_cdk import CfnTag, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -15,7 +15,9 @@ from stacks.components.ec2_trainer.torch_packages import TORCH_PACKAGES
 from stacks.components.ec2_trainer.trainer_role import TrainerRole
 from stacks.components.ec2_trainer.user_data import user_data
 from stacks.components.shared.closed_security_group import closed_security_group
+from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.storage.buckets import Buckets
+from stacks.components.training.model_packages import ModelPackages
 from stacks.errors import SettingsError
 from stacks.names import EC2_TRAINER_TAG
 from stacks.settings.stage import StageSettings
@@ -42,12 +44,15 @@ class Ec2Trainer(Construct):
         *,
         settings: StageSettings,
         buckets: Buckets,
+        key: kms.IKey,
         source: s3_assets.Asset,
+        packages: ModelPackages,
         serving_image_uri: str,
-        log_group: logs.LogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log_group = log_group
+        self.log_group = encrypted_log_group(
+            self, "Logs", key=key, retention_days=settings.log_retention_days
+        )
         program = s3_assets.Asset(
             self, "Program", path=str(_PROGRAM), exclude=["**/__pycache__", "**/*.pyc"]
         )
@@ -56,8 +61,9 @@ class Ec2Trainer(Construct):
             "TrainerRole",
             settings=settings,
             buckets=buckets,
+            packages=packages,
             assets=[program, source],
-            log_group=log_group,
+            log_group=self.log_group,
         ).role
         trainer, training = settings.ec2_trainer, settings.training
         script = user_data(
@@ -68,13 +74,13 @@ class Ec2Trainer(Construct):
                 "datasets_bucket": buckets.datasets.bucket_name,
                 "models_bucket": buckets.models.bucket_name,
                 "source_url": source.s3_object_url,
-                "log_group": log_group.log_group_name,
+                "log_group": self.log_group.log_group_name,
                 "package_group": settings.name,
                 "serving_image": serving_image_uri,
                 "torch_packages": list(TORCH_PACKAGES),
                 "max_runtime_seconds": trainer.max_runtime_seconds,
-                "minimum_test_accuracy": getattr(training, "minimum_test_accuracy", 0.7),
-                "maximum_accuracy_loss": getattr(training, "maximum_accuracy_loss", 0.01),
+                "minimum_test_accuracy": training.minimum_test_accuracy,
+                "maximum_accuracy_loss": training.maximum_accuracy_loss,
             },
         )
         self.launch_template = self._launch_template(settings, role, script)
@@ -86,7 +92,7 @@ class Ec2Trainer(Construct):
             instances_arn=Stack.of(self).format_arn(
                 service="ec2", resource="instance", resource_name="*"
             ),
-            log_group=log_group,
+            log_group=self.log_group,
         )
 
     def _launch_template(

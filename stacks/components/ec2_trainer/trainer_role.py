@@ -1,14 +1,13 @@
 """The role of the machines of the EC2 trainer."""
 
-from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from stacks.components.shared.acknowledgement import acknowledge_resource
 from stacks.components.shared.permissions import read_assets
 from stacks.components.storage.buckets import Buckets
+from stacks.components.training.model_packages import ModelPackages
 from stacks.settings.stage import StageSettings
 
 
@@ -26,6 +25,7 @@ class TrainerRole(Construct):
         *,
         settings: StageSettings,
         buckets: Buckets,
+        packages: ModelPackages,
         assets: list[s3_assets.Asset],
         log_group: logs.ILogGroup,
     ) -> None:
@@ -42,7 +42,7 @@ class TrainerRole(Construct):
                 buckets.write_candidates,
             ],
         )
-        self._policy = iam.Policy(self, "Policy", roles=[self.role])
+        policy = iam.Policy(self, "Policy", roles=[self.role])
         statements = [
             *(
                 statement
@@ -57,36 +57,8 @@ class TrainerRole(Construct):
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                 resources=[log_group.log_group_arn],
             ),
-            *self._registry(settings.name),
+            *packages.registering(),
         ]
         for statement in statements:
-            self._policy.add_statements(statement)
-
-    def _registry(self, group: str) -> list[iam.PolicyStatement]:
-        stack = Stack.of(self)
-        groups = stack.format_arn(
-            service="sagemaker", resource="model-package-group", resource_name=group
-        )
-        packages = stack.format_arn(
-            service="sagemaker",
-            resource="model-package",
-            resource_name=f"{group}/*",
-            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-        )
-        acknowledge_resource(
-            self._policy, packages, reason="The packages of one group; SageMaker numbers them"
-        )
-        return [
-            iam.PolicyStatement(
-                actions=["sagemaker:CreateModelPackage"],
-                resources=[groups, packages],
-                # Who trains does not approve.
-                conditions={
-                    "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}
-                },
-            ),
-            iam.PolicyStatement(
-                actions=["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"],
-                resources=[groups, packages],
-            ),
-        ]
+            policy.add_statements(statement)
+        packages.acknowledge(policy)

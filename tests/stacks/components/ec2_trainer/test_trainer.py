@@ -146,7 +146,7 @@ def test_a_machine_registers_only_what_waits_for_approval(trainer: Assembly) -> 
     statements = role_statements(trainer, "ec2.amazonaws.com", "Ec2Trainer")
     create = statement_allowing(statements, "sagemaker:CreateModelPackage")
     assert create["Condition"] == {
-        "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}
+        "StringEquals": {"sagemaker:ModelApprovalStatus": ["PendingManualApproval"]}
     }
     assert [flatten(each).rpartition(":")[2] for each in create["Resource"]] == [
         "model-package-group/whippet-dev",
