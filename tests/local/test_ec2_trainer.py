@@ -271,7 +271,9 @@ def test_packages_that_cannot_be_downloaded_are_named(
     instance.fail("dnf", "Curl error (28): Timeout was reached for the repository")
     ended = start("offline-1")
     assert (ended.status, ended.shutdowns) == (1, [ARMED, "-h now"])
-    with pytest.raises(ToolError, match=r"offline-1 registered nothing: dnf .* Timeout was reached"):
+    with pytest.raises(
+        ToolError, match=r"offline-1 registered nothing: dnf .* Timeout was reached"
+    ):
         follow(stage, machine_of(client, outputs, "offline-1"))
 
 
