@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -138,6 +140,41 @@ def test_a_message_reaches_the_subscribers_of_a_topic(
         assert json.loads(received[0]["Body"])["Message"] == text
     sqs.delete_queue(QueueUrl=queue)
     sns.delete_topic(TopicArn=topic)
+
+
+FUNCTION = """
+def handle(event, context):
+    if "fail" in event:
+        raise ValueError(event["fail"])
+    return {"doubled": event["number"] * 2}
+"""
+
+
+def test_a_function_is_invoked_as_the_role(machines: StateMachines, client: Client) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("function.py", FUNCTION)
+    created = client("lambda").create_function(
+        FunctionName="machine-test",
+        Role=machines.role(trusts="lambda.amazonaws.com"),
+        Runtime="python3.13",
+        Handler="function.handle",
+        Code={"ZipFile": archive.getvalue()},
+    )
+    function = created["FunctionArn"]
+    invoke = allow("lambda:InvokeFunction", function)
+    arguments = {"FunctionName": function, "Payload": {"number": 21}}
+    result = machines.result(task("lambda:invoke", arguments), invoke)
+    assert (result["Payload"], result["StatusCode"]) == ({"doubled": 42}, 200)
+    refused = machines.run(task("lambda:invoke", arguments), LIST)
+    assert refused["error"] == "Lambda.AWSLambdaException"
+    assert "lambda:InvokeFunction" in refused["cause"]
+    arguments["Payload"] = {"fail": "no number"}
+    failed = machines.run(task("lambda:invoke", arguments), invoke)
+    # MiniStack names no class of the function's error.
+    assert failed["status"] == "FAILED"
+    assert json.loads(failed["cause"])["errorMessage"].endswith("no number")
+    client("lambda").delete_function(FunctionName="machine-test")
 
 
 def test_a_role_that_does_not_trust_step_functions_is_refused(machines: StateMachines) -> None:

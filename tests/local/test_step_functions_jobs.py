@@ -202,7 +202,7 @@ def test_a_machine_that_may_not_stop_jobs_leaves_them(
 def test_the_time_limit_stops_the_job(
     machines: StateMachines, job_role: str, client: Client, limit: str
 ) -> None:
-    members: dict[str, Any] = {"TimeoutSeconds": 3}
+    members: dict[str, Any] = {"TimeoutSeconds": 2}
     only = state(job_role, "never", **(members if limit == "task" else {}))
     machine = machines.create(
         {"Only": only},
