@@ -4,11 +4,12 @@ MiniStack evaluates an alarm only when data is put, ignores its dimensions, unit
 and missing data, drops `Metrics`, and computes no expression.
 """
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import cloudwatch
+from ministack.services import cloudwatch, eventbridge
 
 from local_cloud.clock import Clock
 from local_cloud.cloudwatch.expressions import ExpressionError
@@ -44,7 +45,32 @@ class MiniStackAlarms:
         alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
         cloudwatch._record_history(name, old, state, reason)
         cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
+        _send_event(alarm, old)
         cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def _send_event(alarm: dict[str, Any], old_state: str) -> None:
+    """Send the change to EventBridge.
+
+    docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+    """
+    detail = {
+        "alarmName": alarm["AlarmName"],
+        "configuration": {"description": alarm.get("AlarmDescription", "")},
+        "previousState": {"value": old_state},
+        "state": {
+            "value": alarm["StateValue"],
+            "reason": alarm["StateReason"],
+            "timestamp": cloudwatch._ts_iso(alarm["StateUpdatedTimestamp"]),
+        },
+    }
+    event = {
+        "Source": "aws.cloudwatch",
+        "DetailType": "CloudWatch Alarm State Change",
+        "Detail": json.dumps(detail),
+        "Resources": [alarm["AlarmArn"]],
+    }
+    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
 
 
 def raised_alarm(names: tuple[str, ...]) -> str | None:

@@ -70,21 +70,29 @@ def subscribed_queue(client: Client) -> tuple[str, str]:
     attributes = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     arn = attributes["Attributes"]["QueueArn"]
     statement = {
-        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Effect": "Allow", "Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]},
         "Action": "sqs:SendMessage", "Resource": arn,
     }  # fmt: skip
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["own"]}}
+    client("events").put_rule(Name="alarms", EventPattern=json.dumps(pattern))
+    client("events").put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": arn}])
     return topic, url
 
 
-def received(client: Client, url: str) -> list[str]:
+def received(client: Client, url: str) -> list[tuple[str, str]]:
+    """Return who sent each message, and the new state in it."""
     messages = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-    return [
-        json.loads(json.loads(message["Body"])["Message"])["NewStateValue"]
-        for message in messages.get("Messages", [])
-    ]
+    found = []
+    for message in messages.get("Messages", []):
+        body = json.loads(message["Body"])
+        if "detail" in body:
+            found.append(("EventBridge", body["detail"]["state"]["value"]))
+        else:
+            found.append(("SNS", json.loads(body["Message"])["NewStateValue"]))
+    return found
 
 
 def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Client) -> None:
@@ -116,14 +124,15 @@ def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Cl
     (described,) = cloudwatch.describe_alarms(AlarmNames=["own"])["MetricAlarms"]
     assert "1 out of the last 1 datapoints [4.0" in described["StateReason"]
     wait_for(lambda: set(states(client).values()) == {"OK"})
-    got: list[str] = []
+    got: list[tuple[str, str]] = []
 
     def all_arrived() -> bool:
         got.extend(received(client, url))
-        return len(got) >= 3
+        return len(got) >= 6
 
     wait_for(all_arrived)
-    assert got == ["OK", "ALARM", "OK"]
+    for sender in ("SNS", "EventBridge"):
+        assert [state for by, state in got if by == sender] == ["OK", "ALARM", "OK"]
     cloudwatch.delete_alarms(AlarmNames=list(states(client)))
 
 
