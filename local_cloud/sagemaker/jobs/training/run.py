@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from local_cloud.place import TEMPORARY_LINK
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.job import reason_of
 from local_cloud.sagemaker.jobs.logs import LogStream
@@ -65,6 +66,9 @@ class TrainingRun:
         self._logs = logs
         self._changed = changed
         self._temporary = Path(tempfile.mkdtemp(prefix="whippet-job-", dir=_TEMPORARY))
+        # After a cloud that was killed, `down` finds the folder by this link.
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / TEMPORARY_LINK).symlink_to(self._temporary)
         self._folders = {
             host: HostFolders((directory / host).absolute(), self._temporary / host)
             for host in job.hosts
