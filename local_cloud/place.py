@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# In the folder of a running training job: a link to its temporary folder, which is elsewhere,
+# because the state directory's path may be too long for the path of a socket.
+TEMPORARY_LINK = "tmp"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -118,5 +122,7 @@ class Place:
         """Remove everything but the logs."""
         for file in (self.record_file, self.crash_file):
             file.unlink(missing_ok=True)
+        for link in self.temporary.glob(f"jobs/training/*/*/{TEMPORARY_LINK}"):
+            shutil.rmtree(link.resolve(), ignore_errors=True)
         for folder in (self.temporary, self.certificate.parent):
             shutil.rmtree(folder, ignore_errors=True)

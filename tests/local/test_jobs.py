@@ -283,6 +283,9 @@ def test_no_job_outlives_its_cloud(tmp_path: Path, ending: str) -> None:
     })  # fmt: skip
     wait_for_line(client, "endless", "started")
     assert len(processes_naming(str(tmp_path / "tmp" / "jobs"))) == 2
+    (temporary,) = (link.resolve() for link in tmp_path.glob("tmp/jobs/training/*/endless/tmp"))
+    assert temporary.is_dir()
+    assert not temporary.is_relative_to(tmp_path)
     if ending == "down":
         began = time.monotonic()
         ended = local_cloud(tmp_path, "down")
@@ -296,3 +299,4 @@ def test_no_job_outlives_its_cloud(tmp_path: Path, ending: str) -> None:
         assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.2)
     local_cloud(tmp_path, "down")
+    assert not temporary.exists()

@@ -14,9 +14,9 @@ from tests.git_repository import git
 from tests.tree_copy import INSTALLED, copy_parts, share_environments
 
 _PARTS = (
-    ".github", "app.py", "cdk.json", "config", "lambda_src", "Makefile", "model_code",
-    "package.json", "package-lock.json", "requirements", "requirements.txt", "samples", "stacks",
-    "tools", "web",
+    ".github", "app.py", "cdk.json", "config", "instance_src", "lambda_src", "Makefile",
+    "model_code", "package.json", "package-lock.json", "requirements", "requirements.txt",
+    "samples", "stacks", "tools", "web",
 )  # fmt: skip
 _EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
 

@@ -63,6 +63,18 @@ def test_a_job_trains_on_its_channel_and_stores_its_model(sagemaker: StandInSage
     assert output == {"report.html": b"<html>"}
 
 
+def test_a_programs_temporary_folder_is_its_own_and_fits_the_path_of_a_socket(
+    sagemaker: StandInSageMaker,
+) -> None:
+    completed(sagemaker)
+    model = unpacked(sagemaker.s3.objects["models", "training/job/output/model.tar.gz"])
+    temporary = json.loads(model["environment.json"])["TMPDIR"]
+    # As multiprocessing names them, with which torch's data loaders share memory; the path of a
+    # socket has at most 103 bytes on macOS.
+    assert len(f"{temporary}/pymp-01234567/listener-01234567") <= 103
+    assert not Path(temporary).parent.exists(), "it is removed with the job"
+
+
 def test_the_metrics_are_the_last_values_in_32_bits(sagemaker: StandInSageMaker) -> None:
     (metric,) = completed(sagemaker)["FinalMetricDataList"]
     assert metric["MetricName"] == "test_accuracy"

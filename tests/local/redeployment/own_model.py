@@ -9,9 +9,9 @@ from tests.tree_copy import copy_parts, share_environments
 from tools.cdk import ROOT
 
 _COPIED = (
-    "app.py", "cdk.json", "config", "lambda_src", "local_cloud", "Makefile", "model_code",
-    "package.json", "package-lock.json", "README.md", "requirements", "requirements.txt", "samples",
-    "stacks", "tools", "web",
+    "app.py", "cdk.json", "config", "instance_src", "lambda_src", "local_cloud", "Makefile",
+    "model_code", "package.json", "package-lock.json", "README.md", "requirements",
+    "requirements.txt", "samples", "stacks", "tools", "web",
 )  # fmt: skip
 _DATA = "DATA=photos"
 

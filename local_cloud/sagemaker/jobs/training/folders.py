@@ -13,9 +13,12 @@ class HostFolders:
 
     Attributes:
         root: the host's folder.
+        temporary: the program's TMPDIR. Its path is short: a Unix socket's is limited to about 100
+            bytes, and those of torch's data loaders lie two folders deeper.
     """
 
     root: Path
+    temporary: Path
 
     @property
     def code(self) -> Path:
@@ -51,11 +54,6 @@ class HostFolders:
     def checkpoints(self) -> Path:
         """The folder that is kept in sync with CheckpointConfig's address."""
         return self.root / "checkpoints"
-
-    @property
-    def temporary(self) -> Path:
-        """The program's TMPDIR."""
-        return self.root / "tmp"
 
     def make(self) -> None:
         """Create the folders, but not that of the code."""

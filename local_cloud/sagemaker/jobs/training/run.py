@@ -3,10 +3,12 @@
 import logging
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from local_cloud.place import TEMPORARY_LINK
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.job import reason_of
 from local_cloud.sagemaker.jobs.logs import LogStream
@@ -25,6 +27,8 @@ LOG_GROUP = METRIC_NAMESPACE = "/aws/sagemaker/TrainingJobs"
 # SageMaker waits 120 seconds between SIGTERM and SIGKILL.
 _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+# Not the cloud's own TMPDIR, whose path may be long.
+_TEMPORARY = "/tmp"  # noqa: S108 - mkdtemp makes a folder that only this user can open
 
 
 class TrainingRun:
@@ -61,7 +65,14 @@ class TrainingRun:
         self._directory = directory
         self._logs = logs
         self._changed = changed
-        self._folders = {host: HostFolders((directory / host).absolute()) for host in job.hosts}
+        self._temporary = Path(tempfile.mkdtemp(prefix="whippet-job-", dir=_TEMPORARY))
+        # After a cloud that was killed, `down` finds the folder by this link.
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / TEMPORARY_LINK).symlink_to(self._temporary)
+        self._folders = {
+            host: HostFolders((directory / host).absolute(), self._temporary / host)
+            for host in job.hosts
+        }
         self._hosts: list[Host] = []
         self._checkpoints: list[Checkpoints] = []
         self._streams: list[LogStream] = []
@@ -76,7 +87,8 @@ class TrainingRun:
         except Exception as error:
             job.fail(reason_of(job, error))
         finally:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            for folder in (self._directory, self._temporary):
+                shutil.rmtree(folder, ignore_errors=True)
             self._enter(end, status)
 
     def _work(self) -> str:
