@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 import jsonata  # type: ignore[import-untyped]  # it ships no types
@@ -43,15 +44,20 @@ def evaluate(
     if not isinstance(value, str) or not value.startswith("{%"):
         return value
     assert value.endswith("%}")
-    expression = jsonata.Jsonata(value[2:-2].strip())
-    # Step Functions' additions to the language.
-    expression.register_lambda("hash", _hash)
-    expression.register_lambda("parse", json.loads)
     bindings = {"states": {"input": given, "context": context, **(states or {})}}
-    result = expression.evaluate(None, _with_null(bindings | (variables or {})))
+    result = _parsed(value[2:-2].strip()).evaluate(None, _with_null(bindings | (variables or {})))
     if result is None:
         raise ValueError(f"no result: {value}")
     return result
+
+
+@cache
+def _parsed(text: str) -> Any:
+    expression = jsonata.Jsonata(text)
+    # Step Functions' additions to the language.
+    expression.register_lambda("hash", _hash)
+    expression.register_lambda("parse", json.loads)
+    return expression
 
 
 def _with_null(value: Any) -> Any:

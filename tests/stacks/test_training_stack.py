@@ -268,6 +268,8 @@ def test_the_workflow_reads_what_a_job_leaves_and_keeps_candidates(
     }
     assert objects(workflow_statements, "s3:PutObject") == {"BucketsModels>/candidates/*"}
     assert objects(workflow_statements, "s3:ListBucket") == {"BucketsDatasets>", "BucketsModels>"}
+    (listing,) = (each for each in workflow_statements if "StringLike" in each.get("Condition", {}))
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["checkpoints/*", "candidates/*"]}}
 
 
 def test_the_workflow_may_send_messages_to_its_encrypted_topic(
@@ -316,6 +318,6 @@ def test_a_job_reads_datasets_and_code_and_writes_models_and_checkpoints(
     (listing,) = (
         statement
         for statement in job_statements
-        if statement.get("Condition") == {"StringLike": {"s3:prefix": "checkpoints/*"}}
+        if statement.get("Condition") == {"StringLike": {"s3:prefix": ["checkpoints/*"]}}
     )
     assert listing["Action"] == ["s3:ListBucket"]

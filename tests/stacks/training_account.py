@@ -75,6 +75,7 @@ class TrainingAccount:
         approved: description of the newest approved package; None: there is none.
         checksum: of the copied archive; None: S3 returns none.
         best: name of the best job of a tuning job; None: no job was good.
+        is_name_used: whether an earlier execution had the same name.
         looks: what a training job looks like, in turn, before it is complete.
         failures: errors by the name of the integration.
         checkpoints: the address that the last job got.
@@ -88,6 +89,7 @@ class TrainingAccount:
     checksum: str | None = base64.b64encode(hashlib.sha256(ARCHIVE).digest()).decode()
     best: str | None = "whippet-dev-0a1b2c3-004-5d6e7f80"
     failures: dict[str, Json] = field(default_factory=dict)
+    is_name_used: bool = False
     looks: list[Json] = field(default_factory=list)
     checkpoints: str = ""
 
@@ -147,6 +149,8 @@ class TrainingAccount:
 
     def _list(self, given: Json) -> Json:
         prefix, delimiter = given["Prefix"], given.get("Delimiter")
+        if prefix.startswith("candidates/"):
+            return {"Contents": [{"Key": prefix}]} if self.is_name_used else {"KeyCount": 0}
         complete = ("dataset.jsonl", "test/a", "train/a", "valid/a") if delimiter else ("",)
         every = [prefix + name for name in complete] if self.keys is None else self.keys
         names = [key.removeprefix(prefix) for key in every if key.startswith(prefix)]

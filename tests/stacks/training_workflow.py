@@ -1,6 +1,8 @@
 """Runs the training state machine of a synthesized stage."""
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from stacks.settings.stage import StageSettings
@@ -19,8 +21,17 @@ def with_training(settings: StageSettings, **changes: Any) -> StageSettings:
 
 def definition(assembly: Assembly) -> Json:
     """Return the state machine's definition, with references as `<texts>`."""
-    machine = assembly.resource("training", STATE_MACHINE)
-    parsed: Json = json.loads(flatten(machine.properties["DefinitionString"]))
+    return _definition(assembly.directory / f"{assembly.settings.name}-training.template.json")
+
+
+@cache
+def _definition(template: Path) -> Json:
+    (machine,) = (
+        resource
+        for resource in json.loads(template.read_text())["Resources"].values()
+        if resource["Type"] == STATE_MACHINE
+    )
+    parsed: Json = json.loads(flatten(machine["Properties"]["DefinitionString"]))
     return parsed
 
 

@@ -133,7 +133,7 @@ class Buckets(Construct):
             "ReadTraining",
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.datasets.bucket_arn]),
             # Without it, S3 calls a missing object denied.
-            _list(self.models, CHECKPOINT_PREFIX),
+            _list(self.models, CHECKPOINT_PREFIX, CANDIDATE_PREFIX),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=read),
             iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
             objects=read[0],
@@ -166,11 +166,11 @@ class Buckets(Construct):
         )
 
 
-def _list(bucket: s3.Bucket, prefix: str) -> iam.PolicyStatement:
+def _list(bucket: s3.Bucket, *prefixes: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         actions=["s3:ListBucket"],
         resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": f"{prefix}/*"}},
+        conditions={"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}},
     )
 
 

@@ -9,7 +9,7 @@ from stacks.components.training.execution_input import (
     INPUT_PROBLEMS,
     SPLITS,
 )
-from stacks.components.training.states import State
+from stacks.components.training.states import State, archive_key
 
 DATASET_FILE = "dataset.jsonl"  # uploaded last: a dataset without it is incomplete
 WHEELS_FILE = "complete.json"  # likewise
@@ -20,11 +20,14 @@ _MISSING = (
 )
 
 
-def check_states(*, datasets_bucket: str, wheels_prefix: str | None, then: str) -> dict[str, State]:
+def check_states(
+    *, datasets_bucket: str, models_bucket: str, wheels_prefix: str | None, then: str
+) -> dict[str, State]:
     """Return the states that check an execution before it costs anything.
 
     Args:
         datasets_bucket: name of the bucket.
+        models_bucket: name of the bucket.
         wheels_prefix: S3 prefix of the packages that a job installs; None: the image has them.
         then: the next state.
     """
@@ -39,6 +42,27 @@ def check_states(*, datasets_bucket: str, wheels_prefix: str | None, then: str) 
             "Choices": [
                 states.refuse(
                     "$problems != ''", "InvalidInput", f"$problems & '. {EXPECTED_INPUT}'"
+                )
+            ],
+            "Default": "ListArchives",
+        },
+        # Step Functions takes a name again after 90 days, or from another state machine: the
+        # archive of a package would be overwritten.
+        "ListArchives": states.call(
+            "aws-sdk:s3:listObjectsV2",
+            {"Bucket": models_bucket, "Prefix": f"{{% {archive_key()} %}}", "MaxKeys": 1},
+            assign={"archives": "{% [$states.result.Contents.Key] %}"},
+            catch=[states.catch("Looking for the archive of an earlier execution")],
+            then="IsNameNew",
+        ),
+        "IsNameNew": {
+            "Type": "Choice",
+            "Choices": [
+                states.refuse(
+                    "$count($archives) > 0",
+                    "InvalidInput",
+                    f"'The name of the execution must be new: s3://{models_bucket}/' "
+                    "& $archives[0] & ' is the model of an earlier one'",
                 )
             ],
             "Default": "ListDataset",

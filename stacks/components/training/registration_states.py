@@ -2,12 +2,15 @@
 
 import json
 
-from stacks.components.storage.buckets import CANDIDATE_PREFIX
 from stacks.components.training import states
 from stacks.components.training.hexadecimal import sha256_hexadecimal
-from stacks.components.training.states import EXECUTION_NAME, State
+from stacks.components.training.states import (
+    CANDIDATE_FOLDER,
+    EXECUTION_NAME,
+    State,
+    archive_key,
+)
 
-_ARCHIVE = "model.tar.gz"
 _METRICS = "metrics.json"
 _FAILED = "RegistrationFailed"
 _CONTENT_TYPES = ["image/jpeg", "image/png", "image/webp"]
@@ -62,8 +65,8 @@ def registration_states(
         then: the next state.
     """
     catch = [states.catch("Registering the model", error=_FAILED)]
-    folder = f"'{CANDIDATE_PREFIX}/' & {EXECUTION_NAME}"
-    url = f"'s3://{models_bucket}/' & {folder}"
+    bucket_url = f"'s3://{models_bucket}/'"
+    metrics_key = f"{CANDIDATE_FOLDER} & '/{_METRICS}'"
     return {
         # SageMaker packs the archive when the script has ended: nothing in the job knows its hash.
         "KeepArchive": states.call(
@@ -71,7 +74,7 @@ def registration_states(
             {
                 "CopySource": "{% $substringAfter($job.artifact, 's3://') %}",
                 "Bucket": models_bucket,
-                "Key": f"{{% {folder} & '/{_ARCHIVE}' %}}",
+                "Key": f"{{% {archive_key()} %}}",
                 "ChecksumAlgorithm": "SHA256",
             },
             assign={"checksums": "{% [$states.result.CopyObjectResult.ChecksumSHA256] %}"},
@@ -96,7 +99,7 @@ def registration_states(
                 "CopySource": "{% $substringAfter($job.checkpoints, 's3://') & '/' & $job.name "
                 f"& '/{_METRICS}' %}}",
                 "Bucket": models_bucket,
-                "Key": f"{{% {folder} & '/{_METRICS}' %}}",
+                "Key": f"{{% {metrics_key} %}}",
             },
             catch=catch,
             then="RegisterModel",
@@ -109,7 +112,10 @@ def registration_states(
                 "ModelApprovalStatus": "PendingManualApproval",
                 "InferenceSpecification": {
                     "Containers": [
-                        {"Image": image_uri, "ModelDataUrl": f"{{% {url} & '/{_ARCHIVE}' %}}"}
+                        {
+                            "Image": image_uri,
+                            "ModelDataUrl": f"{{% {bucket_url} & {archive_key()} %}}",
+                        }
                     ],
                     "SupportedContentTypes": _CONTENT_TYPES,
                     "SupportedResponseMIMETypes": ["application/json"],
@@ -118,7 +124,7 @@ def registration_states(
                     "ModelQuality": {
                         "Statistics": {
                             "ContentType": "application/json",
-                            "S3Uri": f"{{% {url} & '/{_METRICS}' %}}",
+                            "S3Uri": f"{{% {bucket_url} & {metrics_key} %}}",
                         }
                     }
                 },

@@ -9,11 +9,15 @@ from typing import Any
 
 from aws_cdk import Aws
 
+from stacks.components.storage.buckets import CANDIDATE_PREFIX
+
 State = dict[str, Any]
 
 REPORT_FAILURE = "ReportFailure"
 PASS_ON_INPUT = "{% $states.input %}"  # noqa: S105 - no password
 EXECUTION_NAME = "$states.context.Execution.Name"
+# Where an execution keeps its model: an expression for the start of an S3 key.
+CANDIDATE_FOLDER = f"'{CANDIDATE_PREFIX}/' & {EXECUTION_NAME}"
 
 _CAUSE = (
     "($exists($states.errorOutput.Cause) ? $states.errorOutput.Cause "
@@ -36,6 +40,11 @@ _RETRY_TEMPORARY = {
     "MaxAttempts": 5,
     "JitterStrategy": "FULL",
 }
+
+
+def archive_key() -> str:
+    """Return an expression for the S3 key of the archive that an execution keeps."""
+    return f"{CANDIDATE_FOLDER} & '/model.tar.gz'"
 
 
 def integration(name: str) -> str:

@@ -59,6 +59,7 @@ def _definition(job: JobDefinition, image_uri: str, topic: sns.ITopic) -> dict[s
         "States": {
             **check_states(
                 datasets_bucket=buckets.datasets.bucket_name,
+                models_bucket=models_bucket,
                 wheels_prefix=job.wheels_prefix,
                 then="ChooseJob",
             ),

@@ -52,6 +52,14 @@ def test_the_minimum_itself_passes_as_a_32_bit_float_and_less_does_not(
         assert f", expected at least {minimum:g} (training.minimum_test_accuracy)" in cause
 
 
+def test_a_minimum_of_more_digits_than_a_32_bit_float_has_can_be_reached(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_training(dev_settings, minimum_test_accuracy=1 / 3))
+    assert run(assembly, accuracy=float32(1 / 3)).error is None
+    below_gate(run(assembly, accuracy=float32(1 / 3 - 0.000002)))
+
+
 def test_the_cause_has_what_was_measured_and_expected(dev: Assembly) -> None:
     cause = below_gate(run(dev, accuracy=float32(0.65)))
     assert cause.startswith("The test accuracy of the training job whippet-dev-")

@@ -146,6 +146,16 @@ def test_the_splits_may_be_given_in_any_order(dev: Assembly) -> None:
     assert run(dev, {**INPUT, "splits": ["test", "valid", "train"]}).error is None
 
 
+def test_a_name_that_was_used_would_overwrite_the_archive_of_a_package(dev: Assembly) -> None:
+    execution = run(dev, name="made-up_1", is_name_used=True)
+    assert execution.requests(TRAIN) == []
+    (listed,) = execution.requests(LIST)
+    assert refused(execution, "InvalidInput") == (
+        f"The name of the execution must be new: s3://{listed['Bucket']}/candidates/made-up_1/"
+        "model.tar.gz is the model of an earlier one"
+    )
+
+
 COMPLETE = [f"{PREFIX}/{name}" for name in ("dataset.jsonl", "test/a/1", "train/a/1", "valid/a/1")]
 
 
@@ -181,7 +191,7 @@ def test_packages_that_a_job_would_miss_are_missing_before_it(
 ) -> None:
     execution = run(dev, keys=COMPLETE)
     assert execution.requests(TRAIN) == []
-    _dataset, wheels = execution.requests(LIST)
+    _archive, _dataset, wheels = execution.requests(LIST)
     assert refused(execution, "WheelsMissing").startswith(
         f"s3://{wheels['Bucket']}/{wheels['Prefix']} is missing: `make train ON=sagemaker` uploads "
     )
@@ -194,4 +204,4 @@ def test_an_error_of_a_look_up_is_named(dev: Assembly) -> None:
     failure: Json = {"Error": "S3.S3Exception", "Cause": "Access Denied"}
     execution = run(dev, failures={LIST: failure})
     cause = refused(execution, "S3.S3Exception")
-    assert cause == "Looking for the dataset: Access Denied"
+    assert cause == "Looking for the archive of an earlier execution: Access Denied"
