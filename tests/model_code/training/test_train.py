@@ -272,8 +272,8 @@ sys.path.insert(0, {model_code!r})
 import train
 from classifier.training.finetune import images
 find = images.find_dataset
-def find_then_damage(options):
-    found = find(options)
+def find_then_damage(*arguments):
+    found = find(*arguments)
     path = Path({broken!r})
     path.write_bytes(path.read_bytes()[:100])
     return found

@@ -88,7 +88,7 @@ class TorchWorkers(Workers):
             is_lost = isinstance(error, distributed.DistError)
             if not is_lost and not any(sign in text for sign in _SIGNS_OF_LOSS):
                 raise
-            raise LostWorkerError(str(error).strip().partition("\n")[0]) from error
+            raise LostWorkerError(_first_sentence(str(error))) from error
 
     def join_network(self, network: torch.nn.Module) -> torch.nn.Module:
         """Return a network to train, whose gradients are the mean of all.
@@ -125,6 +125,10 @@ def join_workers(environment: Mapping[str, str]) -> TorchWorkers:
 def leave_workers() -> None:
     """Close the connections, after all have done their part."""
     distributed.destroy_process_group()
+
+
+def _first_sentence(text: str) -> str:
+    return text.strip().partition("\n")[0].partition(". This is typically")[0]
 
 
 def _end_with_standard_input() -> None:
