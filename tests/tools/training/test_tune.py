@@ -59,6 +59,10 @@ def test_random_trials_draw_from_numbers(monkeypatch: pytest.MonkeyPatch, tmp_pa
         "batch_size": {"minimum": 8, "maximum": 16, "scaling": "Linear", "type": "Integer"},
         "augmentation": {"values": ["photo", "none"]},
     }  # fmt: skip
+    (decay,) = run(
+        monkeypatch, tmp_path, "--mode=finetune", "--strategy=random", "--ranges=weight_decay=0..1"
+    )["ranges"].values()
+    assert (decay["minimum"], decay["scaling"]) == (0, "Linear")
     drawn = run(monkeypatch, tmp_path, "--mode=finetune", "--strategy=random")
     assert drawn["trials"] == 6
 

@@ -118,10 +118,13 @@ def test_trials_are_reported_with_their_values(capsys: pytest.CaptureFixture[str
         {"events": [entered("Tune"), created("HyperParameterTuningJobName", "whippet-local-1")]},
         {"trials": [trial | {"TrainingJobStatus": "InProgress"}]},
         {
+            # The best trial is described; its log is not that of the run.
+            "events": [scheduled(TrainingJobName="t-1")],
+            "job": {"TrainingJobStatus": "Completed"},
             "trials": [
                 trial | ended | {"TrainingJobStatus": "Completed"},
                 broken | {"TrainingJobStatus": "Failed"},
-            ]
+            ],
         },
         succeeded(),
     )
