@@ -80,13 +80,13 @@ class Notebook(Construct):
             acknowledge(
                 self,
                 "SM3",
-                reason="notebook.direct_internet_access = true: the stage's file asks for it",
+                reason="notebook.direct_internet_access = true: the stage's file says so",
             )
         if notebook.subnet_id is None:
             acknowledge(
                 self,
                 "SM1",
-                reason="Without a subnet of its own; the stage's file asks for SageMaker's network",
+                reason="Without a subnet of its own; the stage's file chooses SageMaker's network",
             )
 
     def _security_groups(self, vpc_id: str | None) -> list[str] | None:
