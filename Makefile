@@ -116,7 +116,8 @@ TRAINING_ENVIRONMENT := .venvs/training
 SERVING_ENVIRONMENT := .venvs/serving
 CLOUD_ENVIRONMENT := .venvs/local-cloud
 BENCH_ENVIRONMENT := .venvs/bench
-PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_ENVIRONMENT) $(BENCH_ENVIRONMENT)
+SDK_ENVIRONMENT := .venvs/sdk
+PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_ENVIRONMENT) $(BENCH_ENVIRONMENT) $(SDK_ENVIRONMENT)
 
 .PHONY: help
 help: ## List the commands
@@ -158,6 +159,10 @@ $(CLI): package-lock.json | $(APP_ENVIRONMENT)
 .PHONY: training-environment
 training-environment: $(TRAINING_ENVIRONMENT) ## Make .venvs/training (torch), which trains and builds models
 	@echo "Training environment: $(TRAINING)"
+
+.PHONY: sdk
+sdk: $(SDK_ENVIRONMENT) ## Make .venvs/sdk (the SageMaker SDK), which runs examples/
+	@echo "SDK environment: .venvs/sdk/bin/python -m examples.train --help"
 
 .PHONY: model
 model: | $(TRAINING_ENVIRONMENT) ## Build the model artifact, or say what is in build/model; UPGRADE=1 takes a better one
@@ -387,6 +392,7 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/app.in -o requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/local-cloud.in -o requirements/local-cloud.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/sdk.in -o requirements/sdk.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
 	@# With the versions that the tests ran with. What torch and torchvision bring stays as the training image has it.
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements/training.txt $(IN_THE_TRAINING_IMAGE:%=--no-emit-package %) model_code/requirements-quantize.in -o model_code/requirements-quantize.txt

@@ -6,6 +6,8 @@ from sagemaker.train.tuner import HyperparameterTuner
 from examples.stage import open_stage, parser_of
 from examples.train import inputs_of, metric_definitions, trainer_of
 
+_STATIC = {"mode": "finetune", "architecture": "efficientnet_lite0", "epochs": "3"}
+
 
 def main() -> None:
     """Look for a learning rate of fine-tuning, and print the best job."""
@@ -17,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stage = open_stage(arguments.stage)
     tuner = HyperparameterTuner(
-        model_trainer=trainer_of(stage, {"mode": "finetune"}, arguments.instance_type),
+        model_trainer=trainer_of(stage, _STATIC, arguments.instance_type),
         objective_metric_name="valid_accuracy",
         objective_type="Maximize",
         hyperparameter_ranges={

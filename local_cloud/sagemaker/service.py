@@ -46,6 +46,7 @@ class SageMakerService:
             "UpdateEndpoint": endpoints.update,
             "UpdateEndpointWeightsAndCapacities": endpoints.resize,
             "DeleteEndpoint": endpoints.delete,
+            "DescribeEndpoint": _describe_endpoint,
             **model_packages.OPERATIONS,
             **jobs.operations(),
         }
@@ -115,6 +116,12 @@ class SageMakerService:
                 arn = scope.arn("sagemaker", f"model/{variant['ModelName'].lower()}")
                 raise validation_error(f'Could not find model "{arn}".') from error
         return call_moto(scope, "sagemaker", "CreateEndpointConfig", {"Tags": [], **parameters})
+
+
+def _describe_endpoint(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Describe an endpoint; moto's empty DataCaptureConfig is none of SageMaker's."""
+    found = call_moto(scope, "sagemaker", "DescribeEndpoint", parameters)
+    return {name: value for name, value in found.items() if name != "DataCaptureConfig" or value}
 
 
 def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> None:

@@ -56,23 +56,9 @@ def respond(operation: str, given: dict[str, Any]) -> dict[str, Any]:
         content = {"predictions": [{"label": "cat", "probability": 0.9}]}
         return {"Body": io.BytesIO(json.dumps(content).encode()), "ContentType": "application/json"}
     name = next((str(value) for key, value in given.items() if key.endswith("JobName")), "")
-    trust = {
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"Service": "sagemaker.amazonaws.com"},
-            }
-        ]
-    }
-    results = [
-        {"EvalActionName": action, "EvalDecision": "allowed"}
-        for action in given.get("ActionNames", [])
-    ]
     responses: dict[str, dict[str, Any]] = {
         "GetCallerIdentity": {"Account": "123456789012", "Arn": ROLE},
-        "GetRole": {"Role": {"Arn": ROLE, "AssumeRolePolicyDocument": trust}},
-        "SimulatePrincipalPolicy": {"EvaluationResults": results},
+        "GetRole": {"Role": {"Arn": ROLE}},
         "CreateTrainingJob": {"TrainingJobArn": f"{ARN}:training-job/{name}"},
         "DescribeTrainingJob": {"TrainingJobName": name, "TrainingJobStatus": "InProgress"},
         "CreateHyperParameterTuningJob": {

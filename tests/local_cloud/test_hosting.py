@@ -59,6 +59,13 @@ def test_a_new_endpoint_serves_requests(sagemaker: StandInSageMaker) -> None:
     assert "authorization" not in content["headers"]
 
 
+def test_an_endpoint_without_data_capture_has_no_configuration_of_it(
+    sagemaker: StandInSageMaker,
+) -> None:
+    # The SDK validates the members of one that is there.
+    assert "DataCaptureConfig" not in create(sagemaker)
+
+
 def test_every_invocation_has_its_metrics_of_the_variant_and_of_the_configuration(
     sagemaker: StandInSageMaker,
 ) -> None:

@@ -80,7 +80,7 @@ class Notebook(Construct):
             acknowledge(
                 self,
                 "SM3",
-                reason="notebook.direct_internet_access = true: the stage's file chooses it",
+                reason="notebook.direct_internet_access = true: the stage's file says so",
             )
         if notebook.subnet_id is None:
             acknowledge(
