@@ -121,6 +121,19 @@ def test_the_output_is_in_the_log_stream_of_the_host(sagemaker: StandInSageMaker
     assert file.read_text().splitlines() == lines
 
 
+def test_a_job_goes_on_where_logs_and_events_cannot_be_written(
+    sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise OSError("the disk is full")
+
+    for name in ("put_log", "put_event"):
+        monkeypatch.setattr(sagemaker.platform, name, refuse)
+    completed(sagemaker)
+    file = sagemaker.logs / "training" / "job" / "algo-1.log"
+    assert len(file.read_text().splitlines()) == 2
+
+
 def test_a_process_has_what_the_image_gives_it_and_no_more(
     sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

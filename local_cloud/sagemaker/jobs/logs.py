@@ -1,5 +1,6 @@
 """The log stream of one host, in CloudWatch Logs and in a file."""
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import IO
 
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
+
+logger = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 0.5
 _MAX_EVENTS = 1000
@@ -56,7 +59,11 @@ class LogStream:
             events, self._pending = self._pending, []
         for start in range(0, len(events), _MAX_EVENTS):
             batch = events[start : start + _MAX_EVENTS]
-            self._platform.put_log(self._scope, self._group, self._stream, batch)
+            try:
+                self._platform.put_log(self._scope, self._group, self._stream, batch)
+            except Exception:
+                # The job goes on without; the lines are in the file too.
+                logger.exception("%s could not be written to", self._stream)
 
     def close(self) -> None:
         """Send the rest."""
