@@ -108,6 +108,16 @@ def test_a_host_without_power_is_noticed_by_its_silence(
     assert verdicts == {"host algo-2 ended: no sign of it for 1 s"}
 
 
+def test_the_first_host_is_noticed_by_its_silence_too(
+    place: tuple[str, int], meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meeting, "SECONDS_OF_SILENCE", 0.6)
+    with socket.create_server(place):  # the system accepts for it
+        (second,) = meet(2, count=2)
+        with pytest.raises(TrainingError, match=r"^host algo-1 ended: no sign of it for 1 s"):
+            second.result(10)
+
+
 def test_who_has_done_its_part_may_go(meet: Meet) -> None:
     first, second = (each.result(10) for each in meet(1, 2, count=2))
     second.report_success()

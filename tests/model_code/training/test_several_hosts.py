@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
@@ -58,14 +59,20 @@ def test_two_hosts_make_the_features_and_the_head_of_one(
     assert (first.failure, second.failure) == ("", "")
 
 
-def workers_in(folder: Path) -> list[str]:
+def processes_of(folder: Path) -> list[psutil.Process]:
     """Return the processes that have a folder among their arguments."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if str(folder) in (arguments := path.read_text()):
-                found.append(arguments.replace("\0", " "))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(folder) in process.cmdline():
+                found.append(process)
     return found
+
+
+def addresses_of(processes: list[psutil.Process]) -> set[str]:
+    """Return the addresses that they listen at."""
+    connections = [each for process in processes for each in process.net_connections("inet")]
+    return {each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
@@ -74,7 +81,7 @@ def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
     """Twenty steps in float64, of batches of 5, 5 and 2 images, which two do not share evenly."""
     weights = ("--architecture", NORMALISED, "--weights-file", normalised_weights)
     sizes = ("--crop", "32", "--resize", "36", "--batch-size", "5", "--epochs", "7")
-    flags = [*weights, *sizes, "--patience", "0", "--data", image_folder]
+    flags = [*weights, *sizes, "--patience", "0", "--data", image_folder, "--cache-dir", tmp_path]
     own = ("--model-dir", tmp_path / "one", "--output-dir", tmp_path / "one")
     (tmp_path / "one").mkdir()
     monkeypatch.setenv(exact_steps.FOLDER, str(tmp_path / "one"))
@@ -98,11 +105,14 @@ def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
     with Job(tmp_path / "second", flags, channels={}, program=program, variables=variables) as job:
         # The first host's worker computes alone now; the other one waits for it.
         job.wait_until(lambda: "writing" in job.log(0))
+        # Of each host train.py, torchrun and a worker.
+        assert len(processes_of(tmp_path)) == 6
+        assert addresses_of(processes_of(tmp_path)) == {"127.0.0.1"}
         job.kill(1)
         killed = time.monotonic()
         first = job.ended(0, 60)
         assert time.monotonic() - killed < 60
-        job.wait_until(lambda: not workers_in(job.folder), 20)
+        job.wait_until(lambda: not processes_of(tmp_path), 20)
     assert first.status == 1
     assert first.failure.startswith("host algo-2 ended: its processes are gone: killed")
     assert first.log.endswith(f"train.py: {first.failure}\n")
