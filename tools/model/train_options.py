@@ -30,6 +30,11 @@ VARIABLES: Final = {
 }
 # As the state machine expects them (stacks/components/training/execution_input.py).
 _HYPERPARAMETER: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=([A-Za-z0-9._:/=+@,-]+)")
+# The stage says where a job reads and writes.
+_OF_THE_JOB: Final = frozenset(
+    {"train", "valid", "test", "data", "model_dir", "output_dir", "checkpoint_dir", "weights_file"}
+)
+_OF_SAGEMAKER: Final = "sagemaker_"
 _OF_AWS: Final = ("name", "run", "instances", "hyperparameters")
 _OF_HERE: Final = ("weights",)
 
@@ -105,6 +110,9 @@ def check_run(parser: MakeParser, arguments: argparse.Namespace) -> None:
                 f"argument --hyperparameters: {text!r}; expected name=value, such as epochs=5, of "
                 "letters, digits and . _ : / = + @ , -, with spaces between several"
             )
+    for name in _named(arguments.hyperparameters or ""):
+        if problem := hyperparameter_problem(name):
+            parser.error(f"argument --hyperparameters: {problem}")
 
 
 def check_place(parser: MakeParser, arguments: argparse.Namespace) -> None:
@@ -120,6 +128,20 @@ def check_place(parser: MakeParser, arguments: argparse.Namespace) -> None:
             )
     if not is_here and arguments.restart == "1":
         parser.error(f"argument --restart: not with --on={arguments.on}: each run begins anew")
+
+
+def hyperparameter_problem(name: str) -> str | None:
+    """Return why a job does not take a hyperparameter, or None.
+
+    Args:
+        name: of the hyperparameter, with `_` between its words.
+    """
+    if name not in _OF_THE_JOB and not name.startswith(_OF_SAGEMAKER):
+        return None
+    return (
+        f"{name} is set by the stage, which says where a job reads and writes; expected other "
+        "flags of train.py, such as epochs"
+    )
 
 
 def hyperparameters_of(arguments: argparse.Namespace) -> dict[str, str]:

@@ -97,7 +97,8 @@ def _approve(sagemaker: Any, package: Package) -> None:
             raise
         raise ToolError(
             f"{error}\nYour credentials may not approve models: that needs "
-            f"sagemaker:UpdateModelPackage on {package.arn}."
+            f"sagemaker:UpdateModelPackage on {package.arn}, which the policy of the output "
+            f"ApproverPolicyArn of the stack {package.group}-training has (docs/training.md)."
         ) from error
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from tools.console import ToolError
+from tools.training.history import History, JobStarted
 from tools.training.stage import TrainingStage
 
 _MAX_NAME_LENGTH: Final = 36
 _NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_MAX_NAME_LENGTH}}}")
+_NOT_RUNNING: Final = {"ResourceNotFound", "ValidationException"}
 _TIME_LENGTH: Final = len("-20261127-153059")
 
 
@@ -114,10 +116,28 @@ def describe_execution(stage: TrainingStage, arn: str) -> Execution:
 
 
 def stop_execution(stage: TrainingStage, arn: str) -> None:
-    """Stop an execution and its job."""
-    stage.client("stepfunctions").stop_execution(
-        executionArn=arn, error="Stopped", cause="Stopped by make stop-training"
-    )
+    """Stop an execution and what it has started.
+
+    Step Functions stops a job that it waits for itself, but not one that the state machine looks at
+    from time to time.
+    """
+    states, sagemaker = stage.client("stepfunctions"), stage.client("sagemaker")
+    states.stop_execution(executionArn=arn, error="Stopped", cause="Stopped by make stop-training")
+    for event in History(states, arn).new_events():
+        if isinstance(event, JobStarted):
+            stop_job(sagemaker, event.name, is_tuning=event.is_tuning)
+
+
+def stop_job(sagemaker: Any, name: str, *, is_tuning: bool) -> None:
+    """Stop a job unless it has ended, is being stopped or was never created."""
+    try:
+        if is_tuning:
+            sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        else:
+            sagemaker.stop_training_job(TrainingJobName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_RUNNING:
+            raise
 
 
 def _known(stage: TrainingStage) -> str:

@@ -17,6 +17,7 @@ from tools.model.train_options import (
     add_run,
     check_network,
     check_run,
+    hyperparameter_problem,
     hyperparameters_of,
 )
 from tools.training.start import start_run
@@ -138,6 +139,9 @@ def _parse(parser: MakeParser, text: str) -> tuple[str, dict[str, Any]]:
 def _check_names(
     parser: MakeParser, arguments: argparse.Namespace, ranges: dict[str, dict[str, Any]]
 ) -> None:
+    for name in ranges:
+        if problem := hyperparameter_problem(name):
+            parser.error(f"argument --ranges: {problem}")
     if arguments.mode == "head" and (others := sorted(set(ranges) - set(_HEAD_HAS))):
         parser.error(
             f"argument --ranges: {others[0]} changes nothing of a head; expected "

@@ -6,6 +6,7 @@ By the commands of docs/training.md, on the cloud of this folder's tests.
 import json
 import os
 import signal
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -142,20 +143,35 @@ def test_a_host_that_is_killed_ends_the_run(workshop: Workshop, shapes: Path) ->
         os.kill(first, 0)
 
 
-def test_a_run_is_stopped_with_its_job(workshop: Workshop, shapes: Path) -> None:
+def test_a_run_goes_on_after_ctrl_c_until_it_is_stopped_with_its_job(
+    workshop: Workshop, shapes: Path
+) -> None:
     command = workshop.training(shapes, "stopped", **ENDLESS, name="stopped")
     with workshop.started(*command) as process:
         (host, *_) = wait_for_hosts("stopped", 1)
-        assert "is stopped" in workshop.make("stop-training", "RUN=stopped").stdout
-        output, errors = process.communicate(timeout=90)
-    assert process.returncode == 2
-    assert "stopped was stopped (Stopped): Stopped by make stop-training" in errors
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        output, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "stopped, which goes on without this terminal" in output
+    assert "Stop it:        make stop-training RUN=stopped" in output
+    assert "Traceback" not in errors
+    os.kill(host, 0)  # it runs
+    assert "is stopped" in workshop.make("stop-training", "RUN=stopped").stdout
+    watched = workshop.make("watch", "RUN=stopped", check=False)
+    assert watched.returncode == 2
+    assert "stopped was stopped (Stopped): Stopped by make stop-training" in watched.stderr
+    job = next(line for line in watched.stdout.splitlines() if "Training job whippet-" in line)
+    name = job.partition("Training job ")[2].partition(":")[0]
+    sagemaker = workshop.client("sagemaker")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status = sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+        if status == "Stopped":
+            break
+        assert status in {"InProgress", "Stopping"}
+        time.sleep(0.1)
     with pytest.raises(ProcessLookupError):
         os.kill(host, 0)
-    job = next(line for line in output.splitlines() if "Training job whippet-local-" in line)
-    name = job.partition("Training job ")[2].partition(":")[0]
-    described = workshop.client("sagemaker").describe_training_job(TrainingJobName=name)
-    assert described["TrainingJobStatus"] in {"Stopping", "Stopped"}
 
 
 def test_a_job_that_takes_too_long_ends_the_run(workshop: Workshop, shapes: Path) -> None:

@@ -106,6 +106,7 @@ def destroy(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> Destroy:
         monkeypatch.setattr(tool, "read_stage", lambda _: settings)
         monkeypatch.setattr(tool, "resolve_account", lambda *_: account)
         monkeypatch.setattr(tool, "cdk_command", command)
+        monkeypatch.setattr(tool, "check_nothing_trains", record("check training of", None))
         monkeypatch.setattr(tool, "empty_stage", record("empty", ["a"]))
         retained = [
             Leftover("AWS::KMS::Key", "the-key"),
@@ -131,6 +132,7 @@ def test_the_data_of_a_stage_that_retains_it_is_not_deleted(destroy: Destroy, re
     dev = load_stage_settings("dev", ROOT / "config")
     settings = with_changes(dev, retain_stateful_resources=retain)
     calls = destroy(settings, deployed(retained=retain))
+    assert calls[:2] == ["cdk list", "check training of whippet-dev"]
     emptied = [call for call in calls if call.startswith("empty")]
     assert emptied == ([] if retain else ["empty whippet-dev-storage", "empty whippet-dev-web"])
     # The names that would block the next deployment.

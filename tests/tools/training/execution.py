@@ -37,7 +37,7 @@ class FakeServices:
         steps: each adds events to the history, `status`, `job` or `log` lines when the execution
             is described; the last one stays.
         started: input of each execution by its name.
-        stopped: ARNs of executions that were stopped.
+        stopped: ARNs of executions and names of jobs that were stopped.
     """
 
     def __init__(self, *steps: dict[str, Any]) -> None:
@@ -58,6 +58,13 @@ class FakeServices:
 
     def stop_execution(self, **given: Any) -> None:
         self.stopped.append(given["executionArn"])
+
+    def stop_training_job(self, **given: Any) -> None:
+        self.stopped.append(given["TrainingJobName"])
+        raise error_of("ValidationException")  # it is being stopped already
+
+    def stop_hyper_parameter_tuning_job(self, **given: Any) -> None:
+        self.stopped.append(given["HyperParameterTuningJobName"])
 
     def list_executions(self, **_: Any) -> dict[str, Any]:
         return {"executions": [{"name": name} for name in self.started]}

@@ -87,6 +87,9 @@ def test_random_trials_draw_from_numbers(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (["--instances=9"], "INSTANCES: 9; expected 1 to 8"),
         (["--hyperparameters=epochs 5"], "HYPERPARAMETERS: 'epochs'; expected name=value"),
         (["--hyperparameters=name=a;b"], "HYPERPARAMETERS: 'name=a;b'; expected name=value"),
+        (["--hyperparameters=model-dir=/x"], "HYPERPARAMETERS: model_dir is set by the stage"),
+        (["--hyperparameters=epochs=2 sagemaker_program=x.py"], "sagemaker_program is set by"),
+        (["--mode=finetune", "--ranges=train=/a,/b"], "RANGES: train is set by the stage"),
         (["--strategy=bayesian"], "STRATEGY: invalid choice: 'bayesian'"),
     ],
 )

@@ -234,15 +234,16 @@ def run(monkeypatch: pytest.MonkeyPatch, services: FakeServices, *arguments: str
     return watching.main()
 
 
-def test_a_run_is_stopped_once(
+def test_a_run_is_stopped_once_with_the_jobs_that_it_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    services = FakeServices({})
+    tuning = created("HyperParameterTuningJobName", "whippet-local-1")
+    services = FakeServices({"events": [entered("Train"), created(), tuning]})
     assert run(monkeypatch, services, "--stop", "run-1") == 0
-    assert services.stopped == [ARN]
+    assert services.stopped == [ARN, JOB, "whippet-local-1"]
     services.described["status"] = "FAILED"
     assert run(monkeypatch, services, "--stop", "run-1") == 0
-    assert services.stopped == [ARN]
+    assert len(services.stopped) == 3
     assert "run-1 has ended already (FAILED)." in capsys.readouterr().out
 
 

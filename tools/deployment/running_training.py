@@ -1,0 +1,86 @@
+"""What trains in a stage, and would write into buckets that are being deleted."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from stacks.names import EC2_TRAINER_TAG
+from tools.aws import stack_resources
+from tools.console import ToolError
+
+_STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
+_LAUNCH_TEMPLATE: Final = "AWS::EC2::LaunchTemplate"
+# A job that is being stopped still writes its output.
+_RUNNING: Final = ("InProgress", "Stopping")
+
+
+def check_nothing_trains(client: Callable[[str], Any], stage_name: str) -> None:
+    """Check that no run, no job and no machine of a stage trains.
+
+    Args:
+        client: returns the client of a service.
+        stage_name: such as whippet-dev.
+
+    Raises:
+        ToolError: one does; the message names all and how to end them.
+    """
+    resources = list(stack_resources(client("cloudformation"), f"{stage_name}-training"))
+    found = [
+        line
+        for kind, name in resources
+        if kind == _STATE_MACHINE
+        for line in _runs(client("stepfunctions"), name, stage_name)
+    ]
+    if resources:
+        found += _jobs(client("sagemaker"), stage_name)
+    if any(kind == _LAUNCH_TEMPLATE for kind, _ in resources):
+        found += _machines(client("ec2"), stage_name)
+    if found:
+        listed = "".join(f"\n  {line}" for line in found)
+        raise ToolError(
+            f"{stage_name} still trains, and nothing was deleted:{listed}\n"
+            "Wait for its end or stop it, then run the same command again."
+        )
+
+
+def _runs(states: Any, machine: str, stage_name: str) -> Iterator[str]:
+    stage = stage_name.partition("-")[2]
+    pages = states.get_paginator("list_executions").paginate(
+        stateMachineArn=machine, statusFilter="RUNNING"
+    )
+    for run in (run for page in pages for run in page["executions"]):
+        yield f"run {run['name']}: make stop-training RUN={run['name']} STAGE={stage}"
+
+
+def _jobs(sagemaker: Any, stage_name: str) -> Iterator[str]:
+    prefix = f"{stage_name}-"
+    for operation, summaries, name, command in (
+        (
+            "list_hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries",
+            "HyperParameterTuningJobName",
+            "stop-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name",
+        ),
+        (
+            "list_training_jobs", "TrainingJobSummaries", "TrainingJobName",
+            "stop-training-job --training-job-name",
+        ),
+    ):  # fmt: skip
+        for status in _RUNNING:
+            pages = sagemaker.get_paginator(operation).paginate(
+                StatusEquals=status, NameContains=prefix
+            )
+            for job in (job[name] for page in pages for job in page[summaries]):
+                if job.startswith(prefix):
+                    yield f"job {job}, {status}: aws sagemaker {command} {job}"
+
+
+def _machines(ec2: Any, stage_name: str) -> Iterator[str]:
+    pages = ec2.get_paginator("describe_instances").paginate(
+        Filters=[
+            {"Name": f"tag:{EC2_TRAINER_TAG}", "Values": [stage_name]},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+    )
+    for reservation in (each for page in pages for each in page["Reservations"]):
+        for instance in reservation["Instances"]:
+            id_ = instance["InstanceId"]
+            yield f"machine {id_}: aws ec2 terminate-instances --instance-ids {id_}"
