@@ -108,16 +108,17 @@ def test_a_job_that_was_stopped_and_lost_a_host_made_the_steps_of_one_host(
         # Of each host train.py, torchrun and a worker.
         assert len(processes_of(tmp_path)) == 6
         assert addresses_of(processes_of(tmp_path)) == {"127.0.0.1"}
-        job.kill(1)
+        job.kill(0)
         killed = time.monotonic()
-        first = job.ended(0, 60)
+        second = job.ended(1, 60)
         assert time.monotonic() - killed < 60
         job.wait_until(lambda: not processes_of(tmp_path), 20)
-    assert first.status == 1
-    assert first.failure.startswith("host algo-2 ended: its processes are gone: killed")
-    assert first.log.endswith(f"train.py: {first.failure}\n")
-    assert "Resumed in epoch 3 after" in first.log
-    assert re.search(r"^epoch=7 train_loss=", first.log, re.MULTILINE)
+    assert second.status == 1
+    assert second.failure.startswith("host algo-1 ended: its processes are gone: killed")
+    assert second.log.endswith(f"train.py: {second.failure}\n")
+    log = job.log(0)
+    assert "Resumed in epoch 3 after" in log
+    assert re.search(r"^epoch=7 train_loss=", log, re.MULTILINE)
     before, expected = torch.load(normalised_weights), torch.load(tmp_path / "one" / "0.pt")
     for rank in range(2):
         result = torch.load(together / f"{rank}.pt")
