@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Token
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Token
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
@@ -40,18 +40,25 @@ class TrainingStack(StageStack):
             settings=settings,
             purpose="training",
             description="Whippet: workflow that trains a model",
+            # The role of jobs may read the S3 keys with this prefix: the stage's source archives.
+            synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{_asset_prefix(settings)}/"),
         )
         training, key = settings.training, storage.key
         source = self._source(inputs.model_code_directory)
         image_account = self._image_account()
         role = self._role(settings, storage, source, image_account).role
         topic = NotificationTopic(self, "Topic", key=key, email=training.notification_email).topic
-        packages = ModelPackages(self, "Packages", group_name=settings.name)
         serving_image = ServingImage(
             self,
             "ServingImage",
             settings=settings.serving,
             model_code_directory=inputs.model_code_directory,
+        )
+        packages = ModelPackages(
+            self,
+            "Packages",
+            group_name=settings.name,
+            image_repository_arn=serving_image.repository_arn,
         )
         definition = JobDefinition(
             settings=settings,
@@ -145,7 +152,8 @@ class TrainingStack(StageStack):
             "ExecutionRole",
             description="Execution role of training jobs",
             asset_bucket_arn=source.bucket.bucket_arn,
-            asset_keys=source.s3_object_key,
+            # All of the prefix: a tuning job that runs during a deployment starts others later.
+            asset_keys=f"{_asset_prefix(settings)}/*.gz",
             asset_key_arn=settings.asset_key_arn,
             repository_arn=repository_arn,
             log_group_name="/aws/sagemaker/TrainingJobs",
@@ -172,3 +180,7 @@ class TrainingStack(StageStack):
                 f"expected one of {', '.join(regions)}"
             )
         return self.regional_fact(fact)
+
+
+def _asset_prefix(settings: StageSettings) -> str:
+    return f"{settings.name}-training"

@@ -130,7 +130,9 @@ def test_the_jobs_role_reads_the_source_and_no_other_asset(
     (machine,) = stack_resources(STACK, "AWS::StepFunctions::StateMachine")
     definition = client("stepfunctions").describe_state_machine(stateMachineArn=machine)
     task = json.loads(definition["definition"])["States"]["TrainModel"]["Arguments"]
-    address = re.search(r's3://([^/"]+)/([0-9a-f]{64}\.gz)', task["HyperParameters"])
+    address = re.search(
+        r's3://([^/"]+)/(whippet-local-training/[0-9a-f]{64}\.gz)', task["HyperParameters"]
+    )
     assert address is not None
     bucket, key = address.groups()
     listed = client("s3").list_objects_v2(Bucket=bucket)["Contents"]

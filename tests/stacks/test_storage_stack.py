@@ -141,6 +141,9 @@ def test_what_users_replace_is_versioned_and_old_versions_expire(
     # What a lock names, below serving/, never expires.
     expiring = ["training/", "checkpoints/", "candidates/"] if name == "Models" else []
     assert [each["Prefix"] for each in others] == expiring
+    assert [each["NoncurrentVersionExpiration"]["NoncurrentDays"] for each in others] == (
+        [1, 1, 7] if expiring else []
+    )
     days = {each["ExpirationInDays"] for each in others}
     assert days <= {storage.candidate_retention_days}
 
@@ -162,7 +165,7 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     # This stack is updated first; IAM refuses to delete a policy that is still attached.
     policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
     writing = [each for each in policies if "WriteCaptures" in each.logical_id]
-    assert len(policies) == 7
+    assert len(policies) == 8
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
 

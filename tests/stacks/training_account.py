@@ -73,8 +73,10 @@ class TrainingAccount:
         accuracy: final metric of the training jobs; None: they report none.
         metrics: content of metrics.json; None: there is none.
         approved: description of the newest approved package; None: there is none.
+        older: descriptions of the approved packages before it.
         checksum: of the copied archive; None: S3 returns none.
         best: name of the best job of a tuning job; None: no job was good.
+        status: of the training jobs that end well.
         is_name_used: whether an earlier execution had the same name.
         looks: what a training job looks like, in turn, before it is complete.
         failures: errors by the name of the integration.
@@ -86,9 +88,11 @@ class TrainingAccount:
     accuracy: float | None = 0.9416666626930237  # the nearest 32-bit float
     metrics: Json | None = field(default_factory=lambda: dict(METRICS))
     approved: Json | None = None
+    older: list[Json] = field(default_factory=list)
     checksum: str | None = base64.b64encode(hashlib.sha256(ARCHIVE).digest()).decode()
     best: str | None = "whippet-dev-0a1b2c3-004-5d6e7f80"
     failures: dict[str, Json] = field(default_factory=dict)
+    status: str = "Completed"
     is_name_used: bool = False
     looks: list[Json] = field(default_factory=list)
     checkpoints: str = ""
@@ -106,7 +110,7 @@ class TrainingAccount:
             START: self._start,
             DESCRIBE_JOB: self._describe,
             FIND_APPROVED: self._find_approved,
-            DESCRIBE_PACKAGE: lambda _given: self.approved or {},
+            DESCRIBE_PACKAGE: self._describe_package,
             REGISTER: lambda _given: {"ModelPackageArn": package_arn(4)},
             PUBLISH: lambda _given: {"MessageId": "0a1b"},
         }
@@ -139,7 +143,7 @@ class TrainingAccount:
             metrics.append({"MetricName": "test_accuracy", "Value": self.accuracy})
         return {
             "TrainingJobName": name,
-            "TrainingJobStatus": "Completed",
+            "TrainingJobStatus": self.status,
             "ModelArtifacts": {
                 "S3ModelArtifacts": f"s3://models/training/{name}/output/model.tar.gz"
             },
@@ -167,7 +171,10 @@ class TrainingAccount:
     def _read(self, given: Json) -> Json:
         if self.metrics is None or not given["Key"].endswith("/metrics.json"):
             return missing_object()
-        return {"Body": json.dumps(self.metrics), "ContentType": "application/json"}
+        content = dict(self.metrics)
+        if content.get("test_accuracy") == METRICS["test_accuracy"]:
+            content["test_accuracy"] = self.accuracy  # what the job has printed
+        return {"Body": json.dumps(content), "ContentType": "application/json"}
 
     def _copy(self, given: Json) -> Json:
         checksum = self.checksum if given.get("ChecksumAlgorithm") == "SHA256" else None
@@ -176,6 +183,13 @@ class TrainingAccount:
 
     def _find_approved(self, given: Json) -> Json:
         assert given["ModelApprovalStatus"] == "Approved"
-        if self.approved is None:
-            return {"ModelPackageSummaryList": []}
-        return {"ModelPackageSummaryList": [{"ModelPackageArn": self.approved["ModelPackageArn"]}]}
+        names = [package["ModelPackageArn"] for package in self._packages()]
+        return {"ModelPackageSummaryList": [{"ModelPackageArn": name} for name in names]}
+
+    def _describe_package(self, given: Json) -> Json:
+        arn = given["ModelPackageName"]
+        (found,) = (each for each in self._packages() if each["ModelPackageArn"] == arn)
+        return found
+
+    def _packages(self) -> list[Json]:
+        return [*([self.approved] if self.approved else []), *self.older]

@@ -39,6 +39,7 @@ class TrainerRole(Construct):
             managed_policies=[
                 buckets.read_datasets,
                 buckets.write_models,
+                buckets.read_candidates,
                 buckets.write_candidates,
             ],
         )

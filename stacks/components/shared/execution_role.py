@@ -57,8 +57,8 @@ class ExecutionRole(Construct):
             acknowledge_resource(
                 self.policy,
                 f"{asset_bucket_arn}/{asset_keys}",
-                reason="Only archives of this stage's models: the endpoint may be rolled back to "
-                "an earlier one, and an old fleet may start instances while it is replaced",
+                reason="Only archives of this stage: the endpoint may be rolled back to an earlier "
+                "one, and an old fleet or tuning job may start instances after a deployment",
             )
 
     def _acknowledge(self, streams: str) -> None:

@@ -21,6 +21,9 @@ MODEL_PREFIX = "training"
 CHECKPOINT_PREFIX = "checkpoints"
 CANDIDATE_PREFIX = "candidates"
 CAPTURE_PREFIX = "endpoint"
+# How many days replaced and deleted versions are kept of what nobody has promoted: checkpoints are
+# written again and again.
+_UNPROMOTED = {MODEL_PREFIX: 1, CHECKPOINT_PREFIX: 1, CANDIDATE_PREFIX: 7}
 
 
 class Buckets(Construct):
@@ -61,14 +64,13 @@ class Buckets(Construct):
         )
         versions = _expire_versions_after(settings.noncurrent_version_retention_days)
         self.datasets = self._encrypted_bucket("Datasets", [versions], versioned=True)
-        unpromoted = (MODEL_PREFIX, CHECKPOINT_PREFIX, CANDIDATE_PREFIX)
         self.models = self._encrypted_bucket(
             "Models",
             [
                 versions,
                 *(
-                    expire_after(settings.candidate_retention_days, prefix=f"{prefix}/")
-                    for prefix in unpromoted
+                    _expire_unpromoted(prefix, settings.candidate_retention_days, version_days)
+                    for prefix, version_days in _UNPROMOTED.items()
                 ),
             ],
             versioned=True,
@@ -81,6 +83,8 @@ class Buckets(Construct):
         self.write_models = self._writing("WriteModels", self.models, MODEL_PREFIX)
         self.keep_checkpoints = self._keeping_checkpoints()
         self.read_training = self._reading_training()
+        # SageMaker may read the archive of a package as its creator.
+        self.read_candidates = self._reading("ReadCandidates", self.models, CANDIDATE_PREFIX)
         self.write_candidates = self._writing("WriteCandidates", self.models, CANDIDATE_PREFIX)
         self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
 
@@ -132,8 +136,7 @@ class Buckets(Construct):
         policy = self._policy(
             "ReadTraining",
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.datasets.bucket_arn]),
-            # Without it, S3 calls a missing object denied.
-            _list(self.models, CHECKPOINT_PREFIX, CANDIDATE_PREFIX),
+            _list(self.models, CHECKPOINT_PREFIX),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=read),
             iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
             objects=read[0],
@@ -170,7 +173,18 @@ def _list(bucket: s3.Bucket, *prefixes: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         actions=["s3:ListBucket"],
         resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}},
+        # A GetObject of a missing object has no prefix; without this permission, S3 calls it
+        # denied.
+        conditions={"StringLikeIfExists": {"s3:prefix": [f"{each}/*" for each in prefixes]}},
+    )
+
+
+def _expire_unpromoted(prefix: str, days: int, version_days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        prefix=f"{prefix}/",
+        expiration=Duration.days(days),
+        noncurrent_version_expiration=Duration.days(version_days),
+        abort_incomplete_multipart_upload_after=Duration.days(7),
     )
 
 

@@ -24,6 +24,18 @@ EXPECTED_INPUT = (
     "10}}: the folder of the datasets bucket and flags of train.py. docs/training.md describes all "
     "members"
 )
+# Flags of train.py that a job has its own values of, with _ for -.
+RESERVED_NAMES = (
+    "train",
+    "valid",
+    "test",
+    "data",
+    "model_dir",
+    "output_dir",
+    "checkpoint_dir",
+    "cache_dir",
+    "weights_file",
+)
 MAX_NAME_LENGTH = 36  # it is a folder of the models bucket and part of the model package
 
 # Used with a slash at the end: the prefix "flowers" would also match the folder "flowers-old".
@@ -56,6 +68,9 @@ HYPERPARAMETER_PROBLEM = (
     "$not($contains($name, /^[A-Za-z]/)) or $contains($name, /[^A-Za-z0-9_-]/) "
     "? 'the hyperparameter name \"' & $name & '\" must be a letter followed by letters, "
     "digits, _ and -' "
+    f": $replace($name, '-', '_') in {json.dumps(RESERVED_NAMES)} "
+    "or $contains($name, /^sagemaker[_-]/) "
+    "? 'the hyperparameter ' & $name & ' is set by the job itself' "
     ": $not($exists($text)) or $text = '' or $text = 'null' "
     r"or $contains($text, /[^A-Za-z0-9._:\/=+@,-]/) "
     "? 'the value of the hyperparameter ' & $name & ' must be one or more letters, digits and "

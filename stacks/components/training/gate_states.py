@@ -7,6 +7,7 @@ from stacks.settings.training import TrainingSettings
 # FinalMetricDataList has 32-bit floats: 0.7 arrives as 0.699999988.
 _TOLERANCE = "0.000001"
 _DIGITS = 7
+_MAX_APPROVED = 100  # of a page
 NOT_COMPARABLE = "not-comparable"
 NOTHING_APPROVED = "none"
 
@@ -24,6 +25,9 @@ _BASELINE = {
     ),
     "splits": "{% [$states.result.CustomerMetadataProperties.test_split_sha256] %}",
 }
+_IS_COMPARABLE = (
+    "($count($baseline.accuracies) = 1 and ($baseline.splits)[0] = $metrics.test_split_sha256)"
+)
 
 
 def gate_states(
@@ -42,11 +46,17 @@ def gate_states(
             "Type": "Choice",
             "Choices": [
                 states.refuse(
+                    "$job.status != 'Completed'",
+                    "TrainingFailed",
+                    "'The training job ' & $job.name & ' is ' & $job.status "
+                    "& ', expected Completed'",
+                ),
+                states.refuse(
                     "$count($job.accuracies) = 0",
                     "AccuracyMissing",
                     "'The training job ' & $job.name & ' has reported no test_accuracy, which the "
                     "gate needs: its log must have a line such as test_accuracy=0.94'",
-                )
+                ),
             ],
             "Default": "ReadMetrics",
         },
@@ -62,8 +72,24 @@ def gate_states(
                 ),
                 states.catch("Reading the metrics of the job"),
             ],
-            then="FindApproved",
+            then="DoMetricsAgree",
         ),
+        "DoMetricsAgree": {
+            "Type": "Choice",
+            "Choices": [
+                states.refuse(
+                    "$not($type($metrics.test_accuracy) = 'number' "
+                    "? $abs($metrics.test_accuracy - ($job.accuracies)[0]) <= "
+                    f"{_TOLERANCE} : false)",
+                    "AccuracyMissing",
+                    "'The training job ' & $job.name & ' has printed test_accuracy=' "
+                    "& $string(($job.accuracies)[0]) & ', and its metrics.json has ' "
+                    "& ($type($metrics.test_accuracy) = 'number' "
+                    "? $string($metrics.test_accuracy) : 'none')",
+                )
+            ],
+            "Default": "FindApproved",
+        },
         "FindApproved": states.call(
             "aws-sdk:sagemaker:listModelPackages",
             {
@@ -71,26 +97,35 @@ def gate_states(
                 "ModelApprovalStatus": "Approved",
                 "SortBy": "CreationTime",
                 "SortOrder": "Descending",
-                "MaxResults": 1,
+                "MaxResults": _MAX_APPROVED,
             },
             assign={
                 "approved": "{% [$states.result.ModelPackageSummaryList.ModelPackageArn] %}",
+                "looked": 0,
                 "baseline": {"versions": [], "accuracies": [], "splits": []},
             },
-            catch=[states.catch("Looking for the newest approved model")],
-            then="IsAnyApproved",
+            catch=[states.catch("Looking for approved models")],
+            then="IsAnotherApproved",
         ),
-        "IsAnyApproved": {
+        # Until one was measured on the same test images.
+        "IsAnotherApproved": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $count($approved) > 0 %}", "Next": "DescribeApproved"}],
+            "Choices": [
+                {
+                    "Condition": (
+                        f"{{% $looked < $count($approved) and $not({_IS_COMPARABLE}) %}}"
+                    ),
+                    "Next": "DescribeApproved",
+                }
+            ],
             "Default": "Judge",
         },
         "DescribeApproved": states.call(
             "aws-sdk:sagemaker:describeModelPackage",
-            {"ModelPackageName": "{% $approved[0] %}"},
-            assign={"baseline": _BASELINE},
-            catch=[states.catch("Describing the newest approved model")],
-            then="Judge",
+            {"ModelPackageName": "{% $approved[$looked] %}"},
+            assign={"baseline": _BASELINE, "looked": "{% $looked + 1 %}"},
+            catch=[states.catch("Describing an approved model")],
+            then="IsAnotherApproved",
         ),
         "Judge": {
             "Type": "Pass",
@@ -117,8 +152,7 @@ def _verdict(training: TrainingSettings) -> str:
     """Return an expression for the accuracy, what it must be, why, and what it is compared with."""
     minimum, loss = training.minimum_test_accuracy, training.maximum_accuracy_loss
     return (
-        "{% ( $comparable := $count($baseline.accuracies) = 1 "
-        "and ($baseline.splits)[0] = $metrics.test_split_sha256; "
+        f"{{% ( $comparable := {_IS_COMPARABLE}; "
         f"$kept := $comparable ? $round(($baseline.accuracies)[0] - {loss}, {_DIGITS}) : 0; "
         "{ "
         f"'accuracy': $round(($job.accuracies)[0], {_DIGITS}), "
@@ -128,10 +162,9 @@ def _verdict(training: TrainingSettings) -> str:
         "& $string(($baseline.accuracies)[0]) "
         f"& ' on the same images, less training.maximum_accuracy_loss = {loss}' "
         ": ' (training.minimum_test_accuracy)' & ($comparable ? '' "
-        ": $count($baseline.versions) = 1 ? '; not compared with the approved package ' "
-        "& ($baseline.versions)[0] & ', which has other test images' "
-        ": '; no package is approved yet'), "
-        f"'compared_with': $count($baseline.versions) = 0 ? '{NOTHING_APPROVED}' "
+        ": $looked = 0 ? '; no package is approved yet' "
+        ": '; not compared: no approved package was measured on the same test images'), "
+        f"'compared_with': $looked = 0 ? '{NOTHING_APPROVED}' "
         f": $comparable ? ($baseline.versions)[0] : '{NOT_COMPARABLE}' "
         "} ) %}"
     )

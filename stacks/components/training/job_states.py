@@ -5,7 +5,10 @@ from stacks.components.training.job import JobDefinition, Request
 from stacks.components.training.job_failure_states import CATCH_JOB_ERROR, job_failure_states
 from stacks.components.training.states import PASS_ON_INPUT, State
 from stacks.components.training.tuning_input import IS_TUNING
-from stacks.components.training.watched_job_states import watched_job_states
+from stacks.components.training.watched_job_states import (
+    interval_seconds,
+    watched_job_states,
+)
 
 # AWS's samples, SDK and documentation use different error names for throttling: retry all of them.
 _RETRY_THROTTLING = {
@@ -56,6 +59,7 @@ ACCEPTED_MEMBERS = frozenset(
 _JOB = {
     "job": {
         "name": "{% $states.result.TrainingJobName %}",
+        "status": "{% $states.result.TrainingJobStatus %}",
         "artifact": "{% $states.result.ModelArtifacts.S3ModelArtifacts %}",
         "checkpoints": "{% $states.result.CheckpointConfig.S3Uri %}",
         "accuracies": (
@@ -78,7 +82,7 @@ def job_states(definition: JobDefinition, *, then: str) -> dict[str, State]:
             "Choices": [{"Condition": IS_TUNING, "Next": "TuneModel"}],
             "Default": "TrainModel",
         },
-        **_training_states(definition, then=then),
+        **_training_states(definition, then="DescribeJob"),
         "TuneModel": {
             **_run("createHyperParameterTuningJob", definition.tuning_job()),
             "Assign": {"best": "{% [$states.result.BestTrainingJob.TrainingJobName] %}"},
@@ -96,12 +100,13 @@ def job_states(definition: JobDefinition, *, then: str) -> dict[str, State]:
             ],
             "Default": "DescribeJob",
         },
-        # A tuning job's description has neither the artifact nor the other metrics of its best job.
+        # What Step Functions returns of a job need not have all members, and a tuning job's
+        # description has neither the artifact nor the other metrics of its best job.
         "DescribeJob": states.call(
             "aws-sdk:sagemaker:describeTrainingJob",
             {"TrainingJobName": "{% $best[0] %}"},
             assign=_JOB,
-            catch=[states.catch("Describing the best job")],
+            catch=[states.catch("Describing the training job")],
             then=then,
         ),
         **job_failure_states(again="ChooseJob"),
@@ -112,8 +117,15 @@ def _training_states(definition: JobDefinition, *, then: str) -> dict[str, State
     request = definition.training_job()
     if request.keys() <= ACCEPTED_MEMBERS:
         run = _run("createTrainingJob", request)
-        return {"TrainModel": {**run, "Assign": _JOB, "Next": then}}
-    return watched_job_states(request, start="TrainModel", retry=_RETRY, then="DescribeJob")
+        name = {"best": "{% [$states.result.TrainingJobName] %}"}
+        return {"TrainModel": {**run, "Assign": name, "Next": then}}
+    return watched_job_states(
+        request,
+        interval=interval_seconds(definition.settings.training),
+        start="TrainModel",
+        retry=_RETRY,
+        then=then,
+    )
 
 
 def _run(operation: str, request: Request) -> State:

@@ -21,8 +21,16 @@ class ModelPackages(Construct):
         approver_policy: a managed policy for those who approve and reject models. No role has it.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, group_name: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        group_name: str,
+        image_repository_arn: str,
+    ) -> None:
         super().__init__(scope, construct_id)
+        self._image_repository = image_repository_arn
         stack = Stack.of(self)
         self._group = stack.format_arn(
             service="sagemaker", resource="model-package-group", resource_name=group_name
@@ -46,6 +54,11 @@ class ModelPackages(Construct):
         return [
             self._statement(["sagemaker:CreateModelPackage"], statuses=[_PENDING]),
             self._statement(_READING),
+            # SageMaker may look up the image of a package as its creator.
+            iam.PolicyStatement(
+                actions=["ecr:BatchGetImage", "ecr:DescribeImages"],
+                resources=[self._image_repository],
+            ),
         ]
 
     def acknowledge(self, construct: IConstruct) -> None:

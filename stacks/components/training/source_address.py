@@ -29,9 +29,9 @@ def source_address(source: s3_assets.Asset, *, network_isolation: bool) -> Sourc
     Args:
         source: the archive. Its key need not end in `.tar.gz`: the toolkit opens it as `r:gz`.
         network_isolation: the container cannot download anything: SageMaker does, as a channel,
-            in which the archive has the name of its key.
+            in which the archive has the last part of its key as its name.
     """
     if not network_isolation:
         return SourceAddress(source.s3_object_url, {})
-    path = f"{_INPUT_FOLDER}/{_CHANNEL}/{source.s3_object_key}"
+    path = f"{_INPUT_FOLDER}/{_CHANNEL}/{source.s3_object_key.rpartition('/')[2]}"
     return SourceAddress(path, {_CHANNEL: source.s3_object_url})

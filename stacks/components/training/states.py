@@ -40,6 +40,14 @@ _RETRY_TEMPORARY = {
     "MaxAttempts": 5,
     "JitterStrategy": "FULL",
 }
+# Any other error of these services, such as 503, and a missing permission: for some minutes, since
+# the job behind the state may have run for hours.
+_RETRY_UNNAMED = {
+    "ErrorEquals": ["SageMaker.SageMakerException", "S3.S3Exception", "States.Timeout"],
+    "IntervalSeconds": 5,
+    "BackoffRate": 2,
+    "MaxAttempts": 6,
+}
 
 
 def archive_key() -> str:
@@ -75,7 +83,7 @@ def call(
         "Arguments": dict(arguments),
         "Output": PASS_ON_INPUT,
         **({"Assign": dict(assign)} if assign else {}),
-        "Retry": [_RETRY_TEMPORARY],
+        "Retry": [_RETRY_TEMPORARY, _RETRY_UNNAMED],
         "Catch": catch,
         "Next": then,
     }

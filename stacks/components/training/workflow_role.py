@@ -45,7 +45,11 @@ class WorkflowRole(Construct):
             "Role",
             description="Runs training jobs and registers models that wait for approval",
             assumed_by=permissions.service_of_this_account("states.amazonaws.com", self),
-            managed_policies=[buckets.read_training, buckets.write_candidates],
+            managed_policies=[
+                buckets.read_training,
+                buckets.read_candidates,
+                buckets.write_candidates,
+            ],
         )
         for operation, resource in _KINDS.items():
             self._allow_jobs(operation, resource, stage_name)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stacks.settings.stage import StageSettings
-from tests.stacks.assembly import Assembly
+from tests.stacks.assembly import Assembly, Json
 from tests.stacks.conftest import Synthesize
 from tests.stacks.state_machine import Execution
 from tests.stacks.training_account import (
@@ -18,7 +18,7 @@ from tests.stacks.training_account import (
     REGISTER,
     approved_package,
 )
-from tests.stacks.training_workflow import refused, run, with_training
+from tests.stacks.training_workflow import INPUT, refused, run, with_training
 
 
 def float32(value: float) -> float:
@@ -128,7 +128,7 @@ def test_other_test_images_are_not_compared_and_the_package_says_so(
     (sent,) = execution.requests(REGISTER)
     assert sent["CustomerMetadataProperties"]["compared_with"] == "not-comparable"
     cause = below_gate(run(dev, accuracy=float32(0.69), approved=package))
-    assert "not compared with the approved package 3, which has other test images" in cause
+    assert "not compared: no approved package was measured on the same test images" in cause
 
 
 @pytest.mark.parametrize("unknown", [None, "left out"])
@@ -151,10 +151,46 @@ def test_the_newest_approved_package_is_the_one_to_compare_with(dev: Assembly) -
         "ModelApprovalStatus": "Approved",
         "SortBy": "CreationTime",
         "SortOrder": "Descending",
-        "MaxResults": 1,
+        "MaxResults": 100,
     }
     (described,) = execution.requests(DESCRIBE_PACKAGE)
     assert described["ModelPackageName"].endswith("/whippet-dev/12")
+
+
+OTHER_SPLIT = {"test_split_sha256": "6f" * 32, "test_accuracy": "1"}
+
+
+def test_a_model_is_compared_with_the_newest_of_the_same_test_images(dev: Assembly) -> None:
+    newest, between = (approved_package(version, **OTHER_SPLIT) for version in (9, 8))
+    older = [between, approved_package(7, test_accuracy="0.9"), approved_package(6)]
+    execution = run(dev, accuracy=float32(0.89), approved=newest, older=older)
+    assert execution.result["compared_with"] == "7"
+    described = [each["ModelPackageName"][-1] for each in execution.requests(DESCRIBE_PACKAGE)]
+    assert described == ["9", "8", "7"]
+    cause = below_gate(run(dev, accuracy=float32(0.88), approved=newest, older=older))
+    assert "the approved package 7 has 0.9 on the same images" in cause
+    others = run(dev, accuracy=float32(0.88), approved=newest, older=[between])
+    assert others.result["compared_with"] == "not-comparable"
+
+
+@pytest.mark.parametrize("written", [0.93, 0.9417, None, "0.9416666666666667"])
+def test_what_a_job_has_printed_and_written_must_agree(dev: Assembly, written: Any) -> None:
+    execution = run(dev, metrics={**METRICS, "test_accuracy": written})
+    assert execution.requests(COPY) == execution.requests(REGISTER) == []
+    cause = refused(execution, "AccuracyMissing")
+    shown = "none" if written is None or isinstance(written, str) else written
+    assert cause.endswith(f", and its metrics.json has {shown}")
+
+
+@pytest.mark.parametrize("status", ["Stopped", "Failed"])
+@pytest.mark.parametrize("tuning", [{}, {"strategy": "Grid", "ranges": {"l2": {"values": [1]}}}])
+def test_a_job_that_is_not_completed_registers_nothing(
+    dev: Assembly, tuning: Json, status: str
+) -> None:
+    """A stopped job may have an archive, and the best job of a tuning job may be one."""
+    execution = run(dev, INPUT | ({"tuning": tuning} if tuning else {}), status=status)
+    assert execution.requests(REGISTER) == []
+    assert refused(execution, "TrainingFailed").endswith(f" is {status}, expected Completed")
 
 
 def test_a_job_without_the_metric_registers_nothing(dev: Assembly) -> None:

@@ -108,6 +108,21 @@ def test_a_hyperparameters_name_is_refused_likewise(dev: Assembly, name: str) ->
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train", "valid", "test", "data", "model_dir", "model-dir", "output_dir", "output-dir",
+        "checkpoint_dir", "checkpoint-dir", "cache_dir", "weights_file", "weights-file",
+        "sagemaker_program", "sagemaker_submit_directory", "sagemaker-region",
+    ],
+)  # fmt: skip
+def test_a_hyperparameter_that_the_job_sets_itself_is_refused(dev: Assembly, name: str) -> None:
+    expected = f"the hyperparameter {name} is set by the job itself"
+    assert problems(dev, {**INPUT, "hyperparameters": {name: "x"}}) == expected
+    tuning = {"strategy": "Grid", "ranges": {name: {"values": ["x"]}}}
+    assert problems(dev, {**INPUT, "tuning": tuning}) == f"tuning: {expected}"
+
+
 def test_each_allowed_character_passes_a_shell_unchanged(dev: Assembly) -> None:
     characters = "azAZ09._:/=+@,-"
     given = {"from-scratch": characters, "learning_rate": f"-{characters}", "A_z-9": True}

@@ -30,7 +30,8 @@ def test_the_image_runs_train_py_of_the_source_archive(assembly: Assembly) -> No
     assert sent["HyperParameters"]["sagemaker_program"] == "train.py"
     assert sent["HyperParameters"]["sagemaker_region"] == "<AWS::Region>"
     assert re.fullmatch(
-        r"s3://cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/[0-9a-f]{64}\.gz",
+        r"s3://cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/"
+        rf"{assembly.settings.name}-training/[0-9a-f]{{64}}\.gz",
         sent["HyperParameters"]["sagemaker_submit_directory"],
     )
     assert sent["AlgorithmSpecification"].keys() == {
@@ -38,13 +39,12 @@ def test_the_image_runs_train_py_of_the_source_archive(assembly: Assembly) -> No
     }  # fmt: skip
 
 
-def test_hyperparameters_are_the_callers_as_texts_and_ours_win(dev: Assembly) -> None:
+def test_hyperparameters_are_the_callers_as_texts_beside_ours(dev: Assembly) -> None:
     callers = {
         "epochs": 3,
         "learning_rate": 0.0005,
         "from-scratch": True,
         "name": "flowers",
-        "sagemaker_program": "other.py",
     }
     ours = request(dev, {"dataset_prefix": PREFIX})["HyperParameters"]
     sent = request(dev, {**INPUT, "hyperparameters": callers})["HyperParameters"]

@@ -78,7 +78,12 @@ def test_the_package_waits_for_approval_with_what_is_known_of_the_model(dev: Ass
 
 
 def test_what_is_not_known_is_left_out(dev: Assembly) -> None:
-    metrics = {"schema": 1, "name": "", "version": None, "test_images": 0}
+    metrics = {
+        "test_accuracy": METRICS["test_accuracy"],
+        "name": "",
+        "version": None,
+        "test_images": 0,
+    }
     properties = registered(dev, metrics=metrics)["CustomerMetadataProperties"]
     assert properties.keys() == {
         "sha256", "commit", "test_accuracy", "test_images", "compared_with", "execution",

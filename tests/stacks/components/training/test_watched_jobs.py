@@ -79,6 +79,33 @@ def test_a_job_that_gets_no_machine_is_started_again_later(watching: Assembly) -
     assert execution.waits == [30, 600, 30, 30]
 
 
+def test_a_look_that_fails_is_repeated_and_at_last_ends_the_execution(watching: Assembly) -> None:
+    denied: Json = {"Error": "SageMaker.SageMakerException", "Cause": "no"}
+    execution = run(watching, looks=[RUNNING, denied, denied, RUNNING])
+    assert execution.error is None
+    assert execution.waits == [30] * 5
+    execution = run(watching, failures={DESCRIBE_JOB: denied})
+    assert (execution.error, execution.cause) == (denied["Error"], "no")
+    assert execution.waits == [30] * 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"max_runtime_seconds": 432_000}, 195),
+        ({"use_spot": True, "max_runtime_seconds": 3600, "max_wait_seconds": 2_592_000}, 1167),
+        ({"max_runtime_seconds": 60}, 30),
+    ],
+)
+def test_the_looks_of_the_longest_job_fit_into_a_history(
+    changes: Json, seconds: int, dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(with_training(dev_settings, profile=True, **changes))
+    assert run(assembly).waits == [seconds]
+    longest = max(changes["max_runtime_seconds"], changes.get("max_wait_seconds", 0))
+    assert 9 * longest / seconds < 25_000 - 1_000
+
+
 def test_a_tuning_job_needs_no_watching(watching: Assembly) -> None:
     """Step Functions looks at the members of the request, not at those of the jobs inside it."""
     execution = run(watching, {**INPUT, "tuning": TUNING})
