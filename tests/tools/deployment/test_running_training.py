@@ -52,7 +52,7 @@ class Account:
         )
 
     def add_jobs(self, operation: str, member: str, **names: list[str]) -> None:
-        counters = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
+        counters: dict[str, Any] = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
         more = {"Strategy": "Random", **counters} if member.startswith("Hyper") else {}
         for status in ("InProgress", "Stopping"):
             jobs = [
