@@ -41,6 +41,12 @@ def metrics(accuracy: float | None, split: str | None = "s1") -> dict[str, Any]:
         (metrics(0.71), approved("0.92", split="s2"), "not-comparable"),
         (metrics(0.71, split=None), approved("0.92"), "not-comparable"),
         (metrics(0.71), {"ModelPackageArn": ARN}, "not-comparable"),
+        # Neither has said on which images.
+        (
+            metrics(0.71, split=None),
+            {"ModelPackageArn": ARN, "CustomerMetadataProperties": {"test_accuracy": "0.92"}},
+            "not-comparable",
+        ),
         # The minimum applies besides.
         (metrics(0.7), approved("0.5"), "7"),
     ],

@@ -93,6 +93,20 @@ def test_all_that_the_api_can_have_is_clean(
 
 
 @pytest.mark.usefixtures("in_repository")
+def test_a_machine_of_ec2_and_a_notebook_are_clean(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    network = {"vpc_id": "vpc-0a1b2c3d", "subnet_id": "subnet-0a1b2c3d"}
+    everything = with_changes(
+        dev_settings,
+        ec2_trainer=with_changes(dev_settings.ec2_trainer, **network),
+        notebook=with_changes(dev_settings.notebook, enabled=True, **network),
+    )
+    assembly = synthesize_with(everything)
+    assert lint([assembly.directory / "whippet-dev-training.template.json"]) == {}
+
+
+@pytest.mark.usefixtures("in_repository")
 def test_a_cycle_is_found(dev: Assembly, tmp_path: Path) -> None:
     """A rollback alarm that references its endpoint's name attribute."""
     template = dev.template("serving")
