@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
     up.add_argument(
-        "--minute-seconds", type=_minute, default=60.0,
-        help="real seconds of a minute of metrics, alarms, scaling, rollouts (%(default)s)",
+        "--minute-seconds", type=_minute,
+        help="real seconds of a minute of metrics, alarms, scaling, rollouts (60)",
     )  # fmt: skip
     down = commands.add_parser("down", help="stop it and every process that it started")
     down.set_defaults(command=_down)
@@ -113,13 +113,18 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
         port=arguments.port,
         public_port=arguments.public_port,
         region=arguments.region,
-        minute_seconds=arguments.minute_seconds,
+        minute_seconds=arguments.minute_seconds or MAX_MINUTE_SECONDS,
     )
     with place.lock():
         record = running(place)
         if record:
             if not responds(place, record, _RESPONSE_TIMEOUT_SECONDS):
                 raise LifecycleError(_hung(record))
+            if arguments.minute_seconds not in {None, record.minute_seconds}:
+                raise LifecycleError(
+                    f"a minute of the cloud that runs here takes {record.minute_seconds:g} s: stop "
+                    "it with `make down`, then start it with another MINUTE_SECONDS."
+                )
             print(f"The local cloud is already running. {_where(record)}")
             return 0
         record = start(options)

@@ -96,6 +96,7 @@ def start(options: StartOptions) -> Record:
         port=port,
         public_port=public_port,
         region=options.region,
+        minute_seconds=options.minute_seconds,
     )
     place.write_record(record)
     _wait_until_ready(process, place, record)

@@ -25,6 +25,7 @@ class Record:
         port: TLS port of the AWS APIs on 127.0.0.1.
         public_port: plain-http port of the deployed API on 127.0.0.1.
         region: region of the clients' environment.
+        minute_seconds: real seconds of a minute of metrics, alarms, scaling and rollouts.
     """
 
     process_id: int
@@ -32,6 +33,7 @@ class Record:
     port: int
     public_port: int
     region: str
+    minute_seconds: float = 60.0
 
 
 @dataclass(frozen=True)

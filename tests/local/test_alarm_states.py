@@ -174,3 +174,17 @@ def test_a_minute_has_bounds(tmp_path: Path, seconds: str) -> None:
     )
     assert refused.returncode == 2
     assert "expected 0.5 to 60 seconds" in refused.stderr
+
+
+def test_a_cloud_that_runs_keeps_its_minute(tmp_path: Path) -> None:
+    place = ("up", "--assembly", str(tmp_path), "--port", "0", "--public-port", "0")
+    state = tmp_path / "cloud"
+    try:
+        assert local_cloud(state, *place, "--minute-seconds", "5").returncode == 0
+        refused = local_cloud(state, *place, "--minute-seconds", "3")
+        assert refused.returncode == 1
+        assert "takes 5 s: stop it with `make down`" in refused.stderr
+        for same in (("--minute-seconds", "5"), ()):
+            assert "already running" in local_cloud(state, *place, *same).stdout
+    finally:
+        local_cloud(state, "down")

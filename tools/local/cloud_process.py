@@ -46,7 +46,12 @@ def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
 
 
 def start_cloud(
-    state_directory: Path, *, assembly: Path, port: int, public_port: int, minute_seconds: float
+    state_directory: Path,
+    *,
+    assembly: Path,
+    port: int,
+    public_port: int,
+    minute_seconds: float | None,
 ) -> None:
     """Start the local cloud unless it is running.
 
@@ -55,7 +60,8 @@ def start_cloud(
         assembly: the folder that `cdk synth` writes.
         port: TLS port of the AWS APIs; 0 chooses a free one.
         public_port: plain-http port of the deployed API; 0 chooses a free one.
-        minute_seconds: real seconds of one minute of metrics, alarms, scaling and rollouts.
+        minute_seconds: real seconds of one minute of metrics, alarms, scaling and rollouts; None:
+            60, or those of the cloud that is running.
 
     Raises:
         ToolError: it could not be started.
@@ -63,7 +69,7 @@ def start_cloud(
     _call(
         state_directory, "up", "--assembly", str(assembly),
         "--port", str(port), "--public-port", str(public_port),
-        "--minute-seconds", str(minute_seconds),
+        *(() if minute_seconds is None else ("--minute-seconds", str(minute_seconds))),
     )  # fmt: skip
 
 

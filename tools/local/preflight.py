@@ -55,8 +55,7 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minute-seconds",
         type=_minute,
-        default=60.0,
-        help="real seconds of a minute of metrics, alarms, scaling, rollouts (%(default)s)",
+        help="real seconds of a minute of metrics, alarms, scaling, rollouts (60)",
     )
 
 
