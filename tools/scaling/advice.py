@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from local_cloud.autoscaling.policy import TargetTracking
 from tools.scaling.simulation import Outcome
 
 # AWS's formula: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html
 SAFETY_FACTOR = 0.5
 _REFERENCE_TARGETS = (10, 25)
+_SHOWN_PERCENT = 0.005
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,23 @@ def explain_targets(capacity_per_second: float) -> list[str]:
     ]
 
 
-def explain_start(outcomes: dict[int, Outcome], policy: TargetTracking) -> str:
-    """Return what a slower start costs.
+def explain_start(
+    outcomes: dict[int, Outcome], trace: Sequence[float], capacity_per_second: float
+) -> str:
+    """Return what a slower start costs, and what avoids it.
 
     Args:
         outcomes: by the minutes that an instance takes to start.
-        policy: the simulated one.
+        trace: requests of each minute.
+        capacity_per_second: requests that one instance can respond to.
     """
     shares = {start: 100 * outcome.rejected_share for start, outcome in outcomes.items()}
-    if max(shares.values()) < 0.005:
+    if max(shares.values()) < _SHOWN_PERCENT:
         return "No request exceeds the capacity, however long an instance takes to start."
     slowest = max(shares)
+    enough = math.ceil(max(trace) / (60 * capacity_per_second))
     return (
         f"{shares[slowest]:.2f} % of the requests exceed the capacity if an instance takes "
-        f"{slowest} minutes to start: lower the target below {policy.target:g}, or raise the "
-        "minimum before the load comes."
+        f"{slowest} minutes to start. Only instances that are there before the load avoid that: "
+        f"min_instance_count = {enough} responds to the busiest minute."
     )

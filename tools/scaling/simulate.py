@@ -64,13 +64,15 @@ def main() -> None:
         scale_in_cooldown_seconds=policy.scale_in_cooldown_seconds,
     )
     print(_table(outcomes))
-    print(explain_start(outcomes, policy))
+    print(explain_start(outcomes, trace, capacity))
     print(
-        f"\nRecommended: target_invocations_per_instance_per_minute = {advice.target} (capacity x "
-        f"0.5 x 60), min_instance_count = {advice.minimum}, max_instance_count = {advice.maximum}"
+        "\nRecommended for few instance hours: target_invocations_per_instance_per_minute = "
+        f"{advice.target} (capacity x 0.5 x 60), min_instance_count = {advice.minimum}, "
+        f"max_instance_count = {advice.maximum}"
     )
     recommended = _simulate(trace, better, Bounds(advice.minimum, advice.maximum), capacity)
     print(_table(recommended))
+    print(explain_start(recommended, trace, capacity))
     print("\n" + "\n".join(explain_targets(capacity)))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(
@@ -123,6 +125,11 @@ def _trace(arguments: argparse.Namespace, settings: StageSettings, capacity: flo
         return shaped(arguments.trace, arguments.peak or 2 * capacity)
     if arguments.trace == _OF_THE_STAGE:
         return _trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
+    if not Path(arguments.trace).exists():
+        raise ToolError(
+            f"TRACE={arguments.trace}: no such file; expected {', '.join(SHAPES)}, {_OF_THE_STAGE} "
+            "or a CSV file"
+        )
     return read_trace(Path(arguments.trace))
 
 

@@ -114,7 +114,11 @@ def test_advice_follows_the_formula_and_explains_small_targets() -> None:
                         start_minutes=start)
         for start in (3, 10)
     }  # fmt: skip
-    assert "if an instance takes 10 minutes" in explain_start(slow, POLICY)
+    explained = explain_start(slow, [1800.0] * 30, 20)
+    assert "if an instance takes 10 minutes" in explained
+    assert "min_instance_count = 2 responds to the busiest minute" in explained
+    enough = simulate([1800.0] * 30, POLICY, Bounds(2, 3), capacity_per_second=20, start_minutes=9)
+    assert "No request exceeds" in explain_start({9: enough}, [1800.0] * 30, 20)
 
 
 def test_a_drawing_has_a_line_for_each_series() -> None:
@@ -147,9 +151,14 @@ def test_the_tool_prints_outcomes_and_advice(scaling: Callable[..., str]) -> Non
     assert "5.0 hours" in printed
     assert "Settings: 1 to 3 instances, target 600 a minute (50 % of an instance)" in printed
     assert printed.count("start to ready") == 2
-    assert "Recommended: target_invocations_per_instance_per_minute = 600" in printed
+    assert "target_invocations_per_instance_per_minute = 600 (capacity x 0.5" in printed
 
 
 def test_the_tool_needs_a_capacity(scaling: Callable[..., str]) -> None:
     with pytest.raises(ToolError, match=r"serving\.measured_capacity_per_second in config/prod"):
         scaling("--trace", "day")
+
+
+def test_a_trace_that_is_none_names_the_shapes(scaling: Callable[..., str]) -> None:
+    with pytest.raises(ToolError, match="no such file; expected day, spike, step, weekend, stage"):
+        scaling("--trace", "nonsense", "--capacity", "20")
