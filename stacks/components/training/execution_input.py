@@ -33,7 +33,6 @@ RESERVED_NAMES = (
     "model_dir",
     "output_dir",
     "checkpoint_dir",
-    "cache_dir",
     "weights_file",
 )
 MAX_NAME_LENGTH = 36  # it is a folder of the models bucket and part of the model package

@@ -112,7 +112,7 @@ def test_a_hyperparameters_name_is_refused_likewise(dev: Assembly, name: str) ->
     "name",
     [
         "train", "valid", "test", "data", "model_dir", "model-dir", "output_dir", "output-dir",
-        "checkpoint_dir", "checkpoint-dir", "cache_dir", "weights_file", "weights-file",
+        "checkpoint_dir", "checkpoint-dir", "weights_file", "weights-file",
         "sagemaker_program", "sagemaker_submit_directory", "sagemaker-region",
     ],
 )  # fmt: skip
