@@ -50,7 +50,7 @@ class Stage:
         bucket = f"s3://{self.training['DatasetsBucket']}"
         found = {split: f"{bucket}/{dataset}/{split}/" for split in ("train", "valid", "test")}
         if "JobWheels" in self.training:
-            found["wheels"] = f"{bucket}/{self.training['JobWheels']}/"
+            found["wheels"] = f"{bucket}/{self.training['JobWheels']}"
         return found
 
 

@@ -14,6 +14,9 @@ Ec2InstanceType = Annotated[
 ]
 
 
+_MIN_GPU_VOLUME_GIB = 90
+
+
 class Ec2TrainerSettings(Settings):
     """A machine of EC2 that trains a model and then ends itself; none without `subnet_id`."""
 
@@ -69,6 +72,16 @@ class Ec2TrainerSettings(Settings):
     @model_validator(mode="after")
     def _check_network(self) -> Self:
         check_network("ec2_trainer", self.vpc_id, self.subnet_id)
+        return self
+
+    @model_validator(mode="after")
+    def _check_volume(self) -> Self:
+        if self.has_gpu and self.volume_size_gib < _MIN_GPU_VOLUME_GIB:
+            raise ValueError(
+                f"ec2_trainer.volume_size_gib = {self.volume_size_gib}: expected at least "
+                f"{_MIN_GPU_VOLUME_GIB} for {self.instance_type}: the Deep Learning AMI takes "
+                "about 75 GiB"
+            )
         return self
 
     @model_validator(mode="after")

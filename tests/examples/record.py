@@ -26,7 +26,7 @@ OUTPUTS = {
         "JobImage": "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2.14-cpu",
         "JobRoleArn": ROLE,
         "JobSource": "s3://assets/0123.gz",
-        "JobWheels": "wheels/0123",
+        "JobWheels": "wheels/0123/",
     },
     "whippet-dev-storage": {"ModelsBucketName": "models"},
 }

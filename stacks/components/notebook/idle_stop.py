@@ -8,6 +8,7 @@ Runs every few minutes in the system's Python, with its standard library and the
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -18,11 +19,13 @@ from typing import Any
 
 _JUPYTER = "https://localhost:8443"
 _METADATA = "/opt/ml/metadata/resource-metadata.json"
+# Since when Jupyter cannot be read.
+_UNREADABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "unreadable")  # noqa: PTH100, PTH118, PTH120
 _TIMEOUT_SECONDS = 10
 
 
 def main() -> int:
-    """Stop the instance if it is idle; if that cannot be told, leave it and say why."""
+    """Stop the instance if it is idle, or if Jupyter could not be read for as long."""
     limit_seconds = 60 * float(sys.argv[1])
     jupyter = sys.argv[2] if len(sys.argv) > 2 else _JUPYTER
     metadata = sys.argv[3] if len(sys.argv) > 3 else _METADATA
@@ -39,13 +42,29 @@ def main() -> int:
 def seconds_idle(jupyter: str) -> float:
     """Return how long no kernel and no terminal has worked; 0 while one works.
 
-    Without any, infinity: then only the time since the start counts.
+    Without any, infinity: then only the time since the start counts. While Jupyter cannot be read,
+    the time since it first could not.
     """
-    kernels = [each["kernel"] for each in _read(f"{jupyter}/api/sessions")]
+    try:
+        kernels = [each["kernel"] for each in _read(f"{jupyter}/api/sessions")]
+        terminals = _read(f"{jupyter}/api/terminals")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"Jupyter cannot be read: {error}", flush=True)
+        return _seconds_unreadable()
+    if os.path.exists(_UNREADABLE):  # noqa: PTH110 - the system's Python
+        os.remove(_UNREADABLE)  # noqa: PTH107 - as above
     if any(kernel["execution_state"] == "busy" for kernel in kernels):
         return 0.0
-    used = [each["last_activity"] for each in (*kernels, *_read(f"{jupyter}/api/terminals"))]
+    used = [each["last_activity"] for each in (*kernels, *terminals)]
     return min((_seconds_since(each) for each in used), default=float("inf"))
+
+
+def _seconds_unreadable() -> float:
+    # An instance that nobody can use would otherwise be paid for until somebody notices.
+    if not os.path.exists(_UNREADABLE):  # noqa: PTH110 - as above
+        with open(_UNREADABLE, "w", encoding="ascii"):  # noqa: PTH123 - as above
+            pass
+    return time.time() - os.path.getmtime(_UNREADABLE)  # noqa: PTH204 - as above
 
 
 def seconds_up() -> float:

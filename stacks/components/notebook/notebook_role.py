@@ -87,10 +87,13 @@ class NotebookRole(Construct):
             statements=[
                 iam.PolicyStatement(
                     actions=["sagemaker:StopNotebookInstance"],
+                    # The name that CloudFormation makes has capitals; SageMaker writes names into
+                    # ARNs in lower case, as in the instance's own ARN.
                     resources=[
+                        instance.ref,
                         self._arn(
                             "sagemaker", "notebook-instance", instance.attr_notebook_instance_name
-                        )
+                        ),
                     ],
                 )
             ],

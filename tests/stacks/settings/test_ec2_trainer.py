@@ -69,6 +69,13 @@ def test_a_type_that_cannot_train_is_refused(tmp_path: Path, kind: str, problem:
     assert problem in refusal_of(tmp_path, text_of(NETWORK | {"instance_type": kind}))
 
 
+def test_a_gpu_machine_needs_room_for_its_image(tmp_path: Path) -> None:
+    small = {"volume_size_gib": 60}
+    gpu = text_of(NETWORK | {"instance_type": "g5.xlarge"} | small)
+    assert "volume_size_gib = 60: expected at least 90" in refusal_of(tmp_path, gpu)
+    assert load_text(tmp_path, text_of(NETWORK | small)).ec2_trainer.volume_size_gib == 60
+
+
 @pytest.mark.parametrize(("seconds", "shutdown", "limit"), [(60, 31, 46), (3601, 91, 106)])
 def test_the_machine_ends_itself_before_it_is_ended(
     tmp_path: Path, seconds: int, shutdown: int, limit: int

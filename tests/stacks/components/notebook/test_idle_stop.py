@@ -127,3 +127,19 @@ def test_what_works_keeps_it(
         jupyter.terminals.append({"name": "1", "last_activity": moment(terminal)})
     # Idle for more than 3 seconds.
     assert stops(tmp_path, program, jupyter, 3 / 60) == (STARTS if stopped else [])
+
+
+def test_a_jupyter_that_cannot_be_read_for_as_long_stops_it_too(
+    tmp_path: Path, program: Path, jupyter: Jupyter
+) -> None:
+    jupyter.sessions.append({"name": "without a kernel"})
+    assert stops(tmp_path, program, jupyter, SHORT) == []
+    unreadable = program.with_name("unreadable")
+    minutes_ago = datetime.now(UTC).timestamp() - 120
+    os.utime(unreadable, (minutes_ago, minutes_ago))
+    assert stops(tmp_path, program, jupyter, 3) == []
+    assert stops(tmp_path, program, jupyter, SHORT) == STARTS
+    # Once it can be read again, the time begins anew.
+    jupyter.sessions = []
+    stops(tmp_path, program, jupyter, LONG)
+    assert not unreadable.exists()

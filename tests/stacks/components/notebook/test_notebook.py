@@ -92,9 +92,11 @@ def test_its_user_neither_approves_nor_deploys(notebook: Assembly) -> None:
 
 def test_it_may_stop_itself_alone(notebook: Assembly) -> None:
     stop = statement_allowing(role_statements(notebook), "sagemaker:StopNotebookInstance")
-    (instance,) = stop["Resource"]
+    # The ARN as SageMaker writes it, in lower case, and with the name as CloudFormation made it.
+    arn, named = map(flatten, stop["Resource"])
     name = notebook.resource("training", INSTANCE).logical_id
-    assert flatten(instance).endswith(f":notebook-instance/<{name}.NotebookInstanceName>")
+    assert arn == f"<{name}>"
+    assert named.endswith(f":notebook-instance/<{name}.NotebookInstanceName>")
 
 
 def test_its_script_stops_it_when_it_is_idle(
