@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,14 @@ def workshop(
     packaged_model: Path,
     deployment: LocalDeployment,
     client: Callable[[str], Any],
-) -> Workshop:
+) -> Iterator[Workshop]:
     assert deployment
     place = tmp_path_factory.mktemp("training")
-    return open_workshop(place, state, packaged_model, client)
+    opened = open_workshop(place, state, packaged_model, client)
+    # Else each job would export its backbone, which takes half a minute.
+    allowed = {'\\"cache_dir\\", ': ""}
+    with changed_definition(client("stepfunctions"), opened.machine, allowed):
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +135,8 @@ def test_images_that_are_damaged_in_the_bucket_end_the_run_with_the_jobs_reason(
 
 
 def test_a_host_that_is_killed_ends_the_run(workshop: Workshop, shapes: Path) -> None:
-    name = "killed"
-    command = workshop.training(shapes, name, "INSTANCES=2", **ENDLESS, name=name)
+    name = f"killed-{os.getpid()}"  # no process of another run of the tests has it
+    command = workshop.training(shapes, "killed", "INSTANCES=2", **ENDLESS, name=name)
     with workshop.started(*command) as process:
         first, second = wait_for_hosts(name, 2)[:2]
         os.kill(second, signal.SIGKILL)
@@ -146,9 +150,10 @@ def test_a_host_that_is_killed_ends_the_run(workshop: Workshop, shapes: Path) ->
 def test_a_run_goes_on_after_ctrl_c_until_it_is_stopped_with_its_job(
     workshop: Workshop, shapes: Path
 ) -> None:
-    command = workshop.training(shapes, "stopped", **ENDLESS, name="stopped")
+    name = f"stopped-{os.getpid()}"
+    command = workshop.training(shapes, "stopped", **ENDLESS, name=name)
     with workshop.started(*command) as process:
-        (host, *_) = wait_for_hosts("stopped", 1)
+        (host, *_) = wait_for_hosts(name, 1)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         output, errors = process.communicate(timeout=30)
     assert process.returncode != 0
@@ -166,11 +171,11 @@ def test_a_run_goes_on_after_ctrl_c_until_it_is_stopped_with_its_job(
     assert watched.returncode == 2
     assert "stopped was stopped (Stopped): Stopped by make stop-training" in watched.stderr
     job = next(line for line in watched.stdout.splitlines() if "Training job whippet-" in line)
-    name = job.partition("Training job ")[2].partition(":")[0]
+    job_name = job.partition("Training job ")[2].partition(":")[0]
     sagemaker = workshop.client("sagemaker")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        status = sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+        status = sagemaker.describe_training_job(TrainingJobName=job_name)["TrainingJobStatus"]
         if status == "Stopped":
             break
         assert status in {"InProgress", "Stopping"}
