@@ -136,7 +136,9 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
         unconfigured.run(*git, *arguments)
     try:
         ports = ("--port", "0", "--public-port", "0")
-        started = local_cloud(state, "up", "--assembly", str(clone / "cdk.out"), *ports)
+        # The stage's updates bake for five of its minutes.
+        minute = ("--minute-seconds", "0.5")
+        started = local_cloud(state, "up", "--assembly", str(clone / "cdk.out"), *ports, *minute)
         assert started.returncode == 0, started.stderr
         found = json.loads(local_cloud(state, "status", "--json").stdout)
         yield Delivery(clone, state, found["environment"], found["public_url"])
