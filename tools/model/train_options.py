@@ -30,7 +30,7 @@ VARIABLES: Final = {
 }
 # As the state machine expects them (stacks/components/training/execution_input.py).
 _HYPERPARAMETER: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=([A-Za-z0-9._:/=+@,-]+)")
-# The stage says where a job reads and writes. The state machine refuses `cache_dir` too.
+# The stage says where a job reads and writes.
 _OF_THE_JOB: Final = frozenset(
     {"train", "valid", "test", "data", "model_dir", "output_dir", "checkpoint_dir", "weights_file"}
 )

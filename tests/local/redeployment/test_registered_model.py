@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,10 @@ def workshop(
     packaged_model: Path,
     deployment: LocalDeployment,
     client: Callable[[str], Any],
-) -> Iterator[Workshop]:
+) -> Workshop:
     assert deployment
     place = tmp_path_factory.mktemp("training")
-    opened = open_workshop(place, state, packaged_model, client)
-    # Else each job would export its backbone, which takes half a minute.
-    allowed = {'\\"cache_dir\\", ': ""}
-    with changed_definition(client("stepfunctions"), opened.machine, allowed):
-        yield opened
+    return open_workshop(place, state, packaged_model, client)
 
 
 @pytest.fixture(scope="module")
