@@ -8,9 +8,10 @@ from typing import Any
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
 from tools.model.default_models import MODEL_FOLDER
+from tools.paths import short_path
 from tools.training.candidates import candidate_folder
 from tools.training.packages import APPROVED, NoRegistryError, Package, find_package, newest
-from tools.training.stage import LOCAL, Client, clients_of
+from tools.training.stage import Client, clients_of
 
 
 @contextmanager
@@ -32,9 +33,10 @@ def chosen_model(
     if model is not None:
         yield model.absolute(), ""
         return
-    client = _registry(source, deployment, required=bool(version))
-    package = client and _package(client("sagemaker"), source, version)
-    if client is None or package is None:
+    client = _registry(source, deployment)
+    package = _package(client("sagemaker"), source, version)
+    if package is None:
+        print(f"{source.name} has no registered models: {short_path(MODEL_FOLDER)} is promoted.")
         yield MODEL_FOLDER.absolute(), ""
         return
     print(f"Package {package.version} of {package.group}, {package.status}")
@@ -42,14 +44,19 @@ def chosen_model(
         yield folder, package.arn
 
 
-def _registry(source: StageSettings, deployment: Path, *, required: bool) -> Client | None:
-    """Return the clients of a stage; None if it is local and no local cloud is running."""
+def _registry(source: StageSettings, deployment: Path) -> Client:
+    """Return the clients of a stage.
+
+    Raises:
+        ToolError: the stage is local and no local cloud is running.
+    """
     try:
         return clients_of(source, deployment)
-    except ToolError:
-        if required or source.stage != LOCAL:
-            raise
-        return None
+    except ToolError as error:
+        raise ToolError(
+            f"{error}\nWithout it, its registered models are not known: MODEL=build/model promotes "
+            "that folder."
+        ) from error
 
 
 def _package(sagemaker: Any, source: StageSettings, version: str | None) -> Package | None:

@@ -197,7 +197,7 @@ def _print_result() -> None:
     if (ROOT / LOCKS_FOLDER / "local.toml").exists():
         print(
             f"  Note:     {LOCKS_FOLDER}/local.toml names the model that make up deploys; "
-            "make promote STAGE=local names this one"
+            "make promote MODEL=build/model names this one"
         )
 
 

@@ -63,6 +63,13 @@ def _choose(sagemaker: Any, settings: StageSettings, version: str | None, option
             f"{settings.name} has no package that is {PENDING}: `make models{option}` lists the "
             f"others, `make train DATA=<folder> ON=sagemaker{option}` registers another."
         )
+    approved = newest(sagemaker, settings, APPROVED)
+    if approved is not None and int(approved.version) > int(package.version):
+        raise ToolError(
+            f"No package newer than {approved.version}, which is {APPROVED}, is pending: "
+            f"`make promote{option}` names that one. VERSION={package.version} approves the older "
+            "one."
+        )
     return package
 
 

@@ -10,7 +10,7 @@ from tools.delivery.lock_file import files_of, find_lock
 from tools.delivery.lock_summary import read_summary
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
-from tools.training.packages import PENDING, list_packages
+from tools.training.packages import APPROVED, PENDING, list_packages
 from tools.training.stage import LOCAL, clients_of
 from tools.training.table import as_json, is_served, table
 
@@ -47,8 +47,12 @@ def main() -> None:
         print(f"{LOCKS_FOLDER}/{settings.stage}.toml names none of these, but {summary}.")
     else:
         print(f"The stage {settings.stage} has no lock: `make promote{option}` writes one.")
-    if any(package.status == PENDING for package in packages):
+    # The newest comes first.
+    usable = next((each for each in packages if each.status in {PENDING, APPROVED}), None)
+    if usable is not None and usable.status == PENDING:
         print(f"Next: make approve{option}")
+    elif usable is not None and not is_served(usable, lock):
+        print(f"Next: make promote{option}")
 
 
 if __name__ == "__main__":

@@ -57,13 +57,13 @@ def _stored_model(repository: Path, lock: ModelLock) -> ModelArtifact:
     if not folder.is_dir():
         raise InputError(
             f"{name} names {lock.name} {lock.version}, which is not in {folder} on this machine: "
-            "`make promote STAGE=local` names the model in build/model, or delete the lock to "
-            "deploy that without one"
+            "`make promote MODEL=build/model` names the model in build/model, or delete the lock "
+            "to deploy that without one"
         )
     model = load_model_artifact(folder)
     if model.sha256 != lock.sha256:
         raise InputError(
             f"{folder} holds {model.name} {model.version}, expected {lock.version} as {name} "
-            "states: `make promote STAGE=local` stores a model anew"
+            "states: `make promote` stores a model anew"
         )
     return model

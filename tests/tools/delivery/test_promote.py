@@ -69,7 +69,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, aws: FakeAws | None = 
 def test_the_stage_local_gets_a_folder_of_the_store(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, "--stage=local")
+    with pytest.raises(ToolError, match="MODEL=build/model promotes that folder"):
+        run(monkeypatch, "--stage=local")  # no local cloud is running
+    run(monkeypatch, "--stage=local", "--model", str(root / "build" / "model"))
     model = choose_model(root, "local", None)
     assert model.archive == root / "build" / "store" / model.sha256 / "model.tar.gz"
     printed = capsys.readouterr().out

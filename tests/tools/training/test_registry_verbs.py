@@ -137,6 +137,19 @@ def test_what_cannot_be_approved_is_refused(
         run(approve, *arguments)
 
 
+def test_an_older_package_is_approved_only_by_its_version(
+    registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.add("PendingManualApproval")
+    registry.add("Approved")
+    with pytest.raises(ToolError, match=r"No package newer than 2.*VERSION=1 approves the older"):
+        run(approve)
+    run(models)
+    assert capsys.readouterr().out.endswith("Next: make promote STAGE=dev\n")
+    run(approve, "--version=1")
+    assert registry.packages[0]["ModelApprovalStatus"] == "Approved"
+
+
 def test_credentials_that_may_not_approve_are_told_what_they_lack(registry: FakeRegistry) -> None:
     registry.add("PendingManualApproval")
     registry.denied.add("update_model_package")
