@@ -1,8 +1,7 @@
-"""Application Auto Scaling's decisions, as pure functions of the time.
+"""Application Auto Scaling's decisions, as a pure function of the time.
 
-The rules are our reading of these pages, and of what users report where they are silent:
+The rules are our reading of this page, and of what users report where it is silent:
 docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
-docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html
 
 A target tracking policy makes two alarms of its own: one is raised when 3 datapoints in a row are
 above the target, the other when 15 in a row are below 90 % of it. So scaling in takes 15 periods,
@@ -35,35 +34,6 @@ class TargetTracking:
     scale_in_cooldown_seconds: float = 300.0
     period_seconds: float = 60.0
     can_scale_in: bool = True
-
-
-@dataclass(frozen=True)
-class Step:
-    """An adjustment for a range of the metric, relative to the alarm's threshold.
-
-    Attributes:
-        lower: the range includes it; None: without a limit.
-        upper: the range excludes it; None: without a limit.
-        adjustment: in the policy's adjustment type.
-    """
-
-    lower: float | None
-    upper: float | None
-    adjustment: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepScaling:
-    """A step scaling policy; an alarm triggers it.
-
-    Attributes:
-        adjustment_type: `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
-        minimum_magnitude: of a change in percent, in instances.
-    """
-
-    adjustment_type: str
-    steps: Sequence[Step]
-    minimum_magnitude: int = 1
 
 
 @dataclass(frozen=True)
@@ -150,26 +120,6 @@ def track(
     return None
 
 
-def step(breach: float, policy: StepScaling, fleet: Fleet, bounds: Bounds) -> Decision | None:
-    """Return what a step scaling policy changes when its alarm is raised, None for nothing.
-
-    Args:
-        breach: the metric less the alarm's threshold.
-        policy: the policy.
-        fleet: the fleet.
-        bounds: of the capacity.
-    """
-    for each in policy.steps:
-        if (each.lower is None or breach >= each.lower) and (
-            each.upper is None or breach < each.upper
-        ):
-            wanted = bounds.clamp(_adjusted(fleet.capacity, policy, each.adjustment))
-            if wanted == fleet.capacity:
-                return None
-            return Decision(wanted, f"the alarm's metric is {breach:+g} from its threshold")
-    return None
-
-
 def _since(
     datapoints: Sequence[float | None], changed_at: float, period: float, ended_at: float
 ) -> list[float]:
@@ -185,15 +135,3 @@ def _since(
 
 def _needed(capacity: int, value: float, target: float) -> int:
     return math.ceil(capacity * value / target - _ROUNDING)
-
-
-def _adjusted(capacity: int, policy: StepScaling, adjustment: float) -> int:
-    if policy.adjustment_type == "ExactCapacity":
-        return int(adjustment)
-    if policy.adjustment_type == "ChangeInCapacity":
-        return capacity + int(adjustment)
-    change = capacity * adjustment / 100
-    # Away from zero below one instance, towards zero above: "Percentages" in the user guide.
-    whole = math.copysign(max(1, math.floor(abs(change))), change) if change else 0.0
-    magnitude = max(abs(whole), policy.minimum_magnitude) if change else 0.0
-    return capacity + int(math.copysign(magnitude, change))

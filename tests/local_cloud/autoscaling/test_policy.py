@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.autoscaling.policy import (
-    Bounds,
-    Fleet,
-    Step,
-    StepScaling,
-    TargetTracking,
-    step,
-    track,
-)
+from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking, track
 
 NOW = 10_000.0
 POLICY = TargetTracking(target=100.0, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30)
@@ -106,36 +98,3 @@ def test_a_decision_changes_the_capacity_within_the_bounds(
     if decided is not None:
         assert bounds.minimum <= decided <= bounds.maximum
         assert decided != instances
-
-
-@pytest.mark.parametrize(
-    ("kind", "adjustment", "expected"),
-    [
-        ("ChangeInCapacity", 2, 6),
-        ("ChangeInCapacity", -3, 1),
-        ("ChangeInCapacity", -9, 1),
-        ("ExactCapacity", 7, 7),
-        ("PercentChangeInCapacity", 50, 6),
-        ("PercentChangeInCapacity", 10, 5),
-        ("PercentChangeInCapacity", -60, 2),
-        ("PercentChangeInCapacity", -10, 3),
-    ],
-)
-def test_an_adjustment(kind: str, adjustment: float, expected: int) -> None:
-    policy = StepScaling(adjustment_type=kind, steps=[Step(0, None, adjustment)])
-    decision = step(3.0, policy, Fleet(capacity=4), Bounds(1, 8))
-    assert decision is not None
-    assert decision.capacity == expected
-
-
-def test_the_step_of_the_breach_is_taken() -> None:
-    steps = [Step(None, 0, -1), Step(0, 10, 1), Step(10, None, 3)]
-    policy = StepScaling(adjustment_type="ChangeInCapacity", steps=steps)
-
-    def stepped(breach: float) -> int | None:
-        decision = step(breach, policy, Fleet(capacity=3), Bounds(1, 9))
-        return decision.capacity if decision else None
-
-    assert [stepped(each) for each in (-0.1, 0, 9.9, 10, 1e9)] == [2, 4, 4, 6, 6]
-    gap = StepScaling(adjustment_type="ChangeInCapacity", steps=[Step(5, 10, 1)])
-    assert step(1.0, gap, Fleet(capacity=3), Bounds(1, 9)) is None
