@@ -22,7 +22,9 @@ def ignore_ended_connections(loop: asyncio.AbstractEventLoop) -> None:
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     ended = isinstance(context.get("exception"), (ConnectionError, TimeoutError, ssl.SSLError))
-    if not (ended and ("transport" in context or "protocol" in context)):
+    # Before 3.11.4 the task of a connection has its exception alone.
+    is_of_connection = "transport" in context or "protocol" in context or "future" in context
+    if not (ended and is_of_connection):
         loop.default_exception_handler(context)
 
 

@@ -27,6 +27,7 @@ from classifier.training.weights.network import digest, read_state_dict
 from stacks.components.training.source import pack_training_source
 from tests.byte_code import share_byte_code
 from tests.model_code.conftest import MODEL_CODE
+from tests.tar_extraction import extract
 
 # The image has the first two and what they require; the last two come in the channel `wheels`.
 INSTALLED = ("torch", "torchvision", "pillow", "onnx", "onnxscript")
@@ -100,7 +101,7 @@ def run_job(image_folder: Path, packages: Path, byte_code: dict[str, str]) -> Ru
     def run(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
         source = io.BytesIO(pack_training_source(MODEL_CODE))
         with tarfile.open(fileobj=source, mode="r:gz") as archive:
-            archive.extractall(folder / "code", filter="data")
+            extract(archive, folder / "code")
         (folder / "output").mkdir()
         hyperparameters = HYPERPARAMETERS | changes
         config = folder / "input" / "config"

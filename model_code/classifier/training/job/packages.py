@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -134,6 +135,9 @@ def _run_pip(*arguments: str, search: Sequence[str] = ()) -> subprocess.Complete
 def _wheel_of_pip() -> list[str]:
     """Return the wheel of pip that Python has with it: environments made by uv have no pip."""
     ensurepip = importlib.util.find_spec("ensurepip")
-    if ensurepip is None or ensurepip.origin is None:
-        return []
-    return [str(path) for path in Path(ensurepip.origin).parent.glob("_bundled/pip-*.whl")]
+    # Debian's Python has its wheels in a folder of their own.
+    folders = [sysconfig.get_config_var("WHEEL_PKG_DIR")]
+    if ensurepip is not None and ensurepip.origin is not None:
+        folders.append(str(Path(ensurepip.origin).parent / "_bundled"))
+    wheels = [path for folder in folders if folder for path in Path(folder).glob("pip-*.whl")]
+    return [str(path) for path in wheels[:1]]
