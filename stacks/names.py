@@ -11,6 +11,8 @@ ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
 LOCKS_FOLDER = Path("config", "models")
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
+# Of the bucket of models: what training jobs write.
+MODEL_PREFIX = "training"
 EC2_LAUNCH_TEMPLATE_OUTPUT = "Ec2LaunchTemplateId"
 EC2_LOG_GROUP_OUTPUT = "Ec2LogGroup"
 # On a machine of the EC2 trainer: the stage, and the job that it runs.

@@ -72,7 +72,8 @@ def main() -> int:
         print("\nStopped. What was uploaded is kept: the same command continues.")
         return EXIT_INTERRUPTED
     data = shlex.quote(short_path(arguments.data))
-    print(f"Next: make train DATA={data} ON=sagemaker{stage.option}")
+    named = f" NAME={name}" if arguments.name else ""
+    print(f"Next: make train DATA={data} ON=sagemaker{named}{stage.option}")
     return 0
 
 

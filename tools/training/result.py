@@ -1,7 +1,8 @@
 """What a run of the training state machine has registered."""
 
+from stacks.names import MODEL_PREFIX
 from tools.training.executions import Execution
-from tools.training.packages import read_package
+from tools.training.packages import APPROVED, read_package
 from tools.training.stage import TrainingStage
 
 
@@ -10,12 +11,19 @@ def print_result(stage: TrainingStage, execution: Execution) -> None:
     package = read_package(stage.client("sagemaker"), execution.output["model_package_arn"])
     accuracy = float(execution.output["test_accuracy"])
     images = package.metadata.get("test_images", "?")
+    next_command = (
+        f"  Promote: make promote{stage.option}"
+        if package.status == APPROVED
+        else f"  Approve: make approve VERSION={package.version}{stage.option}"
+    )
+    output = f"s3://{stage.models_bucket}/{MODEL_PREFIX}/{execution.output['training_job']}/output"
     print(
         f"\n{package.group} has package {package.version}, {package.status}: "
         f"{accuracy:.1%} of {images} test images correct"
         f"{_comparison(str(execution.output.get('compared_with', '')))}\n"
+        f"  Report:  report.html in {output}/output.tar.gz\n"
         f"  Compare: make models{stage.option}\n"
-        f"  Approve: make approve VERSION={package.version}{stage.option}"
+        f"{next_command}"
     )
 
 

@@ -15,9 +15,9 @@ from stacks.components.shared.private_buckets import (
     encrypted_bucket,
     expire_after,
 )
+from stacks.names import MODEL_PREFIX
 from stacks.settings.storage import StorageSettings
 
-MODEL_PREFIX = "training"
 CHECKPOINT_PREFIX = "checkpoints"
 CANDIDATE_PREFIX = "candidates"
 CAPTURE_PREFIX = "endpoint"

@@ -7,7 +7,7 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from stacks.components.storage.buckets import CHECKPOINT_PREFIX, MODEL_PREFIX, Buckets
+from stacks.components.storage.buckets import CHECKPOINT_PREFIX, Buckets
 from stacks.components.training.container import (
     CHECKPOINT_FOLDER,
     TUNING_OBJECTIVE,
@@ -18,6 +18,7 @@ from stacks.components.training.execution_input import DATASET_PREFIX, SPLITS
 from stacks.components.training.source_address import SourceAddress
 from stacks.components.training.states import EXECUTION_NAME
 from stacks.components.training.tuning_input import PARAMETER_RANGES, RESOURCE_LIMITS, STRATEGY
+from stacks.names import MODEL_PREFIX
 from stacks.settings import instance_types
 from stacks.settings.stage import StageSettings
 

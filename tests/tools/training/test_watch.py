@@ -44,7 +44,10 @@ def stage_of(services: FakeServices, stage: str = "local") -> TrainingStage:
 
 def succeeded(**output: Any) -> dict[str, Any]:
     arn = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/whippet-local/1"
-    output = {"model_package_arn": arn, "test_accuracy": 0.9444, "compared_with": "none"} | output
+    output = {
+        "model_package_arn": arn, "training_job": JOB, "test_accuracy": 0.9444,
+        "compared_with": "none", **output,
+    }  # fmt: skip
     return {"execution": {"status": "SUCCEEDED", "output": json.dumps(output)}}
 
 
@@ -95,6 +98,7 @@ def test_each_change_is_printed_once_and_the_package_in_the_end(
     ]
     assert "whippet-local has package 1, PendingManualApproval: 94.4% of 18 test images" in printed
     assert "no approved package to compare it with" in printed
+    assert f"/training/{JOB}/output/output.tar.gz" in printed
     assert printed.endswith("  Approve: make approve VERSION=1\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -26,6 +27,7 @@ from classifier.training.features.runtime import open_classifier
 from classifier.training.features.torch_network import TorchNetwork
 from classifier.training.finetune.run import metric_line
 from classifier.training.finetune.saving import save
+from classifier.training.job.environment import report_place
 from classifier.training.job.metrics import report_metrics
 from classifier.training.options import TrainingOptions
 from classifier.training.report.report import REPORT_FILE, write_report
@@ -115,6 +117,6 @@ def judge_and_report(
     if trained:
         path = options.output_dir / REPORT_FILE
         write_report(describe_run(completed, trained, dataset, version), path)
-        print(f"Report: {path}")
+        print(f"Report: {report_place(path, os.environ)}")
     report_metrics(completed.manifest, dataset, options)
     return completed.manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -34,6 +35,7 @@ from classifier.training.features.runtime import open_classifier, torch_classifi
 from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import FittedHead, LabelledFeatures, fit_head, scores
 from classifier.training.head.judging import Judgement
+from classifier.training.job.environment import report_place
 from classifier.training.job.metrics import report_metrics
 from classifier.training.measuring.quantization import check_packages
 from classifier.training.options import TrainingOptions
@@ -159,4 +161,4 @@ def _write_report(
     )
     write_report(report, options.output_dir / REPORT_FILE)
     print_suspicious(report)
-    print(f"Report: {options.output_dir / REPORT_FILE}")
+    print(f"Report: {report_place(options.output_dir / REPORT_FILE, os.environ)}")

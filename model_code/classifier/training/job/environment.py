@@ -18,6 +18,11 @@ def is_running(environment: Mapping[str, str]) -> bool:
     return _OUTPUT_FOLDER in environment
 
 
+def report_place(path: Path, environment: Mapping[str, str]) -> str:
+    """Return where a person finds the report: a job's folder is gone when it has ended."""
+    return f"{path.name}, in the job's output.tar.gz" if is_running(environment) else str(path)
+
+
 def failure_file(environment: Mapping[str, str]) -> Path:
     """Return the file whose text DescribeTrainingJob shows as FailureReason."""
     return Path(environment[_OUTPUT_FOLDER]) / "failure"
