@@ -65,6 +65,9 @@ class AlarmEngine:
                 self._evaluate(alarm)
             except ExpressionError as error:
                 logger.warning("alarm %s: %s", alarm["AlarmName"], error)
+            except Exception:
+                # The other alarms must not depend on this one.
+                logger.exception("alarm %s cannot be evaluated", alarm.get("AlarmName"))
 
     def _evaluate(self, alarm: Mapping[str, Any]) -> None:
         evaluation = self._read(alarm)

@@ -6,6 +6,7 @@ and missing data, drops `Metrics`, and computes no expression.
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,22 @@ from ministack.services import cloudwatch, eventbridge
 from local_cloud.clock import Clock
 from local_cloud.cloudwatch.expressions import ExpressionError
 from local_cloud.cloudwatch.queries import Metric, Periods, datapoints, metric_of, period_of
+from local_cloud.cloudwatch.sample_index import SampleIndex
 from local_cloud.ministack_hooks.metric_math_alarms import SINGLE_METRIC, checked_metrics
-from local_cloud.sagemaker.errors import AwsError
+from local_cloud.sagemaker.errors import AwsError, validation_error
+
+# docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+_MAX_DATAPOINTS = 100_800
+# API_PutMetricAlarm.html there
+_SHORT_PERIODS = (10, 20, 30)
+_MAX_EVALUATED_SECONDS = 7 * 24 * 3600
 
 
 class MiniStackAlarms:
     """The `AlarmStore` of MiniStack's records, of the current account and region."""
+
+    def __init__(self) -> None:
+        self._indexes: defaultdict[tuple[str, str, str], SampleIndex] = defaultdict(SampleIndex)
 
     def alarms(self) -> list[dict[str, Any]]:
         """Return the metric alarms."""
@@ -28,10 +39,13 @@ class MiniStackAlarms:
     def read(self, metric: Metric, start: float, end: float) -> float | None:
         """Return a metric's statistic of the samples in [start, end), None without any."""
         key = (metric.namespace, metric.name, cloudwatch._dims_key(dict(metric.dimensions)))
+        known = cloudwatch._metrics.get(key)
+        if not known:
+            return None
         samples = [
             sample
-            for sample in cloudwatch._metrics.get(key) or ()
-            if start <= sample["Timestamp"] < end and metric.unit in {None, sample["Unit"]}
+            for sample in self._indexes[key].between(known, start, end)
+            if metric.unit in {None, sample["Unit"]}
         ]
         if not samples:
             return None
@@ -91,15 +105,18 @@ def install_alarms(clock: Clock) -> None:
 
 def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
     def put(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        metrics = (data or {}).get("Metrics")
-        if not metrics:
-            return original(params, data, is_cbor, is_json)
+        given = data or {}
+        metrics = given.get("Metrics")
         try:
-            checked_metrics(data["AlarmName"], data)
+            _check_periods(given)
+            if metrics:
+                checked_metrics(given["AlarmName"], given)
         except AwsError as error:
             return cloudwatch._error(
                 "ValidationError", error.message, 400, use_json=is_json, use_cbor=is_cbor
             )
+        if not metrics:
+            return original(params, data, is_cbor, is_json)
         placeholder = {"MetricName": "none", "Namespace": "none"}
         response = original(params, data | placeholder, is_cbor, is_json)
         alarm = cloudwatch._alarms.get(data["AlarmName"])
@@ -110,6 +127,22 @@ def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
         return response
 
     return put
+
+
+def _check_periods(alarm: dict[str, Any]) -> None:
+    """Refuse periods that CloudWatch refuses, and ranges of more than a week."""
+    queries = alarm.get("Metrics") or [{"MetricStat": {"Period": alarm.get("Period", 60)}}]
+    for query in queries:
+        period = int(query.get("MetricStat", {}).get("Period", query.get("Period", 60)))
+        if period not in _SHORT_PERIODS and (period < 60 or period % 60):
+            raise validation_error(
+                f"Period {period} is not valid: expected 10, 20, 30 or a multiple of 60"
+            )
+        if period * int(alarm.get("EvaluationPeriods", 1)) > _MAX_EVALUATED_SECONDS:
+            raise validation_error(
+                "Metrics cannot be checked across more than seven days: EvaluationPeriods times "
+                f"Period is {period * int(alarm.get('EvaluationPeriods', 1))} seconds"
+            )
 
 
 def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
@@ -126,6 +159,13 @@ def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..
         length = clock.real_seconds(seconds)
         first = start // length * length
         count = max(0, -int(-(end - first) // length))
+        if count * len(queries) > _MAX_DATAPOINTS:
+            return cloudwatch._error(
+                "InvalidParameterCombination",
+                f"The request has {count * len(queries)} datapoints; expected at most "
+                f"{_MAX_DATAPOINTS}: take a longer Period or a shorter time",
+                400, use_json=is_json, use_cbor=is_cbor,
+            )  # fmt: skip
         periods = Periods(first=first, length=length, count=count, seconds=seconds)
         newest_first = data.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         results = [

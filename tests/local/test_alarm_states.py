@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local.conftest import local_cloud
 from tools.aws import aws_client
@@ -188,3 +189,27 @@ def test_a_cloud_that_runs_keeps_its_minute(tmp_path: Path) -> None:
             assert "already running" in local_cloud(state, *place, *same).stdout
     finally:
         local_cloud(state, "down")
+
+
+def test_a_request_for_too_many_datapoints_is_refused(client: Client) -> None:
+    metric = {"Namespace": "Test", "MetricName": "Errors", "Dimensions": DIMENSIONS}
+    query = {"Id": "sum", "MetricStat": {"Metric": metric, "Period": 1, "Stat": "Sum"}}
+    now = datetime.now(UTC)
+    with pytest.raises(ClientError, match="expected at most 100800"):
+        client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query], StartTime=now - timedelta(days=900), EndTime=now
+        )
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"Period": 45}, "Period 45 is not valid"),
+        ({"EvaluationPeriods": 20_000}, "more than seven days"),
+    ],
+)
+def test_an_alarm_that_cloudwatch_refuses(
+    client: Client, members: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        client("cloudwatch").put_metric_alarm(**{**ALARM, "AlarmName": "refused", **members})

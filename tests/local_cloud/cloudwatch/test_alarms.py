@@ -142,6 +142,7 @@ def test_metric_math_and_a_broken_alarm_beside_it() -> None:
     broken = [{"Id": "share", "Expression": "share + 1"}, *queries[1:]]
     stage = Stage(
         {**rule, "AlarmName": "broken", "Metrics": broken},
+        {**ALARM, "AlarmName": "without a length", "Period": 0},
         {**rule, "AlarmName": "share", "Metrics": queries, "Threshold": 50.0},
     )
     states = [stage.minute(errors)["share"] for errors in (0, 1, 1, 1, 0, 0, 0)]
