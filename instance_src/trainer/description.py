@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer import aws
+from trainer.errors import JobError
 
 # Set by the user data.
 STAGE_VARIABLE = "WHIPPET_TRAINER"
@@ -47,6 +48,9 @@ class Stage:
         return cls(**json.loads(os.environ[STAGE_VARIABLE]))
 
 
+_SPLITS = {"train", "valid", "test"}
+
+
 @dataclass(frozen=True)
 class Job:
     """What is given to one job.
@@ -77,7 +81,11 @@ class Job:
             path = Path(folder, "job.json")
             aws.download(f"s3://{stage.datasets_bucket}/jobs/{name}.json", path)
             given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(name=name, **given)
+        job = cls(name=name, **given)
+        # They name folders here: an absolute one would be written to.
+        if wrong := set(job.splits) - _SPLITS:
+            raise JobError(f"splits {sorted(wrong)}: expected some of {sorted(_SPLITS)}")
+        return job
 
     @property
     def output_url(self) -> str:

@@ -22,6 +22,8 @@ _BINARY: Final = {
 _UNARY: Final = 7
 _MAX_LENGTH: Final = 2048
 _MAX_DEPTH: Final = 50
+# Each one is a level of the tree, which is read by recursion.
+_MAX_OPERATORS: Final = 150
 
 
 class ExpressionError(Exception):
@@ -129,7 +131,7 @@ class _Parser:
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self._tokens = tokens
-        self._position = 0
+        self._position = self._operators = 0
 
     def read(self, least: int, depth: int) -> Node:
         if depth > _MAX_DEPTH:
@@ -137,6 +139,9 @@ class _Parser:
         left = self._operand(depth)
         while (sign := self._sign()) in _BINARY and _BINARY[sign] >= least:
             self._position += 1
+            self._operators += 1
+            if self._operators > _MAX_OPERATORS:
+                raise ExpressionError(f"An expression has at most {_MAX_OPERATORS} operators here")
             # The power is read from the right, all others from the left.
             least_of_right = _BINARY[sign] + (sign != "^")
             left = Binary(sign, left, self.read(least_of_right, depth + 1))

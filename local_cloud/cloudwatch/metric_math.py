@@ -4,6 +4,7 @@ import math
 import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from local_cloud.cloudwatch.expressions import (
@@ -76,8 +77,16 @@ def compute(node: Node, series: Mapping[str, Series], period_seconds: float) -> 
 class _Computation:
     def __init__(self, series: Mapping[str, Series], length: int, period_seconds: float) -> None:
         self._series, self._length, self._period = series, length, period_seconds
+        # By the node's identity; the tree outlives this computation.
+        self._values: dict[int, Value] = {}
 
     def value(self, node: Node) -> Value:
+        """Return the value of a node, computed once however often it is needed."""
+        if id(node) not in self._values:
+            self._values[id(node)] = self._compute(node)
+        return self._values[id(node)]
+
+    def _compute(self, node: Node) -> Value:
         if isinstance(node, Number):
             return node.value
         if isinstance(node, Name):
@@ -127,8 +136,8 @@ class _Computation:
         if given and isinstance(given[0], tuple):
             columns = zip(*self._several((argument,)), strict=True)
             return tuple(_of_known(function, column) for column in columns)
-        known = [value for value in _as_series(given, self._length) if value is not None]
-        return function(known) if known else (None,) * self._length
+        number = _of_known(function, _as_series(given, self._length))
+        return (None,) * self._length if number is None else number
 
     def _fill(self, arguments: tuple[Node, ...]) -> Value:
         if len(arguments) != 2:
@@ -158,7 +167,7 @@ class _Computation:
         return tuple(one for name, one in self._series.items() if wanted in name)
 
     def _rate(self, arguments: tuple[Node, ...]) -> Value:
-        series = self._series_of(arguments[0])
+        series = self._series_of(_only(arguments))
         pairs = zip((None, *series[:-1]), series, strict=True)
         return tuple(
             None if before is None or value is None else (value - before) / self._period
@@ -167,16 +176,14 @@ class _Computation:
 
     def _running_sum(self, arguments: tuple[Node, ...]) -> Value:
         total, sums = 0.0, []
-        for value in self._series_of(arguments[0]):
+        for value in self._series_of(_only(arguments)):
             total += value or 0.0
             sums.append(total)
         return tuple(sums)
 
     def _several(self, arguments: tuple[Node, ...]) -> tuple[Series, ...]:
         """Return the time series of the only argument, an array or one series."""
-        if len(arguments) != 1:
-            raise ExpressionError("Expected one argument: time series, such as [m1, m2]")
-        given = self.value(arguments[0])
+        given = self.value(_only(arguments))
         if isinstance(given, tuple) and given and isinstance(given[0], tuple):
             return tuple(one for one in given if isinstance(one, tuple))
         return (self._series_of(arguments[0]),)
@@ -201,6 +208,15 @@ class _Computation:
         return tuple(None if None in column else _finite(function, *column) for column in columns)
 
 
+def _only(arguments: tuple[Node, ...]) -> Node:
+    if len(arguments) != 1:
+        raise ExpressionError(
+            "Expected one argument, a time series or several such as [m1, m2]; "
+            f"got {len(arguments)}"
+        )
+    return arguments[0]
+
+
 def _as_series(value: Value, length: int) -> Series:
     if not isinstance(value, tuple):
         return (value,) * length
@@ -211,15 +227,16 @@ def _of_known(
     function: Callable[[Sequence[float]], float], values: Sequence[float | None]
 ) -> float | None:
     known = [value for value in values if value is not None]
-    return function(known) if known else None
+    return _finite(lambda: function(known)) if known else None
 
 
 def _finite(function: Callable[..., float], *values: float | Series | None) -> float | None:
     try:
-        result = function(*values)
-    except (ArithmeticError, ValueError):
+        # A complex power is a TypeError.
+        result = float(function(*values))
+    except (ArithmeticError, ValueError, TypeError):
         return None
-    return result if isinstance(result, (int, float)) and math.isfinite(result) else None
+    return result if math.isfinite(result) else None
 
 
 def _repeat(series: Series) -> Series:
@@ -235,11 +252,8 @@ def _linear(series: Series) -> Series:
     known = [(index, value) for index, value in enumerate(series) if value is not None]
     if not known:
         return series
-    filled = []
-    for index in range(len(series)):
-        before = max((each for each in known if each[0] <= index), default=known[0])
-        after = min((each for each in known if each[0] >= index), default=known[-1])
-        span = after[0] - before[0]
-        share = (index - before[0]) / span if span > 0 else 0.0
-        filled.append(before[1] + share * (after[1] - before[1]))
-    return tuple(filled)
+    filled = [known[0][1]] * (known[0][0] + 1)
+    for (start, before), (end, after) in pairwise(known):
+        step = (after - before) / (end - start)
+        filled += [before + step * (index - start) for index in range(start + 1, end)] + [after]
+    return tuple(filled + [known[-1][1]] * (len(series) - len(filled)))

@@ -4,6 +4,7 @@ MiniStack emits those of directly invoked functions only.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -45,7 +46,7 @@ def emf_samples(log_text: str) -> Iterator[tuple[str, str, float, str, Mapping[s
             yield from [
                 sample for directive in directives for sample in _of_directive(directive, document)
             ]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             continue
 
 
@@ -57,6 +58,8 @@ def _of_directive(
         for metric in directive["Metrics"]:
             given = document.get(metric["Name"], [])
             for value in given if isinstance(given, list) else [given]:
+                if not math.isfinite(value):
+                    continue
                 yield (
                     directive["Namespace"],
                     metric["Name"],

@@ -75,8 +75,10 @@ class Storage:
             for found in page.get("Contents", []):
                 # The prefix "flowers/train" also stands for the folder "flowers/train/".
                 path = found["Key"].removeprefix(folder)
-                path = path.removeprefix(address.key.removeprefix(folder) + "/")
-                if not found["Key"].endswith("/") and ".." not in path.split("/"):
+                if address.key != folder:
+                    path = path.removeprefix(address.key.removeprefix(folder) + "/")
+                # A key may hold "//", whose rest would be an absolute path.
+                if not {"", ".", ".."} & set(path.split("/")):
                     key = Address(address.bucket, found["Key"])
                     yield StoredObject(key, path, found["Size"])
 
@@ -105,6 +107,9 @@ class Storage:
         Raises:
             JobFailedError: one of them cannot be read.
         """
+        for each in found:
+            if not (folder / each.path).resolve().is_relative_to(folder.resolve()):
+                raise JobFailedError(f"ClientError: The object {each.address} has no place here")
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             futures = [pool.submit(self.download, each, folder / each.path) for each in found]
         for future in futures:

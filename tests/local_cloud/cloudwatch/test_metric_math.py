@@ -1,5 +1,7 @@
 """Metric math, by the examples and rules of CloudWatch's documentation."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,8 @@ def test_an_expression(expression: str, expected: tuple[float | None, ...]) -> N
         ("[m1, m2]", "several time series"),
         ("[m1, m2] + 1", "got several"),
         ("FILL(m1)", "FILL takes"),
+        ("+".join(["m1"] * 600), "at most 150 operators"),
+        ("RATE()", "Expected one argument.*got 0"),
     ],
 )
 def test_an_invalid_expression_says_what_is_wrong(expression: str, reason: str) -> None:
@@ -88,3 +92,29 @@ def test_any_text_is_computed_or_refused(expression: str) -> None:
     except ExpressionError:
         return
     assert len(result) == 4
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["+".join(["m1"] * 150), "-" * 45 + "m1", "ABS(" * 45 + "m1" + ")" * 45],
+    ids=["many terms", "many signs", "deep calls"],
+)
+def test_a_long_expression_takes_no_time(expression: str) -> None:
+    began = time.process_time()
+    compute(parse(expression), SERIES, 60)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("SUM([m2 * 1e308, m2 * 1e308])", (None, None, 0.0, None)),
+        ("CEIL(1e308) * CEIL(1e308) + m2 * 0", (None,) * 4),
+        ("(0 - 8) ^ 0.5 + m2", (None,) * 4),
+        ("FILL(errors, LINEAR)", (0.0, 1.0, 2.0, 3.0)),
+    ],
+)
+def test_a_value_that_is_no_finite_number_is_missing(
+    expression: str, expected: tuple[float | None, ...]
+) -> None:
+    assert compute(parse(expression), SERIES, 60) == expected

@@ -8,6 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+# A pattern such as ".*=(.*)" takes the square of a line's length, and nothing else runs meanwhile.
+_MAX_CHARACTERS = 4096
+
 
 class Metrics:
     """The last value of each metric.
@@ -26,7 +29,7 @@ class Metrics:
     def read(self, line: str) -> None:
         """Take the values of one line of the log."""
         for name, expression in self._expressions.items():
-            for match in expression.finditer(line):
+            for match in expression.finditer(line[:_MAX_CHARACTERS]):
                 value = _single_precision(match[1] if expression.groups else match[0])
                 if value is not None:
                     with self._lock:

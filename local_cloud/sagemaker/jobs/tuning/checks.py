@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_cloud.sagemaker.errors import validation_error
-from local_cloud.sagemaker.jobs.tuning.candidates import grid
 
 _KINDS = ("CategoricalParameterRanges", "ContinuousParameterRanges", "IntegerParameterRanges")
 _NUMBERS = {"ContinuousParameterRanges": float, "IntegerParameterRanges": int}
@@ -116,7 +115,8 @@ def _check_limits(
             raise validation_error(
                 f"The strategy Grid takes categorical ranges only; got {', '.join(others)}."
             )
-        combinations = len(grid(ranges))
+        categorical = ranges.get("CategoricalParameterRanges") or []
+        combinations = math.prod(len(each["Values"]) for each in categorical)
         if count not in (None, combinations):
             raise validation_error(
                 f"With the strategy Grid, MaxNumberOfTrainingJobs is the number of combinations, "
