@@ -167,3 +167,37 @@ def test_hosts_that_cannot_be(changes: dict[str, str], reason: str) -> None:
     job = {"SM_HOSTS": '["algo-1", "algo-2"]', "SM_CURRENT_HOST": "algo-1"}
     with pytest.raises(TrainingError, match=reason):
         read_hosts(job | changes)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"[" * 60_000 + b"\n", b'{"host": "algo-9"}\n', b'{"host": null}\n', b"\xff\xfe\n", b"["],
+    ids=["deep", "no host of the job", "no name", "no text", "half a line"],
+)
+def test_a_stranger_does_not_keep_the_hosts_from_meeting(
+    meet: Meet, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(meeting, "_SECONDS_OF_INTRODUCTION", 0.3)
+    (first,) = meet(1, count=2)
+    time.sleep(0.2)
+    with socket.create_connection(place) as stranger:
+        stranger.sendall(sent)
+        (second,) = meet(2, count=2)
+        assert second.result(10).port == first.result(10).port > 0
+
+
+@pytest.mark.parametrize(
+    "sent", [b'{"port": 1}\n', b'{"ended": "\\u001b[2J"}\n', b'{"port": Infinity}\n']
+)
+def test_only_the_first_host_decides_for_the_others(
+    meet: Meet, place: tuple[str, int], sent: bytes
+) -> None:
+    (first,) = meet(1, count=2)
+    time.sleep(0.2)
+    with socket.create_connection(place) as second:
+        second.sendall(b'{"host": "algo-2"}\n')
+        port = first.result(10).port
+        second.sendall(sent)
+        assert first.result().verdict(0.3) is None
+        assert first.result().port == port
+    assert "host algo-2 ended: its processes are gone" in (first.result().verdict(5) or "")

@@ -23,6 +23,7 @@ SECONDS_BETWEEN_SIGNS: Final = 2.0
 # A host that was killed is noticed at once, when its connection closes; one without power by this.
 SECONDS_OF_SILENCE: Final = 30.0
 _SECONDS_BETWEEN_TRIES: Final = 0.5
+_SECONDS_OF_INTRODUCTION: Final = 5.0
 _MAX_LINE_BYTES: Final = 65536
 _KILLED: Final = "its processes are gone: killed, out of memory, or its machine stopped"
 
@@ -143,9 +144,9 @@ class Meeting:
     def _listen_to(self, link: _Link, name: str) -> None:
         try:
             for message in link.messages():
-                if "port" in message:
+                if name == self._hosts.first and "port" in message:
                     self.port = int(message["port"])
-                elif "ended" in message:
+                elif name == self._hosts.first and "ended" in message:
                     self._decide(str(message["ended"]))
                 elif "failed" in message:
                     self._decide(_ended(name, str(message["failed"])))
@@ -154,7 +155,7 @@ class Meeting:
             reason = _KILLED
         except TimeoutError:
             reason = f"no sign of it for {SECONDS_OF_SILENCE:.0f} s"
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, OverflowError):
             reason = _KILLED
         self._decide(_ended(name, reason))
 
@@ -162,7 +163,8 @@ class Meeting:
         """Note the first reason, and pass it on to those that cannot see it themselves."""
         if self._is_closed.is_set() or self._verdict:
             return
-        self._verdict = verdict
+        # It goes to a terminal and into the log.
+        self._verdict = "".join(each if each.isprintable() else "?" for each in verdict)
         self._has_verdict.set()
         if self._hosts.index == 0:
             self._send_all({"ended": verdict})
@@ -188,13 +190,15 @@ class _Link:
 
     def introduction(self) -> str | None:
         """Return the name that a host gives first; `None` where something else connected."""
-        self._connection.settimeout(5)
+        # For all of it: a stranger that sends a byte now and then would keep the hosts out.
+        limit = threading.Timer(_SECONDS_OF_INTRODUCTION, self._shut_down)
+        limit.start()
         try:
             return str(next(self.messages(), {}).get("host"))
         except (OSError, ValueError):
             return None
         finally:
-            self._connection.settimeout(SECONDS_OF_SILENCE)
+            limit.cancel()
 
     def messages(self) -> Iterator[Message]:
         """Yield messages until the other side closes.
@@ -205,7 +209,10 @@ class _Link:
             ValueError: what came is no message.
         """
         while line := self._reader.readline(_MAX_LINE_BYTES):
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except RecursionError as error:
+                raise ValueError("too many levels") from error
             if not isinstance(message, dict):
                 raise ValueError(line)
             yield message
@@ -217,11 +224,14 @@ class _Link:
 
     def close(self) -> None:
         """Close the connection; a thread that waits for a message then stops."""
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+        self._shut_down()
         with suppress(OSError):
             self._reader.close()
         self._connection.close()
+
+    def _shut_down(self) -> None:
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
 
 def _listen(hosts: Hosts) -> socket.socket:
