@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_cloud.environment import ACCOUNT_ID
 from tests.local.conftest import local_cloud, processes_naming
 from tests.local_cloud.training_jobs import channel, packed, training_request, unpacked
 from tools.aws import aws_client
@@ -264,7 +265,7 @@ def test_a_stopped_job_and_a_killed_one(client: Client, state: Path) -> None:
         create(client, name, ENDLESS)
         wait_for_line(client, name, "started")
     client("sagemaker").stop_training_job(TrainingJobName="to-stop")
-    (killed,) = processes_naming(str(state / "tmp" / "jobs" / "training" / "us-east-1" / "to-kill"))
+    (killed,) = processes_naming(str(state / f"tmp/jobs/training/{ACCOUNT_ID}-us-east-1/to-kill"))
     os.kill(killed, signal.SIGKILL)
     assert ended(client, "to-kill")["FailureReason"] == (
         "AlgorithmError: algo-1 was ended by SIGKILL, exit code: 137"

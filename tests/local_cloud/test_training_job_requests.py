@@ -56,6 +56,7 @@ def metrics(*definitions: tuple[str, str]) -> dict[str, Any]:
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}, "VolumeSizeInGB"),
         ({"ResourceConfig": {"InstanceType": "ml.m5.lagre"}}, "enum value set"),
         ({"InputDataConfig": [channel("a", "s3://d/a"), channel("a", "s3://d/b")]}, "unique"),
+        ({"InputDataConfig": [channel("..", "s3://d/a")]}, "a letter or a digit"),
         ({"InputDataConfig": [channel("a", "s3://d/none")]}, 'URL "s3://d/none" given in input'),
         ({"InputDataConfig": []}, "length greater than or equal to 1"),
         ({"InputDataConfig": [{"ChannelName": "a", "DataSource": {}}]}, "no S3DataSource"),

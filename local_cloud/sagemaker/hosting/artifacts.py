@@ -74,7 +74,7 @@ def unpack(archive: Path, destination: Path, *, what: str) -> None:
             for member in members:
                 _write_member(members, member, partial, what)
         partial.replace(destination)
-    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError) as error:
         raise HostingError(
             f"{what} cannot be unpacked; expected a gzip-compressed tar: {error}"
         ) from error

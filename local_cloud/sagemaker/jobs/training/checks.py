@@ -134,6 +134,9 @@ def _check_channels(request: Mapping[str, Any]) -> None:
     names = [channel["ChannelName"] for channel in channels]
     if len(set(names)) < len(names):
         raise validation_error(f"Channel names must be unique within a job; got {names}.")
+    # The model's pattern allows them; each is a folder.
+    if {".", ".."} & set(names):
+        raise validation_error(f"Channel names must have a letter or a digit; got {names}.")
     modes = [each.get("InputMode") for each in channels]
     modes.append(request["AlgorithmSpecification"]["TrainingInputMode"])
     if "Pipe" in modes:

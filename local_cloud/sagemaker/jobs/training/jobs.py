@@ -94,7 +94,7 @@ class TrainingJobs:
                 "AWS_SESSION_TOKEN": found.session_token,
             },
             python=self._python,
-            directory=self._directory / scope.region / job.name,
+            directory=self._directory / f"{scope.account_id}-{scope.region}" / job.name,
             logs=self._logs / job.name,
             changed=self._announce,
         )

@@ -64,7 +64,7 @@ class TransformJobs:
             "already exists",
         )
         self._announce(job)
-        directory = self._directory / scope.region / job.name
+        directory = self._directory / f"{scope.account_id}-{scope.region}" / job.name
         directory.mkdir(parents=True)
         run = TransformRun(
             job,
