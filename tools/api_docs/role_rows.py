@@ -183,7 +183,8 @@ def _permission(statement: Mapping[str, Any]) -> Permission:
     return Permission(
         effect=statement["Effect"],
         actions=tuple(_as_list(statement["Action"])),
-        resources=tuple(readable(each) for each in _as_list(statement["Resource"])),
+        # Sorted as they are shown: CDK's order depends on the hashes of assets.
+        resources=tuple(sorted(readable(each) for each in _as_list(statement["Resource"]))),
         condition=_condition(statement),
     )
 
