@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_cloud.environment import kept_environment
+from local_cloud.ports import usable_ports
 from local_cloud.sagemaker.errors import HostingError
 from local_cloud.sagemaker.hosting.model_server_client import (
     PING_TIMEOUT_SECONDS,
@@ -111,7 +111,7 @@ class Instance:
 
     def _start_process(self) -> None:
         specification = self._specification
-        port = _free_port()
+        (port,) = usable_ports(0)
         self.server.move_to(port)
         command = [
             str(specification.python), str(specification.server), "serve",
@@ -214,9 +214,3 @@ def _base_environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the cloud's own, gone with it
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from local_cloud.sagemaker.errors import AwsError, validation_error
@@ -14,6 +15,7 @@ from local_cloud.sagemaker.moto_backend import Scope
 logger = logging.getLogger(__name__)
 
 UNFINISHED = frozenset({"InProgress", "Stopping"})
+_END_SECONDS = 3.0
 # FailureReason in botocore's model.
 _MAX_REASON_LENGTH = 1024
 
@@ -44,6 +46,10 @@ class Job:
         self.abandoned = threading.Event()
         self.ended = threading.Event()
         self._lock = threading.Lock()
+
+    def folder_in(self, directory: Path) -> Path:
+        """Return the folder of this job alone: names are unique in an account and region."""
+        return directory / f"{self.scope.account_id}-{self.scope.region}" / self.name
 
     def fail(self, reason: str) -> None:
         """Set the reason of a failure, which SageMaker cuts to 1,024 characters."""
@@ -135,6 +141,20 @@ class JobTable(Generic[KindOfJob]):
         """Return the jobs of an account and region in the order of their creation."""
         return [job for job in list(self._jobs.values()) if job.scope == scope]
 
-    def all(self) -> list[KindOfJob]:
-        """Return all jobs."""
-        return list(self._jobs.values())
+    def abandon_all(self) -> list[KindOfJob]:
+        """Abandon the jobs that run, since the cloud ends; return them."""
+        running = [job for job in list(self._jobs.values()) if not job.ended.is_set()]
+        for job in running:
+            job.abandoned.set()
+        return running
+
+    def end_all(self, kill: Callable[[], None] = lambda: None) -> None:
+        """Abandon the jobs that run, and wait a little for their threads.
+
+        Args:
+            kill: ends their processes.
+        """
+        running = self.abandon_all()
+        kill()
+        for job in running:
+            job.ended.wait(_END_SECONDS)

@@ -17,7 +17,6 @@ from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
 
 OpenStorage = Callable[[Scope, str, str | None], Storage]
-_STOP_SECONDS = 3.0
 
 
 class TrainingJobs:
@@ -94,7 +93,7 @@ class TrainingJobs:
                 "AWS_SESSION_TOKEN": found.session_token,
             },
             python=self._python,
-            directory=self._directory / f"{scope.account_id}-{scope.region}" / job.name,
+            directory=job.folder_in(self._directory),
             logs=self._logs / job.name,
             changed=self._announce,
         )
@@ -121,12 +120,7 @@ class TrainingJobs:
 
     def stop_all(self) -> None:
         """Kill every job, since the cloud ends."""
-        running = [job for job in self.table.all() if not job.ended.is_set()]
-        for job in running:
-            job.abandoned.set()
-        kill_processes_of_job(self._directory)
-        for job in running:
-            job.ended.wait(_STOP_SECONDS)
+        self.table.end_all(lambda: kill_processes_of_job(self._directory))
 
     def _announce(self, job: TrainingJob) -> None:
         if not job.abandoned.is_set():

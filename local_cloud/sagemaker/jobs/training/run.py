@@ -2,13 +2,13 @@
 
 import logging
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from local_cloud.place import TEMPORARY_LINK
+from local_cloud.ports import usable_ports
 from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.job import reason_of
 from local_cloud.sagemaker.jobs.logs import LogStream
@@ -123,7 +123,7 @@ class TrainingRun:
 
     def _start(self) -> None:
         job = self._job
-        started, port = int(time.time()), _free_port()
+        started, (port,) = int(time.time()), usable_ports(0)
         given = hyperparameters.decoded(job.request.get("HyperParameters", {}))
         for name, folders in self._folders.items():
             stream = LogStream(
@@ -224,9 +224,3 @@ class TrainingRun:
     def _enter(self, secondary_status: str, status: str | None = None) -> None:
         self._job.enter(secondary_status, status)
         self._changed(self._job)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,8 +16,6 @@ from local_cloud.sagemaker.jobs.transform.run import TransformRun
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.platform import Platform
 
-_STOP_SECONDS = 3.0
-
 
 class TransformJobs:
     """Creates, describes, lists and stops transform jobs.
@@ -64,7 +62,7 @@ class TransformJobs:
             "already exists",
         )
         self._announce(job)
-        directory = self._directory / f"{scope.account_id}-{scope.region}" / job.name
+        directory = job.folder_in(self._directory)
         directory.mkdir(parents=True)
         run = TransformRun(
             job,
@@ -99,11 +97,7 @@ class TransformJobs:
 
     def stop_all(self) -> None:
         """Stop every job, since the cloud ends; the cloud ends the servers with its others."""
-        running = [job for job in self.table.all() if not job.ended.is_set()]
-        for job in running:
-            job.abandoned.set()
-        for job in running:
-            job.ended.wait(_STOP_SECONDS)
+        self.table.end_all()
 
     def _announce(self, job: TransformJob) -> None:
         if not job.abandoned.is_set():

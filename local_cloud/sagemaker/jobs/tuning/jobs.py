@@ -89,8 +89,7 @@ class TuningJobs:
 
     def stop_all(self) -> None:
         """Start no further trial, since the cloud ends."""
-        for job in self.table.all():
-            job.abandoned.set()
+        self.table.abandon_all()
 
     def _run(self, job: TuningJob, candidates: Iterator[Tuned]) -> None:
         try:
