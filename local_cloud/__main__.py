@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from local_cloud.clock import MAX_MINUTE_SECONDS, MIN_MINUTE_SECONDS
+from local_cloud.clock import AWS_MINUTE_SECONDS, minute_of
 from local_cloud.environment import client_environment
 from local_cloud.errors import LifecycleError
 from local_cloud.lifecycle import StartOptions, responds, running, start, stop
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     up.add_argument("--region", default="us-east-1", help="(%(default)s)")
     up.add_argument(
-        "--minute-seconds", type=_minute,
+        "--minute-seconds", type=minute_of,
         help="real seconds of a minute of metrics, alarms, scaling, rollouts (60)",
     )  # fmt: skip
     down = commands.add_parser("down", help="stop it and every process that it started")
@@ -90,18 +90,6 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _minute(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not MIN_MINUTE_SECONDS <= seconds <= MAX_MINUTE_SECONDS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected {MIN_MINUTE_SECONDS:g} to {MAX_MINUTE_SECONDS:g} seconds"
-        )
-    return seconds
-
-
 def _up(arguments: argparse.Namespace, place: Place) -> int:
     began = time.monotonic()
     options = StartOptions(
@@ -113,7 +101,7 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
         port=arguments.port,
         public_port=arguments.public_port,
         region=arguments.region,
-        minute_seconds=arguments.minute_seconds or MAX_MINUTE_SECONDS,
+        minute_seconds=arguments.minute_seconds or AWS_MINUTE_SECONDS,
     )
     with place.lock():
         record = running(place)

@@ -1,13 +1,13 @@
 """The time of the local cloud: a minute of CloudWatch, scaling and rollouts may be shorter."""
 
+import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # Shorter minutes than half a second have no time for the samples in them.
 MIN_MINUTE_SECONDS = 0.5
-MAX_MINUTE_SECONDS = 60.0
-_SECONDS_PER_MINUTE = 60.0
+AWS_MINUTE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Clock:
         sleep: waits real seconds.
     """
 
-    minute_seconds: float = _SECONDS_PER_MINUTE
+    minute_seconds: float = AWS_MINUTE_SECONDS
     now: Callable[[], float] = field(default=time.time)
     sleep: Callable[[float], None] = field(default=time.sleep)
 
@@ -30,4 +30,17 @@ class Clock:
         Args:
             seconds: AWS's.
         """
-        return seconds * self.minute_seconds / _SECONDS_PER_MINUTE
+        return seconds * self.minute_seconds / AWS_MINUTE_SECONDS
+
+
+def minute_of(text: str) -> float:
+    """Return the seconds that a command line gives for a minute; a type of argparse."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not MIN_MINUTE_SECONDS <= seconds <= AWS_MINUTE_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected {MIN_MINUTE_SECONDS:g} to {AWS_MINUTE_SECONDS:g} seconds"
+        )
+    return seconds

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from local_cloud.certificate import write_certificate
+from local_cloud.clock import AWS_MINUTE_SECONDS
 from local_cloud.environment import server_environment
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Place, Record
@@ -48,7 +49,7 @@ class StartOptions:
     port: int
     public_port: int
     region: str
-    minute_seconds: float = 60.0
+    minute_seconds: float = AWS_MINUTE_SECONDS
 
 
 def running(place: Place) -> Record | None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from local_cloud.clock import AWS_MINUTE_SECONDS
+
 # In the folder of a running training job: a link to its temporary folder, which is elsewhere,
 # because the state directory's path may be too long for the path of a socket.
 TEMPORARY_LINK = "tmp"
@@ -33,7 +35,7 @@ class Record:
     port: int
     public_port: int
     region: str
-    minute_seconds: float = 60.0
+    minute_seconds: float = AWS_MINUTE_SECONDS
 
 
 @dataclass(frozen=True)

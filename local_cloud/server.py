@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from local_cloud.clock import Clock
+from local_cloud.clock import AWS_MINUTE_SECONDS, Clock
 from local_cloud.crash import crash_reason
 from local_cloud.place import Place
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--training-python", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-port", type=int, required=True)
-    parser.add_argument("--minute-seconds", type=float, default=60.0)
+    parser.add_argument("--minute-seconds", type=float, default=AWS_MINUTE_SECONDS)
     arguments = parser.parse_args()
     place = Place(arguments.state_directory)
     status = 1

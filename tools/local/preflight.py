@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from local_cloud.clock import MAX_MINUTE_SECONDS, MIN_MINUTE_SECONDS
+from local_cloud.clock import minute_of
 from local_cloud.errors import LifecycleError
 from local_cloud.place import Place
 from local_cloud.ports import usable_ports
@@ -54,7 +54,7 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minute-seconds",
-        type=_minute,
+        type=minute_of,
         help="real seconds of a minute of metrics, alarms, scaling, rollouts (60)",
     )
 
@@ -109,18 +109,6 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 to 65535")
     return int(text)
-
-
-def _minute(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not MIN_MINUTE_SECONDS <= seconds <= MAX_MINUTE_SECONDS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected {MIN_MINUTE_SECONDS:g} to {MAX_MINUTE_SECONDS:g} seconds"
-        )
-    return seconds
 
 
 if __name__ == "__main__":
