@@ -24,7 +24,7 @@ from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
 from local_cloud.guard import start_guard
 from local_cloud.ministack_hooks import install
-from local_cloud.ministack_hooks.alarms import MiniStackAlarms, raised_alarm
+from local_cloud.ministack_hooks.alarms import MiniStackAlarms, install_alarms, raised_alarm
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
 from local_cloud.place import Place
 from local_cloud.pulse import start_pulse
@@ -133,6 +133,7 @@ def _install(
         access_log=place.access_log,
         clock=clock,
     )
+    install_alarms(clock, store)
     measured = FleetMetrics(endpoints, platform, store.read, clock, place.temporary)
     start_pulse([measured.tick, AlarmEngine(store, clock).tick, scaler.tick], clock)
     return endpoints, jobs

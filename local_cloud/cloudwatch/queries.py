@@ -70,16 +70,33 @@ def datapoints(
     Raises:
         ExpressionError: the query or one that it names is invalid.
     """
-    return _Datapoints(queries, periods, read).of(result_id, ())
+    return Datapoints(queries, periods, read).of(result_id)
 
 
-class _Datapoints:
+class Datapoints:
+    """The datapoints of queries over each other; those of each query are read once.
+
+    Args:
+        queries: as PutMetricAlarm's and GetMetricData's.
+        periods: of the datapoints.
+        read: returns a metric's statistic.
+    """
+
     def __init__(self, queries: Sequence[Mapping[str, Any]], periods: Periods, read: Read) -> None:
         self._queries = {query["Id"]: query for query in queries}
         self._periods, self._read = periods, read
         self._known: dict[str, Series] = {}
 
-    def of(self, query_id: str, callers: tuple[str, ...]) -> Series:
+    def of(self, query_id: str, callers: tuple[str, ...] = ()) -> Series:
+        """Return the datapoints of one query.
+
+        Args:
+            query_id: the query's.
+            callers: ids of the queries whose expressions lead to this one.
+
+        Raises:
+            ExpressionError: the query or one that it names is invalid.
+        """
         if query_id in callers:
             raise ExpressionError(f"The expression of {query_id!r} refers to itself")
         if query_id not in self._queries:

@@ -15,7 +15,6 @@ from ministack.services.cloudformation import provisioners, stacks
 
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceHandler
-from local_cloud.ministack_hooks.alarms import install_alarms
 from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
@@ -64,7 +63,7 @@ def install(
         platform: assumes the roles of state machines.
         port: the TLS port that MiniStack is served on.
         access_log: file for a line about each request to a REST API.
-        clock: the time of metrics and of waiting state machines.
+        clock: the time of waiting state machines.
 
     Raises:
         MiniStackChangedError: the installed version lacks a name that the hooks need.
@@ -95,7 +94,6 @@ def install(
     install_step_functions(platform, clock)
     install_request_ids(access_log)
     install_function_metrics()
-    install_alarms(clock)
     install_function_logs()
 
 

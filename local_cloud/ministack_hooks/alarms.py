@@ -4,19 +4,23 @@ MiniStack evaluates an alarm only when data is put, ignores its dimensions, unit
 and missing data, drops `Metrics`, and computes no expression.
 """
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import cloudwatch, eventbridge
+from ministack.services import cloudwatch
 
 from local_cloud.clock import Clock
 from local_cloud.cloudwatch.expressions import ExpressionError
-from local_cloud.cloudwatch.queries import Metric, Periods, datapoints, metric_of, period_of
+from local_cloud.cloudwatch.queries import Datapoints, Metric, Periods, metric_of, period_of
 from local_cloud.cloudwatch.sample_index import SampleIndex
-from local_cloud.ministack_hooks.metric_math_alarms import SINGLE_METRIC, checked_metrics
+from local_cloud.ministack_hooks.metric_math_alarms import (
+    PLACEHOLDER,
+    checked_metrics,
+    with_queries,
+)
+from local_cloud.ministack_hooks.platform import send_event
 from local_cloud.sagemaker.errors import AwsError, validation_error
 
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
@@ -78,13 +82,7 @@ def _send_event(alarm: dict[str, Any], old_state: str) -> None:
             "timestamp": cloudwatch._ts_iso(alarm["StateUpdatedTimestamp"]),
         },
     }
-    event = {
-        "Source": "aws.cloudwatch",
-        "DetailType": "CloudWatch Alarm State Change",
-        "Detail": json.dumps(detail),
-        "Resources": [alarm["AlarmArn"]],
-    }
-    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+    send_event("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm["AlarmArn"]])
 
 
 def raised_alarm(names: tuple[str, ...]) -> str | None:
@@ -96,11 +94,31 @@ def raised_alarm(names: tuple[str, ...]) -> str | None:
     return None
 
 
-def install_alarms(clock: Clock) -> None:
-    """Leave the evaluation to `AlarmEngine`; accept metric math in alarms and GetMetricData."""
+def install_alarms(clock: Clock, store: MiniStackAlarms) -> None:
+    """Leave the evaluation to `AlarmEngine`; accept metric math in alarms and GetMetricData.
+
+    Args:
+        clock: the time of periods.
+        store: reads the metrics.
+    """
     cloudwatch._evaluate_alarm = lambda _alarm: None
+    cloudwatch._evict_old_metrics = _evict_old_samples
     cloudwatch._put_metric_alarm = _with_metrics(cloudwatch._put_metric_alarm)
-    cloudwatch._get_metric_data = _with_expressions(cloudwatch._get_metric_data, clock)
+    cloudwatch._get_metric_data = _with_expressions(cloudwatch._get_metric_data, clock, store)
+
+
+def _evict_old_samples() -> None:
+    """Drop samples of more than two weeks ago, as MiniStack does at each request.
+
+    The lists without any stay, where MiniStack replaces all: `SampleIndex` indexes a new list anew.
+    """
+    cutoff = time.time() - cloudwatch.TWO_WEEKS_SECONDS
+    for key, samples in list(cloudwatch._metrics.items()):
+        kept = [sample for sample in samples if sample["Timestamp"] >= cutoff]
+        if not kept:
+            del cloudwatch._metrics[key]
+        elif len(kept) < len(samples):
+            cloudwatch._metrics[key] = kept
 
 
 def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,13 +135,10 @@ def _with_metrics(original: Callable[..., Any]) -> Callable[..., Any]:
             )
         if not metrics:
             return original(params, data, is_cbor, is_json)
-        placeholder = {"MetricName": "none", "Namespace": "none"}
-        response = original(params, data | placeholder, is_cbor, is_json)
+        response = original(params, data | PLACEHOLDER, is_cbor, is_json)
         alarm = cloudwatch._alarms.get(data["AlarmName"])
-        if alarm is not None and alarm.get("MetricName") == "none":
-            for member in SINGLE_METRIC:
-                alarm.pop(member, None)
-            alarm["Metrics"] = metrics
+        if alarm is not None and alarm.get("MetricName") == PLACEHOLDER["MetricName"]:
+            cloudwatch._alarms[data["AlarmName"]] = with_queries(alarm, metrics)
         return response
 
     return put
@@ -145,9 +160,10 @@ def _check_periods(alarm: dict[str, Any]) -> None:
             )
 
 
-def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
+def _with_expressions(
+    original: Callable[..., Any], clock: Clock, store: MiniStackAlarms
+) -> Callable[..., Any]:
     """Return GetMetricData, whose queries may be expressions over each other."""
-    store = MiniStackAlarms()
 
     def get(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         if not (is_cbor or is_json):
@@ -168,8 +184,9 @@ def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..
             )  # fmt: skip
         periods = Periods(first=first, length=length, count=count, seconds=seconds)
         newest_first = data.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        found = Datapoints(queries, periods, store.read)
         results = [
-            _result(queries, query, periods, store, newest_first=newest_first)
+            _result(found, query, periods, newest_first=newest_first)
             for query in queries
             if query.get("ReturnData", True)
         ]
@@ -182,19 +199,14 @@ def _with_expressions(original: Callable[..., Any], clock: Clock) -> Callable[..
 
 
 def _result(
-    queries: list[dict[str, Any]],
-    query: dict[str, Any],
-    periods: Periods,
-    store: MiniStackAlarms,
-    *,
-    newest_first: bool,
+    found: Datapoints, query: dict[str, Any], periods: Periods, *, newest_first: bool
 ) -> dict[str, Any]:
     label = query.get("Label") or (
         metric_of(query["MetricStat"]).name if "MetricStat" in query else query["Id"]
     )
     result = {"Id": query["Id"], "Label": label}
     try:
-        values = datapoints(queries, query["Id"], periods, store.read)
+        values = found.of(query["Id"])
     except ExpressionError as error:
         messages = [{"Code": "ArgumentError", "Value": str(error)}]
         return result | {

@@ -9,7 +9,7 @@ from local_cloud.sagemaker.errors import validation_error
 from local_cloud.sagemaker.validation import check_request
 
 # PutMetricAlarm rejects these together with Metrics.
-SINGLE_METRIC = (
+_SINGLE_METRIC = (
     "Dimensions",
     "ExtendedStatistic",
     "MetricName",
@@ -18,6 +18,8 @@ SINGLE_METRIC = (
     "Statistic",
     "Unit",
 )
+# MiniStack needs a metric for the other members of a record.
+PLACEHOLDER = {"MetricName": "none", "Namespace": "none"}
 
 
 def install_metric_math_alarms() -> None:
@@ -28,19 +30,21 @@ def install_metric_math_alarms() -> None:
         if "Metrics" not in properties:
             return original(name, properties)
         metrics = checked_metrics(name, properties)
-        # MiniStack needs a metric for the other members of the record.
-        placeholder = {"MetricName": "none", "Namespace": "none"}
         others = {key: value for key, value in properties.items() if key != "Metrics"}
-        alarm = original(name, {**others, **placeholder})
-        single = {key: value for key, value in alarm.items() if key not in SINGLE_METRIC}
-        return {**single, "Metrics": metrics}
+        return with_queries(original(name, others | PLACEHOLDER), metrics)
 
     provisioners._cw_metric_alarm_record = record
 
 
+def with_queries(alarm: dict[str, Any], metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return MiniStack's record of an alarm with queries in the place of a single metric."""
+    others = {key: value for key, value in alarm.items() if key not in _SINGLE_METRIC}
+    return others | {"Metrics": metrics}
+
+
 def checked_metrics(name: str, properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the queries as PutMetricAlarm accepts them."""
-    if mixed := [member for member in SINGLE_METRIC if member in properties]:
+    if mixed := [member for member in _SINGLE_METRIC if member in properties]:
         raise validation_error(f"Metrics cannot be combined with {', '.join(mixed)}")
     parameters = request_parameters(
         "cloudwatch", "PutMetricAlarm", {**properties, "AlarmName": name}

@@ -86,14 +86,21 @@ class MiniStackPlatform:
         resources: Sequence[str],
     ) -> None:
         """Send an event of an AWS service to the default event bus and the targets of its rules."""
-        event = {
-            "Source": source,
-            "DetailType": detail_type,
-            "Detail": json.dumps(detail),
-            "Resources": list(resources),
-        }
         with request_scope(scope.account_id, scope.region):
-            eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+            send_event(source, detail_type, detail, resources)
+
+
+def send_event(
+    source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]
+) -> None:
+    """Send an event of an AWS service to the default bus of the current account and region."""
+    event = {
+        "Source": source,
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "Resources": list(resources),
+    }
+    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
 
 
 def _trusts(scope: Scope, role_arn: str, document: str | dict[str, Any], service: str) -> bool:

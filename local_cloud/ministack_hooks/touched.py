@@ -78,6 +78,7 @@ _TOUCHED = {
     ),
     cloudfront: ("_distributions", "_forward_to_origin", "handle_viewer_request"),
     cloudwatch: (
+        "TWO_WEEKS_SECONDS",
         "_alarms",
         "_calc_stats",
         "_cbor_metric_data_result",
@@ -88,6 +89,7 @@ _TOUCHED = {
         "_error",
         "_evaluate_alarm",
         "_evaluate_parent_alarms",
+        "_evict_old_metrics",
         "_get_metric_data",
         "_json_ok",
         "_metrics",

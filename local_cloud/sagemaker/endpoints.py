@@ -56,7 +56,7 @@ class Endpoints:
                 raise validation_error(
                     f'Cannot create already existing endpoint "{_arn(scope, name)}".'
                 )
-            _check_configuration(scope, configuration)
+            _checked_variants(scope, configuration)
             response = call_moto(scope, "sagemaker", "CreateEndpoint", {"Tags": [], **parameters})
             self._begin(scope, name, "Creating", lambda: self._start(scope, name, configuration))
         return response
@@ -67,12 +67,12 @@ class Endpoints:
         retained = bool(parameters.get("RetainAllVariantProperties"))
         with self._lock:
             self._check_changeable(scope, name)
-            _check_configuration(scope, configuration)
+            variants = _checked_variants(scope, configuration)
             counts = self._instance_counts(scope, name) if retained else {}
-            rollout = read_rollout(
-                parameters.get("DeploymentConfig"),
-                min(counts.values(), default=_smallest_variant(scope, configuration)),
-            )
+            sizes = list(counts.values()) or [
+                int(variant.get("InitialInstanceCount", 1)) for variant in variants
+            ]
+            rollout = read_rollout(parameters.get("DeploymentConfig"), min(sizes))
             self._begin(
                 scope,
                 name,
@@ -254,21 +254,16 @@ def _arn(scope: Scope, name: str) -> str:
     return scope.arn("sagemaker", f"endpoint/{name.lower()}")
 
 
-def _smallest_variant(scope: Scope, configuration: str) -> int:
-    """Return the fewest instances of a configuration's variants."""
-    found = call_moto(
-        scope, "sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": configuration}
-    )
-    variants = found["ProductionVariants"]
-    return min(int(variant.get("InitialInstanceCount", 1)) for variant in variants)
-
-
-def _check_configuration(scope: Scope, name: str) -> None:
+def _checked_variants(scope: Scope, configuration: str) -> list[dict[str, Any]]:
+    """Return the variants of an endpoint configuration, which must exist."""
+    name = {"EndpointConfigName": configuration}
     try:
-        call_moto(scope, "sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": name})
+        found = call_moto(scope, "sagemaker", "DescribeEndpointConfig", name)
     except AwsError as error:
-        arn = scope.arn("sagemaker", f"endpoint-config/{name.lower()}")
+        arn = scope.arn("sagemaker", f"endpoint-config/{configuration.lower()}")
         raise validation_error(f'Could not find endpoint configuration "{arn}".') from error
+    variants: list[dict[str, Any]] = found["ProductionVariants"]
+    return variants
 
 
 def _set_status(scope: Scope, name: str, status: str, reason: str | None = None) -> None:

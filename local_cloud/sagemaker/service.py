@@ -20,14 +20,8 @@ Operation = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 _INVOCATIONS_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 
-# The request member that contains the name, by the kind of record in an ARN.
-RECORD_NAMES = {
-    "model": "ModelName",
-    "endpoint-config": "EndpointConfigName",
-    "endpoint": "EndpointName",
-    "model-package-group": "ModelPackageGroupName",
-    "training-job": "TrainingJobName",
-}
+# The request member that contains the name of a record, by its kind.
+_RECORD_NAMES = {"model": "ModelName", "endpoint-config": "EndpointConfigName"}
 
 
 class SageMakerService:
@@ -125,7 +119,7 @@ def _describe_endpoint(scope: Scope, parameters: dict[str, Any]) -> dict[str, An
 
 
 def _refuse_existing(scope: Scope, kind: str, parameters: dict[str, Any]) -> None:
-    name = parameters[RECORD_NAMES[kind]]
+    name = parameters[_RECORD_NAMES[kind]]
     known = records(scope)._models if kind == "model" else records(scope).endpoint_configs
     if name in known:
         arn = scope.arn("sagemaker", f"{kind}/{name.lower()}")

@@ -9,16 +9,18 @@ from local_cloud.sagemaker.platform import Platform
 logger = logging.getLogger(__name__)
 
 
-def announce(platform: Platform, job: Job, detail_type: str, described: dict[str, Any]) -> None:
-    """Send a job's description as an event; times are milliseconds there.
+def announce(platform: Platform, job: Job, detail_type: str) -> None:
+    """Send a job's description as an event, unless the cloud ends; times are milliseconds there.
 
     Args:
         platform: EventBridge.
         job: the job.
         detail_type: for example `SageMaker Training Job State Change`.
-        described: the response of its Describe operation.
     """
-    detail = {**_in_milliseconds(described), "Tags": {tag["Key"]: tag["Value"] for tag in job.tags}}
+    if job.abandoned.is_set():
+        return
+    tags = {tag["Key"]: tag["Value"] for tag in job.tags}
+    detail = {**_in_milliseconds(job.describe()), "Tags": tags}
     try:
         platform.put_event(job.scope, "aws.sagemaker", detail_type, detail, [job.arn])
     except Exception:

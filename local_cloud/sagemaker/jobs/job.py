@@ -51,6 +51,10 @@ class Job:
         """Return the folder of this job alone: names are unique in an account and region."""
         return directory / f"{self.scope.account_id}-{self.scope.region}" / self.name
 
+    def describe(self) -> dict[str, Any]:
+        """Return the response of the job's Describe operation."""
+        raise NotImplementedError
+
     def fail(self, reason: str) -> None:
         """Set the reason of a failure, which SageMaker cuts to 1,024 characters."""
         self.failure_reason = reason[:_MAX_REASON_LENGTH]

@@ -115,17 +115,6 @@ class Storage:
         for future in futures:
             future.result()
 
-    def read(self, address: Address) -> bytes:
-        """Return the content of an object.
-
-        Raises:
-            ClientError: it does not exist or the role may not read it.
-        """
-        content: bytes = self._client.get_object(Bucket=address.bucket, Key=address.key)[
-            "Body"
-        ].read()
-        return content
-
     def upload(self, file: Path, url: str) -> None:
         """Upload one file.
 

@@ -123,5 +123,4 @@ class TrainingJobs:
         self.table.end_all(lambda: kill_processes_of_job(self._directory))
 
     def _announce(self, job: TrainingJob) -> None:
-        if not job.abandoned.is_set():
-            announce(self._platform, job, "SageMaker Training Job State Change", job.describe())
+        announce(self._platform, job, "SageMaker Training Job State Change")

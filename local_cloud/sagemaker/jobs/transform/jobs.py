@@ -100,8 +100,7 @@ class TransformJobs:
         self.table.end_all()
 
     def _announce(self, job: TransformJob) -> None:
-        if not job.abandoned.is_set():
-            announce(self._platform, job, "SageMaker Transform Job State Change", job.describe())
+        announce(self._platform, job, "SageMaker Transform Job State Change")
 
 
 def _model(scope: Scope, name: str) -> dict[str, Any]:

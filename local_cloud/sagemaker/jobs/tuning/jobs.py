@@ -147,11 +147,7 @@ class TuningJobs:
             trial.job.ended.wait()
 
     def _announce(self, job: TuningJob) -> None:
-        if not job.abandoned.is_set():
-            announce(
-                self._platform, job, "SageMaker HyperParameter Tuning Job State Change",
-                job.describe(),
-            )  # fmt: skip
+        announce(self._platform, job, "SageMaker HyperParameter Tuning Job State Change")
 
 
 def _candidates(job: TuningJob) -> Iterator[Tuned]:
@@ -174,7 +170,7 @@ def _check_attempts(job: TuningJob, *, is_last: bool) -> None:
         JobFailedError: in SageMaker's words.
     """
     ended = [trial for trial in job.trials if trial.job.ended.is_set()]
-    if job.best or not ended or not (is_last or len(ended) >= _ATTEMPTS):
+    if not ended or not (is_last or len(ended) >= _ATTEMPTS) or job.best:
         return
     if all(trial.job.status == "Failed" for trial in ended):
         raise JobFailedError(
@@ -190,8 +186,11 @@ def _check_attempts(job: TuningJob, *, is_last: bool) -> None:
 
 def _reached_target(job: TuningJob) -> bool:
     criteria = job.configuration.get("TuningJobCompletionCriteria", {})
-    target, best = criteria.get("TargetObjectiveMetricValue"), job.best
-    if target is None or best is None or best.objective is None:
+    target = criteria.get("TargetObjectiveMetricValue")
+    if target is None:
+        return False
+    best = job.best
+    if best is None or best.objective is None:
         return False
     if job.objective["Type"] == "Maximize":
         return best.objective >= float(target)
