@@ -76,9 +76,10 @@ def _choose(sagemaker: Any, settings: StageSettings, version: str | None, option
 def _compare(sagemaker: Any, settings: StageSettings, package: Package) -> None:
     """Print the package beside the one that the stage serves, or else the approved one."""
     lock = find_lock(settings.stage)
-    served = next(
-        (each for each in list_packages(sagemaker, settings) if is_served(each, lock)), None
-    )
+    served = None
+    if lock is not None:
+        packages = list_packages(sagemaker, settings)
+        served = next((each for each in packages if is_served(each, lock)), None)
     other = served or newest(sagemaker, settings, APPROVED)
     others = [other] if other is not None and other.arn != package.arn else []
     print(table([package, *others], lock))

@@ -17,6 +17,7 @@ from stacks.names import (
     EC2_LAUNCH_TEMPLATE_OUTPUT,
     EC2_LOG_GROUP_OUTPUT,
     EC2_TRAINER_TAG,
+    MODEL_PREFIX,
 )
 from tools.aws import find_stack, stack_outputs
 from tools.console import ToolError, say
@@ -237,7 +238,7 @@ def _state(ec2: Any, instance_id: str) -> str:
 def _result(stage: TrainingStage, job: str) -> dict[str, str] | None:
     try:
         found = stage.client("s3").get_object(
-            Bucket=stage.models_bucket, Key=f"training/{job}/output/result.json"
+            Bucket=stage.models_bucket, Key=f"{MODEL_PREFIX}/{job}/output/result.json"
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":

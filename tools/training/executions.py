@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from stacks.components.training.execution_input import MAX_NAME_LENGTH
 from tools.console import ToolError
 from tools.training.history import History, JobStarted
 from tools.training.stage import TrainingStage
 
-_MAX_NAME_LENGTH: Final = 36
-_NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_MAX_NAME_LENGTH}}}")
+_NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME_LENGTH}}}")
 _NOT_RUNNING: Final = {"ResourceNotFound", "ValidationException"}
 _TIME_LENGTH: Final = len("-20261127-153059")
 
@@ -49,12 +49,12 @@ def check_run_name(name: str) -> str | None:
     """Return why a text cannot name an execution, or None."""
     if _NAME.fullmatch(name):
         return None
-    return f"{name!r} is not valid; expected 1 to {_MAX_NAME_LENGTH} letters, digits, - and _"
+    return f"{name!r} is not valid; expected 1 to {MAX_NAME_LENGTH} letters, digits, - and _"
 
 
 def default_run_name(dataset: str) -> str:
     """Return a name of the dataset and the time."""
-    beginning = dataset[: _MAX_NAME_LENGTH - _TIME_LENGTH].rstrip("-")
+    beginning = dataset[: MAX_NAME_LENGTH - _TIME_LENGTH].rstrip("-")
     return f"{beginning}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 

@@ -117,17 +117,22 @@ class _Watcher:
 
     def _new_lines(self, history: History) -> list[Line]:
         lines: list[Line] = []
+        # The jobs of earlier events are read once, before the next event is shown: a long history
+        # is not read at one request an event.
+        has_read = False
         for event in history.new_events():
-            if isinstance(event, StateEntered):
+            if isinstance(event, (StateEntered, TaskRefused)) and not has_read:
                 lines += self._lines_of_jobs()
+                has_read = True
+            if isinstance(event, StateEntered):
                 self._state = event.name
                 lines.append(Line(event.time, f"State {event.name}"))
             elif isinstance(event, TaskRefused):
-                lines += self._lines_of_jobs()
                 lines.append(Line(event.time, f"{event.error}: {_short(event.cause)}"))
             elif isinstance(event, JobStarted) and event.name not in self._jobs:
                 kind = TuningJobProgress if event.is_tuning else TrainingJobProgress
                 self._jobs[event.name] = kind(self.stage.client, event.name)
+                has_read = False
         return lines + self._lines_of_jobs()
 
     def _lines_of_jobs(self) -> list[Line]:

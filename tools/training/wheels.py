@@ -13,13 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from stacks.components.training.source import WHEELS_PREFIX
 from tools.cdk import ROOT
 from tools.console import ToolError, step
 from tools.delivery.artifacts import stored_sha256
 from tools.training.stage import TrainingStage
 from tools.training.uploads import Upload, existing_keys, put, upload_missing
 
-PREFIX: Final = "wheels"
 MARKER: Final = "complete.json"
 REQUIREMENTS: Final = ROOT / "model_code" / "requirements-job.txt"
 # Of AWS's training images: Python 3.12 on Amazon Linux 2023, x86-64. pip takes wheels for older
@@ -44,7 +44,7 @@ def provide_wheels(stage: TrainingStage, requirements: Path = REQUIREMENTS) -> N
         ToolError: a wheel cannot be downloaded.
     """
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    prefix = f"{PREFIX}/{digest}"
+    prefix = f"{WHEELS_PREFIX}/{digest}"
     s3, bucket = stage.client("s3"), stage.datasets_bucket
     if stored_sha256(s3, bucket, f"{prefix}/{MARKER}") is not None:
         return
