@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Final, NamedTuple
 
 from bench.programs import ROOT, BenchError, log_end
 from bench.report import heading, make_parser, table
+from bench.server import free_port
 
 _PYTHON: Final = ROOT / ".venvs" / "training" / "bin" / "python"
 _STEPS: Final = ROOT / "bench" / "trainers" / "steps.py"
@@ -91,14 +91,12 @@ def _measure(side: _Side, architecture: str, steps: int) -> float:
         BenchError: one of them failed.
     """
     names = [f"algo-{number}" for number in range(1, side.hosts + 1)]
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     common = {
         "OMP_NUM_THREADS": str(side.threads),
         "OMP_WAIT_POLICY": "PASSIVE",
         "SM_HOSTS": json.dumps(names),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(free_port()),
     }
     started = [_start(architecture, steps, {**common, "SM_CURRENT_HOST": name}) for name in names]
     ended = [process.communicate() for process in started]
