@@ -129,6 +129,9 @@ def run_checks(checks: Sequence[Check], *, jobs: int, logs: Path) -> int:
         0 if all succeeded, else 1. The last line printed is the result of the last suite to end.
     """
     logs.mkdir(parents=True, exist_ok=True)
+    # Programs that a script starts in the background ignore SIGINT, and so would the checks.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting, succeeded, failed = list(checks), set[str](), list[str]()
     running: list[_Running] = []
     result = ""

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -128,3 +129,14 @@ def test_an_interrupt_ends_the_running_checks(
     with pytest.raises(KeyboardInterrupt):
         run_checks([python("long", "import time; time.sleep(60)")], jobs=1, logs=tmp_path)
     assert time.monotonic() - began < 30
+
+
+def test_checks_end_at_an_interrupt_also_if_a_script_runs_them_in_the_background(
+    tmp_path: Path,
+) -> None:
+    program = "import signal; assert signal.getsignal(2) is signal.default_int_handler"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_checks([python("handler", program)], jobs=1, logs=tmp_path) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
