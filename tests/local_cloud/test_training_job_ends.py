@@ -152,10 +152,18 @@ if os.environ["SM_CURRENT_HOST"] == "algo-1":
     time.sleep(600)
 sys.exit("no gradient")
 """
+# The second host has ended when the first does, however busy the machine is.
 BOTH_OF_TWO = """
-import os, sys
+import os, sys, time
+from pathlib import Path
 if os.environ["SM_CURRENT_HOST"] == "algo-2":
+    Path("{place}").write_text(str(os.getpid()))
     os.kill(os.getpid(), 9)
+while not (Path("{place}").exists() and Path("{place}").read_text()):
+    time.sleep(0.01)
+other = Path(f"/proc/{{Path('{place}').read_text()}}/stat")
+while other.exists() and " Z " not in other.read_text():
+    time.sleep(0.01)
 sys.exit("the other host does not respond")
 """
 
@@ -168,10 +176,15 @@ sys.exit("the other host does not respond")
     ],
 )
 def test_the_reason_is_that_of_the_host_that_failed(
-    sagemaker: StandInSageMaker, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+    sagemaker: StandInSageMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    program: str,
+    reason: str,
 ) -> None:
-    # Both have ended when they are looked at, also on a busy machine.
+    # Both have ended when they are looked at.
     monkeypatch.setattr(run, "_POLL_SECONDS", 2.0)
+    program = program.format(place=tmp_path / "process")
     start(sagemaker, program, ResourceConfig=resources(2))
     assert failed(sagemaker) == reason
 
