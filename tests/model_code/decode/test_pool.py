@@ -33,10 +33,22 @@ PREPROCESSING = Preprocessing(
 )
 MAX_IMAGE_BYTES = 4_000_000
 MAX_SIDE_PIXELS = 5000
+# A third of what decoding `scan_bomb` takes where it took least, 0.85 s.
+STRICT_CPU_SECONDS = 0.3
 
 
 @pytest.fixture
 def pool() -> Iterator[BlockingPool]:
+    pool = BlockingPool(PREPROCESSING, process_count=2, max_image_bytes=MAX_IMAGE_BYTES)
+    pool.decode(_image(1))
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def strict_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingPool]:
+    """Two processes for which `scan_bomb` takes too long on any machine."""
+    monkeypatch.setattr("classifier.decode.pool.CPU_SECONDS", STRICT_CPU_SECONDS)
     pool = BlockingPool(PREPROCESSING, process_count=2, max_image_bytes=MAX_IMAGE_BYTES)
     pool.decode(_image(1))
     yield pool
@@ -90,15 +102,19 @@ def test_results_do_not_mix_between_threads(pool: BlockingPool) -> None:
             assert numpy.array_equal(image, expected[seed])
 
 
-def test_an_image_that_takes_too_long_ends_its_process_and_no_other(pool: BlockingPool) -> None:
+def test_an_image_that_takes_too_long_ends_its_process_and_no_other(
+    strict_pool: BlockingPool,
+) -> None:
+    pool = strict_pool
     before = set(pool.processes())
     bomb = scan_bomb()
     with ThreadPoolExecutor(1) as threads:
         refused = threads.submit(pool.decode, bomb)
-        time.sleep(0.2)
-        for seed in range(5):
-            pool.decode(_image(seed))
-        assert not refused.done()
+        decoded_meanwhile = 0
+        while not refused.done():
+            pool.decode(_image(decoded_meanwhile % 5))
+            decoded_meanwhile += 1
+        assert decoded_meanwhile >= 3
         with pytest.raises(RequestError, match="took too long") as caught:
             refused.result()
     assert caught.value.status == 422
@@ -166,7 +182,8 @@ def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
         impatient.close()
 
 
-def test_after_a_thousand_cancelled_images_every_process_is_used(pool: BlockingPool) -> None:
+def test_after_a_thousand_cancelled_images_every_process_is_used(strict_pool: BlockingPool) -> None:
+    pool = strict_pool
     asyncio.run_coroutine_threadsafe(_cancel_images(pool, 1000), pool.loop).result(120)
     before = pool.processes()
     # Each of two images at a time takes too long and ends the process that it is given to. Both
@@ -198,8 +215,9 @@ async def _cancel_images(pool: BlockingPool, count: int) -> None:
 
 @pytest.mark.parametrize("steps", range(1, 4))
 def test_a_request_that_is_cancelled_while_its_process_is_replaced_leaves_the_slot(
-    steps: int,
+    steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("classifier.decode.pool.CPU_SECONDS", STRICT_CPU_SECONDS)
     pool = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
     try:
         pool.decode(_image(1))
