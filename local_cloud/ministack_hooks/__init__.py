@@ -19,6 +19,7 @@ from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
 )
+from local_cloud.ministack_hooks.composite_alarms import install_composite_alarms
 from local_cloud.ministack_hooks.copy_checksums import install_copy_checksums
 from local_cloud.ministack_hooks.distributions import install_api_origins
 from local_cloud.ministack_hooks.edge_functions import install_edge_functions
@@ -37,6 +38,7 @@ from local_cloud.ministack_hooks.sagemaker_permissions import (
 )
 from local_cloud.ministack_hooks.step_functions import install_step_functions
 from local_cloud.ministack_hooks.touched import MiniStackChangedError, check_hooks
+from local_cloud.ministack_hooks.workflow_metrics import install_workflow_metrics
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.platform import Platform
 from local_cloud.sagemaker.wire import Response
@@ -85,6 +87,7 @@ def install(
     install_function_integration()
     install_method_settings()
     install_metric_math_alarms()
+    install_composite_alarms()
     install_reserved_concurrency()
     install_api_origins(port)
     install_edge_functions()
@@ -92,6 +95,7 @@ def install(
     install_permissions()
     install_copy_checksums()
     install_step_functions(platform, clock)
+    install_workflow_metrics()
     install_request_ids(access_log)
     install_function_metrics()
     install_function_logs()

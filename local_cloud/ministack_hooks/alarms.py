@@ -15,12 +15,12 @@ from local_cloud.clock import Clock
 from local_cloud.cloudwatch.expressions import ExpressionError
 from local_cloud.cloudwatch.queries import Datapoints, Metric, Periods, metric_of, period_of
 from local_cloud.cloudwatch.sample_index import SampleIndex
+from local_cloud.ministack_hooks.alarm_events import send_alarm_event
 from local_cloud.ministack_hooks.metric_math_alarms import (
     PLACEHOLDER,
     checked_metrics,
     with_queries,
 )
-from local_cloud.ministack_hooks.platform import send_event
 from local_cloud.sagemaker.errors import AwsError, validation_error
 
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
@@ -63,26 +63,8 @@ class MiniStackAlarms:
         alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
         cloudwatch._record_history(name, old, state, reason)
         cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
-        _send_event(alarm, old)
+        send_alarm_event(alarm, old)
         cloudwatch._evaluate_parent_alarms(alarm)
-
-
-def _send_event(alarm: dict[str, Any], old_state: str) -> None:
-    """Send the change to EventBridge.
-
-    docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
-    """
-    detail = {
-        "alarmName": alarm["AlarmName"],
-        "configuration": {"description": alarm.get("AlarmDescription", "")},
-        "previousState": {"value": old_state},
-        "state": {
-            "value": alarm["StateValue"],
-            "reason": alarm["StateReason"],
-            "timestamp": cloudwatch._ts_iso(alarm["StateUpdatedTimestamp"]),
-        },
-    }
-    send_event("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm["AlarmArn"]])
 
 
 def raised_alarm(names: tuple[str, ...]) -> str | None:

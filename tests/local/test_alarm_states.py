@@ -77,7 +77,7 @@ def subscribed_queue(client: Client) -> tuple[str, str]:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["own"]}}
+    pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["own", "any"]}}
     client("events").put_rule(Name="alarms", EventPattern=json.dumps(pattern))
     client("events").put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": arn}])
     return topic, url
@@ -116,6 +116,9 @@ def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Cl
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         Metrics=[{"Id": "twice", "Expression": "sum ^ 1 * 2"}, {**query, "ReturnData": False}],
     )  # fmt: skip
+    cloudwatch.put_composite_alarm(
+        AlarmName="any", AlarmRule='ALARM("own") OR ALARM("three of three")', AlarmActions=[topic]
+    )
     wait_for(lambda: set(states(client).values()) == {"OK"})
     put(client, 4)
     wait_for(lambda: states(client)["own"] == "ALARM")
@@ -124,16 +127,24 @@ def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Cl
     assert raised == {"own", "metric math"}
     (described,) = cloudwatch.describe_alarms(AlarmNames=["own"])["MetricAlarms"]
     assert "1 out of the last 1 datapoints [4.0" in described["StateReason"]
+    (composite,) = cloudwatch.describe_alarms(
+        AlarmNames=["any"], AlarmTypes=["CompositeAlarm"]
+    )["CompositeAlarms"]  # fmt: skip
+    assert composite["StateValue"] == "ALARM"
+    assert "own transitioned to ALARM" in composite["StateReason"]
     wait_for(lambda: set(states(client).values()) == {"OK"})
     got: list[tuple[str, str]] = []
 
     def all_arrived() -> bool:
         got.extend(received(client, url))
-        return len(got) >= 6
+        return len(got) >= 9
 
     wait_for(all_arrived)
-    for sender in ("SNS", "EventBridge"):
-        assert [state for by, state in got if by == sender] == ["OK", "ALARM", "OK"]
+    assert [state for by, state in got if by == "SNS"] == ["OK", "ALARM", "ALARM", "OK"]
+    assert [state for by, state in got if by == "EventBridge"] == [
+        "OK", "OK", "ALARM", "ALARM", "OK", "OK",
+    ]  # fmt: skip
+    cloudwatch.delete_alarms(AlarmNames=["any"])
     cloudwatch.delete_alarms(AlarmNames=list(states(client)))
 
 

@@ -194,3 +194,51 @@ def test_the_latency_of_an_endpoint_is_watched_by_one(
     (latency,) = (alarm for alarm in described if alarm.get("Metrics"))
     stats = {query["MetricStat"]["Stat"] for query in latency["Metrics"] if "MetricStat" in query}
     assert stats == {"SampleCount", "p99"}
+
+
+def combined(rule: str, **properties: Any) -> str:
+    """Return a template of an alarm and of a composite alarm over it."""
+    resources = json.loads(template(SINGLE))["Resources"]
+    composite = {"AlarmRule": {"Fn::Sub": rule}, **properties}
+    resources["Any"] = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": composite}
+    return json.dumps({"Resources": resources})
+
+
+def test_a_composite_alarm_follows_its_alarms(stack: Stack, client: Client) -> None:
+    cloudwatch = client("cloudwatch")
+
+    def composites() -> list[Json]:
+        described = cloudwatch.describe_alarms(
+            AlarmNamePrefix=stack.name, AlarmTypes=["CompositeAlarm"]
+        )
+        alarms: list[Json] = described["CompositeAlarms"]
+        return alarms
+
+    stack.create(combined('ALARM("${Slow.Arn}")', ActionsEnabled="false"))
+    (before,) = composites()
+    assert (before["StateValue"], before["ActionsEnabled"]) == ("OK", False)
+    (alarm,) = stack.alarms()
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="test")
+    assert composites()[0]["StateValue"] == "ALARM"
+    stack.update(combined('NOT ALARM("${Slow.Arn}")', AlarmDescription="changed"))
+    (after,) = composites()
+    assert (after["AlarmName"], after["AlarmDescription"]) == (before["AlarmName"], "changed")
+    assert (after["StateValue"], after["ActionsEnabled"]) == ("OK", True)
+    stack.update(template(SINGLE))
+    assert composites() == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ({"AlarmRule": "ALARM(absent)"}, "do not exist"),
+        ({"AlarmRule": "ALARM("}, "Unsupported token"),
+        ({"ActionsSuppressor": "other"}, "ActionsSuppressor of AWS::CloudWatch::CompositeAlarm"),
+    ],
+)
+def test_a_composite_alarm_that_is_refused_fails_its_stack(
+    stack: Stack, properties: Json, reason: str
+) -> None:
+    with pytest.raises(WaiterError):
+        stack.create(combined('ALARM("${Slow.Arn}")', **properties))
+    assert reason in stack.reasons()

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from stacks.components.training.source import pack_training_source
 from tests.local.test_iam import acting_as
+from tests.local.test_metrics import total
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
@@ -46,7 +47,19 @@ def ended(client: Client, resources: Resources, given: dict[str, Any], name: str
 def test_an_execution_with_invalid_input_reports_the_expected_input(
     client: Client, stack_resources: Resources, given: dict[str, Any], problem: str
 ) -> None:
+    (machine,) = stack_resources(STACK, "AWS::StepFunctions::StateMachine")
+
+    def counts() -> list[float]:
+        metrics = ("ExecutionsStarted", "ExecutionsFailed", "ExecutionsSucceeded", "ExecutionTime")
+        return [
+            total(client, "AWS/States", name, "SampleCount", StateMachineArn=machine)
+            for name in metrics
+        ]
+
+    before = counts()
     execution = ended(client, stack_resources, given, f"without-a-usable-input-{len(given)}")
+    changes = [now - then for now, then in zip(counts(), before, strict=True)]
+    assert changes == [1, 1, 0, 1]
     assert (execution["status"], execution["error"]) == ("FAILED", "InvalidInput")
     assert execution["cause"].startswith(problem)
     assert '. Expected {"dataset_prefix": "datasets/flowers/' in execution["cause"]
