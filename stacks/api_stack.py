@@ -87,6 +87,7 @@ class ApiStack(StageStack):
                 self,
                 "Firewall",
                 stage_arn=self.api.api.deployment_stage.stage_arn,
+                metric_name=settings.name,
                 requests_per_minute_per_address=(
                     settings.api.firewall_requests_per_minute_per_address
                 ),

@@ -31,12 +31,23 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     warn_of_demo(inputs.model, settings.stage)
     warn_of_small_target(settings)
     storage = StorageStack(scope, settings=settings, inputs=inputs)
-    TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
+    training = TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
     api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
-    if settings.web.enabled:
+    web = (
         WebStack(scope, settings=settings, storage=storage, api=api, inputs=inputs)
-    MonitoringStack(scope, settings=settings, storage=storage, api=api)
+        if settings.web.enabled
+        else None
+    )
+    MonitoringStack(
+        scope,
+        settings=settings,
+        storage=storage,
+        training=training,
+        api=api,
+        web=web,
+        inputs=inputs,
+    )
     return serving
 
 

@@ -7,6 +7,7 @@ an import states them.
 
 from pathlib import Path
 
+METRICS_NAMESPACE = "Whippet"  # of the proxy's own metrics
 ENDPOINT_LOG_GROUP_ID = "EndpointLogGroup"
 MODEL_PACKAGE_GROUP_ID = "ModelPackageGroup"
 LOCKS_FOLDER = Path("config", "models")

@@ -30,7 +30,11 @@ from stacks.storage_stack import StorageStack
 
 
 class TrainingStack(StageStack):
-    """A state machine that trains and registers a model; it costs nothing while it is idle."""
+    """A state machine that trains and registers a model; it costs nothing while it is idle.
+
+    Attributes:
+        state_machine: takes the input that docs/training.md describes.
+    """
 
     def __init__(
         self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
@@ -89,6 +93,7 @@ class TrainingStack(StageStack):
                 self, "Logs", key=key, retention_days=settings.log_retention_days
             ),
         )
+        self.state_machine = workflow.state_machine
         outputs = {
             "StateMachineArn": workflow.state_machine.state_machine_arn,
             "DatasetsBucket": storage.buckets.datasets.bucket_name,

@@ -52,6 +52,17 @@ def is_neuron(instance_type: str) -> bool:
     return family(instance_type).startswith(("inf", "trn"))
 
 
+def vcpu_count(instance_type: str) -> int:
+    """Return the number of the machine's vCPUs, which its size tells.
+
+    Source: the sizes of x86 types at aws.amazon.com/ec2/instance-types: medium and large have 2,
+    xlarge has 4, and Nxlarge has 4 N.
+    """
+    size = instance_type.rpartition(".")[2]
+    factor = size.removesuffix("xlarge")
+    return 2 if factor == size else 4 * int(factor or 1)
+
+
 def has_local_storage(instance_type: str) -> bool:
     """Return whether the machine's storage is local NVMe.
 

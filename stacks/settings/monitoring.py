@@ -34,8 +34,38 @@ class MonitoringSettings(Settings):
         f"with `metrics` = `full`; all others are counted as `{OTHER_CLASSES}`. Empty: every class "
         f"of a model with up to {MAX_COUNTED_CLASSES}, none of a larger one.",
     )
+    alarms: Literal["basic", "full"] = Field(
+        default="basic",
+        description="Alarms of the stage (docs/operations.md). `basic` is at most ten, each on one "
+        "metric: as many as CloudWatch has without charge. `full` adds those on several metrics, "
+        "and one alarm that says that users are affected.",
+    )
+    warning_email: EmailAddress | None = Field(
+        default=None,
+        description="Receives the alarms that need no action at once. Not set: `alarm_email` "
+        "receives them too.",
+    )
+    page_alarms: bool = Field(
+        default=False,
+        description="Whether the page's distribution has an alarm. CloudFront's metrics are in "
+        "us-east-1 only, so only a stage of that region can have it.",
+    )
+    latency_min_requests_per_minute: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="With `alarms` = `full`, in a minute with fewer requests the median latency is "
+        "compared: of fewer than 100, the 99th percentile is the slowest one.",
+    )
     api_latency_p99_ms: int = Field(
         default=1000, ge=1, le=29_000, description="Alarm: 99th percentile of the API's latency."
+    )
+    api_4xx_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Alarm: share of the API's responses with status 4XX, in minutes with 20 "
+        "requests or more.",
     )
     api_5xx_errors_per_minute: int = Field(
         default=1, ge=1, le=1_000_000, description="Alarm: responses of the API with status 5XX."
@@ -51,6 +81,39 @@ class MonitoringSettings(Settings):
         ge=1,
         le=60_000,
         description="Alarm: 99th percentile of the model server's latency.",
+    )
+    endpoint_overhead_p99_ms: int = Field(
+        default=500,
+        ge=1,
+        le=60_000,
+        description="Alarm: 99th percentile of the time that SageMaker adds to the model server's.",
+    )
+    endpoint_cpu_percent: int = Field(
+        default=90, ge=1, le=100, description="Alarm: use of all cores of the instances."
+    )
+    endpoint_memory_percent: int = Field(
+        default=90, ge=1, le=100, description="Alarm: use of the instances' memory."
+    )
+    endpoint_disk_percent: int = Field(
+        default=85, ge=1, le=100, description="Alarm: use of the instances' disk."
+    )
+    proxy_duration_p99_ms: int = Field(
+        default=5000,
+        ge=1,
+        le=29_000,
+        description="Alarm: 99th percentile of the proxy's duration.",
+    )
+    firewall_blocks_per_minute: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Alarm: requests that the firewall blocks.",
+    )
+    page_5xx_percent: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Alarm: share of the distribution's responses with status 5XX.",
     )
     deployment_check_latency_p50_ms: int = Field(
         default=2000,
@@ -80,8 +143,13 @@ class MonitoringSettings(Settings):
 
     @property
     def alarm_address(self) -> str | None:
-        """The address that is subscribed to the alarm topic; None: none is."""
+        """The address that is subscribed to urgent alarms; None: none is."""
         return None if self.alarm_email == NO_EMAIL else self.alarm_email
+
+    @property
+    def warning_address(self) -> str | None:
+        """The address that is subscribed to warnings; None: none is."""
+        return self.warning_email or self.alarm_address
 
     @model_validator(mode="after")
     def _check_counted_classes(self) -> Self:

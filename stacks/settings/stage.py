@@ -22,6 +22,7 @@ from stacks.settings.web import WebSettings
 # The longest name that contains it is a training job's: at most 63 characters.
 StageName = Annotated[str, text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")]
 AccountId = Annotated[str, text(r"\d{12}", "an account's 12 digits, quoted")]
+PAGE_METRICS_REGION = "us-east-1"
 Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
 KeyArn = Annotated[
     str, text(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+", "the ARN of a KMS key")
@@ -123,6 +124,22 @@ class StageSettings(Settings):
                 f"serving.rollback_model_latency_p99_ms = {latency_ms}: expected less than "
                 f"{deadline_ms}, the model server's deadline (a second less than "
                 "api.endpoint_read_timeout_seconds), after which it responds with 503"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_page_alarms(self) -> Self:
+        if not self.monitoring.page_alarms:
+            return self
+        if not self.web.enabled or self.monitoring.alarms != "full":
+            raise ValueError(
+                "monitoring.page_alarms: expected web.enabled = true and monitoring.alarms = 'full'"
+            )
+        if self.region != PAGE_METRICS_REGION:
+            raise ValueError(
+                f"monitoring.page_alarms with region = {self.region!r}: CloudFront's metrics are "
+                f"in {PAGE_METRICS_REGION} only, where alarms would need a stack and a topic of "
+                f"their own, expected page_alarms = false, or a stage in {PAGE_METRICS_REGION}"
             )
         return self
 

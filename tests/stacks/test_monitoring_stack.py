@@ -1,27 +1,25 @@
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from classifier_proxy.observability.telemetry import BASIC_METRICS
-from stacks.components.api.api_function import METRICS_NAMESPACE
+from stacks.inputs import Inputs
+from stacks.names import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
-from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of
+from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of, walk
 from tests.stacks.conftest import Synthesize
 from tests.stacks.functions import proxy_function
 
 ALARM = "AWS::CloudWatch::Alarm"
+COMPOSITE = "AWS::CloudWatch::CompositeAlarm"
 TOPIC = "AWS::SNS::Topic"
 
 
-def alarm(assembly: Assembly, metric: str, namespace: str) -> Resource:
-    (found,) = (
-        each
-        for each in assembly.resources("monitoring", ALARM)
-        if (each.properties["MetricName"], each.properties["Namespace"]) == (metric, namespace)
-    )
-    return found
+def alarms_of(assembly: Assembly) -> list[Resource]:
+    return assembly.resources("monitoring", ALARM)
 
 
 def dimensions(resource: Resource) -> dict[str, str]:
@@ -40,100 +38,77 @@ def dashboard_metrics(assembly: Assembly) -> list[list[Any]]:
         metric
         for widget in dashboard(assembly)["widgets"]
         for metric in widget["properties"].get("metrics", [])
+        if len(metric) > 1  # else it is an expression
     ]
 
 
-# Namespace, metric, statistic, minutes, setting, what one unit of the setting is in the metric's:
-# the names, dimensions and units that CloudWatch really has.
-ALARMS = [
-    ("AWS/ApiGateway", "Latency", "p99", 3, "api_latency_p99_ms", 1),
-    ("AWS/ApiGateway", "5XXError", "Sum", 1, "api_5xx_errors_per_minute", 1),
-    ("AWS/SageMaker", "Invocation5XXErrors", "Sum", 1, "endpoint_5xx_errors_per_minute", 1),
-    ("AWS/SageMaker", "ModelLatency", "p99", 3, "model_latency_p99_ms", 1000),
-    ("AWS/Lambda", "Errors", "Sum", 1, "lambda_errors_per_minute", 1),
-    ("AWS/Lambda", "Throttles", "Sum", 1, "lambda_throttles_per_minute", 1),
-    ("Whippet", "EndpointAccessDenied", "Sum", 1, "endpoint_access_denials_per_minute", 1),
-]
+def test_an_alarm_has_no_name_of_its_own_and_says_what_to_do(assembly: Assembly) -> None:
+    for each in [*alarms_of(assembly), *assembly.resources("monitoring", COMPOSITE)]:
+        assert "AlarmName" not in each.properties
+        assert "What to do: docs/operations.md, " in each.properties["AlarmDescription"]
 
 
-@pytest.mark.parametrize(
-    ("namespace", "metric", "statistic", "minutes", "setting", "factor"), ALARMS
-)
-def test_an_alarm_watches_the_right_metric_in_its_unit(
-    assembly: Assembly,
-    namespace: str,
-    metric: str,
-    statistic: str,
-    minutes: int,
-    setting: str,
-    factor: int,
-) -> None:
-    properties = alarm(assembly, metric, namespace).properties
-    assert properties.get("Statistic", properties.get("ExtendedStatistic")) == statistic
-    assert properties["Threshold"] == getattr(assembly.settings.monitoring, setting) * factor
-    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert (properties["Period"], properties["EvaluationPeriods"]) == (60, minutes)
-    assert properties["TreatMissingData"] == "notBreaching"
-    assert properties["AlarmDescription"]
-    assert "AlarmName" not in properties
-
-
-def test_there_is_no_other_alarm(assembly: Assembly) -> None:
-    alarms = [each.properties for each in assembly.resources("monitoring", ALARM)]
-    found = sorted((each["Namespace"], each["MetricName"]) for each in alarms)
-    assert found == sorted((namespace, metric) for namespace, metric, *_ in ALARMS)
-
-
-@pytest.mark.parametrize("metric", ["Latency", "5XXError"])
-def test_api_alarms_name_api_and_stage(assembly: Assembly, metric: str) -> None:
-    found = dimensions(alarm(assembly, metric, "AWS/ApiGateway"))
-    assert set(found) == {"ApiName", "Stage"}
-    assert found["ApiName"] == assembly.settings.name
-    assert "DeploymentStagev1" in found["Stage"]
+def test_the_alarms_of_a_stage_of_a_developer(dev: Assembly) -> None:
+    thresholds = {
+        (each.properties["Namespace"], each.properties["MetricName"]): each.properties["Threshold"]
+        for each in alarms_of(dev)
+    }
+    monitoring = dev.settings.monitoring
+    assert thresholds == {
+        ("AWS/ApiGateway", "Latency"): monitoring.api_latency_p99_ms,
+        ("AWS/ApiGateway", "5XXError"): monitoring.api_5xx_errors_per_minute,
+        ("AWS/Lambda", "Errors"): monitoring.lambda_errors_per_minute,
+        ("AWS/Lambda", "Throttles"): monitoring.lambda_throttles_per_minute,
+        ("AWS/SageMaker", "Invocation5XXErrors"): monitoring.endpoint_5xx_errors_per_minute,
+        ("AWS/SageMaker", "ModelLatency"): 1000 * monitoring.model_latency_p99_ms,
+        ("/aws/sagemaker/Endpoints", "MemoryUtilization"): monitoring.endpoint_memory_percent,
+        ("AWS/States", "ExecutionsFailed"): 1,
+        ("Whippet", "EndpointAccessDenied"): monitoring.endpoint_access_denials_per_minute,
+    }
 
 
 def test_only_metrics_of_the_whole_stage_are_shown_of_the_api(assembly: Assembly) -> None:
     """Metrics with the dimension Method need detailed metrics, which are off."""
     shown = [each for each in dashboard_metrics(assembly) if each[0] == "AWS/ApiGateway"]
     assert len(shown) == 5
-    for _namespace, _name, *dimensions_ in shown:
+    for namespace, _name, *dimensions_ in shown:
+        assert namespace == "AWS/ApiGateway"
         assert dimensions_[0:-1:2] == ["ApiName", "Stage"]
 
 
-@pytest.mark.parametrize("metric", ["Invocation5XXErrors", "ModelLatency"])
-def test_endpoint_alarms_name_endpoint_and_variant_by_literals(
-    assembly: Assembly, metric: str
-) -> None:
+def test_endpoint_alarms_name_endpoint_and_variant_by_literals(dev: Assembly) -> None:
     # Attributes of the endpoint would be a cycle where its rollback names the alarm.
-    assert dimensions(alarm(assembly, metric, "AWS/SageMaker")) == {
-        "EndpointName": assembly.settings.name,
-        "VariantName": "primary",
-    }
+    for each in alarms_of(dev):
+        if each.properties["Namespace"].lower().startswith(("aws/sagemaker", "/aws/sagemaker")):
+            assert dimensions(each) == {"EndpointName": "whippet-dev", "VariantName": "primary"}
 
 
-@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
-def test_proxy_alarms_name_the_function(assembly: Assembly, metric: str) -> None:
-    found = dimensions(alarm(assembly, metric, "AWS/Lambda"))
-    assert set(found) == {"FunctionName"}
-    assert f"<{assembly.settings.name}-api:" in found["FunctionName"]
+def own_metrics(assembly: Assembly) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield name and dimensions of each metric of the proxy that alarms and dashboard use."""
+    for each in alarms_of(assembly):
+        for part in walk(each.properties):
+            if isinstance(part, dict) and part.get("Namespace") == METRICS_NAMESPACE:
+                pairs = {pair["Name"]: flatten(pair["Value"]) for pair in part["Dimensions"]}
+                yield part["MetricName"], pairs
+    for namespace, name, *rest in dashboard_metrics(assembly):
+        if namespace == METRICS_NAMESPACE:
+            yield name, dict(zip(rest[0:-1:2], rest[1:-1:2], strict=True))
 
 
-def test_alarms_on_the_proxys_own_metrics_name_what_it_publishes(assembly: Assembly) -> None:
+def test_alarms_and_dashboard_name_what_the_proxy_publishes(
+    assembly: Assembly, inputs: Inputs
+) -> None:
     # Of another namespace or service there is never data, and missing data raises no alarm.
     variables = proxy_function(assembly).properties["Environment"]["Variables"]
-    published = alarm(assembly, "EndpointAccessDenied", variables["POWERTOOLS_METRICS_NAMESPACE"])
-    assert dimensions(published) == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
-
-
-def test_alarms_and_dashboard_use_only_what_the_proxy_always_publishes(assembly: Assembly) -> None:
-    alarms = [each.properties for each in assembly.resources("monitoring", ALARM)]
-    used = {each["MetricName"] for each in alarms if each["Namespace"] == METRICS_NAMESPACE}
-    used |= {
-        name
-        for namespace, name, *_ in dashboard_metrics(assembly)
-        if namespace == METRICS_NAMESPACE
-    }
-    assert used == BASIC_METRICS
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == METRICS_NAMESPACE
+    used = dict(own_metrics(assembly))
+    for each in used.values():
+        assert each["service"] == variables["POWERTOOLS_SERVICE_NAME"]
+        assert each.get("model") in {None, inputs.model.name}
+    if variables["METRICS"] == "basic":
+        assert set(used) == BASIC_METRICS
+    else:
+        assert set(used) >= BASIC_METRICS | {"TopProbability", "EndpointLatency"}
 
 
 @pytest.mark.parametrize(
@@ -148,15 +123,17 @@ def test_a_stage_publishes_the_metrics_that_are_worth_their_price(
 
 def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: Assembly) -> None:
     """Follow alarm -> topic -> key: without a permission the message is dropped silently."""
-    topic = assembly.resource("monitoring", TOPIC)
-    for each in assembly.resources("monitoring", ALARM):
-        assert each.properties["AlarmActions"] == [{"Ref": topic.logical_id}]
-        assert each.properties["OKActions"] == [{"Ref": topic.logical_id}]
-    output = topic.properties["KmsMasterKeyId"]["Fn::GetStackOutput"]
-    assert output["StackName"] == f"{assembly.settings.name}-storage"
-    published = assembly.template("storage")["Outputs"][output["OutputName"]]["Value"]
+    topics = {each.logical_id: each for each in assembly.resources("monitoring", TOPIC)}
+    for each in [*alarms_of(assembly), *assembly.resources("monitoring", COMPOSITE)]:
+        (action,) = each.properties["AlarmActions"]
+        assert action["Ref"] in topics
+        assert each.properties["OKActions"] == [action]
     key = assembly.resource("storage", "AWS::KMS::Key")
-    assert published == {"Fn::GetAtt": [key.logical_id, "Arn"]}
+    for topic in topics.values():
+        output = topic.properties["KmsMasterKeyId"]["Fn::GetStackOutput"]
+        assert output["StackName"] == f"{assembly.settings.name}-storage"
+        published = assembly.template("storage")["Outputs"][output["OutputName"]]["Value"]
+        assert published == {"Fn::GetAtt": [key.logical_id, "Arn"]}
     allowed = {
         action
         for statement in statements_of(key)
@@ -166,27 +143,54 @@ def test_every_alarm_reaches_a_topic_that_its_key_lets_cloudwatch_use(assembly: 
     assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= allowed
 
 
-def topic_statements(assembly: Assembly) -> list[Json]:
-    policy = assembly.resource("monitoring", "AWS::SNS::TopicPolicy")
-    assert policy.properties["Topics"] == [
-        {"Ref": assembly.resource("monitoring", TOPIC).logical_id}
-    ]
-    return statements_of(policy)
+URGENT, WARNINGS = "AlarmTopic", "WarningTopic"
+
+
+def notified(assembly: Assembly, topic: str) -> set[str]:
+    """Return the names of the alarms that notify a topic."""
+    return {
+        each.logical_id.removeprefix("Alarms")[:-8]
+        for each in [*alarms_of(assembly), *assembly.resources("monitoring", COMPOSITE)]
+        if str(each.properties["AlarmActions"][0]["Ref"]).startswith(topic)
+    }
+
+
+def test_urgent_alarms_notify_another_topic_than_warnings(dev: Assembly) -> None:
+    assert notified(dev, URGENT) == {
+        "ApiErrors", "ApiLatency", "EndpointAccessDenials", "EndpointErrors", "ProxyErrors",
+        "ProxyThrottles",
+    }  # fmt: skip
+    assert notified(dev, WARNINGS) == {"EndpointMemory", "FailedExecutions", "ModelLatency"}
+
+
+def test_one_urgent_message_says_that_users_are_affected(prod: Assembly) -> None:
+    assert notified(prod, URGENT) == {"UsersAffected"}
+    assert {"ApiErrors", "ApiLatency", "FirewallBlocks"} <= notified(prod, WARNINGS)
+
+
+def topic_statements(assembly: Assembly) -> Iterator[Json]:
+    policies = assembly.resources("monitoring", "AWS::SNS::TopicPolicy")
+    topics = [{"Ref": each.logical_id} for each in assembly.resources("monitoring", TOPIC)]
+    assert [topic for policy in policies for topic in policy.properties["Topics"]] == topics
+    for policy in policies:
+        yield from statements_of(policy)
 
 
 def test_cloudwatch_of_this_account_may_publish(assembly: Assembly) -> None:
     # The topic's policy replaces SNS's default, which would allow the alarms.
-    (allowed,) = (each for each in topic_statements(assembly) if each["Effect"] == "Allow")
-    assert allowed["Action"] == ["sns:Publish"]
-    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert allowed["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    }
+    for allowed in (each for each in topic_statements(assembly) if each["Effect"] == "Allow"):
+        assert allowed["Action"] == ["sns:Publish"]
+        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert allowed["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        }
 
 
-def test_the_topic_refuses_plain_http(assembly: Assembly) -> None:
-    (denied,) = (each for each in topic_statements(assembly) if each["Effect"] == "Deny")
-    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+def test_the_topics_refuse_plain_http(assembly: Assembly) -> None:
+    denied = [each for each in topic_statements(assembly) if each["Effect"] == "Deny"]
+    assert len(denied) == 2
+    for each in denied:
+        assert each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def with_monitoring(settings: StageSettings, **changes: Any) -> StageSettings:
@@ -201,15 +205,29 @@ def test_no_email_is_sent_unless_an_address_is_set(assembly: Assembly) -> None:
 def test_an_address_is_subscribed_to_the_alarms(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    assembly = synthesize_with(with_monitoring(dev_settings, alarm_email="ops@example.com"))
-    subscription = assembly.resource("monitoring", "AWS::SNS::Subscription").properties
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
+    def addresses(**emails: str) -> dict[str, str]:
+        assembly = synthesize_with(with_monitoring(dev_settings, **emails))
+        subscriptions = assembly.resources("monitoring", "AWS::SNS::Subscription")
+        assert {each.properties["Protocol"] for each in subscriptions} <= {"email"}
+        return {
+            each.properties["TopicArn"]["Ref"].partition("Topic")[0]: each.properties["Endpoint"]
+            for each in subscriptions
+        }
+
+    both = {"Alarm": "ops@example.com", "Warning": "ops@example.com"}
+    assert addresses(alarm_email="ops@example.com") == both
+    team = {"alarm_email": "ops@example.com", "warning_email": "team@example.com"}
+    assert addresses(**team) == {**both, "Warning": "team@example.com"}
+    assert addresses(alarm_email="none", warning_email="team@example.com") == {
+        "Warning": "team@example.com"
+    }
 
 
 def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
     (status,) = (each for each in dashboard(assembly)["widgets"] if each["type"] == "alarm")
-    alarms = {f"<{each.logical_id}.Arn>" for each in assembly.resources("monitoring", ALARM)}
-    assert set(status["properties"]["alarms"]) == alarms
+    alarms = [*alarms_of(assembly), *assembly.resources("monitoring", COMPOSITE)]
+    arns = {f"<{each.logical_id}.Arn>" for each in alarms}
+    assert set(status["properties"]["alarms"]) == arns
 
 
 def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> None:

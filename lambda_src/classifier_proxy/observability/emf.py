@@ -28,7 +28,7 @@ class MetricLine:
                 CloudWatch does not accept are escaped.
         """
         self._units.setdefault(tuple(dimensions), {})[name] = unit
-        self._members |= {key: _dimension_value(text) for key, text in dimensions.items()}
+        self._members |= {key: dimension_value(text) for key, text in dimensions.items()}
         self._members[name] = value
 
     def render(self, timestamp_ms: int) -> str | None:
@@ -51,9 +51,12 @@ class MetricLine:
         return json.dumps({"_aws": about, **self._members})
 
 
-def _dimension_value(text: str) -> str:
-    # "Dimension" in CloudWatch's API reference: printable ASCII, not blank, no colon at the start.
-    # A label may be any text, and CloudWatch drops the whole line if one value is invalid.
+def dimension_value(text: str) -> str:
+    """Return the value of a dimension with the characters that CloudWatch does not accept escaped.
+
+    "Dimension" in CloudWatch's API reference: printable ASCII, not blank, no colon at the start. A
+    label may be any text, and CloudWatch drops the whole line if one value is invalid.
+    """
     escaped = text[:_MAX_DIMENSION_CHARACTERS].encode("unicode_escape").decode()
     if escaped.startswith(":"):
         escaped = rf"\x3a{escaped[1:]}"

@@ -12,11 +12,11 @@ from constructs import Construct
 from stacks.components.shared.acknowledgement import acknowledge
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.errors import SettingsError
+from stacks.names import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
 
 # "Lambda quotas" in the Lambda developer guide: 4 KB for all variables of a function.
 _MAX_ENVIRONMENT_BYTES = 4096
-METRICS_NAMESPACE = "Whippet"
 _ARCHITECTURES = {
     "arm64": lambda_.Architecture.ARM_64,
     "x86_64": lambda_.Architecture.X86_64,

@@ -44,8 +44,18 @@ class Firewall(Construct):
         construct_id: str,
         *,
         stage_arn: str,
+        metric_name: str,
         requests_per_minute_per_address: int,
     ) -> None:
+        """Create the web ACL and attach it.
+
+        Args:
+            scope: the construct's parent.
+            construct_id: unique in the scope.
+            stage_arn: ARN of the API's stage.
+            metric_name: value of the dimension WebACL, which is the account's and region's.
+            requests_per_minute_per_address: limit of an address.
+        """
         super().__init__(scope, construct_id)
         statements = {
             **_address_limits(requests_per_minute_per_address),
@@ -62,7 +72,7 @@ class Firewall(Construct):
                 _rule(priority, name, statement)
                 for priority, (name, statement) in enumerate(statements.items())
             ],
-            visibility_config=_visibility("Firewall"),
+            visibility_config=_visibility(metric_name),
         )
         wafv2.CfnWebACLAssociation(
             self, "Association", resource_arn=stage_arn, web_acl_arn=acl.attr_arn

@@ -1,69 +1,87 @@
-"""The metrics of a stage, shared by alarms and dashboard."""
+"""The metrics of one stage: those of the catalogue, with the stage's dimensions."""
 
-from aws_cdk import Duration
+from collections.abc import Mapping
+
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 
-from stacks.components.api.api_function import METRICS_NAMESPACE
 from stacks.components.api.proxy_function import ProxyFunction
-from stacks.components.serving.endpoint_metrics import endpoint_metric
+from stacks.components.monitoring.catalogue.definition import (
+    DIMENSION_NAMES,
+    MetricSource,
+    Subject,
+)
+from stacks.components.serving.endpoint_metrics import VARIANT_NAME
 
 _PERIOD = Duration.minutes(1)
 
 
 class StageMetrics:
-    """The metrics of a stage's API, functions and endpoint, with a period of one minute.
+    """Makes the metrics of a stage, with a period of one minute.
 
-    The Lambda metrics are those of the function: it has one alias, whose invocations count for
-    both. Spillover is a metric of the alias only; its statistic must be Sum, not CDK's default
-    Average. The proxy's own metrics are listed in docs/metrics.md.
+    The endpoint is named by its literal name: its attribute would be a cycle with the rollback
+    alarms. CDK's own helpers are not used: they omit CloudFront's Region, and take Average where a
+    count needs Sum.
+
+    Args:
+        stage_name: such as whippet-prod, the name of the endpoint, of the API, of the web ACL and
+            of the proxy's own metrics.
+        model_name: the model's, a dimension of the predictions' metrics.
+        api_stage: the stage of the REST API.
+        proxy: the function of `POST /predict`.
+        health: the function of `GET /health`.
+        state_machine_arn: of the workflow that trains.
+        distribution_id: of the page; None: the stage has none.
     """
 
     def __init__(
         self,
         *,
-        endpoint_name: str,
+        stage_name: str,
+        model_name: str,
         api_stage: apigateway.Stage,
         proxy: ProxyFunction,
         health: lambda_.IFunction,
+        state_machine_arn: str,
+        distribution_id: str | None,
     ) -> None:
-        self.api_requests = api_stage.metric_count(period=_PERIOD, statistic="Sum")
-        self.api_latency = api_stage.metric_latency(period=_PERIOD, statistic="p99")
-        self.api_latency_median = api_stage.metric_latency(period=_PERIOD, statistic="p50")
-        self.api_4xx_errors = api_stage.metric_client_error(period=_PERIOD, statistic="Sum")
-        self.api_5xx_errors = api_stage.metric_server_error(period=_PERIOD, statistic="Sum")
+        function_name = proxy.function.function_name
+        self._dimensions: Mapping[Subject, tuple[str | None, ...]] = {
+            Subject.API: (stage_name, api_stage.stage_name),
+            Subject.ENDPOINT: (stage_name, VARIANT_NAME),
+            Subject.FIREWALL: (stage_name, Aws.REGION, "ALL"),
+            Subject.HEALTH_FUNCTION: (health.function_name,),
+            Subject.MODEL: (proxy.service_name, model_name),
+            Subject.PAGE: (distribution_id, "Global"),
+            Subject.PREDICTED_CLASS: (proxy.service_name, model_name, None),
+            Subject.PROXY: (proxy.service_name,),
+            Subject.PROXY_ALIAS: (function_name, f"{function_name}:{proxy.alias.alias_name}"),
+            Subject.PROXY_FUNCTION: (function_name,),
+            Subject.WORKFLOW: (state_machine_arn,),
+        }
 
-        def of_endpoint(name: str, statistic: str) -> cloudwatch.Metric:
-            return endpoint_metric(name, statistic=statistic, endpoint_name=endpoint_name)
+    def of(
+        self, source: MetricSource, label: str | None = None, **dimensions: str
+    ) -> cloudwatch.Metric:
+        """Return a metric of the stage.
 
-        self.invocations = of_endpoint("Invocations", "Sum")
-        self.invocations_per_instance = of_endpoint("InvocationsPerInstance", "Sum")
-        self.endpoint_4xx_errors = of_endpoint("Invocation4XXErrors", "Sum")
-        self.endpoint_5xx_errors = of_endpoint("Invocation5XXErrors", "Sum")
-        self.endpoint_model_errors = of_endpoint("InvocationModelErrors", "Sum")
-        self.model_latency = of_endpoint("ModelLatency", "p99")
-        self.model_latency_median = of_endpoint("ModelLatency", "p50")
-        self.overhead_latency = of_endpoint("OverheadLatency", "p99")
-
-        def of_proxy(name: str, statistic: str) -> cloudwatch.Metric:
-            return cloudwatch.Metric(
-                namespace=METRICS_NAMESPACE,
-                metric_name=name,
-                dimensions_map={"service": proxy.service_name},
-                statistic=statistic,
-                period=_PERIOD,
-            )
-
-        self.endpoint_access_denials = of_proxy("EndpointAccessDenied", "Sum")
-
-        function = proxy.function
-        self.proxy_errors = function.metric_errors(period=_PERIOD, statistic="Sum")
-        self.proxy_throttles = function.metric_throttles(period=_PERIOD, statistic="Sum")
-        self.proxy_duration = function.metric_duration(period=_PERIOD, statistic="p99")
-        self.proxy_spillovers = proxy.alias.metric(
-            "ProvisionedConcurrencySpilloverInvocations", period=_PERIOD, statistic="Sum"
-        )
-        self.health_errors = health.metric_errors(
-            period=_PERIOD, statistic="Sum", label="Health function: errors"
+        Args:
+            source: the metric.
+            label: its name in a graph; None: the metric's own.
+            **dimensions: values that the stage does not determine, such as `predicted_class`.
+        """
+        names = DIMENSION_NAMES[source.subject]
+        values = dict(zip(names, self._dimensions[source.subject], strict=True)) | dimensions
+        known = {name: value for name, value in values.items() if value is not None}
+        if len(known) < len(names):
+            raise ValueError(f"no value for each of {', '.join(names)} of {source.name}")
+        return cloudwatch.Metric(
+            namespace=source.namespace,
+            metric_name=source.name,
+            dimensions_map=known,
+            statistic=source.statistic,
+            period=_PERIOD,
+            label=label,
         )

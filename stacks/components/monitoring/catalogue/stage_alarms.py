@@ -1,0 +1,32 @@
+"""The alarms that a stage has by its settings."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from stacks.components.monitoring.catalogue.api_alarms import api_alarms, function_alarms
+from stacks.components.monitoring.catalogue.definition import AlarmDefinition
+from stacks.components.monitoring.catalogue.endpoint_alarms import endpoint_alarms, machine_alarms
+from stacks.components.monitoring.catalogue.other_alarms import (
+    firewall_alarms,
+    page_alarms,
+    training_alarms,
+)
+from stacks.settings.stage import StageSettings
+
+_PARTS: Final[tuple[Callable[[StageSettings], Iterator[AlarmDefinition]], ...]] = (
+    api_alarms,
+    function_alarms,
+    endpoint_alarms,
+    machine_alarms,
+    training_alarms,
+    firewall_alarms,
+    page_alarms,
+)
+# What CloudWatch has without charge.
+MAX_BASIC_ALARMS: Final = 10
+
+
+def stage_alarms(settings: StageSettings) -> list[AlarmDefinition]:
+    """Return the alarms of a stage; with `alarms = "basic"` at most ten, each on one metric."""
+    full = settings.monitoring.alarms == "full"
+    return [alarm for part in _PARTS for alarm in part(settings) if full or alarm.basic]

@@ -1,0 +1,120 @@
+"""What AWS's services publish of a stage in one minute, as they document it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Sample(NamedTuple):
+    """Samples of one metric; a dimension's value is a name that the test resolves."""
+
+    namespace: str
+    name: str
+    dimensions: dict[str, str]
+    unit: str
+    values: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """One minute of a stage. The defaults are those of a healthy minute."""
+
+    requests: int = 200
+    api_ms: float = 90
+    api_4xx: int = 4
+    api_5xx: int = 0
+    proxy_ms: float = 70
+    proxy_errors: int = 0
+    proxy_throttles: int = 0
+    denials: int = 0
+    health_errors: int = 0
+    sent: int | None = None
+    counted: int | None = None
+    instances: int = 1
+    model_ms: float = 40
+    overhead_ms: float = 6
+    endpoint_5xx: int = 0
+    cpu: float = 120
+    memory: float = 45
+    disk: float = 20
+    failed: int = 0
+    timed_out: int = 0
+    blocked: int = 25
+    page_5xx_percent: float = 0.2
+
+
+API = {"ApiName": "stage", "Stage": "api stage"}
+PROXY = {"FunctionName": "proxy"}
+HEALTH = {"FunctionName": "health"}
+OWN = {"service": "stage"}
+ENDPOINT = {"EndpointName": "stage", "VariantName": "primary"}
+WORKFLOW = {"StateMachineArn": "workflow"}
+FIREWALL = {"WebACL": "stage", "Region": "region", "Rule": "ALL"}
+PAGE = {"DistributionId": "page", "Region": "Global"}
+
+
+def _flags(count: int, of: int) -> list[float]:
+    """A service that counts errors publishes a 1 or a 0 for each request."""
+    return [1.0] * count + [0.0] * max(0, of - count)
+
+
+def samples(traffic: Traffic) -> Iterator[Sample]:
+    """Yield the samples of a minute."""
+    requests = traffic.requests
+    counted = requests if traffic.counted is None else traffic.counted
+    sent = requests if traffic.sent is None else traffic.sent
+    if requests:
+        yield Sample("AWS/ApiGateway", "Count", API, "Count", [1.0] * requests)
+        yield Sample(
+            "AWS/ApiGateway", "Latency", API, "Milliseconds", _spread(traffic.api_ms, requests)
+        )
+        yield Sample("AWS/ApiGateway", "4XXError", API, "Count", _flags(traffic.api_4xx, requests))
+        yield Sample("AWS/ApiGateway", "5XXError", API, "Count", _flags(traffic.api_5xx, requests))
+        proxy_errors = _flags(traffic.proxy_errors, requests)
+        yield Sample("AWS/Lambda", "Errors", PROXY, "Count", proxy_errors)
+        yield Sample(
+            "AWS/Lambda", "Duration", PROXY, "Milliseconds", _spread(traffic.proxy_ms, requests)
+        )
+    throttles = _flags(traffic.proxy_throttles, max(requests, traffic.proxy_throttles))
+    yield Sample("AWS/Lambda", "Throttles", PROXY, "Count", throttles)
+    yield Sample("AWS/Lambda", "Errors", HEALTH, "Count", _flags(traffic.health_errors, 2))
+    if sent:
+        yield Sample("Whippet", "EndpointLatency", OWN, "Milliseconds", [60.0] * sent)
+    if traffic.denials:
+        yield Sample("Whippet", "EndpointAccessDenied", OWN, "Count", [1.0] * traffic.denials)
+    yield from _of_endpoint(traffic, counted)
+    if traffic.failed:
+        yield Sample("AWS/States", "ExecutionsFailed", WORKFLOW, "Count", [1.0] * traffic.failed)
+    if traffic.timed_out:
+        timed_out = [1.0] * traffic.timed_out
+        yield Sample("AWS/States", "ExecutionsTimedOut", WORKFLOW, "Count", timed_out)
+    yield Sample("AWS/WAFV2", "BlockedRequests", FIREWALL, "Count", [float(traffic.blocked)])
+    yield Sample("AWS/CloudFront", "5xxErrorRate", PAGE, "Percent", [traffic.page_5xx_percent])
+
+
+def _of_endpoint(traffic: Traffic, counted: int) -> Iterator[Sample]:
+    each = counted / traffic.instances
+    invocations = [1.0] * counted or [0.0]  # idle variants have zeros
+    yield Sample("AWS/SageMaker", "Invocations", ENDPOINT, "None", invocations)
+    yield Sample("AWS/SageMaker", "InvocationsPerInstance", ENDPOINT, "None", [each])
+    if counted:
+        for name, milliseconds in (
+            ("ModelLatency", traffic.model_ms),
+            ("OverheadLatency", traffic.overhead_ms),
+        ):
+            latencies = _spread(1000 * milliseconds, counted)
+            yield Sample("AWS/SageMaker", name, ENDPOINT, "Microseconds", latencies)
+        errors = _flags(traffic.endpoint_5xx, counted)
+        yield Sample("AWS/SageMaker", "Invocation5XXErrors", ENDPOINT, "None", errors)
+    for name, percent in (
+        ("CPUUtilization", traffic.cpu),
+        ("MemoryUtilization", traffic.memory),
+        ("DiskUtilization", traffic.disk),
+    ):
+        values = [percent] * traffic.instances
+        yield Sample("/aws/sagemaker/Endpoints", name, ENDPOINT, "Percent", values)
+
+
+def _spread(typical: float, count: int) -> list[float]:
+    """Latencies of which the last is twenty times the typical one."""
+    return [typical] * (count - 1) + [20 * typical]
