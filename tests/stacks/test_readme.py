@@ -6,12 +6,12 @@ from typing import Final
 import pytest
 
 from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly, Resource
+from tools.api_docs.alarm_document import ALARM_METRIC_MONTH
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 HOURS_A_MONTH: Final = 730
 # US dollars in us-east-1: the instance on 2026-07-30, the others on 2026-09-28.
 INSTANCE_HOUR: Final = {"ml.m5.large": 0.115}
-ALARM_METRIC_MONTH: Final = 0.10
 # Of the two alarms that target tracking makes, which no template has.
 SCALING_METRICS: Final = 2
 KEY_MONTH: Final = 1.00

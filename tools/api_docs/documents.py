@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stacks.settings.delivery import DeliverySettings
+from tools.api_docs.alarm_document import operations_document
 from tools.api_docs.error_rows import Row, error_rows
 from tools.api_docs.role_rows import (
     Permission,
@@ -24,6 +25,7 @@ from tools.cdk import ROOT, cdk_environment
 from tools.console import ToolError, run_tool
 
 ERRORS_FILE = ROOT / "docs" / "errors.md"
+OPERATIONS_FILE = ROOT / "docs" / "operations.md"
 SECURITY_FILE = ROOT / "docs" / "security.md"
 SETTINGS_FILE = ROOT / "docs" / "settings.md"
 
@@ -116,6 +118,7 @@ def main() -> None:
     ).parse_args()
     for file, document in (
         (ERRORS_FILE, errors_document()),
+        (OPERATIONS_FILE, operations_document()),
         (SECURITY_FILE, security_document(synthesize_roles())),
         (SETTINGS_FILE, settings_document()),
     ):

@@ -1,6 +1,10 @@
+import re
+
 from stacks.settings.stage import StageSettings
+from tools.api_docs.alarm_document import operations_document
 from tools.api_docs.documents import (
     ERRORS_FILE,
+    OPERATIONS_FILE,
     SETTINGS_FILE,
     errors_document,
     settings_document,
@@ -14,6 +18,16 @@ def test_the_documented_errors_are_the_ones_that_the_code_has() -> None:
 
 def test_the_documented_settings_are_the_ones_that_the_code_has() -> None:
     assert SETTINGS_FILE.read_text() == settings_document(), "renew it with `make documents`"
+
+
+def test_the_documented_alarms_are_the_ones_of_the_catalogue() -> None:
+    document = operations_document()
+    assert OPERATIONS_FILE.read_text() == document, "renew it with `make documents`"
+    # The notification of an alarm names a heading of this document.
+    headings = {line.removeprefix("## ") for line in document.splitlines() if line[:3] == "## "}
+    assert {"ApiErrors", "PageErrors", "UsersAffected"} <= headings
+    links = set(re.findall(r"\]\(#(\w+)\)", document))
+    assert links <= {heading.lower() for heading in headings}
 
 
 def test_every_setting_of_a_section_is_documented() -> None:

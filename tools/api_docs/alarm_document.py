@@ -1,0 +1,131 @@
+"""docs/operations.md: every alarm of a stage and what to do, from the catalogue."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from stacks.components.monitoring.catalogue.definition import (
+    DIMENSION_NAMES,
+    AlarmDefinition,
+    MetricSource,
+)
+from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
+from stacks.components.monitoring.stage_alarms import USERS_AFFECTED, USERS_AFFECTED_MEANING
+from stacks.settings.stage import StageSettings
+
+# US dollars a month for each metric that an alarm watches, us-east-1, 2026-09-28.
+ALARM_METRIC_MONTH: Final = 0.10
+_EVERYTHING: Final[dict[str, Any]] = {
+    "stage": "prod",
+    "account": "111111111111",
+    "region": "us-east-1",
+    "api": {"firewall_enabled": True},
+    "monitoring": {"alarms": "full", "metrics": "full", "page_alarms": True},
+}
+_INTRODUCTION: Final = """\
+# Operations
+
+Generated from the alarm catalogue (`stacks/components/monitoring/catalogue`) by `make documents`;
+do not edit. The thresholds are the defaults; `[monitoring]` in [settings.md](settings.md) changes
+them.
+
+## Who is notified
+
+The monitoring stack has two SNS topics. Urgent alarms notify `AlarmTopicArn`, warnings
+`WarningTopicArn`, when they are raised and when they end. `alarm_email` is subscribed to both, or
+`warning_email` to the second one, and each must confirm its subscriptions. With
+`alarms = "full"`, the alarms on what users notice are combined in one, {users_affected}: it sends
+the urgent message, once, and its parts send the details to `WarningTopicArn`.
+
+To see that a message arrives, raise an alarm by hand; it goes back by itself within a minute:
+
+```
+aws cloudwatch describe-alarms --alarm-name-prefix whippet-prod-monitoring \\
+  --query 'MetricAlarms[].AlarmName'
+aws cloudwatch set-alarm-state --alarm-name <name> --state-value ALARM --state-reason "a test"
+```
+
+A stage that is paused (`make pause`) notifies nobody.
+
+## The alarms
+
+`basic` stages have those that say so: at most ten, each on one metric. `full` stages have all that
+apply to them. An alarm on a latency compares the median instead in minutes with fewer than
+`latency_min_requests_per_minute` requests; in a `basic` stage always the 99th percentile. An alarm
+without data is not raised: no requests are no error.
+
+CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 (2026-09-28), after
+the first ten alarms of an account; the combined alarm has a price of its own, which is not in this
+figure. A stage with every alarm of this page has {full_metrics} metrics in {full_alarms} alarms,
+{full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms}, {basic_cost:.2f} USD. The alarms
+that roll an update back and those that scaling makes come on top.
+
+| alarm | severity | basic | raised when | for minutes | setting |
+|---|---|---|---|---|---|
+"""
+_USERS_AFFECTED_RUNBOOK: Final = (
+    "The message names the alarm that caused it, and the dashboard shows all: begin with the one "
+    "furthest from the caller. EndpointErrors, ModelLatency and EndpointNotReached explain those "
+    "of the proxy, and these explain those of the API. If it began with a deployment, `make "
+    "rollback`."
+)
+
+
+def operations_document() -> str:
+    """Return the content of docs/operations.md."""
+    full, basic = _alarms("full"), _alarms("basic")
+    metrics = sum(len(alarm.metrics) for alarm in full)
+    introduction = _INTRODUCTION.format(
+        users_affected=USERS_AFFECTED,
+        price=ALARM_METRIC_MONTH,
+        full_metrics=metrics,
+        full_alarms=len(full),
+        full_cost=metrics * ALARM_METRIC_MONTH,
+        basic_alarms=len(basic),
+        basic_cost=len(basic) * ALARM_METRIC_MONTH,
+    )
+    rows = "".join(f"{_row(alarm)}\n" for alarm in full)
+    parts = ", ".join(
+        f"[{alarm.name}](#{alarm.name.lower()})" for alarm in full if alarm.hurts_users
+    )
+    combined = (
+        f"\n## {USERS_AFFECTED}\n\n{USERS_AFFECTED_MEANING}. On while one of these is: {parts}.\n\n"
+        f"{_USERS_AFFECTED_RUNBOOK}\n"
+    )
+    return introduction + rows + combined + "".join(map(_section, full))
+
+
+def _alarms(kind: str) -> list[AlarmDefinition]:
+    monitoring = {**_EVERYTHING["monitoring"], "alarms": kind}
+    if kind == "basic":
+        monitoring["page_alarms"] = False
+    return stage_alarms(StageSettings.model_validate({**_EVERYTHING, "monitoring": monitoring}))
+
+
+def _row(alarm: AlarmDefinition) -> str:
+    setting = f"`{alarm.setting}`" if alarm.setting else ""
+    return (
+        f"| [{alarm.name}](#{alarm.name.lower()}) | {alarm.severity.value} | "
+        f"{'yes' if alarm.basic else ''} | {alarm.meaning} | {alarm.minutes} | {setting} |"
+    )
+
+
+def _section(alarm: AlarmDefinition) -> str:
+    watched = "\n".join(f"- {line}" for line in _watched(alarm))
+    return f"\n## {alarm.name}\n\n{alarm.meaning}.\n\n{alarm.runbook}\n\n{watched}\n"
+
+
+def _watched(alarm: AlarmDefinition) -> Iterator[str]:
+    condition = f"{alarm.threshold:g} or more"
+    if alarm.expression is None:
+        (source,) = alarm.metrics.values()
+        yield f"{_metric(source)}: {condition}"
+        return
+    yield f"`{alarm.expression}`: {condition}"
+    for name, source in alarm.metrics.items():
+        yield f"`{name}`: {_metric(source)}"
+
+
+def _metric(source: MetricSource) -> str:
+    dimensions = ", ".join(DIMENSION_NAMES[source.subject])
+    unit = "" if source.unit == "None" else f", {source.unit.lower()}"
+    return f"{source.statistic} of `{source.namespace}` `{source.name}` ({dimensions}){unit}"
