@@ -1,30 +1,52 @@
-"""The subscription of a stage's address to its alarms, which somebody must confirm."""
+"""The subscriptions of a stage's addresses to its alarms, which somebody must confirm."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tools.aws import stack_resources
+from stacks.settings.monitoring import MonitoringSettings
+from tools.aws import stack_outputs
+
+_WHAT = {"AlarmTopicArn": "the urgent alarms", "WarningTopicArn": "the warnings"}
 
 
-def unconfirmed_email(cloudformation: Any, sns: Any, *, stack: str, address: str) -> str | None:
-    """Return what to do if the address has not confirmed its subscription, or None.
+def subscribed_addresses(settings: MonitoringSettings) -> dict[str, str]:
+    """Return the addresses by the output of the monitoring stack that names their topic."""
+    addresses = {
+        "AlarmTopicArn": settings.alarm_address,
+        "WarningTopicArn": settings.warning_address,
+    }
+    return {output: address for output, address in addresses.items() if address}
+
+
+def unconfirmed_emails(
+    cloudformation: Any, sns: Any, *, stack: str, addresses: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield what to do for each address that has not confirmed its subscription.
 
     Args:
         cloudformation: boto3 client.
         sns: boto3 client.
         stack: name of the monitoring stack.
-        address: the stage's e-mail address.
+        addresses: as `subscribed_addresses` returns them.
     """
-    resources = stack_resources(cloudformation, stack)
-    (topic,) = (id_ for kind, id_ in resources if kind == "AWS::SNS::Topic")
-    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            # Else it is "PendingConfirmation" or "Deleted".
-            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
-            if subscription["Endpoint"] == address and is_confirmed:
-                return None
-    return (
-        f"Nobody receives the alarms yet: {address} has not confirmed the subscription. Open the "
-        "link in the message of AWS Notifications; to get another message: aws sns subscribe "
-        f"--topic-arn {topic} --protocol email --notification-endpoint {address} "
-        f"--region {sns.meta.region_name}"
+    (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    outputs = stack_outputs(described)
+    for output, address in addresses.items():
+        topic = outputs[output]
+        if not _has_confirmed(sns, topic, address):
+            yield (
+                f"Nobody receives {_WHAT[output]} yet: {address} has not confirmed the "
+                "subscription. Open the link in the message of AWS Notifications; to get another "
+                f"message: aws sns subscribe --topic-arn {topic} --protocol email "
+                f"--notification-endpoint {address} --region {sns.meta.region_name}"
+            )
+
+
+def _has_confirmed(sns: Any, topic: str, address: str) -> bool:
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    # Else it is "PendingConfirmation" or "Deleted".
+    return any(
+        subscription["Endpoint"] == address and subscription["SubscriptionArn"].startswith("arn:")
+        for page in pages
+        for subscription in page["Subscriptions"]
     )

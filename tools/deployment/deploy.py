@@ -17,7 +17,7 @@ from tools.aws import is_denied
 from tools.cdk import ROOT, cdk_command, cdk_environment
 from tools.console import run_tool, step
 from tools.delivery.doors import refuse_other_door, remind_of_main
-from tools.deployment.alarm_email import unconfirmed_email
+from tools.deployment.alarm_email import subscribed_addresses, unconfirmed_emails
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
@@ -105,15 +105,14 @@ def _finish(
     with _step_if_allowed("Check that the logs of training jobs expire"):
         days = settings.log_retention_days
         notes.append(expire_training_logs(client("logs"), retention_days=days))
-    if address := settings.monitoring.alarm_address:
-        with _step_if_allowed(f"Check that {address} receives the alarms"):
-            notes.append(
-                unconfirmed_email(
-                    client("cloudformation"),
-                    client("sns"),
-                    stack=f"{settings.name}-monitoring",
-                    address=address,
-                )
+    if addresses := subscribed_addresses(settings.monitoring):
+        receivers = " and ".join(sorted(set(addresses.values())))
+        with _step_if_allowed(f"Check that {receivers} can receive the alarms"):
+            notes += unconfirmed_emails(
+                client("cloudformation"),
+                client("sns"),
+                stack=f"{settings.name}-monitoring",
+                addresses=addresses,
             )
     for note in filter(None, notes):
         print(note)

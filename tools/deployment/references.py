@@ -26,6 +26,12 @@ _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 
 # In the order of their deployment.
 _PURPOSES = ("storage", "training", "serving", "api", "web", "monitoring")
+# What the alarms refer to in other stacks: the stack and the type, by the dimension's name.
+_MONITORED = {
+    "DistributionId": ("web", "AWS::CloudFront::Distribution"),
+    "FunctionName": ("api", "AWS::Lambda::Function"),
+    "StateMachineArn": ("training", "AWS::StepFunctions::StateMachine"),
+}
 
 Client = Callable[[str], Any]
 # The type and the physical id of each.
@@ -62,14 +68,17 @@ def _outdated_stacks(client: Client, name: str) -> list[str]:
     }
     keys = set(_ids(resources["storage"], "AWS::KMS::Key"))
     apis = set(_ids(resources["api"], "AWS::ApiGateway::RestApi"))
-    functions = set(_ids(resources["api"], "AWS::Lambda::Function"))
+    deployed = {
+        name: set(_ids(resources[purpose], kind)) for name, (purpose, kind) in _MONITORED.items()
+    }
     outdated = {
         purpose for purpose in _PURPOSES if not set(_keys(client, resources[purpose])) <= keys
     }
     if not set(_origins(client, resources["web"])) <= apis:
         outdated.add("web")
-    if not set(_monitored_functions(client, resources["monitoring"])) <= functions:
-        outdated.add("monitoring")
+    for dimension, value in _monitored(client, resources["monitoring"]):
+        if value not in deployed.get(dimension, {value}):
+            outdated.add("monitoring")
     return [f"{name}-{purpose}" for purpose in _PURPOSES if purpose in outdated]
 
 
@@ -98,17 +107,18 @@ def _origins(client: Client, resources: _Resources) -> Iterator[str]:
                 yield api
 
 
-def _monitored_functions(client: Client, resources: _Resources) -> Iterator[str]:
-    """Yield the names of the functions that the alarms of a stack watch."""
+def _monitored(client: Client, resources: _Resources) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each dimension of the metrics that a stack's alarms watch."""
     alarms = _ids(resources, "AWS::CloudWatch::Alarm")
     if not alarms:
         return
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=alarms)
     for page in pages:
         for alarm in page["MetricAlarms"]:
-            for dimension in alarm.get("Dimensions", []):
-                if dimension["Name"] == "FunctionName":
-                    yield dimension["Value"]
+            stats = [query.get("MetricStat") for query in alarm.get("Metrics", [])]
+            metrics = [alarm, *(stat["Metric"] for stat in stats if stat)]
+            for dimension in (each for metric in metrics for each in metric.get("Dimensions", [])):
+                yield dimension["Name"], dimension["Value"]
 
 
 def _ids(resources: _Resources, kind: str) -> list[str]:

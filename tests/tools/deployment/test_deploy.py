@@ -224,8 +224,10 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     )
     monkeypatch.setattr(
         tools.deployment.deploy,
-        "unconfirmed_email",
-        lambda *_, stack, address: f"{address} is not subscribed to {stack}",
+        "unconfirmed_emails",
+        lambda *_, stack, addresses: [
+            f"{address} is not subscribed to {stack}" for address in set(addresses.values())
+        ],
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(
@@ -261,7 +263,7 @@ def test_what_a_role_may_not_check_after_the_deployment_is_left_out(
     for name in ("check_endpoint", "settle_instance_count"):
         monkeypatch.setattr(steps, name, lambda *_, **__: None)
     optional = ("update_references", "prune_superseded", "expire_training_logs")
-    for name in (*optional, "unconfirmed_email"):
+    for name in (*optional, "unconfirmed_emails"):
         monkeypatch.setattr(steps, name, refuse)
     with ExitStack() as stack:
         session = StubbedSession(stack)

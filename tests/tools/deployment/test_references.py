@@ -57,12 +57,14 @@ class Stage:
         *,
         origin: str = "new",
         function: str = "proxy-new",
+        workflow: str = "workflow-new",
         old_key: str | None = None,
     ) -> None:
         """Stub everything that is read for one comparison."""
         api = (("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
         self.holds(STORAGE, ("AWS::KMS::Key", "new"))
-        self.holds(TRAINING, ("AWS::Logs::LogGroup", TRAINING))
+        machine = ("AWS::StepFunctions::StateMachine", "workflow-new")
+        self.holds(TRAINING, machine, ("AWS::Logs::LogGroup", TRAINING))
         self.holds(SERVING, ("AWS::Logs::LogGroup", SERVING))
         self.holds(API, *api, ("AWS::Logs::LogGroup", API))
         self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::Logs::LogGroup", WEB))
@@ -90,9 +92,16 @@ class Stage:
             "get_distribution_config", {"DistributionConfig": configuration}, {"Id": "E1"}
         )
         dimensions = [{"Name": "FunctionName", "Value": function}]
+        metric = {"Dimensions": [{"Name": "StateMachineArn", "Value": workflow}]}
+        stat = {"Metric": metric, "Period": 60, "Stat": "Sum"}
+        queries = [{"Id": "sum", "Expression": "2 * failed"}, {"Id": "failed", "MetricStat": stat}]
+        alarms = [
+            {"AlarmName": "errors", "Dimensions": dimensions},
+            {"AlarmName": "failed", "Metrics": queries},
+        ]
         self.stubs["cloudwatch"].add_response(
             "describe_alarms",
-            {"MetricAlarms": [{"AlarmName": "errors", "Dimensions": dimensions}]},
+            {"MetricAlarms": alarms},
             {"AlarmNames": ["errors"]},
         )
 
@@ -150,6 +159,7 @@ def test_stacks_that_refer_to_the_deployed_key_and_api_are_left(stage: Stage) ->
     [
         ({"origin": "old"}, WEB),
         ({"function": "proxy-old"}, MONITORING),
+        ({"workflow": "workflow-old"}, MONITORING),
         *[({"old_key": stack}, stack) for stack in (TRAINING, SERVING, API, WEB, MONITORING)],
     ],
 )

@@ -54,7 +54,7 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         monitoring.endpoint_overhead_p99_ms,
         "endpoint_overhead_p99_ms",
         "The time is not the model's: large images, or SageMaker itself. If it lasts, see AWS "
-        "Health and ask AWS Support.",
+        "Health and open a case with AWS Support.",
     )
     if monitoring.metrics == "full":
         yield AlarmDefinition(
