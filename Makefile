@@ -12,6 +12,7 @@ MINUTE_SECONDS ?=
 TRACE ?=
 CAPACITY ?=
 PEAK ?=
+MINUTES ?=
 TARGET ?=
 IMAGE ?=
 TOP_K ?=
@@ -50,6 +51,7 @@ export WHIPPET_MINUTE_SECONDS := $(value MINUTE_SECONDS)
 export WHIPPET_TRACE := $(value TRACE)
 export WHIPPET_CAPACITY := $(value CAPACITY)
 export WHIPPET_PEAK := $(value PEAK)
+export WHIPPET_MINUTES := $(value MINUTES)
 export WHIPPET_TARGET := $(value TARGET)
 export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
@@ -79,12 +81,12 @@ export WHIPPET_RANGES := $(value RANGES)
 export WHIPPET_PARALLEL := $(value PARALLEL)
 export WHIPPET_VERSION := $(value VERSION)
 unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION
-unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK MINUTES TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Where the user names no stage, these verbs work on the laptop's; the default above has no other
 # use in them.
 STAGE_OR_LOCAL := $(if $(filter file,$(origin STAGE)),local,$(value STAGE))
-dataset train tune watch stop-training models approve promote: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
+dataset train tune watch stop-training models approve promote dashboard: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -307,6 +309,10 @@ check-quotas: $(APP_ENVIRONMENT) ## Say whether the quotas of the account suffic
 .PHONY: scaling
 scaling: $(APP_ENVIRONMENT) ## Simulate the scaling of STAGE: TRACE=day|spike|step|weekend|stage|file.csv [CAPACITY=] [PEAK=] [TARGET=]
 	@$(PYTHON) -m tools.scaling.simulate --from-make
+
+.PHONY: dashboard
+dashboard: $(APP_ENVIRONMENT) ## Draw the dashboard of STAGE (local): build/dashboard.svg [MINUTES=60]
+	@$(PYTHON) -m tools.dashboard.show --from-make
 
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else

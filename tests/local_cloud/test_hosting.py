@@ -72,7 +72,7 @@ def test_every_invocation_has_its_metrics_of_the_variant_and_of_the_configuratio
     create(sagemaker)
     assert invoke(sagemaker, b"bad")[0] == 424
     values = {name: value for name, value, _ in sagemaker.platform.metrics}
-    assert values.pop("ModelLatency") > 100
+    assert values.pop("ModelLatency") > values.pop("OverheadLatency") > 0
     assert values == {
         "Invocations": 1,
         "InvocationsPerInstance": 1,
@@ -273,6 +273,9 @@ def test_without_a_healthy_instance_the_service_is_unavailable(
         instance.healthy = False
         status, _, error = invoke(sagemaker)
     assert (status, error["__type"]) == (503, "ServiceUnavailable")
+    recorded = {name for name, _, _ in sagemaker.platform.metrics}
+    assert "Invocation5XXErrors" in recorded
+    assert "ModelLatency" not in recorded, "no instance got the request"
 
 
 def test_a_payload_above_25_megabytes_is_refused(sagemaker: StandInSageMaker) -> None:

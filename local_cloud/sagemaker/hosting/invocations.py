@@ -45,6 +45,7 @@ def invoke_endpoint(
     Raises:
         AwsError: with a code of the runtime API, for example ModelError.
     """
+    arrived = time.perf_counter()
     if len(invocation.body) > _MAX_PAYLOAD_BYTES:
         raise AwsError(
             "ValidationError",
@@ -52,16 +53,17 @@ def invoke_endpoint(
             f"{_MAX_PAYLOAD_BYTES} bytes",
         )
     route = _Route(endpoints, invocation)
-    started = time.perf_counter()
-    response = None
+    sent = response = None
     try:
         with route.lease() as instance:
+            sent = time.perf_counter()
             response = _invoke(instance, route.variant.name, invocation)
     finally:
         _record_metrics(
             platform,
             status=response.status if response else None,
-            seconds=time.perf_counter() - started,
+            overhead_seconds=(time.perf_counter() if sent is None else sent) - arrived,
+            model_seconds=None if sent is None else time.perf_counter() - sent,
             fleet_size=route.variant.fleet.size,
             names=(
                 invocation.endpoint_name,
@@ -157,7 +159,8 @@ def _record_metrics(
     platform: Platform,
     *,
     status: int | None,
-    seconds: float,
+    overhead_seconds: float,
+    model_seconds: float | None,
     fleet_size: int,
     names: tuple[str, str, str],
 ) -> None:
@@ -167,11 +170,13 @@ def _record_metrics(
     values = [
         ("Invocations", 1.0, "None"),
         ("InvocationsPerInstance", 1.0 / max(fleet_size, 1), "None"),
-        ("ModelLatency", seconds * 1e6, "Microseconds"),
+        ("OverheadLatency", overhead_seconds * 1e6, "Microseconds"),
         ("Invocation4XXErrors", float(400 <= status < 500), "None"),
         ("Invocation5XXErrors", float(status >= 500), "None"),
         ("InvocationModelErrors", float(status >= 400), "None"),
     ]
+    if model_seconds is not None:  # else no instance got the request
+        values.append(("ModelLatency", model_seconds * 1e6, "Microseconds"))
     endpoint, variant, configuration = names
     by_variant = {"EndpointName": endpoint, "VariantName": variant}
     for name, value, unit in values:

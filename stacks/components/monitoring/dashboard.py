@@ -23,6 +23,7 @@ from stacks.settings.monitoring import OTHER_CLASSES
 from stacks.settings.stage import StageSettings
 
 _WIDTH = 8
+_LOAD = "load of each"
 _MAX_DIMENSION_LENGTH = 255
 
 
@@ -113,7 +114,7 @@ class Dashboard(Construct):
     def _instances(self) -> list[cloudwatch.IWidget]:
         parts = {
             "invocations": self._metrics.of(of_endpoint("Invocations", "Sum")),
-            "each": self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum")),
+            "each": self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum"), _LOAD),
         }
         count = cloudwatch.MathExpression(
             expression="IF(each > 0, invocations / each)",
@@ -129,7 +130,7 @@ class Dashboard(Construct):
             cloudwatch.GraphWidget(
                 title="Instances and the load of each",
                 left=[count],
-                right=[self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum"), "load")],
+                right=[self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum"), _LOAD)],
                 left_y_axis=cloudwatch.YAxisProps(min=0, label="instances", show_units=False),
                 right_y_axis=cloudwatch.YAxisProps(min=0, label="a minute", show_units=False),
                 width=_WIDTH,
