@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trainer import aws
@@ -10,10 +12,12 @@ from trainer.errors import JobError
 
 # Accuracies may have been 32-bit numbers on their way.
 _TOLERANCE = 1e-6
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_MAX_APPROVED = 100  # of one ListModelPackages, as in the state machine
 
 
-def newest_approved(group: str) -> dict[str, Any] | None:
-    """Describe the newest approved package of a group; None: there is none.
+def approved_packages(group: str) -> Iterator[dict[str, Any]]:
+    """Describe the approved packages of a group, the newest first, each when it is asked for.
 
     Raises:
         JobError: the registry cannot be read.
@@ -23,21 +27,20 @@ def newest_approved(group: str) -> dict[str, Any] | None:
         "ModelApprovalStatus": "Approved",
         "SortBy": "CreationTime",
         "SortOrder": "Descending",
-        "MaxResults": 1,
+        "MaxResults": _MAX_APPROVED,
     }
-    found = aws.call("sagemaker", "list-model-packages", request)["ModelPackageSummaryList"]
-    if not found:
-        return None
-    name = found[0]["ModelPackageArn"]
-    return aws.call("sagemaker", "describe-model-package", {"ModelPackageName": name})
+    for found in aws.call("sagemaker", "list-model-packages", request)["ModelPackageSummaryList"]:
+        name = {"ModelPackageName": found["ModelPackageArn"]}
+        yield aws.call("sagemaker", "describe-model-package", name)
 
 
-def check(metrics: dict[str, Any], approved: dict[str, Any] | None, stage: Stage) -> str:
-    """Compare a model with what is required and with the newest approved package.
+def check(metrics: dict[str, Any], approved: Iterable[dict[str, Any]], stage: Stage) -> str:
+    """Compare a model with what is required and with an approved package.
 
     Args:
         metrics: the content of metrics.json.
-        approved: the newest approved package.
+        approved: the approved packages, the newest first; those after the first one that was
+            measured on the same test images are not read.
         stage: has the gate.
 
     Returns:
@@ -51,17 +54,21 @@ def check(metrics: dict[str, Any], approved: dict[str, Any] | None, stage: Stage
         raise JobError("metrics.json has no test_accuracy: the dataset needs a split test")
     required, compared_with = stage.minimum_test_accuracy, "none"
     reason = "minimum_test_accuracy"
-    if approved is not None:
-        known = approved.get("CustomerMetadataProperties", {})
+    test_split = metrics.get("test_split_sha256")
+    for package in approved:
+        known = package.get("CustomerMetadataProperties", {})
         compared_with = "not-comparable"
-        test_split = metrics.get("test_split_sha256")
-        same_test = test_split is not None and known.get("test_split_sha256") == test_split
-        if same_test and "test_accuracy" in known:
-            compared_with = approved["ModelPackageArn"].rpartition("/")[2]
-            at_least = float(known["test_accuracy"]) - stage.maximum_accuracy_loss
-            if at_least > required:
-                required = at_least
-                reason = f"package {compared_with}, approved, less maximum_accuracy_loss"
+        if test_split is None:
+            break
+        approved_accuracy = known.get("test_accuracy", "")
+        if known.get("test_split_sha256") != test_split or not _NUMBER.fullmatch(approved_accuracy):
+            continue
+        compared_with = package["ModelPackageArn"].rpartition("/")[2]
+        at_least = float(approved_accuracy) - stage.maximum_accuracy_loss
+        if at_least > required:
+            required = at_least
+            reason = f"package {compared_with}, approved, less maximum_accuracy_loss"
+        break
     if accuracy + _TOLERANCE < required:
         raise JobError(
             f"below the gate: test_accuracy {accuracy:.4f}, required {required:.4f} ({reason}); "

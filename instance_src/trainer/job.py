@@ -80,7 +80,7 @@ def run(stage: Stage, name: str, log: Log, folder: Path) -> str:
     sha256 = registration.pack(folders.model, archive)
     aws.upload(archive, f"s3://{stage.models_bucket}/{job.output_url}/model.tar.gz")
     metrics = _read_metrics(folders.checkpoints / name / "metrics.json")
-    compared_with = gate.check(metrics, gate.newest_approved(stage.package_group), stage)
+    compared_with = gate.check(metrics, gate.approved_packages(stage.package_group), stage)
     return registration.register(
         stage, job, metrics, archive=archive, sha256=sha256, compared_with=compared_with
     )

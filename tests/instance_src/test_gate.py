@@ -22,9 +22,10 @@ STAGE = Stage(
 )
 
 
-def approved(accuracy: str, split: str = "s1") -> dict[str, Any]:
+def approved(accuracy: str, split: str = "s1", version: int = 7) -> dict[str, Any]:
     known = {"test_accuracy": accuracy, "test_split_sha256": split}
-    return {"ModelPackageArn": ARN, "CustomerMetadataProperties": known}
+    arn = f"{ARN.rpartition('/')[0]}/{version}"
+    return {"ModelPackageArn": arn, "CustomerMetadataProperties": known}
 
 
 def metrics(accuracy: float | None, split: str | None = "s1") -> dict[str, Any]:
@@ -54,7 +55,39 @@ def metrics(accuracy: float | None, split: str | None = "s1") -> dict[str, Any]:
 def test_a_model_that_passes_says_what_it_was_compared_with(
     measured: dict[str, Any], other: dict[str, Any] | None, compared_with: str
 ) -> None:
-    assert gate.check(measured, other, STAGE) == compared_with
+    assert gate.check(measured, [] if other is None else [other], STAGE) == compared_with
+
+
+def test_the_newest_package_of_the_same_test_images_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two datasets share a group: the newest package may be of the other one."""
+    packages = [
+        approved("0.99", split="s2", version=9),
+        {"ModelPackageArn": f"{ARN}8"},
+        approved("unknown", version=8),
+        approved("0.92", version=7),
+        approved("0.80", version=6),
+    ]
+    described: list[str] = []
+
+    def call(_service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation == "list-model-packages":
+            assert request["ModelApprovalStatus"] == "Approved"
+            assert (request["SortOrder"], request["MaxResults"]) == ("Descending", 100)
+            return {"ModelPackageSummaryList": packages}
+        described.append(request["ModelPackageName"].rpartition("/")[2])
+        return next(
+            each for each in packages if each["ModelPackageArn"] == request["ModelPackageName"]
+        )
+
+    monkeypatch.setattr("trainer.aws.call", call)
+    found = gate.approved_packages("whippet-dev")
+    assert gate.check(metrics(0.915), found, STAGE) == "7"
+    assert described == ["9", "78", "8", "7"], "no more than needed"
+    with pytest.raises(JobError, match=r"required 0\.9100 \(package 7"):
+        gate.check(metrics(0.85), gate.approved_packages("whippet-dev"), STAGE)
+    assert gate.check(metrics(0.71, split="s3"), gate.approved_packages("g"), STAGE) == (
+        "not-comparable"
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,5 +104,5 @@ def test_a_model_below_the_gate_is_refused_with_what_was_required(
     measured: dict[str, Any], other: dict[str, Any] | None, reason: str
 ) -> None:
     with pytest.raises(JobError) as refused:
-        gate.check(measured, other, STAGE)
+        gate.check(measured, [] if other is None else [other], STAGE)
     assert reason in str(refused.value)
