@@ -68,7 +68,7 @@ def _measure(options: argparse.Namespace, workers: Workers) -> None:
         weight_decay=0.05,
         step_count=options.steps + _WARM_UP_STEPS,
     )
-    joined = workers.join_network(network)
+    joined = workers.join_network(network, frozen_statistics=True)
     images = torch.randn(options.batch_size, 3, options.crop, options.crop)
     batch = (images, torch.arange(options.batch_size) % _CLASSES)
 

@@ -90,16 +90,25 @@ class TorchWorkers(Workers):
                 raise
             raise LostWorkerError(_first_sentence(str(error))) from error
 
-    def join_network(self, network: torch.nn.Module) -> torch.nn.Module:
+    def join_network(self, network: torch.nn.Module, *, frozen_statistics: bool) -> torch.nn.Module:
         """Return a network to train, whose gradients are the mean of all.
 
         All begin with the first one's weights. Batch normalisation that is trained takes the
-        statistics of all workers' images on GPUs, and on CPUs of each worker's own.
+        statistics of all workers' images on GPUs, and on CPUs of each worker's own. Frozen
+        statistics are not sent at each step: they are the same everywhere.
+
+        Args:
+            network: the same on all workers.
+            frozen_statistics: whether the statistics of batch normalisation stay as they are.
         """
         # Auxiliary heads have no loss here, and so no gradients.
         unused = any(name.lower().startswith("aux") for name, _ in network.named_children())
         with self.noticing_lost():
-            return DistributedDataParallel(network, find_unused_parameters=unused)
+            return DistributedDataParallel(
+                network,
+                find_unused_parameters=unused,
+                broadcast_buffers=not frozen_statistics,
+            )
 
     def _reduced(self, tensor: torch.Tensor, operation: Any) -> list[Any]:
         with self.noticing_lost():

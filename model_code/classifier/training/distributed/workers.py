@@ -58,8 +58,18 @@ class Workers:
         """Tell a connection that was lost inside from other errors."""
         return nullcontext()
 
-    def join_network(self, network: Any) -> Any:
-        """Return a network to train, whose gradients are the mean of all."""
+    def join_network(
+        self,
+        network: Any,
+        *,
+        frozen_statistics: bool,  # noqa: ARG002 - of several workers
+    ) -> Any:
+        """Return a network to train, whose gradients are the mean of all.
+
+        Args:
+            network: the same on all workers.
+            frozen_statistics: whether the statistics of batch normalisation stay as they are.
+        """
         return network
 
 

@@ -81,7 +81,9 @@ class Run:
         self._network, self._optimisation = network, optimisation
         self._train, self._order, self._valid = train, order, valid
         self._plan, self._device, self._workers = plan, device, workers
-        self._joined_network = workers.join_network(network)
+        self._joined_network = workers.join_network(
+            network, frozen_statistics=plan.freeze_batch_norm
+        )
         self._position = Position()
         self._loss_sum = self._sum_of(0.0)
         self._interruption = Interruption()
