@@ -17,7 +17,7 @@ _MAX_APPROVED = 100  # of one ListModelPackages, as in the state machine
 
 
 def approved_packages(group: str) -> Iterator[dict[str, Any]]:
-    """Describe the approved packages of a group, the newest first, each when it is asked for.
+    """Describe the approved packages of a group, the newest first, each when it is needed.
 
     Raises:
         JobError: the registry cannot be read.

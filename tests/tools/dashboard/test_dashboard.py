@@ -99,7 +99,7 @@ class StandIn:
 
     def __init__(self, dashboard: str) -> None:
         self.dashboard = dashboard
-        self.asked: list[dict[str, Any]] = []
+        self.requested: list[dict[str, Any]] = []
 
     def get_paginator(self, operation: str) -> Any:
         pages = {
@@ -117,7 +117,7 @@ class StandIn:
         yield {"StackResourceSummaries": [resource]}
 
     def _data(self, **request: Any) -> Iterator[dict[str, Any]]:
-        self.asked.append(request)
+        self.requested.append(request)
         times = [request["StartTime"] + timedelta(minutes=minute) for minute in range(5)]
         for query in request["MetricDataQueries"]:
             if query["ReturnData"]:
@@ -168,7 +168,7 @@ def test_the_dashboard_of_a_stage_is_drawn(
     assert "ApiLatency (ALARM)" in texts
     assert all(
         request["EndTime"] - request["StartTime"] == timedelta(minutes=30)
-        for request in stand_in.asked
+        for request in stand_in.requested
     )
     widths = [int(each) for each in re.findall(r"\d+", image.attrib["viewBox"])]
     for text in image.iter(f"{SVG}text"):

@@ -87,7 +87,7 @@ def test_each_address_is_told_of_its_own_topic() -> None:
     assert TOPICS["WarningTopicArn"] in warnings
 
 
-def test_nobody_is_asked_to_confirm_without_an_address() -> None:
+def test_without_an_address_nobody_is_to_confirm() -> None:
     assert subscribed_addresses(MonitoringSettings(alarm_email="none")) == {}
     assert subscribed_addresses(
         MonitoringSettings(alarm_email="none", warning_email="team@example.com")
