@@ -9,10 +9,15 @@ from stacks.settings.base import Settings, text
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
 from stacks.settings.instance_types import InstanceType
 from stacks.settings.offered_instance_types import check_offered
-
-# An alarm needs 2 of 3 minutes, and metrics arrive some minutes late.
-_MIN_BAKING_SECONDS = 300
-_BAKING_EXPECTED = f"0, or a whole number from {_MIN_BAKING_SECONDS} to 3600"
+from stacks.settings.rollout import (
+    WAIT_EXPECTED,
+    Rollout,
+    RolloutKind,
+    check_steps,
+    check_timeout,
+    check_unused,
+    check_wait,
+)
 
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 
@@ -79,6 +84,34 @@ class ServingSettings(Settings):
         le=100,
         description="Share of requests and responses that is stored in the captures bucket.",
     )
+    rollout: RolloutKind = Field(
+        default="all_at_once",
+        description="How an update shifts the traffic to the new instances: in one step, in two "
+        "(`canary`), or in steps of one size (`linear`). Several steps need at least two "
+        "instances. The alarms watch all of it.",
+    )
+    rollout_canary_percent: int = Field(
+        default=10,
+        ge=1,
+        le=50,
+        description="Instances that a `canary` uses first, and their share of the traffic; the "
+        "number is rounded up.",
+    )
+    rollout_linear_step_percent: int = Field(
+        default=25,
+        ge=10,
+        le=50,
+        description="Instances that each step of a `linear` rollout adds, and their share of the "
+        "traffic; the number is rounded up.",
+    )
+    rollout_wait_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=3600,
+        description="How long the alarms watch the new instances before the next step. "
+        "`all_at_once` has none.",
+        json_schema_extra={"expected": WAIT_EXPECTED},
+    )
     rollback_alarms_enabled: bool = Field(
         default=True,
         description="Whether an alarm rolls back an update of the endpoint. `false` lets an urgent "
@@ -89,7 +122,7 @@ class ServingSettings(Settings):
         ge=0,
         le=3600,
         description="How long the alarms watch the new instances before the old ones are removed.",
-        json_schema_extra={"expected": _BAKING_EXPECTED},
+        json_schema_extra={"expected": WAIT_EXPECTED},
     )
     rollback_5xx_errors_per_minute: int = Field(
         default=5,
@@ -115,6 +148,22 @@ class ServingSettings(Settings):
     def scales(self) -> bool:
         """Whether the number of instances changes with the load."""
         return self.min_instance_count < self.max_instance_count
+
+    @property
+    def rollout_plan(self) -> Rollout:
+        """The steps of an update."""
+        steps = {
+            "canary": ("rollout_canary_percent", self.rollout_canary_percent),
+            "linear": ("rollout_linear_step_percent", self.rollout_linear_step_percent),
+        }
+        setting, percent = steps.get(self.rollout, (None, 100))
+        return Rollout(
+            kind=self.rollout,
+            setting=setting,
+            step_percent=percent,
+            wait_seconds=self.rollout_wait_seconds if setting else 0,
+            baking_seconds=self.rollback_baking_seconds,
+        )
 
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
@@ -161,13 +210,19 @@ class ServingSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_baking(self) -> Self:
-        seconds = self.rollback_baking_seconds
-        if 0 < seconds < _MIN_BAKING_SECONDS:
-            raise ValueError(
-                f"serving.rollback_baking_seconds = {seconds}: expected {_BAKING_EXPECTED}: a "
-                "rollback alarm needs two minutes of metrics, which arrive some minutes late"
-            )
+    def _check_rollout(self) -> Self:
+        check_wait("rollback_baking_seconds", self.rollback_baking_seconds)
+        check_wait("rollout_wait_seconds", self.rollout_wait_seconds)
+        # The defaults belong to no kind; a wait of 0 is what all at once has.
+        changed = {
+            name
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) not in {field.default, 0}
+        }
+        check_unused(self.rollout, changed)
+        plan = self.rollout_plan
+        check_steps(plan, range(self.min_instance_count, self.max_instance_count + 1))
+        check_timeout(plan, self.container_startup_timeout_seconds)
         return self
 
     @model_validator(mode="after")

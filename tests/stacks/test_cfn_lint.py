@@ -74,10 +74,12 @@ def test_the_pipeline_is_clean(findings: dict[str, list[str]]) -> None:
     [
         pytest.param({"instance_type": "ml.g5.xlarge"}, id="gpu"),
         pytest.param({"image_uri": PREBUILT_IMAGE}, id="prebuilt"),
+        pytest.param({"rollout": "canary", "min_instance_count": 2}, id="canary"),
+        pytest.param({"rollout": "linear", "min_instance_count": 2}, id="linear"),
     ],
 )
 def test_other_ways_to_serve_are_clean(
-    dev_settings: StageSettings, synthesize_with: Synthesize, changes: dict[str, str]
+    dev_settings: StageSettings, synthesize_with: Synthesize, changes: dict[str, Any]
 ) -> None:
     assembly = synthesize_with(with_serving(dev_settings, **changes))
     assert lint([assembly.directory / "whippet-dev-serving.template.json"]) == {}

@@ -7,7 +7,11 @@ them beside the results.
 import math
 from pathlib import Path
 
+import pytest
+
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import CONFIG, REPOSITORY, Json
 from tests.stacks.delivery_pipeline import PipelineAssembly
 
@@ -32,6 +36,7 @@ PROJECTS = {
     "FileAssets": INSTALL_WITH_NPM + PUBLISH_ASSETS,
     "DockerAssets": INSTALL_WITH_NPM + PUBLISH_ASSETS,
 }
+PROD = load_stage_settings("prod", CONFIG).serving
 MAX_REVERT_MINUTES = 30
 MAX_BREAK_GLASS_MINUTES = 12
 
@@ -55,13 +60,14 @@ def seconds_of(action: Json, *, reverted: str, until_traffic: bool) -> int:
         return EXECUTE_NO_CHANGE
     if name != f"{reverted}-serving.Deploy":
         return EXECUTE_CHANGE
-    return START_INSTANCES if until_traffic else endpoint_update_seconds()
+    return endpoint_update_seconds(PROD, until_traffic=until_traffic)
 
 
-def endpoint_update_seconds() -> int:
-    """Return how long CloudFormation waits for the update of the endpoint of prod."""
-    baking = load_stage_settings("prod", CONFIG).serving.rollback_baking_seconds
-    return START_INSTANCES + baking + REMOVE_INSTANCES
+def endpoint_update_seconds(serving: ServingSettings, *, until_traffic: bool) -> int:
+    """Return how long an update of the endpoint takes, or until it serves all requests."""
+    rollout = serving.rollout_plan
+    shifted = START_INSTANCES + rollout.waits_seconds
+    return shifted if until_traffic else shifted + rollout.baking_seconds + REMOVE_INSTANCES
 
 
 def revert_seconds(pipeline: PipelineAssembly, *, until_traffic: bool) -> int:
@@ -87,7 +93,8 @@ def break_glass_seconds() -> int:
 
     The stacks before the endpoint's are deployed first.
     """
-    return SYNTHESIZE + 2 * (PREPARE_CHANGE_SET + EXECUTE_CHANGE) + START_INSTANCES
+    update = endpoint_update_seconds(PROD, until_traffic=True)
+    return SYNTHESIZE + 2 * (PREPARE_CHANGE_SET + EXECUTE_CHANGE) + update
 
 
 def minutes(seconds: int) -> int:
@@ -97,6 +104,24 @@ def minutes(seconds: int) -> int:
 def test_a_revert_takes_at_most_half_an_hour(pipeline: PipelineAssembly) -> None:
     assert minutes(revert_seconds(pipeline, until_traffic=False)) <= MAX_REVERT_MINUTES
     assert minutes(break_glass_seconds()) <= MAX_BREAK_GLASS_MINUTES
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits"),
+    [
+        ({"rollout": "canary", "rollout_wait_seconds": 600}, 600),
+        ({"rollout": "linear", "rollout_linear_step_percent": 20}, 4 * 300),
+    ],
+)
+def test_the_waits_of_a_rollout_count(changes: Json, waits: int) -> None:
+    stepwise = with_changes(PROD, min_instance_count=2, **changes)
+    for until_traffic in (True, False):
+        longer, usual = (
+            endpoint_update_seconds(each, until_traffic=until_traffic) for each in (stepwise, PROD)
+        )
+        assert longer - usual == waits
+    text = (REPOSITORY / "docs" / "delivery.md").read_text(encoding="utf-8")
+    assert "a canary adds `rollout_wait_seconds` to each of them" in text
 
 
 def test_the_document_states_these_times(pipeline: PipelineAssembly) -> None:

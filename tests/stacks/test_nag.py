@@ -35,7 +35,9 @@ def variants() -> dict[str, StageSettings]:
     settings["everything"] = with_changes(
         dev,
         asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
-        serving=with_changes(dev.serving, data_capture_percent=10),
+        serving=with_changes(
+            dev.serving, data_capture_percent=10, rollout="canary", min_instance_count=2
+        ),
         api=with_every_api_setting(dev.api),
         web=with_changes(
             dev.web,
@@ -50,6 +52,7 @@ def variants() -> dict[str, StageSettings]:
         dev, notebook=with_changes(dev.notebook, enabled=True, direct_internet_access=True)
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
+    settings["linear"] = with_serving(dev, rollout="linear", min_instance_count=2)
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
     return settings
 

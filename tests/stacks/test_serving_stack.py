@@ -143,10 +143,15 @@ def test_sagemaker_does_not_collect_metrics_from_the_container(assembly: Assembl
     assert properties["MetricsConfig"] == {"EnableDetailedObservability": False}
 
 
+def update_policy(assembly: Assembly) -> Json:
+    deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
+    policy: Json = deployment["BlueGreenUpdatePolicy"]
+    return policy
+
+
 def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:
     # A canary takes at most half of the instances: it needs two, and the minimum is one.
-    deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
-    policy = deployment["BlueGreenUpdatePolicy"]
+    policy = update_policy(assembly)
     serving = assembly.settings.serving
     assert policy["TrafficRoutingConfiguration"] == {
         "Type": "ALL_AT_ONCE",
@@ -157,6 +162,46 @@ def test_an_update_goes_all_at_once_and_bakes(assembly: Assembly) -> None:
     left = policy["MaximumExecutionTimeoutInSeconds"] - waits
     assert left >= 1800, "time to start instances and to pull the image and the model"
     assert policy["MaximumExecutionTimeoutInSeconds"] <= 28_800
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "waits"),
+    [
+        ({"rollout": "canary"}, {"CanarySize": 10}, 300),
+        (
+            {"rollout": "canary", "rollout_canary_percent": 33, "rollout_wait_seconds": 900},
+            {"CanarySize": 33},
+            900,
+        ),
+        ({"rollout": "linear"}, {"LinearStepSize": 25}, 3 * 300),
+        (
+            {"rollout": "linear", "rollout_linear_step_percent": 30, "rollout_wait_seconds": 600},
+            {"LinearStepSize": 30},
+            3 * 600,
+        ),
+        ({"rollout": "linear", "rollout_wait_seconds": 0}, {"LinearStepSize": 25}, 0),
+    ],
+)
+def test_an_update_shifts_the_traffic_in_steps(
+    dev_settings: StageSettings,
+    synthesize_with: Synthesize,
+    changes: Json,
+    size: dict[str, int],
+    waits: int,
+) -> None:
+    settings = with_serving(dev_settings, min_instance_count=2, **changes)
+    policy = update_policy(synthesize_with(settings))
+    routing = policy["TrafficRoutingConfiguration"]
+    ((member, percent),) = size.items()
+    assert routing == {
+        "Type": changes["rollout"].upper(),
+        member: {"Type": "CAPACITY_PERCENT", "Value": percent},
+        "WaitIntervalInSeconds": changes.get("rollout_wait_seconds", 300),
+    }
+    serving = settings.serving
+    assert policy["TerminationWaitInSeconds"] == serving.rollback_baking_seconds == 300
+    left = policy["MaximumExecutionTimeoutInSeconds"] - waits - 300
+    assert left == serving.container_startup_timeout_seconds + 1800
 
 
 def metrics_of(alarm: Resource) -> dict[str, Json]:
@@ -252,6 +297,8 @@ IN_CONFIGURATION: list[Json] = [
     {"max_instance_count": 1},  # no longer scales
     {"rollback_alarms_enabled": False},
     {"rollback_baking_seconds": 999},
+    {"rollout": "canary"},
+    {"rollout": "linear"},
 ]
 NOT_IN_CONFIGURATION: Json = {
     "max_instance_count": 9,
@@ -262,6 +309,10 @@ NOT_IN_CONFIGURATION: Json = {
     "rollback_5xx_errors_per_minute": 9,
     "rollback_model_latency_p99_ms": 999,
     "rollback_latency_min_requests_per_minute": 9,
+    # Only of other rollouts than all at once.
+    "rollout_canary_percent": 9,
+    "rollout_linear_step_percent": 50,
+    "rollout_wait_seconds": 999,
     # Only of GPU types.
     "max_batch": 9,
     "max_batch_delay_ms": 9,
@@ -281,6 +332,31 @@ def test_another_configuration_has_rollback_alarms_of_its_own(
     changed = synthesize_with(with_serving(dev_settings, **changes))
     assert configuration_of(changed) != configuration_of(dev)
     assert not rollback_alarm_ids(changed) & rollback_alarm_ids(dev)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "changes", "replaced"),
+    [
+        ("canary", {"rollout_canary_percent": 9}, True),
+        ("canary", {"rollout_wait_seconds": 999}, True),
+        ("canary", {"rollout_linear_step_percent": 50}, False),
+        ("linear", {"rollout_linear_step_percent": 50}, True),
+        ("linear", {"rollout_wait_seconds": 999}, True),
+        ("linear", {"rollout_canary_percent": 9}, False),
+    ],
+)
+def test_the_steps_of_an_update_are_in_the_configuration(
+    dev_settings: StageSettings,
+    synthesize_with: Synthesize,
+    rollout: str,
+    changes: Json,
+    replaced: bool,
+) -> None:
+    before = synthesize_with(with_serving(dev_settings, rollout=rollout))
+    after = synthesize_with(with_serving(dev_settings, rollout=rollout, **changes))
+    assert (configuration_of(after) != configuration_of(before)) is replaced
+    assert (updates_of(after) != updates_of(before)) is replaced
+    assert (rollback_alarm_ids(after) != rollback_alarm_ids(before)) is replaced
 
 
 def test_another_model_or_program_has_rollback_alarms_of_its_own(

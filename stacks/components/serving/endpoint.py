@@ -8,11 +8,9 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from stacks.components.serving.model_artifact import ModelArtifact
+from stacks.settings.rollout import Rollout
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
-
-# Time to start instances and to pull image and model, in addition to the configured waits.
-_PROVISIONING_SECONDS = 1800
 
 
 class Endpoint(Construct):
@@ -62,28 +60,32 @@ def update_settings(settings: ServingSettings) -> str:
     the configuration that it has (docs.aws.amazon.com/sagemaker/latest/APIReference/
     API_UpdateEndpoint.html).
     """
-    used = {
+    used: dict[str, object] = {
         "baking_seconds": settings.rollback_baking_seconds,
         "rollback_alarms": settings.rollback_alarms_enabled,
         "scales": settings.scales,
     }
+    rollout = settings.rollout_plan
+    if rollout.setting is not None:
+        used |= {
+            "rollout": rollout.kind,
+            "step_percent": rollout.step_percent,
+            "wait_seconds": rollout.wait_seconds,
+        }
     return ",".join(f"{name}={value}" for name, value in used.items())
 
 
 def _deployment(
     settings: ServingSettings, alarms: Sequence[cloudwatch.IAlarm]
 ) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """All at once with a bake time: a canary would need at least two instances."""
     endpoint = sagemaker.CfnEndpoint
-    baking_seconds = settings.rollback_baking_seconds
+    rollout = settings.rollout_plan
     return endpoint.DeploymentConfigProperty(
         blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
-            traffic_routing_configuration=endpoint.TrafficRoutingConfigProperty(
-                type="ALL_AT_ONCE", wait_interval_in_seconds=0
-            ),
-            termination_wait_in_seconds=baking_seconds,
-            maximum_execution_timeout_in_seconds=(
-                baking_seconds + settings.container_startup_timeout_seconds + _PROVISIONING_SECONDS
+            traffic_routing_configuration=_routing(rollout),
+            termination_wait_in_seconds=rollout.baking_seconds,
+            maximum_execution_timeout_in_seconds=rollout.timeout_seconds(
+                settings.container_startup_timeout_seconds
             ),
         ),
         auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
@@ -91,4 +93,17 @@ def _deployment(
         )
         if alarms
         else None,
+    )
+
+
+def _routing(rollout: Rollout) -> sagemaker.CfnEndpoint.TrafficRoutingConfigProperty:
+    # In percent, as the number of instances at the time of an update is that of the scaling.
+    size = sagemaker.CfnEndpoint.CapacitySizeProperty(
+        type="CAPACITY_PERCENT", value=rollout.step_percent
+    )
+    return sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
+        type=rollout.kind.upper(),
+        canary_size=size if rollout.kind == "canary" else None,
+        linear_step_size=size if rollout.kind == "linear" else None,
+        wait_interval_in_seconds=rollout.wait_seconds,
     )
