@@ -24,8 +24,9 @@ from local_cloud.connections import ignore_ended_connections
 from local_cloud.gateway import Gateway
 from local_cloud.guard import start_guard
 from local_cloud.ministack_hooks import install
-from local_cloud.ministack_hooks.alarms import MiniStackAlarms, install_alarms, raised_alarm
+from local_cloud.ministack_hooks.alarms import MiniStackAlarms, install_alarms
 from local_cloud.ministack_hooks.platform import MiniStackPlatform, current_scope
+from local_cloud.ministack_hooks.rollback_alarms import RollbackAlarms
 from local_cloud.place import Place
 from local_cloud.pulse import start_pulse
 from local_cloud.sagemaker.endpoints import Endpoints
@@ -110,7 +111,7 @@ def _install(
         models=place.temporary / "models",
         logs=place.logs / "endpoints",
     )
-    endpoints = Endpoints(hosting, clock, raised_alarm)
+    endpoints = Endpoints(hosting, clock, RollbackAlarms(platform).raised)
     jobs = Jobs(
         platform=platform,
         hosting=hosting,

@@ -67,15 +67,6 @@ class MiniStackAlarms:
         cloudwatch._evaluate_parent_alarms(alarm)
 
 
-def raised_alarm(names: tuple[str, ...]) -> str | None:
-    """Return the first of the alarms that is in the state ALARM, None without any."""
-    for name in names:
-        alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
-        if alarm is not None and alarm["StateValue"] == "ALARM":
-            return name
-    return None
-
-
 def install_alarms(clock: Clock, store: MiniStackAlarms) -> None:
     """Leave the evaluation to `AlarmEngine`; accept metric math in alarms and GetMetricData.
 

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from moto.sagemaker.models import FakeEndpoint
@@ -13,15 +14,13 @@ from moto.sagemaker.models import FakeEndpoint
 from local_cloud.clock import Clock
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.hosting import Deployment, Hosting
-from local_cloud.sagemaker.hosting.rollout import (
-    RolledBackError,
-    Rollout,
-    read_rollout,
-    shift,
-)
+from local_cloud.sagemaker.hosting.rollout import Rollout, read_rollout, shift
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, endpoint_record
 
 logger = logging.getLogger(__name__)
+
+# Takes account and region, the role that reads the alarms, and their names.
+RaisedAlarm = Callable[[Scope, str, tuple[str, ...]], str | None]
 
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
@@ -32,14 +31,15 @@ class Endpoints:
     Args:
         hosting: starts instances.
         clock: the time of rollouts.
-        raised_alarm: returns the first of the given alarms that is in the state ALARM.
+        raised_alarm: returns the first of the alarms that is in the state ALARM; raises
+            HostingError if the role may not read them.
     """
 
     def __init__(
         self,
         hosting: Hosting,
         clock: Clock,
-        raised_alarm: Callable[[tuple[str, ...]], str | None],
+        raised_alarm: RaisedAlarm,
     ) -> None:
         self._hosting, self._clock, self._raised_alarm = hosting, clock, raised_alarm
         self._new_fleets: dict[tuple[Scope, str], tuple[Deployment, float]] = {}
@@ -193,7 +193,8 @@ class Endpoints:
     ) -> None:
         """Start the new fleet, shift the traffic to it, then stop the old one.
 
-        The old fleet stays if the new one does not start or an alarm is raised.
+        The old fleet stays if the new one does not start, an alarm is raised, or the new model's
+        execution role may not read the alarms.
         """
         key = (scope, name)
         old = self._deployments.get(key)
@@ -208,14 +209,15 @@ class Endpoints:
                 shift(
                     rollout,
                     set_share=lambda share: self._new_fleets.update({key: (new, share)}),
-                    raised=self._raised_alarm,
+                    raised=partial(self._raised_alarm, scope, new.variants[0].execution_role_arn),
                     clock=self._clock,
                 )
-            except RolledBackError as error:
+            except Exception as error:
                 self._new_fleets.pop(key, None)
-                _set_status(scope, name, "RollingBack", str(error))
+                reason = _reason(name, error)
+                _set_status(scope, name, "RollingBack", reason)
                 new.stop()
-                _set_status(scope, name, "InService", str(error))
+                _set_status(scope, name, "InService", reason)
                 return
         self._deployments[key] = new
         self._new_fleets.pop(key, None)

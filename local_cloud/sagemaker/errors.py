@@ -27,4 +27,4 @@ def validation_error(message: str) -> AwsError:
 
 
 class HostingError(Exception):
-    """An instance or its model could not be started; the message becomes the FailureReason."""
+    """A deployment failed, such as an instance that did not start; becomes the FailureReason."""

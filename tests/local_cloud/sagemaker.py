@@ -100,11 +100,9 @@ class StandInSageMaker:
             logs=self.logs,
         )
         self.raised_alarms: set[str] = set()
-        self.endpoints = Endpoints(
-            hosting,
-            Clock(minute_seconds=1),
-            lambda names: next((name for name in names if name in self.raised_alarms), None),
-        )
+        # Roles that may not read alarms.
+        self.unprivileged_roles: set[str] = set()
+        self.endpoints = Endpoints(hosting, Clock(minute_seconds=1), self._raised_alarm)
         self.s3 = StandInS3()
         self.jobs = Jobs(
             platform=self.platform,
@@ -117,6 +115,12 @@ class StandInSageMaker:
         self.service = SageMakerService(
             platform=self.platform, images=images, endpoints=self.endpoints, jobs=self.jobs
         )
+
+    def _raised_alarm(self, scope: Scope, role_arn: str, names: tuple[str, ...]) -> str | None:
+        assert scope == SCOPE
+        if role_arn in self.unprivileged_roles:
+            raise HostingError(f"{role_arn} may not read {names[0]}")
+        return next((name for name in names if name in self.raised_alarms), None)
 
     def _open_storage(self, scope: Scope, role_arn: str, kms_key_id: str | None) -> Storage:
         self.platform.role_credentials(scope, role_arn, "SageMaker")

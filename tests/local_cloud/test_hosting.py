@@ -255,7 +255,13 @@ def test_a_model_keeps_its_server_when_the_assembly_changes(
 
 def test_requests_follow_the_weights_and_the_target() -> None:
     variants = tuple(
-        HostedVariant(name=name, weight=weight, fleet=None, model_directory=Path())  # type: ignore[arg-type]
+        HostedVariant(
+            name=name,
+            weight=weight,
+            execution_role_arn=ROLE,
+            fleet=None,  # type: ignore[arg-type]
+            model_directory=Path(),
+        )
         for name, weight in (("none", 0.0), ("all", 1.0))
     )
     deployment = Deployment(configuration_name="c", variants=variants)
@@ -370,6 +376,70 @@ def test_an_alarm_that_is_already_raised_ends_the_deployment(sagemaker: StandInS
     })  # fmt: skip
     assert found["EndpointConfigName"] == "second-configuration"
     assert "FailureReason" not in found
+
+
+def test_alarms_that_the_new_models_role_may_not_read_end_the_deployment(
+    sagemaker: StandInSageMaker,
+) -> None:
+    create(sagemaker)
+    before = servers(sagemaker)
+    sagemaker.unprivileged_roles.add(ROLE)
+    recorded = len(sagemaker.platform.metrics)
+    found = update(sagemaker, "second-configuration", DeploymentConfig=rollout())
+    assert found["EndpointStatus"] == "InService"
+    assert found["EndpointConfigName"] == "first-configuration"
+    assert found["FailureReason"] == f"{ROLE} may not read errors"
+    assert servers(sagemaker) == before
+    assert invoke(sagemaker)[0] == 200
+    assert "second-configuration" not in str(sagemaker.platform.metrics[recorded:])
+    # What watches nothing needs no permission.
+    found = update(sagemaker, "second-configuration")
+    assert found["EndpointConfigName"] == "second-configuration"
+
+
+def test_a_permission_that_is_removed_during_the_bake_rolls_back(
+    sagemaker: StandInSageMaker,
+) -> None:
+    create(sagemaker)
+    sagemaker.call(
+        "UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="second-configuration",
+        DeploymentConfig=rollout(bake=600),
+    )  # fmt: skip
+    while not any("second" in str(metric) for metric in sagemaker.platform.metrics):
+        invoke(sagemaker)
+    sagemaker.unprivileged_roles.add(ROLE)
+    found = sagemaker.settled()
+    assert found["EndpointConfigName"] == "first-configuration"
+    assert "may not read" in found["FailureReason"]
+    assert len(servers(sagemaker)) == 1
+
+
+@pytest.mark.parametrize("raised", [False, True])
+@pytest.mark.parametrize("kind", ["ALL_AT_ONCE", "CANARY"])
+def test_the_size_of_a_scaled_fleet_is_kept(
+    sagemaker: StandInSageMaker, kind: str, raised: bool
+) -> None:
+    sagemaker.create_configuration("two", "first", InitialInstanceCount=2)
+    sagemaker.create_configuration("other-two", "second", InitialInstanceCount=2)
+    create(sagemaker, "two")
+    wanted = [{"VariantName": "primary", "DesiredInstanceCount": 3}]
+    sagemaker.call(
+        "UpdateEndpointWeightsAndCapacities", EndpointName="endpoint",
+        DesiredWeightsAndCapacities=wanted,
+    )  # fmt: skip
+    assert sagemaker.settled()["ProductionVariants"][0]["CurrentInstanceCount"] == 3
+    if raised:
+        sagemaker.raised_alarms.add("errors")
+    found = update(
+        sagemaker, "other-two", RetainAllVariantProperties=True, DeploymentConfig=rollout(kind, 0)
+    )
+    assert found["EndpointConfigName"] == ("two" if raised else "other-two")
+    assert found["ProductionVariants"][0]["CurrentInstanceCount"] == 3
+    assert len(servers(sagemaker)) == 3
+    if not raised:
+        # Without it, the configuration's own size.
+        found = update(sagemaker, "two", DeploymentConfig=rollout(kind, 0))
+        assert found["ProductionVariants"][0]["CurrentInstanceCount"] == 2
 
 
 def test_a_canary_of_one_instance_is_refused(sagemaker: StandInSageMaker) -> None:

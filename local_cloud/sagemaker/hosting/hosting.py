@@ -22,10 +22,19 @@ _ENGINE = "WHIPPET_ENGINE"
 
 @dataclass(frozen=True, kw_only=True)
 class HostedVariant:
-    """A running production variant."""
+    """A running production variant.
+
+    Attributes:
+        name: the variant's.
+        weight: its share of the traffic, relative to those of the other variants.
+        execution_role_arn: the role of its model.
+        fleet: its instances.
+        model_directory: its unpacked artifact.
+    """
 
     name: str
     weight: float
+    execution_role_arn: str
     fleet: Fleet
     model_directory: Path
 
@@ -144,6 +153,7 @@ class Hosting:
         return HostedVariant(
             name=name,
             weight=float(wanted.get("InitialVariantWeight", 1.0)),
+            execution_role_arn=model.get("ExecutionRoleArn") or "",
             fleet=fleet,
             model_directory=directory,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from local_cloud.clock import Clock
-from local_cloud.sagemaker.errors import validation_error
+from local_cloud.sagemaker.errors import HostingError, validation_error
 
 _CHECKS_A_MINUTE: Final = 12
 _MAX_CANARY_SHARE: Final = 0.5
@@ -17,7 +17,7 @@ _MAX_CANARY_SHARE: Final = 0.5
 _PERCENT_BOUNDS: Final = {"CanarySize": (1, 50), "LinearStepSize": (10, 50)}
 
 
-class RolledBackError(Exception):
+class RolledBackError(HostingError):
     """An alarm was raised; the message becomes the endpoint's FailureReason."""
 
 
@@ -87,11 +87,13 @@ def shift(
     Args:
         rollout: steps and alarms.
         set_share: gives the new fleet a share of the traffic.
-        raised: returns the name of an alarm that is in the state ALARM, None without any.
+        raised: returns the name of an alarm that is in the state ALARM, None without any; may
+            raise HostingError.
         clock: the time of the waits.
 
     Raises:
         RolledBackError: an alarm was raised, also one that was before the first step.
+        HostingError: the alarms cannot be read.
     """
     _check(rollout, raised)
     for step in rollout.steps:
