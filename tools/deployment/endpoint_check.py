@@ -32,7 +32,7 @@ def check_endpoint(sagemaker: Any, cloudformation: Any, *, stack: str, endpoint:
         raise ToolError(f"The stack {stack} holds {len(configurations)} endpoint configurations.")
     (wanted,) = configurations
     found = describe_settled(sagemaker, endpoint)
-    reason = found.get("FailureReason", "SageMaker gave no reason")
+    reason = found.get("FailureReason", "SageMaker gave no reason").rstrip(".")
     if found["EndpointStatus"] != "InService":
         raise ToolError(f"Endpoint {endpoint} is {found['EndpointStatus']}: {reason}")
     if found["EndpointConfigName"] != wanted:
