@@ -448,10 +448,12 @@ def test_the_role_may_read_the_rollback_alarms_of_every_configuration(
     assert resources[0].endswith("serving-RollbackAlarms*")
 
 
+@pytest.mark.parametrize("rollout", ["all_at_once", "canary", "linear"])
 def test_breaking_the_glass_lets_an_update_through_a_tripped_alarm(
-    dev_settings: StageSettings, synthesize_with: Synthesize
+    dev_settings: StageSettings, synthesize_with: Synthesize, rollout: str
 ) -> None:
-    assembly = synthesize_with(with_serving(dev_settings, rollback_alarms_enabled=False))
+    settings = with_serving(dev_settings, rollback_alarms_enabled=False, rollout=rollout)
+    assembly = synthesize_with(settings)
     deployment = assembly.resource("serving", ENDPOINT).properties["DeploymentConfig"]
     assert "AutoRollbackConfiguration" not in deployment
     assert "BlueGreenUpdatePolicy" in deployment
