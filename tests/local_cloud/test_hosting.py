@@ -337,7 +337,9 @@ def test_an_alarm_during_the_bake_rolls_back_without_a_failed_request(
     assert {status for status, _ in served} == {200}
     assert found["EndpointStatus"] == "InService"
     assert found["EndpointConfigName"] == "first-configuration"
-    assert "the alarm errors is in the state ALARM" in found["FailureReason"]
+    assert found["FailureReason"] == (
+        "The deployment was rolled back: the alarm errors is in the state ALARM."
+    )
     assert servers(sagemaker) == before
     assert invoke(sagemaker)[0] == 200
 
