@@ -28,12 +28,12 @@ def sagemaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Stan
 
     from local_cloud.sagemaker.errors import HostingError
     from local_cloud.sagemaker.hosting import hosting
-    from tests.local_cloud.sagemaker import ROLE, StandInSageMaker
+    from tests.local_cloud.sagemaker import OTHER_ROLE, ROLE, StandInSageMaker
 
     sagemaker_backends.reset()
 
     def fetch(_platform: Any, _scope: Any, *, url: str, role_arn: str, destination: Path) -> None:
-        assert role_arn == ROLE
+        assert role_arn in {ROLE, OTHER_ROLE}
         destination.mkdir(parents=True)
         if "damaged" in url:
             (destination / "fail").touch()

@@ -19,6 +19,7 @@ from tests.local_cloud.stand_in_s3 import StandInS3
 
 SCOPE = Scope("123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/serving"
+OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/assets:0123456789abcdef"
 SERVER = Path(__file__).parent / "model_server.py"
 
@@ -129,9 +130,9 @@ class StandInSageMaker:
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self.service.call(SCOPE, operation, parameters)
 
-    def create_model(self, name: str, **members: Any) -> None:
+    def create_model(self, name: str, role: str = ROLE, **members: Any) -> None:
         container = {"Image": IMAGE, "ModelDataUrl": f"s3://models/{name}.tar.gz", **members}
-        self.call("CreateModel", ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+        self.call("CreateModel", ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container)
 
     def create_configuration(self, name: str, model: str, **members: Any) -> None:
         variant = {

@@ -10,7 +10,7 @@ import pytest
 
 from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.hosting.hosting import Deployment, HostedVariant
-from tests.local_cloud.sagemaker import IMAGE, ROLE, SCOPE, StandInSageMaker
+from tests.local_cloud.sagemaker import IMAGE, OTHER_ROLE, ROLE, SCOPE, StandInSageMaker
 
 
 def create(sagemaker: StandInSageMaker, configuration: str = "first-configuration") -> Any:
@@ -397,6 +397,16 @@ def test_alarms_that_the_new_models_role_may_not_read_end_the_deployment(
     # What watches nothing needs no permission.
     found = update(sagemaker, "second-configuration")
     assert found["EndpointConfigName"] == "second-configuration"
+
+
+def test_the_role_is_that_of_the_new_model(sagemaker: StandInSageMaker) -> None:
+    create(sagemaker)
+    sagemaker.create_model("third", role=OTHER_ROLE)
+    sagemaker.create_configuration("third-configuration", "third")
+    for role, served in ((OTHER_ROLE, "first-configuration"), (ROLE, "third-configuration")):
+        sagemaker.unprivileged_roles = {role}
+        found = update(sagemaker, "third-configuration", DeploymentConfig=rollout(bake=0))
+        assert found["EndpointConfigName"] == served
 
 
 def test_a_permission_that_is_removed_during_the_bake_rolls_back(
