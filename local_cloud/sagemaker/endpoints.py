@@ -148,7 +148,7 @@ class Endpoints:
         """Stop every instance of every endpoint."""
         new_fleets = [new for new, _ in self._new_fleets.values()]
         for deployment in [*self._deployments.values(), *new_fleets]:
-            deployment.stop()
+            deployment.stop(drain_seconds=0)
 
     def _check_changeable(self, scope: Scope, name: str) -> None:
         record = endpoint_record(scope, name)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -459,3 +461,21 @@ def test_a_canary_of_one_instance_is_refused(sagemaker: StandInSageMaker) -> Non
     with pytest.raises(AwsError, match="at least two instances"):
         update(sagemaker, "second-configuration", DeploymentConfig=rollout("CANARY"))
     assert sagemaker.settled()["EndpointStatus"] == "InService"
+
+
+def test_an_instance_that_stops_responds_to_its_requests_before(
+    sagemaker: StandInSageMaker,
+) -> None:
+    create(sagemaker)
+    (folder,) = sagemaker.models.iterdir()
+    (folder / "slow").touch()
+    fleet = sagemaker.endpoints.deployment(SCOPE, "endpoint").variants[0].fleet
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(invoke, sagemaker)
+        while not fleet.outstanding:
+            time.sleep(0.01)
+        # The stand-in ends at once when it is told to.
+        found = update(sagemaker, "second-configuration")
+        assert waiting.result()[0] == 200
+    assert found["EndpointConfigName"] == "second-configuration"
+    assert len(servers(sagemaker)) == 1

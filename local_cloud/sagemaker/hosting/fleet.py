@@ -1,11 +1,16 @@
 """The instances of one production variant."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from local_cloud.sagemaker.hosting.instance import Instance
+
+# How long an instance that is to stop may still respond, and how often that is looked at.
+DRAIN_SECONDS = 30.0
+_DRAIN_POLL_SECONDS = 0.02
 
 
 class NoHealthyInstanceError(Exception):
@@ -41,8 +46,12 @@ class Fleet:
         found = [instance.process_id for instance in list(self._instances)]
         return [process_id for process_id in found if process_id is not None]
 
-    def resize(self, count: int) -> None:
+    def resize(self, count: int, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Start or stop instances until there are `count`; all new ones are healthy on return.
+
+        Args:
+            count: number of instances.
+            drain_seconds: how long those that stop may respond to their requests before.
 
         Raises:
             HostingError: a new instance could not be started; the other new ones were stopped.
@@ -53,6 +62,10 @@ class Fleet:
         else:
             with self._lock:
                 surplus, self._instances = self._instances[count:], self._instances[:count]
+            # They get no further request: what they have need not fail.
+            deadline = time.monotonic() + drain_seconds
+            while time.monotonic() < deadline and any(each.outstanding for each in surplus):
+                time.sleep(_DRAIN_POLL_SECONDS)
             _each(Instance.stop, surplus)
 
     @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.artifacts import artifact_url, fetch_artifact
-from local_cloud.sagemaker.hosting.fleet import Fleet
+from local_cloud.sagemaker.hosting.fleet import DRAIN_SECONDS, Fleet
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.hosting.instance import Instance, InstanceSpecification
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
@@ -60,10 +60,14 @@ class Deployment:
                 return variant
         raise validation_error(f"Variant {target} is not found.")
 
-    def stop(self) -> None:
-        """Stop every instance and delete the unpacked artifacts."""
+    def stop(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Stop every instance and delete the unpacked artifacts.
+
+        Args:
+            drain_seconds: how long they may respond to their requests before.
+        """
         for variant in self.variants:
-            variant.fleet.resize(0)
+            variant.fleet.resize(0, drain_seconds=drain_seconds)
             shutil.rmtree(variant.model_directory, ignore_errors=True)
 
 

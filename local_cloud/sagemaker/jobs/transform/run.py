@@ -101,7 +101,7 @@ class TransformRun:
             fleet.resize(count)
             self._send_all(fleet, count * job.max_concurrent)
         finally:
-            fleet.resize(0)
+            fleet.resize(0, drain_seconds=0)
             for number in range(1, count + 1):
                 self._publish_log(number)
 
