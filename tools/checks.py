@@ -65,7 +65,7 @@ CHECKS = (
             "tests/browser",
             "--ignore=tests/local/redeployment",
             "--ignore=tests/local/delivery",
-            "--ignore=tests/local/rollout",
+            "--ignore=tests/local/operation",
         ),
         after="demo",
         quick=False,
@@ -82,7 +82,7 @@ CHECKS = (
         quick=False,
     ),
     Check("tests/local/delivery", _pytest("tests/local/delivery"), quick=False),
-    Check("tests/local/rollout", _pytest("tests/local/rollout"), after="demo", quick=False),
+    Check("tests/local/operation", _pytest("tests/local/operation"), after="demo", quick=False),
     Check(
         "tests/model_code",
         _pytest("tests/model_code", "--ignore=tests/model_code/training", python=_TRAINING),

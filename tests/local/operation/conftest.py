@@ -1,4 +1,4 @@
-"""A stage that shifts the traffic as a canary, in a cloud whose minutes last a second."""
+"""A deployed stage in a cloud whose minutes last a second; it shifts traffic as a canary."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.local.operation.programs import make_defective
 from tests.local.redeployment.retained import STAGE
-from tests.local.rollout.programs import make_defective
 from tools.cdk import ROOT
 
 Client = Callable[[str], Any]

@@ -1,6 +1,6 @@
 """A canary that is slow or fails is rolled back by the stage's alarms; a good one completes.
 
-The figures of a run: `python -m pytest -s tests/local/rollout`.
+The figures of a run: `python -m pytest -s tests/local/operation`.
 """
 
 import math
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.local.rollout.conftest import MINUTE_SECONDS, SETTINGS, Stage
-from tests.local.rollout.programs import BROKEN, SLOW, SLOW_SECONDS, make_defective
-from tests.local.rollout.traffic import Seen, traffic
-from tests.local.rollout.updates import (
+from tests.local.operation.conftest import MINUTE_SECONDS, SETTINGS, Stage
+from tests.local.operation.programs import BROKEN, SLOW, SLOW_SECONDS, make_defective
+from tests.local.operation.traffic import Seen, traffic
+from tests.local.operation.updates import (
     defective_image,
     deployed_configuration,
     instance_count,
