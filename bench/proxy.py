@@ -71,6 +71,7 @@ def _environment(bundle: Path, byte_code: Path, runtime_url: str) -> dict[str, s
         "_X_AMZN_TRACE_ID": _TRACE_ID,
         "ENDPOINT_NAME": "whippet-bench",
         "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
+        "PAUSED_PARAMETER": "/whippet/bench/paused",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",

@@ -8,6 +8,7 @@ from stacks.components.api.counted_classes import counted_classes
 from stacks.components.monitoring.alarm_topic import AlarmTopic
 from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.components.monitoring.dashboard import Dashboard
+from stacks.components.monitoring.paused_actions import silence_while_paused
 from stacks.components.monitoring.stage_alarms import StageAlarms
 from stacks.components.monitoring.stage_metrics import StageMetrics
 from stacks.inputs import Inputs
@@ -74,3 +75,4 @@ class MonitoringStack(StageStack):
         )
         CfnOutput(self, "AlarmTopicArn", value=urgent.topic_arn)
         CfnOutput(self, "WarningTopicArn", value=warnings.topic_arn)
+        silence_while_paused(self)

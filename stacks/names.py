@@ -19,8 +19,12 @@ EC2_LOG_GROUP_OUTPUT = "Ec2LogGroup"
 # On a machine of the EC2 trainer: the stage, and the job that it runs.
 EC2_TRAINER_TAG = "whippet-trainer"
 EC2_JOB_TAG = "whippet-job"
+# The parameter of the serving and the monitoring stack: "true" while the stage is paused.
+PAUSED_PARAMETER = "Paused"
+# The published value with it, which the functions of the API read.
+PAUSED_VALUE = "paused"
 # The published values of a stage that the check of its deployment reads.
-CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn")
+CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn", PAUSED_VALUE)
 PIPELINE_NAME = "whippet-pipeline"
 COPY_ROLE_PURPOSE = "copy-model"
 CHECK_ROLE_PURPOSE = "check-deployment"

@@ -9,6 +9,7 @@ from stacks.components.serving.endpoint_configuration import EndpointConfigurati
 from stacks.components.serving.endpoint_log_group import endpoint_log_group
 from stacks.components.serving.endpoint_scaling import EndpointScaling
 from stacks.components.serving.model_server import model_server_environment
+from stacks.components.serving.pausable import remove_while_paused
 from stacks.components.serving.rollback_alarms import (
     ALARMS_ID,
     RollbackAlarms,
@@ -17,6 +18,7 @@ from stacks.components.serving.rollback_alarms import (
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.bootstrap import asset_bucket_arn
 from stacks.components.shared.execution_role import ExecutionRole
+from stacks.components.shared.pause import Pause
 from stacks.components.shared.published_values import publish
 from stacks.inputs import Inputs
 from stacks.names import endpoint_log_group_name
@@ -58,20 +60,27 @@ class ServingStack(StageStack):
             retention_days=settings.log_retention_days,
         )
         endpoint.node.add_dependency(log_group)
+        pausable: list[Construct] = [endpoint]
         if settings.serving.scales:
-            EndpointScaling(
+            scaling = EndpointScaling(
                 self,
                 "Scaling",
                 settings=settings.serving,
                 endpoint_attribute_name=endpoint.attribute_name,
             )
-        CfnOutput(self, "EndpointName", value=endpoint.attribute_name)
+            pausable.append(scaling)
+        pause = Pause(self)
+        remove_while_paused(pause, *pausable)
+        # The attribute, so that whoever reads it finds an endpoint; a paused stage has none.
+        endpoint_name = pause.choose_text(running=endpoint.attribute_name, paused=settings.name)
+        CfnOutput(self, "EndpointName", value=endpoint_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
         publish(
             self,
             settings.name,
-            endpoint_name=endpoint.attribute_name,
+            endpoint_name=endpoint_name,
             model_version=inputs.model.version,
+            paused=pause.value,
         )
 
     def _configure(self, storage: StorageStack, inputs: Inputs) -> EndpointConfiguration:

@@ -385,6 +385,19 @@ class EndpointMissingError(EndpointError):
     retry_after_seconds = 30
 
 
+class EndpointPausedError(EndpointError):
+    """The operator has paused the stage, which has no endpoint until it is resumed."""
+
+    status = 503
+    code = "endpoint_paused"
+    message = (
+        "The operator has paused the model to save costs, and nothing is wrong with the request."
+        " It is served again after the operator has resumed the model."
+    )
+    retry_after_seconds = 300
+    members = MappingProxyType({"status": "paused"})
+
+
 class EndpointNotRespondingError(EndpointError):
     """An earlier request timed out, so that the endpoint is not invoked for some seconds."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from classifier_proxy.circuit_breaker import CircuitBreaker
 from classifier_proxy.endpoint.invoke import SageMakerEndpoint
+from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.event_handler import Handler, create_event_handler, predict_routes
 from classifier_proxy.observability.instrument import InstrumentedEndpoint, measure_fetches
 from classifier_proxy.observability.telemetry import Telemetry
@@ -29,7 +30,11 @@ def create_handler(environment: Mapping[str, str]) -> Handler:
     settings = load_settings(environment)
     telemetry = Telemetry(settings)
     endpoint = InstrumentedEndpoint(
-        SageMakerEndpoint(settings.endpoint_name, settings.endpoint_read_timeout_seconds),
+        SageMakerEndpoint(
+            settings.endpoint_name,
+            PauseParameter(settings.paused_parameter),
+            settings.endpoint_read_timeout_seconds,
+        ),
         telemetry,
         create_tracer(settings.endpoint_name, environment),
     )

@@ -2,7 +2,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from classifier_proxy.errors import EndpointError, EndpointNotInServiceError
+from classifier_proxy.errors import (
+    EndpointError,
+    EndpointNotInServiceError,
+    EndpointPausedError,
+)
 
 CACHE_SECONDS = 30.0
 """`GET /health` needs no key, so DescribeEndpoint is called at most this often."""
@@ -50,12 +54,15 @@ class Health:
         The status is cached for `CACHE_SECONDS`, a failure to read it for `FAILURE_CACHE_SECONDS`.
 
         Raises:
+            EndpointPausedError: the stage is paused.
             EndpointNotInServiceError: the endpoint is not in service, or its status is unknown.
         """
         if self._clock() >= self._fresh_until:
             self._status = self._read_status()
             failed = isinstance(self._status, EndpointError)
             self._fresh_until = self._clock() + (FAILURE_CACHE_SECONDS if failed else CACHE_SECONDS)
+        if isinstance(self._status, EndpointPausedError):
+            raise EndpointPausedError from self._status
         if isinstance(self._status, EndpointError):
             raise EndpointNotInServiceError from self._status
         if self._status not in SERVING_STATUSES:

@@ -3,6 +3,7 @@ import os
 from collections.abc import Mapping
 
 from classifier_proxy.endpoint.describe import SageMakerEndpointStatus
+from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.event_handler import Handler, Routes, create_event_handler
 from classifier_proxy.health import Health
 from classifier_proxy.model_response import Response
@@ -23,7 +24,8 @@ def create_handler(environment: Mapping[str, str]) -> Handler:
         SettingsError: a variable is missing or wrong.
     """
     settings = load_settings(environment)
-    health = Health(SageMakerEndpointStatus(settings.endpoint_name))
+    pause = PauseParameter(settings.paused_parameter)
+    health = Health(SageMakerEndpointStatus(settings.endpoint_name, pause))
     routes: Routes = {("GET", "/health"): lambda _event, _remaining: Response(health.check())}
     return create_event_handler(routes, Telemetry(settings), settings)
 

@@ -21,6 +21,7 @@ class Settings:
     Attributes:
         endpoint_name: the SageMaker endpoint to invoke.
         endpoint_read_timeout_seconds: timeout of a response of the endpoint.
+        paused_parameter: name of the parameter that says whether the stage is paused.
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of the log and dimension of the metrics.
         metrics_namespace: CloudWatch namespace of the metrics.
@@ -34,6 +35,7 @@ class Settings:
 
     endpoint_name: str
     endpoint_read_timeout_seconds: float
+    paused_parameter: str
     log_level: str
     service_name: str
     metrics_namespace: str
@@ -67,6 +69,13 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
                 r"0\.[1-9]|[1-9]|1[0-8]",
                 "seconds from 0.1 to 18, such as 4",
             )
+        ),
+        # Names with a path, "Parameter name requirements" in Systems Manager's user guide.
+        paused_parameter=_read(
+            environment,
+            "PAUSED_PARAMETER",
+            r"(/[a-zA-Z0-9_.-]+){1,15}",
+            "the name of a parameter with its path, such as /whippet/dev/paused",
         ),
         log_level=_read(environment, "LOG_LEVEL", "|".join(LOG_LEVELS), f"one of {LOG_LEVELS}"),
         service_name=_read(

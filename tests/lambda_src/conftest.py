@@ -12,7 +12,7 @@ import pytest
 
 from tests.lambda_src.events import LambdaContext, proxy_event
 from tests.lambda_src.images import jpeg
-from tests.lambda_src.stand_in import SageMakerRuntime, respond
+from tests.lambda_src.stand_in import Behaviour, SageMakerRuntime, respond
 
 JPEG = jpeg(640, 480)
 
@@ -34,10 +34,25 @@ def control_plane() -> Iterator[SageMakerRuntime]:
 
 
 @pytest.fixture
+def parameter_store() -> Iterator[SageMakerRuntime]:
+    """Systems Manager's side: the stage is not paused."""
+    stand_in = SageMakerRuntime()
+    stand_in.script = [paused("false")]
+    yield stand_in
+    stand_in.close()
+
+
+def paused(value: object) -> Behaviour:
+    """Respond to GetParameter with a value."""
+    return respond(200, {"Parameter": {"Value": value}}, "application/x-amz-json-1.1")
+
+
+@pytest.fixture
 def environment(
     monkeypatch: pytest.MonkeyPatch,
     runtime: SageMakerRuntime,
     control_plane: SageMakerRuntime,
+    parameter_store: SageMakerRuntime,
 ) -> dict[str, str]:
     """Only what Lambda sets, and the stand-in as the only AWS there is."""
     for name in list(os.environ):
@@ -53,10 +68,12 @@ def environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": runtime.url,
         "AWS_ENDPOINT_URL_SAGEMAKER": control_plane.url,
+        "AWS_ENDPOINT_URL_SSM": parameter_store.url,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "ENDPOINT_NAME": "whippet-test",
         "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
+        "PAUSED_PARAMETER": "/whippet/test/paused",
         "LOG_LEVEL": "INFO",
         # Powertools keeps a logger for each name, with the standard output of its first test.
         "POWERTOOLS_SERVICE_NAME": f"proxy-{uuid.uuid4()}",

@@ -5,6 +5,7 @@ from classifier_proxy.settings import Settings, SettingsError, load_settings
 ENVIRONMENT = {
     "ENDPOINT_NAME": "whippet-dev",
     "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
+    "PAUSED_PARAMETER": "/whippet/dev/paused",
     "LOG_LEVEL": "INFO",
     "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
     "POWERTOOLS_METRICS_NAMESPACE": "Whippet/dev",
@@ -17,6 +18,7 @@ def test_the_environment_becomes_typed_settings() -> None:
     assert load_settings(ENVIRONMENT) == Settings(
         endpoint_name="whippet-dev",
         endpoint_read_timeout_seconds=4,
+        paused_parameter="/whippet/dev/paused",
         log_level="INFO",
         service_name="classifier-proxy",
         metrics_namespace="Whippet/dev",
@@ -72,6 +74,9 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("ENDPOINT_READ_TIMEOUT_SECONDS", "19"),
         ("ENDPOINT_READ_TIMEOUT_SECONDS", "4 s"),
         ("ENDPOINT_READ_TIMEOUT_SECONDS", "4\n"),
+        ("PAUSED_PARAMETER", "paused"),
+        ("PAUSED_PARAMETER", "/whippet/dev/paused\n"),
+        ("PAUSED_PARAMETER", "/whippet//paused"),
         ("LOG_LEVEL", "info"),
         ("LOG_LEVEL", "VERBOSE"),
         ("POWERTOOLS_SERVICE_NAME", ""),

@@ -111,6 +111,7 @@ def test_the_function_has_the_expected_properties(assembly: Assembly) -> None:
         "POWERTOOLS_SERVICE_NAME": assembly.settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",
         "METRICS": assembly.settings.monitoring.metrics,
+        "PAUSED_PARAMETER": f"/whippet/{assembly.settings.stage}/paused",
     } | (
         {"COUNTED_CLASSES": json.dumps(list("0123456789"))}
         if assembly.settings.monitoring.metrics == "full"

@@ -16,6 +16,7 @@ _KINDS_OF_PREDICT = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
 _OPERATIONS: dict[type[errors.ProxyError], frozenset[str]] = {
     errors.InternalError: frozenset({PREDICT, HEALTH}),
     errors.EndpointNotInServiceError: frozenset({HEALTH}),
+    errors.EndpointPausedError: frozenset({PREDICT, HEALTH}),
 }
 
 

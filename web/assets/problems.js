@@ -37,6 +37,7 @@ const BY_CODE = {
   model_not_ready: { title: "The model is still starting", advice: LATER, again: true },
   invalid_endpoint_response: { title: "The model returned an invalid response", advice: REPORT, again: true },
   endpoint_missing: { title: "The model is not deployed", advice: "Contact the operator of this site to deploy it." },
+  endpoint_paused: { title: "The model is paused", advice: "Nothing is wrong with the image. The operator of this site has paused the model and can resume it." },
   endpoint_access_denied: { title: "The site is set up wrongly", advice: "Contact the operator of this site: the API may not invoke the model." },
 };
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
@@ -9,6 +10,7 @@ from classifier_proxy import errors
 from classifier_proxy.deadlines import call_within
 from classifier_proxy.endpoint.clients import create_client
 from classifier_proxy.endpoint.errors import SDK_ERRORS, from_sdk_error, is_timeout
+from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class SageMakerEndpoint:
 
     Args:
         name: the endpoint's name.
+        pause: says whether a missing endpoint is that of a paused stage.
         read_timeout_seconds: timeout between two parts of a response.
         connect_timeout_seconds: timeout to open a connection.
     """
@@ -37,10 +40,12 @@ class SageMakerEndpoint:
     def __init__(
         self,
         name: str,
+        pause: PauseParameter,
         read_timeout_seconds: float,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     ) -> None:
         self._name = name
+        self._pause = pause
         self._max_invoke_seconds = connect_timeout_seconds + read_timeout_seconds
         self._may_reconnect = True
         self._client: SageMakerRuntimeClient = create_client(
@@ -53,7 +58,8 @@ class SageMakerEndpoint:
     def max_invoke_seconds(self) -> float:
         """Maximum duration of `invoke`: that of one attempt that times out.
 
-        An invocation is stopped after this time, because each received byte restarts the read
+        Reading whether the stage is paused has only the time that the invocation left. An
+        invocation is stopped after this time, because each received byte restarts the read
         timeout, and a second attempt has only the time that the first one left.
         """
         return self._max_invoke_seconds
@@ -66,10 +72,12 @@ class SageMakerEndpoint:
             ResponseTooLargeError: more than `MAX_RESPONSE_BYTES` for a request of many classes.
             EndpointError: one of its subclasses, chained from the SDK's error.
         """
+        ending = time.monotonic() + self.max_invoke_seconds
         try:
             body = call_within(self.max_invoke_seconds, lambda: self._call_twice(request))
         except SDK_ERRORS as error:
-            raise from_sdk_error(error) from error
+            seconds_left = ending - time.monotonic()
+            raise self._pause.explain(from_sdk_error(error), seconds_left) from error
         if len(body) > MAX_RESPONSE_BYTES:
             if request.parameters.requests_many_classes:
                 raise errors.ResponseTooLargeError

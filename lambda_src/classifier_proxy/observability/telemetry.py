@@ -9,6 +9,7 @@ from classifier_proxy.errors import (
     EndpointAccessDeniedError,
     EndpointNotInServiceError,
     EndpointNotRespondingError,
+    EndpointPausedError,
     RequestError,
     RouteNotFoundError,
     to_proxy_error,
@@ -100,6 +101,10 @@ class Telemetry:
         fields = {"status": public.status, "error_code": public.code}
         if isinstance(error, EndpointNotInServiceError):
             self.logger.warning("endpoint not in service", exc_info=error, extra=fields)
+            return
+        if isinstance(error, EndpointPausedError):
+            # Neither counted as a failure nor with a stack trace: there may be many.
+            self.logger.warning("request refused: the stage is paused", extra=fields)
             return
         self._count("RejectedRequests" if public.status < 500 else "FailedRequests")
         if isinstance(error, EndpointAccessDeniedError):

@@ -12,7 +12,7 @@ from constructs import Construct
 from stacks.components.shared.acknowledgement import acknowledge
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.errors import SettingsError
-from stacks.names import METRICS_NAMESPACE
+from stacks.names import METRICS_NAMESPACE, PAUSED_VALUE, parameter_path
 from stacks.settings.stage import StageSettings
 
 # "Lambda quotas" in the Lambda developer guide: 4 KB for all variables of a function.
@@ -94,6 +94,14 @@ class ApiFunction(Construct):
         role.add_to_policy(
             iam.PolicyStatement(actions=list(endpoint_actions), resources=[endpoint_arn])
         )
+        paused_arn = Stack.of(self).format_arn(
+            service="ssm",
+            resource="parameter",
+            resource_name=_paused_parameter(settings).removeprefix("/"),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[paused_arn])
+        )
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn]
@@ -119,6 +127,11 @@ def _code(directory: Path) -> lambda_.Code:
     )
 
 
+def _paused_parameter(settings: StageSettings) -> str:
+    """Return the name of the parameter whose value is "true" while the stage is paused."""
+    return f"{parameter_path(settings.name)}/{PAUSED_VALUE}"
+
+
 def _environment(settings: StageSettings, variables: Mapping[str, str]) -> dict[str, str]:
     environment = {
         "ENDPOINT_NAME": settings.name,
@@ -127,6 +140,7 @@ def _environment(settings: StageSettings, variables: Mapping[str, str]) -> dict[
         "POWERTOOLS_SERVICE_NAME": settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "METRICS": settings.monitoring.metrics,
+        "PAUSED_PARAMETER": _paused_parameter(settings),
         **variables,
     }
     if settings.api.cors_allowed_origin is not None:

@@ -6,6 +6,7 @@ import pytest
 from botocore.session import get_session
 
 from classifier_proxy.endpoint.invoke import SageMakerEndpoint
+from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.errors import EndpointTimeoutError
 from classifier_proxy.requests import ClassificationRequest
 from tests.lambda_src.conftest import Proxy
@@ -256,7 +257,9 @@ def test_an_endpoint_that_does_not_take_the_request_timed_out(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", url)
-        endpoint = SageMakerEndpoint("whippet-test", 0.5, connect_timeout_seconds=0.3)
+        endpoint = SageMakerEndpoint(
+            "whippet-test", PauseParameter("/none"), 0.5, connect_timeout_seconds=0.3
+        )
         with pytest.raises(EndpointTimeoutError):
             # More than the kernel keeps for a peer that reads nothing.
             endpoint.invoke(ClassificationRequest(bytes(32_000_000), "image/png", None))

@@ -94,6 +94,7 @@ print(aws_lambda_powertools.__file__, jmespath.__file__, classifier_proxy.__file
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "ENDPOINT_NAME": "whippet-dev",
         "ENDPOINT_READ_TIMEOUT_SECONDS": "4",
+        "PAUSED_PARAMETER": "/whippet/dev/paused",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "classifier-proxy",
         "POWERTOOLS_METRICS_NAMESPACE": "Whippet",

@@ -1,0 +1,201 @@
+"""What `make pause` changes in the templates: two stacks, as CloudFormation resolves them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aws_cdk import App, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk.assertions import Template
+
+from stacks.components.monitoring.paused_actions import silence_while_paused
+from stacks.settings.stage import StageSettings
+from tests.stacks.assembly import (
+    PURPOSES,
+    Assembly,
+    Json,
+    statements_for_role,
+    with_serving,
+)
+from tests.stacks.conftest import Synthesize
+
+ENDPOINT = "AWS::SageMaker::Endpoint"
+SCALING = {
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+}
+SETTINGS = {"Type", "Default", "AllowedValues", "Description"}
+
+
+def resolve(template: Json, *, paused: bool) -> Json:
+    """Return a template with its conditions resolved: resources, properties and outputs."""
+    (condition,) = template["Conditions"].items()
+    assert condition == ("Running", {"Fn::Equals": [{"Ref": "Paused"}, "false"]})
+    parameter = template["Parameters"]["Paused"]
+    assert parameter.keys() == SETTINGS
+    assert (parameter["Type"], parameter["Default"]) == ("String", "false")
+    assert sorted(parameter["AllowedValues"]) == ["false", "true"]
+    resolved: Json = {
+        section: {
+            name: _choose(body, paused=paused)
+            for name, body in template[section].items()
+            if "Condition" not in body or (body["Condition"] == "Running" and not paused)
+        }
+        for section in ("Resources", "Outputs")
+    }
+    assert_nothing_dangles(resolved)
+    return resolved
+
+
+def assert_nothing_dangles(resolved: Json) -> None:
+    """Check that whatever is referred to exists: CloudFormation would refuse the update."""
+    known = resolved["Resources"].keys()
+    for reference in _references(resolved):
+        assert reference in known or reference == "Paused" or reference.startswith("AWS::")
+
+
+def types(resolved: Json) -> set[str]:
+    return {body["Type"] for body in resolved["Resources"].values()}
+
+
+def test_a_paused_stage_has_no_endpoint_and_no_scaling_and_all_else(assembly: Assembly) -> None:
+    template = assembly.template("serving")
+    running, paused = resolve(template, paused=False), resolve(template, paused=True)
+    gone = running["Resources"].keys() - paused["Resources"].keys()
+    scaling = SCALING if assembly.settings.serving.scales else set()
+    assert {running["Resources"][name]["Type"] for name in gone} == {ENDPOINT, *scaling}
+    assert not types(paused) & {ENDPOINT, *SCALING}
+    kept = {name: running["Resources"][name] for name in paused["Resources"]}
+    changed = {name for name, body in paused["Resources"].items() if body != kept[name]}
+    assert {kept[name]["Type"] for name in changed} == {"AWS::SSM::Parameter"}
+    assert len(changed) == 1, "the endpoint's published name, then a literal"
+    assert paused["Outputs"]["EndpointName"]["Value"] == assembly.settings.name
+    assert paused["Outputs"].keys() == running["Outputs"].keys()
+
+
+def test_without_the_parameter_the_stage_runs_as_before(assembly: Assembly) -> None:
+    running = resolve(assembly.template("serving"), paused=False)
+    (name,) = (name for name, body in running["Resources"].items() if body["Type"] == ENDPOINT)
+    of_endpoint = {"Fn::GetAtt": [name, "EndpointName"]}
+    assert running["Outputs"]["EndpointName"]["Value"] == of_endpoint
+    published = [
+        body["Properties"]["Value"]
+        for body in running["Resources"].values()
+        if body["Type"] == "AWS::SSM::Parameter"
+    ]
+    assert of_endpoint in published
+
+
+def test_a_fixed_fleet_is_paused_too(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    settings = with_serving(dev_settings, min_instance_count=2, max_instance_count=2)
+    template = synthesize_with(settings).template("serving")
+    conditional = [body for body in template["Resources"].values() if "Condition" in body]
+    assert [body["Type"] for body in conditional] == [ENDPOINT]
+    resolve(template, paused=True)
+
+
+def test_alarms_of_a_paused_stage_have_no_actions(assembly: Assembly) -> None:
+    template = assembly.template("monitoring")
+    running, paused = resolve(template, paused=False), resolve(template, paused=True)
+    assert running["Resources"].keys() == paused["Resources"].keys()
+    alarms = 0
+    for name, body in running["Resources"].items():
+        is_alarm = body["Type"] in {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}
+        alarms += is_alarm
+        silent = {"ActionsEnabled": False} if is_alarm else {}
+        assert ("ActionsEnabled" in body.get("Properties", {})) is is_alarm
+        assert body.get("Properties", {}).get("ActionsEnabled", True) is True
+        expected = {**body, "Properties": {**body.get("Properties", {}), **silent}}
+        found = paused["Resources"][name]
+        assert {**found, "Properties": found.get("Properties", {})} == expected
+    assert alarms >= 5
+
+
+def test_every_kind_of_alarm_is_silenced_and_a_disabled_one_stays_disabled() -> None:
+    stack = Stack(App(analytics_reporting=False), "any")
+    settings: dict[str, Any] = {
+        "comparison_operator": "LessThanThreshold", "evaluation_periods": 1, "threshold": 1,
+        "namespace": "Any", "metric_name": "Any", "period": 60, "statistic": "Sum",
+    }  # fmt: skip
+    metric = cloudwatch.Metric(namespace="Any", metric_name="Any")
+    high = metric.create_alarm(stack, "High", threshold=1, evaluation_periods=1)
+    rule = cloudwatch.AlarmRule.from_alarm(high, cloudwatch.AlarmState.ALARM)
+    cloudwatch.CompositeAlarm(stack, "Hurt", alarm_rule=rule)
+    cloudwatch.CfnAlarm(stack, "Low", **settings)
+    cloudwatch.CfnAlarm(stack, "Off", **settings, actions_enabled=False)
+    silence_while_paused(stack)
+    template = Template.from_stack(stack).to_json()
+    enabled = {
+        name: body["Properties"]["ActionsEnabled"]
+        for name, body in resolve({"Outputs": {}, **template}, paused=False)["Resources"].items()
+    }
+    assert sorted(enabled.values()) == [False, True, True, True]
+    assert enabled["Off"] is False
+    silent = resolve({"Outputs": {}, **template}, paused=True)["Resources"].values()
+    assert {body["Properties"]["ActionsEnabled"] for body in silent} == {False}
+
+
+def test_no_other_stack_is_paused(assembly: Assembly) -> None:
+    with_parameter = {
+        purpose
+        for purpose in PURPOSES
+        if "Paused" in assembly.template(purpose).get("Parameters", {})
+    }
+    assert with_parameter == {"serving", "monitoring"}
+
+
+def test_the_functions_may_read_whether_the_stage_is_paused_and_no_other_parameter(
+    assembly: Assembly,
+) -> None:
+    name = f"/whippet/{assembly.settings.stage}/paused"
+    (published,) = (
+        each
+        for each in assembly.resources("serving", "AWS::SSM::Parameter")
+        if each.properties["Name"] == name
+    )
+    assert published.properties["Value"] == {"Ref": "Paused"}
+    functions = [
+        each
+        for each in assembly.resources("api", "AWS::Lambda::Function")
+        if "PAUSED_PARAMETER" in each.properties.get("Environment", {}).get("Variables", {})
+    ]
+    assert len(functions) == 2
+    for function in functions:
+        assert function.properties["Environment"]["Variables"]["PAUSED_PARAMETER"] == name
+        role = function.properties["Role"]["Fn::GetAtt"][0]
+        readable = [
+            statement["Resource"]
+            for statement in statements_for_role(assembly, "api", role)
+            if "ssm:GetParameter" in statement["Action"]
+        ]
+        ((arn,),) = readable
+        assert str(arn).endswith(f"':parameter{name}']]}}")
+
+
+def _choose(value: Any, *, paused: bool) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"Fn::If"}:
+            condition, if_running, if_paused = value["Fn::If"]
+            assert condition == "Running"
+            return _choose(if_paused if paused else if_running, paused=paused)
+        return {name: _choose(each, paused=paused) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_choose(each, paused=paused) for each in value]
+    return value
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name == "Ref":
+                yield each
+            elif name == "Fn::GetAtt":
+                yield each[0]
+            elif name == "DependsOn":
+                yield from each if isinstance(each, list) else [each]
+            else:
+                yield from _references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
