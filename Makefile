@@ -86,7 +86,7 @@ unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK MINUTES TARGET IMAG
 # Where the user names no stage, these verbs work on the laptop's; the default above has no other
 # use in them.
 STAGE_OR_LOCAL := $(if $(filter file,$(origin STAGE)),local,$(value STAGE))
-dataset train tune watch stop-training models approve promote dashboard: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
+dataset train tune watch stop-training models approve promote dashboard pause resume: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -317,6 +317,14 @@ dashboard: $(APP_ENVIRONMENT) ## Draw the dashboard of STAGE (local): build/dash
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
 	@$(PYTHON) -m tools.account.api_key --stage $(STAGE)
+
+.PHONY: pause
+pause: $(APP_ENVIRONMENT) ## Stop the endpoint of STAGE and its scaling, so that it costs nothing; the API responds 503
+	@$(PYTHON) -m tools.deployment.pause --stage "$$WHIPPET_STAGE"
+
+.PHONY: resume
+resume: $(APP_ENVIRONMENT) ## Start what make pause stopped, as it was
+	@$(PYTHON) -m tools.deployment.pause --stage "$$WHIPPET_STAGE" --resume
 
 .PHONY: destroy
 destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them

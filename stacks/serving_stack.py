@@ -71,7 +71,7 @@ class ServingStack(StageStack):
             pausable.append(scaling)
         pause = Pause(self)
         remove_while_paused(pause, *pausable)
-        # The attribute, so that whoever reads it finds an endpoint; a paused stage has none.
+        # The attribute, so that the name is published once the endpoint serves.
         endpoint_name = pause.choose_text(running=endpoint.attribute_name, paused=settings.name)
         CfnOutput(self, "EndpointName", value=endpoint_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)

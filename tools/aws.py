@@ -77,6 +77,16 @@ def stack_outputs(described: Mapping[str, Any]) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
 
 
+def stack_parameters(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a stack by name.
+
+    Args:
+        described: CloudFormation's description of the stack.
+    """
+    given = described.get("Parameters", [])
+    return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+
+
 def stack_resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
     """Yield the type and the physical id of each resource that a stack holds.
 

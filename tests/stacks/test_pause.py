@@ -5,7 +5,6 @@ from typing import Any
 
 from aws_cdk import App, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk.assertions import Template
 
 from stacks.components.monitoring.paused_actions import silence_while_paused
 from stacks.settings.stage import StageSettings
@@ -113,7 +112,8 @@ def test_alarms_of_a_paused_stage_have_no_actions(assembly: Assembly) -> None:
 
 
 def test_every_kind_of_alarm_is_silenced_and_a_disabled_one_stays_disabled() -> None:
-    stack = Stack(App(analytics_reporting=False), "any")
+    app = App(analytics_reporting=False)
+    stack = Stack(app, "any")
     settings: dict[str, Any] = {
         "comparison_operator": "LessThanThreshold", "evaluation_periods": 1, "threshold": 1,
         "namespace": "Any", "metric_name": "Any", "period": 60, "statistic": "Sum",
@@ -125,7 +125,7 @@ def test_every_kind_of_alarm_is_silenced_and_a_disabled_one_stays_disabled() -> 
     cloudwatch.CfnAlarm(stack, "Low", **settings)
     cloudwatch.CfnAlarm(stack, "Off", **settings, actions_enabled=False)
     silence_while_paused(stack)
-    template = Template.from_stack(stack).to_json()
+    template: Json = app.synth().get_stack_by_name("any").template
     enabled = {
         name: body["Properties"]["ActionsEnabled"]
         for name, body in resolve({"Outputs": {}, **template}, paused=False)["Resources"].items()

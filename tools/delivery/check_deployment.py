@@ -2,6 +2,7 @@
 
 CloudFormation succeeds even where SageMaker has rolled the endpoint back. Three requests with an
 image of the repository must get responses of the lock's version, in the time that the stage allows.
+A paused stage passes: it serves nothing until `make resume`, which checks its endpoint.
 """
 
 import argparse
@@ -15,13 +16,14 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from stacks.names import CHECKED_PARAMETERS, parameter_path
+from stacks.names import CHECKED_PARAMETERS, PAUSED_VALUE, parameter_path
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool, say, step
 from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import require_lock
+from tools.deployment.paused import paused_note
 from tools.local.api_client import ApiResponse, predict
 
 _REQUESTS: Final = 3
@@ -60,6 +62,9 @@ def main() -> None:
     settings = read_stage_of_account(arguments.stage)
     lock = require_lock(settings.stage)
     client = stage_clients(settings, arguments.role_arn)
+    if _published(client("ssm"), settings)[PAUSED_VALUE] == "true":
+        print(f"{paused_note(settings.stage)} So nothing was checked.")
+        return
     expected = Expected(
         version=lock.version,
         latency_p50_ms=settings.monitoring.deployment_check_latency_p50_ms,

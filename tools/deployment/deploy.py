@@ -22,6 +22,7 @@ from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
 from tools.deployment.log_groups import expire_training_logs, import_endpoint_log_group
+from tools.deployment.paused import is_paused, paused_note
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
@@ -68,13 +69,23 @@ def main() -> int:
     print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
     stack = f"{settings.name}-serving"
     cloudformation = session.client("cloudformation", region_name=region)
+    # The CDK command line keeps the values of parameters: a paused stage is deployed and stays so.
+    paused = deployed is None and is_paused(cloudformation, settings.name)
+    if paused:
+        print(paused_note(settings.stage), flush=True)
     logs = session.client("logs", region_name=region)
     imported = import_endpoint_log_group(cloudformation, logs, stack=stack, endpoint=settings.name)
     if imported is not None:
         print(f"Imported the log group {imported} into {stack}; its events are kept.", flush=True)
     if status := _run(command, environment):
         return status
-    _finish(session, settings, region, previous=deployed.configuration if deployed else None)
+    _finish(
+        session,
+        settings,
+        region,
+        previous=deployed.configuration if deployed else None,
+        paused=paused,
+    )
     remind_of_main(settings)
     return 0
 
@@ -84,7 +95,12 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _finish(
-    session: boto3.session.Session, settings: StageSettings, region: str, *, previous: str | None
+    session: boto3.session.Session,
+    settings: StageSettings,
+    region: str,
+    *,
+    previous: str | None,
+    paused: bool = False,
 ) -> None:
     """Check what CloudFormation's success does not say, and remove what was replaced."""
 
@@ -93,14 +109,16 @@ def _finish(
 
     sagemaker = client("sagemaker")
     stack = f"{settings.name}-serving"
-    with step("Check that the endpoint serves what was deployed"):
-        check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
-    with step("Check how many instances the endpoint runs"):
-        settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
+    if not paused:
+        with step("Check that the endpoint serves what was deployed"):
+            check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
+        with step("Check how many instances the endpoint runs"):
+            settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
     with _step_if_allowed("Check that the stacks refer to the deployed key and API"):
         update_references(client, name=settings.name)
-    with _step_if_allowed("Delete the models of earlier deployments"):
-        prune_superseded(sagemaker, stack=stack, previous=previous)
+    if not paused:  # nothing says then which ones the endpoint will use
+        with _step_if_allowed("Delete the models of earlier deployments"):
+            prune_superseded(sagemaker, stack=stack, previous=previous)
     notes: list[str | None] = []
     with _step_if_allowed("Check that the logs of training jobs expire"):
         days = settings.log_retention_days
@@ -114,6 +132,8 @@ def _finish(
                 stack=f"{settings.name}-monitoring",
                 addresses=addresses,
             )
+    if paused:
+        notes.append(paused_note(settings.stage))
     for note in filter(None, notes):
         print(note)
 

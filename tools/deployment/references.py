@@ -14,15 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
-
 from tools.aws import stack_resources
 from tools.console import ToolError, say
+from tools.deployment.stack_update import update_with_previous_template
 
 _TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
-_POLL_SECONDS = 5
-_MAX_POLLS = 360  # half an hour: CloudFront takes minutes
-_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 # In the order of their deployment.
 _PURPOSES = ("storage", "training", "serving", "api", "web", "monitoring")
@@ -129,19 +125,9 @@ def _update(cloudformation: Any, stack: str) -> None:
     (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
     tags[_TAG] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    names = [parameter["ParameterKey"] for parameter in described.get("Parameters", [])]
     try:
-        cloudformation.update_stack(
-            StackName=stack,
-            UsePreviousTemplate=True,
-            Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in names],
-            Capabilities=_CAPABILITIES,
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )
-        cloudformation.get_waiter("stack_update_complete").wait(
-            StackName=stack, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
-        )
-    except (ClientError, WaiterError) as error:
+        update_with_previous_template(cloudformation, described, tags=tags)
+    except ToolError as error:
         given = " ".join(f"--tags {key}={value}" for key, value in tags.items())
         raise ToolError(
             f"The stack {stack} refers to what was replaced, and it cannot be updated: "

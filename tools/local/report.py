@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import quote
 
+from tools.deployment.paused import paused_note
 from tools.local.deployment import LocalDeployment
 from tools.local.sample import Sample, choose_sample, classify_sample
 from tools.paths import short_path
@@ -18,6 +19,7 @@ def report(
     folder: Path,
     file: Path,
     seconds: float,
+    paused: bool = False,
 ) -> None:
     """Print the summary, then classify an image; an error does not prevent the summary.
 
@@ -28,12 +30,16 @@ def report(
         folder: the folder of its artifact.
         file: the file with the deployment's API key.
         seconds: duration of the deployment.
+        paused: whether the stage is paused, so that no image can be classified.
 
     Raises:
         ToolError: the API cannot be reached, or responds with an error.
     """
     sample = choose_sample(demo=demo, model=folder)
     print(summary(deployment, model=model, sample=sample, file=file, seconds=seconds), flush=True)
+    if paused:
+        print(paused_note("local"))
+        return
     classify_sample(deployment, sample)
 
 

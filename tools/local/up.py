@@ -20,6 +20,7 @@ from tools.console import run_tool, step
 from tools.delivery.lock_file import find_lock
 from tools.deployment.deployed_model import read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.paused import is_paused
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
 from tools.local.cloud_process import (
@@ -77,7 +78,7 @@ def main() -> None:
         cloud = require_cloud(state)
     model = arguments.model or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
     manifest = read_manifest(model.absolute())
-    deployment = _deploy(cli, cloud, state, list(manifest.labels))
+    deployment, paused = _deploy(cli, cloud, state, list(manifest.labels))
     deployment.write(arguments.deployment)
     if lock is None:
         warn_of_newer_model(model.absolute())
@@ -90,6 +91,7 @@ def main() -> None:
         folder=model.absolute(),
         file=arguments.deployment,
         seconds=time.monotonic() - began,
+        paused=paused,
     )
 
 
@@ -106,7 +108,10 @@ def _parser() -> MakeParser:
     return parser
 
 
-def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]) -> LocalDeployment:
+def _deploy(
+    cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]
+) -> tuple[LocalDeployment, bool]:
+    """Return what is deployed, and whether it is paused: the CDK command line keeps that."""
     local = CdkCli(
         stage=cli.stage,
         assembly=cli.assembly,
@@ -127,11 +132,14 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]) ->
             lambda service: aws_client(service, cloud.environment), name=f"whippet-{STAGE}"
         )
     outputs = _outputs(outputs_file)
-    check_endpoint(sagemaker, cloudformation, stack=stack, endpoint=outputs["EndpointName"])
-    prune_superseded(sagemaker, stack=stack, previous=deployed.configuration if deployed else None)
+    paused = is_paused(cloudformation, f"whippet-{STAGE}")
+    if not paused:
+        check_endpoint(sagemaker, cloudformation, stack=stack, endpoint=outputs["EndpointName"])
+        previous = deployed.configuration if deployed else None
+        prune_superseded(sagemaker, stack=stack, previous=previous)
     keys = aws_client("apigateway", cloud.environment)
     key = keys.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
-    return LocalDeployment(
+    deployment = LocalDeployment(
         api_url=_local_address(cloud, outputs["ApiUrl"]),
         api_key=key["value"],
         page_url=f"{cloud.public_url}/" if "PageUrl" in outputs else None,
@@ -140,6 +148,7 @@ def _deploy(cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]) ->
         environment=cloud.environment,
         logs=cloud.logs,
     )
+    return deployment, paused
 
 
 def _is_bootstrapped(cloudformation: Any) -> bool:

@@ -25,7 +25,10 @@ def settings() -> StageSettings:
 class FakeAws:
     """Clients of what the check reads; the function returns one response."""
 
-    def __init__(self, *, status: str = "InService", response: Any = None) -> None:
+    def __init__(
+        self, *, status: str = "InService", response: Any = None, paused: str = "false"
+    ) -> None:
+        self._paused = paused
         self._status = status
         self._response = response
         self.invoked: list[dict[str, Any]] = []
@@ -43,6 +46,7 @@ class FakeAws:
             "/whippet/dev/api-url": "https://example.com/v1/",
             "/whippet/dev/api-key-id": "id",
             "/whippet/dev/proxy-alias-arn": ALIAS,
+            "/whippet/dev/paused": self._paused,
         }
         return {"Parameter": {"Value": values[Name]}}
 

@@ -1,0 +1,219 @@
+"""`make pause` and `make resume`: stop the endpoint of a stage and its scaling, and start them.
+
+Both update the deployed stacks with a parameter and the templates that they have.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stacks.names import PAUSED_PARAMETER
+from stacks.settings.stage import StageSettings
+from tools.account.account import read_stage
+from tools.aws import find_stack, stack_parameters
+from tools.console import ToolError, run_tool, step
+from tools.deployment.deployed_model import read_deployed_model
+from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.pause_costs import describe_costs
+from tools.deployment.paused import is_paused_stack
+from tools.deployment.stack_update import update_with_previous_template, wait_for_update
+from tools.local.deployment import add_deployment
+from tools.training.stage import clients_of, deploy_command
+
+Client = Callable[[str], Any]
+Stack = dict[str, Any]
+_UNDER_WAY = {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
+_CAN_BE_UPDATED = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
+# The alarms are silent before the endpoint is gone, and until it is back.
+_PAUSE_ORDER = ("monitoring", "serving")
+_TITLES = {
+    ("monitoring", True): "Silence the alarms",
+    ("serving", True): "Stop the endpoint and its scaling",
+    ("serving", False): "Start the endpoint and its scaling",
+    ("monitoring", False): "Let the alarms notify again",
+}
+
+
+def main() -> None:
+    """Pause or resume; print what is stopped and what goes on costing."""
+    parser = argparse.ArgumentParser(prog="python -m tools.deployment.pause", description=__doc__)
+    parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
+    parser.add_argument("--resume", action="store_true", help="start what was stopped")
+    parser.add_argument("--yes", action="store_true", help="pause a protected stage unasked")
+    add_deployment(parser)
+    arguments = parser.parse_args()
+    settings = read_stage(arguments.stage)
+    client = clients_of(settings, arguments.deployment)
+    if arguments.resume:
+        resume(settings, client)
+    else:
+        pause(settings, client, confirm=settings.termination_protection and not arguments.yes)
+
+
+def pause(settings: StageSettings, client: Client, *, confirm: bool = False) -> None:
+    """Delete a stage's endpoint and its scaling, with its alarms silent; keep all else.
+
+    Args:
+        settings: of the stage.
+        client: returns the client of a service.
+        confirm: whether the user must type the stage's name first.
+
+    Raises:
+        ToolError: the stage is not deployed or cannot be updated, or the user did not confirm.
+    """
+    stacks = find_stacks(settings, client, _PAUSE_ORDER, paused=True)
+    sagemaker = client("sagemaker")
+    outdated = _outdated(stacks, paused=True)
+    if outdated and confirm:
+        _confirm(settings)
+    served = read_deployed_model(sagemaker, settings.name)
+    _update(client, outdated, paused=True)
+    _check_gone(sagemaker, settings)
+    if not outdated:
+        print(f"The stage {settings.stage} is paused already.")
+    elif served is not None and served.name is not None:
+        version = f" {served.sha256[:12]}" if served.sha256 else ""
+        print(f"The stage {settings.stage} is paused. Its model {served.name}{version} is kept.")
+    else:
+        print(f"The stage {settings.stage} is paused.")
+    print("\n".join(describe_costs(settings)))
+
+
+def resume(settings: StageSettings, client: Client) -> None:
+    """Create the endpoint of a paused stage and its scaling again, then let its alarms notify.
+
+    Raises:
+        ToolError: the stage is not deployed or cannot be updated, or its endpoint cannot start.
+    """
+    stacks = find_stacks(settings, client, _PAUSE_ORDER[::-1], paused=False)
+    outdated = _outdated(stacks, paused=False)
+    _update(client, outdated, paused=False)
+    sagemaker = client("sagemaker")
+    with step("Check that the endpoint serves what is deployed"):
+        check_endpoint(
+            sagemaker,
+            client("cloudformation"),
+            stack=f"{settings.name}-serving",
+            endpoint=settings.name,
+        )
+    served = read_deployed_model(sagemaker, settings.name)
+    model = f" with {served.name}" if served is not None and served.name is not None else ""
+    already = "is not paused" if not outdated else "serves again"
+    print(f"The stage {settings.stage} {already}: its endpoint is in service{model}.")
+
+
+def find_stacks(
+    settings: StageSettings, client: Client, purposes: Sequence[str], *, paused: bool
+) -> dict[str, Stack]:
+    """Describe the stacks to update; wait for an update of an earlier run that was interrupted.
+
+    Args:
+        settings: of the stage.
+        client: returns the client of a service.
+        purposes: of the stacks, in the order of their update.
+        paused: whether the stage is to be paused.
+
+    Raises:
+        ToolError: a stack is not deployed, has no such parameter, or cannot be updated now; none
+            was changed.
+    """
+    cloudformation = client("cloudformation")
+    stacks = {}
+    for purpose in purposes:
+        described = _require(cloudformation, settings, purpose)
+        if described["StackStatus"] in _UNDER_WAY and is_paused_stack(described) is paused:
+            with step(f"Wait for the update of {described['StackName']} that is in progress"):
+                wait_for_update(cloudformation, described["StackName"])
+            described = _require(cloudformation, settings, purpose)
+        _check_can_be_updated(described)
+        stacks[purpose] = described
+    return stacks
+
+
+def _require(cloudformation: Any, settings: StageSettings, purpose: str) -> Stack:
+    name = f"{settings.name}-{purpose}"
+    described = find_stack(cloudformation, name)
+    if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
+        raise ToolError(
+            f"The stage {settings.stage} is not deployed: there is no stack {name}. Deploy it with "
+            f"`{deploy_command(settings)}`."
+        )
+    if PAUSED_PARAMETER not in stack_parameters(described):
+        raise ToolError(
+            f"The stack {name} has no parameter {PAUSED_PARAMETER}: deploy this release once, with "
+            f"`{deploy_command(settings)}` or as the stage is always deployed."
+        )
+    return described
+
+
+def _check_can_be_updated(described: Stack) -> None:
+    name, status = described["StackName"], described["StackStatus"]
+    if status in _CAN_BE_UPDATED:
+        return
+    todo = (
+        "wait until that has ended, and try again"
+        if status.endswith("_IN_PROGRESS")
+        else "repair it first (CloudFormation's console, Stack actions), or deploy the stage again"
+    )
+    raise ToolError(f"The stack {name} is {status}, and nothing was changed: {todo}.")
+
+
+def _outdated(stacks: dict[str, Stack], *, paused: bool) -> dict[str, Stack]:
+    return {purpose: each for purpose, each in stacks.items() if is_paused_stack(each) != paused}
+
+
+def _update(client: Client, stacks: dict[str, Stack], *, paused: bool) -> None:
+    verb = "pause" if paused else "resume"
+    value = "true" if paused else "false"
+    for purpose, described in stacks.items():
+        try:
+            with step(_TITLES[purpose, paused]):
+                update_with_previous_template(
+                    client("cloudformation"), described, parameters={PAUSED_PARAMETER: value}
+                )
+        except ToolError as error:
+            raise ToolError(
+                f"The stack {described['StackName']} could not be updated, and is as before: "
+                f"{error}\nWhen that is solved, `make {verb}` again goes on from here."
+            ) from error
+
+
+def _check_gone(sagemaker: Any, settings: StageSettings) -> None:
+    """Check that there is no endpoint: CloudFormation succeeds if it cannot delete a resource."""
+    try:
+        found = sagemaker.describe_endpoint(EndpointName=settings.name)
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return
+        raise
+    raise ToolError(
+        f"The endpoint {settings.name} is still {found['EndpointStatus']} and costs, although no "
+        "stack holds it any more: CloudFormation could not delete it, and the events of the stack "
+        f"{settings.name}-serving say why. Delete it with `aws sagemaker delete-endpoint "
+        f"--endpoint-name {settings.name}`; `make resume` creates it again."
+    )
+
+
+def _confirm(settings: StageSettings) -> None:
+    question = (
+        f"Pause the stage {settings.stage}, which is protected? Its API then responds 503 to "
+        "everybody. Type the stage's name: "
+    )
+    try:
+        typed = input(question)
+    except EOFError:
+        typed = ""
+    if typed != settings.stage:
+        raise ToolError("Nothing was changed. In a script, use --yes.")
+
+
+if __name__ == "__main__":
+    run_tool(main)

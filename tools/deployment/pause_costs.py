@@ -1,0 +1,32 @@
+"""What a paused stage stops, and what goes on costing."""
+
+from collections.abc import Iterator
+
+from stacks.settings.stage import StageSettings
+
+
+def describe_costs(settings: StageSettings) -> Iterator[str]:
+    """Yield the lines of `make pause` about what is stopped and what is not.
+
+    Args:
+        settings: of the stage; what is deployed may differ from them.
+    """
+    serving, api = settings.serving, settings.api
+    scaling = " and its scaling" if serving.scales else ""
+    yield (
+        f"  Stopped:     the endpoint {settings.name} (instances of {serving.instance_type})"
+        f"{scaling}; its alarms do not notify"
+    )
+    yield "  Still costs: stored models and images, logs, the key, alarms, each request to the API"
+    if api.provisioned_concurrency or api.provisioned_concurrency_schedule:
+        yield "               the proxy's provisioned concurrency (api.provisioned_concurrency)"
+    if api.firewall_enabled:
+        yield "               the firewall of the API (api.firewall_enabled)"
+    if settings.notebook.enabled:
+        yield "               the notebook instance while it runs (make destroy removes it)"
+    if settings.delivery == "pipeline":
+        yield (
+            "  Note: the next run of the pipeline resumes the stage, because CodePipeline deploys "
+            "every parameter with its default"
+        )
+    yield f"  Resume:      make resume STAGE={settings.stage}"
