@@ -133,8 +133,9 @@ def schemas() -> dict[str, Any]:
                 "error": _closed({"code": text, "message": text}),
                 "request_id": REQUEST_ID,
                 "status": {
-                    "const": "unavailable",
-                    "description": "Only of GET /health.",
+                    "enum": ["paused", "unavailable"],
+                    "description": "`paused` with the code `endpoint_paused`, `unavailable` with"
+                    " any other error of GET /health.",
                 },
             },
             required=["error", "request_id"],

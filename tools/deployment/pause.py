@@ -14,8 +14,9 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.aws import find_stack, stack_parameters
 from tools.console import ToolError, run_tool, step
-from tools.deployment.deployed_model import read_deployed_model
-from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.deployed_model import DeployedModel, read_deployed_model
+from tools.deployment.endpoint_check import check_endpoint, stack_configuration
+from tools.deployment.instance_count import describe_settled
 from tools.deployment.pause_costs import describe_costs
 from tools.deployment.paused import is_paused_stack
 from tools.deployment.stack_update import update_with_previous_template, wait_for_update
@@ -67,15 +68,16 @@ def pause(settings: StageSettings, client: Client, *, confirm: bool = False) -> 
         confirm: whether the user must type the stage's name first.
 
     Raises:
-        ToolError: the stage is not deployed or cannot be updated, or the user did not confirm.
+        ToolError: the stage is not deployed or cannot be updated, its endpoint was rolled back, or
+            the user did not confirm.
     """
     stacks = find_stacks(settings, client, _PAUSE_ORDER, paused=True)
     sagemaker = client("sagemaker")
     outdated = _outdated(stacks, paused=True)
     if outdated and confirm:
         _confirm(settings)
-    served = read_deployed_model(sagemaker, settings.name)
-    _update(client, outdated, paused=True)
+    served = _read_settled(client, settings)
+    _update(client, settings.stage, outdated, paused=True)
     _check_gone(sagemaker, settings)
     if not outdated:
         print(f"The stage {settings.stage} is paused already.")
@@ -95,7 +97,7 @@ def resume(settings: StageSettings, client: Client) -> None:
     """
     stacks = find_stacks(settings, client, _PAUSE_ORDER[::-1], paused=False)
     outdated = _outdated(stacks, paused=False)
-    _update(client, outdated, paused=False)
+    _update(client, settings.stage, outdated, paused=False)
     sagemaker = client("sagemaker")
     with step("Check that the endpoint serves what is deployed"):
         check_endpoint(
@@ -108,6 +110,31 @@ def resume(settings: StageSettings, client: Client) -> None:
     model = f" with {served.name}" if served is not None and served.name is not None else ""
     already = "is not paused" if not outdated else "serves again"
     print(f"The stage {settings.stage} {already}: its endpoint is in service{model}.")
+
+
+def _read_settled(client: Client, settings: StageSettings) -> DeployedModel | None:
+    """Return what the endpoint serves once no update of it is in progress, None without one.
+
+    SageMaker does not delete an endpoint during an update, such as one of its scaling.
+
+    Raises:
+        ToolError: SageMaker has rolled the endpoint back: it would be created with what failed.
+    """
+    sagemaker = client("sagemaker")
+    if read_deployed_model(sagemaker, settings.name) is None:
+        return None
+    with step("Wait for updates of the endpoint"):
+        describe_settled(sagemaker, settings.name)
+    served = read_deployed_model(sagemaker, settings.name)
+    stack = f"{settings.name}-serving"
+    wanted = stack_configuration(client("cloudformation"), stack)
+    if served is not None and served.status == "InService" and served.configuration != wanted:
+        raise ToolError(
+            f"The endpoint {settings.name} was rolled back: it serves {served.configuration}, the "
+            f"stack {stack} holds {wanted}, which a resume would start. Nothing was changed: "
+            "deploy the previous model or one that works, then pause the stage."
+        )
+    return served
 
 
 def find_stacks(
@@ -170,7 +197,7 @@ def _outdated(stacks: dict[str, Stack], *, paused: bool) -> dict[str, Stack]:
     return {purpose: each for purpose, each in stacks.items() if is_paused_stack(each) != paused}
 
 
-def _update(client: Client, stacks: dict[str, Stack], *, paused: bool) -> None:
+def _update(client: Client, stage: str, stacks: dict[str, Stack], *, paused: bool) -> None:
     verb = "pause" if paused else "resume"
     value = "true" if paused else "false"
     for purpose, described in stacks.items():
@@ -181,8 +208,8 @@ def _update(client: Client, stacks: dict[str, Stack], *, paused: bool) -> None:
                 )
         except ToolError as error:
             raise ToolError(
-                f"The stack {described['StackName']} could not be updated, and is as before: "
-                f"{error}\nWhen that is solved, `make {verb}` again goes on from here."
+                f"The update of {described['StackName']} has failed: {error}\n"
+                f"When that is solved, `make {verb} STAGE={stage}` goes on from here."
             ) from error
 
 

@@ -11,8 +11,9 @@ from classifier_proxy.endpoint.errors import SDK_ERRORS
 CONNECT_TIMEOUT_SECONDS = 0.4
 READ_TIMEOUT_SECONDS = 0.8
 
-CACHE_SECONDS = 10.0
-"""While the stage is paused, each request finds no endpoint: GetParameter is called this often."""
+CACHE_SECONDS = 5.0
+"""While the stage is paused, each request finds no endpoint: GetParameter is called at most this
+often."""
 
 
 class PauseParameter:

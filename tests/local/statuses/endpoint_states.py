@@ -1,4 +1,4 @@
-"""Situations of the endpoint: deleted, access denied, overloaded."""
+"""Situations of the endpoint: deleted, paused, access denied, overloaded."""
 
 import re
 import select
@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from stacks.settings.stage import load_stage_settings
 from tests.contract.serving.server import decode_processes_of, stopped
 from tests.local.conftest import processes_naming
 from tests.local.functions import proxy_function
 from tests.local.statuses.cloud import Cloud
+from tests.local.statuses.proxy_versions import another_version
 from tests.local.test_api import GOOD
 from tests.local.test_iam import without_policies
 from tests.local.waiting import wait_for_endpoint, wait_until_gone
+from tools.cdk import ROOT
+from tools.deployment.pause import pause, resume
 
 # It occupies a place until it is decoded.
 _REQUEST = (
@@ -35,6 +39,21 @@ def gone(cloud: Cloud) -> Iterator[None]:
     finally:
         sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration)
         wait_for_endpoint(sagemaker, name, until="InService")
+
+
+@contextmanager
+def paused(cloud: Cloud) -> Iterator[None]:
+    """Pause the stage, and resume it.
+
+    With another version of the function, whose memory no other situation finds.
+    """
+    settings = load_stage_settings("local", ROOT / "config")
+    with another_version(cloud, environment={"LOG_LEVEL": "WARNING"}):
+        pause(settings, cloud.client)
+        try:
+            yield
+        finally:
+            resume(settings, cloud.client)
 
 
 @contextmanager

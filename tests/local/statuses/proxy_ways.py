@@ -93,6 +93,7 @@ _OF_SITUATIONS = {
     (500, "endpoint_access_denied"): Way(Request(GOOD), endpoint_states.forbidden),
     (503, "deadline_too_short"): Way(Request(GOOD), proxy_versions.little_time),
     (503, "endpoint_missing"): Way(Request(GOOD), endpoint_states.gone),
+    (503, "endpoint_paused"): Way(Request(GOOD), endpoint_states.paused),
     (503, "endpoint_not_responding"): Way(Request(GOOD), proxy_versions.hung_for_some_time),
     (504, "endpoint_timeout"): Way(
         Request(GOOD),

@@ -10,6 +10,7 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.delivery import check_deployment
 from tools.delivery.check_deployment import Expected, check_once, check_until, sender
 from tools.local.api_client import ApiResponse
 
@@ -157,3 +158,17 @@ def test_a_function_that_crashed_is_said(settings: StageSettings) -> None:
     closed = with_changes(settings, api=with_changes(settings.api, firewall_enabled=True))
     with pytest.raises(ToolError, match=r"The function failed: .*timed out"):
         check_once(closed, aws, sender(closed, aws), EXPECTED)
+
+
+def test_a_paused_stage_passes_and_says_so(
+    settings: StageSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws = FakeAws(paused="true")
+    monkeypatch.setattr("sys.argv", ["check", "--stage", settings.stage])
+    monkeypatch.setattr(check_deployment, "require_lock", lambda _: EXPECTED)
+    monkeypatch.setattr(check_deployment, "stage_clients", lambda *_: aws)
+    check_deployment.main()
+    printed = capsys.readouterr().out
+    assert "The stage dev is paused" in printed
+    assert "nothing was checked" in printed
+    assert aws.invoked == []

@@ -276,3 +276,39 @@ def test_what_a_role_may_not_check_after_the_deployment_is_left_out(
     printed = capsys.readouterr().out
     assert printed.count("This step was left out: your credentials may not do it.") == 4
     assert "GetTopicAttributes operation: No." in printed
+
+
+def test_a_paused_stage_is_deployed_and_stays_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def needs_an_endpoint(*_: object, **__: object) -> None:
+        raise AssertionError("there is no endpoint, and its configuration must not be deleted")
+
+    steps = tools.deployment.deploy
+    monkeypatch.setattr(steps, "check_account", lambda *_, **__: ("123456789012", "eu-west-1"))
+    monkeypatch.setattr(steps, "read_deployed_model", lambda *_: None)
+    monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
+    for name in ("check_endpoint", "settle_instance_count", "prune_superseded"):
+        monkeypatch.setattr(steps, name, needs_an_endpoint)
+    for name in ("update_references", "expire_training_logs"):
+        monkeypatch.setattr(steps, name, lambda *_, name=name, **__: done.append(name))
+    described = {
+        "StackName": "whippet-dev-serving",
+        "CreationTime": 0,
+        "StackStatus": "UPDATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "Paused", "ParameterValue": "true"}],
+    }
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        session.stubs["cloudformation"].add_response(
+            "describe_stacks", {"Stacks": [described]}, {"StackName": "whippet-dev-serving"}
+        )
+        cli = "print('The CLI deploys.')"
+        assert deploy(monkeypatch, write_model(tmp_path), session, cli=cli) == 0
+    before, _, after = capfd.readouterr().out.partition("The CLI deploys.")
+    for printed in (before, after):
+        assert "The stage dev is paused" in printed
+        assert "`make resume STAGE=dev`" in printed
+    assert done == ["update_references", "expire_training_logs"]

@@ -36,6 +36,18 @@ def test_a_photo_without_a_label_gets_no_verdict(capsys: pytest.CaptureFixture[s
     assert printed.out.index("Page:") < printed.out.index("62.50%  Egyptian cat")
 
 
+def test_a_paused_stage_is_told_in_place_of_a_request(capsys: pytest.CaptureFixture[str]) -> None:
+    deployment = replace(DEPLOYMENT, api_url="http://127.0.0.1:9/", labels=DIGITS)
+    report(
+        deployment, model="resnet50", demo=False, folder=Path("none"), file=Path("local.json"),
+        seconds=5, paused=True,
+    )  # fmt: skip
+    printed = capsys.readouterr()
+    assert "API:   http://127.0.0.1:9/predict" in printed.out
+    assert printed.out.endswith("until `make resume STAGE=local`.\n")
+    assert printed.err == ""
+
+
 def test_a_wrong_label_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     expected = choose_sample(demo=True).label
     wrong = {"label": "0", "index": 0, "probability": 0.5}

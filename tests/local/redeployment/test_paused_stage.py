@@ -1,0 +1,163 @@
+"""`make pause`, a deployment of the paused stage, and `make resume`."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.api_requests import Request, classify, send
+from tests.local.conftest import DEMO_MODEL, processes_naming, run_tool, up
+from tests.local.redeployment.changed_model import (
+    served_version,
+    sha256_of,
+    write_other_archive,
+)
+from tests.local.test_api import GOOD
+from tools.local.deployment import LocalDeployment
+
+Client = Callable[[str], Any]
+HEALTH = Request(method="GET", path="health", content_type=None, key="")
+SCALED = {"ServiceNamespace": "sagemaker"}
+# What a resource gets anew when it is created again.
+NEW = {"CreationTime", "LastModifiedTime", "PolicyARN", "ScalableTargetARN"}
+
+
+def pause(state: Path, *arguments: str) -> str:
+    file = ("--deployment", str(state / "local.json"))
+    return run_tool("tools.deployment.pause", "--stage", "local", *file, *arguments).stdout
+
+
+def kept(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name not in NEW}
+
+
+def what_runs(client: Client) -> dict[str, Any]:
+    """Return what a pause must give back: endpoint, model, scaling, alarms."""
+    sagemaker, scaling = client("sagemaker"), client("application-autoscaling")
+    targets = scaling.describe_scalable_targets(**SCALED)["ScalableTargets"]
+    policies = scaling.describe_scaling_policies(**SCALED)["ScalingPolicies"]
+    alarms = client("cloudwatch").describe_alarms()
+    return {
+        "endpoint": [
+            kept(sagemaker.describe_endpoint(EndpointName=each["EndpointName"]))
+            for each in sagemaker.list_endpoints()["Endpoints"]
+        ],
+        "models": [each["ModelName"] for each in sagemaker.list_models()["Models"]],
+        "targets": [kept(each) for each in targets],
+        "policies": [kept(each) for each in policies],
+        "alarms": {
+            each["AlarmName"]: each["ActionsEnabled"]
+            for each in [*alarms["MetricAlarms"], *alarms["CompositeAlarms"]]
+        },
+    }
+
+
+def model_servers(state: Path) -> list[str]:
+    return [line for line in processes_naming(str(state)).values() if "serve.py serve" in line]
+
+
+@pytest.fixture
+def messages(client: Client) -> Iterator[Callable[[], list[str]]]:
+    """Return what returns the alarms' messages since the last call: the state of each."""
+    sns, sqs = client("sns"), client("sqs")
+    stack = client("cloudformation").describe_stacks(StackName="whippet-local-monitoring")
+    (topic,) = (
+        each["OutputValue"]
+        for each in stack["Stacks"][0]["Outputs"]
+        if each["OutputKey"] == "AlarmTopicArn"
+    )
+    url = sqs.create_queue(QueueName="alarms-of-a-paused-stage")["QueueUrl"]
+    described = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = described["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": arn,
+    }  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    def read() -> list[str]:
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        bodies = [json.loads(each["Body"]) for each in received.get("Messages", [])]
+        for each in received.get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+        return [json.loads(each["Message"])["NewStateValue"] for each in bodies]
+
+    yield read
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    sqs.delete_queue(QueueUrl=url)
+
+
+def raise_an_alarm(client: Client, alarms: dict[str, bool]) -> None:
+    """Put one of the operators' alarms into ALARM, as missing traffic may do."""
+    name = min(alarm for alarm in alarms if alarm.startswith("whippet-local-monitoring-"))
+    for state in ("OK", "ALARM"):
+        client("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+
+
+def test_a_stage_is_paused_deployed_and_resumed(
+    state: Path,
+    deployment: LocalDeployment,
+    client: Client,
+    messages: Callable[[], list[str]],
+    tmp_path: Path,
+) -> None:
+    up(state, DEMO_MODEL)
+    version, before = served_version(deployment), what_runs(client)
+    assert len(before["targets"]) == len(before["policies"]) == len(before["endpoint"]) == 1
+    assert before["targets"][0]["MaxCapacity"] > 1
+    assert set(before["alarms"].values()) == {True}
+    assert len(model_servers(state)) == 1
+
+    printed = pause(state)
+    assert f"The stage local is paused. Its model digits-resnet {version} is kept." in printed
+    assert "Still costs: " in printed
+    status, body = classify(deployment, GOOD)
+    assert (status, body["error"]["code"]) == (503, "endpoint_paused")
+    assert "paused" in body["error"]["message"]
+    health = send(deployment, HEALTH)
+    assert (health.status, health.body["status"]) == (503, "paused")
+    assert health.headers["retry-after"] == "300"
+    assert model_servers(state) == []
+    paused = what_runs(client)
+    assert paused["endpoint"] == paused["targets"] == paused["policies"] == []
+    assert paused["models"] == before["models"]
+    operators = {name for name in paused["alarms"] if "-monitoring-" in name}
+    assert len(operators) >= 5
+    assert paused["alarms"] == {name: name not in operators for name in before["alarms"]}
+    raise_an_alarm(client, paused["alarms"])
+    assert messages() == []
+    assert "The stage local is paused already." in pause(state)
+
+    assert "serves again" in pause(state, "--resume")
+    assert served_version(deployment) == version
+    assert what_runs(client) == before
+    assert len(model_servers(state)) == 1
+    raise_an_alarm(client, before["alarms"])
+    assert "ALARM" in messages()
+
+    # Interrupted after the first of its two stacks.
+    client("cloudformation").update_stack(
+        StackName="whippet-local-monitoring", UsePreviousTemplate=True,
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": "Paused", "ParameterValue": "true"},
+            {"ParameterKey": "BootstrapVersion", "UsePreviousValue": True},
+        ],
+    )  # fmt: skip
+    pause(state)
+    other = write_other_archive(tmp_path / "other")
+    printed = up(state, tmp_path / "other").stdout
+    assert "The stage local is paused" in printed
+    assert printed.rstrip().endswith("until `make resume STAGE=local`.")
+    assert what_runs(client)["endpoint"] == []
+    assert classify(deployment, GOOD)[0] == 503
+    pause(state, "--resume")
+    assert served_version(deployment) == other[:12]
+    after = what_runs(client)
+    assert (after["targets"], after["policies"]) == (before["targets"], before["policies"])
+    up(state, DEMO_MODEL)
+    assert served_version(deployment) == sha256_of(DEMO_MODEL)[:12]

@@ -1,0 +1,145 @@
+"""A deployed stage in memory: two stacks whose updates take effect, and their endpoint."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+NAME = "whippet-dev"
+CONFIGURATION = "Configuration-new"
+_ARN = f"arn:aws:sagemaker:eu-west-1:123456789012:endpoint-config/{CONFIGURATION}"
+
+
+def _error(message: str) -> ClientError:
+    return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "Any")
+
+
+@dataclass
+class FakeStack:
+    """A stack with the parameters that CDK and `make pause` need."""
+
+    status: str = "UPDATE_COMPLETE"
+    parameters: dict[str, str] = field(
+        default_factory=lambda: {"BootstrapVersion": "/cdk/version", "Paused": "false"}
+    )
+
+
+class FakeStage:
+    """The clients of a stage, as the tool calls them.
+
+    Attributes:
+        stacks: by purpose.
+        updates: what each update was given, in their order.
+        serves: the endpoint configuration in use; None: there is no endpoint.
+        fails: purposes of the stacks whose update is rolled back.
+        keeps_endpoint: whether CloudFormation cannot delete the endpoint.
+        waited: the names of the stacks whose update was waited for.
+    """
+
+    def __init__(self, *, paused: str = "") -> None:
+        """Args: `paused`: the purposes of the stacks that are paused, such as "monitoring"."""
+        self.stacks = {purpose: FakeStack() for purpose in ("monitoring", "serving")}
+        for purpose in paused.split():
+            self.stacks[purpose].parameters["Paused"] = "true"
+        self.updates: list[dict[str, Any]] = []
+        self.serves = None if "serving" in paused else CONFIGURATION
+        self.fails: set[str] = set()
+        self.keeps_endpoint = False
+        self.waited: list[str] = []
+
+    def __call__(self, service: str) -> Any:
+        assert service in {"cloudformation", "sagemaker"}
+        return self
+
+    def state(self) -> dict[str, str]:
+        """Return the value of the parameter of each stack."""
+        return {purpose: stack.parameters["Paused"] for purpose, stack in self.stacks.items()}
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        stack = self.stacks.get(StackName.removeprefix(f"{NAME}-"))
+        if stack is None:
+            raise _error(f"Stack with id {StackName} does not exist")
+        parameters = [
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in stack.parameters.items()
+        ]
+        described = {"StackName": StackName, "StackStatus": stack.status, "Parameters": parameters}
+        return {"Stacks": [described]}
+
+    def update_stack(self, **given: Any) -> None:
+        purpose = given["StackName"].removeprefix(f"{NAME}-")
+        stack = self.stacks[purpose]
+        self.updates.append(given)
+        assert given["UsePreviousTemplate"] is True
+        assert {each["ParameterKey"] for each in given["Parameters"]} == stack.parameters.keys()
+        if purpose in self.fails:
+            stack.status = "UPDATE_ROLLBACK_COMPLETE"
+            return
+        for each in given["Parameters"]:
+            if not each.get("UsePreviousValue"):
+                stack.parameters[each["ParameterKey"]] = each["ParameterValue"]
+        stack.status = "UPDATE_COMPLETE"
+        if purpose == "serving" and not self.keeps_endpoint:
+            self.serves = None if stack.parameters["Paused"] == "true" else CONFIGURATION
+
+    def get_waiter(self, name: str) -> "FakeStage":
+        assert name == "stack_update_complete"
+        return self
+
+    def wait(self, StackName: str, **_: Any) -> None:  # noqa: N803 - boto3's
+        self.waited.append(StackName)
+        stack = self.stacks[StackName.removeprefix(f"{NAME}-")]
+        if stack.status.endswith("ROLLBACK_COMPLETE"):
+            raise WaiterError("stack_update_complete", "it was rolled back", {})
+        stack.status = "UPDATE_COMPLETE"
+
+    def get_paginator(self, operation: str) -> "_Pages":
+        return _Pages(operation)
+
+    def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        assert EndpointName == NAME
+        if self.serves is None:
+            raise _error(f'Could not find endpoint "{EndpointName}".')
+        return {"EndpointConfigName": self.serves, "EndpointStatus": "InService"}
+
+    def describe_endpoint_config(self, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
+        assert EndpointConfigName
+        return {"ProductionVariants": [{"ModelName": "m"}]}
+
+    def describe_model(self, ModelName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+        return {"ModelArn": f"arn:{ModelName}"}
+
+
+class _Pages:
+    """What the stage lists."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        events = [
+            _event("Endpoint", "CREATE_FAILED", "cancelled by the failure of another resource"),
+            _event("Target", "CREATE_FAILED", "the quota is 0"),
+            _event("whippet-dev-serving", "UPDATE_IN_PROGRESS", "User Initiated"),
+            _event("Old", "UPDATE_FAILED", "of an earlier update"),
+        ]
+        configuration = {
+            "ResourceType": "AWS::SageMaker::EndpointConfig",
+            "PhysicalResourceId": _ARN,
+            "ResourceStatus": "UPDATE_COMPLETE",
+        }
+        tags = [{"Key": "whippet:model-name", "Value": "fruit"}]
+        tags += [{"Key": "whippet:model-sha256", "Value": "0f" * 32}]
+        return {
+            "describe_stack_events": [{"StackEvents": events}],
+            "list_stack_resources": [{"StackResourceSummaries": [configuration]}],
+            "list_tags": [{"Tags": tags}],
+        }[self._operation]
+
+
+def _event(name: str, status: str, reason: str) -> dict[str, str]:
+    return {
+        "LogicalResourceId": name,
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+    }
