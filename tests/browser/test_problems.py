@@ -74,6 +74,11 @@ def test_every_documented_error_has_a_title_and_advice() -> None:
             "Today's requests of this key are used up",
             "Try again tomorrow",
         ),
+        (
+            {"status": 503, "code": "endpoint_paused", "retryAfterSeconds": 300},
+            "The model is paused",
+            "Nothing is wrong with the image.",
+        ),
         ({"status": 503, "retryAfterSeconds": 1}, "The model is not available", "Wait a second"),
         ({"code": "unreachable"}, "The site cannot be reached", "Check your connection"),
         ({"status": 418}, UNKNOWN, "Try again."),

@@ -292,8 +292,8 @@ def test_a_paused_stage_is_deployed_and_stays_paused(
     monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
     for name in ("check_endpoint", "settle_instance_count", "prune_superseded"):
         monkeypatch.setattr(steps, name, needs_an_endpoint)
-    for name in ("update_references", "expire_training_logs"):
-        monkeypatch.setattr(steps, name, lambda *_, name=name, **__: done.append(name))
+    for each in ("update_references", "expire_training_logs"):
+        monkeypatch.setattr(steps, each, lambda *_, each=each, **__: done.append(each))
     described = {
         "StackName": "whippet-dev-serving",
         "CreationTime": 0,

@@ -166,12 +166,12 @@ def test_a_protected_stage_is_confirmed(
     typed: str | None,
     paused: str,
 ) -> None:
-    def answer(_: str) -> str:
+    def type_in(_: str) -> str:
         if typed is None:
             raise EOFError
         return typed
 
-    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("builtins.input", type_in)
     stage = FakeStage()
     if paused == "true":
         pause(settings, stage, confirm=True)

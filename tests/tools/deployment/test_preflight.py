@@ -329,6 +329,11 @@ def test_prod_in_a_new_account_of_its_own(
         role=role, concurrency=103, instances=6, jobs=1, bootstrapped=True
     ) as prepared:
         add_endpoint(prepared.stubs["sagemaker"], None)  # to what is printed as served now
+        prepared.stubs["cloudformation"].add_client_error(
+            "describe_stacks",
+            "ValidationError",
+            "Stack with id whippet-prod-serving does not exist",
+        )
         prepared.stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
         cli = "print('The CLI deploys.'); raise SystemExit(7)"
         model = write_model(tmp_path)
