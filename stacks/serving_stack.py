@@ -71,14 +71,13 @@ class ServingStack(StageStack):
             pausable.append(scaling)
         pause = Pause(self)
         remove_while_paused(pause, *pausable)
-        # The attribute, so that the name is published once the endpoint serves.
-        endpoint_name = pause.choose_text(running=endpoint.attribute_name, paused=settings.name)
-        CfnOutput(self, "EndpointName", value=endpoint_name)
+        # A literal: the endpoint's attribute does not exist while the stage is paused.
+        CfnOutput(self, "EndpointName", value=settings.name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
         publish(
             self,
             settings.name,
-            endpoint_name=endpoint_name,
+            endpoint_name=settings.name,
             model_version=inputs.model.version,
             paused=pause.value,
         )

@@ -245,7 +245,7 @@ def test_the_api_calls_the_alias_and_health_and_no_one_else_may(assembly: Assemb
         (health_function, "sagemaker:DescribeEndpoint"),
     ],
 )
-def test_a_function_may_use_one_endpoint_log_and_trace(
+def test_a_function_may_use_one_endpoint_and_one_parameter_log_and_trace(
     assembly: Assembly, function_in: Callable[[Assembly], Resource], action: str
 ) -> None:
     function = function_in(assembly)
@@ -255,6 +255,7 @@ def test_a_function_may_use_one_endpoint_log_and_trace(
         action,
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "ssm:GetParameter",
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
     }

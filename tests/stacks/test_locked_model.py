@@ -199,7 +199,7 @@ def test_values_are_published_for_other_stacks(pipeline: Assembly) -> None:
         f"/whippet/prod/{name}"
         for name in (
             "endpoint-name", "model-version", "api-url", "api-key-id", "proxy-alias-arn",
-            "page-url",
+            "page-url", "paused",
         )
     }  # fmt: skip
 

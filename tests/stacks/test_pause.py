@@ -63,25 +63,15 @@ def test_a_paused_stage_has_no_endpoint_and_no_scaling_and_all_else(assembly: As
     scaling = SCALING if assembly.settings.serving.scales else set()
     assert {running["Resources"][name]["Type"] for name in gone} == {ENDPOINT, *scaling}
     assert not types(paused) & {ENDPOINT, *SCALING}
-    kept = {name: running["Resources"][name] for name in paused["Resources"]}
-    changed = {name for name, body in paused["Resources"].items() if body != kept[name]}
-    assert {kept[name]["Type"] for name in changed} == {"AWS::SSM::Parameter"}
-    assert len(changed) == 1, "the endpoint's published name, then a literal"
-    assert paused["Outputs"]["EndpointName"]["Value"] == assembly.settings.name
-    assert paused["Outputs"].keys() == running["Outputs"].keys()
+    for name, body in paused["Resources"].items():
+        assert body == running["Resources"][name]
+    assert paused["Outputs"] == running["Outputs"]
 
 
-def test_without_the_parameter_the_stage_runs_as_before(assembly: Assembly) -> None:
-    running = resolve(assembly.template("serving"), paused=False)
-    (name,) = (name for name, body in running["Resources"].items() if body["Type"] == ENDPOINT)
-    of_endpoint = {"Fn::GetAtt": [name, "EndpointName"]}
-    assert running["Outputs"]["EndpointName"]["Value"] == of_endpoint
-    published = [
-        body["Properties"]["Value"]
-        for body in running["Resources"].values()
-        if body["Type"] == "AWS::SSM::Parameter"
-    ]
-    assert of_endpoint in published
+def test_the_parameter_is_false_unless_a_deployment_has_changed_it(assembly: Assembly) -> None:
+    for purpose in ("serving", "monitoring"):
+        assert assembly.template(purpose)["Parameters"]["Paused"]["Default"] == "false"
+    assert ENDPOINT in types(resolve(assembly.template("serving"), paused=False))
 
 
 def test_a_fixed_fleet_is_paused_too(

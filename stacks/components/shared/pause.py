@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnCondition, CfnParameter, Fn, IResolvable, Stack, Token
+from aws_cdk import CfnCondition, CfnParameter, Fn, IResolvable, Stack
 
 from stacks.names import PAUSED_PARAMETER
 
@@ -38,7 +38,3 @@ class Pause:
     def choose(self, *, running: Any, paused: Any) -> IResolvable:
         """Return a value of a property, which follows the parameter."""
         return Fn.condition_if(self.running.logical_id, running, paused)
-
-    def choose_text(self, *, running: str, paused: str) -> str:
-        """Return a text, which follows the parameter."""
-        return Token.as_string(self.choose(running=running, paused=paused))
