@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.api_stack import ApiStack
 from stacks.components.api.counted_classes import counted_classes
 from stacks.components.monitoring.alarm_topic import AlarmTopic
+from stacks.components.monitoring.catalogue.other_alarms import training_alarms
 from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.components.monitoring.dashboard import Dashboard
 from stacks.components.monitoring.paused_actions import silence_while_paused
@@ -75,4 +76,6 @@ class MonitoringStack(StageStack):
         )
         CfnOutput(self, "AlarmTopicArn", value=urgent.topic_arn)
         CfnOutput(self, "WarningTopicArn", value=warnings.topic_arn)
-        silence_while_paused(self)
+        # Training goes on while the endpoint is paused.
+        training_names = {each.name for each in training_alarms(settings)}
+        silence_while_paused(self, except_for=training_names)
