@@ -93,6 +93,18 @@ def test_otherwise_the_endpoint_is_missing_within_the_time_of_an_invocation(
     assert len(parameter_store.requests) == 1
 
 
+def test_a_silent_parameter_takes_a_second_of_the_invocations_five(
+    proxy: Proxy, runtime: SageMakerRuntime, parameter_store: SageMakerRuntime
+) -> None:
+    runtime.script = [MISSING]
+    parameter_store.script = [silence(3.0)]
+    started = time.monotonic()
+
+    assert proxy.call().body["error"]["code"] == "endpoint_missing"
+
+    assert time.monotonic() - started < 2.5
+
+
 def test_why_the_parameter_cannot_be_read_is_logged(
     proxy: Proxy,
     runtime: SageMakerRuntime,
@@ -158,7 +170,7 @@ def test_what_was_read_is_kept_for_some_seconds(
 ) -> None:
     now = 1000.0
     pause = PauseParameter("/whippet/test/paused", clock=lambda: now)
-    parameter_store.script = [paused("true"), paused("false"), reset, paused("true")]
+    parameter_store.script = [paused("true"), reset, paused("false"), paused("true")]
 
     found = []
     for seconds in (0.0, CACHE_SECONDS - 0.1, 0.2, CACHE_SECONDS, CACHE_SECONDS):
