@@ -118,8 +118,9 @@ TRAINING_ENVIRONMENT := .venvs/training
 SERVING_ENVIRONMENT := .venvs/serving
 CLOUD_ENVIRONMENT := .venvs/local-cloud
 BENCH_ENVIRONMENT := .venvs/bench
+LOAD_ENVIRONMENT := .venvs/load
 SDK_ENVIRONMENT := .venvs/sdk
-PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_ENVIRONMENT) $(BENCH_ENVIRONMENT) $(SDK_ENVIRONMENT)
+PACKAGE_ENVIRONMENTS := $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) $(CLOUD_ENVIRONMENT) $(BENCH_ENVIRONMENT) $(LOAD_ENVIRONMENT) $(SDK_ENVIRONMENT)
 
 .PHONY: help
 help: ## List the commands
@@ -344,7 +345,7 @@ check: test-environments ## Run the checks of the inner loop: lint, types, unit 
 
 .PHONY: test-environments
 test-environments: $(APP_ENVIRONMENT)
-	@$(MAKE) -s -j 4 environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT)
+	@$(MAKE) -s -j 4 environments $(TRAINING_ENVIRONMENT) $(BENCH_ENVIRONMENT) $(LOAD_ENVIRONMENT)
 
 .PHONY: test-programs
 test-programs: $(APP_ENVIRONMENT) ## Find the system programs of the tests; download a browser where none is installed
@@ -406,6 +407,7 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/app.in -o requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/local-cloud.in -o requirements/local-cloud.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/training.in -o requirements/training.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes requirements/load.in -o requirements/load.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/sdk.in -o requirements/sdk.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
 	@# With the versions that the tests ran with. What torch and torchvision bring stays as the training image has it.

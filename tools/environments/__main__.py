@@ -39,6 +39,11 @@ _BENCH: Final = Environment(
     requirements=("bench/requirements/bench.txt",),
     title="Environment of the benchmarks: 40 MB to download (psutil, matplotlib)",
 )
+_LOAD: Final = Environment(
+    folder=".venvs/load",
+    requirements=("requirements/load.txt",),
+    title="Environment of the load tests: 30 MB to download (locust)",
+)
 _SDK: Final = Environment(
     folder=".venvs/sdk",
     requirements=("requirements/sdk.txt",),
@@ -49,6 +54,7 @@ _INSTALLERS: Final[dict[str, tuple[Environment, _Install]]] = {
     _LOCAL_CLOUD.folder: (_LOCAL_CLOUD, install_packages),
     _SERVING.folder: (_SERVING, install_packages),
     _BENCH.folder: (_BENCH, install_packages),
+    _LOAD.folder: (_LOAD, install_packages),
     _SDK.folder: (_SDK, install_packages),
     TRAINING.folder: (TRAINING, install_training),
 }
