@@ -12,7 +12,11 @@ MINUTE_SECONDS ?=
 TRACE ?=
 CAPACITY ?=
 PEAK ?=
+RATE ?=
 MINUTES ?=
+IMAGES ?=
+MEASURE ?=
+YES ?=
 TARGET ?=
 IMAGE ?=
 TOP_K ?=
@@ -51,7 +55,9 @@ export WHIPPET_MINUTE_SECONDS := $(value MINUTE_SECONDS)
 export WHIPPET_TRACE := $(value TRACE)
 export WHIPPET_CAPACITY := $(value CAPACITY)
 export WHIPPET_PEAK := $(value PEAK)
+export WHIPPET_RATE := $(value RATE)
 export WHIPPET_MINUTES := $(value MINUTES)
+export WHIPPET_IMAGES := $(value IMAGES)
 export WHIPPET_TARGET := $(value TARGET)
 export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
@@ -81,12 +87,12 @@ export WHIPPET_RANGES := $(value RANGES)
 export WHIPPET_PARALLEL := $(value PARALLEL)
 export WHIPPET_VERSION := $(value VERSION)
 unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION
-unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK MINUTES TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK RATE MINUTES IMAGES MEASURE YES TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Where the user names no stage, these verbs work on the laptop's; the default above has no other
 # use in them.
 STAGE_OR_LOCAL := $(if $(filter file,$(origin STAGE)),local,$(value STAGE))
-dataset train tune watch stop-training models approve promote dashboard pause resume: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
+dataset train tune watch stop-training models approve promote dashboard load pause resume: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -135,6 +141,7 @@ help: ## List the commands
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='balanced=true' VERSION=3"
 	@echo "  TRIALS=6 STRATEGY=grid|random MODE=finetune RANGES='learning_rate=0.01,0.001' PARALLEL=2"
+	@echo "  RATE=2 MINUTES=0.5 TARGET=api|endpoint IMAGES=folder MEASURE=1 YES=1 TRACE=day CAPACITY=25 PEAK=50"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -314,6 +321,10 @@ scaling: $(APP_ENVIRONMENT) ## Simulate the scaling of STAGE: TRACE=day|spike|st
 .PHONY: dashboard
 dashboard: $(APP_ENVIRONMENT) ## Draw the dashboard of STAGE (local): build/dashboard.svg [MINUTES=60]
 	@$(PYTHON) -m tools.dashboard.show --from-make
+
+.PHONY: load
+load: $(APP_ENVIRONMENT) $(LOAD_ENVIRONMENT) ## Send images to STAGE: [RATE=2] [MINUTES=1] [TARGET=api|endpoint] [IMAGES=folder] [MEASURE=1] [YES=1]
+	@$(PYTHON) -m tools.load.run --from-make $(if $(filter-out 0,$(MEASURE)),--measure) $(if $(filter-out 0,$(YES)),--yes)
 
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else

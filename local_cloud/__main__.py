@@ -176,6 +176,7 @@ def _description(place: Place, record: Record) -> dict[str, object]:
             port=record.port, certificate=place.certificate, region=record.region
         ),
         "logs": str(place.logs),
+        "minute_seconds": record.minute_seconds,
     }
 
 

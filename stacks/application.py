@@ -5,7 +5,10 @@ from constructs import Construct
 
 from stacks.api_stack import ApiStack
 from stacks.components.serving.demo import warn_of_demo
-from stacks.components.serving.scaling_warning import warn_of_small_target
+from stacks.components.serving.scaling_warning import (
+    warn_of_other_measurement,
+    warn_of_small_target,
+)
 from stacks.context import AppContext
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
@@ -30,6 +33,7 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     """
     warn_of_demo(inputs.model, settings.stage)
     warn_of_small_target(settings)
+    warn_of_other_measurement(settings, inputs.model.files)
     storage = StorageStack(scope, settings=settings, inputs=inputs)
     training = TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)

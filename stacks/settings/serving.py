@@ -8,6 +8,7 @@ from stacks.settings import instance_types
 from stacks.settings.base import Settings, text
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
 from stacks.settings.instance_types import InstanceType
+from stacks.settings.measured_capacity import MeasuredOn
 from stacks.settings.offered_instance_types import check_offered
 from stacks.settings.rollout import (
     WAIT_EXPECTED,
@@ -63,8 +64,13 @@ class ServingSettings(Settings):
         default=None,
         ge=0.1,
         le=100_000,
-        description="Requests a second that one instance can respond to, as measured; "
-        "`make scaling` needs it. Not set: unknown.",
+        description="Requests a second that one instance can respond to, as `make load MEASURE=1` "
+        "writes it; `make scaling` needs it. Not set: unknown.",
+    )
+    measured_capacity_of: MeasuredOn | None = Field(
+        default=None,
+        description="What that was measured on, as `make load MEASURE=1` writes it: another "
+        "instance type or precision of the stage is warned of.",
     )
     scale_in_cooldown_seconds: int = Field(
         default=30, ge=0, le=3600, description="Wait after scaling before instances are removed."
@@ -206,6 +212,15 @@ class ServingSettings(Settings):
             raise ValueError(
                 f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
                 "expected another type, or the same min_instance_count and max_instance_count"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_measured_capacity(self) -> Self:
+        if self.measured_capacity_of is not None and self.measured_capacity_per_second is None:
+            raise ValueError(
+                f"serving.measured_capacity_of = {self.measured_capacity_of!r}: expected "
+                "serving.measured_capacity_per_second too, or neither"
             )
         return self
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly, Resource
 from tools.api_docs.alarm_document import ALARM_METRIC_MONTH
+from tools.prices import INSTANCE_HOUR
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 HOURS_A_MONTH: Final = 730
-# US dollars in us-east-1: the instance on 2026-07-30, the others on 2026-09-28.
-INSTANCE_HOUR: Final = {"ml.m5.large": 0.115}
+# US dollars in us-east-1 on 2026-09-28.
 # Of the two alarms that target tracking makes, which no template has.
 SCALING_METRICS: Final = 2
 KEY_MONTH: Final = 1.00
@@ -31,7 +31,7 @@ UNPRICED_SERVICES: Final = {
 def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> None:
     (endpoint,) = dev.resources("serving", "AWS::SageMaker::EndpointConfig")
     (variant,) = endpoint.properties["ProductionVariants"]
-    price = INSTANCE_HOUR[variant["InstanceType"]]
+    price = INSTANCE_HOUR[variant["InstanceType"]].dollars
     instances = variant["InitialInstanceCount"] * price * HOURS_A_MONTH
     metrics = sum(_metrics_of(alarm) for alarm in dev.everywhere("AWS::CloudWatch::Alarm"))
     scaling = _count(dev, "AWS::ApplicationAutoScaling::ScalingPolicy")

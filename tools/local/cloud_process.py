@@ -23,11 +23,13 @@ class RunningCloud:
         public_url: plain-http base address of the deployed API.
         environment: environment variables that point any AWS SDK or CLI at it.
         logs: folder with the logs of the cloud and of the model servers.
+        minute_seconds: real seconds of a minute of its metrics and scaling.
     """
 
     public_url: str
     environment: dict[str, str]
     logs: str
+    minute_seconds: float
 
 
 def add_state_directory(parser: argparse.ArgumentParser, meaning: str) -> None:
@@ -82,7 +84,10 @@ def find_cloud(state_directory: Path) -> RunningCloud | None:
         raise ToolError(ended.stderr.strip())
     found: dict[str, Any] = json.loads(ended.stdout)
     return RunningCloud(
-        public_url=found["public_url"], environment=found["environment"], logs=found["logs"]
+        public_url=found["public_url"],
+        environment=found["environment"],
+        logs=found["logs"],
+        minute_seconds=found["minute_seconds"],
     )
 
 

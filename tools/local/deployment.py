@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from local_cloud.clock import AWS_MINUTE_SECONDS
 from tools.cdk import ROOT
 from tools.console import ToolError
 
@@ -24,6 +25,7 @@ class LocalDeployment:
         labels: the model's labels by class index.
         environment: environment variables that point any AWS SDK or CLI at the local cloud.
         logs: folder with all logs.
+        minute_seconds: real seconds of a minute of its metrics and scaling.
     """
 
     api_url: str
@@ -33,6 +35,7 @@ class LocalDeployment:
     labels: list[str]
     environment: dict[str, str]
     logs: str
+    minute_seconds: float = AWS_MINUTE_SECONDS
 
     def write(self, file: Path) -> None:
         """Write the file, readable only by its owner because it contains the API key."""

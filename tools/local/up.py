@@ -147,6 +147,7 @@ def _deploy(
         labels=labels,
         environment=cloud.environment,
         logs=cloud.logs,
+        minute_seconds=cloud.minute_seconds,
     )
     return deployment, paused
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
+from stacks.components.serving.model_choice import choose_model
+from stacks.components.serving.scaling_warning import warn_of_other_measurement
+from stacks.errors import UserError
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT
@@ -44,10 +47,13 @@ def main() -> None:
     capacity = arguments.capacity or serving.measured_capacity_per_second
     if capacity is None:
         raise ToolError(
-            "How many requests a second one instance can respond to is not known: measure it with "
-            "`make bench-serving` or under load, and give CAPACITY=, or set "
-            f"serving.measured_capacity_per_second in config/{settings.stage}.toml."
+            "How many requests a second one instance can respond to is not known: `make load "
+            f"STAGE={settings.stage} TARGET=endpoint MEASURE=1` measures it and writes "
+            f"serving.measured_capacity_per_second into config/{settings.stage}.toml; or give "
+            "CAPACITY=."
         )
+    if not arguments.capacity:
+        _warn_of_measurement(settings)
     trace = _trace(arguments, settings, capacity)
     policy = TargetTracking(
         target=arguments.target or serving.target_invocations_per_instance_per_minute,
@@ -80,6 +86,14 @@ def main() -> None:
         encoding="utf-8",
     )
     print(f"Drawing, of instances that start in 5 minutes: {short_path(arguments.output)}")
+
+
+def _warn_of_measurement(settings: StageSettings) -> None:
+    try:
+        files = choose_model(ROOT, settings.stage, None).files
+    except UserError:
+        return  # without a model at hand, what the stage deploys is not known
+    warn_of_other_measurement(settings, files)
 
 
 def _parser() -> MakeParser:

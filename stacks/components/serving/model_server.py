@@ -1,11 +1,27 @@
 """The environment variables of the model server's container."""
 
+from collections.abc import Collection
+
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.errors import SettingsError
 from stacks.settings import instance_types
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 
 _INT8_NETWORK = "model.int8.onnx"
+
+
+def served_precision(serving: ServingSettings, files: Collection[str]) -> str:
+    """Return the precision that a container of these settings serves in, fp32 or int8.
+
+    Args:
+        serving: the settings.
+        files: the names of the files in the model's archive.
+    """
+    if serving.precision != "auto":
+        return serving.precision
+    has_gpu = instance_types.has_gpu(serving.instance_type)
+    return "int8" if _INT8_NETWORK in files and not has_gpu else "fp32"
 
 
 def model_server_environment(settings: StageSettings, model: ModelArtifact) -> dict[str, str]:

@@ -1,7 +1,10 @@
-"""Warns of a scaling target that buys many more instances than the load needs."""
+"""Warns of settings of the scaling that do not suit what an instance can respond to."""
 
 import sys
+from collections.abc import Collection
 
+from stacks.components.serving.model_server import served_precision
+from stacks.settings.measured_capacity import measured_on
 from stacks.settings.stage import StageSettings
 
 _MIN_SHARE = 0.05
@@ -20,5 +23,24 @@ def warn_of_small_target(settings: StageSettings) -> None:
             "serving.target_invocations_per_instance_per_minute = "
             f"{serving.target_invocations_per_instance_per_minute:g} is {100 * share:.1f} % of "
             f"what an instance can respond to ({capacity:g} a second): see `make scaling`",
+            file=sys.stderr,
+        )
+
+
+def warn_of_other_measurement(settings: StageSettings, files: Collection[str]) -> None:
+    """Print a warning if the capacity was measured on something else than the stage deploys.
+
+    Args:
+        settings: of the stage.
+        files: the names of the files in the archive of the model that it deploys.
+    """
+    serving = settings.serving
+    deployed = measured_on(settings.stage, serving.instance_type, served_precision(serving, files))
+    if serving.measured_capacity_of not in {None, deployed}:
+        print(
+            f"warning: stage {settings.stage}: serving.measured_capacity_per_second = "
+            f"{serving.measured_capacity_per_second:g} was measured on "
+            f"{serving.measured_capacity_of!r} and the stage deploys {deployed!r}: measure again "
+            f"with `make load STAGE={settings.stage} TARGET=endpoint MEASURE=1`",
             file=sys.stderr,
         )

@@ -1,0 +1,27 @@
+"""What `serving.measured_capacity_per_second` was measured on."""
+
+from typing import Annotated
+
+from stacks.settings.base import text
+
+# Of the stage local, whose instances are processes of some machine, whatever their type's name.
+_LOCAL = "local"
+
+MeasuredOn = Annotated[
+    str,
+    text(
+        rf"({_LOCAL}|ml\.[a-z0-9-]+\.[a-z0-9-]+) (fp32|int8)",
+        'an instance type and a precision such as "ml.m5.large int8", or "local int8" for a laptop',
+    ),
+]
+
+
+def measured_on(stage: str, instance_type: str, precision: str) -> str:
+    """Return what a measurement in a stage is of.
+
+    Args:
+        stage: name of the stage.
+        instance_type: of its endpoint.
+        precision: fp32 or int8.
+    """
+    return f"{_LOCAL if stage == _LOCAL else instance_type} {precision}"

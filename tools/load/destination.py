@@ -1,0 +1,161 @@
+"""Finds where the requests of a stage go, on AWS or on the local cloud."""
+
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+from local_cloud.clock import AWS_MINUTE_SECONDS
+from local_cloud.environment import without_aws
+from stacks.settings.stage import StageSettings
+from tools.account.api_key import read_key
+from tools.aws import aws_client, find_stack, stack_outputs
+from tools.console import ToolError
+from tools.delivery.clients import stage_clients
+from tools.load.generator import Destination
+from tools.load.outcomes import describe_error
+from tools.local.api_client import predict, read_image
+from tools.local.deployment import read_local_deployment
+
+_PROBES = 3
+_WAIT_SECONDS = 2.0
+_SHOWN_CHARACTERS = 300
+_USER_AGENT = "whippet-load"  # AWS's common firewall rules block requests without one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A deployed stage.
+
+    Attributes:
+        settings: of the stage.
+        client: returns the boto3 client of a service.
+        environment: variables for the program that sends the requests.
+        minute_seconds: real seconds of a minute of metrics and scaling.
+        api: its API's address, ending in a slash, and the key; None for the endpoint itself.
+    """
+
+    settings: StageSettings
+    client: Callable[[str], Any]
+    environment: dict[str, str]
+    minute_seconds: float
+    api: tuple[str, str] | None
+
+    def destination(self) -> Destination:
+        """Return where requests go."""
+        certificates = self.environment.get("AWS_CA_BUNDLE")
+        if self.api is not None:
+            url, key = self.api
+            return Destination(
+                url=f"{url}predict",
+                headers={"x-api-key": key, "User-Agent": _USER_AGENT},
+                region=None,
+                certificates=certificates,
+                environment=self.environment,
+            )
+        meta = self.client("sagemaker-runtime").meta
+        return Destination(
+            url=f"{meta.endpoint_url}/endpoints/{self.settings.name}/invocations",
+            headers={"Accept": "application/json", "User-Agent": _USER_AGENT},
+            region=meta.region_name,
+            certificates=certificates,
+            environment=self.environment,
+        )
+
+    def probe(self, image: Path, media_type: str) -> float:
+        """Send an image until the model has responded to two requests, or three have failed.
+
+        Returns:
+            The seconds of the last one; the first may include a cold start.
+
+        Raises:
+            ToolError: the model does not respond.
+        """
+        seconds, responses, problem = 0.0, 0, ""
+        for _ in range(_PROBES):
+            started = time.monotonic()
+            problem = self._send(image, media_type)
+            seconds = time.monotonic() - started
+            responses += not problem
+            if responses == 2:
+                return seconds
+            if problem:
+                time.sleep(_WAIT_SECONDS)
+        raise ToolError(f"Nothing was sent: a first request got {problem}")
+
+    def _send(self, image: Path, media_type: str) -> str:
+        """Send an image; return why the model did not respond, or nothing."""
+        if self.api is None:
+            self.client("sagemaker-runtime").invoke_endpoint(
+                EndpointName=self.settings.name, Body=read_image(image), ContentType=media_type
+            )
+            return ""
+        url, key = self.api
+        try:
+            response = predict(url, key, image)
+        except ToolError as error:
+            raise ToolError(f"{url} cannot be reached ({error.__cause__}).") from error
+        if response.status == HTTPStatus.OK:
+            return ""
+        content = response.content
+        text = content if isinstance(content, str) else describe_error(json.dumps(content))
+        return f"{response.status}: {text[:_SHOWN_CHARACTERS]}"
+
+
+def find_stage(settings: StageSettings, *, through_api: bool, deployment: Path) -> Stage:
+    """Return a deployed stage.
+
+    Args:
+        settings: of the stage.
+        through_api: whether requests go through the API, or to the endpoint itself.
+        deployment: the file that `make up` writes, for the stage local.
+
+    Raises:
+        ToolError: the stage is not deployed, or the credentials may not read its key.
+    """
+    if settings.stage == "local":
+        local = read_local_deployment(deployment)
+        return Stage(
+            settings=settings,
+            client=functools.cache(lambda service: aws_client(service, local.environment)),
+            environment=without_aws(os.environ) | local.environment,
+            minute_seconds=local.minute_seconds,
+            api=(local.api_url, local.api_key) if through_api else None,
+        )
+    client = stage_clients(settings)
+    return Stage(
+        settings=settings,
+        client=client,
+        environment=dict(os.environ),
+        minute_seconds=AWS_MINUTE_SECONDS,
+        api=_find_api(settings, client) if through_api else None,
+    )
+
+
+def _find_api(settings: StageSettings, client: Callable[[str], Any]) -> tuple[str, str]:
+    stack = f"{settings.name}-api"
+    cloudformation = client("cloudformation")
+    key = read_key(cloudformation, client("apigateway"), stage=settings.stage, stack=stack)
+    outputs = stack_outputs(find_stack(cloudformation, stack) or {})
+    return f"{outputs['ApiUrl'].rstrip('/')}/", key
+
+
+@contextmanager
+def reachable(stage: StageSettings) -> Iterator[None]:
+    """Say how to start the local cloud where it does not respond."""
+    try:
+        yield
+    except AwsConnectionError as error:
+        if stage.stage != "local":
+            raise
+        raise ToolError(
+            f"The local cloud does not respond: start it with `make up`. ({error})"
+        ) from error

@@ -1,0 +1,119 @@
+"""What an endpoint serves: on which instance type, which model, and in which precision."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from classifier.artifact.directory import MANIFEST_FILE
+from classifier.artifact.manifest_errors import ManifestError
+from classifier.artifact.manifest_parser import parse_manifest
+from stacks.components.serving.model_choice import MODEL_FOLDER
+from stacks.settings.measured_capacity import measured_on
+from stacks.settings.stage import StageSettings
+from tools.console import ToolError
+from tools.delivery.lock_file import files_of, find_lock
+from tools.load.artifacts import artifacts_at_hand
+
+_IN_SERVICE = {"InService", "Updating"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What an endpoint serves.
+
+    Attributes:
+        instance_type: of its variant.
+        precision: the container's setting: auto, fp32 or int8; None: it is not set.
+        version: of the model; None: the container has no such variable.
+        instances: in service.
+        is_changing: whether an update or a change of the number of instances is in progress.
+    """
+
+    instance_type: str
+    precision: str | None
+    version: str | None
+    instances: int
+    is_changing: bool
+
+
+def read_served(sagemaker: Any, settings: StageSettings) -> Served:
+    """Return what a stage's endpoint serves.
+
+    Args:
+        sagemaker: boto3 client.
+        settings: of the stage.
+
+    Raises:
+        ToolError: there is no endpoint, or it is not in service.
+    """
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=settings.name)
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+        command = "make up" if settings.stage == "local" else f"make deploy STAGE={settings.stage}"
+        raise ToolError(
+            f"There is no endpoint {settings.name}: the stage {settings.stage} is not deployed "
+            f"(`{command}`) or is paused (`make resume STAGE={settings.stage}`)."
+        ) from error
+    status = endpoint["EndpointStatus"]
+    if status not in _IN_SERVICE:
+        reason = endpoint.get("FailureReason", "SageMaker gave no reason")
+        raise ToolError(
+            f"The endpoint {settings.name} is {status}, expected InService: wait, or see "
+            f"`make logs STAGE={settings.stage}`. {reason}"
+        )
+    configuration = sagemaker.describe_endpoint_config(
+        EndpointConfigName=endpoint["EndpointConfigName"]
+    )
+    variant = configuration["ProductionVariants"][0]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    environment = model["PrimaryContainer"].get("Environment", {})
+    return Served(
+        instance_type=variant["InstanceType"],
+        precision=environment.get("WHIPPET_PRECISION"),
+        version=environment.get("WHIPPET_MODEL_VERSION"),
+        instances=sum(each["CurrentInstanceCount"] for each in endpoint["ProductionVariants"]),
+        is_changing=status != "InService",
+    )
+
+
+def describe_measured(settings: StageSettings, served: Served, model: Path | None) -> str:
+    """Return what a measurement is of, for serving.measured_capacity_of.
+
+    Args:
+        settings: of the stage.
+        served: what was measured.
+        model: a folder that may hold the model that is served.
+
+    Raises:
+        ToolError: the precision is not known.
+    """
+    precision = served.precision
+    if precision not in {"fp32", "int8"}:
+        precision = _precision_of_artifact(settings.stage, served, model)
+    return measured_on(settings.stage, served.instance_type, precision)
+
+
+def _precision_of_artifact(stage: str, served: Served, model: Path | None) -> str:
+    """Return what `auto` is for the model that is served, by a manifest at hand."""
+    for manifest in _manifests_at_hand(stage, served.version, model):
+        try:
+            return parse_manifest(manifest.read_text(encoding="utf-8")).precisions[-1]
+        except (OSError, ManifestError):
+            continue
+    raise ToolError(
+        f"In which precision the endpoint serves is not known: serving.precision is "
+        f"{served.precision}, which depends on the model, and the manifest of its version "
+        f"{served.version} is neither in {MODEL_FOLDER} nor in config/models/{stage}. Set "
+        f"serving.precision in config/{stage}.toml to fp32 or int8 and deploy, or name the model's "
+        "folder with MODEL=."
+    )
+
+
+def _manifests_at_hand(stage: str, version: str | None, model: Path | None) -> list[Path]:
+    lock = find_lock(stage)
+    locked = [files_of(stage).manifest] if lock is not None and lock.version == version else []
+    return locked + [folder / MANIFEST_FILE for folder in artifacts_at_hand(version, model)]

@@ -1,0 +1,40 @@
+"""Prices of AWS in US dollars, in us-east-1. Those without a date are not verified."""
+
+from dataclasses import dataclass
+from typing import Final
+
+REGION: Final = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price.
+
+    Attributes:
+        dollars: for one unit.
+        as_of: the day on which AWS had it; None: not verified.
+    """
+
+    dollars: float
+    as_of: str | None = None
+
+
+# Of a SageMaker endpoint: aws.amazon.com/sagemaker/ai/pricing
+INSTANCE_HOUR: Final = {
+    "ml.m5.large": Price(0.115, "2026-07-30"),
+    "ml.m5.xlarge": Price(0.23),
+    "ml.c5.large": Price(0.102),
+    "ml.c6i.large": Price(0.102),
+    "ml.m6i.large": Price(0.115),
+    "ml.g4dn.xlarge": Price(0.736),
+    "ml.g5.xlarge": Price(1.408),
+}
+# Into an endpoint and out of it.
+ENDPOINT_GIGABYTE: Final = Price(0.016)
+API_REQUEST: Final = Price(3.50e-6, "2026-09-28")
+FUNCTION_REQUEST: Final = Price(0.20e-6)
+FUNCTION_GIGABYTE_SECOND: Final = {
+    "arm64": Price(0.0000133334),
+    "x86_64": Price(0.0000166667),
+}
+FIREWALL_REQUEST: Final = Price(0.60e-6)
