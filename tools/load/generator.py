@@ -104,8 +104,7 @@ class Generator:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
-        for thread in self._threads:
-            thread.join()
+        self._join()
         if status != 0:
             output = "".join(self._errors).strip()[-_LAST_CHARACTERS:]
             raise ToolError(f"The program that sends the requests failed ({status}):\n{output}")
@@ -118,8 +117,17 @@ class Generator:
 
     def kill(self) -> None:
         """End the program at once, if it runs."""
+        self.stop()
         self._process.kill()
         self._process.wait()
+        self._join()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     def _send_plan(self, destination: Destination, load: Load) -> None:
         plan: dict[str, Any] = asdict(destination) | {

@@ -52,7 +52,7 @@ def judge(rate: float, outcomes: Sequence[Outcome], *, limit_ms: float) -> Step:
         limit_ms: of the 99th percentile of the latency.
     """
     found = latencies(outcomes)
-    failed = 1 - len(found) / len(outcomes)
+    failed = (len(outcomes) - len(found)) / len(outcomes)
     latency_ms = 1000 * percentile(found, _LATENCY_PERCENT) if found else math.inf
     growth = _growth(outcomes)
     problem = None

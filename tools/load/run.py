@@ -24,7 +24,7 @@ from tools.load.outcomes import Outcome
 from tools.load.plot import draw_load
 from tools.load.report import describe_instances, describe_outcomes, write_trace
 from tools.load.sending import send
-from tools.load.served import describe_measured, read_served
+from tools.load.served import Served, describe_measured, read_served
 from tools.paths import short_path
 from tools.scaling.advice import SAFETY_FACTOR
 
