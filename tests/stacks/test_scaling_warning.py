@@ -1,8 +1,13 @@
-"""A target far below the measured capacity is warned of."""
+"""A target far below the measured capacity, and a measurement of something else, are warned of."""
+
+from typing import Any
 
 import pytest
 
-from stacks.components.serving.scaling_warning import warn_of_small_target
+from stacks.components.serving.scaling_warning import (
+    warn_of_other_measurement,
+    warn_of_small_target,
+)
 from stacks.settings.stage import StageSettings
 
 
@@ -30,3 +35,57 @@ def test_a_small_target(
     printed = capsys.readouterr().err
     assert (printed.count("\n") == 1) is bool(warned)
     assert warned in printed
+
+
+FP32 = frozenset({"model.onnx"})
+INT8 = frozenset({"model.onnx", "model.int8.onnx"})
+
+
+@pytest.mark.parametrize(
+    ("stage", "serving", "files", "deployed"),
+    [
+        ("prod", {"measured_capacity_of": "ml.m5.large int8"}, INT8, None),
+        ("prod", {"measured_capacity_of": "ml.m5.large int8"}, FP32, "ml.m5.large fp32"),
+        ("prod", {"measured_capacity_of": "ml.m5.large fp32"}, INT8, "ml.m5.large int8"),
+        (
+            "prod",
+            {"measured_capacity_of": "ml.m5.large fp32", "precision": "fp32"},
+            INT8,
+            None,
+        ),
+        (
+            "prod",
+            {"measured_capacity_of": "ml.m5.large int8", "instance_type": "ml.c6i.large"},
+            INT8,
+            "ml.c6i.large int8",
+        ),
+        (
+            "prod",
+            {"measured_capacity_of": "ml.g5.xlarge fp32", "instance_type": "ml.g5.xlarge"},
+            INT8,
+            None,
+        ),
+        ("prod", {"measured_capacity_of": "local int8"}, INT8, "ml.m5.large int8"),
+        ("local", {"measured_capacity_of": "local int8", "max_batch": 4}, INT8, None),
+        ("local", {"measured_capacity_of": "ml.m5.large int8"}, INT8, "local int8"),
+        ("prod", {}, INT8, None),
+    ],
+)
+def test_a_capacity_that_was_measured_on_something_else(
+    stage: str,
+    serving: dict[str, Any],
+    files: frozenset[str],
+    deployed: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    values = {"measured_capacity_per_second": 20.5, **serving}
+    settings = StageSettings.model_validate({"stage": stage, "serving": values})
+    warn_of_other_measurement(settings, files)
+    printed = capsys.readouterr().err
+    assert (printed == "") is (deployed is None)
+    if deployed is not None:
+        assert printed == (
+            f"warning: stage {stage}: serving.measured_capacity_per_second = 20.5 was measured on "
+            f"{serving['measured_capacity_of']!r} and the stage deploys {deployed!r}: measure "
+            f"again with `make load STAGE={stage} TARGET=endpoint MEASURE=1`\n"
+        )

@@ -25,7 +25,14 @@ from tools.load.outcomes import describe_error
 from tools.local.api_client import predict, read_image
 from tools.local.deployment import read_local_deployment
 
-_PROBES = 3
+_PROBES, _RESPONSES = 4, 2
+# The stage may be busy, or start its first function.
+_MAY_PASS = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 _WAIT_SECONDS = 2.0
 _SHOWN_CHARACTERS = 300
 _USER_AGENT = "whippet-load"  # AWS's common firewall rules block requests without one
@@ -71,43 +78,43 @@ class Stage:
         )
 
     def probe(self, image: Path, media_type: str) -> float:
-        """Send an image until the model has responded to two requests, or three have failed.
+        """Send an image until the model has responded to two requests.
 
         Returns:
             The seconds of the last one; the first may include a cold start.
 
         Raises:
-            ToolError: the model does not respond.
+            ToolError: the model does not respond, also not a few seconds later if it may by then.
         """
-        seconds, responses, problem = 0.0, 0, ""
+        seconds, responses, status, problem = 0.0, 0, 0, ""
         for _ in range(_PROBES):
             started = time.monotonic()
-            problem = self._send(image, media_type)
+            status, problem = self._send(image, media_type)
             seconds = time.monotonic() - started
-            responses += not problem
-            if responses == 2:
+            responses += status == HTTPStatus.OK
+            if responses == _RESPONSES:
                 return seconds
-            if problem:
+            if status != HTTPStatus.OK and status not in _MAY_PASS:
+                break
+            if status != HTTPStatus.OK:
                 time.sleep(_WAIT_SECONDS)
-        raise ToolError(f"Nothing was sent: a first request got {problem}")
+        raise ToolError(f"Nothing was sent: the response to a first request is {status}: {problem}")
 
-    def _send(self, image: Path, media_type: str) -> str:
-        """Send an image; return why the model did not respond, or nothing."""
+    def _send(self, image: Path, media_type: str) -> tuple[int, str]:
+        """Send an image; return the status and the error."""
         if self.api is None:
             self.client("sagemaker-runtime").invoke_endpoint(
                 EndpointName=self.settings.name, Body=read_image(image), ContentType=media_type
             )
-            return ""
+            return HTTPStatus.OK, ""
         url, key = self.api
         try:
             response = predict(url, key, image)
         except ToolError as error:
             raise ToolError(f"{url} cannot be reached ({error.__cause__}).") from error
-        if response.status == HTTPStatus.OK:
-            return ""
         content = response.content
         text = content if isinstance(content, str) else describe_error(json.dumps(content))
-        return f"{response.status}: {text[:_SHOWN_CHARACTERS]}"
+        return response.status, text[:_SHOWN_CHARACTERS]
 
 
 def find_stage(settings: StageSettings, *, through_api: bool, deployment: Path) -> Stage:

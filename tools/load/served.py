@@ -102,8 +102,8 @@ def _precision_of_artifact(stage: str, served: Served, model: Path | None) -> st
     for manifest in _manifests_at_hand(stage, served.version, model):
         try:
             return parse_manifest(manifest.read_text(encoding="utf-8")).precisions[-1]
-        except (OSError, ManifestError):
-            continue
+        except ManifestError as error:
+            raise ToolError(f"{manifest}: {error}") from error
     raise ToolError(
         f"In which precision the endpoint serves is not known: serving.precision is "
         f"{served.precision}, which depends on the model, and the manifest of its version "

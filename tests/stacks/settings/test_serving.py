@@ -168,3 +168,19 @@ def test_an_image_of_the_stages_region_is_allowed(tmp_path: Path) -> None:
 def test_an_image_of_another_region_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, region="us-east-1", image_uri=f"{REGISTRY}/whippet:1")
     assert "is in eu-central-1 and region = 'us-east-1'" in message
+
+
+@pytest.mark.parametrize("measured", ["ml.m5.large int8", "ml.g5.xlarge fp32", "local fp32"])
+def test_a_capacity_names_what_it_was_measured_on(tmp_path: Path, measured: str) -> None:
+    capacity: dict[str, object] = {"measured_capacity_per_second": 21.5}
+    serving = load_with(tmp_path, **capacity, measured_capacity_of=measured)
+    assert serving.measured_capacity_of == measured
+    message = refusal(tmp_path, measured_capacity_of=measured)
+    assert f"serving.measured_capacity_of = {measured!r}: expected" in message
+    assert "serving.measured_capacity_per_second too, or neither" in message
+
+
+@pytest.mark.parametrize("measured", ["", "ml.m5.large", "int8", "m5.large int8", "local bf16"])
+def test_a_capacity_of_something_else_is_refused(tmp_path: Path, measured: str) -> None:
+    message = refusal(tmp_path, measured_capacity_per_second=21.5, measured_capacity_of=measured)
+    assert "an instance type and a precision such as" in message

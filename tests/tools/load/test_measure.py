@@ -44,7 +44,7 @@ class Instance:
         return judge(rate, self.outcomes(rate, 10.0 * steps), limit_ms=2000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(capacity=st.floats(1.0, 400.0), first=st.floats(0.5, 250.0), queue=st.integers(2, 64))
 def test_the_capacity_is_found_whatever_the_first_rate(
     capacity: float, first: float, queue: int

@@ -1,15 +1,13 @@
 """What an endpoint serves, and which images are sent to it."""
 
-import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
-from classifier.artifact.manifest_parser import parse_manifest
 from stacks.settings.stage import StageSettings
+from tests.stacks.fake_inputs import NETWORKS, write_model
 from tests.tools.stubbed_session import MODEL_ARN, stubbed_client
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -17,7 +15,6 @@ from tools.load import artifacts
 from tools.load.images import choose_images, with_media_types
 from tools.load.served import Served, describe_measured, read_served
 
-DEMO = ROOT / "build" / "demo" / "artifact"
 SETTINGS = StageSettings.model_validate({"stage": "dev"})
 LOCAL = StageSettings.model_validate({"stage": "local"})
 ROLE = "arn:aws:iam::123456789012:role/r"
@@ -28,23 +25,15 @@ def served(**changed: Any) -> Served:
     return Served(**{**values, "instances": 1, "is_changing": False, **changed})
 
 
-def artifact(folder: Path, *files: str, samples: int = 0) -> str:
-    """Make an artifact's folder; return its model's version."""
-    folder.mkdir(parents=True)
-    demo = parse_manifest((DEMO / "manifest.json").read_text())
-    manifest = replace(
-        demo,
-        files=dict.fromkeys(files, "0" * 64),
-        quantization=demo.quantization if len(files) > 1 else None,
-    )
-    (folder / "manifest.json").write_text(manifest.to_json())
-    version = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    (folder / "model.tar.gz.sha256").write_text(f"{version}{'0' * 52}  model.tar.gz\n")
+def artifact(folder: Path, *, int8: bool = False, samples: int = 0) -> str:
+    """Write an artifact; return its model's version."""
+    networks = {**NETWORKS, "model.int8.onnx": b"8"} if int8 else NETWORKS
+    write_model(folder, networks=networks, name=folder.name)
     for number in range(samples):
         (folder / "samples").mkdir(exist_ok=True)
         photo = (ROOT / "samples" / "cat.jpg").read_bytes()
         (folder / "samples" / f"{number + 1:02}-cat.jpg").write_bytes(photo)
-    return version
+    return (folder / "model.tar.gz.sha256").read_text()[:12]
 
 
 @pytest.fixture
@@ -114,9 +103,9 @@ def test_a_precision_that_is_set(settings: StageSettings, precision: str, expect
 
 
 def test_the_precision_auto_is_that_of_the_model_that_is_served(repository: Path) -> None:
-    fp32 = artifact(repository / "build" / "model", "model.onnx")
+    fp32 = artifact(repository / "build" / "model")
     named = repository / "elsewhere"
-    other = artifact(named, "model.onnx", "model.int8.onnx")
+    other = artifact(named, int8=True)
     auto = {"precision": "auto"}
     assert describe_measured(SETTINGS, served(**auto, version=fp32), None) == "ml.c6i.large fp32"
     with pytest.raises(ToolError, match="In which precision the endpoint serves is not known"):
@@ -127,8 +116,8 @@ def test_the_precision_auto_is_that_of_the_model_that_is_served(repository: Path
 
 
 def test_the_images_are_those_of_the_model_that_is_served(repository: Path) -> None:
-    artifact(repository / "build" / "model", "model.onnx", samples=2)
-    version = artifact(repository / "build" / "store" / "ab", "model.onnx", samples=3)
+    artifact(repository / "build" / "model", samples=2)
+    version = artifact(repository / "build" / "store" / "ab", samples=3)
     images, said = choose_images(None, version, None)
     assert [image.name for image in images] == ["01-cat.jpg", "02-cat.jpg", "03-cat.jpg"]
     assert said.startswith("3 sample images of the model")

@@ -155,7 +155,7 @@ def test_the_tool_prints_outcomes_and_advice(scaling: Callable[..., str]) -> Non
 
 
 def test_the_tool_needs_a_capacity(scaling: Callable[..., str]) -> None:
-    with pytest.raises(ToolError, match=r"serving\.measured_capacity_per_second in config/prod"):
+    with pytest.raises(ToolError, match=r"serving\.measured_capacity_per_second into config/prod"):
         scaling("--trace", "day")
 
 
