@@ -70,7 +70,8 @@ def describe_instances(watch: InstanceWatch, begin: float) -> str:
         f"{sample.instances} at {max(0.0, sample.at - begin):.0f} s" for sample in changes(samples)
     ]
     shown = steps[:_MAX_SHOWN_CHANGES] + (["…"] if len(steps) > _MAX_SHOWN_CHANGES else [])
-    return "Instances in service: " + ", ".join(shown)
+    text = "Instances in service: " + ", ".join(shown)
+    return text if watch.problem is None else f"{text}; not always known ({watch.problem})"
 
 
 def write_trace(file: Path, outcomes: Sequence[Outcome], minute_seconds: float) -> str:

@@ -43,7 +43,7 @@ def send(
     """
     outcomes: list[Outcome] = []
     generator = Generator(destination, load, outcomes.append)
-    began = shown = time.monotonic()
+    shown = time.monotonic()
     was_stopped = False
     try:
         while True:
@@ -53,7 +53,7 @@ def send(
                 now = time.monotonic()
                 if shows_progress and now - shown >= _PROGRESS_SECONDS:
                     shown = now
-                    say(_progress(now - began, outcomes, load, watch))
+                    say(_progress(now, outcomes, load, watch))
             except KeyboardInterrupt:
                 if was_stopped:
                     raise
@@ -64,9 +64,10 @@ def send(
         generator.kill()
 
 
-def _progress(seconds: float, outcomes: list[Outcome], load: Load, watch: InstanceWatch) -> str:
+def _progress(now: float, outcomes: list[Outcome], load: Load, watch: InstanceWatch) -> str:
     found = list(outcomes)
     responses = sum(outcome.is_ok for outcome in found)
+    seconds = now - min((outcome.scheduled for outcome in found), default=now)
     due = min(load.requests, round(seconds * load.rate))
     instances = "unknown" if watch.instances is None else str(watch.instances)
     return (

@@ -136,6 +136,8 @@ def test_the_instances_over_time() -> None:
     assert [sample.at for sample in changes(watch.samples)] == [9.0, 30.0, 50.0]
     text = describe_instances(watch, 10.0)
     assert text == "Instances in service: 1 at 0 s, 3 at 20 s, 2 at 40 s"
+    watch.problem = "no connection"
+    assert describe_instances(watch, 10.0) == f"{text}; not always known (no connection)"
 
 
 def test_the_plot_shows_rates_latencies_and_instances() -> None:
