@@ -6,7 +6,6 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local_cloud.clock import AWS_MINUTE_SECONDS
 from tools.cdk import ROOT
 from tools.console import ToolError
 
@@ -35,7 +34,7 @@ class LocalDeployment:
     labels: list[str]
     environment: dict[str, str]
     logs: str
-    minute_seconds: float = AWS_MINUTE_SECONDS
+    minute_seconds: float = 60.0
 
     def write(self, file: Path) -> None:
         """Write the file, readable only by its owner because it contains the API key."""

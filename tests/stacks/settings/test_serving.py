@@ -172,8 +172,7 @@ def test_an_image_of_another_region_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("measured", ["ml.m5.large int8", "ml.g5.xlarge fp32", "local fp32"])
 def test_a_capacity_names_what_it_was_measured_on(tmp_path: Path, measured: str) -> None:
-    capacity: dict[str, object] = {"measured_capacity_per_second": 21.5}
-    serving = load_with(tmp_path, **capacity, measured_capacity_of=measured)
+    serving = load_with(tmp_path, measured_capacity_per_second=21.5, measured_capacity_of=measured)
     assert serving.measured_capacity_of == measured
     message = refusal(tmp_path, measured_capacity_of=measured)
     assert f"serving.measured_capacity_of = {measured!r}: expected" in message

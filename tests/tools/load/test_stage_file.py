@@ -39,9 +39,8 @@ ADDED = 'measured_capacity_per_second = 21.5\nmeasured_capacity_of = "ml.m5.larg
             + ADDED.partition("measured_capacity_of")[0],
         ),
         (
-            '[other]\nmeasured_capacity_of = "x"\n[serving]\n[web]\nmeasured_capacity_of = "y"\n',
-            f'[other]\nmeasured_capacity_of = "x"\n[serving]\n{ADDED}[web]\n'
-            'measured_capacity_of = "y"\n',
+            '[a]\nmeasured_capacity_of = "x"\n[serving]\n[b]\nmeasured_capacity_of = "y"\n',
+            f'[a]\nmeasured_capacity_of = "x"\n[serving]\n{ADDED}[b]\nmeasured_capacity_of = "y"\n',
         ),
         (
             "[serving]\n[api]\nx = 1\n[[api.schedule]]\ny = 2\n",
