@@ -22,11 +22,11 @@ class Price:
 # Of a SageMaker endpoint: aws.amazon.com/sagemaker/ai/pricing
 INSTANCE_HOUR: Final = {
     "ml.m5.large": Price(0.115, "2026-07-30"),
-    "ml.m5.xlarge": Price(0.23),
+    "ml.m5.xlarge": Price(0.23, "2026-09-28"),
     "ml.c5.large": Price(0.102),
     "ml.c6i.large": Price(0.102),
     "ml.m6i.large": Price(0.115),
-    "ml.g4dn.xlarge": Price(0.736),
+    "ml.g4dn.xlarge": Price(0.7364),
     "ml.g5.xlarge": Price(1.408),
 }
 # Into an endpoint and out of it.
@@ -38,3 +38,5 @@ FUNCTION_GIGABYTE_SECOND: Final = {
     "x86_64": Price(0.0000166667),
 }
 FIREWALL_REQUEST: Final = Price(0.60e-6)
+# A month, of each metric that an alarm watches.
+ALARM_METRIC_MONTH: Final = Price(0.10, "2026-09-28")

@@ -6,8 +6,7 @@ from typing import Final
 import pytest
 
 from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly, Resource
-from tools.api_docs.alarm_document import ALARM_METRIC_MONTH
-from tools.prices import INSTANCE_HOUR
+from tools.prices import ALARM_METRIC_MONTH, INSTANCE_HOUR
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 HOURS_A_MONTH: Final = 730
@@ -36,7 +35,7 @@ def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> No
     metrics = sum(_metrics_of(alarm) for alarm in dev.everywhere("AWS::CloudWatch::Alarm"))
     scaling = _count(dev, "AWS::ApplicationAutoScaling::ScalingPolicy")
     metrics += SCALING_METRICS * scaling
-    alarms = ALARM_METRIC_MONTH * metrics
+    alarms = ALARM_METRIC_MONTH.dollars * metrics
     keys = KEY_MONTH * _count(dev, "AWS::KMS::Key")
     said = re.search(
         r"The stage `dev` costs about (\d+) USD a month in us-east-1 before its first request: "

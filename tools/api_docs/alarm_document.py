@@ -11,9 +11,8 @@ from stacks.components.monitoring.catalogue.definition import (
 from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.components.monitoring.stage_alarms import USERS_AFFECTED, USERS_AFFECTED_MEANING
 from stacks.settings.stage import StageSettings
+from tools.prices import ALARM_METRIC_MONTH
 
-# US dollars a month for each metric that an alarm watches, us-east-1, 2026-09-28.
-ALARM_METRIC_MONTH: Final = 0.10
 _EVERYTHING: Final[dict[str, Any]] = {
     "stage": "prod",
     "account": "111111111111",
@@ -53,7 +52,7 @@ apply to them. An alarm on a latency compares the median instead in minutes with
 `latency_min_requests_per_minute` requests; in a `basic` stage always the 99th percentile. An alarm
 without data is not raised: no requests are no error.
 
-CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 (2026-09-28), after
+CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 ({as_of}), after
 the first ten alarms of an account; the combined alarm has a price of its own, which is not in this
 figure. A stage with every alarm of this page has {full_metrics} metrics in {full_alarms} alarms,
 {full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms}, {basic_cost:.2f} USD. The alarms
@@ -76,12 +75,13 @@ def operations_document() -> str:
     metrics = sum(len(alarm.metrics) for alarm in full)
     introduction = _INTRODUCTION.format(
         users_affected=USERS_AFFECTED,
-        price=ALARM_METRIC_MONTH,
+        price=ALARM_METRIC_MONTH.dollars,
+        as_of=ALARM_METRIC_MONTH.as_of,
         full_metrics=metrics,
         full_alarms=len(full),
-        full_cost=metrics * ALARM_METRIC_MONTH,
+        full_cost=metrics * ALARM_METRIC_MONTH.dollars,
         basic_alarms=len(basic),
-        basic_cost=len(basic) * ALARM_METRIC_MONTH,
+        basic_cost=len(basic) * ALARM_METRIC_MONTH.dollars,
     )
     rows = "".join(f"{_row(alarm)}\n" for alarm in full)
     parts = ", ".join(
