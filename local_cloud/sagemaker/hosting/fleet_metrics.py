@@ -49,12 +49,20 @@ class FleetMetrics:
         minute = now // length
         is_new = minute > self._minute
         self._minute = minute
+        if is_new:
+            self._forget_ended()
         for dimensions, fleet in self._variants():
             concurrent = fleet.outstanding / max(fleet.size, 1)
             self._put("ConcurrentRequestsPerModel", concurrent, "None", dimensions)
             if is_new:
                 self._fill_idle_minute(dimensions, (minute - 1) * length, length)
                 self._put_use(dimensions, fleet)
+
+    def _forget_ended(self) -> None:
+        """Keep only processes that still run: ids are used again, and CPU use is since a sample."""
+        self._cpu = {
+            process_id: process for process_id, process in self._cpu.items() if process.is_running()
+        }
 
     def _variants(self) -> Iterator[tuple[dict[str, str], Fleet]]:
         for (_scope, name), deployment in self._endpoints.deployments().items():
