@@ -18,11 +18,13 @@ class Clock:
         minute_seconds: the real seconds of one minute of AWS; 60 is AWS's own.
         now: returns the real time in seconds since 1970; tests replace it.
         sleep: waits real seconds.
+        origin: when AWS's time is the real one; shorter minutes let it run faster from then on.
     """
 
     minute_seconds: float = AWS_MINUTE_SECONDS
     now: Callable[[], float] = field(default=time.time)
     sleep: Callable[[float], None] = field(default=time.sleep)
+    origin: float = field(default_factory=time.time)
 
     def real_seconds(self, seconds: float) -> float:
         """Return how long a period takes here.
@@ -31,6 +33,13 @@ class Clock:
             seconds: AWS's.
         """
         return seconds * self.minute_seconds / AWS_MINUTE_SECONDS
+
+    def aws_time(self, real_time: float) -> float:
+        """Return the date and time of schedules, in seconds since 1970, at a real time."""
+        if self.minute_seconds == AWS_MINUTE_SECONDS:
+            return real_time
+        passed = real_time - self.origin
+        return self.origin + passed * AWS_MINUTE_SECONDS / self.minute_seconds
 
 
 def minute_of(text: str) -> float:

@@ -120,8 +120,9 @@ def _install(
         logs=place.logs,
     )
     sagemaker = SageMakerService(platform=platform, images=images, endpoints=endpoints, jobs=jobs)
-    scaler = Scaler(endpoints, store.read, clock)
-    scaling = ScalingService(endpoints, scaler)
+    alarms = AlarmEngine(store, clock)
+    scaler = Scaler(endpoints, store.read, alarms, clock)
+    scaling = ScalingService(endpoints, scaler, clock)
     install(
         {
             "sagemaker": sagemaker.handle,
@@ -136,7 +137,7 @@ def _install(
     )
     install_alarms(clock, store)
     measured = FleetMetrics(endpoints, platform, store.read, clock, place.temporary)
-    start_pulse([measured.tick, AlarmEngine(store, clock).tick, scaler.tick], clock)
+    start_pulse([measured.tick, alarms.tick, scaler.tick], clock)
     return endpoints, jobs
 
 

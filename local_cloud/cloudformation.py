@@ -137,11 +137,24 @@ def _target_handler(service: ScalingService, current_scope: Callable[[], Scope])
             "application-autoscaling", "RegisterScalableTarget", properties
         )
         service.call(current_scope(), "RegisterScalableTarget", parameters)
-        pid = "|".join(parameters[member] for member in key)
+        named = {member: parameters[member] for member in key}
+        for action in properties.get("ScheduledActions") or []:
+            scheduled = request_parameters(
+                "application-autoscaling", "PutScheduledAction", action | named
+            )
+            service.call(current_scope(), "PutScheduledAction", scheduled)
+        pid = "|".join(named.values())
         return pid, {"Id": pid}
 
-    def update(_pid: str, logical_id: str, _old: Properties, new: Properties) -> Created:
-        return create(logical_id, new)
+    def update(_pid: str, logical_id: str, old: Properties, new: Properties) -> Created:
+        created = create(logical_id, new)
+        if all(old.get(member) == new.get(member) for member in key):
+            named = {member: new[member] for member in key}
+            for name in _action_names(old) - _action_names(new):
+                service.call(
+                    current_scope(), "DeleteScheduledAction", named | {"ScheduledActionName": name}
+                )
+        return created
 
     def delete(pid: str) -> None:
         parameters = dict(zip(key, pid.split("|"), strict=True))
@@ -150,6 +163,10 @@ def _target_handler(service: ScalingService, current_scope: Callable[[], Scope])
         )
 
     return ResourceHandler(create, update, delete)
+
+
+def _action_names(properties: Properties) -> set[str]:
+    return {each["ScheduledActionName"] for each in properties.get("ScheduledActions") or []}
 
 
 def _policy_handler(service: ScalingService, current_scope: Callable[[], Scope]) -> ResourceHandler:

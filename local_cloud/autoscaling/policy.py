@@ -1,4 +1,4 @@
-"""Application Auto Scaling's decisions, as a pure function of the time.
+"""What a target tracking policy of Application Auto Scaling wants, as a pure function.
 
 The rules are our reading of this page, and of what users report where it is silent:
 docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
@@ -57,43 +57,51 @@ class Fleet:
         changed_at: when the capacity changed last; datapoints from before it do not count.
         scaled_out_at: when a policy last added instances.
         scaled_in_at: when a policy last removed some.
+        added: instances that policies have added in the running cooldown of scaling out.
     """
 
     capacity: int
     changed_at: float = -math.inf
     scaled_out_at: float = -math.inf
     scaled_in_at: float = -math.inf
+    added: int = 0
+
+    def may_scale_in(self, cooldown_seconds: float, now: float) -> bool:
+        """Return whether the cooldown of the last scaling is over."""
+        return now - max(self.scaled_in_at, self.scaled_out_at) >= cooldown_seconds
 
 
 @dataclass(frozen=True)
-class Decision:
-    """A change of the capacity.
+class Proposal:
+    """The capacity that one policy wants.
 
     Attributes:
-        capacity: the new one.
-        cause: in the words of DescribeScalingActivities.
+        capacity: without regard to the bounds.
+        cause: why.
+        base: the capacity that the policy added to.
     """
 
     capacity: int
     cause: str
+    base: int
 
 
 def track(
     datapoints: Sequence[float | None],
     policy: TargetTracking,
     fleet: Fleet,
-    bounds: Bounds,
     *,
     ended_at: float,
     now: float,
-) -> Decision | None:
-    """Return what a target tracking policy changes now, None for nothing.
+) -> Proposal | None:
+    """Return the capacity that a target tracking policy wants, None for no change.
+
+    A proposal for the present capacity or less means that the policy is ready to scale in.
 
     Args:
         datapoints: of the last `PERIODS_BELOW` periods, the oldest first; None where there is none.
         policy: the policy.
         fleet: the fleet, which no other change is in progress of.
-        bounds: of the capacity.
         ended_at: when the last period ended.
         now: the time, in seconds as all others.
     """
@@ -102,21 +110,19 @@ def track(
     if len(above) == PERIODS_ABOVE and all(value > policy.target for value in above):
         if now - fleet.scaled_out_at < policy.scale_out_cooldown_seconds:
             return None
-        wanted = bounds.clamp(_needed(fleet.capacity, above[-1], policy.target))
-        if wanted > fleet.capacity:
-            return Decision(wanted, f"{PERIODS_ABOVE} datapoints above {policy.target:g}")
-        return None
+        needed = _needed(fleet.capacity, above[-1], policy.target)
+        cause = f"{PERIODS_ABOVE} datapoints above {policy.target:g}"
+        return Proposal(needed, cause, fleet.capacity)
     limit = policy.target * _SHARE_OF_TARGET
     below = counted[-PERIODS_BELOW:]
     if (
         policy.can_scale_in
         and len(below) == PERIODS_BELOW
         and all(value < limit for value in below)
-        and now - max(fleet.scaled_in_at, fleet.scaled_out_at) >= policy.scale_in_cooldown_seconds
+        and fleet.may_scale_in(policy.scale_in_cooldown_seconds, now)
     ):
-        wanted = bounds.clamp(_needed(fleet.capacity, max(below), policy.target))
-        if wanted < fleet.capacity:
-            return Decision(wanted, f"{PERIODS_BELOW} datapoints below {limit:g}")
+        needed = _needed(fleet.capacity, max(below), policy.target)
+        return Proposal(needed, f"{PERIODS_BELOW} datapoints below {limit:g}", fleet.capacity)
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from local_cloud.autoscaling.steps import Breach
 from local_cloud.clock import Clock
 from local_cloud.cloudwatch.decision import AlarmRule, decide
 from local_cloud.cloudwatch.expressions import ExpressionError
@@ -16,6 +17,11 @@ logger = logging.getLogger(__name__)
 
 # A sample of the last second of a period may be written a little after its end.
 _LATE_SECONDS = 2.0
+_ACTIONS = {
+    "ALARM": "AlarmActions",
+    "OK": "OKActions",
+    "INSUFFICIENT_DATA": "InsufficientDataActions",
+}
 _WORDS = {
     "GreaterThanOrEqualToThreshold": "greater than or equal to",
     "GreaterThanThreshold": "greater than",
@@ -68,6 +74,26 @@ class AlarmEngine:
             except Exception:
                 # The other alarms must not depend on this one.
                 logger.exception("alarm %s cannot be evaluated", alarm.get("AlarmName"))
+
+    def acting(self, action_arn: str) -> list[Breach]:
+        """Return the alarms whose state has an action, with the datapoints of their periods.
+
+        Args:
+            action_arn: of what the alarms act on, such as a scaling policy.
+        """
+        found = []
+        for alarm in self._store.alarms():
+            actions = alarm.get(_ACTIONS[alarm["StateValue"]]) or []
+            if action_arn in actions and alarm.get("ActionsEnabled", True):
+                evaluation = self._read(alarm)
+                found.append(
+                    Breach(
+                        alarm_name=alarm["AlarmName"],
+                        threshold=evaluation.rule.threshold,
+                        values=evaluation.values[-evaluation.rule.evaluation_periods :],
+                    )
+                )
+        return found
 
     def _evaluate(self, alarm: Mapping[str, Any]) -> None:
         evaluation = self._read(alarm)

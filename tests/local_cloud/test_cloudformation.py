@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from local_cloud.autoscaling.scaler import Scaler
+from local_cloud.autoscaling.steps import Breach
 from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceError, ResourceHandler, resource_handlers
@@ -19,11 +20,18 @@ TARGET = {
 }
 
 
+class StandInAlarms:
+    """No alarm has an action."""
+
+    def acting(self, _action_arn: str) -> list[Breach]:
+        return []
+
+
 @pytest.fixture
 def scaling(sagemaker: StandInSageMaker) -> ScalingService:
     clock = Clock()
-    scaler = Scaler(sagemaker.endpoints, lambda _metric, _start, _end: None, clock)
-    return ScalingService(sagemaker.endpoints, scaler)
+    scaler = Scaler(sagemaker.endpoints, lambda _metric, _start, _end: None, StandInAlarms(), clock)
+    return ScalingService(sagemaker.endpoints, scaler, clock)
 
 
 @pytest.fixture
@@ -124,11 +132,60 @@ def test_a_scaling_target_and_its_policy(
     arn, _ = policy.create("Policy", properties)
     (found,) = described("DescribeScalingPolicies", "ScalingPolicies")
     assert (found["PolicyARN"], found["ResourceId"]) == (arn, TARGET["ResourceId"])
+    tracking = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 30}}
+    # The ARN stays, which alarms may name.
+    assert policy.update(arn, "Policy", properties, properties | tracking)[0] == arn
+    (found,) = described("DescribeScalingPolicies", "ScalingPolicies")
+    assert found["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 30
     policy.delete(arn)
     assert described("DescribeScalingPolicies", "ScalingPolicies") == []
     target.delete(pid)
     target.delete(pid)
     assert described("DescribeScalableTargets", "ScalableTargets") == []
+
+
+def test_a_target_has_scheduled_actions_and_a_step_scaling_policy(
+    handlers: dict[str, ResourceHandler], scaling: ScalingService
+) -> None:
+    handlers["AWS::SageMaker::Endpoint"].create(
+        "Endpoint", endpoint_properties("first-configuration")
+    )
+
+    def action(name: str, minimum: str, **members: Any) -> dict[str, Any]:
+        bounds = {"MinCapacity": minimum, "MaxCapacity": "4"}
+        cron = {"Schedule": "cron(0 7 * * ? *)", "Timezone": "Europe/Berlin"}
+        return {
+            "ScheduledActionName": name, "ScalableTargetAction": bounds, **cron, **members,
+        }  # fmt: skip
+
+    def actions() -> dict[str, Any]:
+        found = scaling.call(SCOPE, "DescribeScheduledActions", {"ServiceNamespace": "sagemaker"})
+        return {each["ScheduledActionName"]: each for each in found["ScheduledActions"]}
+
+    limits: dict[str, Any] = {"MinCapacity": 1, "MaxCapacity": 3}
+    target = handlers["AWS::ApplicationAutoScaling::ScalableTarget"]
+    morning = action("morning", "2", StartTime="2030-01-01T07:00:00Z")
+    first = TARGET | limits | {"ScheduledActions": [morning, action("noon", "3")]}
+    pid, _ = target.create("Target", first)
+    assert actions()["morning"]["ScalableTargetAction"] == {"MinCapacity": 2, "MaxCapacity": 4}
+    assert actions()["morning"]["StartTime"] == 1_893_481_200
+    second = TARGET | limits | {"ScheduledActions": [action("noon", "4"), action("night", "1")]}
+    target.update(pid, "Target", first, second)
+    assert set(actions()) == {"noon", "night"}
+    assert actions()["noon"]["ScalableTargetAction"]["MinCapacity"] == 4
+    policy = handlers["AWS::ApplicationAutoScaling::ScalingPolicy"]
+    step = {"MetricIntervalLowerBound": "0", "ScalingAdjustment": "1"}
+    steps = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [step]}
+    policy.create("Policy", {
+        "PolicyName": "steps", "PolicyType": "StepScaling", "ScalingTargetId": pid,
+        "StepScalingPolicyConfiguration": steps,
+    })  # fmt: skip
+    # What a target had is gone with it.
+    target.delete(pid)
+    target.create("Target", TARGET | limits)
+    assert actions() == {}
+    found = scaling.call(SCOPE, "DescribeScalingPolicies", {"ServiceNamespace": "sagemaker"})
+    assert found["ScalingPolicies"] == []
 
 
 @pytest.mark.parametrize(

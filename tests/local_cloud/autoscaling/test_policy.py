@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking, track
+from local_cloud.autoscaling.decision import Tracked, decide
+from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
 
 NOW = 10_000.0
 POLICY = TargetTracking(target=100.0, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30)
@@ -17,8 +18,9 @@ def capacity(
     policy: TargetTracking = POLICY,
     bounds: Bounds = BOUNDS,
 ) -> int | None:
-    decision = track(datapoints, policy, fleet, bounds, ended_at=NOW, now=NOW + 1)
-    return decision.capacity if decision else None
+    tracked = Tracked(policy_name="policy", policy=policy, datapoints=datapoints, ended_at=NOW)
+    decision = decide(fleet, bounds, tracked=[tracked], now=NOW + 1)
+    return decision.capacity if decision and not decision.not_scaled else None
 
 
 @pytest.mark.parametrize(
