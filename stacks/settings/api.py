@@ -6,25 +6,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stacks.settings.base import Entries, RetentionDays, Settings, text
-from stacks.settings.cron import cron_problem
 from stacks.settings.host_names import HOST_LABEL, HOST_NAME, MAX_HOST_NAME_CHARACTERS
-from stacks.settings.time_zones import time_zone_problem
+from stacks.settings.schedule import ScheduleEntry
 
-_CRON_FIELD = "[0-9A-Z*,/#-]+"
 _MAX_PORT = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-Cron = Annotated[
-    str,
-    text(
-        rf"{_CRON_FIELD} {_CRON_FIELD} "
-        rf"(\? {_CRON_FIELD} {_CRON_FIELD}|{_CRON_FIELD} {_CRON_FIELD} \?) {_CRON_FIELD}",
-        'six fields such as "0 7 ? * MON-FRI *", one of the two days being ?',
-    ),
-]
-TimeZone = Annotated[
-    str, text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", "a time zone such as UTC or Europe/Berlin")
-]
 Origin = Annotated[
     str,
     text(
@@ -46,29 +33,14 @@ HostName = Annotated[
 ]
 
 
-class ConcurrencySchedule(Settings):
+class ConcurrencySchedule(ScheduleEntry):
     """From a time of day on, how many instances of the proxy are kept warm."""
 
-    cron: Cron = Field(
-        description="When: minutes, hours, day of month, month, day of week and year, as AWS "
-        "writes them."
-    )
-    time_zone: TimeZone = Field(description="Time zone of `cron`.")
+    schedule = "api.provisioned_concurrency_schedule"
+
     provisioned_concurrency: int = Field(
         ge=0, le=1000, description="Instances that are kept warm from then on."
     )
-
-    @model_validator(mode="after")
-    def _check_time(self) -> Self:
-        for key, value, problem in (
-            ("cron", self.cron, cron_problem(self.cron)),
-            ("time_zone", self.time_zone, time_zone_problem(self.time_zone)),
-        ):
-            if problem is not None:
-                raise ValueError(
-                    f"api.provisioned_concurrency_schedule: {key} = {value!r}: {problem}"
-                )
-        return self
 
 
 class ApiSettings(Settings):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stacks.settings import instance_types
-from stacks.settings.base import Settings, text
+from stacks.settings.base import Entries, Settings, text
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
 from stacks.settings.instance_types import InstanceType
 from stacks.settings.measured_capacity import MeasuredOn
@@ -19,8 +19,27 @@ from stacks.settings.rollout import (
     check_unused,
     check_wait,
 )
+from stacks.settings.schedule import ScheduleEntry
 
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
+
+
+class CapacitySchedule(ScheduleEntry):
+    """From a time of day on, other bounds of the number of instances."""
+
+    schedule = "serving.capacity_schedule"
+
+    min_instance_count: int = Field(ge=1, le=100, description="`min_instance_count` from then on.")
+    max_instance_count: int = Field(ge=1, le=100, description="`max_instance_count` from then on.")
+
+    @model_validator(mode="after")
+    def _check_instance_counts(self) -> Self:
+        if self.min_instance_count > self.max_instance_count:
+            raise ValueError(
+                f"{self.schedule}: min_instance_count = {self.min_instance_count}: expected at "
+                f"most max_instance_count = {self.max_instance_count}"
+            )
+        return self
 
 
 class ServingSettings(Settings):
@@ -57,8 +76,27 @@ class ServingSettings(Settings):
     max_instance_count: int = Field(
         default=3, ge=1, le=100, description="Instances of the endpoint under full load."
     )
+    scaling_target: Literal["invocations", "concurrent_requests"] = Field(
+        default="invocations",
+        description="What scaling measures: `invocations`, the requests of a minute, or "
+        "`concurrent_requests`, those in flight, every ten seconds, which adds instances sooner.",
+    )
     target_invocations_per_instance_per_minute: float = Field(
-        default=25, ge=0.1, le=100_000, description="Load of an instance that scaling aims at."
+        default=25,
+        ge=0.1,
+        le=100_000,
+        description="Load of an instance that scaling aims at, with `invocations`.",
+    )
+    target_concurrent_requests_per_instance: float = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="Load of an instance that scaling aims at, with `concurrent_requests`.",
+    )
+    capacity_schedule: Entries[CapacitySchedule] = Field(
+        default=(),
+        description="Other values of `min_instance_count` and `max_instance_count` by time of day. "
+        "A deployment that changes one of them applies them until the next entry.",
     )
     measured_capacity_per_second: float | None = Field(
         default=None,
@@ -171,6 +209,25 @@ class ServingSettings(Settings):
             baking_seconds=self.rollback_baking_seconds,
         )
 
+    @property
+    def scaling_target_value(self) -> float:
+        """The target of `scaling_target`."""
+        if self.scaling_target == "invocations":
+            return self.target_invocations_per_instance_per_minute
+        return self.target_concurrent_requests_per_instance
+
+    @property
+    def lowest_instance_count(self) -> int:
+        """The minimum of `min_instance_count` and the schedule's."""
+        scheduled = (each.min_instance_count for each in self.capacity_schedule)
+        return min((self.min_instance_count, *scheduled))
+
+    @property
+    def highest_instance_count(self) -> int:
+        """The maximum of `max_instance_count` and the schedule's."""
+        scheduled = (each.max_instance_count for each in self.capacity_schedule)
+        return max((self.max_instance_count, *scheduled))
+
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:
         kind = self.instance_type
@@ -212,6 +269,13 @@ class ServingSettings(Settings):
             raise ValueError(
                 f"serving.instance_type = {self.instance_type!r}: ml.t types cannot scale, "
                 "expected another type, or the same min_instance_count and max_instance_count"
+            )
+        if self.capacity_schedule and not self.scales:
+            raise ValueError(
+                f"serving.capacity_schedule with serving.min_instance_count = "
+                f"serving.max_instance_count = {self.min_instance_count}: a fleet of one size is "
+                "not registered for scaling, which runs the schedule; expected a "
+                "max_instance_count above min_instance_count, or no schedule"
             )
         return self
 

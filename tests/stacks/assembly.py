@@ -12,6 +12,7 @@ from aws_cdk import App
 from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings.api import ApiSettings, ConcurrencySchedule
+from stacks.settings.serving import CapacitySchedule, ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION
@@ -93,6 +94,14 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
 def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
     """Return a stage's settings with changes in [serving]."""
     return with_changes(settings, serving=with_changes(settings.serving, **changes))
+
+
+def with_every_scaling_setting(serving: ServingSettings) -> ServingSettings:
+    """Return the settings with the other target, and a schedule of the bounds."""
+    entry = CapacitySchedule(
+        cron="0 7 * * ? *", time_zone="UTC", min_instance_count=2, max_instance_count=4
+    )
+    return with_changes(serving, scaling_target="concurrent_requests", capacity_schedule=(entry,))
 
 
 def with_every_api_setting(api: ApiSettings) -> ApiSettings:

@@ -16,6 +16,7 @@ from tests.stacks.assembly import (
     REPOSITORY,
     Assembly,
     with_every_api_setting,
+    with_every_scaling_setting,
     with_serving,
 )
 from tests.stacks.conftest import Synthesize
@@ -86,12 +87,17 @@ def test_other_ways_to_serve_are_clean(
 
 
 @pytest.mark.usefixtures("in_repository")
-def test_all_that_the_api_can_have_is_clean(
+def test_all_that_the_api_and_the_scaling_can_have_is_clean(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
-    everything = with_changes(dev_settings, api=with_every_api_setting(dev_settings.api))
+    everything = with_changes(
+        dev_settings,
+        api=with_every_api_setting(dev_settings.api),
+        serving=with_every_scaling_setting(dev_settings.serving),
+    )
     assembly = synthesize_with(everything)
-    assert lint([assembly.directory / "whippet-dev-api.template.json"]) == {}
+    templates = [f"whippet-dev-{stack}.template.json" for stack in ("api", "serving")]
+    assert lint([assembly.directory / template for template in templates]) == {}
 
 
 @pytest.mark.usefixtures("in_repository")

@@ -19,6 +19,7 @@ from tests.stacks.assembly import (
     PREBUILT_IMAGE,
     new_app,
     with_every_api_setting,
+    with_every_scaling_setting,
     with_serving,
 )
 from tests.stacks.nag import MODULE, Recorder, findings
@@ -36,7 +37,10 @@ def variants() -> dict[str, StageSettings]:
         dev,
         asset_key_arn="arn:aws:kms:eu-central-1:123456789012:key/0a1b",
         serving=with_changes(
-            dev.serving, data_capture_percent=10, rollout="canary", min_instance_count=2
+            with_every_scaling_setting(dev.serving),
+            data_capture_percent=10,
+            rollout="canary",
+            min_instance_count=2,
         ),
         api=with_every_api_setting(dev.api),
         web=with_changes(

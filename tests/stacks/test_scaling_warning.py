@@ -19,6 +19,7 @@ from stacks.settings.stage import StageSettings
         ({"measured_capacity_per_second": 8.3}, ""),
         ({}, ""),
         ({"measured_capacity_per_second": 25.0, "max_instance_count": 1}, ""),
+        ({"measured_capacity_per_second": 25.0, "scaling_target": "concurrent_requests"}, ""),
         (
             {
                 "measured_capacity_per_second": 25.0,
@@ -29,7 +30,7 @@ from stacks.settings.stage import StageSettings
     ],
 )
 def test_a_small_target(
-    serving: dict[str, float], warned: str, capsys: pytest.CaptureFixture[str]
+    serving: dict[str, float | str], warned: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warn_of_small_target(StageSettings.model_validate({"stage": "prod", "serving": serving}))
     printed = capsys.readouterr().err

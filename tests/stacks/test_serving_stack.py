@@ -14,7 +14,7 @@ from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.schema import SettingsSchema
-from stacks.settings.serving import ServingSettings
+from stacks.settings.serving import CapacitySchedule, ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
@@ -302,7 +302,14 @@ IN_CONFIGURATION: list[Json] = [
 ]
 NOT_IN_CONFIGURATION: Json = {
     "max_instance_count": 9,
+    "scaling_target": "concurrent_requests",
     "target_invocations_per_instance_per_minute": 99,
+    "target_concurrent_requests_per_instance": 9.0,
+    "capacity_schedule": (
+        CapacitySchedule(
+            cron="0 7 * * ? *", time_zone="UTC", min_instance_count=2, max_instance_count=4
+        ),
+    ),
     "measured_capacity_per_second": 9.0,
     "scale_in_cooldown_seconds": 99,
     "scale_out_cooldown_seconds": 9,
@@ -496,6 +503,51 @@ def test_each_direction_of_scaling_has_its_own_cooldown(
     tracking = policy.properties["TargetTrackingScalingPolicyConfiguration"]
     assert tracking["ScaleInCooldown"] == 300
     assert tracking["ScaleOutCooldown"] == 60
+
+
+def test_scaling_tracks_concurrent_requests_where_the_stage_says_so(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    settings = with_serving(
+        dev_settings,
+        scaling_target="concurrent_requests",
+        target_concurrent_requests_per_instance=7.0,
+    )
+    policy = synthesize_with(settings).resource(
+        "serving", "AWS::ApplicationAutoScaling::ScalingPolicy"
+    )
+    # With the name of the other policy CloudFormation would keep it until the new one is there.
+    assert policy.properties["PolicyName"] == "concurrent-requests-per-instance"
+    tracking = policy.properties["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == 7
+    assert tracking["PredefinedMetricSpecification"] == {
+        "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+    }
+
+
+def test_the_bounds_of_the_fleet_follow_the_clock_where_it_is_set(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    entries = [
+        CapacitySchedule(
+            cron=cron, time_zone="Europe/Berlin", min_instance_count=minimum,
+            max_instance_count=maximum,
+        )
+        for cron, minimum, maximum in (("0 7 ? * MON-FRI *", 2, 9), ("0 19 * * ? *", 1, 2))
+    ]  # fmt: skip
+    assembly = synthesize_with(with_serving(dev_settings, capacity_schedule=tuple(entries)))
+    target = assembly.resource("serving", TARGET).properties
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 3)
+    assert target["ScheduledActions"] == [
+        {
+            "ScheduledActionName": name, "Schedule": schedule, "Timezone": "Europe/Berlin",
+            "ScalableTargetAction": {"MinCapacity": minimum, "MaxCapacity": maximum},
+        }
+        for name, schedule, minimum, maximum in (
+            ("capacity-1", "cron(0 7 ? * MON-FRI *)", 2, 9),
+            ("capacity-2", "cron(0 19 * * ? *)", 1, 2),
+        )
+    ]  # fmt: skip
 
 
 def test_a_fleet_of_one_size_is_not_registered_for_scaling(

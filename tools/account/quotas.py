@@ -12,6 +12,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from stacks.settings.api import ApiSettings
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.account.logging_role import logging_role_problem
@@ -178,9 +179,10 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
     serving = settings.serving
-    needed = _BOTH_FLEETS * serving.max_instance_count
+    most = serving.highest_instance_count
+    needed = _BOTH_FLEETS * most
     # The new fleet of an update is as large as the running one (stacks/components/serving).
-    needed_by_smallest_fleet = _BOTH_FLEETS * serving.min_instance_count
+    needed_by_smallest_fleet = _BOTH_FLEETS * serving.lowest_instance_count
     suffices_for_some_updates = needed_by_smallest_fleet <= available
     meanwhile = (
         f" Until then an update fails while more than {available // _BOTH_FLEETS} run."
@@ -193,10 +195,10 @@ def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota
         needed=needed,
         shortage=(
             f"SageMaker's quota {name!r} is {available} and the stage {settings.stage} needs "
-            f"{needed}: an update runs two fleets of up to serving.max_instance_count = "
-            f"{serving.max_instance_count} at the same time, and the account's other endpoints "
+            f"{needed}: an update runs two fleets of up to {_setting_of_most(serving)} = "
+            f"{most} at the same time, and the account's other endpoints "
             f"count too. Request at least {needed} in Service Quotas, or choose a "
-            "lower serving.max_instance_count or another serving.instance_type in "
+            f"lower {_setting_of_most(serving)} or another serving.instance_type in "
             f"config/{settings.stage}.toml.{meanwhile}"
         ),
         for_deployment=not suffices_for_some_updates,
@@ -232,6 +234,12 @@ def _read_values(quotas: Any, service: str, names: Collection[str]) -> dict[str,
         if len(values) == len(names):
             break
     return values
+
+
+def _setting_of_most(serving: ServingSettings) -> str:
+    if serving.highest_instance_count > serving.max_instance_count:
+        return "max_instance_count of serving.capacity_schedule"
+    return "serving.max_instance_count"
 
 
 def _concurrency(

@@ -39,7 +39,8 @@ def settle_instance_count(sagemaker: Any, *, endpoint: str, serving: ServingSett
         )
     variant = described["ProductionVariants"][0]
     running = variant["CurrentInstanceCount"]
-    wanted = min(max(running, serving.min_instance_count), serving.max_instance_count)
+    # The bounds of a schedule's entry may apply now.
+    wanted = min(max(running, serving.lowest_instance_count), serving.highest_instance_count)
     if running == wanted:
         return
     allowed = _describe_allowed(serving)
@@ -78,9 +79,9 @@ def describe_settled(sagemaker: Any, endpoint: str) -> dict[str, Any]:
 
 
 def _describe_allowed(serving: ServingSettings) -> str:
-    if serving.min_instance_count == serving.max_instance_count:
-        return f"{serving.min_instance_count}"
-    return f"{serving.min_instance_count} to {serving.max_instance_count}"
+    if serving.lowest_instance_count == serving.highest_instance_count:
+        return f"{serving.lowest_instance_count}"
+    return f"{serving.lowest_instance_count} to {serving.highest_instance_count}"
 
 
 def _problem(endpoint: str, running: int, allowed: str, change: dict[str, Any], reason: str) -> str:

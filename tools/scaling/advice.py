@@ -8,6 +8,8 @@ from tools.scaling.simulation import Outcome
 
 # AWS's formula: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html
 SAFETY_FACTOR = 0.5
+# What half of the capacity is in requests in flight: use / (1 - use), see `simulation`.
+CONCURRENCY_TARGET = SAFETY_FACTOR / (1 - SAFETY_FACTOR)
 _REFERENCE_TARGETS = (10, 25)
 _SHOWN_PERCENT = 0.005
 

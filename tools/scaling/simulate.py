@@ -2,10 +2,11 @@
 
 Prints instances, rejected requests and instance hours for instances that take 3, 5 and 10 minutes
 to start, and recommends settings. The decisions are our reading of AWS's rules, the same that the
-local cloud follows.
+local cloud follows. A trace without a date begins on a Monday at 00:00 UTC.
 """
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from local_cloud.autoscaling.policy import Bounds, TargetTracking
 from stacks.components.serving.model_choice import choose_model
 from stacks.components.serving.scaling_warning import warn_of_other_measurement
 from stacks.errors import UserError
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT
@@ -21,9 +23,17 @@ from tools.console import ToolError, run_tool
 from tools.delivery.clients import stage_clients
 from tools.make_variables import MakeParser
 from tools.paths import short_path
-from tools.scaling.advice import advise, explain_start, explain_targets
+from tools.scaling.advice import CONCURRENCY_TARGET, advise, explain_start, explain_targets
 from tools.scaling.drawing import draw
-from tools.scaling.simulation import Outcome, simulate
+from tools.scaling.report import (
+    heading,
+    recommendation,
+    recommended_schedule,
+    table,
+)
+from tools.scaling.schedule_advice import advise_schedule, repeats_daily
+from tools.scaling.simulation import PERIOD_SECONDS, Outcome, Plan, simulate
+from tools.scaling.timetable import MONDAY, timetable
 from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
 
 _START_MINUTES = (3, 5, 10)
@@ -54,31 +64,13 @@ def main() -> None:
         )
     if not arguments.capacity:
         _warn_of_measurement(settings)
-    trace = _trace(arguments, settings, capacity)
-    policy = TargetTracking(
-        target=arguments.target or serving.target_invocations_per_instance_per_minute,
-        scale_out_cooldown_seconds=serving.scale_out_cooldown_seconds,
-        scale_in_cooldown_seconds=serving.scale_in_cooldown_seconds,
-    )
-    bounds = Bounds(serving.min_instance_count, serving.max_instance_count)
-    print(_heading(trace, capacity, policy, bounds))
-    outcomes = _simulate(trace, policy, bounds, capacity)
-    advice = advise(trace, capacity)
-    better = TargetTracking(
-        target=advice.target,
-        scale_out_cooldown_seconds=policy.scale_out_cooldown_seconds,
-        scale_in_cooldown_seconds=policy.scale_in_cooldown_seconds,
-    )
-    print(_table(outcomes))
+    trace, start = _trace(arguments, settings, capacity)
+    plan = _plan(serving, arguments.target, start=start, minutes=len(trace))
+    print(heading(trace, capacity, plan))
+    outcomes = _simulate(trace, plan, capacity)
+    print(table(outcomes))
     print(explain_start(outcomes, trace, capacity))
-    print(
-        "\nRecommended for few instance hours: target_invocations_per_instance_per_minute = "
-        f"{advice.target} (capacity x 0.5 x 60), min_instance_count = {advice.minimum}, "
-        f"max_instance_count = {advice.maximum}"
-    )
-    recommended = _simulate(trace, better, Bounds(advice.minimum, advice.maximum), capacity)
-    print(_table(recommended))
-    print(explain_start(recommended, trace, capacity))
+    _recommend(trace, plan, capacity, start, repeats=arguments.trace == "day")
     print("\n" + "\n".join(explain_targets(capacity)))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(
@@ -94,6 +86,57 @@ def _warn_of_measurement(settings: StageSettings) -> None:
     except UserError:
         return  # without a model at hand, what the stage deploys is not known
     warn_of_other_measurement(settings, files)
+
+
+def _plan(serving: ServingSettings, target: float | None, *, start: datetime, minutes: int) -> Plan:
+    """Return the stage's own scaling."""
+    policy = TargetTracking(
+        target=target or serving.scaling_target_value,
+        scale_out_cooldown_seconds=serving.scale_out_cooldown_seconds,
+        scale_in_cooldown_seconds=serving.scale_in_cooldown_seconds,
+        period_seconds=PERIOD_SECONDS[serving.scaling_target],
+    )
+    return Plan(
+        kind=serving.scaling_target,
+        policy=policy,
+        bounds=Bounds(serving.min_instance_count, serving.max_instance_count),
+        schedule=timetable(serving.capacity_schedule, start=start, minutes=minutes),
+    )
+
+
+def _recommend(
+    trace: Trace, plan: Plan, capacity: float, start: datetime, *, repeats: bool
+) -> None:
+    """Print which settings suit the trace, and what they do.
+
+    Args:
+        trace: requests of each minute.
+        plan: the stage's scaling.
+        capacity: requests a second of one instance.
+        start: of the trace.
+        repeats: whether the trace is known to be that of every day.
+    """
+    advice = advise(trace, capacity)
+    target = advice.target if plan.kind == "invocations" else CONCURRENCY_TARGET
+    better = Plan(
+        kind=plan.kind,
+        policy=replace(plan.policy, target=target),
+        bounds=Bounds(advice.minimum, advice.maximum),
+    )
+    print(recommendation(better))
+    outcomes = _simulate(trace, better, capacity)
+    print(table(outcomes))
+    print(explain_start(outcomes, trace, capacity))
+    if not (repeats or repeats_daily(trace)):
+        print("\nNo schedule is recommended: the trace has no two days that are alike.")
+        return
+    entries = advise_schedule(
+        trace, advice, per_instance_per_minute=advice.target, start=start
+    )  # fmt: skip
+    scheduled = replace(better, schedule=timetable(entries, start=start, minutes=len(trace)))
+    print(
+        recommended_schedule(entries, before=outcomes, after=_simulate(trace, scheduled, capacity))
+    )
 
 
 def _parser() -> MakeParser:
@@ -116,8 +159,9 @@ def _parser() -> MakeParser:
         help="requests a second of a shape's busiest minute (twice an instance's capacity)",
     )  # fmt: skip
     parser.add_argument(
-        "--target", type=_positive, help="invocations an instance and minute (the stage's)"
-    )
+        "--target", type=_positive,
+        help="of an instance: invocations a minute, or concurrent requests (the stage's)",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=_DRAWING, help="the drawing, as SVG (build/scaling.svg)"
     )
@@ -134,9 +178,12 @@ def _positive(text: str) -> float:
     return value
 
 
-def _trace(arguments: argparse.Namespace, settings: StageSettings, capacity: float) -> Trace:
+def _trace(
+    arguments: argparse.Namespace, settings: StageSettings, capacity: float
+) -> tuple[Trace, datetime]:
+    """Return the requests of each minute, and when the first minute begins."""
     if arguments.trace in SHAPES:
-        return shaped(arguments.trace, arguments.peak or 2 * capacity)
+        return shaped(arguments.trace, arguments.peak or 2 * capacity), MONDAY
     if arguments.trace == _OF_THE_STAGE:
         return _trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
     if not Path(arguments.trace).exists():
@@ -144,11 +191,11 @@ def _trace(arguments: argparse.Namespace, settings: StageSettings, capacity: flo
             f"TRACE={arguments.trace}: no such file; expected {', '.join(SHAPES)}, {_OF_THE_STAGE} "
             "or a CSV file"
         )
-    return read_trace(Path(arguments.trace))
+    return read_trace(Path(arguments.trace)), MONDAY
 
 
-def _trace_of_stage(cloudwatch: Any, endpoint_name: str) -> Trace:
-    """Return the invocations of an endpoint in each minute of the last days."""
+def _trace_of_stage(cloudwatch: Any, endpoint_name: str) -> tuple[Trace, datetime]:
+    """Return the invocations of an endpoint in each minute of the last days, and their start."""
     end = datetime.now(UTC).replace(second=0, microsecond=0)
     start = end - timedelta(days=_DAYS_OF_A_STAGE)
     metric = {
@@ -174,34 +221,14 @@ def _trace_of_stage(cloudwatch: Any, endpoint_name: str) -> Trace:
             f"{_DAYS_OF_A_STAGE} days: is the stage deployed and used? TRACE=day simulates a "
             "typical day."
         )
-    return trace
+    return trace, start
 
 
-def _simulate(
-    trace: Trace, policy: TargetTracking, bounds: Bounds, capacity: float
-) -> dict[int, Outcome]:
+def _simulate(trace: Trace, plan: Plan, capacity: float) -> dict[int, Outcome]:
     return {
-        start: simulate(trace, policy, bounds, capacity_per_second=capacity, start_minutes=start)
-        for start in _START_MINUTES
+        minutes: simulate(trace, plan, capacity_per_second=capacity, start_minutes=minutes)
+        for minutes in _START_MINUTES
     }
-
-
-def _heading(trace: Trace, capacity: float, policy: TargetTracking, bounds: Bounds) -> str:
-    return (
-        f"{len(trace) / 60:.1f} hours, {sum(trace):,.0f} requests, at most {max(trace) / 60:.1f} a "
-        f"second; one instance: {capacity:g} a second.\n"
-        f"Settings: {bounds.minimum} to {bounds.maximum} instances, target {policy.target:g} a "
-        f"minute ({100 * policy.target / 60 / capacity:.0f} % of an instance)."
-    )
-
-
-def _table(outcomes: dict[int, Outcome]) -> str:
-    rows = [
-        f"  {start:>7} min  {outcome.most_instances:>4}  {outcome.changes:>7}  "
-        f"{outcome.instance_hours:>14.1f}  {100 * outcome.rejected_share:>7.2f} %"
-        for start, outcome in outcomes.items()
-    ]
-    return "\n".join(["  start to ready  most  changes  instance hours  rejected", *rows])
 
 
 if __name__ == "__main__":

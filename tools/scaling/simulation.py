@@ -1,18 +1,25 @@
-"""What target tracking does with a trace: the instances, minute by minute.
+"""What target tracking and a schedule do with a trace: the instances, minute by minute.
 
-The decisions are those of the local cloud (`local_cloud/autoscaling/policy.py`), which is our
+The decisions are those of the local cloud (`local_cloud/autoscaling/decision.py`), which is our
 reading of AWS's rules.
 """
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
-from local_cloud.autoscaling.policy import PERIODS_BELOW, Bounds, Fleet, TargetTracking, track
+from local_cloud.autoscaling.decision import Decision, Tracked, after, decide
+from local_cloud.autoscaling.policy import PERIODS_BELOW, Bounds, Fleet, TargetTracking
 
 _MINUTE: Final = 60.0
+# Those that the model server lets wait beyond the ones it works on (model_code/classifier/serving).
+_MAX_IN_FLIGHT: Final = 16.0
+_ALMOST_ALL: Final = _MAX_IN_FLIGHT / (_MAX_IN_FLIGHT + 1)
+
+TargetKind = Literal["invocations", "concurrent_requests"]
+PERIOD_SECONDS: Final[dict[TargetKind, float]] = {"invocations": 60.0, "concurrent_requests": 10.0}
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Minute:
 
     Attributes:
         requests: that arrived.
-        instances: in service.
+        instances: in service when it ends.
         starting: that were started and are not in service yet; they are billed.
         rejected: requests above the capacity of the instances.
     """
@@ -60,51 +67,113 @@ class Outcome:
         return sum(before.instances != after.instances for before, after in pairwise(self.minutes))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The scaling of a stage.
+
+    Attributes:
+        kind: what the policy measures.
+        policy: target tracking.
+        bounds: of the number of instances.
+        schedule: other bounds from a minute of the trace on.
+    """
+
+    kind: TargetKind = "invocations"
+    policy: TargetTracking
+    bounds: Bounds
+    schedule: Mapping[int, Bounds] = field(default_factory=dict)
+
+
 def simulate(
-    trace: Sequence[float],
-    policy: TargetTracking,
-    bounds: Bounds,
-    *,
-    capacity_per_second: float,
-    start_minutes: int,
+    trace: Sequence[float], plan: Plan, *, capacity_per_second: float, start_minutes: int
 ) -> Outcome:
     """Return what happens with a trace.
 
     Args:
         trace: requests of each minute.
-        policy: target tracking on invocations an instance and minute.
-        bounds: of the number of instances.
+        plan: the scaling.
         capacity_per_second: requests that one instance can respond to.
         start_minutes: from the decision to an instance in service.
     """
-    fleet = Fleet(capacity=bounds.minimum)
-    datapoints: deque[float | None] = deque([None] * PERIODS_BELOW, PERIODS_BELOW)
-    arriving: tuple[int, int] | None = None  # the minute and the number of instances then
+    run = _Run(plan, start_minutes)
+    period = plan.policy.period_seconds
     minutes = []
     for number, requests in enumerate(trace):
-        now = number * _MINUTE
-        if arriving is not None and number >= arriving[0]:
-            fleet = replace(fleet, capacity=arriving[1], changed_at=now)
-            arriving = None
-        capacity = 60 * capacity_per_second * fleet.capacity
-        minutes.append(
-            Minute(
-                requests=requests,
-                instances=fleet.capacity,
-                starting=arriving[1] - fleet.capacity if arriving else 0,
-                rejected=max(0.0, requests - capacity),
+        rejected = 0.0
+        for part in range(round(_MINUTE / period)):
+            began = number * _MINUTE + part * period
+            run.begin(began, plan.schedule.get(number) if part == 0 else None)
+            arriving = requests * period / _MINUTE
+            rejected += max(0.0, arriving - period * capacity_per_second * run.fleet.capacity)
+            instances, starting = run.fleet.capacity, run.starting
+            value = _datapoint(
+                plan.kind, arriving / run.fleet.capacity, capacity_per_second * period
             )
+            run.end(value, began + period)
+        minutes.append(
+            Minute(requests=requests, instances=instances, starting=starting, rejected=rejected)
         )
-        datapoints.append(requests / fleet.capacity)
-        ended = now + _MINUTE
-        if arriving is not None:
-            continue
-        decision = track(list(datapoints), policy, fleet, bounds, ended_at=ended, now=ended)
-        if decision is None:
-            continue
-        if decision.capacity > fleet.capacity:
-            arriving = (number + 1 + start_minutes, decision.capacity)
-            fleet = replace(fleet, scaled_out_at=ended)
-        else:
-            fleet = replace(fleet, capacity=decision.capacity, changed_at=ended, scaled_in_at=ended)
     return Outcome(minutes)
+
+
+def _datapoint(kind: TargetKind, arriving: float, capacity: float) -> float:
+    """Return the metric of one instance.
+
+    Args:
+        kind: of the metric.
+        arriving: requests in the period.
+        capacity: requests that it can respond to in the period.
+    """
+    if kind == "invocations":
+        return arriving
+    # Little's law: requests in flight = arrivals a second x seconds in the instance. Requests come
+    # at random, each takes 1 / capacity seconds, and an instance works on one at a time.
+    use = arriving / capacity
+    return use / (1 - use) if use < _ALMOST_ALL else _MAX_IN_FLIGHT
+
+
+class _Run:
+    """The fleet while time passes."""
+
+    def __init__(self, plan: Plan, start_minutes: int) -> None:
+        self._policy, self._start_seconds = plan.policy, start_minutes * _MINUTE
+        self._bounds = plan.schedule.get(0, plan.bounds)
+        self._datapoints: deque[float | None] = deque([None] * PERIODS_BELOW, PERIODS_BELOW)
+        self._arriving: tuple[float, int] | None = None  # when, and the number of instances then
+        self.fleet = Fleet(capacity=self._bounds.minimum)
+
+    @property
+    def starting(self) -> int:
+        """Instances that were started and are not in service yet."""
+        return self._arriving[1] - self.fleet.capacity if self._arriving else 0
+
+    def begin(self, now: float, bounds: Bounds | None) -> None:
+        """Let a period begin: with other bounds, if the schedule has some, and new instances."""
+        if bounds is None and self._arriving is None:
+            return
+        if self._arriving is not None and now >= self._arriving[0]:
+            self.fleet = replace(self.fleet, capacity=self._arriving[1], changed_at=now)
+            self._arriving = None
+        if bounds is not None:
+            self._bounds = bounds
+        if self._arriving is None:
+            self._change(decide(self.fleet, self._bounds, now=now), now)
+
+    def end(self, value: float, now: float) -> None:
+        """Let a period end, with its datapoint."""
+        self._datapoints.append(value)
+        if self._arriving is not None:
+            return
+        tracked = Tracked(
+            policy_name="", policy=self._policy, datapoints=list(self._datapoints), ended_at=now
+        )
+        self._change(decide(self.fleet, self._bounds, tracked=[tracked], now=now), now)
+
+    def _change(self, decision: Decision | None, now: float) -> None:
+        if decision is None or decision.not_scaled:
+            return
+        self.fleet = after(self.fleet, decision, now=now)
+        if decision.capacity > self.fleet.capacity and self._start_seconds:
+            self._arriving = (now + self._start_seconds, decision.capacity)
+        else:
+            self.fleet = replace(self.fleet, capacity=decision.capacity, changed_at=now)

@@ -6,9 +6,8 @@ from aws_cdk import aws_applicationautoscaling as autoscaling
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.components.shared.scheduled_action import scheduled_action
 from stacks.settings.api import ConcurrencySchedule
-
-_Target = autoscaling.CfnScalableTarget
 
 
 class ProvisionedConcurrencySchedule(Construct):
@@ -29,7 +28,7 @@ class ProvisionedConcurrencySchedule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         function_name = alias.version.lambda_.function_name
-        target = _Target(
+        target = autoscaling.CfnScalableTarget(
             self,
             "Target",
             service_namespace="lambda",
@@ -38,20 +37,14 @@ class ProvisionedConcurrencySchedule(Construct):
             min_capacity=provisioned_concurrency,
             max_capacity=provisioned_concurrency,
             scheduled_actions=[
-                _action(index, each) for index, each in enumerate(schedule, start=1)
+                scheduled_action(
+                    f"provisioned-concurrency-{index}",
+                    entry,
+                    minimum=entry.provisioned_concurrency,
+                    maximum=entry.provisioned_concurrency,
+                )
+                for index, entry in enumerate(schedule, start=1)
             ],
         )
         # Explicit, because the resource id is a string, not a reference.
         target.node.add_dependency(alias)
-
-
-def _action(index: int, entry: ConcurrencySchedule) -> _Target.ScheduledActionProperty:
-    count = entry.provisioned_concurrency
-    return _Target.ScheduledActionProperty(
-        scheduled_action_name=f"provisioned-concurrency-{index}",
-        schedule=f"cron({entry.cron})",
-        timezone=entry.time_zone,
-        scalable_target_action=_Target.ScalableTargetActionProperty(
-            min_capacity=count, max_capacity=count
-        ),
-    )

@@ -14,7 +14,7 @@ def warn_of_small_target(settings: StageSettings) -> None:
     """Print a warning if an instance is hardly used when scaling adds another one."""
     serving = settings.serving
     capacity = serving.measured_capacity_per_second
-    if capacity is None or not serving.scales:
+    if capacity is None or not serving.scales or serving.scaling_target != "invocations":
         return
     share = serving.target_invocations_per_instance_per_minute / (60 * capacity)
     if share < _MIN_SHARE:

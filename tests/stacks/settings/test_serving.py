@@ -183,3 +183,57 @@ def test_a_capacity_names_what_it_was_measured_on(tmp_path: Path, measured: str)
 def test_a_capacity_of_something_else_is_refused(tmp_path: Path, measured: str) -> None:
     message = refusal(tmp_path, measured_capacity_per_second=21.5, measured_capacity_of=measured)
     assert "an instance type and a precision such as" in message
+
+
+def scheduled(
+    minimum: int,
+    maximum: int,
+    cron: str = "0 7 ? * MON-FRI *",
+    time_zone: str = "Europe/Berlin",
+    **others: int,
+) -> str:
+    """Return a stage file whose fleet has other bounds from a time of day on."""
+    entry = (
+        f'[{{ cron = "{cron}", time_zone = "{time_zone}", min_instance_count = {minimum}, '
+        f"max_instance_count = {maximum} }}]"
+    )
+    values = {key: str(value) for key, value in others.items()}
+    return section("serving", values | {"capacity_schedule": entry})
+
+
+def test_a_capacity_schedule_is_read(tmp_path: Path) -> None:
+    serving = load_text(tmp_path, scheduled(2, 9)).serving
+    (entry,) = serving.capacity_schedule
+    assert (entry.cron, entry.time_zone) == ("0 7 ? * MON-FRI *", "Europe/Berlin")
+    assert (entry.min_instance_count, entry.max_instance_count) == (2, 9)
+    assert (serving.lowest_instance_count, serving.highest_instance_count) == (1, 9)
+    without = load_with(tmp_path)
+    assert (without.lowest_instance_count, without.highest_instance_count) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (scheduled(3, 2), "min_instance_count = 3: expected at most max_instance_count = 2"),
+        (scheduled(2, 3, max_instance_count=1), "a fleet of one size is not registered"),
+        (scheduled(0, 3), "capacity_schedule[0].min_instance_count = 0: expected"),
+        (scheduled(2, 101), "capacity_schedule[0].max_instance_count = 101: expected"),
+        (scheduled(2, 3, cron="0 24 ? * MON-FRI *"),
+         "serving.capacity_schedule: cron = '0 24 ? * MON-FRI *': hours = '24': expected 0 to 23"),
+        (scheduled(2, 3, time_zone="Europe/Berln"), "did you mean Europe/Berlin?"),
+    ],
+)  # fmt: skip
+def test_a_capacity_schedule_that_cannot_work_is_refused(
+    tmp_path: Path, content: str, reason: str
+) -> None:
+    assert reason in refusal_of(tmp_path, content)
+
+
+def test_scaling_has_one_of_two_targets(tmp_path: Path) -> None:
+    serving = load_with(tmp_path)
+    assert (serving.scaling_target, serving.scaling_target_value) == ("invocations", 25)
+    other = load_with(tmp_path, scaling_target="concurrent_requests")
+    assert other.scaling_target_value == 5
+    assert "one of invocations, concurrent_requests" in refusal(tmp_path, scaling_target="cpu")
+    message = refusal(tmp_path, target_concurrent_requests_per_instance=0.5)
+    assert "expected a number from 1 to 1000" in message

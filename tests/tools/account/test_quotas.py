@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stacks.settings.api import ConcurrencySchedule
+from stacks.settings.serving import CapacitySchedule
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import (
@@ -112,6 +113,17 @@ def test_an_update_needs_twice_the_running_fleet(
         assert "serving.instance_type in config/prod.toml" in shortage.message
         meanwhile = f"Until then an update fails while more than {int(value) // 2} run."
         assert (meanwhile in shortage.message) != prevents
+
+
+def test_a_schedules_maximum_counts(session: StubbedSession) -> None:
+    add_quota(session, INSTANCES, 17.0)
+    entry = CapacitySchedule(
+        cron="0 7 * * ? *", time_zone="UTC", min_instance_count=1, max_instance_count=9
+    )
+    scheduled = with_serving(stage(provisioned_concurrency=0), capacity_schedule=(entry,))
+    (shortage,) = shortages(scheduled, session)
+    assert not shortage.prevents_deployment
+    assert "needs 18: an update runs two fleets of up to max_instance_count of" in shortage.message
 
 
 def test_all_types_together_have_a_quota_too(session: StubbedSession) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from stacks.settings.serving import ServingSettings
+from stacks.settings.serving import CapacitySchedule, ServingSettings
 from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
 from tools.deployment.instance_count import settle_instance_count
@@ -43,8 +43,10 @@ class Endpoint:
             {"EndpointName": ENDPOINT, "DesiredWeightsAndCapacities": [change]},
         )
 
-    def settle(self, minimum: int, maximum: int) -> None:
-        serving = ServingSettings(min_instance_count=minimum, max_instance_count=maximum)
+    def settle(self, minimum: int, maximum: int, *entries: CapacitySchedule) -> None:
+        serving = ServingSettings(
+            min_instance_count=minimum, max_instance_count=maximum, capacity_schedule=entries
+        )
         settle_instance_count(self.client, endpoint=ENDPOINT, serving=serving)
         self.stub.assert_no_pending_responses()
 
@@ -62,6 +64,15 @@ def test_a_count_within_the_settings_is_left(
 ) -> None:
     endpoint.is_described(running)
     endpoint.settle(minimum, maximum)
+
+
+def test_the_bounds_of_a_schedule_may_apply_now(endpoint: Endpoint) -> None:
+    entry = CapacitySchedule(
+        cron="0 7 * * ? *", time_zone="UTC", min_instance_count=4, max_instance_count=6
+    )
+    for running in (1, 6):
+        endpoint.is_described(running)
+        endpoint.settle(1, 3, entry)
 
 
 @pytest.mark.parametrize(

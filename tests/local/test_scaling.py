@@ -1,0 +1,264 @@
+"""Load makes an endpoint grow from 1 to 3 instances and shrink to 1, and no request fails.
+
+On a cloud with short minutes, through real requests, with the scaling of the deployed template;
+only its target is smaller, so that fewer requests are enough. What happened is compared with
+`make scaling`'s simulation of the same requests: both follow our reading of AWS's rules.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from local_cloud.autoscaling.policy import Bounds, TargetTracking
+from tests.local.conftest import DEMO_MODEL, local_cloud
+from tests.local.test_api import GOOD
+from tests.local.waiting import wait_for_endpoint
+from tools.aws import aws_client
+from tools.local.deployment import LocalDeployment
+from tools.scaling.simulation import Plan, simulate
+from tools.scaling.traces import read_trace
+
+MINUTE_SECONDS = 0.75
+TARGET = 10.0
+ENDPOINT = "scaled"
+RESOURCE = f"endpoint/{ENDPOINT}/variant/primary"
+METRIC = {
+    "Namespace": "AWS/SageMaker",
+    "MetricName": "Invocations",
+    "Dimensions": [
+        {"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "VariantName", "Value": "primary"},
+    ],
+}  # fmt: skip
+TYPES = {f"AWS::ApplicationAutoScaling::{kind}" for kind in ("ScalableTarget", "ScalingPolicy")}
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def assembly(state: Path, deployment: LocalDeployment) -> Path:
+    """The templates and images of the deployed stage."""
+    found = state / "assembly"
+    assert deployment.endpoint_name in (found / "manifest.json").read_text()
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(
+    assembly: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The environment of a cloud with short minutes, which runs the images of the assembly."""
+    directory = tmp_path_factory.mktemp("scaling") / "cloud"
+    started = local_cloud(
+        directory, "up", "--assembly", str(assembly), "--port", "0", "--public-port", "0",
+        "--minute-seconds", str(MINUTE_SECONDS),
+    )  # fmt: skip
+    assert started.returncode == 0, started.stderr
+    try:
+        found: dict[str, str] = json.loads(local_cloud(directory, "status", "--json").stdout)[
+            "environment"
+        ]
+        yield found
+    finally:
+        local_cloud(directory, "down")
+
+
+def create_endpoint(client: Client, container: dict[str, Any]) -> None:
+    """Create an endpoint of one instance with the deployed stage's container."""
+    client("s3").create_bucket(Bucket="models")
+    client("s3").upload_file(str(DEMO_MODEL / "model.tar.gz"), "models", "model.tar.gz")
+    trust = {
+        "Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }  # fmt: skip
+    grant = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::models/*"}
+    role = client("iam").create_role(
+        RoleName="serving",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    client("iam").put_role_policy(
+        RoleName="serving", PolicyName="read",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [grant]}),
+    )  # fmt: skip
+    sagemaker = client("sagemaker")
+    sagemaker.create_model(
+        ModelName="model", ExecutionRoleArn=role,
+        PrimaryContainer={
+            "Image": container["Image"], "Environment": container["Environment"],
+            "ModelDataUrl": "s3://models/model.tar.gz",
+        },
+    )  # fmt: skip
+    variant = {
+        "VariantName": "primary", "ModelName": "model", "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }  # fmt: skip
+    sagemaker.create_endpoint_config(EndpointConfigName="first", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="first")
+    wait_for_endpoint(sagemaker, ENDPOINT, until="InService")
+
+
+def deploy_scaling(client: Client, assembly: Path) -> None:
+    """Deploy the scaling resources of the stage's own template for the endpoint."""
+    template = json.loads((assembly / "whippet-local-serving.template.json").read_text())
+    resources = {
+        name: body for name, body in template["Resources"].items() if body["Type"] in TYPES
+    }
+    assert len(resources) == len(TYPES)
+    for body in resources.values():
+        body.pop("DependsOn", None)
+        properties = body["Properties"]
+        if "ResourceId" in properties:
+            properties["ResourceId"] = RESOURCE
+        else:
+            properties["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] = TARGET
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName="scaling", TemplateBody=json.dumps({"Resources": resources})
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="scaling", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+
+
+@dataclass
+class Load:
+    """Sends requests at an even rate, and notes the responses and the number of instances."""
+
+    client: Client
+    runtime: Any
+    statuses: list[Future[int]] = field(default_factory=list)
+    sizes: dict[int, int] = field(default_factory=dict)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=16))
+
+    def until(self, size: int, *, per_minute: int, timeout_minutes: int) -> None:
+        """Send so many requests in each minute until the endpoint has a size."""
+        deadline = time.monotonic() + timeout_minutes * MINUTE_SECONDS
+        while self._note_size() != size:
+            assert time.monotonic() < deadline, f"{size} expected: {self.sizes}"
+            began = time.monotonic()
+            self.statuses.append(self.pool.submit(self._invoke))
+            time.sleep(max(0.0, began + MINUTE_SECONDS / per_minute - time.monotonic()))
+
+    def _invoke(self) -> int:
+        response = self.runtime.invoke_endpoint(
+            EndpointName=ENDPOINT, Body=GOOD, ContentType="image/png"
+        )
+        assert json.loads(response["Body"].read())["predictions"]
+        status: int = response["ResponseMetadata"]["HTTPStatusCode"]
+        return status
+
+    def _note_size(self) -> int:
+        described = self.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
+        size: int = described["ProductionVariants"][0]["CurrentInstanceCount"]
+        self.sizes[minute_of(time.time())] = size
+        return size
+
+
+def minute_of(moment: float) -> int:
+    return int(moment // MINUTE_SECONDS)
+
+
+def recorded(client: Client, first: int, last: int, path: Path) -> list[float]:
+    """Return the requests of each minute that CloudWatch has, as `make scaling` reads a trace."""
+    query = {"Id": "requests", "MetricStat": {"Metric": METRIC, "Period": 60, "Stat": "Sum"}}
+    rows = ["minute,requests"]
+    for minute in range(first, last + 1):
+        # One at a time: the times of datapoints are whole seconds.
+        (result,) = client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query],
+            StartTime=datetime.fromtimestamp(minute * MINUTE_SECONDS, UTC),
+            EndTime=datetime.fromtimestamp((minute + 1) * MINUTE_SECONDS, UTC),
+        )["MetricDataResults"]
+        rows.append(f"{minute - first},{sum(result['Values'])}")
+    path.write_text("\n".join(rows))
+    return read_trace(path)
+
+
+def test_load_grows_and_shrinks_the_fleet_as_simulated(
+    assembly: Path, deployment: LocalDeployment, client: Client, environment: dict[str, str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    served = client("sagemaker").describe_endpoint(EndpointName=deployment.endpoint_name)
+    configuration = client("sagemaker").describe_endpoint_config(
+        EndpointConfigName=served["EndpointConfigName"]
+    )
+    model = client("sagemaker").describe_model(
+        ModelName=configuration["ProductionVariants"][0]["ModelName"]
+    )
+    clients: dict[str, Any] = {}
+
+    def short(service: str) -> Any:
+        if service not in clients:
+            clients[service] = aws_client(service, environment)
+        return clients[service]
+
+    create_endpoint(short, model["PrimaryContainer"])
+    deploy_scaling(short, assembly)
+    first = minute_of(time.time()) + 1
+    load = Load(short, runtime_client(environment))
+    load.until(2, per_minute=15, timeout_minutes=30)
+    load.until(3, per_minute=25, timeout_minutes=30)
+    load.until(2, per_minute=15, timeout_minutes=40)
+    load.until(1, per_minute=4, timeout_minutes=40)
+    last = minute_of(time.time()) - 1
+    assert {future.result() for future in load.statuses} == {200}
+
+    activities = short("application-autoscaling").describe_scaling_activities(
+        ServiceNamespace="sagemaker", ResourceId=RESOURCE
+    )["ScalingActivities"]
+    assert [each["Details"].rpartition(", ")[2] for each in reversed(activities)] == [
+        "from 1 to 2 instances", "from 2 to 3 instances", "from 3 to 2 instances",
+        "from 2 to 1 instances",
+    ]  # fmt: skip
+    assert {each["StatusCode"] for each in activities} == {"Successful"}
+    trace = recorded(short, first, last, tmp_path / "trace.csv")
+    outcome = simulate(
+        trace,
+        Plan(
+            policy=TargetTracking(
+                target=TARGET, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30
+            ),
+            bounds=Bounds(1, 3),
+        ),
+        capacity_per_second=1000,
+        start_minutes=start_minutes(activities),
+    )
+    simulated = [minute.instances for minute in outcome.minutes]
+    lived = [load.sizes.get(minute) for minute in range(first, last + 1)]
+    pairs = list(zip(simulated, lived, trace, strict=True))
+    assert all(found is None or abs(found - wanted) <= 1 for wanted, found, _ in pairs), pairs
+    assert max(simulated) == 3
+    assert simulated[-1] == 1
+
+
+def start_minutes(activities: list[dict[str, Any]]) -> int:
+    """Return the minutes from a decision to instances in service: the longer of both."""
+    longest: float = max(
+        (each["EndTime"] - each["StartTime"]).total_seconds()
+        for each in activities
+        if "above" in each["Details"]
+    )
+    return math.ceil(longest / MINUTE_SECONDS)
+
+
+def runtime_client(environment: dict[str, str]) -> Any:
+    """Return a client that never sends a request again."""
+    session = boto3.session.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
+    return session.client(
+        "sagemaker-runtime",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        verify=environment["AWS_CA_BUNDLE"],
+        config=Config(proxies={}, retries={"total_max_attempts": 1}, max_pool_connections=16),
+    )
