@@ -137,6 +137,8 @@ class Scaler:
                     variant = self._endpoints.deployment(scope, named[1]).choose(named[2])
                 except AwsError:
                     continue
+                if variant.fleet.size == 0:  # it is being stopped
+                    continue
                 policies = [
                     policy
                     for policy in list(backend.policies.values())

@@ -7,10 +7,10 @@ only its target is smaller, so that fewer requests are enough. What happened is 
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -128,38 +128,60 @@ def deploy_scaling(client: Client, assembly: Path) -> None:
     )
 
 
-@dataclass
 class Load:
-    """Sends requests at an even rate, and notes the responses and the number of instances."""
+    """Sends requests at an even rate, and notes the responses and the number of instances.
 
-    client: Client
-    runtime: Any
-    statuses: list[Future[int]] = field(default_factory=list)
-    sizes: dict[int, int] = field(default_factory=dict)
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=16))
+    Args:
+        client: returns a client of the cloud.
+        runtime: sends the requests.
+    """
 
-    def until(self, size: int, *, per_minute: int, timeout_minutes: int) -> None:
-        """Send so many requests in each minute until the endpoint has a size."""
-        deadline = time.monotonic() + timeout_minutes * MINUTE_SECONDS
-        while self._note_size() != size:
-            assert time.monotonic() < deadline, f"{size} expected: {self.sizes}"
+    def __init__(self, client: Client, runtime: Any) -> None:
+        self._sagemaker, self._runtime = client("sagemaker"), runtime
+        self._pool = ThreadPoolExecutor(max_workers=17)
+        self._is_done = threading.Event()
+        self._watch = self._pool.submit(self._note_sizes)
+        self._responses: list[Future[int]] = []
+        self.sizes: dict[int, int] = {}
+
+    def until(self, size: int, *, per_minute: int, more_minutes: int = 0) -> None:
+        """Send so many requests in each minute until the endpoint has a size, and some more."""
+        timeout = time.monotonic() + 40 * MINUTE_SECONDS
+        while self._size() != size:
+            assert time.monotonic() < timeout, f"{size} instances expected, got {self.sizes}"
+            self._send(1, per_minute)
+        self._send(per_minute * more_minutes, per_minute)
+
+    def end(self) -> list[int]:
+        """Return the statuses of all responses."""
+        self._is_done.set()
+        self._watch.result()
+        self._pool.shutdown()
+        return [response.result() for response in self._responses]
+
+    def _send(self, count: int, per_minute: int) -> None:
+        for _ in range(count):
             began = time.monotonic()
-            self.statuses.append(self.pool.submit(self._invoke))
+            self._responses.append(self._pool.submit(self._invoke))
             time.sleep(max(0.0, began + MINUTE_SECONDS / per_minute - time.monotonic()))
 
     def _invoke(self) -> int:
-        response = self.runtime.invoke_endpoint(
+        response = self._runtime.invoke_endpoint(
             EndpointName=ENDPOINT, Body=GOOD, ContentType="image/png"
         )
         assert json.loads(response["Body"].read())["predictions"]
         status: int = response["ResponseMetadata"]["HTTPStatusCode"]
         return status
 
-    def _note_size(self) -> int:
-        described = self.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
-        size: int = described["ProductionVariants"][0]["CurrentInstanceCount"]
-        self.sizes[minute_of(time.time())] = size
-        return size
+    def _note_sizes(self) -> None:
+        while not self._is_done.wait(MINUTE_SECONDS / 8):
+            described = self._sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+            size = described["ProductionVariants"][0]["CurrentInstanceCount"]
+            self.sizes[minute_of(time.time())] = size
+
+    def _size(self) -> int:
+        assert not self._watch.done(), self._watch.exception()
+        return self.sizes[max(self.sizes)] if self.sizes else 0
 
 
 def minute_of(moment: float) -> int:
@@ -204,12 +226,13 @@ def test_load_grows_and_shrinks_the_fleet_as_simulated(
     deploy_scaling(short, assembly)
     first = minute_of(time.time()) + 1
     load = Load(short, runtime_client(environment))
-    load.until(2, per_minute=15, timeout_minutes=30)
-    load.until(3, per_minute=25, timeout_minutes=30)
-    load.until(2, per_minute=15, timeout_minutes=40)
-    load.until(1, per_minute=4, timeout_minutes=40)
+    # Of a target of 10: two instances, then three; then so few for three, and for two.
+    load.until(2, per_minute=15)
+    load.until(3, per_minute=27, more_minutes=3)
+    load.until(2, per_minute=15)
+    load.until(1, per_minute=4, more_minutes=2)
+    assert set(load.end()) == {200}
     last = minute_of(time.time()) - 1
-    assert {future.result() for future in load.statuses} == {200}
 
     activities = short("application-autoscaling").describe_scaling_activities(
         ServiceNamespace="sagemaker", ResourceId=RESOURCE

@@ -347,3 +347,15 @@ def test_a_change_that_cannot_be_made_is_unfulfilled(
     assert (unfulfilled["StatusCode"], unfulfilled["StatusMessage"]) == (
         "Unfulfilled", "no machine is left",
     )  # fmt: skip
+
+
+def test_a_fleet_that_is_stopped_stays_so(make_load: Callable[[float], Load]) -> None:
+    load = make_load(60.0)
+    load.put_policy(INVOCATIONS)
+    load.minutes(20, 1)
+    load.sagemaker.endpoints.stop()
+    load.time += 60
+    load.scaler.tick()
+    load.sagemaker.settled()
+    assert load.size() == 0
+    assert load.activities() == []

@@ -161,3 +161,22 @@ def test_an_alarm_with_ten_second_periods_is_raised_within_the_minute() -> None:
 def test_a_clock_scales_periods() -> None:
     assert Clock(minute_seconds=3).real_seconds(300) == 15
     assert Clock().real_seconds(300) == 300
+
+
+def test_an_alarm_acts_with_the_datapoints_of_its_periods_while_its_state_lasts() -> None:
+    stage = Stage(
+        ALARM | {"AlarmActions": ["arn:policy", "arn:topic"], "OKActions": ["arn:other"]},
+        ALARM | {"AlarmName": "quiet", "AlarmActions": ["arn:policy"], "ActionsEnabled": False},
+        minute_seconds=60,
+    )
+    # A minute is seen two seconds after its end.
+    for errors in (9, 5):
+        stage.minute(errors)
+    assert stage.engine.acting("arn:policy") == []
+    (breach,) = stage.engine.acting("arn:other")
+    assert (breach.alarm_name, breach.values) == ("errors", (None, None, 9))
+    stage.minute(1)
+    (breach,) = stage.engine.acting("arn:policy")
+    assert (breach.alarm_name, breach.threshold, breach.values) == ("errors", 2, (None, 9, 5))
+    assert stage.engine.acting("arn:topic") == [breach]
+    assert stage.engine.acting("arn:other") == stage.engine.acting("arn:nothing") == []
