@@ -101,7 +101,7 @@ def _once(moment: float) -> Callable[[float], float | None]:
 
 
 def _rate(interval: float, origin: float) -> Callable[[float], float | None]:
-    return lambda after: origin + max(1, (after - origin) // interval + 1) * interval
+    return lambda after: origin + ((after - origin) // interval + 1) * interval
 
 
 def _moment(expression: str, content: str, zone: ZoneInfo) -> float:

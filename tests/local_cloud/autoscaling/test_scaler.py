@@ -359,3 +359,23 @@ def test_a_fleet_that_is_stopped_stays_so(make_load: Callable[[float], Load]) ->
     load.sagemaker.settled()
     assert load.size() == 0
     assert load.activities() == []
+
+
+def test_of_actions_that_are_due_together_the_latest_wins(
+    make_load: Callable[[float], Load],
+) -> None:
+    load = make_load(60.0)
+    load.put_policy(INVOCATIONS)
+    put_action(load, "at(2027-01-15T08:01:08)", 3, 3)
+    put_action(load, "at(2027-01-15T08:01:04)", 2, 2)
+    assert load.minutes(20, 2) == [1, 3]
+
+
+def test_a_policy_that_cannot_go_on_is_noted_once(make_load: Callable[[float], Load]) -> None:
+    load = make_load(60.0)
+    load.put_policy(INVOCATIONS, maximum=1)
+    assert load.minutes(170, 6) == [1] * 6
+    assert load.activities() == []
+    (noted,) = load.activities(IncludeNotScaledActivities=True)
+    assert noted["StatusCode"] == "Failed"
+    assert noted["NotScaledReasons"][0]["Code"] == "AlreadyAtMaxCapacity"
