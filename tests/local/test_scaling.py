@@ -28,7 +28,7 @@ from tools.local.deployment import LocalDeployment
 from tools.scaling.simulation import Plan, simulate
 from tools.scaling.traces import read_trace
 
-MINUTE_SECONDS = 0.75
+MINUTE_SECONDS = 0.6
 TARGET = 10.0
 ENDPOINT = "scaled"
 RESOURCE = f"endpoint/{ENDPOINT}/variant/primary"
@@ -159,6 +159,10 @@ class Load:
         self._pool.shutdown()
         return [response.result() for response in self._responses]
 
+    def size_in(self, minute: int) -> int:
+        """Return the number of instances at the end of a minute."""
+        return self.sizes[max(known for known in self.sizes if known <= minute)]
+
     def _send(self, count: int, per_minute: int) -> None:
         for _ in range(count):
             began = time.monotonic()
@@ -181,7 +185,7 @@ class Load:
 
     def _size(self) -> int:
         assert not self._watch.done(), self._watch.exception()
-        return self.sizes[max(self.sizes)] if self.sizes else 0
+        return self.size_in(minute_of(time.time())) if self.sizes else 0
 
 
 def minute_of(moment: float) -> int:
@@ -191,16 +195,19 @@ def minute_of(moment: float) -> int:
 def recorded(client: Client, first: int, last: int, path: Path) -> list[float]:
     """Return the requests of each minute that CloudWatch has, as `make scaling` reads a trace."""
     query = {"Id": "requests", "MetricStat": {"Metric": METRIC, "Period": 60, "Stat": "Sum"}}
-    rows = ["minute,requests"]
-    for minute in range(first, last + 1):
-        # One at a time: the times of datapoints are whole seconds.
-        (result,) = client("cloudwatch").get_metric_data(
-            MetricDataQueries=[query],
-            StartTime=datetime.fromtimestamp(minute * MINUTE_SECONDS, UTC),
-            EndTime=datetime.fromtimestamp((minute + 1) * MINUTE_SECONDS, UTC),
-        )["MetricDataResults"]
-        rows.append(f"{minute - first},{sum(result['Values'])}")
-    path.write_text("\n".join(rows))
+    # Times of requests are whole seconds; the periods begin at multiples of a minute.
+    start = math.floor(first * MINUTE_SECONDS)
+    (result,) = client("cloudwatch").get_metric_data(
+        MetricDataQueries=[query],
+        StartTime=datetime.fromtimestamp(start, UTC),
+        EndTime=datetime.fromtimestamp(math.ceil((last + 1) * MINUTE_SECONDS), UTC),
+        ScanBy="TimestampAscending",
+    )["MetricDataResults"]
+    # No minute is without a datapoint: one without a request has a zero.
+    found = result["Values"][first - minute_of(start) :][: last + 1 - first]
+    assert len(found) == last + 1 - first
+    rows = [f"{minute},{requests}" for minute, requests in enumerate(found)]
+    path.write_text("\n".join(["minute,requests", *rows]))
     return read_trace(path)
 
 
@@ -255,11 +262,10 @@ def test_load_grows_and_shrinks_the_fleet_as_simulated(
         start_minutes=start_minutes(activities),
     )
     simulated = [minute.instances for minute in outcome.minutes]
-    lived = [load.sizes.get(minute) for minute in range(first, last + 1)]
-    pairs = list(zip(simulated, lived, trace, strict=True))
-    assert all(found is None or abs(found - wanted) <= 1 for wanted, found, _ in pairs), pairs
-    assert max(simulated) == 3
-    assert simulated[-1] == 1
+    lived = [load.size_in(minute) for minute in range(first, last + 1)]
+    minutes = list(zip(simulated, lived, trace, strict=True))
+    assert all(abs(wanted - found) <= 1 for wanted, found, _ in minutes), minutes
+    assert max(simulated) == max(lived) == 3, minutes
 
 
 def start_minutes(activities: list[dict[str, Any]]) -> int:
