@@ -161,7 +161,7 @@ class Load:
 
     def size_in(self, minute: int) -> int:
         """Return the number of instances at the end of a minute."""
-        return self.sizes[max(known for known in self.sizes if known <= minute)]
+        return self.sizes[max(known for known in list(self.sizes) if known <= minute)]
 
     def _send(self, count: int, per_minute: int) -> None:
         for _ in range(count):
@@ -234,11 +234,14 @@ def test_load_grows_and_shrinks_the_fleet_as_simulated(
     first = minute_of(time.time()) + 1
     load = Load(short, runtime_client(environment))
     # Of a target of 10: two instances, then three; then so few for three, and for two.
-    load.until(2, per_minute=15)
-    load.until(3, per_minute=27, more_minutes=3)
-    load.until(2, per_minute=15)
-    load.until(1, per_minute=4, more_minutes=2)
-    assert set(load.end()) == {200}
+    try:
+        load.until(2, per_minute=15)
+        load.until(3, per_minute=27, more_minutes=3)
+        load.until(2, per_minute=15)
+        load.until(1, per_minute=4, more_minutes=2)
+    finally:
+        statuses = load.end()
+    assert set(statuses) == {200}
     last = minute_of(time.time()) - 1
 
     activities = short("application-autoscaling").describe_scaling_activities(
