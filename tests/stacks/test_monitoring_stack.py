@@ -9,7 +9,15 @@ from stacks.inputs import Inputs
 from stacks.names import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
-from tests.stacks.assembly import Assembly, Json, Resource, flatten, statements_of, walk
+from tests.stacks.assembly import (
+    Assembly,
+    Json,
+    Resource,
+    flatten,
+    statements_of,
+    walk,
+    with_every_scaling_setting,
+)
 from tests.stacks.conftest import Synthesize
 from tests.stacks.functions import proxy_function
 
@@ -240,3 +248,18 @@ def test_spillover_is_counted_on_the_alias_and_summed(assembly: Assembly) -> Non
     assert "Resource" in metric
     assert metric[metric.index("Resource") + 1].endswith(":live")
     assert metric[-1]["stat"] == "Sum"
+
+
+def test_a_fleet_is_at_its_maximum_when_it_is_at_that_of_its_schedule(
+    prod: Assembly, synthesize_with: Synthesize
+) -> None:
+    scheduled = with_changes(
+        prod.settings, serving=with_every_scaling_setting(prod.settings.serving)
+    )
+    (alarm,) = [
+        each
+        for each in alarms_of(synthesize_with(scheduled))
+        if "FleetAtMaximum" in each.properties["AlarmDescription"]
+    ]
+    assert scheduled.serving.max_instance_count == 3
+    assert alarm.properties["AlarmDescription"].startswith("All 4 instances")

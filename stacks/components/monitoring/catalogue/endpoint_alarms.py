@@ -74,7 +74,7 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
             hurts_users=True,
         )
     if settings.serving.scales:
-        yield _fleet_at_maximum(settings.serving.max_instance_count)
+        yield _fleet_at_maximum(settings.serving.highest_instance_count)
 
 
 def machine_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
