@@ -105,6 +105,27 @@ def create_endpoint(client: Client, container: dict[str, Any]) -> None:
     wait_for_endpoint(sagemaker, ENDPOINT, until="InService")
 
 
+@pytest.fixture(scope="module")
+def short(deployment: LocalDeployment, client: Client, environment: dict[str, str]) -> Client:
+    """Clients of the cloud with short minutes, which has an endpoint of the deployed model."""
+    served = client("sagemaker").describe_endpoint(EndpointName=deployment.endpoint_name)
+    configuration = client("sagemaker").describe_endpoint_config(
+        EndpointConfigName=served["EndpointConfigName"]
+    )
+    model = client("sagemaker").describe_model(
+        ModelName=configuration["ProductionVariants"][0]["ModelName"]
+    )
+    clients: dict[str, Any] = {}
+
+    def find(service: str) -> Any:
+        if service not in clients:
+            clients[service] = aws_client(service, environment)
+        return clients[service]
+
+    create_endpoint(find, model["PrimaryContainer"])
+    return find
+
+
 def deploy_scaling(client: Client, assembly: Path) -> None:
     """Deploy the scaling resources of the stage's own template for the endpoint."""
     template = json.loads((assembly / "whippet-local-serving.template.json").read_text())
@@ -212,24 +233,8 @@ def recorded(client: Client, first: int, last: int, path: Path) -> list[float]:
 
 
 def test_load_grows_and_shrinks_the_fleet_as_simulated(
-    assembly: Path, deployment: LocalDeployment, client: Client, environment: dict[str, str],
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    served = client("sagemaker").describe_endpoint(EndpointName=deployment.endpoint_name)
-    configuration = client("sagemaker").describe_endpoint_config(
-        EndpointConfigName=served["EndpointConfigName"]
-    )
-    model = client("sagemaker").describe_model(
-        ModelName=configuration["ProductionVariants"][0]["ModelName"]
-    )
-    clients: dict[str, Any] = {}
-
-    def short(service: str) -> Any:
-        if service not in clients:
-            clients[service] = aws_client(service, environment)
-        return clients[service]
-
-    create_endpoint(short, model["PrimaryContainer"])
+    assembly: Path, environment: dict[str, str], short: Client, tmp_path: Path
+) -> None:
     deploy_scaling(short, assembly)
     first = minute_of(time.time()) + 1
     load = Load(short, runtime_client(environment))
@@ -269,6 +274,51 @@ def test_load_grows_and_shrinks_the_fleet_as_simulated(
     minutes = list(zip(simulated, lived, trace, strict=True))
     assert all(abs(wanted - found) <= 1 for wanted, found, _ in minutes), minutes
     assert max(simulated) == max(lived) == 3, minutes
+
+
+def test_an_alarm_and_a_schedule_change_the_fleet(short: Client) -> None:
+    scaling, cloudwatch = short("application-autoscaling"), short("cloudwatch")
+    target = {
+        "ServiceNamespace": "sagemaker", "ResourceId": RESOURCE,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }  # fmt: skip
+    scaling.register_scalable_target(MinCapacity=1, MaxCapacity=3, **target)
+    steps = [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
+    policy = scaling.put_scaling_policy(
+        PolicyName="steps", PolicyType="StepScaling", **target,
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps, "Cooldown": 3600,
+        },
+    )  # fmt: skip
+    cloudwatch.put_metric_alarm(
+        AlarmName="queue", Namespace="Test", MetricName="Waiting", Statistic="Maximum", Period=60,
+        EvaluationPeriods=1, Threshold=5, ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[policy["PolicyARN"]],
+    )  # fmt: skip
+    cloudwatch.put_metric_data(
+        Namespace="Test", MetricData=[{"MetricName": "Waiting", "Value": 9.0}]
+    )  # fmt: skip
+    wait_for_size(short, 2)
+    scaling.put_scheduled_action(
+        ScheduledActionName="small", Schedule="rate(1 minute)", **target,
+        ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 1},
+    )  # fmt: skip
+    wait_for_size(short, 1)
+    causes = [
+        each["Cause"] for each in scaling.describe_scaling_activities(**target)["ScalingActivities"]
+    ]
+    assert "maximum capacity was set to 1" in causes
+    assert "scheduled action name small was triggered" in causes
+    assert "policy steps: alarm queue: 9 is +4 from its threshold" in causes
+
+
+def wait_for_size(client: Client, size: int) -> None:
+    timeout = time.monotonic() + 60 * MINUTE_SECONDS
+    found = wait_for_endpoint(client("sagemaker"), ENDPOINT, until="InService")
+    while found["ProductionVariants"][0]["CurrentInstanceCount"] != size:
+        assert time.monotonic() < timeout, f"{size} instances expected"
+        time.sleep(MINUTE_SECONDS / 6)
+        found = wait_for_endpoint(client("sagemaker"), ENDPOINT, until="InService")
 
 
 def start_minutes(activities: list[dict[str, Any]]) -> int:
