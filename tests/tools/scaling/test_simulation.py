@@ -264,20 +264,19 @@ def test_the_tool_simulates_the_stages_own_target_and_schedule(
 
 
 class StandInCloudWatch:
-    """Has three requests in one minute of each of two weeks, whatever the metric."""
+    """Has three requests in each of two minutes."""
 
     def get_paginator(self, operation: str) -> "StandInCloudWatch":
         assert operation == "get_metric_data"
         return self
 
-    def paginate(
-        self, *, MetricDataQueries: Any, StartTime: datetime, EndTime: datetime
-    ) -> list[dict[str, Any]]:
-        (query,) = MetricDataQueries
+    def paginate(self, **parameters: Any) -> list[dict[str, Any]]:
+        (query,) = parameters["MetricDataQueries"]
+        start: datetime = parameters["StartTime"]
         assert query["MetricStat"]["Metric"]["MetricName"] == "Invocations"
-        assert EndTime - StartTime == timedelta(days=14)
+        assert parameters["EndTime"] - start == timedelta(days=14)
         return [
-            {"MetricDataResults": [{"Timestamps": [StartTime + later], "Values": [3.0]}]}
+            {"MetricDataResults": [{"Timestamps": [start + later], "Values": [3.0]}]}
             for later in (timedelta(minutes=1), timedelta(days=13))
         ]
 
