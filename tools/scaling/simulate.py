@@ -7,9 +7,8 @@ local cloud follows. A trace without a date begins on a Monday at 00:00 UTC.
 
 import argparse
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
 from stacks.components.serving.model_choice import choose_model
@@ -33,11 +32,11 @@ from tools.scaling.report import (
 )
 from tools.scaling.schedule_advice import advise_schedule, repeats_daily
 from tools.scaling.simulation import PERIOD_SECONDS, Outcome, Plan, simulate
+from tools.scaling.stage_trace import DAYS, trace_of_stage
 from tools.scaling.timetable import MONDAY, timetable
 from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
 
 _START_MINUTES = (3, 5, 10)
-_DAYS_OF_A_STAGE = 14
 _OF_THE_STAGE = "stage"
 _DRAWING = ROOT / "build" / "scaling.svg"
 _VARIABLES = {
@@ -148,7 +147,7 @@ def _parser() -> MakeParser:
         "--trace",
         default="day",
         help=f"{', '.join(SHAPES)}, a CSV file with the columns minute and requests, or "
-        f"`{_OF_THE_STAGE}`: the stage's last {_DAYS_OF_A_STAGE} days in CloudWatch (%(default)s)",
+        f"`{_OF_THE_STAGE}`: the stage's last {DAYS} days in CloudWatch (%(default)s)",
     )
     parser.add_argument(
         "--capacity", type=_positive,
@@ -185,43 +184,13 @@ def _trace(
     if arguments.trace in SHAPES:
         return shaped(arguments.trace, arguments.peak or 2 * capacity), MONDAY
     if arguments.trace == _OF_THE_STAGE:
-        return _trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
+        return trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
     if not Path(arguments.trace).exists():
         raise ToolError(
             f"TRACE={arguments.trace}: no such file; expected {', '.join(SHAPES)}, {_OF_THE_STAGE} "
             "or a CSV file"
         )
     return read_trace(Path(arguments.trace)), MONDAY
-
-
-def _trace_of_stage(cloudwatch: Any, endpoint_name: str) -> tuple[Trace, datetime]:
-    """Return the invocations of an endpoint in each minute of the last days, and their start."""
-    end = datetime.now(UTC).replace(second=0, microsecond=0)
-    start = end - timedelta(days=_DAYS_OF_A_STAGE)
-    metric = {
-        "Namespace": "AWS/SageMaker",
-        "MetricName": "Invocations",
-        "Dimensions": [
-            {"Name": "EndpointName", "Value": endpoint_name},
-            {"Name": "VariantName", "Value": "primary"},
-        ],
-    }
-    query = {"Id": "requests", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
-    trace = [0.0] * (_DAYS_OF_A_STAGE * 24 * 60)
-    pages = cloudwatch.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=[query], StartTime=start, EndTime=end
-    )
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-                trace[int((at - start).total_seconds() // 60)] = value
-    if not any(trace):
-        raise ToolError(
-            f"CloudWatch has no invocations of the endpoint {endpoint_name} in the last "
-            f"{_DAYS_OF_A_STAGE} days: is the stage deployed and used? TRACE=day simulates a "
-            "typical day."
-        )
-    return trace, start
 
 
 def _simulate(trace: Trace, plan: Plan, capacity: float) -> dict[int, Outcome]:
