@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from stacks.settings import instance_types
 from stacks.settings.base import Entries, Settings, text
+from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.ecr_image import IMAGE_URI, IMAGE_URI_EXPECTED, parse_image_uri
 from stacks.settings.instance_types import InstanceType
 from stacks.settings.measured_capacity import MeasuredOn
@@ -19,27 +20,8 @@ from stacks.settings.rollout import (
     check_unused,
     check_wait,
 )
-from stacks.settings.schedule import ScheduleEntry
 
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
-
-
-class CapacitySchedule(ScheduleEntry):
-    """From a time of day on, other bounds of the number of instances."""
-
-    schedule = "serving.capacity_schedule"
-
-    min_instance_count: int = Field(ge=1, le=100, description="`min_instance_count` from then on.")
-    max_instance_count: int = Field(ge=1, le=100, description="`max_instance_count` from then on.")
-
-    @model_validator(mode="after")
-    def _check_instance_counts(self) -> Self:
-        if self.min_instance_count > self.max_instance_count:
-            raise ValueError(
-                f"{self.schedule}: min_instance_count = {self.min_instance_count}: expected at "
-                f"most max_instance_count = {self.max_instance_count}"
-            )
-        return self
 
 
 class ServingSettings(Settings):
@@ -300,7 +282,13 @@ class ServingSettings(Settings):
         }
         check_unused(self.rollout, changed)
         plan = self.rollout_plan
-        check_steps(plan, range(self.min_instance_count, self.max_instance_count + 1))
+        if plan.setting is not None and self.lowest_instance_count == 1 < self.min_instance_count:
+            raise ValueError(
+                f"serving.capacity_schedule with serving.rollout = {self.rollout!r}: an entry has "
+                "min_instance_count = 1, and a step takes at most half of the instances, expected "
+                "at least 2, or rollout all_at_once"
+            )
+        check_steps(plan, range(self.lowest_instance_count, self.highest_instance_count + 1))
         check_timeout(plan, self.container_startup_timeout_seconds)
         return self
 

@@ -12,7 +12,8 @@ from aws_cdk import App
 from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings.api import ApiSettings, ConcurrencySchedule
-from stacks.settings.serving import CapacitySchedule, ServingSettings
+from stacks.settings.capacity_schedule import CapacitySchedule
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.node_process import WRONG_ACCOUNT, WRONG_REGION

@@ -13,8 +13,9 @@ from stacks.application import add_stacks
 from stacks.components.serving.model_artifact import load_model_artifact
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
+from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.schema import SettingsSchema
-from stacks.settings.serving import CapacitySchedule, ServingSettings
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from stacks.settings.serving import CapacitySchedule
+from stacks.settings.capacity_schedule import CapacitySchedule
 from tools.scaling.simulation import Outcome, Plan
 
 # Less is not worth a schedule: a share of the instance hours, and of the requests in percent.

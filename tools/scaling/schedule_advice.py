@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import StatisticsError, correlation, median
 from typing import Final
 
-from stacks.settings.serving import CapacitySchedule
+from stacks.settings.capacity_schedule import CapacitySchedule
 from tools.scaling.advice import Advice
 
 _HOURS: Final = 24

@@ -6,7 +6,7 @@ from typing import Final
 
 from local_cloud.autoscaling.policy import Bounds
 from local_cloud.autoscaling.schedule import Schedule, ScheduleError, parse_schedule
-from stacks.settings.serving import CapacitySchedule
+from stacks.settings.capacity_schedule import CapacitySchedule
 from tools.console import ToolError
 
 # A Monday, as which a trace without a date begins.

@@ -237,3 +237,13 @@ def test_scaling_has_one_of_two_targets(tmp_path: Path) -> None:
     assert "one of invocations, concurrent_requests" in refusal(tmp_path, scaling_target="cpu")
     message = refusal(tmp_path, target_concurrent_requests_per_instance=0.5)
     assert "expected a number from 1 to 1000" in message
+
+
+def test_a_schedule_leaves_enough_instances_for_the_steps_of_an_update(tmp_path: Path) -> None:
+    def with_canary(content: str) -> str:
+        return content.replace("[serving]", '[serving]\nrollout = "canary"', 1)
+
+    few = with_canary(scheduled(1, 4, min_instance_count=2))
+    assert "an entry has min_instance_count = 1" in refusal_of(tmp_path, few)
+    enough = with_canary(scheduled(2, 4, min_instance_count=2))
+    assert load_text(tmp_path, enough).serving.rollout == "canary"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stacks.settings.api import ConcurrencySchedule
-from stacks.settings.serving import CapacitySchedule
+from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import (

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from stacks.settings.serving import CapacitySchedule, ServingSettings
+from stacks.settings.capacity_schedule import CapacitySchedule
+from stacks.settings.serving import ServingSettings
 from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
 from tools.deployment.instance_count import settle_instance_count

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
-from stacks.settings.serving import CapacitySchedule
+from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
 from tools.scaling.advice import advise, explain_start, explain_targets
