@@ -49,7 +49,7 @@ def dependencies(assembly: Assembly, purpose: str) -> set[str]:
         ("serving", {"storage"}),
         # The endpoint is used by its literal name, so that the dependency is explicit.
         ("api", {"storage", "serving"}),
-        ("monitoring", {"storage", "api"}),
+        ("monitoring", {"storage", "training", "api"}),
     ],
 )
 def test_stacks_depend_on_what_holds_state(

@@ -8,8 +8,11 @@ from stacks.components.monitoring.catalogue.definition import (
     AlarmDefinition,
     MetricSource,
 )
-from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
-from stacks.components.monitoring.stage_alarms import USERS_AFFECTED, USERS_AFFECTED_MEANING
+from stacks.components.monitoring.catalogue.stage_alarms import (
+    USERS_AFFECTED,
+    USERS_AFFECTED_MEANING,
+    stage_alarms,
+)
 from stacks.settings.stage import StageSettings
 from tools.prices import ALARM_METRIC_MONTH
 

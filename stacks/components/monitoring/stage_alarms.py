@@ -10,12 +10,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from stacks.components.monitoring.catalogue.definition import AlarmDefinition, Severity
-from stacks.components.monitoring.stage_metrics import StageMetrics
-
-USERS_AFFECTED = "UsersAffected"
-USERS_AFFECTED_MEANING = (
-    "Callers of the API get errors or wait too long; the alarm that caused this says why"
+from stacks.components.monitoring.catalogue.stage_alarms import (
+    USERS_AFFECTED,
+    USERS_AFFECTED_MEANING,
 )
+from stacks.components.monitoring.stage_metrics import StageMetrics
 
 
 class StageAlarms(Construct):

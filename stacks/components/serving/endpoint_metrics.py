@@ -4,7 +4,6 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 VARIANT_NAME = "primary"
-_MICROSECONDS_PER_MILLISECOND = 1000
 
 
 def endpoint_metric(
@@ -35,8 +34,3 @@ def endpoint_metric(
         statistic=statistic,
         period=Duration.minutes(1),
     )
-
-
-def microseconds(milliseconds: float) -> float:
-    """Convert a threshold to microseconds, the unit of SageMaker's latencies."""
-    return milliseconds * _MICROSECONDS_PER_MILLISECOND

@@ -5,8 +5,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.serving.endpoint_metrics import endpoint_metric, microseconds
+from stacks.components.serving.endpoint_metrics import endpoint_metric
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.units import microseconds
 from stacks.settings.stage import StageSettings
 
 ALARMS_ID = "RollbackAlarms"

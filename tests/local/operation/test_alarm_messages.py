@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
-from stacks.components.monitoring.stage_alarms import USERS_AFFECTED
+from stacks.components.monitoring.catalogue.stage_alarms import USERS_AFFECTED, stage_alarms
 from stacks.settings.stage import load_stage_settings
 from tests.local.api_requests import Request, send
 from tests.local.functions import health_function, proxy_function

@@ -23,12 +23,12 @@ ALARM_MEMBERS = (
 
 
 def watched_functions(cloudwatch: Any) -> list[tuple[dict[str, Any], str]]:
-    """Return the alarms on metrics of a function, each with the function's name."""
+    """Return the alarms on errors and throttles of a function, each with the function's name."""
     return [
         (alarm, dimension["Value"])
         for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
         for dimension in alarm.get("Dimensions", [])  # an alarm on several metrics has none
-        if dimension["Name"] == "FunctionName"
+        if dimension["Name"] == "FunctionName" and alarm["MetricName"] in {"Errors", "Throttles"}
     ]
 
 
@@ -67,7 +67,8 @@ def test_up_again_changes_only_what_is_missing_and_what_follows_it(
     )
     # The local cloud gives a function the same name again; on AWS its end is random.
     cloudwatch = client("cloudwatch")
-    (watched,) = {function for _, function in watched_functions(cloudwatch)}
+    watched = {function for _, function in watched_functions(cloudwatch)}
+    assert len(watched) == 2, "those of POST /predict and of GET /health"
     for alarm, _ in watched_functions(cloudwatch):
         cloudwatch.put_metric_alarm(
             **{name: alarm[name] for name in ALARM_MEMBERS},
@@ -88,4 +89,4 @@ def test_up_again_changes_only_what_is_missing_and_what_follows_it(
     assert again.page_url is not None
     with urllib.request.urlopen(f"{again.page_url}api/health") as response:  # noqa: S310 - ours
         assert response.status == 200
-    assert {function for _, function in watched_functions(cloudwatch)} == {watched}
+    assert {function for _, function in watched_functions(cloudwatch)} == watched

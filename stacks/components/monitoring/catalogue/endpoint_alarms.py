@@ -9,7 +9,7 @@ from stacks.components.monitoring.catalogue.definition import (
 )
 from stacks.components.monitoring.catalogue.latency import p99
 from stacks.components.monitoring.catalogue.metrics import of_endpoint, of_instances, of_proxy
-from stacks.components.serving.endpoint_metrics import microseconds
+from stacks.components.shared.units import microseconds
 from stacks.settings.instance_types import vcpu_count
 from stacks.settings.stage import StageSettings
 
