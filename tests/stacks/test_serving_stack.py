@@ -312,6 +312,7 @@ NOT_IN_CONFIGURATION: Json = {
         ),
     ),
     "measured_capacity_per_second": 9.0,
+    "measured_capacity_of": "ml.m5.large fp32",
     "scale_in_cooldown_seconds": 99,
     "scale_out_cooldown_seconds": 9,
     "rollback_5xx_errors_per_minute": 9,
