@@ -46,7 +46,14 @@ aws cloudwatch describe-alarms --alarm-name-prefix whippet-prod-monitoring \\
 aws cloudwatch set-alarm-state --alarm-name <name> --state-value ALARM --state-reason "a test"
 ```
 
-A stage that is paused (`make pause`) notifies nobody.
+A stage that is paused (`make pause`) notifies nobody, except of failed training. `/health` says
+that it is paused, and so does the parameter `Paused` of the stacks of serving and monitoring.
+
+## An update that was rolled back
+
+`make deploy` fails with a reason that names the alarm. Correct the model or the setting and deploy
+again. While an alarm of the rollback is on, deploy with `serving.rollback_alarms_enabled = false`;
+where the correction must be fast, with `serving.rollout = "all_at_once"` too.
 
 ## The alarms
 
