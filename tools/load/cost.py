@@ -61,7 +61,7 @@ def estimate(settings: StageSettings, planned: Planned) -> list[Item]:
         _item(f"endpoint: {gigabytes:.2f} GB of images", gigabytes, prices.ENDPOINT_GIGABYTE)
     )
     serving = settings.serving
-    added = max(0, serving.max_instance_count - planned.instances) if serving.scales else 0
+    added = max(0, serving.highest_instance_count - planned.instances) if serving.scales else 0
     if added:
         hours = added * (planned.minutes + _MINUTES_UNTIL_REMOVED) / 60
         items.append(

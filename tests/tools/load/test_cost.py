@@ -56,6 +56,10 @@ def test_the_endpoint_alone_costs_its_data_and_the_instances_that_scaling_adds()
     scaled = stage(serving={"max_instance_count": 5})
     assert total(scaled, replace(direct, instances=3)) == pytest.approx(1.6 + 2 * 0.115)
     assert total(scaled, replace(direct, instances=5)) == pytest.approx(1.6)
+    entry = {"cron": "0 7 ? * * *", "time_zone": "UTC"}
+    bounds = {"min_instance_count": 2, "max_instance_count": 8}
+    scheduled = stage(serving={"max_instance_count": 5, "capacity_schedule": [entry | bounds]})
+    assert total(scheduled, replace(direct, instances=5)) == pytest.approx(1.6 + 3 * 0.115)
 
 
 def test_what_has_no_price_or_an_old_one_is_marked() -> None:
