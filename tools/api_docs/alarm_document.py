@@ -55,6 +55,16 @@ that it is paused, and so does the parameter `Paused` of the stacks of serving a
 again. While an alarm of the rollback is on, deploy with `serving.rollback_alarms_enabled = false`;
 where the correction must be fast, with `serving.rollout = "all_at_once"` too.
 
+## Why the fleet scaled, or did not
+
+```
+aws application-autoscaling describe-scaling-activities --service-namespace sagemaker \\
+  --resource-id endpoint/whippet-prod/variant/primary --include-not-scaled-activities
+```
+
+A deployment that changes the bounds or the schedule of the fleet sets the stage's bounds again
+until the next entry of the schedule.
+
 ## The alarms
 
 `basic` stages have those that say so: at most ten, each on one metric. `full` stages have all that
