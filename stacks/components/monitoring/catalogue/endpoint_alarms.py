@@ -151,7 +151,8 @@ def _fleet_at_maximum(max_instance_count: int) -> AlarmDefinition:
         meaning=f"All {max_instance_count} instances have been in use for {_BUSY_MINUTES} minutes",
         runbook="More load will be refused. Raise `serving.max_instance_count` after `make "
         "check-quotas`, or find out who sends so much: the access log of the API has each "
-        "request's key. `make scaling TRACE=stage` says how many instances the load needs.",
+        "request's key. `make load STAGE=dev MEASURE=1` says what one instance can respond to, and "
+        "`make scaling TRACE=stage` how many instances the load needs.",
         metrics={
             "invocations": of_endpoint("Invocations", "Sum"),
             "each": of_endpoint("InvocationsPerInstance", "Sum"),
