@@ -2,14 +2,16 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from classifier_proxy.health import CACHE_SECONDS
 from stacks.settings.stage import load_stage_settings
-from tests.local.api_requests import Request, classify, send
+from tests.local.api_requests import Request, Response, classify, send
 from tests.local.conftest import processes_naming, run_tool, up
 from tests.local.redeployment.changed_model import served_version, write_other_archive
 from tests.local.test_api import GOOD
@@ -110,6 +112,14 @@ def raise_an_alarm(client: Client) -> None:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
 
 
+def health_once_read_again(deployment: LocalDeployment) -> Response:
+    """Return the response to GET /health once its function no longer knows the status before."""
+    deadline = time.monotonic() + CACHE_SECONDS + 5
+    while (health := send(deployment, HEALTH)).status == 200 and time.monotonic() < deadline:
+        time.sleep(1)
+    return health
+
+
 def test_a_stage_is_paused_deployed_and_resumed(
     state: Path,
     deployment: LocalDeployment,
@@ -129,9 +139,6 @@ def test_a_stage_is_paused_deployed_and_resumed(
     status, body = classify(deployment, GOOD)
     assert (status, body["error"]["code"]) == (503, "endpoint_paused")
     assert "paused" in body["error"]["message"]
-    health = send(deployment, HEALTH)
-    assert (health.status, health.body["status"]) == (503, "paused")
-    assert health.headers["retry-after"] == "300"
     assert model_servers(state) == []
     paused = what_runs(client)
     assert paused["endpoint"] == paused["targets"] == paused["policies"] == []
@@ -147,6 +154,9 @@ def test_a_stage_is_paused_deployed_and_resumed(
     messages()  # of the time before
     raise_an_alarm(client)
     assert messages() == []
+    health = health_once_read_again(deployment)
+    assert (health.status, health.body["status"]) == (503, "paused")
+    assert health.headers["retry-after"] == "300"
 
     assert "serves again" in pause(state, "--resume")
     assert served_version(deployment) == version
