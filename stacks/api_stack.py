@@ -26,6 +26,7 @@ class ApiStack(StageStack):
         proxy: the function of `POST /predict` and its alias.
         health: the function of `GET /health`.
         api: the REST API.
+        firewall_name: of the web ACL; None: the stage has none.
 
     Raises:
         SettingsError: the settings name classes that the model does not have, or too much for the
@@ -82,16 +83,16 @@ class ApiStack(StageStack):
         if settings.api.manage_account_logging_role:
             logging = ApiAccountLogging(self, "AccountLogging")
             self.api.api.deployment_stage.node.add_dependency(logging.account)
+        self.firewall_name: str | None = None
         if settings.api.firewall_enabled:
-            Firewall(
+            self.firewall_name = Firewall(
                 self,
                 "Firewall",
                 stage_arn=self.api.api.deployment_stage.stage_arn,
-                metric_name=settings.name,
                 requests_per_minute_per_address=(
                     settings.api.firewall_requests_per_minute_per_address
                 ),
-            )
+            ).name
         deliverer = inputs.delivery.deliverer_role(settings)
         if deliverer is not None:
             CheckDeploymentRole(

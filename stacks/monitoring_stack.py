@@ -6,7 +6,6 @@ from constructs import Construct
 from stacks.api_stack import ApiStack
 from stacks.components.api.counted_classes import counted_classes
 from stacks.components.monitoring.alarm_topic import AlarmTopic
-from stacks.components.monitoring.catalogue.other_alarms import training_alarms
 from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.components.monitoring.dashboard import Dashboard
 from stacks.components.monitoring.paused_actions import silence_while_paused
@@ -43,6 +42,7 @@ class MonitoringStack(StageStack):
         monitoring = settings.monitoring
         metrics = StageMetrics(
             stage_name=settings.name,
+            firewall_name=api.firewall_name,
             model_name=inputs.model.name,
             api_stage=api.api.api.deployment_stage,
             proxy=api.proxy,
@@ -57,10 +57,11 @@ class MonitoringStack(StageStack):
                 ("WarningTopic", monitoring.warning_address),
             )
         )
+        definitions = stage_alarms(settings)
         alarms = StageAlarms(
             self,
             "Alarms",
-            definitions=stage_alarms(settings),
+            definitions=definitions,
             combined=monitoring.alarms == "full",
             metrics=metrics,
             urgent=urgent,
@@ -76,6 +77,7 @@ class MonitoringStack(StageStack):
         )
         CfnOutput(self, "AlarmTopicArn", value=urgent.topic_arn)
         CfnOutput(self, "WarningTopicArn", value=warnings.topic_arn)
-        # Training goes on while the endpoint is paused.
-        training_names = {each.name for each in training_alarms(settings)}
-        silence_while_paused(self, except_for=training_names)
+        silence_while_paused(
+            self,
+            except_for={each.name for each in definitions if each.notifies_while_paused},
+        )

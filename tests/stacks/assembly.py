@@ -180,6 +180,9 @@ def flatten(value: Any) -> str:
         return f"<{value['Ref']}>"
     if "Fn::GetAtt" in value:
         return f"<{'.'.join(value['Fn::GetAtt'])}>"
+    if "Fn::Select" in value:
+        index, parts = value["Fn::Select"]
+        return f"<part {index} of {flatten(parts['Fn::Split'][1])}>"
     if "Fn::FindInMap" in value:
         return f"<{value['Fn::FindInMap'][0]}>"
     raise ValueError(f"no readable form for {value}")

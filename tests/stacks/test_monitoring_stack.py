@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.observability.telemetry import BASIC_METRICS
+from stacks.components.monitoring.catalogue.definition import name_in
 from stacks.inputs import Inputs
 from stacks.names import METRICS_NAMESPACE
 from stacks.settings.stage import StageSettings
@@ -157,7 +158,7 @@ URGENT, WARNINGS = "AlarmTopic", "WarningTopic"
 def notified(assembly: Assembly, topic: str) -> set[str]:
     """Return the names of the alarms that notify a topic."""
     return {
-        each.logical_id.removeprefix("Alarms")[:-8]
+        name_in(each.properties["AlarmDescription"])
         for each in [*alarms_of(assembly), *assembly.resources("monitoring", COMPOSITE)]
         if str(each.properties["AlarmActions"][0]["Ref"]).startswith(topic)
     }

@@ -46,6 +46,8 @@ aws cloudwatch describe-alarms --alarm-name-prefix whippet-prod-monitoring \\
 aws cloudwatch set-alarm-state --alarm-name <name> --state-value ALARM --state-reason "a test"
 ```
 
+A new alarm sends a message of OK when it has its first data, so the first deployment sends as many.
+
 A stage that is paused (`make pause`) notifies nobody, except of failed training. `/health` says
 that it is paused, and so does the parameter `Paused` of the stacks of serving and monitoring.
 
@@ -67,10 +69,10 @@ until the next entry of the schedule.
 
 ## The alarms
 
-`basic` stages have those that say so: at most ten, each on one metric. `full` stages have all that
-apply to them. An alarm on a latency compares the median instead in minutes with fewer than
-`latency_min_requests_per_minute` requests; in a `basic` stage always the 99th percentile. An alarm
-without data is not raised: no requests are no error.
+`basic` stages have those that say so: at most ten, each on one metric. `full` stages have all but
+those that need another setting, in the last column. An alarm on a latency compares the median
+instead in minutes with fewer than `latency_min_requests_per_minute` requests; in a `basic` stage
+always the 99th percentile. An alarm without data is not raised: no requests are no error.
 
 CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 ({as_of}), after
 the first ten alarms of an account; the combined alarm has a price of its own, which is not in this
@@ -78,8 +80,8 @@ figure. A stage with every alarm of this page has {full_metrics} metrics in {ful
 {full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms}, {basic_cost:.2f} USD. The alarms
 that roll an update back and those that scaling makes come on top.
 
-| alarm | severity | basic | raised when | for minutes | setting |
-|---|---|---|---|---|---|
+| alarm | severity | basic | raised when | for minutes | setting | only with |
+|---|---|---|---|---|---|---|
 """
 _USERS_AFFECTED_RUNBOOK: Final = (
     "The message names the alarm that caused it, and the dashboard shows all: begin with the one "
@@ -105,7 +107,7 @@ def operations_document() -> str:
     )
     rows = "".join(f"{_row(alarm)}\n" for alarm in full)
     parts = ", ".join(
-        f"[{alarm.name}](#{alarm.name.lower()})" for alarm in full if alarm.hurts_users
+        f"[{alarm.name}](#{alarm.name.lower()})" for alarm in full if alarm.affects_users
     )
     combined = (
         f"\n## {USERS_AFFECTED}\n\n{USERS_AFFECTED_MEANING}. On while one of these is: {parts}.\n\n"
@@ -125,8 +127,21 @@ def _row(alarm: AlarmDefinition) -> str:
     setting = f"`{alarm.setting}`" if alarm.setting else ""
     return (
         f"| [{alarm.name}](#{alarm.name.lower()}) | {alarm.severity.value} | "
-        f"{'yes' if alarm.basic else ''} | {alarm.meaning} | {alarm.minutes} | {setting} |"
+        f"{'yes' if alarm.basic else ''} | {alarm.meaning} | {_minutes(alarm)} | {setting} | "
+        f"{_needs(alarm)} |"
     )
+
+
+def _minutes(alarm: AlarmDefinition) -> str:
+    if alarm.datapoints is None:
+        return str(alarm.minutes)
+    return f"{alarm.datapoints} of {alarm.minutes}"
+
+
+def _needs(alarm: AlarmDefinition) -> str:
+    if alarm.needs is None:
+        return ""
+    return f"`{alarm.needs}`" if "." in alarm.needs else alarm.needs
 
 
 def _section(alarm: AlarmDefinition) -> str:

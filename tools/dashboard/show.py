@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from stacks.components.monitoring.catalogue.definition import name_in
 from tools.account.account import read_stage
 from tools.aws import stack_resources
 from tools.cdk import ROOT
@@ -98,8 +99,7 @@ def _read_states(cloudwatch: Any, arns: list[str]) -> dict[str, tuple[str, str]]
             AlarmTypes=["MetricAlarm", "CompositeAlarm"],
         )
         for alarm in [*described["MetricAlarms"], *described["CompositeAlarms"]]:
-            # Its description ends with the heading in docs/operations.md.
-            name = alarm.get("AlarmDescription", "").rpartition(", ")[2] or alarm["AlarmName"]
+            name = name_in(alarm.get("AlarmDescription", "")) or alarm["AlarmName"]
             states[alarm["AlarmArn"]] = (name, alarm["StateValue"])
     return states
 

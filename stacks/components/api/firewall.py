@@ -1,5 +1,6 @@
 """The web ACL of the API's stage."""
 
+from aws_cdk import Fn
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
@@ -36,6 +37,9 @@ class Firewall(Construct):
     X-Forwarded-For, if there is one: behind CloudFront the source address is CloudFront's. A
     client that forges this header can evade the limit for its address, but not the usage plan's
     limits.
+
+    Attributes:
+        name: of the web ACL, the dimension WebACL of its metrics. CloudFormation generates it.
     """
 
     def __init__(
@@ -44,18 +48,8 @@ class Firewall(Construct):
         construct_id: str,
         *,
         stage_arn: str,
-        metric_name: str,
         requests_per_minute_per_address: int,
     ) -> None:
-        """Create the web ACL and attach it.
-
-        Args:
-            scope: the construct's parent.
-            construct_id: unique in the scope.
-            stage_arn: ARN of the API's stage.
-            metric_name: value of the dimension WebACL, which is the account's and region's.
-            requests_per_minute_per_address: limit of an address.
-        """
         super().__init__(scope, construct_id)
         statements = {
             **_address_limits(requests_per_minute_per_address),
@@ -72,11 +66,15 @@ class Firewall(Construct):
                 _rule(priority, name, statement)
                 for priority, (name, statement) in enumerate(statements.items())
             ],
-            visibility_config=_visibility(metric_name),
+            visibility_config=_visibility("Firewall"),
         )
         wafv2.CfnWebACLAssociation(
             self, "Association", resource_arn=stage_arn, web_acl_arn=acl.attr_arn
         )
+        # Ref is the name, the id and the scope (docs.aws.amazon.com/AWSCloudFormation/latest/
+        # UserGuide/aws-resource-wafv2-webacl.html). A name of our own would replace the web ACL of
+        # a deployed stage, and the end of the old association would detach the new one.
+        self.name = Fn.select(0, Fn.split("|", acl.ref))
 
 
 def _rule(priority: int, name: str, statement: _Acl.StatementProperty) -> _Acl.RuleProperty:

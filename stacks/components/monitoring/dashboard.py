@@ -9,6 +9,7 @@ from constructs import Construct
 from classifier_proxy.observability.emf import dimension_value
 from stacks.components.monitoring.catalogue.definition import MetricSource, Subject
 from stacks.components.monitoring.catalogue.metrics import (
+    instances_in_use,
     of_api,
     of_endpoint,
     of_health_function,
@@ -114,10 +115,10 @@ class Dashboard(Construct):
     def _instances(self) -> list[cloudwatch.IWidget]:
         parts = {
             "invocations": self._metrics.of(of_endpoint("Invocations", "Sum")),
-            "each": self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum"), _LOAD),
+            "per_instance": self._metrics.of(of_endpoint("InvocationsPerInstance", "Sum"), _LOAD),
         }
         count = cloudwatch.MathExpression(
-            expression="IF(each > 0, invocations / each)",
+            expression=instances_in_use("per_instance > 0"),
             using_metrics=parts,
             label="instances in use",
             period=Duration.minutes(1),

@@ -9,7 +9,11 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from stacks.components.monitoring.catalogue.definition import AlarmDefinition, Severity
+from stacks.components.monitoring.catalogue.definition import (
+    AlarmDefinition,
+    Severity,
+    describe,
+)
 from stacks.components.monitoring.catalogue.stage_alarms import (
     USERS_AFFECTED,
     USERS_AFFECTED_MEANING,
@@ -41,17 +45,17 @@ class StageAlarms(Construct):
         super().__init__(scope, construct_id)
         self._metrics = metrics
         self.alarms: list[cloudwatch.IAlarm] = []
-        hurting: list[cloudwatch.IAlarm] = []
+        parts: list[cloudwatch.IAlarm] = []
         for definition in definitions:
             alarm = self._alarm(definition)
             self.alarms.append(alarm)
-            is_part = combined and definition.hurts_users
+            is_part = combined and definition.affects_users
             if is_part:
-                hurting.append(alarm)
+                parts.append(alarm)
             is_urgent = definition.severity is Severity.URGENT and not is_part
             _notify(alarm, urgent if is_urgent else warnings)
         if combined:
-            self.alarms.insert(0, self._combine(hurting, urgent))
+            self.alarms.insert(0, self._combine(parts, urgent))
 
     def _combine(self, alarms: Sequence[cloudwatch.IAlarm], topic: sns.ITopic) -> cloudwatch.IAlarm:
         rule = cloudwatch.AlarmRule.any_of(
@@ -64,8 +68,7 @@ class StageAlarms(Construct):
             self,
             USERS_AFFECTED,
             alarm_rule=rule,
-            alarm_description=f"{USERS_AFFECTED_MEANING}. What to do: docs/operations.md, "
-            f"{USERS_AFFECTED}",
+            alarm_description=describe(USERS_AFFECTED_MEANING, USERS_AFFECTED),
         )
         # CDK gives it a name of its own; without one, CloudFormation does, as for other alarms.
         resource = cast(cloudwatch.CfnCompositeAlarm, combined.node.default_child)
@@ -81,6 +84,7 @@ class StageAlarms(Construct):
             metric=self._metric(definition),
             threshold=definition.threshold,
             evaluation_periods=definition.minutes,
+            datapoints_to_alarm=definition.datapoints,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
             # Without requests there is no data, which is not an error.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,

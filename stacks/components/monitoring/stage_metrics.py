@@ -26,8 +26,9 @@ class StageMetrics:
     count needs Sum.
 
     Args:
-        stage_name: such as whippet-prod, the name of the endpoint, of the API, of the web ACL and
-            of the proxy's own metrics.
+        stage_name: such as whippet-prod, the name of the endpoint, of the API and of the proxy's
+            own metrics.
+        firewall_name: of the web ACL; None: the stage has none.
         model_name: the model's, a dimension of the predictions' metrics.
         api_stage: the stage of the REST API.
         proxy: the function of `POST /predict`.
@@ -40,6 +41,7 @@ class StageMetrics:
         self,
         *,
         stage_name: str,
+        firewall_name: str | None,
         model_name: str,
         api_stage: apigateway.Stage,
         proxy: ProxyFunction,
@@ -51,7 +53,7 @@ class StageMetrics:
         self._dimensions: Mapping[Subject, tuple[str | None, ...]] = {
             Subject.API: (stage_name, api_stage.stage_name),
             Subject.ENDPOINT: (stage_name, VARIANT_NAME),
-            Subject.FIREWALL: (stage_name, Aws.REGION, "ALL"),
+            Subject.FIREWALL: (firewall_name, Aws.REGION, "ALL"),
             Subject.HEALTH_FUNCTION: (health.function_name,),
             Subject.MODEL: (proxy.service_name, model_name),
             Subject.PAGE: (distribution_id, "Global"),

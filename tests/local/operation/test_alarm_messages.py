@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from stacks.components.monitoring.catalogue.definition import name_in
 from stacks.components.monitoring.catalogue.stage_alarms import USERS_AFFECTED, stage_alarms
 from stacks.settings.stage import load_stage_settings
 from tests.local.api_requests import Request, send
@@ -52,8 +53,8 @@ PUT = {
     "EndpointDisk": (Sample(INSTANCES, "DiskUtilization", ENDPOINT, "Percent", 99),),
     "EndpointMemory": (Sample(INSTANCES, "MemoryUtilization", ENDPOINT, "Percent", 99),),
     "FleetAtMaximum": (
-        Sample("AWS/SageMaker", "Invocations", ENDPOINT, "None", 30),
-        Sample("AWS/SageMaker", "InvocationsPerInstance", ENDPOINT, "None", 10),
+        Sample("AWS/SageMaker", "Invocations", ENDPOINT, "None", 300),
+        Sample("AWS/SageMaker", "InvocationsPerInstance", ENDPOINT, "None", 100),
     ),
     "ModelLatency": (Sample("AWS/SageMaker", "ModelLatency", ENDPOINT, "Microseconds", 9e6),),
     "OverheadLatency": (Sample("AWS/SageMaker", "OverheadLatency", ENDPOINT, "Microseconds", 9e6),),
@@ -77,7 +78,7 @@ class Alarms:
             AlarmNamePrefix=f"{NAME}-monitoring", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         alarms = [*described["MetricAlarms"], *described["CompositeAlarms"]]
-        return {_name(alarm["AlarmDescription"]): alarm["StateValue"] for alarm in alarms}
+        return {name_in(alarm["AlarmDescription"]): alarm["StateValue"] for alarm in alarms}
 
     def wait(self, *names: str, state: str) -> None:
         """Wait until alarms are in a state at the same time."""
@@ -101,15 +102,11 @@ class Alarms:
                 )
 
 
-def _name(description: str) -> str:
-    return description.rpartition(", ")[2]
-
-
 def _read(message: dict[str, Any]) -> tuple[str, str, str]:
     body = json.loads(message["Body"])
     alarm = json.loads(body["Message"])
     topic = "urgent" if "AlarmTopic" in body["TopicArn"] else "warning"
-    return topic, _name(alarm["AlarmDescription"]), alarm["NewStateValue"]
+    return topic, name_in(alarm["AlarmDescription"]), alarm["NewStateValue"]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ CAUSES: dict[str, tuple[Traffic, int, set[str]]] = {
     "the endpoint fails": (Traffic(endpoint_5xx=1), 2, {"EndpointErrors"}),
     "the model is slow": (Traffic(model_ms=700), 4, {"ModelLatency"}),
     "SageMaker is slow": (Traffic(overhead_ms=700), 4, {"OverheadLatency"}),
-    "the endpoint is gone": (Traffic(counted=0), 6, {"EndpointNotReached"}),
+    "the endpoint is gone": (Traffic(endpoint_exists=False), 9, {"EndpointNotReached"}),
+    "the endpoint counts nothing": (Traffic(counted=0), 9, {"EndpointNotReached"}),
     "all instances are in use": (Traffic(instances=3), 16, {"FleetAtMaximum"}),
     "the cores are busy": (Traffic(cpu=185), 6, {"EndpointCpu"}),
     "the memory is full": (Traffic(memory=91), 6, {"EndpointMemory"}),
@@ -38,12 +39,17 @@ CAUSES: dict[str, tuple[Traffic, int, set[str]]] = {
     "the firewall blocks": (Traffic(blocked=1500), 6, {"FirewallBlocks"}),
     "the page fails": (Traffic(page_5xx_percent=8), 6, {"PageErrors"}),
 }
+NAMESPACES = sorted({sample.namespace for sample in samples(Traffic(denials=1, failed=1))})
+# What 8 of 12 minutes and 1 of 5 take to be forgotten.
+MINUTES_TO_END = 8
 SHORT_OF = {
     "slow for a minute": (Traffic(api_ms=1200, model_ms=700, overhead_ms=700, proxy_ms=6000), 2),
     "a third of the requests are refused": (Traffic(api_4xx=66), 15),
     "a few requests are refused": (Traffic(requests=10, api_4xx=10), 15),
     "few requests, of which one is slow": (Traffic(requests=40, model_ms=40), 15),
     "two of three instances": (Traffic(instances=2), 20),
+    "three instances after a peak": (Traffic(requests=30, instances=3), 30),
+    "an endpoint that is replaced": (Traffic(counted=0), 6),
     "busy for a while": (Traffic(cpu=199), 4),
     "no request at all": (Traffic(requests=0), 20),
 }
@@ -79,8 +85,54 @@ def test_an_alarm_is_raised_by_its_cause_alone_and_ends_with_it(
     traffic, minutes, alarms = CAUSES[cause]
     stage.minutes(minutes, traffic)
     assert stage.raised() == alarms
-    stage.minutes(4, Traffic())
+    stage.minutes(MINUTES_TO_END, Traffic())
     assert stage.raised() == set()
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_an_alarm_is_raised_although_its_metrics_are_late(everything: Assembly, cause: str) -> None:
+    """The latest minutes have no data, or what an expression fills in."""
+    traffic, minutes, names = CAUSES[cause]
+    (alarm,) = (each for each in stage_alarms(everything.settings) if each.name in names)
+    for late in {source.namespace for source in alarm.metrics.values()}:
+        stage = VirtualStage(everything, {late: 2})
+        stage.minutes(3, Traffic())
+        seen: set[str] = set()
+        for _ in range(minutes + 3):
+            stage.minutes(1, traffic)
+            seen |= stage.raised()
+        assert seen == names
+
+
+@pytest.mark.parametrize("late", NAMESPACES)
+def test_late_metrics_raise_no_alarm(everything: Assembly, late: str) -> None:
+    stage = VirtualStage(everything, {late: 5})
+    for _ in range(15):
+        stage.minutes(1, Traffic())
+        assert stage.raised() == set()
+
+
+def test_a_filled_minute_is_never_enough(everything: Assembly) -> None:
+    """CloudWatch's page on metric math says that an alarm may else be stuck in a state."""
+    filled = [alarm for alarm in stage_alarms(everything.settings) if "FILL" in (
+        alarm.expression or ""
+    )]  # fmt: skip
+    assert {alarm.name for alarm in filled} == {"EndpointNotReached", "FailedExecutions"}
+    assert all(alarm.minutes > (alarm.datapoints or alarm.minutes) for alarm in filled)
+
+
+def test_a_full_fleet_by_concurrent_requests(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    full = changed(dev_settings, alarms="full")
+    settings = with_serving(
+        full, scaling_target="concurrent_requests", target_concurrent_requests_per_instance=4
+    )
+    stage = VirtualStage(synthesize_with(settings))
+    stage.minutes(20, Traffic(instances=3, concurrent=3))
+    assert stage.raised() == set()
+    stage.minutes(16, Traffic(instances=3, concurrent=5))
+    assert stage.raised() == {"FleetAtMaximum"}
 
 
 def test_every_alarm_has_a_cause(stage: VirtualStage) -> None:

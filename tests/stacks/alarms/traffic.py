@@ -30,7 +30,9 @@ class Traffic:
     health_errors: int = 0
     sent: int | None = None
     counted: int | None = None
+    endpoint_exists: bool = True
     instances: int = 1
+    concurrent: float = 0.2
     model_ms: float = 40
     overhead_ms: float = 6
     endpoint_5xx: int = 0
@@ -49,7 +51,7 @@ HEALTH = {"FunctionName": "health"}
 OWN = {"service": "stage"}
 ENDPOINT = {"EndpointName": "stage", "VariantName": "primary"}
 WORKFLOW = {"StateMachineArn": "workflow"}
-FIREWALL = {"WebACL": "stage", "Region": "region", "Rule": "ALL"}
+FIREWALL = {"WebACL": "web acl", "Region": "region", "Rule": "ALL"}
 PAGE = {"DistributionId": "page", "Region": "Global"}
 
 
@@ -82,7 +84,8 @@ def samples(traffic: Traffic) -> Iterator[Sample]:
         yield Sample("Whippet", "EndpointLatency", OWN, "Milliseconds", [60.0] * sent)
     if traffic.denials:
         yield Sample("Whippet", "EndpointAccessDenied", OWN, "Count", [1.0] * traffic.denials)
-    yield from _of_endpoint(traffic, counted)
+    if traffic.endpoint_exists:
+        yield from _of_endpoint(traffic, counted)
     if traffic.failed:
         yield Sample("AWS/States", "ExecutionsFailed", WORKFLOW, "Count", [1.0] * traffic.failed)
     if traffic.timed_out:
@@ -106,6 +109,8 @@ def _of_endpoint(traffic: Traffic, counted: int) -> Iterator[Sample]:
             yield Sample("AWS/SageMaker", name, ENDPOINT, "Microseconds", latencies)
         errors = _flags(traffic.endpoint_5xx, counted)
         yield Sample("AWS/SageMaker", "Invocation5XXErrors", ENDPOINT, "None", errors)
+        concurrent = [float(traffic.concurrent)]
+        yield Sample("AWS/SageMaker", "ConcurrentRequestsPerModel", ENDPOINT, "None", concurrent)
     for name, percent in (
         ("CPUUtilization", traffic.cpu),
         ("MemoryUtilization", traffic.memory),

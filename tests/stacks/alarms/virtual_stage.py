@@ -1,11 +1,13 @@
 """A stage's real alarms, from its template, over traffic in virtual time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from local_cloud.clock import Clock
 from local_cloud.cloudwatch.alarms import AlarmEngine
 from local_cloud.cloudwatch.queries import Metric
-from tests.stacks.alarms.traffic import Traffic, samples
+from stacks.components.monitoring.catalogue.definition import name_in
+from tests.stacks.alarms.traffic import Sample, Traffic, samples
 from tests.stacks.assembly import Assembly, Json, Resource, flatten
 from tests.stacks.functions import health_function, proxy_function
 
@@ -13,12 +15,18 @@ ALARM = "AWS::CloudWatch::Alarm"
 
 
 class VirtualStage:
-    """Evaluates the alarms of a stage's template each 10 seconds of virtual time."""
+    """Evaluates the alarms of a stage's template each 10 seconds of virtual time.
 
-    def __init__(self, assembly: Assembly) -> None:
-        self._assembly = assembly
+    Args:
+        assembly: has the template.
+        delays: minutes after which the metrics of a namespace arrive.
+    """
+
+    def __init__(self, assembly: Assembly, delays: Mapping[str, float] | None = None) -> None:
         self._time = 1_800_000_000.0
-        self._samples: list[tuple[float, Any]] = []
+        self._delays = delays or {}
+        # When it arrives, its time, the sample.
+        self._samples: list[tuple[float, float, Sample]] = []
         self._names = known_names(assembly)
         self.records = {
             name_of(alarm): self._record(alarm) for alarm in assembly.resources("monitoring", ALARM)
@@ -37,8 +45,9 @@ class VirtualStage:
         }
         values = sorted(
             value
-            for at, sample in self._samples
+            for arrives, at, sample in self._samples
             if start <= at < end
+            and arrives <= self._time
             and (sample.namespace, sample.name) == (metric.namespace, metric.name)
             and sample.dimensions == dimensions
             and metric.unit in {None, sample.unit}
@@ -49,9 +58,12 @@ class VirtualStage:
     def minutes(self, count: int, traffic: Traffic) -> None:
         """Let minutes pass, each with the same traffic."""
         for _ in range(count):
-            arrived = self._time + 30
-            self._samples += [(arrived, sample) for sample in samples(traffic)]
-            self._samples = [each for each in self._samples if each[0] > self._time - 3600]
+            at = self._time + 30
+            self._samples += [
+                (at + 60 * self._delays.get(sample.namespace, 0), at, sample)
+                for sample in samples(traffic)
+            ]
+            self._samples = [each for each in self._samples if each[1] > self._time - 3600]
             for _ in range(6):
                 self._time += 10
                 self._engine.tick()
@@ -66,8 +78,8 @@ class VirtualStage:
 
 
 def name_of(alarm: Resource) -> str:
-    """Return an alarm's name in the catalogue, from its logical id."""
-    return alarm.logical_id.removeprefix("Alarms")[:-8]
+    """Return an alarm's name in the catalogue."""
+    return name_in(alarm.properties["AlarmDescription"])
 
 
 def statistic(values: list[float], name: str) -> float:
@@ -95,11 +107,18 @@ def known_names(assembly: Assembly) -> dict[str, str]:
     }
     for distribution in assembly.resources("web", "AWS::CloudFront::Distribution"):
         by_resource["web", distribution.logical_id] = "page"
+    for acl in assembly.resources("api", "AWS::WAFv2::WebACL"):
+        by_resource["api", acl.logical_id] = "whole web acl"
     for (purpose, logical_id), name in by_resource.items():
         for output, body in assembly.template(purpose).get("Outputs", {}).items():
             if body["Value"] in ({"Ref": logical_id}, {"Fn::GetAtt": [logical_id, "Arn"]}):
                 names[f"<{stage}-{purpose}:{output}>"] = name
-    return names
+    # Of a web ACL, Ref is the name, the id and the scope.
+    return names | {
+        f"<part 0 of {reference}>": "web acl"
+        for reference, name in names.items()
+        if name == "whole web acl"
+    }
 
 
 def _flat(value: Any) -> Any:

@@ -36,7 +36,7 @@ def api_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=limit_ms,
         setting="api_latency_p99_ms",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield AlarmDefinition(
         name="ApiErrors",
@@ -49,7 +49,7 @@ def api_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=monitoring.api_5xx_errors_per_minute,
         setting="api_5xx_errors_per_minute",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield AlarmDefinition(
         name="ApiRefusals",
@@ -80,7 +80,7 @@ def function_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=monitoring.lambda_errors_per_minute,
         setting="lambda_errors_per_minute",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield AlarmDefinition(
         name="ProxyThrottles",
@@ -92,7 +92,7 @@ def function_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=monitoring.lambda_throttles_per_minute,
         setting="lambda_throttles_per_minute",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield AlarmDefinition(
         name="EndpointAccessDenials",
@@ -104,7 +104,7 @@ def function_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=monitoring.endpoint_access_denials_per_minute,
         setting="endpoint_access_denials_per_minute",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield AlarmDefinition(
         name="ProxyDuration",

@@ -37,6 +37,9 @@ DIMENSION_NAMES: Final = {
 }
 
 
+_WHERE: Final = ". What to do: docs/operations.md, "
+
+
 class Severity(Enum):
     """Who is notified of an alarm; the value is the word for it."""
 
@@ -75,10 +78,13 @@ class AlarmDefinition:
         metrics: what it watches, by the ids that `expression` uses.
         expression: metric math over the metrics; None: the only metric is watched.
         threshold: in the unit of the metric or of the expression; raised at or above it.
-        minutes: how many of the latest minutes must be at or above the threshold, in a row.
+        minutes: how many of the latest minutes are compared.
+        datapoints: how many of them must be at or above the threshold; None: all.
         setting: the key of `[monitoring]` that changes the threshold; None: it is fixed.
         basic: whether `alarms = "basic"` has it.
-        hurts_users: whether it is part of the alarm that says that users are affected.
+        needs: settings without which a stage does not have it, in TOML; None: every stage has it.
+        affects_users: whether it is part of the alarm that says that users are affected.
+        notifies_while_paused: whether it is on something that a pause of the stage does not stop.
     """
 
     name: str
@@ -89,11 +95,24 @@ class AlarmDefinition:
     threshold: float
     expression: str | None = None
     minutes: int = 1
+    datapoints: int | None = None
     setting: str | None = None
     basic: bool = False
-    hurts_users: bool = False
+    needs: str | None = None
+    affects_users: bool = False
+    notifies_while_paused: bool = False
 
     @property
     def description(self) -> str:
-        """What the notification says: the meaning, and where to read what to do."""
-        return f"{self.meaning}. What to do: docs/operations.md, {self.name}"
+        """What the notification says."""
+        return describe(self.meaning, self.name)
+
+
+def describe(meaning: str, name: str) -> str:
+    """Return an alarm's description: the meaning, and where to read what to do."""
+    return f"{meaning}{_WHERE}{name}"
+
+
+def name_in(description: str) -> str:
+    """Return the name that the catalogue gives an alarm; "" for the description of another one."""
+    return description.rpartition(_WHERE)[2] if _WHERE in description else ""

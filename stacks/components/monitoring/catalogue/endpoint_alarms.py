@@ -8,14 +8,20 @@ from stacks.components.monitoring.catalogue.definition import (
     Severity,
 )
 from stacks.components.monitoring.catalogue.latency import p99
-from stacks.components.monitoring.catalogue.metrics import of_endpoint, of_instances, of_proxy
+from stacks.components.monitoring.catalogue.metrics import (
+    instances_in_use,
+    of_endpoint,
+    of_instances,
+    of_proxy,
+)
 from stacks.components.shared.units import microseconds
 from stacks.settings.instance_types import vcpu_count
+from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 
 _MACHINE_MINUTES = 5
 _BUSY_MINUTES = 15
-_UNREACHED_MINUTES = 5
+_UNREACHED_MINUTES, _UNREACHED_DATAPOINTS = 12, 8
 # The fleet may change within a minute.
 _ROUNDING = 0.1
 
@@ -34,7 +40,7 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=monitoring.endpoint_5xx_errors_per_minute,
         setting="endpoint_5xx_errors_per_minute",
         basic=True,
-        hurts_users=True,
+        affects_users=True,
     )
     yield _latency_alarm(
         settings,
@@ -61,20 +67,24 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
             name="EndpointNotReached",
             severity=Severity.URGENT,
             meaning="The proxy invokes the endpoint, which counts no invocation",
-            runbook="The endpoint does not exist or is not in service (`make watch`, `aws "
-            "sagemaker describe-endpoint`), or the network between them is interrupted. A stage "
-            "that is paused does not notify.",
+            runbook="The endpoint does not exist or is not in service (`aws sagemaker "
+            "describe-endpoint`), or the network between them is interrupted. A stage that is "
+            "paused does not notify.",
             metrics={
                 "sent": of_proxy("EndpointLatency", "SampleCount", "Milliseconds"),
                 "counted": of_endpoint("Invocations", "Sum"),
             },
-            expression="IF(FILL(sent, 0) >= 1 AND FILL(counted, 0) < 1, 1, 0)",
+            # SageMaker's metrics may arrive minutes later than the proxy's: the latest minutes then
+            # have none, which must not be enough.
+            expression="IF(sent >= 1 AND FILL(counted, 0) < 1, 1, 0)",
             minutes=_UNREACHED_MINUTES,
+            datapoints=_UNREACHED_DATAPOINTS,
             threshold=1,
-            hurts_users=True,
+            needs='monitoring.metrics = "full"',
+            affects_users=True,
         )
     if settings.serving.scales:
-        yield _fleet_at_maximum(settings.serving.highest_instance_count)
+        yield _fleet_at_maximum(settings.serving)
 
 
 def machine_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
@@ -144,22 +154,36 @@ def _latency_alarm(
     )
 
 
-def _fleet_at_maximum(max_instance_count: int) -> AlarmDefinition:
+def _fleet_at_maximum(serving: ServingSettings) -> AlarmDefinition:
+    """The fleet has its maximum and more load than its target.
+
+    Without the load it would be on after each peak, because scaling in takes 15 minutes, and while
+    a schedule keeps the fleet at its maximum.
+    """
+    max_instance_count, target = serving.highest_instance_count, serving.scaling_target_value
+    metrics = {
+        "invocations": of_endpoint("Invocations", "Sum"),
+        "per_instance": of_endpoint("InvocationsPerInstance", "Sum"),
+    }
+    if serving.scaling_target == "invocations":
+        condition = f"per_instance >= {target:g}"
+    else:
+        metrics["concurrent"] = of_endpoint("ConcurrentRequestsPerModel", "Maximum")
+        condition = f"concurrent >= {target:g} AND per_instance > 0"
     return AlarmDefinition(
         name="FleetAtMaximum",
         severity=Severity.WARNING,
-        meaning=f"All {max_instance_count} instances have been in use for {_BUSY_MINUTES} minutes",
+        meaning=f"All {max_instance_count} instances have had more load than the target of scaling "
+        f"for {_BUSY_MINUTES} minutes",
         runbook="More load will be refused. Raise `serving.max_instance_count` after `make "
         "check-quotas`, or find out who sends so much: the access log of the API has each "
         "request's key. `make load STAGE=dev MEASURE=1` says what one instance can respond to, and "
         "`make scaling TRACE=stage` how many instances the load needs.",
-        metrics={
-            "invocations": of_endpoint("Invocations", "Sum"),
-            "each": of_endpoint("InvocationsPerInstance", "Sum"),
-        },
-        expression="IF(each > 0, invocations / each, 0)",
+        metrics=metrics,
+        expression=instances_in_use(condition),
         minutes=_BUSY_MINUTES,
         threshold=max_instance_count - _ROUNDING,
+        needs="a fleet that scales",
     )
 
 

@@ -18,6 +18,7 @@ _UNITS: Final = {
     "AWS/ApiGateway": {"Latency": "Milliseconds"},
     "AWS/Lambda": {"Duration": "Milliseconds"},
     "AWS/SageMaker": {
+        "ConcurrentRequestsPerModel": "None",
         "Invocations": "None",
         "InvocationsPerInstance": "None",
         "Invocation4XXErrors": "None",
@@ -71,3 +72,13 @@ def of_workflow(name: str) -> MetricSource:
 def of_model(name: str, statistic: str) -> MetricSource:
     """Return a metric of a model's predictions, which the proxy writes with `metrics = "full"`."""
     return MetricSource(METRICS_NAMESPACE, name, Subject.MODEL, "None", statistic)
+
+
+def instances_in_use(condition: str) -> str:
+    """Return an expression for the number of instances that share the invocations.
+
+    Args:
+        condition: without which it is 0; over `invocations` and `per_instance`, the sums of
+            Invocations and InvocationsPerInstance.
+    """
+    return f"IF({condition}, invocations / per_instance, 0)"

@@ -20,6 +20,7 @@ def training_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
     expression = None
     if settings.monitoring.alarms == "full":
         metrics["timed_out"] = of_workflow("ExecutionsTimedOut")
+        # The latest datapoint of a late metric is the filling: the minutes before it count too.
         expression = "FILL(failed, 0) + FILL(timed_out, 0)"
     yield AlarmDefinition(
         name="FailedExecutions",
@@ -29,8 +30,11 @@ def training_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         "is less accurate than required.",
         metrics=metrics,
         expression=expression,
+        minutes=_MINUTES,
+        datapoints=1,
         threshold=1,
         basic=True,
+        notifies_while_paused=True,
     )
 
 
@@ -55,6 +59,7 @@ def firewall_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         threshold=limit,
         setting="firewall_blocks_per_minute",
         basic=True,
+        needs="api.firewall_enabled",
     )
 
 
@@ -77,4 +82,5 @@ def page_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         minutes=_MINUTES,
         threshold=percent,
         setting="page_5xx_percent",
+        needs="monitoring.page_alarms",
     )

@@ -24,7 +24,7 @@ _PARTS: Final[tuple[Callable[[StageSettings], Iterator[AlarmDefinition]], ...]] 
 )
 # What CloudWatch has without charge.
 MAX_BASIC_ALARMS: Final = 10
-# The alarm that combines those with `hurts_users`.
+# The alarm that combines those with `affects_users`.
 USERS_AFFECTED: Final = "UsersAffected"
 USERS_AFFECTED_MEANING: Final = (
     "Callers of the API get errors or wait too long; the alarm that caused this says why"
