@@ -331,8 +331,8 @@ api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else
 	@$(PYTHON) -m tools.account.api_key --stage $(STAGE)
 
 .PHONY: pause
-pause: $(APP_ENVIRONMENT) ## Stop the endpoint of STAGE and its scaling, so that it costs nothing; the API responds 503
-	@$(PYTHON) -m tools.deployment.pause --stage "$$WHIPPET_STAGE"
+pause: $(APP_ENVIRONMENT) ## Stop the endpoint of STAGE and its scaling, so that it costs nothing; the API responds 503 [YES=1]
+	@$(PYTHON) -m tools.deployment.pause --stage "$$WHIPPET_STAGE" $(if $(filter-out 0,$(YES)),--yes)
 
 .PHONY: resume
 resume: $(APP_ENVIRONMENT) ## Start what make pause stopped, as it was

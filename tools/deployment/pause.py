@@ -239,7 +239,7 @@ def _confirm(settings: StageSettings) -> None:
     except EOFError:
         typed = ""
     if typed != settings.stage:
-        raise ToolError("Nothing was changed. In a script, use --yes.")
+        raise ToolError("Nothing was changed. In a script, say YES=1.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """`make pause` and `make resume`; tests/local has a real stage."""
 
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.deployment.paused_stage import NAME, FakeStage
+from tests.tools.run_make import MAKE
 from tests.tools.run_module import run_module
 from tools.cdk import ROOT
 from tools.console import ToolError
@@ -176,7 +179,7 @@ def test_a_protected_stage_is_confirmed(
     if paused == "true":
         pause(settings, stage, confirm=True)
     else:
-        with pytest.raises(ToolError, match="Nothing was changed"):
+        with pytest.raises(ToolError, match=r"Nothing was changed\. In a script, say YES=1"):
             pause(settings, stage, confirm=True)
     assert stage.state() == {"monitoring": paused, "serving": paused}
 
@@ -194,6 +197,17 @@ def test_only_a_protected_stage_is_confirmed(
     monkeypatch.setattr(tool, "pause", lambda *_, confirm: called.append(confirm))
     tool.main()
     assert called == [confirmed]
+
+
+@pytest.mark.parametrize(("given", "option"), [("YES=1", ["--yes"]), ("YES=0", []), ("YES=", [])])
+def test_make_passes_the_confirmation_of_a_script(given: str, option: list[str]) -> None:
+    inherited = {name: text for name, text in os.environ.items() if "MAKE" not in name}
+    printed = subprocess.run(
+        [MAKE, "--dry-run", "pause", "STAGE=prod", given],
+        cwd=ROOT, env=inherited, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (command,) = (line for line in printed.splitlines() if "tools.deployment.pause" in line)
+    assert command.split()[3:] == ["--stage", '"$WHIPPET_STAGE"', *option]
 
 
 def test_what_goes_on_costing_follows_the_settings(settings: StageSettings) -> None:
