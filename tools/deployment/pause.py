@@ -19,6 +19,7 @@ from tools.deployment.endpoint_check import check_endpoint, stack_configuration
 from tools.deployment.instance_count import describe_settled
 from tools.deployment.pause_costs import describe_costs
 from tools.deployment.paused import is_paused_stack
+from tools.deployment.silenced_alarms import find_silenced, let_notify
 from tools.deployment.stack_update import update_with_previous_template, wait_for_update
 from tools.local.deployment import add_deployment
 from tools.training.stage import clients_of, deploy_command
@@ -97,7 +98,9 @@ def resume(settings: StageSettings, client: Client) -> None:
     """
     stacks = find_stacks(settings, client, _PAUSE_ORDER[::-1], paused=False)
     outdated = _outdated(stacks, paused=False)
+    silenced = _silenced(client, outdated)
     _update(client, settings.stage, outdated, paused=False)
+    let_notify(client("cloudwatch"), silenced)
     sagemaker = client("sagemaker")
     with step("Check that the endpoint serves what is deployed"):
         check_endpoint(
@@ -110,6 +113,13 @@ def resume(settings: StageSettings, client: Client) -> None:
     model = f" with {served.name}" if served is not None and served.name is not None else ""
     already = "is not paused" if not outdated else "serves again"
     print(f"The stage {settings.stage} {already}: its endpoint is in service{model}.")
+
+
+def _silenced(client: Client, outdated: dict[str, Stack]) -> list[str]:
+    if "monitoring" not in outdated:
+        return []
+    stack = outdated["monitoring"]["StackName"]
+    return find_silenced(client("cloudformation"), client("cloudwatch"), stack)
 
 
 def _read_settled(client: Client, settings: StageSettings) -> DeployedModel | None:

@@ -34,6 +34,10 @@ class FakeStage:
         fails: purposes of the stacks whose update is rolled back.
         keeps_endpoint: whether CloudFormation cannot delete the endpoint.
         waited: the names of the stacks whose update was waited for.
+        alarms: the state of each alarm.
+        always_notifies: the alarms that a pause does not silence.
+        notified: what the alarms have notified since.
+        denied: operations that the credentials may not call.
     """
 
     def __init__(self, *, paused: str = "") -> None:
@@ -46,9 +50,13 @@ class FakeStage:
         self.fails: set[str] = set()
         self.keeps_endpoint = False
         self.waited: list[str] = []
+        self.alarms: dict[str, str] = {}
+        self.always_notifies: set[str] = set()
+        self.notified: list[tuple[str, str]] = []
+        self.denied: set[str] = set()
 
     def __call__(self, service: str) -> Any:
-        assert service in {"cloudformation", "sagemaker"}
+        assert service in {"cloudformation", "cloudwatch", "sagemaker"}
         return self
 
     def state(self) -> dict[str, str]:
@@ -94,7 +102,38 @@ class FakeStage:
         stack.status = "UPDATE_COMPLETE"
 
     def get_paginator(self, operation: str) -> "_Pages":
-        return _Pages(operation)
+        return _Pages(operation, list(self.alarms))
+
+    def describe_alarms(self, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803
+        assert AlarmTypes == ["MetricAlarm"], "a composite alarm may keep a state that is set"
+        assert len(AlarmNames) <= 100
+        self._check_allowed("DescribeAlarms")
+        described = [
+            {"AlarmName": name, "StateValue": self.alarms[name], "ActionsEnabled": enabled}
+            for name in AlarmNames
+            for enabled in [self._notifies(name)]
+        ]
+        return {"MetricAlarms": described, "CompositeAlarms": []}
+
+    def set_alarm_state(self, AlarmName: str, StateValue: str, StateReason: str) -> None:  # noqa: N803
+        assert StateReason
+        self._check_allowed("SetAlarmState")
+        self.change_alarm(AlarmName, StateValue)
+
+    def change_alarm(self, name: str, state: str) -> None:
+        """Set a state, as an evaluation does; only a change notifies."""
+        if state != self.alarms[name] and self._notifies(name):
+            self.notified.append((name, state))
+        self.alarms[name] = state
+
+    def _notifies(self, alarm: str) -> bool:
+        is_paused = self.stacks["monitoring"].parameters["Paused"] == "true"
+        return alarm in self.always_notifies or not is_paused
+
+    def _check_allowed(self, operation: str) -> None:
+        if operation in self.denied:
+            refused = {"Code": "AccessDenied", "Message": f"not {operation}"}
+            raise ClientError({"Error": refused}, operation)
 
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert EndpointName == NAME
@@ -113,10 +152,12 @@ class FakeStage:
 class _Pages:
     """What the stage lists."""
 
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
+    def __init__(self, operation: str, alarms: list[str]) -> None:
+        self._operation, self._alarms = operation, alarms
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+    def paginate(self, **given: Any) -> list[dict[str, Any]]:
+        if given.get("StackName") == f"{NAME}-monitoring":
+            return [{"StackResourceSummaries": [_alarm(name) for name in self._alarms]}]
         events = [
             _event("Endpoint", "CREATE_FAILED", "cancelled by the failure of another resource"),
             _event("Target", "CREATE_FAILED", "the quota is 0"),
@@ -135,6 +176,14 @@ class _Pages:
             "list_stack_resources": [{"StackResourceSummaries": [configuration]}],
             "list_tags": [{"Tags": tags}],
         }[self._operation]
+
+
+def _alarm(name: str) -> dict[str, str]:
+    return {
+        "ResourceType": "AWS::CloudWatch::Alarm",
+        "PhysicalResourceId": name,
+        "ResourceStatus": "UPDATE_COMPLETE",
+    }
 
 
 def _event(name: str, status: str, reason: str) -> dict[str, str]:

@@ -59,6 +59,34 @@ def test_they_notify_again_after_the_endpoint_is_back(
     assert "serves again: its endpoint is in service with fruit" in capsys.readouterr().out
 
 
+def test_an_alarm_whose_cause_goes_on_notifies_after_the_resume(settings: StageSettings) -> None:
+    stage = FakeStage()
+    stage.alarms = {f"alarm{number}": "OK" for number in range(120)} | {"training": "ALARM"}
+    stage.always_notifies = {"training"}
+    pause(settings, stage)
+    for name in ("alarm5", "alarm110"):
+        stage.change_alarm(name, "ALARM")
+    assert stage.notified == []
+    resume(settings, stage)
+    stage.change_alarm("alarm110", "ALARM")  # its next evaluation
+    assert stage.notified == [("alarm5", "OK"), ("alarm110", "OK"), ("alarm110", "ALARM")]
+    resume(settings, stage)
+    assert len(stage.notified) == 3, "a stage that was not paused"
+
+
+@pytest.mark.parametrize("operation", ["DescribeAlarms", "SetAlarmState"])
+def test_without_the_permission_for_the_alarms_a_stage_resumes(
+    settings: StageSettings, operation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = FakeStage(paused="monitoring serving")
+    stage.alarms, stage.denied = {"alarm": "ALARM"}, {operation}
+    resume(settings, stage)
+    assert stage.state() == {"monitoring": "false", "serving": "false"}
+    printed = capsys.readouterr().out
+    assert "your credentials may not set it to OK: An error occurred (AccessDenied)" in printed
+    assert "serves again" in printed
+
+
 @pytest.mark.parametrize("verb", [pause, resume])
 def test_a_second_run_changes_nothing(
     settings: StageSettings, capsys: pytest.CaptureFixture[str], verb: Any
