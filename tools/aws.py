@@ -68,6 +68,30 @@ def find_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
     return described
 
 
+def find_endpoint(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    """Return the description of an endpoint, None if there is none.
+
+    Args:
+        sagemaker: boto3 client.
+        name: name of the endpoint.
+    """
+    try:
+        described: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        return None
+    return described
+
+
+def is_not_found(error: ClientError) -> bool:
+    """Return whether SageMaker has no resource of the given name.
+
+    This is a ValidationException, which only its message tells from others.
+    """
+    return "Could not find" in str(error)
+
+
 def stack_outputs(described: Mapping[str, Any]) -> dict[str, str]:
     """Return the outputs of a stack by name; a stack that is being created has none.
 

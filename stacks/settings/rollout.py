@@ -44,6 +44,17 @@ class Rollout:
         steps = {"all_at_once": 1, "canary": 2, "linear": linear}[self.kind]
         return (steps - 1) * self.wait_seconds
 
+    def step_of(self, instances: int) -> int:
+        """Return the instances of a step.
+
+        AWS does not document how a percentage is rounded: rounded up is the larger one.
+        """
+        return math.ceil(instances * self.step_percent / 100)
+
+    def fits(self, instances: int) -> bool:
+        """Return whether SageMaker makes the steps with so many instances: half of them at most."""
+        return self.setting is None or self.step_of(instances) <= instances / 2
+
     def timeout_seconds(self, container_startup_timeout_seconds: int) -> int:
         """Return after which time SageMaker gives an update up."""
         return (
@@ -70,8 +81,7 @@ def check_wait(name: str, seconds: int) -> None:
 def check_steps(rollout: Rollout, instance_counts: range) -> None:
     """Refuse steps that SageMaker would not make with every size of the fleet.
 
-    A step of whole instances has at most half of them. AWS does not document how a percentage is
-    rounded: rounded up is the larger one.
+    A step of whole instances has at most half of them.
 
     Args:
         rollout: the steps.
@@ -89,12 +99,12 @@ def check_steps(rollout: Rollout, instance_counts: range) -> None:
             "rollout all_at_once"
         )
     for count in instance_counts:
-        step = math.ceil(count * rollout.step_percent / 100)
-        if step > count / 2:
+        if not rollout.fits(count):
             raise ValueError(
                 f"serving.{rollout.setting} = {rollout.step_percent}: of {count} instances these "
-                f"are {step}, and a step takes at most half of them; expected at most "
-                f"{count // 2 * 100 // count}, or another min_instance_count and max_instance_count"
+                f"are {rollout.step_of(count)}, and a step takes at most half of them; expected at "
+                f"most {count // 2 * 100 // count}, or another min_instance_count and "
+                "max_instance_count"
             )
 
 

@@ -15,7 +15,7 @@ from tools.account.account import resolve_account
 from tools.account.bootstrapped import is_bootstrapped
 from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
-from tools.aws import is_denied
+from tools.aws import find_endpoint, is_denied
 from tools.console import ToolError, say
 from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
@@ -91,6 +91,7 @@ def _missing(target: _Target) -> Iterator[str]:
         _alarm_email_problem,
         _logging_role_problem,
         _instance_type_problem,
+        _rollout_problem,
         _image_problem,
         _lock_problem,
         _model_packages_problem,
@@ -151,6 +152,27 @@ def _instance_type_problem(target: _Target) -> str | None:
         f'instance_type = "{served}" and max_instance_count equal to min_instance_count under '
         f'[serving], which ends the scaling; then with instance_type = "{wanted}"; then with '
         "max_instance_count as it is now."
+    )
+
+
+def _rollout_problem(target: _Target) -> str | None:
+    """Check the first step of an update, which SageMaker takes of the instances that run now."""
+    name, serving = target.settings.name, target.settings.serving
+    rollout = serving.rollout_plan
+    if rollout.setting is None or not serving.scales:
+        return None  # a fixed fleet is replaced by one of the new size
+    described = find_endpoint(target.client("sagemaker"), name)
+    running = described and described["ProductionVariants"][0].get("CurrentInstanceCount")
+    if not running or rollout.fits(running):
+        return None
+    return (
+        f"The endpoint {name} runs {running} instances and {target.file} sets rollout = "
+        f'"{rollout.kind}" with {rollout.setting} = {rollout.step_percent}: of {running} these are '
+        f"{rollout.step_of(running)}, and SageMaker accepts at most half of the instances that "
+        'run. Deploy twice: first with rollout = "all_at_once" under [serving] and without '
+        f"{rollout.setting} and rollout_wait_seconds, which brings the endpoint to "
+        f"{serving.min_instance_count} to {serving.max_instance_count} instances; then with "
+        f'rollout = "{rollout.kind}".'
     )
 
 

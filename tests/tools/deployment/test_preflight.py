@@ -171,6 +171,75 @@ def test_a_fixed_fleet_takes_another_instance_type(dev: StageSettings) -> None:
         other.stubs["application-autoscaling"].assert_no_pending_responses()
 
 
+def add_running(session: StubbedSession, instances: int | None) -> None:
+    """Stub how many instances an endpoint runs, after the check of its instance type."""
+    described = {
+        "EndpointName": "whippet-dev", "EndpointArn": "arn:aws:sagemaker:::endpoint/a",
+        "EndpointConfigName": "c", "EndpointStatus": "InService",
+        "CreationTime": 0, "LastModifiedTime": 0,
+        "ProductionVariants": [{"VariantName": "primary", "CurrentInstanceCount": instances}],
+    }  # fmt: skip
+    if instances is None:
+        add_endpoint(session.stubs["sagemaker"], None)
+    else:
+        session.stubs["sagemaker"].add_response("describe_endpoint", described)
+
+
+def in_steps(dev: StageSettings, least: int, most: int, **changes: Any) -> StageSettings:
+    bounds = {"min_instance_count": least, "max_instance_count": most}
+    return with_changes(dev, serving=with_changes(dev.serving, **bounds, **changes))
+
+
+@contextmanager
+def running(dev: StageSettings, instances: int | None) -> Iterator[Any]:
+    """An account whose endpoint is checked before the group of model packages."""
+    served = None if instances is None else dev.serving.instance_type
+    with ExitStack() as stack:
+        stubbed = StubbedSession(stack)
+        stubbed.stubs["sts"].add_response("get_caller_identity", IDENTITY)
+        response = {"Parameter": {"Name": "n", "Value": "30"}}
+        stubbed.stubs["ssm"].add_response("get_parameter", response)
+        add_endpoint(stubbed.stubs["sagemaker"], served)
+        add_running(stubbed, instances)
+        add_group(stubbed, None, "whippet-dev")
+        add_quota(stubbed, INSTANCES, 20)
+        yield stubbed
+
+
+@pytest.mark.parametrize(
+    ("rollout", "running_now", "step"),
+    [
+        ({"rollout": "canary"}, 1, "rollout_canary_percent = 10: of 1 these are 1"),
+        (
+            {"rollout": "linear", "rollout_linear_step_percent": 34}, 3,
+            "rollout_linear_step_percent = 34: of 3 these are 2",
+        ),
+    ],
+)  # fmt: skip
+def test_a_step_of_more_than_half_of_what_runs_is_told_before_it_fails_halfway(
+    dev: StageSettings, rollout: dict[str, Any], running_now: int, step: str
+) -> None:
+    with running(dev, running_now) as account, pytest.raises(ToolError) as told:
+        check_account(in_steps(dev, 4, 6, **rollout), account, None)
+    text = str(told.value)
+    assert step in text
+    assert text.index('first with rollout = "all_at_once"') < text.index("then with rollout = ")
+
+
+@pytest.mark.parametrize("running_now", [2, 10, None])
+def test_a_step_of_at_most_half_of_what_runs_is_accepted(
+    dev: StageSettings, running_now: int | None
+) -> None:
+    with running(dev, running_now) as account:
+        check_account(in_steps(dev, 2, 3, rollout="canary"), account, None)
+        account.stubs["sagemaker"].assert_no_pending_responses()
+
+
+def test_a_fixed_fleet_is_replaced_by_one_of_the_new_size(dev: StageSettings) -> None:
+    with session(bootstrapped=True, served=dev.serving.instance_type) as account:
+        check_account(in_steps(dev, 2, 2, rollout="canary"), account, None)
+
+
 @pytest.mark.parametrize("packages", [0, 3])
 def test_a_model_package_group_that_remained_is_told_with_what_to_do(
     dev: StageSettings, packages: int
