@@ -4,15 +4,16 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from classifier_proxy.health import CACHE_SECONDS
-from stacks.settings.stage import load_stage_settings
-from tests.local.api_requests import Request, Response, classify, send
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.local.api_requests import Request, classify, send
 from tests.local.conftest import processes_naming, run_tool, up
+from tests.local.functions import health_function
 from tests.local.redeployment.changed_model import served_version, write_other_archive
 from tests.local.test_api import GOOD
 from tools.cdk import ROOT
@@ -100,24 +101,58 @@ def messages(client: Client) -> Iterator[Callable[[], list[str]]]:
 
 
 def raise_an_alarm(client: Client) -> None:
-    """Put an alarm into ALARM, as missing traffic may do."""
+    """Raise an alarm whose cause goes on for some minutes."""
     cloudwatch = client("cloudwatch")
-    name = next(
-        alarm["AlarmName"]
+    (alarm,) = (
+        alarm
         for alarm in cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-        if any("-WarningTopic" in action for action in alarm["AlarmActions"])
-        and "FailedExecutions" not in alarm["AlarmName"]
+        if alarm.get("MetricName") == "EndpointAccessDenied"
     )
+    now = time.time()
+    cloudwatch.put_metric_data(
+        Namespace=alarm["Namespace"],
+        MetricData=[
+            {
+                "MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"],
+                "Timestamp": now + 60 * minute, "Value": alarm["Threshold"],
+            }
+            for minute in range(-2, 4)
+        ],
+    )  # fmt: skip
     for state in ("OK", "ALARM"):
-        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+        cloudwatch.set_alarm_state(
+            AlarmName=alarm["AlarmName"], StateValue=state, StateReason="test"
+        )
 
 
-def health_once_read_again(deployment: LocalDeployment) -> Response:
-    """Return the response to GET /health once its function no longer knows the status before."""
-    deadline = time.monotonic() + CACHE_SECONDS + 5
-    while (health := send(deployment, HEALTH)).status == 200 and time.monotonic() < deadline:
-        time.sleep(1)
-    return health
+def until_an_alarm(messages: Callable[[], list[str]]) -> list[str]:
+    """Return the messages until the next evaluation has raised an alarm."""
+    deadline = time.monotonic() + 30  # alarms are evaluated every ten seconds
+    states = messages()
+    while "ALARM" not in states and time.monotonic() < deadline:
+        states += messages()
+    return states
+
+
+@contextmanager
+def new_health_environment(client: Client) -> Iterator[None]:
+    """Let the health function start anew, so that it knows no status of the endpoint."""
+    functions, name = client("lambda"), health_function(client)
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]
+    variables = before["Variables"] | {"LOG_LEVEL": "WARNING"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=before)
+
+
+@pytest.fixture
+def settings(client: Client) -> Iterator[StageSettings]:
+    """Return the stage's settings; in the end it runs, whatever has failed."""
+    settings = load_stage_settings("local", ROOT / "config")
+    yield settings
+    tool.resume(settings, client)
 
 
 def test_a_stage_is_paused_deployed_and_resumed(
@@ -125,6 +160,7 @@ def test_a_stage_is_paused_deployed_and_resumed(
     deployment: LocalDeployment,
     client: Client,
     messages: Callable[[], list[str]],
+    settings: StageSettings,
     tmp_path: Path,
 ) -> None:
     version, before = served_version(deployment), what_runs(client)
@@ -154,7 +190,8 @@ def test_a_stage_is_paused_deployed_and_resumed(
     messages()  # of the time before
     raise_an_alarm(client)
     assert messages() == []
-    health = health_once_read_again(deployment)
+    with new_health_environment(client):
+        health = send(deployment, HEALTH)
     assert (health.status, health.body["status"]) == (503, "paused")
     assert health.headers["retry-after"] == "300"
 
@@ -162,8 +199,7 @@ def test_a_stage_is_paused_deployed_and_resumed(
     assert served_version(deployment) == version
     assert what_runs(client) == before
     assert len(model_servers(state)) == 1
-    raise_an_alarm(client)
-    assert "ALARM" in messages()
+    assert until_an_alarm(messages)[:2] == ["OK", "ALARM"], "the cause goes on"
 
     # Interrupted after the first of its two stacks.
     client("cloudformation").update_stack(
@@ -174,7 +210,6 @@ def test_a_stage_is_paused_deployed_and_resumed(
             {"ParameterKey": "BootstrapVersion", "UsePreviousValue": True},
         ],
     )  # fmt: skip
-    settings = load_stage_settings("local", ROOT / "config")
     tool.pause(settings, client)
     other = write_other_archive(tmp_path / "other")
     printed = up(state, tmp_path / "other").stdout
