@@ -6,6 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stacks.components.serving.model_artifact import ModelArtifact
+from tools.aws import find_endpoint, is_not_found
 from tools.console import ToolError
 
 # Tags of stacks/components/serving/endpoint_configuration.py.
@@ -50,7 +51,7 @@ def served_variant(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
     try:
         return _variant(sagemaker, described["EndpointConfigName"])
     except ClientError as error:
-        if "Could not find" in str(error):
+        if is_not_found(error):
             return None
         raise ToolError(
             f"The configuration of the endpoint {endpoint} cannot be described: {error}"
@@ -119,12 +120,9 @@ def describe_change(deployed: DeployedModel | None, model: ModelArtifact) -> str
 
 def _describe_endpoint(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
     try:
-        described: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=endpoint)
+        return find_endpoint(sagemaker, endpoint)
     except ClientError as error:
-        if "Could not find" in str(error):
-            return None
         raise ToolError(f"The endpoint {endpoint} cannot be described: {error}") from error
-    return described
 
 
 def _variant(sagemaker: Any, configuration: str) -> dict[str, Any]:

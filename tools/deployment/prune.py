@@ -12,6 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tools.aws import is_not_found
+
 
 @dataclass(frozen=True)
 class _Configuration:
@@ -107,7 +109,7 @@ def _found(describe: Callable[..., dict[str, Any]], **name: str) -> dict[str, An
     try:
         return describe(**name)
     except ClientError as error:
-        if "Could not find" in str(error):
+        if is_not_found(error):
             return None
         raise
 

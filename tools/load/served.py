@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from classifier.artifact.directory import MANIFEST_FILE
 from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 from stacks.components.serving.model_choice import MODEL_FOLDER
 from stacks.settings.measured_capacity import measured_on
 from stacks.settings.stage import StageSettings
+from tools.aws import find_endpoint
 from tools.console import ToolError
 from tools.delivery.lock_file import files_of, find_lock
 from tools.load.artifacts import artifacts_at_hand
@@ -48,16 +47,13 @@ def read_served(sagemaker: Any, settings: StageSettings) -> Served:
     Raises:
         ToolError: there is no endpoint, or it is not in service.
     """
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=settings.name)
-    except ClientError as error:
-        if "Could not find" not in str(error):
-            raise
+    endpoint = find_endpoint(sagemaker, settings.name)
+    if endpoint is None:
         command = "make up" if settings.stage == "local" else f"make deploy STAGE={settings.stage}"
         raise ToolError(
             f"There is no endpoint {settings.name}: the stage {settings.stage} is not deployed "
             f"(`{command}`) or is paused (`make resume STAGE={settings.stage}`)."
-        ) from error
+        )
     status = endpoint["EndpointStatus"]
     if status not in _IN_SERVICE:
         reason = endpoint.get("FailureReason", "SageMaker gave no reason")
