@@ -5,14 +5,15 @@ Both update the deployed stacks with a parameter and the templates that they hav
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import WaiterError
 
 from stacks.names import PAUSED_PARAMETER
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.aws import find_stack, stack_parameters
+from tools.aws import find_endpoint, find_stack, stack_parameters
 from tools.console import ToolError, run_tool, step
 from tools.deployment.deployed_model import DeployedModel, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint, stack_configuration
@@ -34,6 +35,7 @@ _CAN_BE_UPDATED = {
     "IMPORT_COMPLETE",
     "IMPORT_ROLLBACK_COMPLETE",
 }
+_DELETION = {"Delay": 5, "MaxAttempts": 360}  # half an hour, as the SDK's own
 # The alarms are silent before the endpoint is gone, and until it is back.
 _PAUSE_ORDER = ("monitoring", "serving")
 _TITLES = {
@@ -113,6 +115,12 @@ def resume(settings: StageSettings, client: Client) -> None:
     model = f" with {served.name}" if served is not None and served.name is not None else ""
     already = "is not paused" if not outdated else "serves again"
     print(f"The stage {settings.stage} {already}: its endpoint is in service{model}.")
+    serving = settings.serving
+    if outdated and serving.capacity_schedule:
+        print(
+            f"It runs {serving.min_instance_count} to {serving.max_instance_count} instances until "
+            "the next entry of its capacity_schedule, also where an earlier entry would apply now."
+        )
 
 
 def _silenced(client: Client, outdated: dict[str, Stack]) -> list[str]:
@@ -224,13 +232,19 @@ def _update(client: Client, stage: str, stacks: dict[str, Stack], *, paused: boo
 
 
 def _check_gone(sagemaker: Any, settings: StageSettings) -> None:
-    """Check that there is no endpoint: CloudFormation succeeds if it cannot delete a resource."""
-    try:
-        found = sagemaker.describe_endpoint(EndpointName=settings.name)
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return
-        raise
+    """Check that there is no endpoint: CloudFormation succeeds if it cannot delete a resource.
+
+    An endpoint that is still being deleted is waited for.
+    """
+    found = find_endpoint(sagemaker, settings.name)
+    if found is not None and found["EndpointStatus"] == "Deleting":
+        with step("Wait until the endpoint is gone"), suppress(WaiterError):
+            sagemaker.get_waiter("endpoint_deleted").wait(
+                EndpointName=settings.name, WaiterConfig=_DELETION
+            )
+        found = find_endpoint(sagemaker, settings.name)
+    if found is None:
+        return
     raise ToolError(
         f"The endpoint {settings.name} is still {found['EndpointStatus']} and costs, although no "
         "stack holds it any more: CloudFormation could not delete it, and the events of the stack "

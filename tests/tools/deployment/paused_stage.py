@@ -33,6 +33,8 @@ class FakeStage:
         serves: the endpoint configuration in use; None: there is no endpoint.
         fails: purposes of the stacks whose update is rolled back.
         keeps_endpoint: whether CloudFormation cannot delete the endpoint.
+        deletion: the statuses of an endpoint that is being deleted when its stack is updated, one
+            for each time that somebody looks.
         waited: the names of the stacks whose update was waited for.
         alarms: the state of each alarm.
         always_notifies: the alarms that a pause does not silence.
@@ -49,6 +51,7 @@ class FakeStage:
         self.serves = None if "serving" in paused else CONFIGURATION
         self.fails: set[str] = set()
         self.keeps_endpoint = False
+        self.deletion: list[str] = []
         self.waited: list[str] = []
         self.alarms: dict[str, str] = {}
         self.always_notifies: set[str] = set()
@@ -90,7 +93,9 @@ class FakeStage:
         if purpose == "serving" and not self.keeps_endpoint:
             self.serves = None if stack.parameters["Paused"] == "true" else CONFIGURATION
 
-    def get_waiter(self, name: str) -> "FakeStage":
+    def get_waiter(self, name: str) -> Any:
+        if name == "endpoint_deleted":
+            return _Deletion(self)
         assert name == "stack_update_complete"
         return self
 
@@ -132,13 +137,14 @@ class FakeStage:
 
     def _check_allowed(self, operation: str) -> None:
         if operation in self.denied:
-            refused = {"Code": "AccessDenied", "Message": f"not {operation}"}
-            raise ClientError({"Error": refused}, operation)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "refused"}}, operation)
 
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert EndpointName == NAME
         if self.serves is None:
-            raise _error(f'Could not find endpoint "{EndpointName}".')
+            if not self.deletion:
+                raise _error(f'Could not find endpoint "{EndpointName}".')
+            return {"EndpointConfigName": CONFIGURATION, "EndpointStatus": self.deletion[0]}
         return {"EndpointConfigName": self.serves, "EndpointStatus": "InService"}
 
     def describe_endpoint_config(self, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
@@ -147,6 +153,19 @@ class FakeStage:
 
     def describe_model(self, ModelName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         return {"ModelArn": f"arn:{ModelName}"}
+
+
+class _Deletion:
+    """The SDK's waiter for the end of an endpoint; a failed deletion ends it."""
+
+    def __init__(self, stage: FakeStage) -> None:
+        self._stage = stage
+
+    def wait(self, EndpointName: str, **_: Any) -> None:  # noqa: N803 - boto3's
+        assert EndpointName == NAME
+        self._stage.deletion.pop(0)
+        if self._stage.deletion:
+            raise WaiterError("endpoint_deleted", "terminal failure state", {})
 
 
 class _Pages:

@@ -190,6 +190,31 @@ def test_an_endpoint_that_cloudformation_could_not_delete_is_told(settings: Stag
             pause(settings, stage)
 
 
+def test_an_endpoint_that_is_still_being_deleted_is_waited_for(
+    settings: StageSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = FakeStage()
+    stage.deletion = ["Deleting"]
+    pause(settings, stage)
+    assert "The stage dev is paused." in capsys.readouterr().out
+    stage.deletion = ["Deleting", "Failed"]
+    with pytest.raises(ToolError, match=f"{NAME} is still Failed and costs"):
+        pause(settings, stage)
+
+
+def test_the_bounds_that_a_schedule_has_in_force_are_lost_and_it_is_said(
+    settings: StageSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"at": "07:00", "min_instance_count": 4, "max_instance_count": 9}
+    serving = with_changes(
+        settings.serving, min_instance_count=1, max_instance_count=6, capacity_schedule=(entry,)
+    )
+    for changed, said in ((settings, False), (with_changes(settings, serving=serving), True)):
+        resume(changed, FakeStage(paused="monitoring serving"))
+        printed = capsys.readouterr().out
+        assert ("It runs 1 to 6 instances until the next entry" in printed) is said
+
+
 @pytest.mark.parametrize(("typed", "paused"), [("dev", "true"), ("de", "false"), (None, "false")])
 def test_a_protected_stage_is_confirmed(
     settings: StageSettings,
