@@ -10,6 +10,7 @@ from tools.account.account import read_stage, resolve_account
 from tools.aws import aws_client, find_stack, is_denied, stack_outputs
 from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
+from tools.stage_access import deploy_command
 
 _OUTPUT = "ApiKeyId"
 
@@ -51,8 +52,7 @@ def read_key(cloudformation: Any, apigateway: Any, *, stage: str, stack: str) ->
     """
     described = find_stack(cloudformation, stack)
     if described is None:
-        command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
-        raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.")
+        raise ToolError(f"The stage {stage} is not deployed: run `{deploy_command(stage)}` first.")
     outputs = stack_outputs(described)
     if _OUTPUT not in outputs:
         raise ToolError(

@@ -18,7 +18,7 @@ from tools.dashboard.widgets import Widget, read_widgets
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.paths import short_path
-from tools.training.stage import Client, clients_of, deploy_command
+from tools.stage_access import Client, clients_of, deploy_command
 
 _MAX_QUERIES = 500  # of GetMetricData
 _MAX_ALARMS = 100  # of DescribeAlarms
@@ -36,7 +36,7 @@ def main() -> None:
     names = [id_ for kind, id_ in resources if kind == "AWS::CloudWatch::Dashboard"]
     if not names:
         raise ToolError(
-            f"The stack {stack} is not deployed: run `{deploy_command(settings)}` first."
+            f"The stack {stack} is not deployed: run `{deploy_command(settings.stage)}` first."
         )
     widgets = read_widgets(
         client("cloudwatch").get_dashboard(DashboardName=names[0])["DashboardBody"]

@@ -28,7 +28,7 @@ from tools.delivery.promoted_model import chosen_model
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.model.folder import read_folder, refuse_demo
-from tools.training.stage import LOCAL
+from tools.stage_access import LOCAL
 
 _VARIABLES = {
     "--stage": "STAGE",

@@ -9,9 +9,9 @@ from stacks.settings.stage import StageSettings
 from tools.console import ToolError
 from tools.model.default_models import MODEL_FOLDER
 from tools.paths import short_path
+from tools.stage_access import Client, clients_of
 from tools.training.candidates import candidate_folder
 from tools.training.packages import APPROVED, NoRegistryError, Package, find_package, newest
-from tools.training.stage import Client, clients_of
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def main() -> int:
         )
     if model is None:
         return 0
-    command = deploy_command(
+    command = cdk_deploy_command(
         settings.stage, arguments.model, confirm=not arguments.yes, only=arguments.only
     )
     environment = cdk_environment(os.environ) | {"AWS_REGION": region}
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - built by deploy_command
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - built by cdk_deploy_command
 
 
 def _finish(
@@ -150,7 +150,7 @@ def _step_if_allowed(title: str) -> Iterator[None]:
         print(f"  This step was left out: your credentials may not do it. ({error})")
 
 
-def deploy_command(
+def cdk_deploy_command(
     stage: str, model: Path | None, *, confirm: bool, only: str | None = None
 ) -> list[str]:
     """Return the CLI's command line, with the model that was checked.

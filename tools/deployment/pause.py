@@ -23,7 +23,7 @@ from tools.deployment.paused import is_paused_stack
 from tools.deployment.silenced_alarms import find_silenced, let_notify
 from tools.deployment.stack_update import update_with_previous_template, wait_for_update
 from tools.local.deployment import add_deployment
-from tools.training.stage import clients_of, deploy_command
+from tools.stage_access import clients_of, deploy_command
 
 Client = Callable[[str], Any]
 Stack = dict[str, Any]
@@ -189,12 +189,12 @@ def _require(cloudformation: Any, settings: StageSettings, purpose: str) -> Stac
     if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
         raise ToolError(
             f"The stage {settings.stage} is not deployed: there is no stack {name}. Deploy it with "
-            f"`{deploy_command(settings)}`."
+            f"`{deploy_command(settings.stage)}`."
         )
     if PAUSED_PARAMETER not in stack_parameters(described):
         raise ToolError(
             f"The stack {name} has no parameter {PAUSED_PARAMETER}: deploy this release once, with "
-            f"`{deploy_command(settings)}` or as the stage is always deployed."
+            f"`{deploy_command(settings.stage)}` or as the stage is always deployed."
         )
     return described
 

@@ -14,6 +14,7 @@ from tools.aws import find_endpoint
 from tools.console import ToolError
 from tools.delivery.lock_file import files_of, find_lock
 from tools.load.artifacts import artifacts_at_hand
+from tools.stage_access import deploy_command
 
 _IN_SERVICE = {"InService", "Updating"}
 
@@ -49,10 +50,10 @@ def read_served(sagemaker: Any, settings: StageSettings) -> Served:
     """
     endpoint = find_endpoint(sagemaker, settings.name)
     if endpoint is None:
-        command = "make up" if settings.stage == "local" else f"make deploy STAGE={settings.stage}"
         raise ToolError(
             f"There is no endpoint {settings.name}: the stage {settings.stage} is not deployed "
-            f"(`{command}`) or is paused (`make resume STAGE={settings.stage}`)."
+            f"(`{deploy_command(settings.stage)}`) or is paused (`make resume "
+            f"STAGE={settings.stage}`)."
         )
     status = endpoint["EndpointStatus"]
     if status not in _IN_SERVICE:

@@ -17,6 +17,7 @@ from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 from tools.logs.lines import LogLine
 from tools.logs.sources import LogGroup, LogSource, find_lines, local_files
+from tools.stage_access import deploy_command
 
 _LOG_GROUP = "AWS::Logs::LogGroup"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/=+-]{1,128}")
@@ -111,8 +112,9 @@ def find_log_groups(cloudformation: Any, logs: Any, *, stage: str, name: str) ->
     except ClientError as error:
         if not is_missing_stack(error):
             raise
-        command = "make up" if stage == "local" else f"make deploy STAGE={stage}"
-        raise ToolError(f"The stage {stage} is not deployed: run `{command}` first.") from error
+        raise ToolError(
+            f"The stage {stage} is not deployed: run `{deploy_command(stage)}` first."
+        ) from error
     groups = [
         LogGroup(logs, each["PhysicalResourceId"], _source(each["LogicalResourceId"]))
         for each in resources

@@ -16,6 +16,7 @@ from tools.delivery.lock_file import files_of, find_lock
 from tools.delivery.lock_summary import read_summary
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
+from tools.stage_access import LOCAL, clients_of
 from tools.training.packages import (
     APPROVED,
     PENDING,
@@ -24,7 +25,6 @@ from tools.training.packages import (
     list_packages,
     newest,
 )
-from tools.training.stage import LOCAL, clients_of
 from tools.training.table import is_served, table
 
 _VARIABLES: Final = {"--version": "VERSION", "--stage": "STAGE"}

@@ -21,12 +21,13 @@ from stacks.names import (
 )
 from tools.aws import find_stack, stack_outputs
 from tools.console import ToolError, say
+from tools.stage_access import LOCAL, deploy_command
 from tools.terminal import printable
 from tools.training.commit import current_commit
 from tools.training.dataset import PublishedDataset
 from tools.training.executions import default_run_name
 from tools.training.packages import read_package
-from tools.training.stage import LOCAL, TrainingStage, deploy_command
+from tools.training.stage import TrainingStage
 
 _POLL_SECONDS: Final = 5.0
 _ENDED: Final = {"shutting-down", "terminated", "stopping", "stopped"}
@@ -63,7 +64,7 @@ def check_trainer(stage: TrainingStage) -> None:
         raise ToolError(
             f"ON=ec2: the stage {settings.stage} has no machines: set vpc_id and subnet_id in "
             f"[ec2_trainer] of config/{settings.stage}.toml (docs/ec2-trainer.md), then "
-            f"`{deploy_command(settings)}`."
+            f"`{deploy_command(settings.stage)}`."
         )
 
 
@@ -118,7 +119,7 @@ def start_machine(
     if EC2_LAUNCH_TEMPLATE_OUTPUT not in outputs:
         raise ToolError(
             f"The stack {settings.name}-training has no launch template yet: run "
-            f"`{deploy_command(settings)}`."
+            f"`{deploy_command(settings.stage)}`."
         )
     job = default_run_name(dataset.name)
     description = {

@@ -3,9 +3,10 @@
 import json
 from typing import Final
 
+from tools.stage_access import deploy_command
 from tools.terminal import printable
 from tools.training.executions import Execution
-from tools.training.stage import TrainingStage, deploy_command
+from tools.training.stage import TrainingStage
 
 _ADVICE: Final = {
     "InvalidInput": "Mend the variables of the command that the cause names.",
@@ -44,7 +45,7 @@ def _advice(stage: TrainingStage, execution: Execution) -> str:
     if any(sign in execution.cause for sign in _DENIED):
         return (
             "A role of the stage lacks this permission: "
-            f"`{deploy_command(stage.settings)}` gives the roles what the templates state."
+            f"`{deploy_command(stage.settings.stage)}` gives the roles what the templates state."
         )
     advice = _ADVICE.get(execution.error, _OF_A_JOB)
     return advice.format(stage=stage.option, name=stage.settings.stage, run=execution.name)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from tools.stage_access import Client
 from tools.terminal import printable
-from tools.training.stage import Client
 
 LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
 _MISSING: Final = {"ResourceNotFound", "ResourceNotFoundException", "ValidationException"}

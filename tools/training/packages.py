@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
 from tools.delivery.s3_uri import S3Uri
-from tools.training.stage import deploy_command
+from tools.stage_access import deploy_command
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -150,5 +150,5 @@ def _summaries(sagemaker: Any, settings: StageSettings, **filters: str) -> Itera
             raise
         raise NoRegistryError(
             f"The stage {settings.stage} has no model registry {settings.name}: run "
-            f"`{deploy_command(settings)}` first."
+            f"`{deploy_command(settings.stage)}` first."
         ) from error

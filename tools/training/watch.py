@@ -16,6 +16,7 @@ from tools.account.errors import describe_aws_error
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, say
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
+from tools.stage_access import LOCAL
 from tools.terminal import printable
 from tools.training.executions import (
     Execution,
@@ -28,7 +29,7 @@ from tools.training.failures import describe_failure
 from tools.training.history import History, JobStarted, StateEntered, TaskRefused
 from tools.training.job_progress import Line, TrainingJobProgress, TuningJobProgress
 from tools.training.result import print_result
-from tools.training.stage import LOCAL, TrainingStage, open_stage
+from tools.training.stage import TrainingStage, open_stage
 
 _VARIABLES = {"run": "RUN", "--stage": "STAGE"}
 _POLL_SECONDS: Final = 5.0

@@ -11,10 +11,10 @@ from stacks.settings.stage import load_stage_settings
 from tests.changed_settings import with_changes
 from tests.stacks.fake_inputs import write_model
 from tests.tools.training.registry import FakeRegistry
+from tools import stage_access
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.delivery import lock_file, promote, promoted_model
-from tools.training import stage
 
 
 class FakeAws(FakeRegistry):
@@ -53,7 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, aws: FakeAws | None = 
 
     def clients_of(source: Any, deployment: Path) -> Any:
         if aws is None and source.stage == "local":
-            return stage.clients_of(source, deployment)  # there is no such file
+            return stage_access.clients_of(source, deployment)  # there is no such file
         return aws or FakeAws(source.name)
 
     monkeypatch.setattr(promote, "read_stage", read_stage)

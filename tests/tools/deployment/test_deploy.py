@@ -21,13 +21,13 @@ from tests.tools.stubbed_session import (
 )
 from tools.cdk import ROOT
 from tools.console import ToolError
-from tools.deployment.deploy import deploy_command
+from tools.deployment.deploy import cdk_deploy_command
 from tools.deployment.deployed_model import DeployedModel
 
 
 def test_the_cli_may_prompt() -> None:
     # With --concurrency it refuses to deploy whatever widens access, as each first deployment does.
-    command = deploy_command("dev", Path("/models/fruit"), confirm=True)
+    command = cdk_deploy_command("dev", Path("/models/fruit"), confirm=True)
     assert "--concurrency" not in command
     assert command[command.index("--require-approval") + 1] == "broadening"
     contexts = [command[at + 1] for at, word in enumerate(command) if word == "-c"]
@@ -58,7 +58,7 @@ def deploy(
         return [sys.executable, "-c", cli]
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
-    monkeypatch.setattr(tools.deployment.deploy, "deploy_command", command)
+    monkeypatch.setattr(tools.deployment.deploy, "cdk_deploy_command", command)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage", stage, "--model", str(model)])
     return tools.deployment.deploy.main()
 
@@ -110,7 +110,7 @@ def test_the_demo_is_refused_before_anything_else(
 
 
 def test_the_storage_stack_alone_is_deployed_without_what_depends_on_it() -> None:
-    command = deploy_command("dev", None, confirm=True, only="storage")
+    command = cdk_deploy_command("dev", None, confirm=True, only="storage")
     assert "whippet-dev-storage" in command
     assert "--exclusively" in command
     assert "--all" not in command
@@ -118,7 +118,7 @@ def test_the_storage_stack_alone_is_deployed_without_what_depends_on_it() -> Non
 
 
 def test_a_script_is_not_prompted() -> None:
-    command = deploy_command("dev", Path("/models/fruit"), confirm=False)
+    command = cdk_deploy_command("dev", Path("/models/fruit"), confirm=False)
     assert command[command.index("--require-approval") + 1] == "never"
 
 

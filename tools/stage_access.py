@@ -1,0 +1,100 @@
+"""How a tool reaches a deployed stage: its clients, and the outputs of its stacks."""
+
+import functools
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from stacks.settings.stage import StageSettings
+from tools.aws import aws_client, find_stack, stack_outputs
+from tools.console import ToolError
+from tools.delivery.clients import stage_clients
+from tools.local.deployment import read_local_deployment
+
+LOCAL: Final = "local"
+_CONNECT_SECONDS: Final = 5.0
+
+# Returns the client of a service.
+Client = Callable[[str], Any]
+
+
+def clients_of(settings: StageSettings, deployment: Path) -> Client:
+    """Return the clients of a stage: those of the running local cloud, or of an account.
+
+    Args:
+        settings: of the stage.
+        deployment: the file that `make up` wrote, for the stage local.
+
+    Raises:
+        ToolError: no local cloud is running, or the credentials are missing or of another account.
+    """
+    if settings.stage != LOCAL:
+        return stage_clients(settings)
+    environment = read_local_deployment(deployment).environment
+    _check_running(environment["AWS_ENDPOINT_URL"], deployment)
+    return functools.cache(lambda service: aws_client(service, environment))
+
+
+def deploy_command(stage: str) -> str:
+    """Return the command that deploys a stage.
+
+    Args:
+        stage: the stage's name.
+    """
+    return "make up" if stage == LOCAL else f"make deploy STAGE={stage}"
+
+
+def outputs_of(client: Client, settings: StageSettings, purpose: str) -> dict[str, str]:
+    """Return the outputs of a stack of a stage.
+
+    Args:
+        client: returns the client of a service.
+        settings: of the stage.
+        purpose: of the stack, such as api.
+
+    Raises:
+        ToolError: it is not deployed.
+    """
+    described = find_stack(client("cloudformation"), f"{settings.name}-{purpose}")
+    if described is None:
+        raise ToolError(
+            f"The stack {settings.name}-{purpose} is not deployed: run "
+            f"`{deploy_command(settings.stage)}` first."
+        )
+    return stack_outputs(described)
+
+
+def require_output(
+    outputs: Mapping[str, str], name: str, settings: StageSettings, purpose: str
+) -> str:
+    """Return an output of a stack.
+
+    Args:
+        outputs: those of `outputs_of`.
+        name: of the output.
+        settings: of the stage.
+        purpose: of the stack, such as api.
+
+    Raises:
+        ToolError: the stack has no such output.
+    """
+    if name not in outputs:
+        raise ToolError(
+            f"The stack {settings.name}-{purpose} has no output {name}: wait for its deployment, "
+            f"or deploy it with this release (`{deploy_command(settings.stage)}`)."
+        )
+    return outputs[name]
+
+
+def _check_running(endpoint: str, deployment: Path) -> None:
+    place = urlsplit(endpoint)
+    try:
+        address = (place.hostname or "", place.port or 0)
+        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ToolError(
+            f"The local cloud of {deployment} does not respond at {endpoint} "
+            f"({error.strerror or error}): start it with `make up`."
+        ) from error
