@@ -1,29 +1,23 @@
 """Finds where the requests of a stage go, on AWS or on the local cloud."""
 
-import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-
-from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from local_cloud.clock import AWS_MINUTE_SECONDS
 from local_cloud.environment import without_aws
 from stacks.settings.stage import StageSettings
 from tools.account.api_key import read_key
-from tools.aws import aws_client, find_stack, stack_outputs
 from tools.console import ToolError
-from tools.delivery.clients import stage_clients
+from tools.load.first_request import invoke
 from tools.load.generator import Destination
 from tools.load.outcomes import describe_error
 from tools.local.api_client import predict, read_image
 from tools.local.deployment import read_local_deployment
+from tools.stage_access import LOCAL, Client, clients_of, outputs_of, require_output
 
 _PROBES, _RESPONSES = 4, 2
 # The stage may be busy, or start its first function.
@@ -51,7 +45,7 @@ class Stage:
     """
 
     settings: StageSettings
-    client: Callable[[str], Any]
+    client: Client
     environment: dict[str, str]
     minute_seconds: float
     api: tuple[str, str] | None
@@ -103,10 +97,9 @@ class Stage:
     def _send(self, image: Path, media_type: str) -> tuple[int, str]:
         """Send an image; return the status and the error."""
         if self.api is None:
-            self.client("sagemaker-runtime").invoke_endpoint(
-                EndpointName=self.settings.name, Body=read_image(image), ContentType=media_type
-            )
-            return HTTPStatus.OK, ""
+            runtime, body = self.client("sagemaker-runtime"), read_image(image)
+            status, text = invoke(runtime, self.settings.name, body, media_type)
+            return status, text[:_SHOWN_CHARACTERS]
         url, key = self.api
         try:
             response = predict(url, key, image)
@@ -126,18 +119,19 @@ def find_stage(settings: StageSettings, *, through_api: bool, deployment: Path) 
         deployment: the file that `make up` writes, for the stage local.
 
     Raises:
-        ToolError: the stage is not deployed, or the credentials may not read its key.
+        ToolError: the stage is not deployed, its local cloud does not run, or the credentials may
+            not read its key.
     """
-    if settings.stage == "local":
+    client = clients_of(settings, deployment)
+    if settings.stage == LOCAL:
         local = read_local_deployment(deployment)
         return Stage(
             settings=settings,
-            client=functools.cache(lambda service: aws_client(service, local.environment)),
+            client=client,
             environment=without_aws(os.environ) | local.environment,
             minute_seconds=local.minute_seconds,
             api=(local.api_url, local.api_key) if through_api else None,
         )
-    client = stage_clients(settings)
     return Stage(
         settings=settings,
         client=client,
@@ -147,22 +141,10 @@ def find_stage(settings: StageSettings, *, through_api: bool, deployment: Path) 
     )
 
 
-def _find_api(settings: StageSettings, client: Callable[[str], Any]) -> tuple[str, str]:
+def _find_api(settings: StageSettings, client: Client) -> tuple[str, str]:
     stack = f"{settings.name}-api"
-    cloudformation = client("cloudformation")
-    key = read_key(cloudformation, client("apigateway"), stage=settings.stage, stack=stack)
-    outputs = stack_outputs(find_stack(cloudformation, stack) or {})
-    return f"{outputs['ApiUrl'].rstrip('/')}/", key
-
-
-@contextmanager
-def reachable(stage: StageSettings) -> Iterator[None]:
-    """Say how to start the local cloud where it does not respond."""
-    try:
-        yield
-    except AwsConnectionError as error:
-        if stage.stage != "local":
-            raise
-        raise ToolError(
-            f"The local cloud does not respond: start it with `make up`. ({error})"
-        ) from error
+    key = read_key(
+        client("cloudformation"), client("apigateway"), stage=settings.stage, stack=stack
+    )
+    url = require_output(outputs_of(client, settings, "api"), "ApiUrl", settings, "api")
+    return f"{url.rstrip('/')}/", key

@@ -15,7 +15,7 @@ from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.load.announcement import announce, confirm
 from tools.load.capacity import Measurement, check_one_instance, planned_requests, write_capacity
 from tools.load.cost import Planned
-from tools.load.destination import Stage, find_stage, reachable
+from tools.load.destination import Stage, find_stage
 from tools.load.generator import Load
 from tools.load.images import choose_images, with_media_types
 from tools.load.instances import InstanceWatch
@@ -42,8 +42,7 @@ def main() -> int:
     settings = _read_settings(options)
     through_api = options.target == "api"
     stage = find_stage(settings, through_api=through_api, deployment=options.deployment)
-    with reachable(settings):
-        served = read_served(stage.client("sagemaker"), settings)
+    served = read_served(stage.client("sagemaker"), settings)
     if options.measure:
         check_one_instance(served, settings.stage)
     found, description = choose_images(options.images, served.version, options.model)

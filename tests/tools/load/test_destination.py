@@ -1,5 +1,6 @@
 """Where the requests of a stage go, and a first request to it."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.tools.stubbed_session import StubbedSession, stubbed_client
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.load import destination
-from tools.load.destination import Stage, find_stage, reachable
+from tools.load.destination import Stage, find_stage
 from tools.local.deployment import LocalDeployment
 
 SETTINGS = StageSettings.model_validate({"stage": "dev"})
@@ -77,7 +78,7 @@ def test_an_api_that_is_not_there() -> None:
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedSession]:
     with ExitStack() as stack:
         stubbed = StubbedSession(stack)
-        monkeypatch.setattr(destination, "stage_clients", lambda _: stubbed_client)
+        monkeypatch.setattr(destination, "clients_of", lambda *_: stubbed_client)
         yield stubbed
 
 
@@ -129,20 +130,36 @@ def test_a_stage_that_is_not_deployed(session: StubbedSession, tmp_path: Path) -
     session.stubs["cloudformation"].add_client_error("describe_stacks", "ValidationError", missing)
     with pytest.raises(ToolError, match="dev is not deployed: run `make deploy STAGE=dev`"):
         find_stage(SETTINGS, through_api=True, deployment=tmp_path)
-    with pytest.raises(ToolError, match=r"nothing is deployed\. Run `make up`"):
-        find_stage(LOCAL, through_api=True, deployment=tmp_path / "local.json")
 
 
-def test_a_local_cloud_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_whose_stack_has_no_address(session: StubbedSession, tmp_path: Path) -> None:
+    for _ in range(2):
+        session.stubs["cloudformation"].add_response("describe_stacks", described(ApiKeyId="key1"))
+    session.stubs["apigateway"].add_response("get_api_key", {"value": "secret"})
+    with pytest.raises(ToolError, match="whippet-dev-api has no output ApiUrl: wait for"):
+        find_stage(SETTINGS, through_api=True, deployment=tmp_path)
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_a_local_cloud_that_runs_or_not(
+    listening: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_PROFILE", "none")
-    certificate = tmp_path / "certificate.pem"
+    certificate, file = tmp_path / "certificate.pem", tmp_path / "local.json"
+    with pytest.raises(ToolError, match=r"nothing is deployed\. Run `make up`"):
+        find_stage(LOCAL, through_api=True, deployment=file)
     certificate.touch()
-    file = tmp_path / "local.json"
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     LocalDeployment(
         api_url="http://127.0.0.1:1/v1/", api_key="k", page_url=None, endpoint_name="e", labels=[],
         environment={
             "AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "2", "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_CA_BUNDLE": str(certificate),
+            "AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(certificate),
         },
         logs="", minute_seconds=2.0,
     ).write(file)  # fmt: skip
@@ -150,12 +167,8 @@ def test_a_local_cloud_that_does_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert stage.minute_seconds == 2
     assert "AWS_PROFILE" not in stage.environment
     to = stage.destination()
-    assert to.url == "http://127.0.0.1:1/endpoints/whippet-local/invocations"
+    assert to.url == f"{url}/endpoints/whippet-local/invocations"
     assert to.certificates == str(certificate)
-    with (
-        pytest.raises(
-            ToolError, match=r"The local cloud does not respond: start it with `make up`"
-        ),
-        reachable(LOCAL),
-    ):
-        stage.client("sagemaker").describe_endpoint(EndpointName="e")
+    listening.close()
+    with pytest.raises(ToolError, match=r"does not respond at http://127.*start it with `make up`"):
+        find_stage(LOCAL, through_api=False, deployment=file)
