@@ -84,7 +84,12 @@ def _send(
     title = f"{stage.settings.stage}: {load.rate:g} requests a second to {_name(options)}"
     _write_plot(options, outcomes, watch, title)
     print(write_trace(options.output.with_suffix(".csv"), outcomes, stage.minute_seconds))
-    return EXIT_INTERRUPTED if sent.was_stopped else 0
+    if sent.was_stopped:
+        return EXIT_INTERRUPTED
+    if any(outcome.is_ok for outcome in outcomes):
+        return 0
+    print("No request succeeded.")
+    return 1
 
 
 def _measure(
