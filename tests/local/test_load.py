@@ -5,7 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +42,24 @@ def test_each_request_gets_its_response(
     assert re.search(r"Instances in service: \d+ at 0 s", ended.stdout)
     assert read_trace(output.with_suffix(".csv")) == [30.0]
     assert "latency p50" in output.with_suffix(".svg").read_text()
+
+
+@pytest.mark.usefixtures("deployment")
+def test_the_scaling_of_the_stages_own_traffic_is_simulated(
+    state: Path, client: Callable[[str], Any], tmp_path: Path
+) -> None:
+    names = {"EndpointName": "whippet-local", "VariantName": "primary"}
+    datum = {
+        "MetricName": "Invocations", "Timestamp": datetime.now(UTC) - timedelta(days=9),
+        "Dimensions": [{"Name": name, "Value": value} for name, value in names.items()],
+        "Value": 123456.0,
+    }  # fmt: skip
+    client("cloudwatch").put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
+    ended = run_tool(
+        "tools.scaling.simulate", "--stage", "local", "--trace", "stage", "--capacity", "20",
+        "--deployment", str(state / "local.json"), "--output", str(tmp_path / "scaling.svg"),
+    )  # fmt: skip
+    assert re.search(r"336\.0 hours, 123,[45]\d\d requests", ended.stdout), ended.stdout
 
 
 @pytest.mark.usefixtures("deployment")

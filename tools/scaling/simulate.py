@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
+from local_cloud.clock import AWS_MINUTE_SECONDS
 from stacks.components.serving.model_choice import choose_model
 from stacks.components.serving.scaling_warning import warn_of_other_measurement
 from stacks.errors import UserError
@@ -19,7 +20,7 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
-from tools.delivery.clients import stage_clients
+from tools.local.deployment import add_deployment, read_local_deployment
 from tools.make_variables import MakeParser
 from tools.paths import short_path
 from tools.scaling.advice import CONCURRENCY_TARGET, advise, explain_start, explain_targets
@@ -35,6 +36,7 @@ from tools.scaling.simulation import PERIOD_SECONDS, Outcome, Plan, simulate
 from tools.scaling.stage_trace import DAYS, trace_of_stage
 from tools.scaling.timetable import MONDAY, timetable
 from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
+from tools.stage_access import LOCAL, clients_of
 
 _START_MINUTES = (3, 5, 10)
 _OF_THE_STAGE = "stage"
@@ -164,6 +166,7 @@ def _parser() -> MakeParser:
     parser.add_argument(
         "--output", type=Path, default=_DRAWING, help="the drawing, as SVG (build/scaling.svg)"
     )
+    add_deployment(parser)
     return parser
 
 
@@ -184,13 +187,26 @@ def _trace(
     if arguments.trace in SHAPES:
         return shaped(arguments.trace, arguments.peak or 2 * capacity), MONDAY
     if arguments.trace == _OF_THE_STAGE:
-        return trace_of_stage(stage_clients(settings)("cloudwatch"), settings.name)
+        client = clients_of(settings, arguments.deployment)
+        if settings.stage == LOCAL:
+            _check_minute(arguments.deployment)
+        return trace_of_stage(client("cloudwatch"), settings.name)
     if not Path(arguments.trace).exists():
         raise ToolError(
             f"TRACE={arguments.trace}: no such file; expected {', '.join(SHAPES)}, {_OF_THE_STAGE} "
             "or a CSV file"
         )
     return read_trace(Path(arguments.trace)), MONDAY
+
+
+def _check_minute(deployment: Path) -> None:
+    seconds = read_local_deployment(deployment).minute_seconds
+    if seconds != AWS_MINUTE_SECONDS:
+        raise ToolError(
+            f"TRACE={_OF_THE_STAGE}: a minute of this local cloud lasts {seconds:g} s, expected "
+            f"{AWS_MINUTE_SECONDS:g}: `make down`, then `make up`, and use the stage; or give a "
+            "CSV file."
+        )
 
 
 def _simulate(trace: Trace, plan: Plan, capacity: float) -> dict[int, Outcome]:

@@ -1,6 +1,7 @@
 """Simulated scaling: traces, outcomes, advice and the tool."""
 
 import re
+import socket
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from local_cloud.autoscaling.policy import Bounds, TargetTracking
 from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
+from tools.local.deployment import LocalDeployment
 from tools.scaling.advice import advise, explain_start, explain_targets
 from tools.scaling.drawing import draw
 from tools.scaling.schedule_advice import advise_schedule, repeats_daily
@@ -285,11 +287,29 @@ def test_the_tool_reads_what_a_stage_had(
     scaling: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloudwatch = StandInCloudWatch()
-    monkeypatch.setattr(
-        "tools.scaling.simulate.stage_clients", lambda _settings: lambda _service: cloudwatch
-    )
+    monkeypatch.setattr("tools.scaling.simulate.clients_of", lambda *_: lambda _service: cloudwatch)
     printed = scaling("--trace", "stage", "--capacity", "20")
     assert "336.0 hours, 6 requests" in printed
+
+
+def test_the_trace_of_the_stage_local_is_that_of_the_local_cloud(
+    scaling: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "local.json"
+    monkeypatch.setattr(
+        "tools.delivery.clients.resolve_account", lambda *_: pytest.fail("of an account")
+    )
+    arguments = ("--stage", "local", "--trace", "stage", "--capacity", "20")
+    with pytest.raises(ToolError, match=r"nothing is deployed\. Run `make up`"):
+        scaling(*arguments, "--deployment", str(file))
+    with socket.create_server(("127.0.0.1", 0)) as cloud:
+        url = f"http://127.0.0.1:{cloud.getsockname()[1]}"
+        LocalDeployment(
+            api_url=url, api_key="k", page_url=None, endpoint_name="e", labels=[],
+            environment={"AWS_ENDPOINT_URL": url}, logs="", minute_seconds=2.0,
+        ).write(file)  # fmt: skip
+        with pytest.raises(ToolError, match="a minute of this local cloud lasts 2 s, expected 60"):
+            scaling(*arguments, "--deployment", str(file))
 
 
 def test_the_tool_needs_a_capacity(scaling: Callable[..., str]) -> None:
