@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from xml.sax.saxutils import escape
 
+from tools import svg
 from tools.dashboard.widgets import Line, Widget
 
 _COLUMN: Final = 50
 _ROW: Final = 34
 _MARGIN: Final = 12
-_COLOURS: Final = ("#1a73e8", "#d9480f", "#188038", "#9334e6", "#b06000", "#5f6368", "#c5221f")
-_STATES: Final = {"OK": "#188038", "ALARM": "#c5221f"}
-_UNKNOWN: Final = "#9aa0a6"
+_COLOURS: Final = (
+    svg.BLUE, "#d9480f", svg.GREEN, "#9334e6", "#b06000", svg.GREY, svg.RED
+)  # fmt: skip
+_STATES: Final = {"OK": svg.GREEN, "ALARM": svg.RED}
 _ALARM_COLUMNS: Final = 6
 # A time, in seconds since 1970, and a value.
 Points = Sequence[tuple[float, float]]
@@ -43,20 +44,15 @@ def draw(widgets: Sequence[Widget], data: Data) -> str:
     drawn = "".join(_widget(widget, data) for widget in widgets)
     first, last = (datetime.fromtimestamp(time, UTC) for time in (data.start, data.end))
     shown = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" fill="#202124">'
-        f'<rect width="100%" height="100%" fill="white"/>{drawn}'
-        f'<text x="{width - _MARGIN}" y="18" text-anchor="end" fill="#5f6368">{shown}</text>'
-        "</svg>\n"
-    )
+    times = svg.text(width - _MARGIN, 18, shown, text_anchor="end", fill=svg.GREY)
+    return svg.document(width, height, drawn + times)
 
 
 def _widget(widget: Widget, data: Data) -> str:
     left, top = widget.x * _COLUMN + _MARGIN, widget.y * _ROW + _MARGIN / 2
     if widget.kind == "text":
-        return f'<text x="{left}" y="{top + 20}" font-size="17">{escape(widget.title)}</text>'
-    title = f'<text x="{left}" y="{top + 12}" font-weight="bold">{escape(widget.title)}</text>'
+        return svg.text(left, top + 20, widget.title, font_size=17)
+    title = svg.text(left, top + 12, widget.title, font_weight="bold")
     if widget.kind == "alarm":
         return title + _alarms(widget, data, left, top + 24)
     return title + _graph(widget, data, left, top + 24)
@@ -68,12 +64,10 @@ def _alarms(widget: Widget, data: Data, left: float, top: float) -> str:
     for number, arn in enumerate(widget.alarms):
         name, state = data.states.get(arn, (arn, "missing"))
         x, y = left + cell * (number % _ALARM_COLUMNS), top + 20 * (number // _ALARM_COLUMNS)
-        colour = _STATES.get(state, _UNKNOWN)
-        parts.append(
-            f'<circle cx="{x + 5:.0f}" cy="{y + 2:.0f}" r="5" fill="{colour}"/>'
-            f'<text x="{x + 16:.0f}" y="{y + 6:.0f}">{escape(name)}'
-            f"{'' if state == 'OK' else f' ({escape(state)})'}</text>"
-        )
+        colour = _STATES.get(state, svg.LIGHT_GREY)
+        suffix = "" if state == "OK" else f" ({state})"
+        parts.append(f'<circle cx="{x + 5:.0f}" cy="{y + 2:.0f}" r="5" fill="{colour}"/>')
+        parts.append(svg.text(x + 16, y + 6, f"{name}{suffix}"))
     return "".join(parts)
 
 
@@ -89,31 +83,25 @@ def _graph(widget: Widget, data: Data, left: float, top: float) -> str:
         if most is None:
             continue
         anchor, x = ("end", left + width) if is_right else ("start", left)
+        unit_of_axis = f"{svg.number(most)} {unit}"
         parts.append(
-            f'<text x="{x}" y="{top + 8}" text-anchor="{anchor}" font-size="11" fill="#5f6368">'
-            f"{_number(most)} {escape(unit)}</text>"
+            svg.text(x, top + 8, unit_of_axis, text_anchor=anchor, font_size=11, fill=svg.GREY)
         )
         for number, line in enumerate(widget.lines):
             if line.is_right == is_right:
-                points = _scaled(lines.get(line.id, ()), data, most, (left, bottom, width, height))
-                parts.append(_polyline(points, _COLOURS[number % len(_COLOURS)]))
+                points = _with_gaps(lines.get(line.id, ()), line.period_seconds)
+                scaled = _scaled(points, data, most, (left, bottom, width, height))
+                parts.append(_line(scaled, _COLOURS[number % len(_COLOURS)]))
     for number, line in enumerate(widget.lines):
         x, y = left + (number % 2) * width / 2, bottom + 16 + 15 * (number // 2)
-        parts.append(
-            f'<text x="{x:.0f}" y="{y:.0f}" fill="{_COLOURS[number % len(_COLOURS)]}">'
-            f"{escape(_legend(line, data))}</text>"
-        )
+        parts.append(svg.text(x, y, _legend(line, data), fill=_COLOURS[number % len(_COLOURS)]))
     return "".join(parts)
 
 
 def _legend(line: Line, data: Data) -> str:
     points = data.points.get(line.id, ())
     label = line.label if len(line.label) <= 30 else f"{line.label[:29]}…"
-    return f"{label}: {_number(points[-1][1])}" if points else f"{label}: no data"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{label}: {svg.number(points[-1][1])}" if points else f"{label}: no data"
 
 
 def _stacked(widget: Widget, data: Data) -> dict[str, Points]:
@@ -133,21 +121,33 @@ def _most(widget: Widget, points: Mapping[str, Points], *, is_right: bool) -> fl
     return (max(values, default=0.0) or 1.0) if of_axis else None
 
 
+def _with_gaps(points: Points, period_seconds: float) -> list[tuple[float, float] | None]:
+    """Return the points, and None where values are missing between two of them."""
+    found: list[tuple[float, float] | None] = []
+    for number, point in enumerate(points):
+        if number and point[0] - points[number - 1][0] > 1.5 * period_seconds:
+            found.append(None)
+        found.append(point)
+    return found
+
+
 def _scaled(
-    points: Points, data: Data, most: float, box: tuple[float, float, float, float]
-) -> list[tuple[float, float]]:
+    points: svg.Points, data: Data, most: float, box: tuple[float, float, float, float]
+) -> svg.Points:
     left, bottom, width, height = box
     seconds = max(data.end - data.start, 1.0)
     return [
-        (left + width * (time - data.start) / seconds, bottom - (height - 14) * value / most)
-        for time, value in points
+        None
+        if point is None
+        else (
+            left + width * (point[0] - data.start) / seconds,
+            bottom - (height - 14) * point[1] / most,
+        )
+        for point in points
     ]
 
 
-def _polyline(points: Sequence[tuple[float, float]], colour: str) -> str:
-    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.5"/>' for x, y in points)
-    return (
-        f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{text}"/>'
-        f'<g fill="{colour}">{dots}</g>'
-    )
+def _line(points: svg.Points, colour: str) -> str:
+    known = [point for point in points if point is not None]
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.5"/>' for x, y in known)
+    return f'{svg.line(points, colour, width=1.5)}<g fill="{colour}">{dots}</g>'

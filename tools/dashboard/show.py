@@ -19,8 +19,8 @@ from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.paths import short_path
 from tools.stage_access import Client, clients_of, deploy_command
+from tools.svg import write
 
-_MAX_QUERIES = 500  # of GetMetricData
 _MAX_ALARMS = 100  # of DescribeAlarms
 _MAX_MINUTES = 3 * 60 * 24  # CloudWatch keeps minutes for 15 days, a graph shows less
 _DRAWING = ROOT / "build" / "dashboard.svg"
@@ -43,8 +43,7 @@ def main() -> None:
     )
     end = datetime.now(UTC)
     data = read_data(client, widgets, start=end - timedelta(minutes=arguments.minutes), end=end)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(draw(widgets, data), encoding="utf-8")
+    write(arguments.output, draw(widgets, data))
     raised = [name for name, state in data.states.values() if state == "ALARM"]
     print(f"Alarms that are on: {', '.join(sorted(raised)) or 'none'}")
     print(f"Dashboard of the last {arguments.minutes:g} minutes: {short_path(arguments.output)}")
@@ -77,7 +76,7 @@ def _read_points(
     cloudwatch: Any, widget: Widget, start: datetime, end: datetime
 ) -> dict[str, Points]:
     pages = cloudwatch.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=list(widget.queries[:_MAX_QUERIES]), StartTime=start, EndTime=end,
+        MetricDataQueries=list(widget.queries), StartTime=start, EndTime=end,
         ScanBy="TimestampAscending",
     )  # fmt: skip
     points: dict[str, list[tuple[float, float]]] = {}

@@ -18,11 +18,13 @@ class Line:
     Attributes:
         id: of the query.
         label: for people.
+        period_seconds: between two of its values, if none is missing.
         is_right: whether its axis is the right one.
     """
 
     id: str
     label: str
+    period_seconds: float
     is_right: bool = False
 
 
@@ -101,6 +103,11 @@ def _metrics(
     prefix = f"w{number}_"
     period = properties.get("period", _DEFAULT_PERIOD_SECONDS)
     metrics = properties.get("metrics", [])
+    periods = [
+        options.get("period", period)
+        for *_, options in metrics
+        if isinstance(options, dict) and "expression" not in options
+    ]
     ids = {
         given["id"]: f"{prefix}{given['id']}"
         for *_, given in metrics
@@ -114,19 +121,22 @@ def _metrics(
         if "expression" in options:
             query["Expression"] = _renamed(options["expression"], ids)
             default = options["expression"]
+            seconds = max(periods, default=period)
         else:
             namespace, name, *dimensions = metric[:-1] if options else metric
             pairs = zip(dimensions[::2], dimensions[1::2], strict=True)
             named = [{"Name": key, "Value": value} for key, value in pairs]
+            seconds = options.get("period", period)
             query["MetricStat"] = {
                 "Metric": {"Namespace": namespace, "MetricName": name, "Dimensions": named},
-                "Period": options.get("period", period),
+                "Period": seconds,
                 "Stat": options.get("stat", "Average"),
             }
             default = name
         shown = Line(
             id=id_,
             label=str(options.get("label", default)),
+            period_seconds=seconds,
             is_right=options.get("yAxis") == "right",
         )
         yield (None if is_hidden else shown), query

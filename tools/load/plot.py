@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 
-from tools.drawing import BLUE, GREEN, RED, Line, Panel, draw_panels
+from tools.drawing import Line, Panel, draw_panels
 from tools.load.instances import Sample
 from tools.load.outcomes import Outcome, latencies, percentile
+from tools.svg import BLUE, GREEN, RED
 
 _MIN_SPAN_SECONDS = 0.5
 _MAX_SPANS = 240

@@ -27,6 +27,7 @@ from tools.load.sending import send
 from tools.load.served import Served, describe_measured, read_served
 from tools.paths import short_path
 from tools.scaling.advice import SAFETY_FACTOR
+from tools.svg import write
 
 # On AWS, the rate of DescribeEndpoint is limited for the whole account.
 _WATCH_SECONDS = 5.0
@@ -140,8 +141,7 @@ def _write_plot(
     options: argparse.Namespace, outcomes: Sequence[Outcome], watch: InstanceWatch, title: str
 ) -> None:
     file: Path = options.output.with_suffix(".svg")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(draw_load(outcomes, watch.samples, title), encoding="utf-8")
+    write(file, draw_load(outcomes, watch.samples, title))
     print(f"Plot: {short_path(file)}")
 
 

@@ -1,7 +1,8 @@
 """Draws a simulation: demand and capacity, and the instances, minute by minute."""
 
-from tools.drawing import BLUE, GREEN, RED, Line, Panel, draw_panels
+from tools.drawing import Line, Panel, draw_panels
 from tools.scaling.simulation import Outcome
+from tools.svg import BLUE, GREEN, RED
 
 
 def draw(outcome: Outcome, *, capacity_per_second: float, title: str) -> str:

@@ -37,6 +37,7 @@ from tools.scaling.stage_trace import DAYS, trace_of_stage
 from tools.scaling.timetable import MONDAY, timetable
 from tools.scaling.traces import SHAPES, Trace, read_trace, shaped
 from tools.stage_access import LOCAL, clients_of
+from tools.svg import write
 
 _START_MINUTES = (3, 5, 10)
 _OF_THE_STAGE = "stage"
@@ -73,10 +74,9 @@ def main() -> None:
     print(explain_start(outcomes, trace, capacity))
     _recommend(trace, plan, capacity, start, repeats=arguments.trace == "day")
     print("\n" + "\n".join(explain_targets(capacity)))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(
+    write(
+        arguments.output,
         draw(outcomes[_START_MINUTES[1]], capacity_per_second=capacity, title=f"{arguments.trace}"),
-        encoding="utf-8",
     )
     print(f"Drawing, of instances that start in 5 minutes: {short_path(arguments.output)}")
 

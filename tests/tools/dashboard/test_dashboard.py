@@ -74,7 +74,7 @@ def parsed(image: str) -> ElementTree.Element:
 
 
 def test_stacked_lines_are_drawn_on_each_other() -> None:
-    points = {"w0_share": [(0.0, 1.0), (100.0, 2.0)], "w0_e1": [(0.0, 3.0), (100.0, 2.0)]}
+    points = {"w0_share": [(0.0, 1.0), (60.0, 2.0)], "w0_e1": [(0.0, 3.0), (60.0, 2.0)]}
     image = drawn(points)
     texts = [text.text for text in image.iter(f"{SVG}text")]
     assert "Requests <all>" in texts
@@ -82,10 +82,19 @@ def test_stacked_lines_are_drawn_on_each_other() -> None:
     assert "share: 2" in texts
     assert "Latency: no data" in texts
     assert f"{'x' * 29}…: 2" in texts
-    share, errors, latency = (line.attrib["points"] for line in image.iter(f"{SVG}polyline"))
+    share, errors = (line.attrib["points"] for line in image.iter(f"{SVG}polyline"))
     heights = [float(point.split(",")[1]) for point in errors.split()]
     assert heights[0] == heights[1] < min(float(point.split(",")[1]) for point in share.split())
-    assert latency == ""
+
+
+def test_a_line_has_a_gap_where_values_are_missing() -> None:
+    minutes = [0.0, 60.0, 180.0, 300.0, 360.0]
+    image = drawn({"w0_e1": [(minute, 1.0) for minute in minutes]})
+    lines = [line.attrib["points"].split() for line in image.iter(f"{SVG}polyline")]
+    assert [len(set(points)) for points in lines] == [2, 1, 2]
+    assert len(list(image.iter(f"{SVG}circle"))) == len(minutes)
+    seldom = drawn({"w0_line3": [(0.0, 1.0), (300.0, 2.0)]})
+    assert len(list(seldom.iter(f"{SVG}polyline"))) == 1, "its period is five minutes"
 
 
 def test_the_scale_of_an_axis_is_that_of_its_own_lines() -> None:
