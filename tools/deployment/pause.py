@@ -4,46 +4,29 @@ Both update the deployed stacks with a parameter and the templates that they hav
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import WaiterError
 
-from stacks.names import PAUSED_PARAMETER
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.aws import find_endpoint, find_stack, stack_parameters
+from tools.aws import find_endpoint
 from tools.console import ToolError, run_tool, step
 from tools.deployment.deployed_model import DeployedModel, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint, stack_configuration
 from tools.deployment.instance_count import describe_settled
 from tools.deployment.pause_costs import describe_costs
-from tools.deployment.paused import is_paused_stack
+from tools.deployment.paused import Stack, find_stacks, outdated_stacks, update_stacks
 from tools.deployment.silenced_alarms import find_silenced, let_notify
-from tools.deployment.stack_update import update_with_previous_template, wait_for_update
 from tools.local.deployment import add_deployment
-from tools.stage_access import clients_of, deploy_command
+from tools.stage_access import clients_of
 
 Client = Callable[[str], Any]
-Stack = dict[str, Any]
-_UNDER_WAY = {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
-_CAN_BE_UPDATED = {
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-}
 _DELETION = {"Delay": 5, "MaxAttempts": 360}  # half an hour, as the SDK's own
 # The alarms are silent before the endpoint is gone, and until it is back.
 _PAUSE_ORDER = ("monitoring", "serving")
-_TITLES = {
-    ("monitoring", True): "Silence the alarms",
-    ("serving", True): "Stop the endpoint and its scaling",
-    ("serving", False): "Start the endpoint and its scaling",
-    ("monitoring", False): "Let the alarms notify again",
-}
 
 
 def main() -> None:
@@ -76,11 +59,11 @@ def pause(settings: StageSettings, client: Client, *, confirm: bool = False) -> 
     """
     stacks = find_stacks(settings, client, _PAUSE_ORDER, paused=True)
     sagemaker = client("sagemaker")
-    outdated = _outdated(stacks, paused=True)
+    outdated = outdated_stacks(stacks, paused=True)
     if outdated and confirm:
         _confirm(settings)
     served = _read_settled(client, settings)
-    _update(client, settings.stage, outdated, paused=True)
+    update_stacks(client, settings.stage, outdated, paused=True)
     _check_gone(sagemaker, settings)
     if not outdated:
         print(f"The stage {settings.stage} is paused already.")
@@ -99,9 +82,9 @@ def resume(settings: StageSettings, client: Client) -> None:
         ToolError: the stage is not deployed or cannot be updated, or its endpoint cannot start.
     """
     stacks = find_stacks(settings, client, _PAUSE_ORDER[::-1], paused=False)
-    outdated = _outdated(stacks, paused=False)
+    outdated = outdated_stacks(stacks, paused=False)
     silenced = _silenced(client, outdated)
-    _update(client, settings.stage, outdated, paused=False)
+    update_stacks(client, settings.stage, outdated, paused=False)
     let_notify(client("cloudwatch"), silenced)
     sagemaker = client("sagemaker")
     with step("Check that the endpoint serves what is deployed"):
@@ -153,82 +136,6 @@ def _read_settled(client: Client, settings: StageSettings) -> DeployedModel | No
             "deploy the previous model or one that works, then pause the stage."
         )
     return served
-
-
-def find_stacks(
-    settings: StageSettings, client: Client, purposes: Sequence[str], *, paused: bool
-) -> dict[str, Stack]:
-    """Describe the stacks to update; wait for an update of an earlier run that was interrupted.
-
-    Args:
-        settings: of the stage.
-        client: returns the client of a service.
-        purposes: of the stacks, in the order of their update.
-        paused: whether the stage is to be paused.
-
-    Raises:
-        ToolError: a stack is not deployed, has no such parameter, or cannot be updated now; none
-            was changed.
-    """
-    cloudformation = client("cloudformation")
-    stacks = {}
-    for purpose in purposes:
-        described = _require(cloudformation, settings, purpose)
-        if described["StackStatus"] in _UNDER_WAY and is_paused_stack(described) is paused:
-            with step(f"Wait for the update of {described['StackName']} that is in progress"):
-                wait_for_update(cloudformation, described["StackName"])
-            described = _require(cloudformation, settings, purpose)
-        _check_can_be_updated(described)
-        stacks[purpose] = described
-    return stacks
-
-
-def _require(cloudformation: Any, settings: StageSettings, purpose: str) -> Stack:
-    name = f"{settings.name}-{purpose}"
-    described = find_stack(cloudformation, name)
-    if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
-        raise ToolError(
-            f"The stage {settings.stage} is not deployed: there is no stack {name}. Deploy it with "
-            f"`{deploy_command(settings.stage)}`."
-        )
-    if PAUSED_PARAMETER not in stack_parameters(described):
-        raise ToolError(
-            f"The stack {name} has no parameter {PAUSED_PARAMETER}: deploy this release once, with "
-            f"`{deploy_command(settings.stage)}` or as the stage is always deployed."
-        )
-    return described
-
-
-def _check_can_be_updated(described: Stack) -> None:
-    name, status = described["StackName"], described["StackStatus"]
-    if status in _CAN_BE_UPDATED:
-        return
-    todo = (
-        "wait until that has ended, and try again"
-        if status.endswith("_IN_PROGRESS")
-        else "repair it first (CloudFormation's console, Stack actions), or deploy the stage again"
-    )
-    raise ToolError(f"The stack {name} is {status}, and nothing was changed: {todo}.")
-
-
-def _outdated(stacks: dict[str, Stack], *, paused: bool) -> dict[str, Stack]:
-    return {purpose: each for purpose, each in stacks.items() if is_paused_stack(each) != paused}
-
-
-def _update(client: Client, stage: str, stacks: dict[str, Stack], *, paused: bool) -> None:
-    verb = "pause" if paused else "resume"
-    value = "true" if paused else "false"
-    for purpose, described in stacks.items():
-        try:
-            with step(_TITLES[purpose, paused]):
-                update_with_previous_template(
-                    client("cloudformation"), described, parameters={PAUSED_PARAMETER: value}
-                )
-        except ToolError as error:
-            raise ToolError(
-                f"The update of {described['StackName']} has failed: {error}\n"
-                f"When that is solved, `make {verb} STAGE={stage}` goes on from here."
-            ) from error
 
 
 def _check_gone(sagemaker: Any, settings: StageSettings) -> None:
