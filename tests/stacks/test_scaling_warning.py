@@ -88,5 +88,5 @@ def test_a_capacity_that_was_measured_on_something_else(
         assert printed == (
             f"warning: stage {stage}: serving.measured_capacity_per_second = 20.5 was measured on "
             f"{serving['measured_capacity_of']!r} and the stage deploys {deployed!r}: measure "
-            f"again with `make load STAGE={stage} TARGET=endpoint MEASURE=1`\n"
+            f"again with `make load STAGE={stage} MEASURE=1`\n"
         )

@@ -1,4 +1,4 @@
-"""`make load MEASURE=1`: measures what one instance can respond to, and writes it."""
+"""`make load MEASURE=1`: measures what one instance can respond to."""
 
 import math
 from dataclasses import replace
@@ -13,9 +13,7 @@ from tools.load.measure import MIN_REQUESTS, Step, find_capacity, judge
 from tools.load.options import MAX_RATE
 from tools.load.outcomes import Outcome, grouped
 from tools.load.sending import send
-from tools.load.served import Served
-from tools.load.stage_file import Value, setting_line, write_settings
-from tools.paths import short_path
+from tools.load.served import refuse_other_than_one
 
 # Slower models are not served by an API with a timeout of seconds.
 _MIN_RATE = 0.5
@@ -97,30 +95,6 @@ class Measurement:
         )
 
 
-def refuse_other_than_one(stage: str, instances: int | None) -> None:
-    """Reject a measurement of several instances.
-
-    Raises:
-        ToolError: there are more or fewer than one.
-    """
-    if instances == 1:
-        return
-    endpoint = f"whippet-{stage}"
-    suspend = (
-        "`make down` and `make up` begin with one"
-        if stage == "local"
-        else "or suspend it while you measure: aws application-autoscaling "
-        "register-scalable-target --service-namespace sagemaker --scalable-dimension "
-        "sagemaker:variant:DesiredInstanceCount --resource-id "
-        f"endpoint/{endpoint}/variant/primary --suspended-state DynamicScalingOutSuspended=true "
-        "(false afterwards)"
-    )
-    raise ToolError(
-        f"The endpoint {endpoint} has {instances} instances in service, expected exactly one: wait "
-        f"until scaling has removed the others; {suspend}."
-    )
-
-
 def planned_requests(seconds: float) -> tuple[int, float]:
     """Return how many requests a measurement sends at most, and in how many minutes.
 
@@ -128,45 +102,6 @@ def planned_requests(seconds: float) -> tuple[int, float]:
         seconds: of a step.
     """
     return round(_LONGEST * seconds * MAX_RATE), _STEPS * seconds / 60
-
-
-def write_capacity(file: Path, capacity: float, measured_on: str) -> float:
-    """Write a measured capacity into a stage's file, and return it as written.
-
-    Args:
-        file: the stage's file.
-        capacity: requests a second.
-        measured_on: as of serving.measured_capacity_of.
-
-    Raises:
-        ToolError: the file cannot be changed safely.
-    """
-    # Three digits are more than a measurement repeats; never more than was measured.
-    digits = 2 - math.floor(math.log10(capacity))
-    scale = 10.0**digits
-    written = math.floor(capacity * scale + 1e-6) / scale
-    values: dict[str, Value] = {
-        "measured_capacity_per_second": written,
-        "measured_capacity_of": measured_on,
-    }
-    write_settings(file, "serving", values)
-    print(f"Written into {short_path(file)}, [serving]:")
-    for key, value in values.items():
-        print(f"  {setting_line(key, value)}")
-    return written
-
-
-def check_one_instance(served: Served, stage: str) -> None:
-    """Reject a measurement of an endpoint that changes, or has several instances.
-
-    Raises:
-        ToolError: it does.
-    """
-    if served.is_changing:
-        raise ToolError(
-            f"The endpoint whippet-{stage} is being changed: measure when it is InService."
-        )
-    refuse_other_than_one(stage, served.instances)
 
 
 def _describe(step: Step, requests: int, outcomes: list[Outcome]) -> str:

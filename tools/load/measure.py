@@ -28,13 +28,12 @@ class Step:
 
     Attributes:
         rate: requests a second.
-        failed_share: of the requests, 0 to 1, that got no response of the model.
-        latency_ms: 99th percentile of the others, infinite if there is none.
+        latency_ms: 99th percentile of the requests that the model responded to, infinite if there
+            is none.
         problem: why the rate is not sustained; None: it is.
     """
 
     rate: float
-    failed_share: float
     latency_ms: float
     problem: str | None
 
@@ -62,7 +61,7 @@ def judge(rate: float, outcomes: Sequence[Outcome], *, limit_ms: float) -> Step:
         problem = f"p{_LATENCY_PERCENT} above {limit_ms:g} ms"
     elif growth > _MAX_GROWTH:
         problem = f"the queue grows: {1000 * growth:.0f} ms a second"
-    return Step(rate, failed, latency_ms, problem)
+    return Step(rate, latency_ms, problem)
 
 
 def _growth(outcomes: Sequence[Outcome]) -> float:

@@ -13,7 +13,7 @@ from stacks.errors import UserError
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.load.announcement import announce, confirm
-from tools.load.capacity import Measurement, check_one_instance, planned_requests, write_capacity
+from tools.load.capacity import Measurement, planned_requests
 from tools.load.cost import Planned
 from tools.load.destination import Stage, find_stage
 from tools.load.generator import Load
@@ -24,9 +24,10 @@ from tools.load.outcomes import Outcome
 from tools.load.plot import draw_load
 from tools.load.report import describe_instances, describe_outcomes, write_trace
 from tools.load.sending import send
-from tools.load.served import Served, describe_measured, read_served
+from tools.load.served import Served, check_one_instance, describe_measured, read_served
+from tools.load.stage_file import write_capacity
 from tools.paths import short_path
-from tools.scaling.advice import SAFETY_FACTOR
+from tools.scaling.advice import SAFETY_FACTOR, formula_target
 from tools.svg import write
 
 # On AWS, the rate of DescribeEndpoint is limited for the whole account.
@@ -126,7 +127,7 @@ def _measure(
     print(
         f"One instance responds to {written:g} requests a second. AWS's formula for "
         f"target_invocations_per_instance_per_minute: {written:g} x {SAFETY_FACTOR:g} x 60 = "
-        f"{written * SAFETY_FACTOR * 60:.0f}; see `make scaling STAGE={settings.stage}`."
+        f"{formula_target(written):.0f}; see `make scaling STAGE={settings.stage}`."
     )
     return 0
 

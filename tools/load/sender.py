@@ -65,7 +65,7 @@ class Sender:
     """Sends the requests of a plan.
 
     Args:
-        plan: as `tools.load.generator.Plan`.
+        plan: what `tools.load.generator.Generator` writes, read as JSON.
         images: bodies and their media types, sent in turn.
         stopped: is set when the user stops the test.
     """

@@ -77,6 +77,43 @@ def read_served(sagemaker: Any, settings: StageSettings) -> Served:
     )
 
 
+def check_one_instance(served: Served, stage: str) -> None:
+    """Reject a measurement of an endpoint that changes, or has several instances.
+
+    Raises:
+        ToolError: it does.
+    """
+    if served.is_changing:
+        raise ToolError(
+            f"The endpoint whippet-{stage} is being changed: measure when it is InService."
+        )
+    refuse_other_than_one(stage, served.instances)
+
+
+def refuse_other_than_one(stage: str, instances: int | None) -> None:
+    """Reject a measurement of several instances.
+
+    Raises:
+        ToolError: there are more or fewer than one.
+    """
+    if instances == 1:
+        return
+    endpoint = f"whippet-{stage}"
+    suspend = (
+        "`make down` and `make up` begin with one"
+        if stage == "local"
+        else "or suspend it while you measure: aws application-autoscaling "
+        "register-scalable-target --service-namespace sagemaker --scalable-dimension "
+        "sagemaker:variant:DesiredInstanceCount --resource-id "
+        f"endpoint/{endpoint}/variant/primary --suspended-state DynamicScalingOutSuspended=true "
+        "(false afterwards)"
+    )
+    raise ToolError(
+        f"The endpoint {endpoint} has {instances} instances in service, expected exactly one: wait "
+        f"until scaling has removed the others; {suspend}."
+    )
+
+
 def describe_measured(settings: StageSettings, served: Served, model: Path | None) -> str:
     """Return what a measurement is of, for serving.measured_capacity_of.
 

@@ -1,6 +1,7 @@
 """Writes numbers that were measured into a stage's file, and leaves the rest as it is."""
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +14,32 @@ _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
 _ANY_TABLE = re.compile(r"\s*\[")
 
 Value = str | float
+
+
+def write_capacity(file: Path, capacity: float, measured_on: str) -> float:
+    """Write a measured capacity into a stage's file, and return it as written.
+
+    Args:
+        file: the stage's file.
+        capacity: requests a second.
+        measured_on: as of serving.measured_capacity_of.
+
+    Raises:
+        ToolError: the file cannot be changed safely.
+    """
+    # Three digits are more than a measurement repeats; never more than was measured.
+    digits = 2 - math.floor(math.log10(capacity))
+    scale = 10.0**digits
+    written = math.floor(capacity * scale + 1e-6) / scale
+    values: dict[str, Value] = {
+        "measured_capacity_per_second": written,
+        "measured_capacity_of": measured_on,
+    }
+    write_settings(file, "serving", values)
+    print(f"Written into {short_path(file)}, [serving]:")
+    for key, value in values.items():
+        print(f"  {setting_line(key, value)}")
+    return written
 
 
 def write_settings(file: Path, table: str, values: Mapping[str, Value]) -> None:

@@ -14,6 +14,15 @@ _REFERENCE_TARGETS = (10, 25)
 _SHOWN_PERCENT = 0.005
 
 
+def formula_target(capacity_per_second: float) -> float:
+    """Return AWS's target of invocations an instance and minute.
+
+    Args:
+        capacity_per_second: requests that one instance can respond to.
+    """
+    return capacity_per_second * SAFETY_FACTOR * 60
+
+
 @dataclass(frozen=True)
 class Advice:
     """Settings of a stage.
@@ -36,7 +45,7 @@ def advise(trace: Sequence[float], capacity_per_second: float) -> Advice:
         trace: requests of each minute.
         capacity_per_second: requests that one instance can respond to.
     """
-    target = max(1, round(capacity_per_second * SAFETY_FACTOR * 60))
+    target = max(1, round(formula_target(capacity_per_second)))
     quiet = sorted(trace)[len(trace) // 10]
     maximum = max(1, math.ceil(max(trace) / target))
     return Advice(

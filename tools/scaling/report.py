@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stacks.settings.capacity_schedule import CapacitySchedule
+from tools.scaling.advice import SAFETY_FACTOR
 from tools.scaling.simulation import Outcome, Plan
 
 # Less is not worth a schedule: a share of the instance hours, and of the requests in percent.
@@ -50,7 +51,8 @@ def recommendation(plan: Plan) -> str:
     """Return the recommended target and bounds."""
     target = plan.policy.target
     named = (
-        f"target_invocations_per_instance_per_minute = {target:g} (capacity x 0.5 x 60)"
+        f"target_invocations_per_instance_per_minute = {target:g} (capacity x {SAFETY_FACTOR:g} x "
+        "60)"
         if plan.kind == "invocations"
         else f"target_concurrent_requests_per_instance = {target:g} (an instance is in use half of "
         "the time)"

@@ -60,7 +60,7 @@ def main() -> None:
     if capacity is None:
         raise ToolError(
             "How many requests a second one instance can respond to is not known: `make load "
-            f"STAGE={settings.stage} TARGET=endpoint MEASURE=1` measures it and writes "
+            f"STAGE={settings.stage} MEASURE=1` measures it and writes "
             f"serving.measured_capacity_per_second into config/{settings.stage}.toml; or give "
             "CAPACITY=."
         )

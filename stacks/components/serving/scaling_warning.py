@@ -41,6 +41,6 @@ def warn_of_other_measurement(settings: StageSettings, files: Collection[str]) -
             f"warning: stage {settings.stage}: serving.measured_capacity_per_second = "
             f"{serving.measured_capacity_per_second:g} was measured on "
             f"{serving.measured_capacity_of!r} and the stage deploys {deployed!r}: measure again "
-            f"with `make load STAGE={settings.stage} TARGET=endpoint MEASURE=1`",
+            f"with `make load STAGE={settings.stage} MEASURE=1`",
             file=sys.stderr,
         )

@@ -12,13 +12,13 @@ from tests.tools.load.outcomes import outcome
 from tests.tools.load.test_measure import Instance
 from tools.console import ToolError
 from tools.load import capacity
-from tools.load.capacity import Measurement, check_one_instance, planned_requests
+from tools.load.capacity import Measurement, planned_requests
 from tools.load.destination import Stage
 from tools.load.generator import Destination, Load
 from tools.load.instances import InstanceWatch, Sample
 from tools.load.outcomes import Outcome
 from tools.load.sending import Sent
-from tools.load.served import Served
+from tools.load.served import Served, check_one_instance
 
 DESTINATION = Destination(url="", headers={}, region=None, certificates=None, environment={})
 SERVED = Served(

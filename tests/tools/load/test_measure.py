@@ -77,7 +77,7 @@ def test_nothing_is_sustained_and_everything_is() -> None:
 
 def test_a_rate_that_is_never_confirmed() -> None:
     def attempt(rate: float, steps: int) -> Step:
-        return Step(rate, 0.0, 10.0, "busy" if steps > 1 or rate > 20 else None)
+        return Step(rate, 10.0, "busy" if steps > 1 or rate > 20 else None)
 
     with pytest.raises(ToolError, match="No rate was sustained for three steps"):
         find_capacity(attempt, first=8.0, smallest=0.5, largest=500.0)
@@ -103,7 +103,6 @@ def test_a_step_is_sustained(
     outcomes[50:53] = [outcome(2.5 + at / 20, latency=slow_ms / 1000) for at in range(3)]
     step = judge(20.0, outcomes, limit_ms=2000)
     assert step.problem == problem
-    assert step.failed_share == pytest.approx(failed / 200)
 
 
 def test_a_cold_start_is_no_growing_queue() -> None:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from stacks.settings.stage import load_stage_settings
 from tools.cdk import ROOT
 from tools.console import ToolError
-from tools.load.capacity import write_capacity
-from tools.load.stage_file import Value, set_values, write_settings
+from tools.load.stage_file import Value, set_values, write_capacity, write_settings
 
 VALUES: dict[str, Value] = {
     "measured_capacity_per_second": 21.5,
