@@ -5,12 +5,39 @@ interprets it.
 """
 
 import argparse
+import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 _FROM_MAKE: Final = "--from-make"
+
+
+def number_between(
+    least: float, most: float, meaning: str = "", *, above: bool = False
+) -> Callable[[str], float]:
+    """Return the type of an option that is a number within bounds.
+
+    Args:
+        least: the lower bound.
+        most: the upper bound.
+        meaning: the unit, for the message.
+        above: whether the number must be greater than the lower bound.
+    """
+    bounds = f"above {least:.10g}, up to" if above else f"from {least:.10g} to"
+    expected = f"expected a number {bounds} {most:.10g} {meaning}".rstrip()
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most or (above and value == least):
+            raise argparse.ArgumentTypeError(f"{text!r}: {expected}")
+        return value
+
+    return read
 
 
 class MakeParser(argparse.ArgumentParser):

@@ -16,7 +16,7 @@ from tools.console import ToolError, run_tool
 from tools.dashboard.drawing import Data, Points, draw
 from tools.dashboard.widgets import Widget, read_widgets
 from tools.local.deployment import add_deployment
-from tools.make_variables import MakeParser
+from tools.make_variables import MakeParser, number_between
 from tools.paths import short_path
 from tools.stage_access import Client, clients_of, deploy_command
 from tools.svg import write
@@ -111,25 +111,16 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--stage", default="local", help="names config/<stage>.toml (%(default)s)")
     parser.add_argument(
-        "--minutes", type=_minutes, default=60.0, help="how many minutes are shown (%(default)g)"
+        "--minutes",
+        type=number_between(1, _MAX_MINUTES, "minutes"),
+        default=60.0,
+        help="how many minutes are shown (%(default)g)",
     )
     parser.add_argument(
         "--output", type=Path, default=_DRAWING, help="the image (build/dashboard.svg)"
     )
     add_deployment(parser)
     return parser.parse()
-
-
-def _minutes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 1 <= value <= _MAX_MINUTES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a number of minutes from 1 to {_MAX_MINUTES}"
-        )
-    return value
 
 
 if __name__ == "__main__":

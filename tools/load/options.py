@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tools.cdk import ROOT
 from tools.local.deployment import add_deployment
-from tools.make_variables import MakeParser
+from tools.make_variables import MakeParser, number_between
 
 _VARIABLES = {
     "--stage": "STAGE",
@@ -25,6 +25,8 @@ _MIN_MINUTES, _MAX_MINUTES = 0.05, 240.0
 _MAX_REQUESTS = 1_000_000
 _DEFAULT_RATE, _DEFAULT_MINUTES = 2.0, 1.0
 _DEFAULT_STEP_MINUTES = 1 / 6
+_RATE = number_between(MIN_RATE, MAX_RATE, "requests a second: one sender can send no more")
+_MINUTES = number_between(_MIN_MINUTES, _MAX_MINUTES, "minutes, of which 0.05 are 3 seconds")
 
 
 def parse_options(description: str | None) -> argparse.Namespace:
@@ -38,12 +40,12 @@ def parse_options(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     parser.add_argument(
-        "--rate", type=_rate,
+        "--rate", type=_RATE,
         help=f"requests a second, {MIN_RATE:g} to {MAX_RATE:g} ({_DEFAULT_RATE:g}); with --measure "
         "of the first step (from the latency of a single request)",
     )  # fmt: skip
     parser.add_argument(
-        "--minutes", type=_minutes,
+        "--minutes", type=_MINUTES,
         help=f"for how long, {_MIN_MINUTES:g} to {_MAX_MINUTES:g} minutes of 60 s "
         f"({_DEFAULT_MINUTES:g}); with --measure of each step ({_DEFAULT_STEP_MINUTES:.2g})",
     )  # fmt: skip
@@ -86,23 +88,3 @@ def parse_options(description: str | None) -> argparse.Namespace:
             f"{requests:,.0f} requests: expected at most {_MAX_REQUESTS:,}, kept in memory"
         )
     return options
-
-
-def _rate(text: str) -> float:
-    return _number(text, MIN_RATE, MAX_RATE, "requests a second: one sender can send no more")
-
-
-def _minutes(text: str) -> float:
-    return _number(text, _MIN_MINUTES, _MAX_MINUTES, "minutes, of which 0.05 are 3 seconds")
-
-
-def _number(text: str, least: float, most: float, meaning: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a number from {least:g} to {most:g} {meaning}"
-        )
-    return value

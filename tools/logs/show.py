@@ -1,7 +1,6 @@
 """`make logs [REQUEST=id]`: the log lines of a stage, or of one request, in the order of time."""
 
 import argparse
-import math
 import re
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from tools.console import ToolError, run_tool
 from tools.local.cloud_process import add_state_directory, require_cloud
 from tools.logs.lines import LogLine
 from tools.logs.sources import LogGroup, LogSource, find_lines, local_files
+from tools.make_variables import number_between
 from tools.stage_access import deploy_command
 
 _LOG_GROUP = "AWS::Logs::LogGroup"
@@ -66,23 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         "header x-amzn-requestid (default: the last 100 lines)",
     )  # fmt: skip
     parser.add_argument(
-        "--hours", type=_hours, default=24.0, help="how far to look back (%(default)s)"
+        "--hours",
+        type=number_between(0, _MAX_HOURS, "hours (10 years)", above=True),
+        default=24.0,
+        help="how far to look back (%(default)s)",
     )
     parser.add_argument("--follow", action="store_true", help="print new lines until Ctrl-C")
     add_state_directory(parser, "of the local cloud, for the stage local")
     return parser
-
-
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = math.nan
-    if not 0 < hours <= _MAX_HOURS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of hours above 0 and at most {_MAX_HOURS} (10 years)"
-        )
-    return hours
 
 
 def _request_id(text: str) -> str:

@@ -21,7 +21,7 @@ from tools.account.account import read_stage
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 from tools.local.deployment import add_deployment, read_local_deployment
-from tools.make_variables import MakeParser
+from tools.make_variables import MakeParser, number_between
 from tools.paths import short_path
 from tools.scaling.advice import CONCURRENCY_TARGET, advise, explain_start, explain_targets
 from tools.scaling.drawing import draw
@@ -42,6 +42,7 @@ from tools.svg import write
 _START_MINUTES = (3, 5, 10)
 _OF_THE_STAGE = "stage"
 _DRAWING = ROOT / "build" / "scaling.svg"
+_POSITIVE = number_between(0, 1_000_000, above=True)
 _VARIABLES = {
     "--stage": "STAGE",
     "--trace": "TRACE",
@@ -152,15 +153,15 @@ def _parser() -> MakeParser:
         f"`{_OF_THE_STAGE}`: the stage's last {DAYS} days in CloudWatch (%(default)s)",
     )
     parser.add_argument(
-        "--capacity", type=_positive,
+        "--capacity", type=_POSITIVE,
         help="requests a second of one instance (serving.measured_capacity_per_second)",
     )  # fmt: skip
     parser.add_argument(
-        "--peak", type=_positive,
+        "--peak", type=_POSITIVE,
         help="requests a second of a shape's busiest minute (twice an instance's capacity)",
     )  # fmt: skip
     parser.add_argument(
-        "--target", type=_positive,
+        "--target", type=_POSITIVE,
         help="of an instance: invocations a minute, or concurrent requests (the stage's)",
     )  # fmt: skip
     parser.add_argument(
@@ -168,16 +169,6 @@ def _parser() -> MakeParser:
     )
     add_deployment(parser)
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, up to 1000000")
-    return value
 
 
 def _trace(

@@ -195,4 +195,4 @@ def test_minutes_have_bounds(
     with pytest.raises(SystemExit) as ended:
         run(StandIn("{}"), "--minutes", minutes)
     assert ended.value.code == 2
-    assert "expected a number of minutes from 1 to 4320" in capsys.readouterr().err
+    assert "expected a number from 1 to 4320 minutes" in capsys.readouterr().err

@@ -160,7 +160,10 @@ def test_what_is_no_number_of_hours_is_refused(
     monkeypatch.setattr(sys, "argv", ["show", "--stage", "dev", f"--hours={hours}"])
     with pytest.raises(SystemExit):
         show.main()
-    assert f"'{hours}' is not a number of hours above 0 and at most" in capsys.readouterr().err
+    assert (
+        f"'{hours}': expected a number above 0, up to 87840 hours (10 years)"
+        in capsys.readouterr().err
+    )
 
 
 def test_following_prints_each_new_line_once(
