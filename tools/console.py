@@ -60,6 +60,25 @@ def say(text: str) -> None:
     _line(text)
 
 
+def confirm(question: str, *accepted: str, refusal: str) -> None:
+    """Let the user type one of some words to go on.
+
+    Args:
+        question: ends in a space.
+        accepted: the words.
+        refusal: the message for anything else, also for the end of the input.
+
+    Raises:
+        ToolError: the user typed something else.
+    """
+    try:
+        typed = input(question)
+    except EOFError:
+        typed = ""
+    if typed.strip() not in accepted:
+        raise ToolError(refusal)
+
+
 def run_logged(
     command: Sequence[str], *, environment: Mapping[str, str], log_file: Path, directory: Path
 ) -> None:

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from botocore.exceptions import ProfileNotFound
 
 from tests.tools.local.test_deployment import DEPLOYMENT
 from tools.cdk import ROOT
-from tools.console import ToolError, run_logged, run_tool, slow_step, step
+from tools.console import ToolError, confirm, run_logged, run_tool, slow_step, step
 
 
 def run(code: str, log_file: Path) -> None:
@@ -169,3 +170,18 @@ def test_ctrl_c_during_an_import_is_no_traceback(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize(
+    ("typed", "goes_on"),
+    [("dev\n", True), (" y \n", True), ("de\n", False), ("\n", False), ("", False)],
+)
+def test_only_some_words_confirm(
+    monkeypatch: pytest.MonkeyPatch, typed: str, goes_on: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    if goes_on:
+        confirm("Type it: ", "dev", "y", refusal="Nothing was changed.")
+        return
+    with pytest.raises(ToolError, match=r"^Nothing was changed\.$"):
+        confirm("Type it: ", "dev", "y", refusal="Nothing was changed.")

@@ -4,7 +4,7 @@ import argparse
 
 import boto3
 
-from tools.console import ToolError, run_tool, step
+from tools.console import confirm, run_tool, step
 from tools.deployment.empty_stage import empty_buckets
 
 
@@ -19,21 +19,16 @@ def main() -> None:
     arguments = parser.parse_args()
     bucket = arguments.bucket
     if not arguments.yes:
-        _confirm(bucket)
+        confirm(
+            "Its objects cannot be restored. Type the bucket's name: ",
+            bucket,
+            refusal="Nothing was deleted. In a script, use --yes.",
+        )
     session = boto3.session.Session()
     s3 = session.client("s3", region_name=arguments.region)
     with step(f"Delete the bucket {bucket}"):
         empty_buckets(s3, [bucket], session.get_partition_for_region(arguments.region))
         s3.delete_bucket(Bucket=bucket)
-
-
-def _confirm(bucket: str) -> None:
-    try:
-        typed = input("Its objects cannot be restored. Type the bucket's name: ")
-    except EOFError:
-        typed = ""
-    if typed != bucket:
-        raise ToolError("Nothing was deleted. In a script, use --yes.")
 
 
 if __name__ == "__main__":

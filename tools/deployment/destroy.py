@@ -13,7 +13,7 @@ from local_cloud.environment import without_aws
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
-from tools.console import ToolError, run_logged, run_tool, step
+from tools.console import ToolError, confirm, run_logged, run_tool, step
 from tools.deployment.deployed_stacks import check_deletable, deployed_stacks
 from tools.deployment.empty_stage import empty_stage
 from tools.deployment.leftovers import (
@@ -105,12 +105,11 @@ def _parser() -> argparse.ArgumentParser:
 def _confirm(settings: StageSettings, account: str, region: str) -> None:
     data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
     question = f"Delete the stage {settings.stage} in the account {account}, {region}? {data}. "
-    try:
-        typed = input(question + "Type the stage's name: ")
-    except EOFError:
-        typed = ""
-    if typed != settings.stage:
-        raise ToolError("Nothing was deleted. In a script, use --yes.")
+    confirm(
+        f"{question}Type the stage's name: ",
+        settings.stage,
+        refusal="Nothing was deleted. In a script, use --yes.",
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from botocore.exceptions import WaiterError
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.aws import find_endpoint
-from tools.console import ToolError, run_tool, step
+from tools.console import ToolError, confirm, run_tool, step
 from tools.deployment.deployed_model import DeployedModel, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint, stack_configuration
 from tools.deployment.instance_count import describe_settled
@@ -42,16 +42,16 @@ def main() -> None:
     if arguments.resume:
         resume(settings, client)
     else:
-        pause(settings, client, confirm=settings.termination_protection and not arguments.yes)
+        pause(settings, client, must_confirm=settings.termination_protection and not arguments.yes)
 
 
-def pause(settings: StageSettings, client: Client, *, confirm: bool = False) -> None:
+def pause(settings: StageSettings, client: Client, *, must_confirm: bool = False) -> None:
     """Delete a stage's endpoint and its scaling, with its alarms silent; keep all else.
 
     Args:
         settings: of the stage.
         client: returns the client of a service.
-        confirm: whether the user must type the stage's name first.
+        must_confirm: whether the user must type the stage's name first.
 
     Raises:
         ToolError: the stage is not deployed or cannot be updated, its endpoint was rolled back, or
@@ -60,7 +60,7 @@ def pause(settings: StageSettings, client: Client, *, confirm: bool = False) -> 
     stacks = find_stacks(settings, client, _PAUSE_ORDER, paused=True)
     sagemaker = client("sagemaker")
     outdated = outdated_stacks(stacks, paused=True)
-    if outdated and confirm:
+    if outdated and must_confirm:
         _confirm(settings)
     served = _read_settled(client, settings)
     update_stacks(client, settings.stage, outdated, paused=True)
@@ -161,16 +161,12 @@ def _check_gone(sagemaker: Any, settings: StageSettings) -> None:
 
 
 def _confirm(settings: StageSettings) -> None:
-    question = (
+    confirm(
         f"Pause the stage {settings.stage}, which is protected? Its API then responds 503 to "
-        "everybody. Type the stage's name: "
+        "everybody. Type the stage's name: ",
+        settings.stage,
+        refusal="Nothing was changed. In a script, say YES=1.",
     )
-    try:
-        typed = input(question)
-    except EOFError:
-        typed = ""
-    if typed != settings.stage:
-        raise ToolError("Nothing was changed. In a script, say YES=1.")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sys
 
 from stacks.settings.stage import StageSettings
+from tools import console
 from tools.console import ToolError
 from tools.load.cost import Planned, describe_cost, estimate
 from tools.load.limits import exceeded_limits
@@ -40,9 +41,5 @@ def confirm(settings: StageSettings, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ToolError("Nothing was sent. Without a terminal, say YES=1.")
-    try:
-        typed = input(f"Send this to the stage {settings.stage}? Type yes: ")
-    except EOFError:
-        typed = ""
-    if typed.strip().lower() not in {"y", "yes"}:
-        raise ToolError("Nothing was sent.")
+    question = f"Send this to the stage {settings.stage}? Type yes: "
+    console.confirm(question, "yes", "Yes", "YES", "y", "Y", refusal="Nothing was sent.")

@@ -230,10 +230,10 @@ def test_a_protected_stage_is_confirmed(
     monkeypatch.setattr("builtins.input", type_in)
     stage = FakeStage()
     if paused == "true":
-        pause(settings, stage, confirm=True)
+        pause(settings, stage, must_confirm=True)
     else:
         with pytest.raises(ToolError, match=r"Nothing was changed\. In a script, say YES=1"):
-            pause(settings, stage, confirm=True)
+            pause(settings, stage, must_confirm=True)
     assert stage.state() == {"monitoring": paused, "serving": paused}
 
 
@@ -247,7 +247,7 @@ def test_only_a_protected_stage_is_confirmed(
     called: list[bool] = []
     monkeypatch.setattr("sys.argv", ["pause", "--stage", stage, *arguments])
     monkeypatch.setattr(tool, "clients_of", lambda *_: None)
-    monkeypatch.setattr(tool, "pause", lambda *_, confirm: called.append(confirm))
+    monkeypatch.setattr(tool, "pause", lambda *_, must_confirm: called.append(must_confirm))
     tool.main()
     assert called == [confirmed]
 
