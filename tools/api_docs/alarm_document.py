@@ -49,7 +49,9 @@ aws cloudwatch set-alarm-state --alarm-name <name> --state-value ALARM --state-r
 A new alarm sends a message of OK when it has its first data, so the first deployment sends as many.
 
 A stage that is paused (`make pause`) notifies nobody, except of failed training. `/health` says
-that it is paused, and so does the parameter `Paused` of the stacks of serving and monitoring.
+that it is paused, and so does the parameter `Paused` of the stacks of serving and monitoring. After
+`make resume` an alarm may send OK, with the reason that the stage resumes, and then ALARM: its
+cause goes on. Only 503 responses of the pause's last minutes raise one for a minute or two.
 
 ## An update that was rolled back
 
