@@ -1,6 +1,6 @@
 """The REST API and the functions that it invokes."""
 
-from aws_cdk import CfnOutput
+from aws_cdk import CfnOutput, Fn
 from constructs import Construct
 
 from stacks.components.api.account_logging import ApiAccountLogging
@@ -26,7 +26,7 @@ class ApiStack(StageStack):
         proxy: the function of `POST /predict` and its alias.
         health: the function of `GET /health`.
         api: the REST API.
-        firewall_name: of the web ACL; None: the stage has none.
+        firewall_name: of the web ACL, for other stacks; None: the stage has none.
 
     Raises:
         SettingsError: the settings name classes that the model does not have, or too much for the
@@ -85,14 +85,18 @@ class ApiStack(StageStack):
             self.api.api.deployment_stage.node.add_dependency(logging.account)
         self.firewall_name: str | None = None
         if settings.api.firewall_enabled:
-            self.firewall_name = Firewall(
+            firewall = Firewall(
                 self,
                 "Firewall",
                 stage_arn=self.api.api.deployment_stage.stage_arn,
                 requests_per_minute_per_address=(
                     settings.api.firewall_requests_per_minute_per_address
                 ),
-            ).name
+            )
+            # A reference to the name would be resolved before it is taken apart, which cfn-lint
+            # does not accept.
+            output = CfnOutput(self, "FirewallName", value=firewall.name)
+            self.firewall_name = Fn.get_stack_output(self.stack_name, output.logical_id)
         deliverer = inputs.delivery.deliverer_role(settings)
         if deliverer is not None:
             CheckDeploymentRole(

@@ -107,18 +107,16 @@ def known_names(assembly: Assembly) -> dict[str, str]:
     }
     for distribution in assembly.resources("web", "AWS::CloudFront::Distribution"):
         by_resource["web", distribution.logical_id] = "page"
-    for acl in assembly.resources("api", "AWS::WAFv2::WebACL"):
-        by_resource["api", acl.logical_id] = "whole web acl"
     for (purpose, logical_id), name in by_resource.items():
         for output, body in assembly.template(purpose).get("Outputs", {}).items():
             if body["Value"] in ({"Ref": logical_id}, {"Fn::GetAtt": [logical_id, "Arn"]}):
                 names[f"<{stage}-{purpose}:{output}>"] = name
-    # Of a web ACL, Ref is the name, the id and the scope.
-    return names | {
-        f"<part 0 of {reference}>": "web acl"
-        for reference, name in names.items()
-        if name == "whole web acl"
-    }
+    for acl in assembly.resources("api", "AWS::WAFv2::WebACL"):
+        output = assembly.template("api")["Outputs"]["FirewallName"]
+        # Its Ref is the name, the id and the scope.
+        assert flatten(output["Value"]) == f"<part 0 of <{acl.logical_id}>>"
+        names[f"<{stage}-api:FirewallName>"] = "web acl"
+    return names
 
 
 def _flat(value: Any) -> Any:
