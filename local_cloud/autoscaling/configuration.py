@@ -37,6 +37,7 @@ def target_tracking(
         scale_out_cooldown_seconds=_cooldown(configuration, "ScaleOutCooldown", clock),
         scale_in_cooldown_seconds=_cooldown(configuration, "ScaleInCooldown", clock),
         period_seconds=clock.real_seconds(period_seconds),
+        minute_seconds=clock.minute_seconds,
         can_scale_in=not configuration.get("DisableScaleIn", False),
     )
 

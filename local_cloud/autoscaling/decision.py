@@ -22,7 +22,8 @@ class Tracked:
     """A target tracking policy and its metric.
 
     Attributes:
-        datapoints: of the last `PERIODS_BELOW` periods, the oldest first; None where there is none.
+        datapoints: of the last `policy.periods_below` periods, the oldest first; None where
+            there is none.
         ended_at: when the last period ended.
     """
 

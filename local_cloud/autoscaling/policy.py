@@ -4,9 +4,11 @@ The rules are our reading of this page, and of what users report where it is sil
 docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
 
 A target tracking policy makes two alarms of its own: one is raised when 3 datapoints in a row are
-above the target, the other when 15 in a row are below 90 % of it. So scaling in takes 15 periods,
-whatever the cooldown. A datapoint from before the last change of the capacity does not count, and
-missing data never changes it.
+above the target, the other when all of 15 minutes are below 90 % of it. A metric of shorter periods
+only lets it scale out sooner ("your policy scales in at the same speed as it would for standard
+metrics", docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html). So
+scaling in takes 15 minutes, whatever the cooldown. A datapoint from before the last change of the
+capacity does not count, and missing data never changes it.
 """
 
 import math
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PERIODS_ABOVE: Final = 3
-PERIODS_BELOW: Final = 15
+MINUTES_BELOW: Final = 15
 _SHARE_OF_TARGET: Final = 0.9
 _ROUNDING: Final = 1e-9
 
@@ -27,13 +29,20 @@ class TargetTracking:
     Attributes:
         target: of the metric, which is a mean per instance.
         period_seconds: of the metric's datapoints.
+        minute_seconds: how long a minute is in the same time.
     """
 
     target: float
     scale_out_cooldown_seconds: float = 300.0
     scale_in_cooldown_seconds: float = 300.0
     period_seconds: float = 60.0
+    minute_seconds: float = 60.0
     can_scale_in: bool = True
+
+    @property
+    def periods_below(self) -> int:
+        """How many datapoints in a row must be below the target before instances are removed."""
+        return round(MINUTES_BELOW * self.minute_seconds / self.period_seconds)
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,8 @@ def track(
     A proposal for the present capacity or less means that the policy is ready to scale in.
 
     Args:
-        datapoints: of the last `PERIODS_BELOW` periods, the oldest first; None where there is none.
+        datapoints: of the last `policy.periods_below` periods, the oldest first; None where
+            there is none.
         policy: the policy.
         fleet: the fleet, which no other change is in progress of.
         ended_at: when the last period ended.
@@ -114,15 +124,15 @@ def track(
         cause = f"{PERIODS_ABOVE} datapoints above {policy.target:g}"
         return Proposal(needed, cause, fleet.capacity)
     limit = policy.target * _SHARE_OF_TARGET
-    below = counted[-PERIODS_BELOW:]
+    below = counted[-policy.periods_below :]
     if (
         policy.can_scale_in
-        and len(below) == PERIODS_BELOW
+        and len(below) == policy.periods_below
         and all(value < limit for value in below)
         and fleet.may_scale_in(policy.scale_in_cooldown_seconds, now)
     ):
         needed = _needed(fleet.capacity, max(below), policy.target)
-        return Proposal(needed, f"{PERIODS_BELOW} datapoints below {limit:g}", fleet.capacity)
+        return Proposal(needed, f"{len(below)} datapoints below {limit:g}", fleet.capacity)
     return None
 
 

@@ -7,7 +7,6 @@ from moto.applicationautoscaling.models import FakeApplicationAutoscalingPolicy
 
 from local_cloud.autoscaling.configuration import step_scaling, target_tracking, tracked_metric
 from local_cloud.autoscaling.decision import Stepped, Tracked
-from local_cloud.autoscaling.policy import PERIODS_BELOW
 from local_cloud.autoscaling.scalable_targets import ScalableTarget
 from local_cloud.autoscaling.steps import Breach
 from local_cloud.clock import AWS_MINUTE_SECONDS, Clock
@@ -60,8 +59,9 @@ class PolicyReader:
         )
         found = target_tracking(configuration, self._clock, seconds)
         periods = Periods.before(
-            self._clock.now(), length=found.period_seconds, count=PERIODS_BELOW, seconds=seconds
-        )
+            self._clock.now(),
+            length=found.period_seconds, count=found.periods_below, seconds=seconds,
+        )  # fmt: skip
         return Tracked(
             policy_name=policy.policy_name,
             policy=found,

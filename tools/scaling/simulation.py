@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from local_cloud.autoscaling.decision import Decision, Tracked, after, decide
-from local_cloud.autoscaling.policy import PERIODS_BELOW, Bounds, Fleet, TargetTracking
+from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
 
 _MINUTE: Final = 60.0
 # Those that the model server lets wait beyond the ones it works on (model_code/classifier/serving).
@@ -138,7 +138,7 @@ class _Run:
     def __init__(self, plan: Plan, start_minutes: int) -> None:
         self._policy, self._start_seconds = plan.policy, start_minutes * _MINUTE
         self._bounds = plan.schedule.get(0, plan.bounds)
-        self._datapoints: deque[float | None] = deque([None] * PERIODS_BELOW, PERIODS_BELOW)
+        self._datapoints: deque[float | None] = deque(maxlen=plan.policy.periods_below)
         self._arriving: tuple[float, int] | None = None  # when, and the number of instances then
         self.fleet = Fleet(capacity=self._bounds.minimum)
 

@@ -22,9 +22,9 @@ _METRICS = {
 class EndpointScaling(Construct):
     """Target tracking, and a schedule of the bounds where the stage has one.
 
-    It scales after 3 datapoints above the target and 15 below 90 % of it; a cooldown only delays
-    the next action. Invocations have one datapoint a minute, concurrent requests six. The role is
-    Application Auto Scaling's service-linked one.
+    It scales out after 3 datapoints above the target, and in after 15 minutes below 90 % of it; a
+    cooldown only delays the next action. Invocations have one datapoint a minute, concurrent
+    requests six. The role is Application Auto Scaling's service-linked one.
 
     `endpoint_attribute_name` is the endpoint's name attribute, not the literal name: the
     endpoint must be in service before its variant can be registered.

@@ -82,8 +82,23 @@ def test_scaling_in_can_be_off_and_periods_shorter() -> None:
     off = TargetTracking(target=100, can_scale_in=False)
     assert capacity([20.0] * 15, Fleet(capacity=2), off) is None
     fast = TargetTracking(target=4, period_seconds=10)
+    # Three datapoints of ten seconds add instances.
     assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 30), fast) == 3
     assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 29), fast) is None
+
+
+@pytest.mark.parametrize("minute_seconds", [60.0, 3.0])
+def test_ten_second_datapoints_remove_instances_after_fifteen_minutes_too(
+    minute_seconds: float,
+) -> None:
+    fast = TargetTracking(
+        target=4, period_seconds=minute_seconds / 6, minute_seconds=minute_seconds
+    )  # fmt: skip
+    low: list[float | None] = [0.5] * 6
+    assert capacity(low * 14, Fleet(capacity=3), fast) is None
+    assert capacity((low * 15)[1:], Fleet(capacity=3), fast) is None
+    assert capacity(low * 15, Fleet(capacity=3), fast) == 1
+    assert capacity([*low * 14, *low[1:], 3.9], Fleet(capacity=3), fast) is None
 
 
 @given(

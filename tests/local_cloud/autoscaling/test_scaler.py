@@ -134,7 +134,9 @@ def test_nothing_changes_without_a_policy_or_with_missing_data(
     assert load.call("DescribeScalingActivities")["ScalingActivities"] == []
 
 
-def test_concurrent_requests_scale_within_a_minute(make_load: Callable[[float], Load]) -> None:
+def test_concurrent_requests_add_instances_within_a_minute_and_remove_them_after_fifteen(
+    make_load: Callable[[float], Load],
+) -> None:
     load = make_load(60.0)
     load.put_policy(
         INVOCATIONS
@@ -147,6 +149,7 @@ def test_concurrent_requests_scale_within_a_minute(make_load: Callable[[float], 
         maximum=2,
     )
     assert load.minutes(9, 1) == [2]
+    assert load.minutes(2, 15) == [2] * 14 + [1]
     assert load.metrics == {("AWS/SageMaker", "ConcurrentRequestsPerModel", "Maximum")}
 
 

@@ -68,16 +68,31 @@ def test_concurrent_requests_add_instances_within_minutes(start_minutes: int, re
         target=8, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30, period_seconds=10
     )
     outcome = simulate(
-        [60.0] * 5 + [1170.0] * 3 + [60.0] * 10,
+        [60.0] * 5 + [1170.0] * 3 + [60.0] * 30,
         plan(1, 3, kind="concurrent_requests", policy=policy),
         capacity_per_second=20, start_minutes=start_minutes,
     )  # fmt: skip
     found = [minute.instances for minute in outcome.minutes]
     # Three datapoints of ten seconds after the load, and the start.
     assert found.index(2) == ready
-    # 15 datapoints below 90 % of the target take two and a half minutes.
-    assert found[ready : ready + 4] == [2, 2, 2, 1]
     assert max(found) == 2
+
+
+@pytest.mark.parametrize("start_minutes", [0, 3])
+def test_both_targets_remove_instances_at_the_same_minute(start_minutes: int) -> None:
+    by_kind = {
+        "invocations": TargetTracking(target=600),
+        "concurrent_requests": TargetTracking(target=8, period_seconds=10),
+    }
+    trace = [2340.0] * 20 + [60.0] * 30
+    for kind, policy in by_kind.items():
+        outcome = simulate(
+            trace, plan(1, 2, kind=kind, policy=policy),
+            capacity_per_second=20, start_minutes=start_minutes,
+        )  # fmt: skip
+        found = [minute.instances for minute in outcome.minutes]
+        assert found[19 : 20 + 15] == [2] * 16, kind
+        assert set(found[20 + 15 :]) == {1}, kind
 
 
 def test_a_schedule_sets_the_bounds_of_a_minute_on() -> None:
