@@ -7,8 +7,9 @@ A target tracking policy makes two alarms of its own: one is raised when 3 datap
 above the target, the other when all of 15 minutes are below 90 % of it. A metric of shorter periods
 only lets it scale out sooner ("your policy scales in at the same speed as it would for standard
 metrics", docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html). So
-scaling in takes 15 minutes, whatever the cooldown. A datapoint from before the last change of the
-capacity does not count, and missing data never changes it.
+scaling in takes 15 minutes, whatever the cooldown. The cooldown of scaling out lets a larger
+addition through than the one that began it. A datapoint from before the last change of the capacity
+does not count, and missing data never changes it.
 """
 
 import math
@@ -79,6 +80,16 @@ class Fleet:
         """Return whether the cooldown of the last scaling is over."""
         return now - max(self.scaled_in_at, self.scaled_out_at) >= cooldown_seconds
 
+    def scale_out_base(self, cooldown_seconds: float, now: float) -> int:
+        """Return the capacity that instances are added to.
+
+        "While the scale-out cooldown period is in effect, the capacity added by the initiating
+        scale-out activity is calculated as part of the desired capacity for the next scale-out
+        activity": only a larger addition than that one has an effect.
+        """
+        is_cooling = now - self.scaled_out_at < cooldown_seconds
+        return self.capacity - (self.added if is_cooling else 0)
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -118,11 +129,12 @@ def track(
     counted = _since(datapoints, fleet.changed_at, policy.period_seconds, ended_at)
     above = counted[-PERIODS_ABOVE:]
     if len(above) == PERIODS_ABOVE and all(value > policy.target for value in above):
-        if now - fleet.scaled_out_at < policy.scale_out_cooldown_seconds:
+        base = fleet.scale_out_base(policy.scale_out_cooldown_seconds, now)
+        missing = _needed(fleet.capacity, above[-1], policy.target) - fleet.capacity
+        if base + missing <= fleet.capacity:
             return None
-        needed = _needed(fleet.capacity, above[-1], policy.target)
         cause = f"{PERIODS_ABOVE} datapoints above {policy.target:g}"
-        return Proposal(needed, cause, fleet.capacity)
+        return Proposal(base + missing, cause, base)
     limit = policy.target * _SHARE_OF_TARGET
     below = counted[-policy.periods_below :]
     if (

@@ -115,8 +115,9 @@ def step(breach: Breach, policy: StepScaling, fleet: Fleet, *, now: float) -> Pr
     cause = f"alarm {breach.alarm_name}: {value:g} is {difference:+g} from its threshold"
     if policy.adjustment_type == "ExactCapacity":
         return _allowed(Proposal(adjustment, cause, fleet.capacity), policy, fleet, now)
-    is_cooling = now - fleet.scaled_out_at < policy.cooldown_seconds
-    base = fleet.capacity - (fleet.added if is_cooling and adjustment > 0 else 0)
+    base = fleet.capacity
+    if adjustment > 0:
+        base = fleet.scale_out_base(policy.cooldown_seconds, now)
     wanted = max(0, base + _change(base, adjustment, policy))
     if adjustment > 0:
         wanted = max(wanted, fleet.capacity)

@@ -1,10 +1,13 @@
 """Scaling decisions in virtual time."""
 
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.autoscaling.decision import Tracked, decide
+from local_cloud.autoscaling.decision import Tracked, after, decide
 from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
 
 NOW = 10_000.0
@@ -70,12 +73,50 @@ def test_datapoints_from_before_a_change_do_not_count() -> None:
 
 def test_cooldowns_block_the_next_action_of_their_kind() -> None:
     slow = TargetTracking(target=100, scale_out_cooldown_seconds=600, scale_in_cooldown_seconds=60)
-    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_out_at=NOW - 500), slow) is None
-    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_out_at=NOW - 600), slow) == 2
+    cooling = Fleet(capacity=2, scaled_out_at=NOW - 500, added=1)
+    assert capacity([150.0] * 3, cooling, slow) is None
+    assert capacity([150.0] * 3, replace(cooling, scaled_out_at=NOW - 600), slow) == 3
     # Scaling out is not blocked by the cooldown of scaling in.
     assert capacity([150.0] * 3, Fleet(capacity=1, scaled_in_at=NOW), slow) == 2
     assert capacity([20.0] * 15, Fleet(capacity=2, scaled_in_at=NOW), slow) is None
     assert capacity([20.0] * 15, Fleet(capacity=2, scaled_out_at=NOW), slow) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        # The documentation's example: 2 were added; 2 more are part of what was added, 3 are not.
+        (101.0, None), (116.0, None), (120.0, 13), (150.0, 16),
+    ],
+)  # fmt: skip
+def test_the_cooldown_of_scaling_out_lets_a_larger_addition_through(
+    value: float, expected: int | None
+) -> None:
+    slow = TargetTracking(target=100, scale_out_cooldown_seconds=600)
+    bounds = Bounds(1, 100)
+    cooling = Fleet(capacity=12, scaled_out_at=NOW - 598, added=2)
+    assert capacity([value] * 3, cooling, slow, bounds) == expected
+    over = replace(cooling, scaled_out_at=NOW - 599)
+    assert capacity([value] * 3, over, slow, bounds) == math.ceil(12 * value / 100)
+
+
+def test_a_larger_addition_begins_the_cooldown_anew() -> None:
+    slow = TargetTracking(target=100, scale_out_cooldown_seconds=600)
+    fleet, bounds = Fleet(capacity=2), Bounds(1, 100)
+
+    def scale(value: float, now: float) -> int:
+        nonlocal fleet
+        tracked = Tracked(policy_name="", policy=slow, datapoints=[value] * 3, ended_at=now)
+        decision = decide(fleet, bounds, tracked=[tracked], now=now)
+        if decision is not None:
+            fleet = replace(after(fleet, decision, now=now), capacity=decision.capacity)
+        return fleet.capacity
+
+    assert scale(150, NOW) == 3  # 1 was added
+    assert scale(125, NOW + 300) == 3  # 1 more is not larger
+    assert scale(200, NOW + 500) == 5  # 3 more are; 1 of them is there
+    assert scale(160, NOW + 700) == 5  # the first cooldown is over, the second is not: 3 more
+    assert scale(160, NOW + 1100) == 8
 
 
 def test_scaling_in_can_be_off_and_periods_shorter() -> None:
