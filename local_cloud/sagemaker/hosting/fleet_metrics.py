@@ -41,7 +41,7 @@ class FleetMetrics:
         self._endpoints, self._platform = endpoints, platform
         self._read, self._clock, self._disk = read, clock, disk
         self._minute = math.inf
-        self._cpu: dict[int, psutil.Process] = {}
+        self._processes: dict[int, psutil.Process] = {}
 
     def tick(self) -> None:
         """Sample the concurrency and, once a minute, the rest."""
@@ -60,8 +60,10 @@ class FleetMetrics:
 
     def _forget_ended(self) -> None:
         """Keep only processes that still run: ids are used again, and CPU use is since a sample."""
-        self._cpu = {
-            process_id: process for process_id, process in self._cpu.items() if process.is_running()
+        self._processes = {
+            process_id: process
+            for process_id, process in self._processes.items()
+            if process.is_running()
         }
 
     def _variants(self) -> Iterator[tuple[dict[str, str], Fleet]]:
@@ -85,13 +87,30 @@ class FleetMetrics:
         for process_id in fleet.process_ids:
             # A server that ends meanwhile has no use.
             with contextlib.suppress(psutil.Error):
-                process = self._cpu.setdefault(process_id, psutil.Process(process_id))
-                family = [process, *process.children(recursive=True)]
-                memory = sum(each.memory_percent() for each in family)
-                # Of all cores together: up to 100 for each.
-                self._put_instance("CPUUtilization", process.cpu_percent(), dimensions)
+                cpu, memory = self._use(self._known(psutil.Process(process_id)))
+                self._put_instance("CPUUtilization", cpu, dimensions)
                 self._put_instance("MemoryUtilization", memory, dimensions)
                 self._put_instance("DiskUtilization", disk, dimensions)
+
+    def _use(self, server: psutil.Process) -> tuple[float, float]:
+        """Return the use of CPU and memory by a server and its children, which decode images.
+
+        Returns:
+            Percent of one core since the last look, up to 100 for each core, and percent of the
+            memory. A process that is new counts with its memory only.
+        """
+        cpu, memory = 0.0, 0.0
+        for found in (server, *server.children(recursive=True)):
+            # A child that ends meanwhile has no use.
+            with contextlib.suppress(psutil.Error):
+                process = self._known(found)
+                memory += process.memory_percent()
+                cpu += process.cpu_percent()
+        return cpu, memory
+
+    def _known(self, process: psutil.Process) -> psutil.Process:
+        """Return the object that has looked at a process before: CPU use is since its last look."""
+        return self._processes.setdefault(process.pid, process)
 
     def _put(self, name: str, value: float, unit: str, dimensions: Mapping[str, str]) -> None:
         self._platform.put_metric(name, value, unit=unit, dimensions=dimensions)
