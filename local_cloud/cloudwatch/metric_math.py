@@ -1,4 +1,14 @@
-"""Metric math: computes an expression over the datapoints of other queries."""
+"""Metric math: computes an expression over the datapoints of other queries.
+
+Where datapoints are missing, these rules of the documentation hold: of two time series that are
+compared or joined by AND or OR, the only one that is missing counts as 0, and so does the missing
+value of a time series that IF chooses where its condition is true. One rule is not followed: the
+page says that arithmetic treats missing values as 0, but users report what is done here, that the
+result is missing. AVG of several time series is that of the known values, where the page treats
+missing ones as 0.
+
+docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+"""
 
 import math
 import operator
@@ -37,6 +47,8 @@ _OPERATORS: Final[dict[str, Callable[[float, float], float]]] = {
     "&&": lambda left, right: float(bool(left) and bool(right)),
     "||": lambda left, right: float(bool(left) or bool(right)),
 }
+# Comparisons and logic: between two series, one that is missing alone counts as 0.
+_COMPARING: Final = frozenset(_OPERATORS) - frozenset("+-*/^")
 _EACH: Final[dict[str, Callable[[float], float]]] = {
     "ABS": abs,
     "CEIL": math.ceil,
@@ -57,7 +69,8 @@ _OVER_SERIES: Final[dict[str, Callable[[Sequence[float]], float]]] = {
 def compute(node: Node, series: Mapping[str, Series], period_seconds: float) -> Series:
     """Return the datapoints of an expression.
 
-    A period for which an operand has no datapoint, or whose value is no finite number, has none.
+    A period for which an operand of arithmetic has no datapoint, or whose value is no finite
+    number, has none.
 
     Args:
         node: the expression.
@@ -96,9 +109,10 @@ class _Computation:
                 )
             return self._series[node.name]
         if isinstance(node, Binary):
-            return self._each(
-                _OPERATORS[node.operator], self._one(node.left), self._one(node.right)
-            )
+            left, right = self._one(node.left), self._one(node.right)
+            if node.operator in _COMPARING and isinstance(left, tuple) and isinstance(right, tuple):
+                left, right = _missing_alone_as_0(left, right), _missing_alone_as_0(right, left)
+            return self._each(_OPERATORS[node.operator], left, right)
         if isinstance(node, Array):
             return tuple(self._series_of(member) for member in node.members)
         if isinstance(node, Call):
@@ -156,10 +170,13 @@ class _Computation:
         if len(arguments) not in {2, 3}:
             raise ExpressionError("IF takes a condition, a value and another value if it is false")
         condition, *branches = (self._series_of(argument) for argument in arguments)
+        chosen = branches[0]
+        if isinstance(self._one(arguments[0]), tuple):
+            chosen = tuple(0.0 if value is None else value for value in chosen)
         otherwise = branches[1] if len(branches) == 2 else (None,) * self._length
         return tuple(
             None if flag is None else value if flag else other
-            for flag, value, other in zip(condition, branches[0], otherwise, strict=True)
+            for flag, value, other in zip(condition, chosen, otherwise, strict=True)
         )
 
     def _metrics(self, arguments: tuple[Node, ...]) -> Value:
@@ -221,6 +238,13 @@ def _as_series(value: Value, length: int) -> Series:
     if not isinstance(value, tuple):
         return (value,) * length
     return tuple(each for each in value if not isinstance(each, tuple))
+
+
+def _missing_alone_as_0(series: Series, other: Series) -> Series:
+    return tuple(
+        0.0 if value is None and known is not None else value
+        for value, known in zip(series, other, strict=True)
+    )
 
 
 def _of_known(

@@ -1,4 +1,7 @@
-"""Metric math, by the examples and rules of CloudWatch's documentation."""
+"""Metric math, by the examples and rules of CloudWatch's documentation.
+
+Arithmetic with missing data is the exception: see `local_cloud/cloudwatch/metric_math.py`.
+"""
 
 import time
 
@@ -33,7 +36,7 @@ SERIES = {
         ("FILL(m1, 0) + m2", (11.0, 2.0, 30.0, 44.0)),
         ("FILL(m1, REPEAT)", (10.0, 10.0, 30.0, 40.0)),
         ("FILL(m1, LINEAR)", (10.0, 20.0, 30.0, 40.0)),
-        ("IF(m2 > 1, m1, 0)", (0.0, None, 0.0, 40.0)),
+        ("IF(m2 > 1, m1, 0)", (0.0, 0.0, 0.0, 40.0)),
         ("IF(m2 > 1, m2)", (None, 2.0, None, 4.0)),
         ("SUM([m1, m2])", (11.0, 2.0, 30.0, 44.0)),
         ("SUM(METRICS())", (11.0, 3.0, 30.0, 47.0)),
@@ -52,6 +55,39 @@ SERIES = {
 )
 def test_an_expression(expression: str, expected: tuple[float | None, ...]) -> None:
     assert compute(parse(expression), SERIES, 60) == expected
+
+
+# The page's examples, with "-" for a missing value.
+_MISSING: dict[str, tuple[float | None, ...]] = {
+    "metric1": (30, 20, 0, 0, None), "metric2": (20, None, 20, None, None),
+    "flag": (1, 1, 0, 0, None), "yes": (30, None, 0, 0, 30), "no": (0, 0, 20, None, 20),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("metric1 < metric2", (0, 0, 1, 0, None)),
+        ("metric2 < metric1", (1, 1, 0, 0, None)),
+        ("metric1 >= 30", (1, 0, 0, 0, None)),
+        ("metric2 >= 20", (1, None, 1, None, None)),
+        ("metric1 > 15 AND metric2 > 15", (1, 0, 0, 0, None)),
+        ("metric2 > 15 OR metric1 > 15", (1, 1, 1, 0, None)),
+        ("IF(flag, yes, no)", (30, 0, 20, None, None)),
+        ("IF(flag, 5, no)", (5, 5, 20, None, None)),
+        ("IF(flag, yes, 5)", (30, 0, 5, 5, None)),
+        ("IF(flag, yes)", (30, 0, None, None, None)),
+        ("IF(1, yes, no)", (30, None, 0, 0, 30)),
+        ("IF(0, yes, no)", (0, 0, 20, None, 20)),
+        # Not as the page says, but as users report.
+        ("metric1 + metric2", (50, None, 20, None, None)),
+        ("metric1 * metric2", (600, None, 0, None, None)),
+    ],
+)
+def test_missing_data_follows_the_documentations_examples(
+    expression: str, expected: tuple[float | None, ...]
+) -> None:
+    assert compute(parse(expression), _MISSING, 60) == expected
 
 
 @pytest.mark.parametrize(
