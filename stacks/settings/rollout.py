@@ -4,7 +4,6 @@ docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
 """
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,6 +14,12 @@ _MIN_WAIT_SECONDS: Final = 300
 WAIT_EXPECTED: Final = f"0, or a whole number from {_MIN_WAIT_SECONDS} to 3600"
 # API_BlueGreenUpdatePolicy.html in SageMaker's API reference
 _MAX_UPDATE_SECONDS: Final = 28_800
+# With which kinds a setting has an effect.
+ROLLOUT_SETTINGS: Final = {
+    "rollout_canary_percent": ("canary",),
+    "rollout_linear_step_percent": ("linear",),
+    "rollout_wait_seconds": ("canary", "linear"),
+}
 # Time to start instances and to pull image and model, besides the configured waits.
 _PROVISIONING_SECONDS: Final = 1800
 
@@ -122,26 +127,3 @@ def check_timeout(rollout: Rollout, container_startup_timeout_seconds: int) -> N
             f"{_MAX_UPDATE_SECONDS}: a shorter wait, or a larger "
             f"rollout_linear_step_percent than {rollout.step_percent}"
         )
-
-
-def check_unused(kind: RolloutKind, changed: Collection[str]) -> None:
-    """Refuse a setting that has no effect with the rollout.
-
-    Args:
-        kind: as the setting `rollout`.
-        changed: names of the settings that differ from their defaults.
-
-    Raises:
-        ValueError: one of them belongs to another kind.
-    """
-    used_by = {
-        "rollout_canary_percent": ("canary",),
-        "rollout_linear_step_percent": ("linear",),
-        "rollout_wait_seconds": ("canary", "linear"),
-    }
-    for name, kinds in used_by.items():
-        if name in changed and kind not in kinds:
-            raise ValueError(
-                f"serving.{name} has no effect with serving.rollout = {kind!r}: expected rollout "
-                f"{' or '.join(kinds)}, or no {name}"
-            )

@@ -1,6 +1,6 @@
 """The settings of the endpoint."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,14 +12,21 @@ from stacks.settings.instance_types import InstanceType
 from stacks.settings.measured_capacity import MeasuredOn
 from stacks.settings.offered_instance_types import check_offered
 from stacks.settings.rollout import (
+    ROLLOUT_SETTINGS,
     WAIT_EXPECTED,
     Rollout,
     RolloutKind,
     check_steps,
     check_timeout,
-    check_unused,
     check_wait,
 )
+from stacks.settings.unused import changed_settings, check_unused
+
+# With which target a setting has an effect.
+_TARGET_SETTINGS: Final = {
+    "target_invocations_per_instance_per_minute": ("invocations",),
+    "target_concurrent_requests_per_instance": ("concurrent_requests",),
+}
 
 ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 
@@ -262,6 +269,12 @@ class ServingSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_scaling_target(self) -> Self:
+        choice = ("scaling_target", self.scaling_target)
+        check_unused("serving", choice, _TARGET_SETTINGS, changed_settings(self))
+        return self
+
+    @model_validator(mode="after")
     def _check_measured_capacity(self) -> Self:
         if self.measured_capacity_of is not None and self.measured_capacity_per_second is None:
             raise ValueError(
@@ -274,13 +287,9 @@ class ServingSettings(Settings):
     def _check_rollout(self) -> Self:
         check_wait("rollback_baking_seconds", self.rollback_baking_seconds)
         check_wait("rollout_wait_seconds", self.rollout_wait_seconds)
-        # The defaults belong to no kind; a wait of 0 is what all at once has.
-        changed = {
-            name
-            for name, field in type(self).model_fields.items()
-            if getattr(self, name) not in {field.default, 0}
-        }
-        check_unused(self.rollout, changed)
+        # A wait of 0 is what all at once has.
+        changed = changed_settings(self, same_as_default=(0,))
+        check_unused("serving", ("rollout", self.rollout), ROLLOUT_SETTINGS, changed)
         plan = self.rollout_plan
         if plan.setting is not None and self.lowest_instance_count == 1 < self.min_instance_count:
             raise ValueError(

@@ -239,6 +239,26 @@ def test_scaling_has_one_of_two_targets(tmp_path: Path) -> None:
     assert "expected a number from 1 to 1000" in message
 
 
+@pytest.mark.parametrize(
+    ("kind", "other", "name"),
+    [
+        ("invocations", "concurrent_requests", "target_concurrent_requests_per_instance"),
+        ("concurrent_requests", "invocations", "target_invocations_per_instance_per_minute"),
+    ],
+)
+def test_the_value_of_the_other_target_is_refused(
+    tmp_path: Path, kind: str, other: str, name: str
+) -> None:
+    table = section("serving", {"scaling_target": f'"{kind}"', name: "7.0"})
+    message = refusal_of(tmp_path, table)
+    assert message == (
+        f"serving.{name} has no effect with serving.scaling_target = {kind!r}: expected "
+        f"scaling_target {other}, or no {name}"
+    )
+    table = section("serving", {"scaling_target": f'"{other}"', name: "7.0"})
+    assert load_text(tmp_path, table).serving.scaling_target_value == 7
+
+
 def test_a_schedule_leaves_enough_instances_for_the_steps_of_an_update(tmp_path: Path) -> None:
     def with_canary(content: str) -> str:
         return content.replace("[serving]", '[serving]\nrollout = "canary"', 1)
