@@ -47,8 +47,8 @@ class MonitoringSettings(Settings):
     )
     page_alarms: bool = Field(
         default=False,
-        description="Whether the page's distribution has an alarm. CloudFront's metrics are in "
-        "us-east-1 only, so only a stage of that region can have it.",
+        description="Whether the page's distribution has an alarm, with `alarms` = `full`. "
+        "CloudFront's metrics are in us-east-1 only, so only a stage of that region can have it.",
     )
     latency_min_requests_per_minute: int = Field(
         default=100,
@@ -64,8 +64,8 @@ class MonitoringSettings(Settings):
         default=50,
         ge=1,
         le=100,
-        description="Alarm: share of the API's responses with status 4XX, in minutes with 20 "
-        "requests or more.",
+        description="Alarm, with `alarms` = `full`: share of the API's responses with status "
+        "4XX, in minutes with 20 requests or more.",
     )
     api_5xx_errors_per_minute: int = Field(
         default=1, ge=1, le=1_000_000, description="Alarm: responses of the API with status 5XX."
@@ -86,22 +86,29 @@ class MonitoringSettings(Settings):
         default=500,
         ge=1,
         le=60_000,
-        description="Alarm: 99th percentile of the time that SageMaker adds to the model server's.",
+        description="Alarm, with `alarms` = `full`: 99th percentile of the time that SageMaker "
+        "adds to the model server's.",
     )
     endpoint_cpu_percent: int = Field(
-        default=90, ge=1, le=100, description="Alarm: use of all cores of the instances."
+        default=90,
+        ge=1,
+        le=100,
+        description="Alarm, with `alarms` = `full`: use of all cores of the instances.",
     )
     endpoint_memory_percent: int = Field(
         default=90, ge=1, le=100, description="Alarm: use of the instances' memory."
     )
     endpoint_disk_percent: int = Field(
-        default=85, ge=1, le=100, description="Alarm: use of the instances' disk."
+        default=85,
+        ge=1,
+        le=100,
+        description="Alarm, with `alarms` = `full`: use of the instances' disk.",
     )
     proxy_duration_p99_ms: int = Field(
         default=5000,
         ge=1,
         le=29_000,
-        description="Alarm: 99th percentile of the proxy's duration.",
+        description="Alarm, with `alarms` = `full`: 99th percentile of the proxy's duration.",
     )
     firewall_blocks_per_minute: int = Field(
         default=1000,
@@ -113,7 +120,8 @@ class MonitoringSettings(Settings):
         default=5,
         ge=1,
         le=100,
-        description="Alarm: share of the distribution's responses with status 5XX.",
+        description="Alarm, with `alarms` = `full`: share of the distribution's responses with "
+        "status 5XX.",
     )
     deployment_check_latency_p50_ms: int = Field(
         default=2000,
@@ -137,7 +145,8 @@ class MonitoringSettings(Settings):
     alarm_email: AlarmEmail | None = Field(
         default=None,
         description="Receives a message when an alarm starts and ends, after confirming the "
-        "subscription. `none`, or not set: nobody, until you subscribe to the alarm topic. "
+        "subscription to each of the two topics, of urgent alarms and of warnings. `none`, or not "
+        "set: nobody, until you subscribe to them. "
         "`make deploy` requires one of the two in a stage with `termination_protection`.",
     )
 

@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
+from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.stage import load_stage_settings
+from tests.changed_settings import with_changes
 from tests.stacks.assembly import CONFIG
 from tests.stacks.settings.stage_file import load_text, refusal_of, section
 
@@ -56,3 +59,27 @@ def test_an_empty_label_is_refused(tmp_path: Path) -> None:
 def test_every_protected_stage_says_who_receives_its_alarms(stage: str) -> None:
     settings = load_stage_settings(stage, CONFIG)
     assert settings.termination_protection is (settings.monitoring.alarm_email is not None)
+
+
+def test_a_threshold_says_with_which_alarms_it_has_an_effect() -> None:
+    stage = load_stage_settings("prod", CONFIG)
+    everything = with_changes(
+        stage,
+        api=with_changes(stage.api, firewall_enabled=True),
+        monitoring=with_changes(
+            stage.monitoring, alarms="full", metrics="full", page_alarms=True
+        ),
+    )  # fmt: skip
+    has_basic: dict[str, bool] = {}
+    for alarm in stage_alarms(everything):
+        if alarm.setting is not None:
+            has_basic[alarm.setting] = alarm.basic or has_basic.get(alarm.setting, False)
+    said = {
+        name: field.description.startswith("Alarm: ")
+        for name, field in MonitoringSettings.model_fields.items()
+        if field.description and field.description.startswith(("Alarm: ", "Alarm, with"))
+    }
+    assert said == has_basic
+    for name, basic in said.items():
+        description = MonitoringSettings.model_fields[name].description or ""
+        assert basic or description.startswith("Alarm, with `alarms` = `full`: ")
