@@ -132,7 +132,7 @@ def _share(routing: Mapping[str, Any], member: str, instance_count: int) -> floa
     least, most = _PERCENT_BOUNDS[member]
     if size["Type"] == "CAPACITY_PERCENT" and not least <= value <= most:
         raise validation_error(f"{member} is {value} percent; expected {least} to {most}.")
-    # SageMaker rounds the number of instances up.
+    # AWS does not document how SageMaker rounds the number of instances: up is the most it can be.
     instances = (
         value if size["Type"] == "INSTANCE_COUNT" else math.ceil(instance_count * value / 100)
     )
