@@ -1,7 +1,7 @@
 """Properties of a machine that its SageMaker instance type tells."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from stacks.settings.base import text
 
@@ -12,6 +12,8 @@ InstanceType = Annotated[
 _FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
 # NVIDIA Volta, or older: CUDA 13 starts with Turing.
 _FAMILIES_WITHOUT_CUDA_13 = frozenset({"p2", "p3", "p3dn"})
+# Types whose size does not tell their vCPUs.
+_OTHER_VCPU_COUNTS: Final = {"ml.c4.8xlarge": 36}
 # Families with local NVMe storage although their names have no "d".
 _FAMILIES_WITH_LOCAL_STORAGE = frozenset(
     {
@@ -53,11 +55,13 @@ def is_neuron(instance_type: str) -> bool:
 
 
 def vcpu_count(instance_type: str) -> int:
-    """Return the number of the machine's vCPUs, which its size tells.
+    """Return the number of the machine's vCPUs, which its size tells for all x86 types but a few.
 
     Source: the sizes of x86 types at aws.amazon.com/ec2/instance-types: medium and large have 2,
     xlarge has 4, and Nxlarge has 4 N.
     """
+    if instance_type in _OTHER_VCPU_COUNTS:
+        return _OTHER_VCPU_COUNTS[instance_type]
     size = instance_type.rpartition(".")[2]
     factor = size.removesuffix("xlarge")
     return 2 if factor == size else 4 * int(factor or 1)

@@ -95,3 +95,22 @@ def test_every_type_of_sagemaker_is_known(shape: str) -> None:
     arm = {name for name in names if instance_types.is_arm(name)}
     gpu = {name for name in names if instance_types.has_gpu(name)}
     assert {instance_types.family(name) for name in arm & gpu} <= {"p6e-gb200"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ml.t2.medium", 2),
+        ("ml.m5.large", 2),
+        ("ml.c5.xlarge", 4),
+        ("ml.c5.9xlarge", 36),
+        ("ml.m4.10xlarge", 40),
+        ("ml.c5.18xlarge", 72),
+        ("ml.g6e.48xlarge", 192),
+        ("ml.c4.4xlarge", 16),
+        # Its name tells 32.
+        ("ml.c4.8xlarge", 36),
+    ],
+)
+def test_the_vcpus_of_a_type(name: str, expected: int) -> None:
+    assert instance_types.vcpu_count(name) == expected
