@@ -142,7 +142,7 @@ class ServingSettings(Settings):
         ge=0,
         le=3600,
         description="How long the alarms watch the new instances before the next step. "
-        "`all_at_once` has none.",
+        "`all_at_once` has none. During an update the endpoint does not scale.",
         json_schema_extra={"expected": WAIT_EXPECTED},
     )
     rollback_alarms_enabled: bool = Field(
@@ -154,7 +154,8 @@ class ServingSettings(Settings):
         default=300,
         ge=0,
         le=3600,
-        description="How long the alarms watch the new instances before the old ones are removed.",
+        description="How long the alarms watch the new instances before the old ones are removed. "
+        "Until then the endpoint does not scale.",
         json_schema_extra={"expected": WAIT_EXPECTED},
     )
     rollback_5xx_errors_per_minute: int = Field(

@@ -185,6 +185,43 @@ def test_scheduled_actions_set_the_bounds_by_the_time_of_day(
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 1)
 
 
+@pytest.mark.parametrize("is_rolled_back", [False, True])
+def test_an_endpoint_that_is_updated_scales_afterwards(
+    make_load: Callable[[float], Load], is_rolled_back: bool
+) -> None:
+    load = make_load(60.0)
+    load.put_policy(INVOCATIONS)
+    put_action(load, "at(2027-01-15T08:02:00)", 2, 3)
+    load.sagemaker.call(
+        "UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="second-configuration",
+        RetainAllVariantProperties=True,
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
+                "TerminationWaitInSeconds": 180,
+            },
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+        },
+    )  # fmt: skip
+    for number in range(30):
+        load.per_minute[int(load.time // 60)] = 170.0
+        load.time += 10
+        load.scaler.tick()
+        due = ["Setting min capacity to 2 and max capacity to 3"] if number >= 11 else []
+        assert [each["Description"] for each in load.activities()] == due
+    described = load.sagemaker.call("DescribeEndpoint", EndpointName="endpoint")
+    assert (described["EndpointStatus"], load.size()) == ("Updating", 1)
+    if is_rolled_back:
+        load.sagemaker.raised_alarms.add("errors")
+    assert ("FailureReason" in load.sagemaker.settled()) is is_rolled_back
+    assert load.minutes(150, 1) == [2]
+    newest = load.activities()[0]
+    assert (newest["Cause"], newest["StatusCode"]) == (
+        "minimum capacity was set to 2", "Successful",
+    )  # fmt: skip
+    assert len(load.activities()) == 2
+
+
 def test_scheduled_scaling_can_be_suspended_and_a_bad_action_fails(
     make_load: Callable[[float], Load],
 ) -> None:
