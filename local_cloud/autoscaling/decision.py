@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from local_cloud.autoscaling.policy import Bounds, Fleet, Proposal, TargetTracking, track
-from local_cloud.autoscaling.steps import Breach, StepScaling, step
+from local_cloud.autoscaling.steps import StepScaling, step
+from local_cloud.cloudwatch.breach import Breach
 
 AT_MAXIMUM: Final = "AlreadyAtMaxCapacity"
 AT_MINIMUM: Final = "AlreadyAtMinCapacity"

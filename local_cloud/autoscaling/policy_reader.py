@@ -8,8 +8,8 @@ from moto.applicationautoscaling.models import FakeApplicationAutoscalingPolicy
 from local_cloud.autoscaling.configuration import step_scaling, target_tracking, tracked_metric
 from local_cloud.autoscaling.decision import Stepped, Tracked
 from local_cloud.autoscaling.scalable_targets import ScalableTarget
-from local_cloud.autoscaling.steps import Breach
 from local_cloud.clock import AWS_MINUTE_SECONDS, Clock
+from local_cloud.cloudwatch.breach import Breach
 from local_cloud.cloudwatch.queries import Periods, Read, read_series
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from local_cloud.autoscaling.policy import Fleet, Proposal
+from local_cloud.cloudwatch.breach import Breach
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
 Aggregation = Literal["Average", "Minimum", "Maximum"]
@@ -57,19 +58,6 @@ class StepScaling:
     min_adjustment_magnitude: int = 0
     cooldown_seconds: float = 300.0
     aggregation: Aggregation = "Average"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Breach:
-    """An alarm that starts a step scaling policy.
-
-    Attributes:
-        values: the metric's datapoints of the alarm's periods, the oldest first.
-    """
-
-    alarm_name: str
-    threshold: float
-    values: Sequence[float | None]
 
 
 def problem_of_steps(steps: Sequence[Step]) -> str | None:

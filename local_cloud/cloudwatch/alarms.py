@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local_cloud.autoscaling.steps import Breach
 from local_cloud.clock import Clock
+from local_cloud.cloudwatch.breach import Breach
 from local_cloud.cloudwatch.decision import AlarmRule, decide
 from local_cloud.cloudwatch.expressions import ExpressionError
 from local_cloud.cloudwatch.metric_math import Series

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from local_cloud.autoscaling.scaler import Scaler
-from local_cloud.autoscaling.steps import Breach
 from local_cloud.autoscaling.targets import ScalingService
 from local_cloud.clock import Clock
 from local_cloud.cloudformation import ResourceError, ResourceHandler, resource_handlers
+from local_cloud.cloudwatch.breach import Breach
 from local_cloud.request_parameters import request_parameters
 from local_cloud.sagemaker.errors import AwsError
 from tests.local_cloud.sagemaker import IMAGE, ROLE, SCOPE, StandInSageMaker

@@ -4,7 +4,8 @@ import pytest
 
 from local_cloud.autoscaling.decision import Decision, Stepped, Suspended, Tracked, after, decide
 from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
-from local_cloud.autoscaling.steps import AdjustmentType, Breach, Step, StepScaling
+from local_cloud.autoscaling.steps import AdjustmentType, Step, StepScaling
+from local_cloud.cloudwatch.breach import Breach
 
 NOW = 10_000.0
 BOUNDS = Bounds(1, 100)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local_cloud.autoscaling.steps import Breach
 from local_cloud.clock import Clock
+from local_cloud.cloudwatch.breach import Breach
 from local_cloud.cloudwatch.queries import Metric
 from local_cloud.sagemaker.errors import AwsError
 from tests.local_cloud.sagemaker import SCOPE, StandInSageMaker

@@ -9,7 +9,8 @@ import pytest
 
 from local_cloud.autoscaling.decision import Stepped, after, decide
 from local_cloud.autoscaling.policy import Bounds, Fleet
-from local_cloud.autoscaling.steps import Breach, Step, StepScaling, problem_of_steps
+from local_cloud.autoscaling.steps import Step, StepScaling, problem_of_steps
+from local_cloud.cloudwatch.breach import Breach
 
 NOW = 10_000.0
 OUT = [Step(lower=0, upper=10, adjustment=0), Step(lower=10, upper=20, adjustment=10),
