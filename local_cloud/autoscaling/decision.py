@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from local_cloud.autoscaling.policy import Bounds, Fleet, Proposal, TargetTracking, track
+from local_cloud.autoscaling.policy import Bounds, Proposal, ScalingState, TargetTracking, track
 from local_cloud.autoscaling.steps import StepScaling, step
 from local_cloud.cloudwatch.breach import Breach
 
@@ -74,7 +74,7 @@ _NOTHING_SUSPENDED: Final = Suspended()
 
 
 def decide(
-    fleet: Fleet,
+    fleet: ScalingState,
     bounds: Bounds,
     *,
     tracked: Sequence[Tracked] = (),
@@ -103,22 +103,28 @@ def decide(
         (each, track(each.datapoints, each.policy, fleet, ended_at=each.ended_at, now=now))
         for each in tracked
     ]
-    tracked_ones = [(each.policy_name, found) for each, found in tracking if found is not None]
+    tracking_proposals = [
+        (each.policy_name, found) for each, found in tracking if found is not None
+    ]
     steps = [(each.policy_name, step(each.breach, each.policy, fleet, now=now)) for each in stepped]
-    stepped_ones = [(name, found) for name, found in steps if found is not None]
-    more = [each for each in (*tracked_ones, *stepped_ones) if each[1].capacity > fleet.capacity]
+    stepping_proposals = [(name, found) for name, found in steps if found is not None]
+    more = [
+        each
+        for each in (*tracking_proposals, *stepping_proposals)
+        if each[1].capacity > fleet.capacity
+    ]
     if more:
         return None if suspended.scale_out else _largest(more, fleet, bounds)
     if suspended.scale_in:
         return None
     if all(found is not None for each, found in tracking if each.policy.can_scale_in):
         # The one that keeps the most instances speaks for all.
-        stepped_ones += sorted(tracked_ones, key=_capacity)[-1:]
-    fewer = [each for each in stepped_ones if each[1].capacity < fleet.capacity]
-    return _largest(fewer or stepped_ones, fleet, bounds)
+        stepping_proposals += sorted(tracking_proposals, key=_capacity)[-1:]
+    fewer = [each for each in stepping_proposals if each[1].capacity < fleet.capacity]
+    return _largest(fewer or stepping_proposals, fleet, bounds)
 
 
-def after(fleet: Fleet, decision: Decision, *, now: float) -> Fleet:
+def after(fleet: ScalingState, decision: Decision, *, now: float) -> ScalingState:
     """Return what is known of a fleet whose change has begun; its capacity follows later.
 
     Args:
@@ -148,7 +154,7 @@ def _capacity(named: tuple[str, Proposal]) -> int:
 
 
 def _largest(
-    proposals: Sequence[tuple[str, Proposal]], fleet: Fleet, bounds: Bounds
+    proposals: Sequence[tuple[str, Proposal]], fleet: ScalingState, bounds: Bounds
 ) -> Decision | None:
     if not proposals:
         return None

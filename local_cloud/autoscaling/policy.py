@@ -59,7 +59,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fleet:
+class ScalingState:
     """What is known of the fleet.
 
     Attributes:
@@ -109,7 +109,7 @@ class Proposal:
 def track(
     datapoints: Sequence[float | None],
     policy: TargetTracking,
-    fleet: Fleet,
+    fleet: ScalingState,
     *,
     ended_at: float,
     now: float,

@@ -7,7 +7,7 @@ from typing import Any
 
 from local_cloud.autoscaling.activities import Activities, Activity, TargetKey
 from local_cloud.autoscaling.decision import AT_MAXIMUM, AT_MINIMUM, Decision, after, decide
-from local_cloud.autoscaling.policy import Fleet
+from local_cloud.autoscaling.policy import ScalingState
 from local_cloud.autoscaling.policy_reader import Alarms, PolicyReader
 from local_cloud.autoscaling.resources import VARIANT
 from local_cloud.autoscaling.scalable_targets import ScalableTarget, scalable_targets
@@ -30,7 +30,7 @@ class _History:
         not_scaled: policy and reason of the last decision, if that changed nothing.
     """
 
-    fleet: Fleet
+    fleet: ScalingState
     variant: HostedVariant
     change: tuple[Activity, int] | None = None
     not_scaled: tuple[str | None, str] | None = None
@@ -84,14 +84,16 @@ class Scaler:
         size = target.variant.fleet.size
         history = self._histories.get(target.key)
         if history is None:
-            history = _History(Fleet(capacity=size, changed_at=self._clock.now()), target.variant)
+            history = _History(
+                ScalingState(capacity=size, changed_at=self._clock.now()), target.variant
+            )
             self._histories[target.key] = history
         elif history.variant is not target.variant or history.fleet.capacity != size:
             history.variant = target.variant
             history.fleet = replace(history.fleet, capacity=size, changed_at=self._clock.now())
         return history
 
-    def _decide(self, target: ScalableTarget, fleet: Fleet) -> Decision | None:
+    def _decide(self, target: ScalableTarget, fleet: ScalingState) -> Decision | None:
         return decide(
             fleet, target.bounds, tracked=self._policies.tracked(target),
             stepped=self._policies.stepped(target), suspended=target.suspended,
@@ -153,7 +155,7 @@ class Scaler:
             activity.end("Overridden", f"The instance count was set to {size} meanwhile.", now)
 
     def _note_not_scaled(
-        self, target: ScalableTarget, fleet: Fleet, decision: Decision, reason: str
+        self, target: ScalableTarget, fleet: ScalingState, decision: Decision, reason: str
     ) -> None:
         activity = self._activities.begin(
             target.key,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from local_cloud.autoscaling.policy import Fleet, Proposal
+from local_cloud.autoscaling.policy import Proposal, ScalingState
 from local_cloud.cloudwatch.breach import Breach
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
@@ -80,7 +80,9 @@ def problem_of_steps(steps: Sequence[Step]) -> str | None:
     return None
 
 
-def step(breach: Breach, policy: StepScaling, fleet: Fleet, *, now: float) -> Proposal | None:
+def step(
+    breach: Breach, policy: StepScaling, fleet: ScalingState, *, now: float
+) -> Proposal | None:
     """Return the capacity that a step scaling policy wants, None for no change.
 
     While the cooldown of scaling out runs, what it has added counts as part of the next addition.
@@ -112,7 +114,9 @@ def step(breach: Breach, policy: StepScaling, fleet: Fleet, *, now: float) -> Pr
     return _allowed(Proposal(wanted, cause, base), policy, fleet, now)
 
 
-def _allowed(proposal: Proposal, policy: StepScaling, fleet: Fleet, now: float) -> Proposal | None:
+def _allowed(
+    proposal: Proposal, policy: StepScaling, fleet: ScalingState, now: float
+) -> Proposal | None:
     if proposal.capacity < fleet.capacity and not fleet.may_scale_in(policy.cooldown_seconds, now):
         return None
     return proposal

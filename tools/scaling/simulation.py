@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from local_cloud.autoscaling.decision import Decision, Tracked, after, decide
-from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
+from local_cloud.autoscaling.policy import Bounds, ScalingState, TargetTracking
 
 _MINUTE: Final = 60.0
 # Those that the model server lets wait beyond the ones it works on (model_code/classifier/serving).
@@ -140,7 +140,7 @@ class _Run:
         self._bounds = plan.schedule.get(0, plan.bounds)
         self._datapoints: deque[float | None] = deque(maxlen=plan.policy.periods_below)
         self._arriving: tuple[float, int] | None = None  # when, and the number of instances then
-        self.fleet = Fleet(capacity=self._bounds.minimum)
+        self.fleet = ScalingState(capacity=self._bounds.minimum)
 
     @property
     def starting(self) -> int:

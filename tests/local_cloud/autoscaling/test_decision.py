@@ -3,7 +3,7 @@
 import pytest
 
 from local_cloud.autoscaling.decision import Decision, Stepped, Suspended, Tracked, after, decide
-from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
+from local_cloud.autoscaling.policy import Bounds, ScalingState, TargetTracking
 from local_cloud.autoscaling.steps import AdjustmentType, Step, StepScaling
 from local_cloud.cloudwatch.breach import Breach
 
@@ -29,21 +29,23 @@ def stepped(adjustment: int, kind: AdjustmentType = "ChangeInCapacity") -> Stepp
     return Stepped(policy_name=f"steps {adjustment}", policy=policy, breach=breach)
 
 
-def decided(fleet: Fleet, tracking: list[Tracked], stepping: list[Stepped]) -> Decision | None:
+def decided(
+    fleet: ScalingState, tracking: list[Tracked], stepping: list[Stepped]
+) -> Decision | None:
     return decide(fleet, BOUNDS, tracked=tracking, stepped=stepping, now=NOW)
 
 
 def test_the_largest_capacity_wins() -> None:
     # AWS's example: plus 3 and plus 200 percent, of 10.
     decision = decided(
-        Fleet(capacity=10), [], [stepped(3), stepped(200, "PercentChangeInCapacity")]
+        ScalingState(capacity=10), [], [stepped(3), stepped(200, "PercentChangeInCapacity")]
     )
     assert decision is not None
     assert (decision.capacity, decision.policy_name) == (30, "steps 200")
-    fewer = decided(Fleet(capacity=10), [], [stepped(-3), stepped(-5)])
+    fewer = decided(ScalingState(capacity=10), [], [stepped(-3), stepped(-5)])
     assert fewer is not None
     assert fewer.capacity == 7
-    either = decided(Fleet(capacity=10), [tracked(150)], [stepped(-3)])
+    either = decided(ScalingState(capacity=10), [tracked(150)], [stepped(-3)])
     assert either is not None
     assert either.capacity == 15
 
@@ -61,24 +63,26 @@ def test_the_largest_capacity_wins() -> None:
 def test_target_tracking_policies_scale_in_together(
     values: list[float | None], expected: int | None
 ) -> None:
-    decision = decided(Fleet(capacity=10), [tracked(value) for value in values], [])
+    decision = decided(ScalingState(capacity=10), [tracked(value) for value in values], [])
     changed = decision if decision and not decision.not_scaled else None
     assert (changed.capacity if changed else None) == expected
 
 
 def test_a_policy_that_may_not_scale_in_does_not_hold_up_the_others() -> None:
-    decision = decided(Fleet(capacity=10), [tracked(20), tracked(95, can_scale_in=False)], [])
+    decision = decided(
+        ScalingState(capacity=10), [tracked(20), tracked(95, can_scale_in=False)], []
+    )
     assert decision is not None
     assert decision.capacity == 2
-    alone = decided(Fleet(capacity=10), [tracked(20, can_scale_in=False)], [])
+    alone = decided(ScalingState(capacity=10), [tracked(20, can_scale_in=False)], [])
     assert alone is None
 
 
 def test_a_step_scales_in_alone() -> None:
-    decision = decided(Fleet(capacity=10), [tracked(95)], [stepped(-3)])
+    decision = decided(ScalingState(capacity=10), [tracked(95)], [stepped(-3)])
     assert decision is not None
     assert decision.capacity == 7
-    both = decided(Fleet(capacity=10), [tracked(20)], [stepped(-3)])
+    both = decided(ScalingState(capacity=10), [tracked(20)], [stepped(-3)])
     assert both is not None
     assert both.capacity == 7
 
@@ -90,7 +94,7 @@ def test_a_step_scales_in_alone() -> None:
 def test_bounds_act_at_once_whatever_the_cooldown(
     instances: int, expected: int, cause: str
 ) -> None:
-    fleet = Fleet(capacity=instances, scaled_in_at=NOW, scaled_out_at=NOW)
+    fleet = ScalingState(capacity=instances, scaled_in_at=NOW, scaled_out_at=NOW)
     suspended = Suspended(scale_in=True, scale_out=True)
     decision = decide(fleet, Bounds(4, 6), suspended=suspended, now=NOW)
     assert decision is not None
@@ -111,13 +115,13 @@ def test_bounds_act_at_once_whatever_the_cooldown(
 def test_a_decision_says_why_nothing_changes(
     instances: int, value: float, bounds: Bounds, reason: str
 ) -> None:
-    decision = decide(Fleet(capacity=instances), bounds, tracked=[tracked(value)], now=NOW)
+    decision = decide(ScalingState(capacity=instances), bounds, tracked=[tracked(value)], now=NOW)
     assert decision is not None
     assert (decision.capacity, decision.not_scaled) == (instances, reason)
 
 
 def test_what_is_suspended_does_not_happen() -> None:
-    fleet = Fleet(capacity=10)
+    fleet = ScalingState(capacity=10)
     out, into = Suspended(scale_out=True), Suspended(scale_in=True)
     for value, suspended, changes in [
         (150, out, False), (150, into, True), (20, out, True), (20, into, False),

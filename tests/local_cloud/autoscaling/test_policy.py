@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_cloud.autoscaling.decision import Tracked, after, decide
-from local_cloud.autoscaling.policy import Bounds, Fleet, TargetTracking
+from local_cloud.autoscaling.policy import Bounds, ScalingState, TargetTracking
 
 NOW = 10_000.0
 POLICY = TargetTracking(target=100.0, scale_out_cooldown_seconds=30, scale_in_cooldown_seconds=30)
@@ -17,7 +17,7 @@ BOUNDS = Bounds(1, 5)
 
 def capacity(
     datapoints: list[float | None],
-    fleet: Fleet,
+    fleet: ScalingState,
     policy: TargetTracking = POLICY,
     bounds: Bounds = BOUNDS,
 ) -> int | None:
@@ -44,7 +44,7 @@ def capacity(
 def test_three_datapoints_above_the_target_add_instances(
     datapoints: list[float | None], expected: int | None
 ) -> None:
-    assert capacity(datapoints, Fleet(capacity=1)) == expected
+    assert capacity(datapoints, ScalingState(capacity=1)) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_three_datapoints_above_the_target_add_instances(
 def test_fifteen_datapoints_below_nine_tenths_remove_instances(
     datapoints: list[float | None], expected: int | None
 ) -> None:
-    assert capacity(datapoints, Fleet(capacity=3)) == expected
+    assert capacity(datapoints, ScalingState(capacity=3)) == expected
 
 
 def test_datapoints_from_before_a_change_do_not_count() -> None:
     busy: list[float | None] = [150.0] * 3
-    assert capacity(busy, Fleet(capacity=1, changed_at=NOW - 180)) == 2
-    assert capacity(busy, Fleet(capacity=1, changed_at=NOW - 179)) is None
+    assert capacity(busy, ScalingState(capacity=1, changed_at=NOW - 180)) == 2
+    assert capacity(busy, ScalingState(capacity=1, changed_at=NOW - 179)) is None
 
 
 def test_cooldowns_block_the_next_action_of_their_kind() -> None:
     slow = TargetTracking(target=100, scale_out_cooldown_seconds=600, scale_in_cooldown_seconds=60)
-    cooling = Fleet(capacity=2, scaled_out_at=NOW - 500, added=1)
+    cooling = ScalingState(capacity=2, scaled_out_at=NOW - 500, added=1)
     assert capacity([150.0] * 3, cooling, slow) is None
     assert capacity([150.0] * 3, replace(cooling, scaled_out_at=NOW - 600), slow) == 3
     # Scaling out is not blocked by the cooldown of scaling in.
-    assert capacity([150.0] * 3, Fleet(capacity=1, scaled_in_at=NOW), slow) == 2
-    assert capacity([20.0] * 15, Fleet(capacity=2, scaled_in_at=NOW), slow) is None
-    assert capacity([20.0] * 15, Fleet(capacity=2, scaled_out_at=NOW), slow) is None
+    assert capacity([150.0] * 3, ScalingState(capacity=1, scaled_in_at=NOW), slow) == 2
+    assert capacity([20.0] * 15, ScalingState(capacity=2, scaled_in_at=NOW), slow) is None
+    assert capacity([20.0] * 15, ScalingState(capacity=2, scaled_out_at=NOW), slow) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_cooldown_of_scaling_out_lets_a_larger_addition_through(
 ) -> None:
     slow = TargetTracking(target=100, scale_out_cooldown_seconds=600)
     bounds = Bounds(1, 100)
-    cooling = Fleet(capacity=12, scaled_out_at=NOW - 598, added=2)
+    cooling = ScalingState(capacity=12, scaled_out_at=NOW - 598, added=2)
     assert capacity([value] * 3, cooling, slow, bounds) == expected
     over = replace(cooling, scaled_out_at=NOW - 599)
     assert capacity([value] * 3, over, slow, bounds) == math.ceil(12 * value / 100)
@@ -102,7 +102,7 @@ def test_the_cooldown_of_scaling_out_lets_a_larger_addition_through(
 
 def test_a_larger_addition_begins_the_cooldown_anew() -> None:
     slow = TargetTracking(target=100, scale_out_cooldown_seconds=600)
-    fleet, bounds = Fleet(capacity=2), Bounds(1, 100)
+    fleet, bounds = ScalingState(capacity=2), Bounds(1, 100)
 
     def scale(value: float, now: float) -> int:
         nonlocal fleet
@@ -121,11 +121,11 @@ def test_a_larger_addition_begins_the_cooldown_anew() -> None:
 
 def test_scaling_in_can_be_off_and_periods_shorter() -> None:
     off = TargetTracking(target=100, can_scale_in=False)
-    assert capacity([20.0] * 15, Fleet(capacity=2), off) is None
+    assert capacity([20.0] * 15, ScalingState(capacity=2), off) is None
     fast = TargetTracking(target=4, period_seconds=10)
     # Three datapoints of ten seconds add instances.
-    assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 30), fast) == 3
-    assert capacity([9.0] * 3, Fleet(capacity=1, changed_at=NOW - 29), fast) is None
+    assert capacity([9.0] * 3, ScalingState(capacity=1, changed_at=NOW - 30), fast) == 3
+    assert capacity([9.0] * 3, ScalingState(capacity=1, changed_at=NOW - 29), fast) is None
 
 
 @pytest.mark.parametrize("minute_seconds", [60.0, 3.0])
@@ -136,10 +136,10 @@ def test_ten_second_datapoints_remove_instances_after_fifteen_minutes_too(
         target=4, period_seconds=minute_seconds / 6, minute_seconds=minute_seconds
     )  # fmt: skip
     low: list[float | None] = [0.5] * 6
-    assert capacity(low * 14, Fleet(capacity=3), fast) is None
-    assert capacity((low * 15)[1:], Fleet(capacity=3), fast) is None
-    assert capacity(low * 15, Fleet(capacity=3), fast) == 1
-    assert capacity([*low * 14, *low[1:], 3.9], Fleet(capacity=3), fast) is None
+    assert capacity(low * 14, ScalingState(capacity=3), fast) is None
+    assert capacity((low * 15)[1:], ScalingState(capacity=3), fast) is None
+    assert capacity(low * 15, ScalingState(capacity=3), fast) == 1
+    assert capacity([*low * 14, *low[1:], 3.9], ScalingState(capacity=3), fast) is None
 
 
 @given(
@@ -152,7 +152,7 @@ def test_a_decision_changes_the_capacity_within_the_bounds(
     datapoints: list[float | None], instances: int, minimum: int, more: int
 ) -> None:
     bounds = Bounds(minimum, minimum + more)
-    decided = capacity(datapoints, Fleet(capacity=instances), bounds=bounds)
+    decided = capacity(datapoints, ScalingState(capacity=instances), bounds=bounds)
     if decided is not None:
         assert bounds.minimum <= decided <= bounds.maximum
         assert decided != instances

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local_cloud.autoscaling.decision import Stepped, after, decide
-from local_cloud.autoscaling.policy import Bounds, Fleet
+from local_cloud.autoscaling.policy import Bounds, ScalingState
 from local_cloud.autoscaling.steps import Step, StepScaling, problem_of_steps
 from local_cloud.cloudwatch.breach import Breach
 
@@ -27,7 +27,7 @@ def stepped(metric: float | None, steps: list[Step], **members: Any) -> Stepped:
 
 def capacity(metric: float | None, steps: list[Step], instances: int, **members: Any) -> int | None:
     found = [stepped(metric, steps, **members)]
-    decision = decide(Fleet(capacity=instances), Bounds(0, 100), stepped=found, now=NOW)
+    decision = decide(ScalingState(capacity=instances), Bounds(0, 100), stepped=found, now=NOW)
     return decision.capacity if decision else None
 
 
@@ -89,14 +89,14 @@ def test_the_datapoints_of_the_alarm_are_aggregated(aggregation: Any, expected: 
     policy = StepScaling(adjustment_type="ChangeInCapacity", steps=steps, aggregation=aggregation)
     breach = Breach(alarm_name="alarm", threshold=50, values=[52, None, 61])
     found = Stepped(policy_name="steps", policy=policy, breach=breach)
-    decision = decide(Fleet(capacity=10), Bounds(0, 100), stepped=[found], now=NOW)
+    decision = decide(ScalingState(capacity=10), Bounds(0, 100), stepped=[found], now=NOW)
     assert decision is not None
     assert decision.capacity == expected
 
 
 def test_what_a_running_cooldown_has_added_counts_for_the_next_addition() -> None:
     two, three = Step(lower=0, upper=10, adjustment=2), Step(lower=10, adjustment=3)
-    fleet, bounds = Fleet(capacity=10), Bounds(1, 100)
+    fleet, bounds = ScalingState(capacity=10), Bounds(1, 100)
 
     def scale(metric: float, now: float) -> int:
         nonlocal fleet
@@ -106,7 +106,7 @@ def test_what_a_running_cooldown_has_added_counts_for_the_next_addition() -> Non
         assert decision is not None
         if not decision.not_scaled:
             began = after(fleet, decision, now=now)
-            fleet = Fleet(
+            fleet = ScalingState(
                 capacity=decision.capacity, scaled_out_at=began.scaled_out_at, added=began.added
             )
         return fleet.capacity
@@ -122,7 +122,7 @@ def test_a_cooldown_blocks_removals_but_no_addition() -> None:
     fewer = stepped(30, IN, cooldown_seconds=300)
     more = stepped(70, OUT, cooldown_seconds=300)
     bounds = Bounds(1, 100)
-    cooling = Fleet(capacity=10, scaled_in_at=NOW - 299)
+    cooling = ScalingState(capacity=10, scaled_in_at=NOW - 299)
     assert decide(cooling, bounds, stepped=[fewer], now=NOW) is None
     decision = decide(cooling, bounds, stepped=[more], now=NOW)
     assert decision is not None
