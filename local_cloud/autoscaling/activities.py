@@ -8,21 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from local_cloud.autoscaling.resources import TargetKey
 from local_cloud.clock import Clock
 from local_cloud.sagemaker.errors import AwsError, validation_error
 from local_cloud.sagemaker.moto_backend import Scope
 
 _MAX_RESULTS: Final = 50
 _KEPT_SECONDS: Final = 6 * 7 * 24 * 3600
-
-
-@dataclass(frozen=True)
-class TargetKey:
-    """Names a scalable target."""
-
-    scope: Scope
-    resource_id: str
-    dimension: str
 
 
 @dataclass

@@ -55,7 +55,7 @@ class PolicyReader:
     def _tracked(self, target: ScalableTarget, policy: FakeApplicationAutoscalingPolicy) -> Tracked:
         configuration = policy.target_tracking_scaling_policy_configuration
         metric, seconds = tracked_metric(
-            configuration, endpoint_name=target.endpoint_name, variant_name=target.variant.name
+            configuration, endpoint_name=target.key.endpoint_name, variant_name=target.variant.name
         )
         found = target_tracking(configuration, self._clock, seconds)
         periods = Periods.before(

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local_cloud.autoscaling.activities import Activities, Activity, TargetKey
+from local_cloud.autoscaling.activities import Activities, Activity
 from local_cloud.autoscaling.decision import AT_MAXIMUM, AT_MINIMUM, Decision, after, decide
 from local_cloud.autoscaling.policy import ScalingState
 from local_cloud.autoscaling.policy_reader import Alarms, PolicyReader
-from local_cloud.autoscaling.resources import VARIANT
+from local_cloud.autoscaling.resources import TargetKey
 from local_cloud.autoscaling.scalable_targets import ScalableTarget, scalable_targets
 from local_cloud.autoscaling.scheduled_actions import ScheduledActions
 from local_cloud.clock import Clock
@@ -59,7 +59,7 @@ class Scaler:
             self._scheduled_actions.run(scope)
             for target in scalable_targets(self._endpoints, scope):
                 history = self._observe(target)
-                record = endpoint_record(scope, target.endpoint_name)
+                record = endpoint_record(scope, target.key.endpoint_name)
                 if record is None or record.endpoint_status != "InService":
                     continue
                 self._settle(history)
@@ -73,8 +73,7 @@ class Scaler:
             AwsError: a filter or the token is not valid.
         """
         for key, history in list(self._histories.items()):
-            named = VARIANT.fullmatch(key.resource_id)
-            record = endpoint_record(key.scope, named[1]) if named else None
+            record = endpoint_record(key.scope, key.endpoint_name)
             if record is not None and record.endpoint_status == "InService":
                 self._settle(history)
         return self._activities.describe(scope, parameters)
@@ -123,10 +122,10 @@ class Scaler:
         try:
             self._endpoints.resize(
                 target.key.scope,
-                {"EndpointName": target.endpoint_name, "DesiredWeightsAndCapacities": [change]},
+                {"EndpointName": target.key.endpoint_name, "DesiredWeightsAndCapacities": [change]},
             )
         except AwsError as error:
-            logger.warning("endpoint %s is not scaled: %s", target.endpoint_name, error.message)
+            logger.warning("endpoint %s is not scaled: %s", target.key.endpoint_name, error.message)
             activity.end("Failed", error.message, self._clock.now())
             return
         activity.status = "InProgress"
@@ -134,7 +133,7 @@ class Scaler:
         history.fleet = after(history.fleet, decision, now=self._clock.now())
         logger.info(
             "endpoint %s: %d to %d instances: %s",
-            target.endpoint_name, before, wanted, decision.cause,
+            target.key.endpoint_name, before, wanted, decision.cause,
         )  # fmt: skip
 
     def _settle(self, history: _History) -> None:
@@ -143,8 +142,7 @@ class Scaler:
             return
         activity, wanted = history.change
         size, now = history.variant.fleet.size, self._clock.now()
-        named = VARIANT.fullmatch(activity.target.resource_id)
-        record = endpoint_record(activity.target.scope, named[1]) if named else None
+        record = endpoint_record(activity.target.scope, activity.target.endpoint_name)
         history.change = None
         if size == wanted:
             done = f"Successfully set desired instance count to {wanted}."

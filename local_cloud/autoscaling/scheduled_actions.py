@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from moto.applicationautoscaling.models import (
-    ApplicationAutoscalingBackend,
-    FakeScalableTarget,
-    FakeScheduledAction,
-    applicationautoscaling_backends,
-)
+from moto.applicationautoscaling.models import FakeScalableTarget, FakeScheduledAction
 
-from local_cloud.autoscaling.activities import Activities, TargetKey
-from local_cloud.autoscaling.resources import VARIANT
+from local_cloud.autoscaling.activities import Activities
+from local_cloud.autoscaling.records import ScalingRecords
+from local_cloud.autoscaling.resources import TargetKey
 from local_cloud.autoscaling.schedule import Schedule, parse_schedule
 from local_cloud.clock import Clock
 from local_cloud.sagemaker.moto_backend import Scope
@@ -49,13 +45,14 @@ class ScheduledActions:
             self._apply(due)
 
     def _due(self, scope: Scope, now: float) -> Iterator[_Due]:
-        backend = applicationautoscaling_backends[scope.account_id][scope.region]
         known: dict[_ActionKey, float] = {}
-        for action in list(backend.scheduled_actions):
-            target = _target_of(backend, action)
-            if target is None or not VARIANT.fullmatch(action.resource_id):
-                continue
-            key = TargetKey(scope, action.resource_id, action.scalable_dimension)
+        records = ScalingRecords(scope)
+        registered = [
+            (key, target, action)
+            for key, target in records.targets()
+            for action in records.scheduled_actions(key)
+        ]
+        for key, target, action in registered:
             name = (key, action.scheduled_action_name)
             put_at = self._clock.aws_time(action.creation_time)
             # An action that was deleted and put again is a new one.
@@ -101,10 +98,3 @@ def _schedule_of(action: FakeScheduledAction, put_at: float) -> Schedule:
 
 def _seconds(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _target_of(
-    backend: ApplicationAutoscalingBackend, action: FakeScheduledAction
-) -> FakeScalableTarget | None:
-    targets = backend.targets.get(action.scalable_dimension, {})
-    return targets.get(action.resource_id)

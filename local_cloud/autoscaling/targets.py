@@ -4,15 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from moto.applicationautoscaling.models import (
-    ApplicationAutoscalingBackend,
-    FakeApplicationAutoscalingPolicy,
-    FakeScheduledAction,
-    applicationautoscaling_backends,
-)
-
 from local_cloud.autoscaling.configuration import step_scaling
-from local_cloud.autoscaling.resources import VARIANT
+from local_cloud.autoscaling.records import ScalingRecords
+from local_cloud.autoscaling.resources import VARIANT, TargetKey
 from local_cloud.autoscaling.scaler import Scaler
 from local_cloud.autoscaling.schedule import ScheduleError, parse_schedule
 from local_cloud.clock import Clock
@@ -49,7 +43,7 @@ class ScalingService:
                 return self._put_scheduled_action(scope, parameters)
             case "DeregisterScalableTarget":
                 response = call_moto(scope, _SERVICE, operation, parameters)
-                _forget(_backend(scope), parameters)
+                ScalingRecords(scope).forget(_key(scope, parameters))
                 return response
         return call_moto(scope, _SERVICE, operation, parameters)
 
@@ -67,7 +61,7 @@ class ScalingService:
                 f"Unsupported service namespace, resource type or scalable dimension: {resource_id}"
             )
         self._endpoints.deployment(scope, named[1]).choose(named[2])
-        known = _backend(scope).targets.get(parameters["ScalableDimension"], {}).get(resource_id)
+        known = ScalingRecords(scope).target(resource_id, parameters["ScalableDimension"])
         minimum = parameters.get("MinCapacity", known.min_capacity if known else None)
         maximum = parameters.get("MaxCapacity", known.max_capacity if known else None)
         if minimum is None or maximum is None:
@@ -78,32 +72,30 @@ class ScalingService:
             )
 
     def _put_policy(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        backend = _backend(scope)
-        _check_registered(backend, parameters)
+        records, key = ScalingRecords(scope), _key(scope, parameters)
+        _check_registered(records, key, parameters["ServiceNamespace"])
         steps = parameters.get("StepScalingPolicyConfiguration")
         if steps is not None:
             step_scaling(steps, self._clock)
-        key = FakeApplicationAutoscalingPolicy.formulate_key(
-            parameters["ServiceNamespace"], parameters["ResourceId"],
-            parameters["ScalableDimension"], parameters["PolicyName"],
-        )  # fmt: skip
-        known = backend.policies.get(key)
+        known = records.policy(key, parameters["PolicyName"])
         response = call_moto(scope, _SERVICE, "PutScalingPolicy", parameters)
-        if known is not None:
+        put = records.policy(key, parameters["PolicyName"])
+        if known is not None and put is not None:
             # Alarms name a policy by its ARN, which a change of the policy keeps.
-            backend.policies[key].policy_arn = known.policy_arn
+            put.policy_arn = known.policy_arn
             response["PolicyARN"] = known.policy_arn
         return response
 
     def _put_scheduled_action(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
-        backend = _backend(scope)
-        _check_registered(backend, parameters)
+        records, key = ScalingRecords(scope), _key(scope, parameters)
+        _check_registered(records, key, parameters["ServiceNamespace"])
+        name = parameters["ScheduledActionName"]
         given = parameters | {
-            name: _epoch(parameters[name])
-            for name in ("StartTime", "EndTime")
-            if name in parameters
+            member: _epoch(parameters[member])
+            for member in ("StartTime", "EndTime")
+            if member in parameters
         }
-        known, now = _scheduled_action(backend, parameters), self._clock.now()
+        known, now = records.scheduled_action(key, name), self._clock.now()
         expression = given.get("Schedule", known.schedule if known else None)
         if expression is None:
             raise validation_error("A new scheduled action needs a Schedule.")
@@ -117,56 +109,23 @@ class ScalingService:
         except ScheduleError as error:
             raise validation_error(str(error)) from error
         response = call_moto(scope, _SERVICE, "PutScheduledAction", given)
-        put = _scheduled_action(backend, parameters)
+        put = records.scheduled_action(key, name)
         if known is None and put is not None:
             put.creation_time = now
         return response
 
 
-def _scheduled_action(
-    backend: ApplicationAutoscalingBackend, parameters: Mapping[str, Any]
-) -> FakeScheduledAction | None:
-    names = ("ServiceNamespace", "ResourceId", "ScalableDimension", "ScheduledActionName")
-    wanted = tuple(parameters[name] for name in names)
-    for each in backend.scheduled_actions:
-        found = (
-            each.service_namespace, each.resource_id, each.scalable_dimension,
-            each.scheduled_action_name,
-        )  # fmt: skip
-        if found == wanted:
-            return each
-    return None
+def _key(scope: Scope, parameters: Mapping[str, Any]) -> TargetKey:
+    return TargetKey(scope, parameters["ResourceId"], parameters["ScalableDimension"])
 
 
-def _backend(scope: Scope) -> ApplicationAutoscalingBackend:
-    return applicationautoscaling_backends[scope.account_id][scope.region]
-
-
-def _check_registered(
-    backend: ApplicationAutoscalingBackend, parameters: Mapping[str, Any]
-) -> None:
-    namespace, resource_id, dimension = (
-        parameters[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")
-    )
-    if resource_id not in backend.targets.get(dimension, {}):
+def _check_registered(records: ScalingRecords, key: TargetKey, namespace: str) -> None:
+    if records.target(key.resource_id, key.dimension) is None:
         raise AwsError(
             "ObjectNotFoundException",
             f"No scalable target registered for service namespace: {namespace}, resource ID: "
-            f"{resource_id}, scalable dimension: {dimension}",
+            f"{key.resource_id}, scalable dimension: {key.dimension}",
         )
-
-
-def _forget(backend: ApplicationAutoscalingBackend, parameters: Mapping[str, Any]) -> None:
-    """Delete what belongs to a target that is registered no longer."""
-    named = (parameters["ResourceId"], parameters["ScalableDimension"])
-    for key, policy in list(backend.policies.items()):
-        if (policy.resource_id, policy.scalable_dimension) == named:
-            del backend.policies[key]
-    backend.scheduled_actions = [
-        action
-        for action in backend.scheduled_actions
-        if (action.resource_id, action.scalable_dimension) != named
-    ]
 
 
 def _epoch(value: Any) -> float:
