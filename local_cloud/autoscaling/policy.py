@@ -1,15 +1,15 @@
 """What a target tracking policy of Application Auto Scaling wants, as a pure function.
 
-The rules are our reading of this page, and of what users report where it is silent:
+The rules are our reading of these pages, and of what users report where they are silent:
 docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html
 
 A target tracking policy makes two alarms of its own: one is raised when 3 datapoints in a row are
-above the target, the other when all of 15 minutes are below 90 % of it. A metric of shorter periods
-only lets it scale out sooner ("your policy scales in at the same speed as it would for standard
-metrics", docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html). So
-scaling in takes 15 minutes, whatever the cooldown. The cooldown of scaling out lets a larger
-addition through than the one that began it. A datapoint from before the last change of the capacity
-does not count, and missing data never changes it.
+above the target, the other when 15 minutes in a row are below 90 % of it. A metric of shorter
+periods only lets it scale out sooner ("your policy scales in at the same speed as it would for
+standard metrics"). So scaling in takes 15 minutes, whatever the cooldown. The cooldown of scaling
+out lets a larger addition through than the one that began it. A datapoint from before the last
+change of the capacity does not count, and missing data never changes it.
 """
 
 import math
@@ -41,9 +41,14 @@ class TargetTracking:
     can_scale_in: bool = True
 
     @property
+    def periods_of_a_minute(self) -> int:
+        """How many datapoints a minute has."""
+        return round(self.minute_seconds / self.period_seconds)
+
+    @property
     def periods_below(self) -> int:
-        """How many datapoints in a row must be below the target before instances are removed."""
-        return round(MINUTES_BELOW * self.minute_seconds / self.period_seconds)
+        """How many periods must be below the target before instances are removed."""
+        return MINUTES_BELOW * self.periods_of_a_minute
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,7 @@ def track(
         ended_at: when the last period ended.
         now: the time, in seconds as all others.
     """
-    counted = _since(datapoints, fleet.changed_at, policy.period_seconds, ended_at)
-    above = counted[-PERIODS_ABOVE:]
+    above = _since(datapoints, fleet.changed_at, policy.period_seconds, ended_at)[-PERIODS_ABOVE:]
     if len(above) == PERIODS_ABOVE and all(value > policy.target for value in above):
         base = fleet.scale_out_base(policy.scale_out_cooldown_seconds, now)
         missing = _needed(fleet.capacity, above[-1], policy.target) - fleet.capacity
@@ -136,15 +140,15 @@ def track(
         cause = f"{PERIODS_ABOVE} datapoints above {policy.target:g}"
         return Proposal(base + missing, cause, base)
     limit = policy.target * _SHARE_OF_TARGET
-    below = counted[-policy.periods_below :]
+    below = _highest_of_minutes(datapoints, policy, fleet.changed_at, ended_at)
     if (
         policy.can_scale_in
-        and len(below) == policy.periods_below
+        and below
         and all(value < limit for value in below)
         and fleet.may_scale_in(policy.scale_in_cooldown_seconds, now)
     ):
         needed = _needed(fleet.capacity, max(below), policy.target)
-        return Proposal(needed, f"{len(below)} datapoints below {limit:g}", fleet.capacity)
+        return Proposal(needed, f"{MINUTES_BELOW} minutes below {limit:g}", fleet.capacity)
     return None
 
 
@@ -159,6 +163,24 @@ def _since(
             break
         counted.insert(0, value)
     return counted
+
+
+def _highest_of_minutes(
+    datapoints: Sequence[float | None], policy: TargetTracking, changed_at: float, ended_at: float
+) -> list[float]:
+    """Return the highest datapoint of each minute before the end; none if not each has one.
+
+    A minute of several periods may miss some, which a sample every ten seconds can.
+    """
+    count, size = policy.periods_below, policy.periods_of_a_minute
+    if len(datapoints) < count or ended_at - count * policy.period_seconds < changed_at:
+        return []
+    latest = datapoints[-count:]
+    minutes = [
+        [value for value in latest[first : first + size] if value is not None]
+        for first in range(0, count, size)
+    ]
+    return [max(minute) for minute in minutes] if all(minutes) else []
 
 
 def _needed(capacity: int, value: float, target: float) -> int:

@@ -137,6 +137,10 @@ def test_ten_second_datapoints_remove_instances_after_fifteen_minutes_too(
     )  # fmt: skip
     low: list[float | None] = [0.5] * 6
     assert capacity(low * 14, ScalingState(capacity=3), fast) is None
+    # A minute may miss datapoints, but not all of them.
+    sparse = [None, 0.5, None, 2.0, None, None]
+    assert capacity([*low * 14, *sparse], ScalingState(capacity=3), fast) == 2
+    assert capacity([*low * 7, *[None] * 6, *low * 7], ScalingState(capacity=3), fast) is None
     assert capacity((low * 15)[1:], ScalingState(capacity=3), fast) is None
     assert capacity(low * 15, ScalingState(capacity=3), fast) == 1
     assert capacity([*low * 14, *low[1:], 3.9], ScalingState(capacity=3), fast) is None
