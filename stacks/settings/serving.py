@@ -103,7 +103,11 @@ class ServingSettings(Settings):
         default=30, ge=0, le=3600, description="Wait after scaling before instances are removed."
     )
     scale_out_cooldown_seconds: int = Field(
-        default=30, ge=0, le=3600, description="Wait after scaling before instances are added."
+        default=30,
+        ge=0,
+        le=3600,
+        description="Wait after adding instances before more are added. A larger addition does not "
+        "wait: what was added counts as part of it.",
     )
     container_startup_timeout_seconds: int = Field(
         default=600,
