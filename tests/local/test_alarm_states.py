@@ -11,6 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.conftest import local_cloud
+from tests.local.queues import RULES, TOPICS, Queue
+from tests.local.short_minutes import cloud_of_short_minutes
 from tools.aws import aws_client
 
 MINUTE_SECONDS = 2.0
@@ -34,17 +36,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     state = tmp_path_factory.mktemp("alarms")
     assembly = state / "assembly"
     assembly.mkdir()
-    started = local_cloud(
-        state / "cloud", "up", "--assembly", str(assembly), "--port", "0", "--public-port", "0",
-        "--minute-seconds", str(MINUTE_SECONDS),
-    )  # fmt: skip
-    assert started.returncode == 0, started.stderr
-    try:
-        status = local_cloud(state / "cloud", "status", "--json")
-        environment = json.loads(status.stdout)["environment"]
+    with cloud_of_short_minutes(state / "cloud", assembly, MINUTE_SECONDS) as status:
+        environment = status["environment"]
         yield lambda service: aws_client(service, environment)
-    finally:
-        local_cloud(state / "cloud", "down")
 
 
 def put(client: Client, value: float, unit: str = "Count", dimensions: Any = DIMENSIONS) -> None:
@@ -64,31 +58,21 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def subscribed_queue(client: Client) -> tuple[str, str]:
-    """Return the ARN of a topic and the URL of a queue that gets its messages."""
+def topic_and_queue(client: Client) -> tuple[str, Queue]:
+    """Return the ARN of a topic and a queue that gets its messages and the alarms' events."""
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
-    url = client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
-    attributes = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    arn = attributes["Attributes"]["QueueArn"]
-    statement = {
-        "Effect": "Allow", "Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]},
-        "Action": "sqs:SendMessage", "Resource": arn,
-    }  # fmt: skip
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    queue = Queue(client, "alarms", (TOPICS, RULES))
+    queue.subscribe(topic)
     pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": ["own", "any"]}}
     client("events").put_rule(Name="alarms", EventPattern=json.dumps(pattern))
-    client("events").put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": arn}])
-    return topic, url
+    client("events").put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": queue.arn}])
+    return topic, queue
 
 
-def received(client: Client, url: str) -> list[tuple[str, str]]:
+def received(queue: Queue) -> list[tuple[str, str]]:
     """Return who sent each message, and the new state in it."""
-    messages = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     found = []
-    for message in messages.get("Messages", []):
-        body = json.loads(message["Body"])
+    for body in queue.receive():
         if "detail" in body:
             found.append(("EventBridge", body["detail"]["state"]["value"]))
         else:
@@ -98,7 +82,7 @@ def received(client: Client, url: str) -> list[tuple[str, str]]:
 
 def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Client) -> None:
     cloudwatch = client("cloudwatch")
-    topic, url = subscribed_queue(client)
+    topic, queue = topic_and_queue(client)
 
     def alarm(name: str, **members: Any) -> None:
         cloudwatch.put_metric_alarm(**{**ALARM, "AlarmName": name, **members})
@@ -136,7 +120,7 @@ def test_alarms_are_raised_by_their_own_data_and_cleared_when_it_ends(client: Cl
     got: list[tuple[str, str]] = []
 
     def all_arrived() -> bool:
-        got.extend(received(client, url))
+        got.extend(received(queue))
         return len(got) >= 9
 
     wait_for(all_arrived)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from local_cloud.environment import ACCOUNT_ID
 from tests.local.conftest import local_cloud, processes_naming
+from tests.local.queues import RULES, Queue
 from tests.local_cloud.training_jobs import channel, packed, training_request, unpacked
 from tools.aws import aws_client
 
@@ -131,31 +132,19 @@ def wait_for_line(client: Client, name: str, line: str) -> None:
         time.sleep(0.1)
 
 
-def watch_jobs(client: Client) -> str:
-    """Send the events of training jobs to a queue; return its URL."""
+def watch_jobs(client: Client) -> Queue:
+    """Return a queue to which the events of training jobs are sent."""
     pattern = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Training Job State Change"]}
-    url: str = client("sqs").create_queue(QueueName="job-events")["QueueUrl"]
-    arn = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    queue = arn["Attributes"]["QueueArn"]
-    allowed = {
-        "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue,
-        "Principal": {"Service": "events.amazonaws.com"},
-    }  # fmt: skip
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    queue = Queue(client, "job-events", (RULES,))
     client("events").put_rule(Name="jobs", EventPattern=json.dumps(pattern))
-    client("events").put_targets(Rule="jobs", Targets=[{"Id": "queue", "Arn": queue}])
-    return url
+    client("events").put_targets(Rule="jobs", Targets=[{"Id": "queue", "Arn": queue.arn}])
+    return queue
 
 
-def received(client: Client, url: str) -> list[dict[str, Any]]:
+def received(queue: Queue) -> list[dict[str, Any]]:
     events = []
-    while (
-        found := client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages")
-    ):
-        events += [json.loads(message["Body"]) for message in found]
-        for message in found:
-            client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    while found := queue.receive():
+        events += found
     return events
 
 
@@ -177,7 +166,7 @@ def test_a_job_has_its_roles_permissions_and_no_others(client: Client) -> None:
     archive = bucket.get_object(Bucket="job-models", Key=key)["Body"].read()
     assert unpacked(archive) == {"weights": b"photo"}
     assert bucket.head_object(Bucket="job-models", Key="by-the-program")
-    events = [event["detail"]["SecondaryStatus"] for event in received(client, queue)]
+    events = [event["detail"]["SecondaryStatus"] for event in received(queue)]
     assert sorted(events) == ["Completed", "Downloading", "Starting", "Training", "Uploading"]
 
 

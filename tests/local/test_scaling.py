@@ -20,7 +20,8 @@ import pytest
 from botocore.config import Config
 
 from local_cloud.autoscaling.policy import Bounds, TargetTracking
-from tests.local.conftest import DEMO_MODEL, local_cloud
+from tests.local.conftest import DEMO_MODEL
+from tests.local.short_minutes import cloud_of_short_minutes
 from tests.local.test_api import GOOD
 from tests.local.waiting import wait_for_endpoint
 from tools.aws import aws_client
@@ -57,18 +58,8 @@ def environment(
 ) -> Iterator[dict[str, str]]:
     """The environment of a cloud with short minutes, which runs the images of the assembly."""
     directory = tmp_path_factory.mktemp("scaling") / "cloud"
-    started = local_cloud(
-        directory, "up", "--assembly", str(assembly), "--port", "0", "--public-port", "0",
-        "--minute-seconds", str(MINUTE_SECONDS),
-    )  # fmt: skip
-    assert started.returncode == 0, started.stderr
-    try:
-        found: dict[str, str] = json.loads(local_cloud(directory, "status", "--json").stdout)[
-            "environment"
-        ]
-        yield found
-    finally:
-        local_cloud(directory, "down")
+    with cloud_of_short_minutes(directory, assembly, MINUTE_SECONDS) as status:
+        yield status["environment"]
 
 
 def create_endpoint(client: Client, container: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stacks.components.training.source import pack_training_source
+from tests.local.queues import subscribed_queue
 from tests.local.test_iam import acting_as
 from tests.local.test_metrics import total
 from tools.cdk import ROOT
@@ -70,29 +71,15 @@ def test_an_execution_without_its_dataset_tells_the_topic(
 ) -> None:
     """The role may look for it, and send a message to the encrypted topic."""
     (topic,) = stack_resources(STACK, "AWS::SNS::Topic")
-    queues, name = client("sqs"), "no-dataset"
-    queue_arn = f"{topic.rpartition(':')[0].replace(':sns:', ':sqs:')}:{name}"
-    from_topic = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn,
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [from_topic]})
-    queue = queues.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
-    subscription = client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
-    try:
+    name = "no-dataset"
+    with subscribed_queue(client, name, topic) as queue:
         given = {"dataset_prefix": "datasets/no/such", "hyperparameters": {"mode": "head"}}
         execution = ended(client, stack_resources, given, name)
         assert (execution["status"], execution["error"]) == ("FAILED", "DatasetMissing")
         assert "/datasets/no/such has no dataset.jsonl, train/, valid/, test/" in execution["cause"]
-        received = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
-        message = json.loads(received[0]["Body"])
+        message = queue.receive(wait_seconds=5)[0]
         assert message["Subject"] == "whippet-local: no model was registered"
         assert f"DatasetMissing: {execution['cause']}" in message["Message"]
-    finally:
-        client("sns").unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-        queues.delete_queue(QueueUrl=queue)
 
 
 def test_only_the_approvers_policy_lets_a_model_be_approved(

@@ -5,7 +5,6 @@ the fixtures `stored`, `first`, `second` and `rolled_back`, each of which goes o
 """
 
 import dataclasses
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.contract.serving.artifacts import write_artifact
-from tests.local.conftest import local_cloud
 from tests.local.redeployment.own_model import copy_tree
+from tests.local.short_minutes import cloud_of_short_minutes
 from tests.stacks.fake_inputs import write_archive
 from tools.aws import aws_client
 
@@ -134,16 +133,9 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
         ("commit", "--quiet", "--message", "Begin"),
     ):
         unconfigured.run(*git, *arguments)
-    try:
-        ports = ("--port", "0", "--public-port", "0")
-        # The stage's updates bake for five of its minutes.
-        minute = ("--minute-seconds", "0.5")
-        started = local_cloud(state, "up", "--assembly", str(clone / "cdk.out"), *ports, *minute)
-        assert started.returncode == 0, started.stderr
-        found = json.loads(local_cloud(state, "status", "--json").stdout)
+    # The stage's updates bake for five of its minutes.
+    with cloud_of_short_minutes(state, clone / "cdk.out", minute_seconds=0.5) as found:
         yield Delivery(clone, state, found["environment"], found["public_url"])
-    finally:
-        local_cloud(state, "down")
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from stacks.settings.stage import load_stage_settings
 from tests.local.api_requests import Request, send
 from tests.local.functions import health_function, proxy_function
 from tests.local.operation.conftest import MINUTE_SECONDS, Stage
+from tests.local.queues import Queue, subscribed_queue
 from tests.local.test_api import GOOD
 from tests.local.test_iam import without_policies
 from tests.local.test_instances import servers
@@ -68,8 +69,8 @@ HEALTH_FAILED = Sample("AWS/Lambda", "Errors", None, "Count", 1)
 class Alarms:
     """The stage's alarms by their name in the catalogue, and what the topics sent."""
 
-    def __init__(self, client: Client, queue: str) -> None:
-        self._client, self._queue = client, queue
+    def __init__(self, client: Client, queue: Queue) -> None:
+        self._queue = queue
         self._cloudwatch = client("cloudwatch")
         self._sent: list[tuple[str, str, str]] = []
 
@@ -92,41 +93,24 @@ class Alarms:
         deadline = time.monotonic() + 20
         while not set(expected) <= set(self._sent):
             assert time.monotonic() < deadline, set(expected) - set(self._sent)
-            received = self._client("sqs").receive_message(
-                QueueUrl=self._queue, MaxNumberOfMessages=10
-            )
-            for message in received.get("Messages", []):
-                self._sent.append(_read(message))
-                self._client("sqs").delete_message(
-                    QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"]
-                )
+            self._sent.extend(_read(body) for body in self._queue.receive())
 
 
-def _read(message: dict[str, Any]) -> tuple[str, str, str]:
-    body = json.loads(message["Body"])
+def _read(body: dict[str, Any]) -> tuple[str, str, str]:
     alarm = json.loads(body["Message"])
     topic = "urgent" if "AlarmTopic" in body["TopicArn"] else "warning"
     return topic, name_in(alarm["AlarmDescription"]), alarm["NewStateValue"]
 
 
 @pytest.fixture(scope="module")
-def alarms(client: Client, deployment: LocalDeployment) -> Alarms:
+def alarms(client: Client, deployment: LocalDeployment) -> Iterator[Alarms]:
     """The alarms, with a queue that is subscribed to both topics."""
     assert deployment.endpoint_name == NAME
     (stack,) = client("cloudformation").describe_stacks(StackName=f"{NAME}-monitoring")["Stacks"]
     outputs = stack_outputs(stack)
-    url = client("sqs").create_queue(QueueName="alarm-messages")["QueueUrl"]
-    attributes = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    arn = attributes["Attributes"]["QueueArn"]
-    statement = {
-        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage", "Resource": arn,
-    }  # fmt: skip
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    for output in ("AlarmTopicArn", "WarningTopicArn"):
-        client("sns").subscribe(TopicArn=outputs[output], Protocol="sqs", Endpoint=arn)
-    return Alarms(client, url)
+    topics = (outputs["AlarmTopicArn"], outputs["WarningTopicArn"])
+    with subscribed_queue(client, "alarm-messages", *topics) as queue:
+        yield Alarms(client, queue)
 
 
 @contextmanager
