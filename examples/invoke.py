@@ -6,6 +6,7 @@ from pathlib import Path
 from sagemaker.core.resources import Endpoint
 
 from examples.stage import open_stage, parser_of
+from tools.account.account import read_stage
 
 _CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _CONTENT_TYPES[".webp"] = "image/webp"
@@ -18,7 +19,9 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=5)
     arguments = parser.parse_args()
     stage = open_stage(arguments.stage)
-    endpoint = Endpoint.get(endpoint_name=stage.name, session=stage.session.boto_session)
+    endpoint = Endpoint.get(
+        endpoint_name=read_stage(arguments.stage).endpoint_name, session=stage.session.boto_session
+    )
     response = endpoint.invoke(
         body=arguments.image.read_bytes(),
         content_type=_CONTENT_TYPES[arguments.image.suffix.lower()],

@@ -18,7 +18,7 @@ class Stage:
     """A deployed stage.
 
     Attributes:
-        name: such as whippet-dev, which is also the name of the endpoint.
+        name: such as whippet-dev.
         session: of the SDK.
         training: outputs of the training stack.
         models_bucket: name of the bucket of models.

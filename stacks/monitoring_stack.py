@@ -42,6 +42,7 @@ class MonitoringStack(StageStack):
         monitoring = settings.monitoring
         metrics = StageMetrics(
             stage_name=settings.name,
+            endpoint_name=settings.endpoint_name,
             firewall_name=api.firewall_name,
             model_name=inputs.model.name,
             api_stage=api.api.api.deployment_stage,

@@ -32,6 +32,18 @@ READ_ROLE_PURPOSE = "read-templates"
 PULL_REQUEST_ROLE = "whippet-github-pull-requests"
 
 
+def endpoint_name(stage_name: str, mode: str) -> str:
+    """Return the literal name of a stage's endpoint.
+
+    SageMaker refuses to make a serverless endpoint of one with instances: each has its own name.
+
+    Args:
+        stage_name: such as whippet-prod.
+        mode: as the setting `serving.mode`.
+    """
+    return f"{stage_name}-{mode}" if mode == "serverless" else stage_name
+
+
 def endpoint_log_group_name(endpoint_name: str) -> str:
     """Return the name of the log group that SageMaker writes an endpoint's logs to.
 

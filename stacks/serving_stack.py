@@ -55,7 +55,7 @@ class ServingStack(StageStack):
         log_group = endpoint_log_group(
             self,
             "EndpointLogs",
-            endpoint_name=settings.name,
+            endpoint_name=settings.endpoint_name,
             key=storage.key,
             retention_days=settings.log_retention_days,
         )
@@ -72,12 +72,12 @@ class ServingStack(StageStack):
         pause = Pause(self)
         remove_while_paused(pause, *pausable)
         # A literal: the endpoint's attribute does not exist while the stage is paused.
-        CfnOutput(self, "EndpointName", value=settings.name)
+        CfnOutput(self, "EndpointName", value=settings.endpoint_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
         publish(
             self,
             settings.name,
-            endpoint_name=settings.name,
+            endpoint_name=settings.endpoint_name,
             model_version=inputs.model.version,
             paused=pause.value,
         )
@@ -96,8 +96,9 @@ class ServingStack(StageStack):
             asset_keys=f"{self._settings.name}/*.gz",
             asset_key_arn=self._settings.asset_key_arn,
             repository_arn=image.repository_arn,
-            log_group_name=endpoint_log_group_name(self._settings.name),
-            volume_key=storage.key,
+            log_group_name=endpoint_log_group_name(self._settings.endpoint_name),
+            # A serverless container has no volume.
+            volume_key=None if serving.is_serverless else storage.key,
         )
         # All of the prefix: while the endpoint is updated, the old fleet may start instances.
         role.role.add_managed_policy(storage.buckets.read_models)

@@ -73,12 +73,12 @@ class ApiSettings(Settings):
         description="Concurrency that is reserved for the proxy and that it cannot exceed. Not "
         "set: the proxy shares the account's concurrency without a limit of its own.",
     )
-    endpoint_read_timeout_seconds: int = Field(
-        default=4,
-        ge=2,
-        le=18,
+    endpoint_read_timeout_seconds: Annotated[int, Field(ge=2, le=18)] | None = Field(
+        default=None,
         description="How long the proxy waits for the endpoint's response. After a timeout it "
-        "refuses requests for 15 to 25 seconds. The model server's deadline is a second less.",
+        "refuses requests for 15 to 25 seconds. The model server's deadline is a second less. "
+        "Not set: 4, or 18 with `serving.mode` = `serverless`, where a request may wait for the "
+        "start of a container.",
     )
     throttle_requests_per_second: float = Field(
         default=10, ge=0.1, le=10_000, description="Sustained rate of requests with a key."

@@ -33,7 +33,7 @@ def text(pattern: str, expected: str) -> Any:
 Entries = Annotated[tuple[Item, ...], Field(strict=False)]
 
 
-def _check_whole_number(value: object) -> object:
+def check_whole_number(value: object) -> object:
     """Reject values that only equal a whole number: a Literal accepts `true` for 1, 30.0 for 30."""
     if type(value) is not int:
         raise PydanticCustomError("whole_number", "expected a whole number")
@@ -43,5 +43,5 @@ def _check_whole_number(value: object) -> object:
 # The values that CloudWatch Logs accepts (PutRetentionPolicy), up to two years.
 RetentionDays = Annotated[
     Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731],
-    BeforeValidator(_check_whole_number),
+    BeforeValidator(check_whole_number),
 ]

@@ -89,6 +89,19 @@ class MonitoringSettings(Settings):
         description="Alarm, with `alarms` = `full`: 99th percentile of the time that SageMaker "
         "adds to the model server's.",
     )
+    model_setup_time_ms: int = Field(
+        default=30_000,
+        ge=1,
+        le=180_000,
+        description="Alarm of a serverless endpoint: the longest start of a container.",
+    )
+    serverless_concurrency_percent: int = Field(
+        default=90,
+        ge=1,
+        le=100,
+        description="Alarm of a serverless endpoint: share of `serving.serverless_max_concurrency` "
+        "that is in use.",
+    )
     endpoint_cpu_percent: int = Field(
         default=90,
         ge=1,

@@ -20,6 +20,7 @@ from stacks.settings.rollout import (
     check_timeout,
     check_wait,
 )
+from stacks.settings.serverless import MemoryMb, ServingMode, check_mode, check_provisioned
 from stacks.settings.unused import changed_settings, check_unused
 
 # With which target a setting has an effect.
@@ -34,6 +35,29 @@ ImageUri = Annotated[str, text(IMAGE_URI, IMAGE_URI_EXPECTED)]
 class ServingSettings(Settings):
     """The endpoint: its model server, its scaling, and the alarms that roll back an update."""
 
+    mode: ServingMode = Field(
+        default="instances",
+        description="What the model server runs on: `instances` that run all the time, or "
+        "`serverless` containers that SageMaker starts for requests and stops when idle "
+        "(docs/serving.md). A change creates another endpoint.",
+    )
+    serverless_memory_mb: MemoryMb = Field(
+        default=2048,
+        description="Memory of a serverless container; its CPU power grows with it.",
+    )
+    serverless_max_concurrency: int = Field(
+        default=5,
+        ge=1,
+        le=200,
+        description="Requests that a serverless endpoint responds to at once, each in a container "
+        "of its own. More are refused with 429.",
+    )
+    serverless_provisioned_concurrency: int = Field(
+        default=0,
+        ge=0,
+        le=200,
+        description="Serverless containers that are kept warm, and billed for it.",
+    )
     instance_type: InstanceType = Field(
         default="ml.m5.large", description="SageMaker instance type of the endpoint."
     )
@@ -183,9 +207,14 @@ class ServingSettings(Settings):
     )
 
     @property
+    def is_serverless(self) -> bool:
+        """Whether SageMaker starts containers for requests, instead of instances."""
+        return self.mode == "serverless"
+
+    @property
     def scales(self) -> bool:
         """Whether the number of instances changes with the load."""
-        return self.min_instance_count < self.max_instance_count
+        return not self.is_serverless and self.min_instance_count < self.max_instance_count
 
     @property
     def rollout_plan(self) -> Rollout:
@@ -221,6 +250,12 @@ class ServingSettings(Settings):
         """The maximum of `max_instance_count` and the schedule's."""
         scheduled = (each.max_instance_count for each in self.capacity_schedule)
         return max((self.max_instance_count, *scheduled))
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> Self:
+        check_mode(self.mode, self)
+        check_provisioned(self.serverless_provisioned_concurrency, self.serverless_max_concurrency)
+        return self
 
     @model_validator(mode="after")
     def _check_instance_type(self) -> Self:

@@ -1,11 +1,12 @@
 """The settings of a stage, and the file with those that differ from the defaults."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from stacks.errors import SettingsError
+from stacks.names import endpoint_name
 from stacks.settings.api import ApiSettings
 from stacks.settings.base import RetentionDays, Settings, text
 from stacks.settings.ec2_trainer import Ec2TrainerSettings
@@ -13,6 +14,7 @@ from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.notebook import NotebookSettings
 from stacks.settings.problems import describe_problems
+from stacks.settings.serverless import check_alarms
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage_file import read_stage_file
 from stacks.settings.storage import StorageSettings
@@ -31,6 +33,8 @@ KeyArn = Annotated[
 # Below the read timeout, so that the model server's 503 arrives before the proxy gives up: for a
 # part of that time the request and its response are on their way.
 _DEADLINE_MARGIN_SECONDS = 1
+# The second is the longest that the proxy's own limits leave: a request may wait for a container.
+_READ_TIMEOUT_SECONDS: Final = {"instances": 4, "serverless": 18}
 
 
 class StageSettings(Settings):
@@ -83,13 +87,23 @@ class StageSettings(Settings):
 
     @property
     def name(self) -> str:
-        """The name of the endpoint, the model package group and the REST API of this stage."""
+        """The name of the model package group and the REST API of this stage."""
         return f"whippet-{self.stage}"
+
+    @property
+    def endpoint_name(self) -> str:
+        """The literal name of the endpoint."""
+        return endpoint_name(self.name, self.serving.mode)
+
+    @property
+    def endpoint_read_timeout_seconds(self) -> int:
+        """How long the proxy waits for the endpoint's response."""
+        return self.api.endpoint_read_timeout_seconds or _READ_TIMEOUT_SECONDS[self.serving.mode]
 
     @property
     def model_server_deadline_ms(self) -> int:
         """The longest time from a request's arrival at the model server to its response."""
-        return 1000 * (self.api.endpoint_read_timeout_seconds - _DEADLINE_MARGIN_SECONDS)
+        return 1000 * (self.endpoint_read_timeout_seconds - _DEADLINE_MARGIN_SECONDS)
 
     @model_validator(mode="after")
     def _check_region(self) -> Self:
@@ -111,6 +125,11 @@ class StageSettings(Settings):
                 f'delivery = "{self.delivery}": expected account and region, and another stage '
                 "than local"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> Self:
+        check_alarms(self.serving.mode, self.monitoring)
         return self
 
     @model_validator(mode="after")

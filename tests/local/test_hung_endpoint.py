@@ -30,8 +30,9 @@ from tools.api_docs.error_rows import HEALTH, PREDICT
 from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
-SETTINGS = load_stage_settings("local", ROOT / "config").api
-READ_TIMEOUT_SECONDS = SETTINGS.endpoint_read_timeout_seconds
+STAGE_SETTINGS = load_stage_settings("local", ROOT / "config")
+SETTINGS = STAGE_SETTINGS.api
+READ_TIMEOUT_SECONDS = STAGE_SETTINGS.endpoint_read_timeout_seconds
 # Fewer execution environments than the stage reserves: here each is a process that starts on the
 # machine's few cores.
 CONCURRENCY = int(os.environ.get("WHIPPET_HUNG_CONCURRENCY", "6"))

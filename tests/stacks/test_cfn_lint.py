@@ -77,6 +77,7 @@ def test_the_pipeline_is_clean(findings: dict[str, list[str]]) -> None:
         pytest.param({"image_uri": PREBUILT_IMAGE}, id="prebuilt"),
         pytest.param({"rollout": "canary", "min_instance_count": 2}, id="canary"),
         pytest.param({"rollout": "linear", "min_instance_count": 2}, id="linear"),
+        pytest.param({"mode": "serverless"}, id="serverless"),
     ],
 )
 def test_other_ways_to_serve_are_clean(

@@ -57,6 +57,9 @@ def variants() -> dict[str, StageSettings]:
     )
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
     settings["linear"] = with_serving(dev, rollout="linear", min_instance_count=2)
+    settings["serverless"] = with_serving(
+        with_changes(dev, monitoring=with_changes(dev.monitoring, alarms="full")), mode="serverless"
+    )
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
     return settings
 
@@ -76,7 +79,7 @@ def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
     assert check(variants()[name], inputs, tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["pinned", "everything", "notebook online"])
+@pytest.mark.parametrize("name", ["pinned", "everything", "notebook online", "serverless"])
 def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

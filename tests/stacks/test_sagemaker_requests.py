@@ -49,10 +49,11 @@ def variants() -> dict[str, StageSettings]:
         "gpu": with_changes(gpu, training=training),
         "captured": with_serving(dev, data_capture_percent=10),
         "prebuilt": with_serving(dev, image_uri=PREBUILT_IMAGE),
+        "serverless": with_serving(dev, mode="serverless", serverless_provisioned_concurrency=2),
     }
 
 
-@pytest.fixture(scope="module", params=["plain", "gpu", "captured", "prebuilt"])
+@pytest.fixture(scope="module", params=["plain", "gpu", "captured", "prebuilt", "serverless"])
 def longest(
     request: pytest.FixtureRequest, inputs: Inputs, tmp_path_factory: pytest.TempPathFactory
 ) -> Assembly:

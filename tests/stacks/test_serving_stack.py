@@ -286,6 +286,7 @@ def rollback_alarm_ids(assembly: Assembly) -> set[str]:
 
 
 IN_CONFIGURATION: list[Json] = [
+    {"mode": "serverless"},
     {"instance_type": "ml.m5.xlarge"},
     {"instance_type": "ml.g5.xlarge"},
     {"image_uri": PREBUILT_IMAGE},
@@ -322,6 +323,10 @@ NOT_IN_CONFIGURATION: Json = {
     "rollout_canary_percent": 9,
     "rollout_linear_step_percent": 50,
     "rollout_wait_seconds": 999,
+    # Only of the mode serverless.
+    "serverless_memory_mb": 1024,
+    "serverless_max_concurrency": 9,
+    "serverless_provisioned_concurrency": 1,
     # Only of GPU types.
     "max_batch": 9,
     "max_batch_delay_ms": 9,

@@ -168,10 +168,12 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     of_endpoints = f"{settings.serving.instance_type} for endpoint usage"
     kind = "spot training job" if settings.training.use_spot else "training job"
     of_jobs = f"{settings.training.instance_type} for {kind} usage"
-    names = (of_endpoints, _ALL_INSTANCES, of_jobs)
+    serverless = settings.serving.is_serverless
+    names = (of_jobs,) if serverless else (of_endpoints, _ALL_INSTANCES, of_jobs)
     values = _read_values(quotas, "sagemaker", names)
     # An instance type that the region does not offer has no quota, which counts as 0.
-    yield _endpoint_quota(settings, of_endpoints, values.get(of_endpoints, 0))
+    if not serverless:
+        yield _endpoint_quota(settings, of_endpoints, values.get(of_endpoints, 0))
     if _ALL_INSTANCES in values:
         yield _endpoint_quota(settings, _ALL_INSTANCES, values[_ALL_INSTANCES])
     yield _training_quota(settings, of_jobs, values.get(of_jobs, 0))

@@ -85,6 +85,15 @@ that roll an update back and those that scaling makes come on top.
 | alarm | severity | basic | raised when | for minutes | setting | only with |
 |---|---|---|---|---|---|---|
 """
+_SERVERLESS: Final = """
+## The alarms of a serverless endpoint
+
+With `serving.mode = "serverless"` a stage does not have these: {absent}. EndpointMemory is in
+`full` stages only and watches the memory of containers. It has these in addition:
+
+| alarm | severity | basic | raised when | for minutes | setting | needs |
+|---|---|---|---|---|---|---|
+"""
 _USERS_AFFECTED_RUNBOOK: Final = (
     "The message names the alarm that caused it, and the dashboard shows all: begin with the one "
     "furthest from the caller. EndpointErrors, ModelLatency and EndpointNotReached explain those "
@@ -115,7 +124,20 @@ def operations_document() -> str:
         f"\n## {USERS_AFFECTED}\n\n{USERS_AFFECTED_MEANING}. On while one of these is: {parts}.\n\n"
         f"{_USERS_AFFECTED_RUNBOOK}\n"
     )
-    return introduction + rows + combined + "".join(map(_section, full))
+    serverless = _serverless(full)
+    return introduction + rows + combined + "".join(map(_section, full)) + serverless
+
+
+def _serverless(full: list[AlarmDefinition]) -> str:
+    """Return the part about the alarms of a serverless endpoint that the others do not have."""
+    found = stage_alarms(
+        StageSettings.model_validate({**_EVERYTHING, "serving": {"mode": "serverless"}})
+    )
+    known, present = {alarm.name for alarm in full}, {alarm.name for alarm in found}
+    absent = ", ".join(alarm.name for alarm in full if alarm.name not in present)
+    own = [alarm for alarm in found if alarm.name not in known]
+    rows = "".join(f"{_row(alarm)}\n" for alarm in own)
+    return _SERVERLESS.format(absent=absent) + rows + "".join(map(_section, own))
 
 
 def _alarms(kind: str) -> list[AlarmDefinition]:

@@ -105,9 +105,9 @@ def check_once(settings: StageSettings, client: Client, send: Send, expected: Ex
     Raises:
         ToolError: the endpoint is not in service, or a response is not as expected.
     """
-    endpoint = client("sagemaker").describe_endpoint(EndpointName=settings.name)
+    endpoint = client("sagemaker").describe_endpoint(EndpointName=settings.endpoint_name)
     if endpoint["EndpointStatus"] != "InService":
-        raise ToolError(f"The endpoint {settings.name} is {endpoint['EndpointStatus']}.")
+        raise ToolError(f"The endpoint {settings.endpoint_name} is {endpoint['EndpointStatus']}.")
     latencies = []
     for _ in range(_REQUESTS):
         response = send()

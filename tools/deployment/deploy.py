@@ -21,7 +21,12 @@ from tools.deployment.alarm_email import subscribed_addresses, unconfirmed_email
 from tools.deployment.deployed_model import describe_change, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
-from tools.deployment.log_groups import expire_training_logs, import_endpoint_log_group
+from tools.deployment.log_groups import (
+    check_no_log_group,
+    expire_training_logs,
+    import_endpoint_log_group,
+)
+from tools.deployment.mode_change import describe_mode_change, replaced_mode
 from tools.deployment.paused import is_paused, paused_note
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
@@ -63,7 +68,8 @@ def main() -> int:
         print(f"Deploying {settings.name}-{arguments.only} to {account} in {region}.", flush=True)
         return _run(command, environment)
     sagemaker = session.client("sagemaker", region_name=region)
-    deployed = read_deployed_model(sagemaker, settings.name)
+    deployed = read_deployed_model(sagemaker, settings.endpoint_name)
+    replaced = None if deployed else replaced_mode(sagemaker, settings)
     print(describe_change(deployed, model))
     print(f"Deploying {settings.name} to the account {account} in {region}.")
     print(f"Serving with {describe_image(settings.serving, account=account)}.", flush=True)
@@ -74,7 +80,12 @@ def main() -> int:
     if paused:
         print(paused_note(settings.stage), flush=True)
     logs = session.client("logs", region_name=region)
-    imported = import_endpoint_log_group(cloudformation, logs, stack=stack, endpoint=settings.name)
+    if replaced is not None:
+        check_no_log_group(logs, settings.endpoint_name)
+        print(describe_mode_change(settings, replaced), flush=True)
+    imported = import_endpoint_log_group(
+        cloudformation, logs, stack=stack, endpoint=settings.endpoint_name
+    )
     if imported is not None:
         print(f"Imported the log group {imported} into {stack}; its events are kept.", flush=True)
     if status := _run(command, environment):
@@ -111,9 +122,14 @@ def _finish(
     stack = f"{settings.name}-serving"
     if not paused:
         with step("Check that the endpoint serves what was deployed"):
-            check_endpoint(sagemaker, client("cloudformation"), stack=stack, endpoint=settings.name)
+            check_endpoint(
+                sagemaker, client("cloudformation"), stack=stack, endpoint=settings.endpoint_name
+            )
+    if not paused and not settings.serving.is_serverless:
         with step("Check how many instances the endpoint runs"):
-            settle_instance_count(sagemaker, endpoint=settings.name, serving=settings.serving)
+            settle_instance_count(
+                sagemaker, endpoint=settings.endpoint_name, serving=settings.serving
+            )
     with _step_if_allowed("Check that the stacks refer to the deployed key and API"):
         update_references(client, name=settings.name)
     if not paused:  # nothing says then which ones the endpoint will use

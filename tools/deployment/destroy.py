@@ -10,6 +10,8 @@ import subprocess
 import boto3
 
 from local_cloud.environment import without_aws
+from stacks.names import endpoint_name
+from stacks.settings.serverless import SERVING_MODES
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
@@ -91,7 +93,11 @@ def _clean_up(session: boto3.session.Session, region: str, settings: StageSettin
     """Delete what no stack holds any more."""
     sagemaker = session.client("sagemaker", region_name=region)
     prune_superseded(sagemaker, stack=f"{settings.name}-serving")
-    delete_endpoint_log_group(session.client("logs", region_name=region), settings.name)
+    # Of both modes: SageMaker may have written after a change of serving.mode, too.
+    for mode in SERVING_MODES:
+        delete_endpoint_log_group(
+            session.client("logs", region_name=region), endpoint_name(settings.name, mode)
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -52,6 +52,25 @@ def import_endpoint_log_group(
     return name
 
 
+def check_no_log_group(logs: Any, endpoint: str) -> None:
+    """Check that no log group has the name of an endpoint that is created in place of another.
+
+    The serving stack holds the group of the other one under the same logical id, so that it can
+    neither import nor create this one.
+
+    Raises:
+        ToolError: there is one; SageMaker may have written to it after the endpoint was deleted.
+    """
+    name = endpoint_log_group_name(endpoint)
+    if _described(logs, name) is not None:
+        raise ToolError(
+            f"The log group {name} exists, of an earlier time with the same serving.mode, and "
+            "CloudFormation would fail to create it. Save the events that you need, delete it, and "
+            "deploy again:\n"
+            f"  aws logs delete-log-group --log-group-name {name} --region {logs.meta.region_name}"
+        )
+
+
 def expire_training_logs(logs: Any, *, retention_days: int) -> str | None:
     """Set the retention of the log group of training jobs, if it is new or empty.
 

@@ -92,9 +92,9 @@ def resume(settings: StageSettings, client: Client) -> None:
             sagemaker,
             client("cloudformation"),
             stack=f"{settings.name}-serving",
-            endpoint=settings.name,
+            endpoint=settings.endpoint_name,
         )
-    served = read_deployed_model(sagemaker, settings.name)
+    served = read_deployed_model(sagemaker, settings.endpoint_name)
     model = f" with {served.name}" if served is not None and served.name is not None else ""
     already = "is not paused" if not outdated else "serves again"
     print(f"The stage {settings.stage} {already}: its endpoint is in service{model}.")
@@ -122,18 +122,19 @@ def _read_settled(client: Client, settings: StageSettings) -> DeployedModel | No
         ToolError: SageMaker has rolled the endpoint back: it would be created with what failed.
     """
     sagemaker = client("sagemaker")
-    if read_deployed_model(sagemaker, settings.name) is None:
+    if read_deployed_model(sagemaker, settings.endpoint_name) is None:
         return None
     with step("Wait for updates of the endpoint"):
-        describe_settled(sagemaker, settings.name)
-    served = read_deployed_model(sagemaker, settings.name)
+        describe_settled(sagemaker, settings.endpoint_name)
+    served = read_deployed_model(sagemaker, settings.endpoint_name)
     stack = f"{settings.name}-serving"
     wanted = stack_configuration(client("cloudformation"), stack)
     if served is not None and served.status == "InService" and served.configuration != wanted:
         raise ToolError(
-            f"The endpoint {settings.name} was rolled back: it serves {served.configuration}, the "
-            f"stack {stack} holds {wanted}, which a resume would start. Nothing was changed: "
-            "deploy the previous model or one that works, then pause the stage."
+            f"The endpoint {settings.endpoint_name} was rolled back: it serves "
+            f"{served.configuration}, the stack {stack} holds {wanted}, which a resume would "
+            "start. Nothing was changed: deploy the previous model or one that works, then pause "
+            "the stage."
         )
     return served
 
@@ -143,20 +144,21 @@ def _check_gone(sagemaker: Any, settings: StageSettings) -> None:
 
     An endpoint that is still being deleted is waited for.
     """
-    found = find_endpoint(sagemaker, settings.name)
+    found = find_endpoint(sagemaker, settings.endpoint_name)
     if found is not None and found["EndpointStatus"] == "Deleting":
         with step("Wait until the endpoint is gone"), suppress(WaiterError):
             sagemaker.get_waiter("endpoint_deleted").wait(
-                EndpointName=settings.name, WaiterConfig=_DELETION
+                EndpointName=settings.endpoint_name, WaiterConfig=_DELETION
             )
-        found = find_endpoint(sagemaker, settings.name)
+        found = find_endpoint(sagemaker, settings.endpoint_name)
     if found is None:
         return
     raise ToolError(
-        f"The endpoint {settings.name} is still {found['EndpointStatus']} and costs, although no "
-        "stack holds it any more: CloudFormation could not delete it, and the events of the stack "
-        f"{settings.name}-serving say why. Delete it with `aws sagemaker delete-endpoint "
-        f"--endpoint-name {settings.name}`; `make resume` creates it again."
+        f"The endpoint {settings.endpoint_name} is still {found['EndpointStatus']} and costs, "
+        "although no stack holds it any more: CloudFormation could not delete it, and the events "
+        f"of the stack {settings.name}-serving say why. Delete it with `aws sagemaker "
+        f"delete-endpoint --endpoint-name {settings.endpoint_name}`; `make resume` creates it "
+        "again."
     )
 
 

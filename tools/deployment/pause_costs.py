@@ -13,8 +13,13 @@ def describe_costs(settings: StageSettings) -> Iterator[str]:
     """
     serving, api = settings.serving, settings.api
     scaling = " and its scaling" if serving.scales else ""
+    machines = (
+        "serverless containers"
+        if serving.is_serverless
+        else f"instances of {serving.instance_type}"
+    )
     yield (
-        f"  Stopped:     the endpoint {settings.name} (instances of {serving.instance_type})"
+        f"  Stopped:     the endpoint {settings.endpoint_name} ({machines})"
         f"{scaling}; its alarms do not notify"
     )
     yield "  Still costs: stored models and images, logs, the key, alarms, each request to the API"

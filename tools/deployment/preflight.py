@@ -135,7 +135,9 @@ def _logging_role_problem(target: _Target) -> str | None:
 
 
 def _instance_type_problem(target: _Target) -> str | None:
-    name, wanted = target.settings.name, target.settings.serving.instance_type
+    name, wanted = target.settings.endpoint_name, target.settings.serving.instance_type
+    if target.settings.serving.is_serverless:
+        return None
     variant = served_variant(target.client("sagemaker"), name)
     served = variant and variant.get("InstanceType")
     if variant is None or served in {None, wanted}:
@@ -157,7 +159,7 @@ def _instance_type_problem(target: _Target) -> str | None:
 
 def _rollout_problem(target: _Target) -> str | None:
     """Check the first step of an update, which SageMaker takes of the instances that run now."""
-    name, serving = target.settings.name, target.settings.serving
+    name, serving = target.settings.endpoint_name, target.settings.serving
     rollout = serving.rollout_plan
     if rollout.setting is None or not serving.scales:
         return None  # a fixed fleet is replaced by one of the new size

@@ -64,7 +64,7 @@ class Stage:
             )
         meta = self.client("sagemaker-runtime").meta
         return Destination(
-            url=f"{meta.endpoint_url}/endpoints/{self.settings.name}/invocations",
+            url=f"{meta.endpoint_url}/endpoints/{self.settings.endpoint_name}/invocations",
             headers={"Accept": "application/json", "User-Agent": _USER_AGENT},
             region=meta.region_name,
             certificates=certificates,
@@ -98,7 +98,7 @@ class Stage:
         """Send an image; return the status and the error."""
         if self.api is None:
             runtime, body = self.client("sagemaker-runtime"), read_image(image)
-            status, text = invoke(runtime, self.settings.name, body, media_type)
+            status, text = invoke(runtime, self.settings.endpoint_name, body, media_type)
             return status, text[:_SHOWN_CHARACTERS]
         url, key = self.api
         try:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,23 +58,27 @@ class InstanceWatch:
     def _run(self) -> None:
         while True:
             try:
-                self.samples.append(count_instances(self._sagemaker, self._endpoint))
+                self.samples.append(sample_instances(self._sagemaker, self._endpoint))
             except (BotoCoreError, ClientError) as error:
                 self.problem = str(error)  # a test goes on without the number
             if self._ended.wait(self._interval_seconds):
                 return
 
 
-def count_instances(sagemaker: Any, endpoint: str) -> Sample:
-    """Return the instances of an endpoint now.
+def sample_instances(sagemaker: Any, endpoint: str) -> Sample:
+    """Return the instances of an endpoint now; a serverless one has none.
 
     Args:
         sagemaker: boto3 client.
         endpoint: the endpoint's name.
     """
     described = sagemaker.describe_endpoint(EndpointName=endpoint)
-    count = sum(each["CurrentInstanceCount"] for each in described["ProductionVariants"])
-    return Sample(time.monotonic(), count, described["EndpointStatus"])
+    return Sample(time.monotonic(), count_instances(described), described["EndpointStatus"])
+
+
+def count_instances(described: Mapping[str, Any]) -> int:
+    """Return the instances in DescribeEndpoint's response; 0 for a serverless endpoint."""
+    return sum(each.get("CurrentInstanceCount", 0) for each in described["ProductionVariants"])
 
 
 def changes(samples: list[Sample]) -> list[Sample]:

@@ -135,7 +135,7 @@ def _measure(
 def _watch(stage: Stage) -> InstanceWatch:
     is_local = stage.settings.stage == "local"
     interval = _LOCAL_WATCH_SECONDS if is_local else _WATCH_SECONDS
-    return InstanceWatch(stage.client("sagemaker"), stage.settings.name, interval)
+    return InstanceWatch(stage.client("sagemaker"), stage.settings.endpoint_name, interval)
 
 
 def _write_plot(

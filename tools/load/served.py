@@ -14,8 +14,11 @@ from tools.aws import find_endpoint
 from tools.console import ToolError
 from tools.delivery.lock_file import files_of, find_lock
 from tools.load.artifacts import artifacts_at_hand
+from tools.load.instances import count_instances
 from tools.stage_access import deploy_command
 
+# In place of an instance type.
+SERVERLESS = "serverless"
 _IN_SERVICE = {"InService", "Updating"}
 
 
@@ -24,7 +27,7 @@ class Served:
     """What an endpoint serves.
 
     Attributes:
-        instance_type: of its variant.
+        instance_type: of its variant; SERVERLESS: it has none.
         precision: the container's setting: auto, fp32 or int8; None: it is not set.
         version: of the model; None: the container has no such variable.
         instances: in service.
@@ -48,18 +51,18 @@ def read_served(sagemaker: Any, settings: StageSettings) -> Served:
     Raises:
         ToolError: there is no endpoint, or it is not in service.
     """
-    endpoint = find_endpoint(sagemaker, settings.name)
+    endpoint = find_endpoint(sagemaker, settings.endpoint_name)
     if endpoint is None:
         raise ToolError(
-            f"There is no endpoint {settings.name}: the stage {settings.stage} is not deployed "
-            f"(`{deploy_command(settings.stage)}`) or is paused (`make resume "
+            f"There is no endpoint {settings.endpoint_name}: the stage {settings.stage} is not "
+            f"deployed (`{deploy_command(settings.stage)}`) or is paused (`make resume "
             f"STAGE={settings.stage}`)."
         )
     status = endpoint["EndpointStatus"]
     if status not in _IN_SERVICE:
         reason = endpoint.get("FailureReason", "SageMaker gave no reason")
         raise ToolError(
-            f"The endpoint {settings.name} is {status}, expected InService: wait, or see "
+            f"The endpoint {settings.endpoint_name} is {status}, expected InService: wait, or see "
             f"`make logs STAGE={settings.stage}`. {reason}"
         )
     configuration = sagemaker.describe_endpoint_config(
@@ -69,20 +72,26 @@ def read_served(sagemaker: Any, settings: StageSettings) -> Served:
     model = sagemaker.describe_model(ModelName=variant["ModelName"])
     environment = model["PrimaryContainer"].get("Environment", {})
     return Served(
-        instance_type=variant["InstanceType"],
+        instance_type=variant.get("InstanceType", SERVERLESS),
         precision=environment.get("WHIPPET_PRECISION"),
         version=environment.get("WHIPPET_MODEL_VERSION"),
-        instances=sum(each["CurrentInstanceCount"] for each in endpoint["ProductionVariants"]),
+        instances=count_instances(endpoint),
         is_changing=status != "InService",
     )
 
 
 def check_one_instance(served: Served, stage: str) -> None:
-    """Reject a measurement of an endpoint that changes, or has several instances.
+    """Reject a measurement of an endpoint that changes, has several instances, or none.
 
     Raises:
         ToolError: it does.
     """
+    if served.instance_type == SERVERLESS:
+        raise ToolError(
+            f"The endpoint of the stage {stage} is serverless: it has no instance that could be "
+            "measured, and no scaling that needs the measurement. Measure a stage whose "
+            "serving.mode is instances, or load this one without MEASURE=1."
+        )
     if served.is_changing:
         raise ToolError(
             f"The endpoint whippet-{stage} is being changed: measure when it is InService."

@@ -14,6 +14,7 @@ from local_cloud.environment import ACCOUNT_ID, without_aws
 from stacks.components.serving.model_choice import STORE_FOLDER
 from stacks.components.serving.model_lock import ModelLock
 from stacks.names import LOCKS_FOLDER
+from tools.account.account import read_stage
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
@@ -125,7 +126,7 @@ def _deploy(
     outputs_file = state / "outputs.json"
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
-    deployed = read_deployed_model(sagemaker, f"whippet-{STAGE}")
+    deployed = read_deployed_model(sagemaker, read_stage(STAGE).endpoint_name)
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
         update_references(

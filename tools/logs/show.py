@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from stacks.names import endpoint_log_group_name
 from tools.account.account import read_stage, resolve_account
 from tools.aws import aws_client, is_missing_stack
 from tools.console import ToolError, run_tool
@@ -43,7 +44,9 @@ def main() -> None:
         clients = tuple(
             session.client(name, region_name=region) for name in ("cloudformation", "logs")
         )
-    groups = find_log_groups(*clients, stage=settings.stage, name=settings.name)
+    groups = find_log_groups(
+        *clients, stage=settings.stage, name=settings.name, endpoint=settings.endpoint_name
+    )
     since = time.time() - arguments.hours * 3600
     lines = find_lines([*groups, *files], since=since, request=arguments.request)
     _print(lines if arguments.request else lines[-_LAST_LINES:])
@@ -85,14 +88,17 @@ def _request_id(text: str) -> str:
     return text
 
 
-def find_log_groups(cloudformation: Any, logs: Any, *, stage: str, name: str) -> list[LogGroup]:
+def find_log_groups(
+    cloudformation: Any, logs: Any, *, stage: str, name: str, endpoint: str
+) -> list[LogGroup]:
     """Return the log groups of a deployed stage that concern requests.
 
     Args:
         cloudformation: boto3 client.
         logs: boto3 client of CloudWatch Logs.
         stage: the stage's name, for errors.
-        name: the name of the stage's endpoint, and the beginning of those of its stacks.
+        name: such as whippet-prod, the beginning of the names of its stacks.
+        endpoint: the name of the stage's endpoint.
 
     Raises:
         ToolError: the stage is not deployed.
@@ -111,7 +117,7 @@ def find_log_groups(cloudformation: Any, logs: Any, *, stage: str, name: str) ->
         for each in resources
         if each["ResourceType"] == _LOG_GROUP and "PhysicalResourceId" in each
     ]
-    return [*groups, LogGroup(logs, f"/aws/sagemaker/Endpoints/{name}", "container")]
+    return [*groups, LogGroup(logs, endpoint_log_group_name(endpoint), "container")]
 
 
 def _source(logical_id: str) -> str:

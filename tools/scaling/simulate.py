@@ -57,6 +57,13 @@ def main() -> None:
     arguments = _parser().parse()
     settings = read_stage(arguments.stage)
     serving = settings.serving
+    if serving.is_serverless:
+        raise ToolError(
+            f"The stage {settings.stage} has serving.mode = 'serverless': SageMaker starts and "
+            "stops its containers itself, and no setting scales them. serving."
+            "serverless_max_concurrency limits how many run at once; expected a stage whose mode "
+            "is instances."
+        )
     capacity = arguments.capacity or serving.measured_capacity_per_second
     if capacity is None:
         raise ToolError(
@@ -181,7 +188,7 @@ def _trace(
         client = clients_of(settings, arguments.deployment)
         if settings.stage == LOCAL:
             _check_minute(arguments.deployment)
-        return trace_of_stage(client("cloudwatch"), settings.name)
+        return trace_of_stage(client("cloudwatch"), settings.endpoint_name)
     if not Path(arguments.trace).exists():
         raise ToolError(
             f"TRACE={arguments.trace}: no such file; expected {', '.join(SHAPES)}, {_OF_THE_STAGE} "

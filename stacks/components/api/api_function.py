@@ -89,7 +89,7 @@ class ApiFunction(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         endpoint_arn = Stack.of(self).format_arn(
-            service="sagemaker", resource="endpoint", resource_name=settings.name
+            service="sagemaker", resource="endpoint", resource_name=settings.endpoint_name
         )
         role.add_to_policy(
             iam.PolicyStatement(actions=list(endpoint_actions), resources=[endpoint_arn])
@@ -134,8 +134,8 @@ def _paused_parameter(settings: StageSettings) -> str:
 
 def _environment(settings: StageSettings, variables: Mapping[str, str]) -> dict[str, str]:
     environment = {
-        "ENDPOINT_NAME": settings.name,
-        "ENDPOINT_READ_TIMEOUT_SECONDS": str(settings.api.endpoint_read_timeout_seconds),
+        "ENDPOINT_NAME": settings.endpoint_name,
+        "ENDPOINT_READ_TIMEOUT_SECONDS": str(settings.endpoint_read_timeout_seconds),
         "LOG_LEVEL": settings.api.log_level,
         "POWERTOOLS_SERVICE_NAME": settings.name,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,

@@ -36,7 +36,7 @@ class HealthFunction(ApiFunction):
             settings=settings,
             code_directory=code_directory,
             key=key,
-            description=f"Describes the endpoint {settings.name}",
+            description=f"Describes the endpoint {settings.endpoint_name}",
             handler="classifier_proxy.health_handler.handle",
             timeout=_TIMEOUT,
             memory_mb=_MEMORY_MB,

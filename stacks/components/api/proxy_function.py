@@ -47,7 +47,7 @@ class ProxyFunction(ApiFunction):
             settings=settings,
             code_directory=code_directory,
             key=key,
-            description=f"Invokes the endpoint {settings.name}",
+            description=f"Invokes the endpoint {settings.endpoint_name}",
             handler="classifier_proxy.handler.handle",
             timeout=_TIMEOUT,
             memory_mb=settings.api.memory_mb,

@@ -58,8 +58,7 @@ class Dashboard(Construct):
             self._served(),
             [_heading("How fast?")],
             self._speed(),
-            [_heading("By how many instances?")],
-            self._instances(),
+            *self._hosts(settings),
         ]
         if settings.monitoring.metrics == "full":
             rows += [[_heading("With what predictions?")], self._predictions(counted_classes)]
@@ -109,6 +108,27 @@ class Dashboard(Construct):
                     "median": of_proxy_function("Duration", "p50"),
                     "p99": of_proxy_function("Duration", "p99"),
                 },
+            ),
+        ]
+
+    def _hosts(self, settings: StageSettings) -> list[list[cloudwatch.IWidget]]:
+        if settings.serving.is_serverless:
+            return [[_heading("By how many containers?")], self._containers()]
+        return [[_heading("By how many instances?")], self._instances()]
+
+    def _containers(self) -> list[cloudwatch.IWidget]:
+        use = of_endpoint("ServerlessConcurrentExecutionsUtilization", "Maximum")
+        return [
+            self._graph("Containers in use", "1 is the limit", **{"in use": use}),
+            self._graph(
+                "Start of containers",
+                "microseconds",
+                longest=of_endpoint("ModelSetupTime", "Maximum"),
+            ),
+            self._graph(
+                "Use of the containers",
+                "percent",
+                memory=of_instances("MemoryUtilization", "Maximum"),
             ),
         ]
 

@@ -26,8 +26,8 @@ class StageMetrics:
     count needs Sum.
 
     Args:
-        stage_name: such as whippet-prod, the name of the endpoint, of the API and of the proxy's
-            own metrics.
+        stage_name: such as whippet-prod, the name of the API and of the proxy's own metrics.
+        endpoint_name: the literal name of the endpoint.
         firewall_name: of the web ACL; None: the stage has none.
         model_name: the model's, a dimension of the predictions' metrics.
         api_stage: the stage of the REST API.
@@ -41,6 +41,7 @@ class StageMetrics:
         self,
         *,
         stage_name: str,
+        endpoint_name: str,
         firewall_name: str | None,
         model_name: str,
         api_stage: apigateway.Stage,
@@ -52,7 +53,7 @@ class StageMetrics:
         function_name = proxy.function.function_name
         self._dimensions: Mapping[Subject, tuple[str | None, ...]] = {
             Subject.API: (stage_name, api_stage.stage_name),
-            Subject.ENDPOINT: (stage_name, VARIANT_NAME),
+            Subject.ENDPOINT: (endpoint_name, VARIANT_NAME),
             Subject.FIREWALL: (firewall_name, Aws.REGION, "ALL"),
             Subject.HEALTH_FUNCTION: (health.function_name,),
             Subject.MODEL: (proxy.service_name, model_name),

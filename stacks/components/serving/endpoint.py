@@ -35,7 +35,7 @@ class Endpoint(Construct):
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
-            endpoint_name=settings.name,
+            endpoint_name=settings.endpoint_name,
             endpoint_config_name=endpoint_configuration_name,
             deployment_config=_deployment(settings.serving, rollback_alarms),
             # Keeps the instance count that scaling has set; otherwise an update resets it to the

@@ -50,7 +50,8 @@ class EndpointConfiguration(Construct):
             self,
             "Model",
             execution_role_arn=execution_role.role.role_arn,
-            enable_network_isolation=True,  # the container needs no network access
+            # The container needs no network access; Serverless Inference has no isolation.
+            enable_network_isolation=None if settings.is_serverless else True,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri,
                 model_data_url=artifact_url,
@@ -68,14 +69,8 @@ class EndpointConfiguration(Construct):
             "EndpointConfig",
             production_variants=[_variant(settings, cfn_model.attr_model_name)],
             data_capture_config=_data_capture(settings, key, captures),
-            kms_key_id=None
-            if instance_types.has_local_storage(settings.instance_type)
-            else key.key_arn,
-            # True by default: SageMaker would request GET /metrics of each container, which does
-            # not have it, and publish metrics of each machine.
-            metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(
-                enable_detailed_observability=False
-            ),
+            kms_key_id=key.key_arn if _has_encrypted_volumes(settings) else None,
+            metrics_config=_metrics(settings),
         )
         for resource in (cfn_model, configuration):
             _keep_when_replaced(resource)
@@ -86,6 +81,17 @@ class EndpointConfiguration(Construct):
 def _variant(
     settings: ServingSettings, model_name: str
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+    if settings.is_serverless:
+        return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+            variant_name=VARIANT_NAME,
+            model_name=model_name,
+            initial_variant_weight=1,
+            serverless_config=sagemaker.CfnEndpointConfig.ServerlessConfigProperty(
+                memory_size_in_mb=settings.serverless_memory_mb,
+                max_concurrency=settings.serverless_max_concurrency,
+                provisioned_concurrency=settings.serverless_provisioned_concurrency or None,
+            ),
+        )
     return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
         variant_name=VARIANT_NAME,
         model_name=model_name,
@@ -97,6 +103,26 @@ def _variant(
         ),
         inference_ami_version=_GPU_AMI if instance_types.has_gpu(settings.instance_type) else None,
     )
+
+
+def _has_encrypted_volumes(settings: ServingSettings) -> bool:
+    """Whether SageMaker attaches volumes; some types have disks of their own, and no key."""
+    return not settings.is_serverless and not instance_types.has_local_storage(
+        settings.instance_type
+    )
+
+
+def _metrics(
+    settings: ServingSettings,
+) -> sagemaker.CfnEndpointConfig.MetricsConfigProperty | None:
+    """Turn detailed metrics of instances off.
+
+    They are on by default: SageMaker would request GET /metrics of each container, which does not
+    have it, and publish metrics of each machine.
+    """
+    if settings.is_serverless:
+        return None
+    return sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False)
 
 
 def _data_capture(

@@ -61,7 +61,7 @@ class RollbackAlarms(Construct):
         endpoint_configuration_name: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._endpoint_name = settings.name
+        self._endpoint_name = settings.endpoint_name
         self._endpoint_configuration_name = endpoint_configuration_name
         serving = settings.serving
         latency_ms = serving.rollback_model_latency_p99_ms

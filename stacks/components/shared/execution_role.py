@@ -29,7 +29,7 @@ class ExecutionRole(Construct):
         asset_key_arn: str | None,
         repository_arn: str,
         log_group_name: str,
-        volume_key: kms.IKey,
+        volume_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
@@ -49,7 +49,7 @@ class ExecutionRole(Construct):
             *permissions.pull_image(repository_arn),
             permissions.write_logs(streams),
             permissions.put_metrics(),
-            *permissions.encrypt_volumes(volume_key),
+            *(permissions.encrypt_volumes(volume_key) if volume_key is not None else []),
         ]
         self.policy = iam.Policy(self, "Policy", roles=[self.role], statements=statements)
         self._acknowledge(streams)

@@ -43,12 +43,16 @@ class Traffic:
     timed_out: int = 0
     blocked: int = 25
     page_5xx_percent: float = 0.2
+    # Of a serverless endpoint; None: the endpoint has instances.
+    concurrency_use: float | None = None
+    setup_ms: float = 4000
 
 
 API = {"ApiName": "stage", "Stage": "api stage"}
 PROXY = {"FunctionName": "proxy"}
 HEALTH = {"FunctionName": "health"}
 OWN = {"service": "stage"}
+SERVERLESS_ENDPOINT = {"EndpointName": "serverless endpoint", "VariantName": "primary"}
 ENDPOINT = {"EndpointName": "stage", "VariantName": "primary"}
 WORKFLOW = {"StateMachineArn": "workflow"}
 FIREWALL = {"WebACL": "web acl", "Region": "region", "Rule": "ALL"}
@@ -84,7 +88,9 @@ def samples(traffic: Traffic) -> Iterator[Sample]:
         yield Sample("Whippet", "EndpointLatency", OWN, "Milliseconds", [60.0] * sent)
     if traffic.denials:
         yield Sample("Whippet", "EndpointAccessDenied", OWN, "Count", [1.0] * traffic.denials)
-    if traffic.endpoint_exists:
+    if traffic.concurrency_use is not None:
+        yield from _of_serverless_endpoint(traffic, counted, traffic.concurrency_use)
+    elif traffic.endpoint_exists:
         yield from _of_endpoint(traffic, counted)
     if traffic.failed:
         yield Sample("AWS/States", "ExecutionsFailed", WORKFLOW, "Count", [1.0] * traffic.failed)
@@ -118,6 +124,29 @@ def _of_endpoint(traffic: Traffic, counted: int) -> Iterator[Sample]:
     ):
         values = [percent] * traffic.instances
         yield Sample("/aws/sagemaker/Endpoints", name, ENDPOINT, "Percent", values)
+
+
+def _of_serverless_endpoint(traffic: Traffic, counted: int, use: float) -> Iterator[Sample]:
+    """No instances, no CPUs, no disks; the overhead contains the start of containers."""
+    invocations = [1.0] * counted or [0.0]
+    yield Sample("AWS/SageMaker", "Invocations", SERVERLESS_ENDPOINT, "None", invocations)
+    if not counted:
+        return
+    for name, milliseconds in (
+        ("ModelLatency", traffic.model_ms),
+        ("OverheadLatency", traffic.setup_ms),
+    ):
+        latencies = _spread(1000 * milliseconds, counted)
+        yield Sample("AWS/SageMaker", name, SERVERLESS_ENDPOINT, "Microseconds", latencies)
+    errors = _flags(traffic.endpoint_5xx, counted)
+    yield Sample("AWS/SageMaker", "Invocation5XXErrors", SERVERLESS_ENDPOINT, "None", errors)
+    setup = [1000 * traffic.setup_ms]
+    yield Sample("AWS/SageMaker", "ModelSetupTime", SERVERLESS_ENDPOINT, "Microseconds", setup)
+    use_name = "ServerlessConcurrentExecutionsUtilization"
+    yield Sample("AWS/SageMaker", use_name, SERVERLESS_ENDPOINT, "None", [use / 3, use])
+    memory = [traffic.memory]
+    instances = "/aws/sagemaker/Endpoints"
+    yield Sample(instances, "MemoryUtilization", SERVERLESS_ENDPOINT, "Percent", memory)
 
 
 def _spread(typical: float, count: int) -> list[float]:

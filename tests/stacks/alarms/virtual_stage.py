@@ -99,6 +99,8 @@ def known_names(assembly: Assembly) -> dict[str, str]:
     api_stage = assembly.resource("api", "AWS::ApiGateway::Stage")
     workflow = assembly.resource("training", "AWS::StepFunctions::StateMachine")
     names = {stage: "stage", "<AWS::Region>": "region"}
+    if assembly.settings.serving.is_serverless:
+        names[assembly.settings.endpoint_name] = "serverless endpoint"
     by_resource = {
         ("api", api_stage.logical_id): "api stage",
         ("api", proxy_function(assembly).logical_id): "proxy",

@@ -275,7 +275,7 @@ def test_a_rollback_starts_below_the_model_servers_deadline(
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_waits_4_seconds_and_rolls_back_from_2(stage: str) -> None:
     settings = load_stage_settings(stage, CONFIG)
-    assert settings.api.endpoint_read_timeout_seconds == 4
+    assert settings.endpoint_read_timeout_seconds == 4
     assert settings.model_server_deadline_ms == 3000
     assert settings.serving.rollback_model_latency_p99_ms == 2000
 

@@ -289,6 +289,7 @@ def test_a_paused_stage_is_deployed_and_stays_paused(
     steps = tools.deployment.deploy
     monkeypatch.setattr(steps, "check_account", lambda *_, **__: ("123456789012", "eu-west-1"))
     monkeypatch.setattr(steps, "read_deployed_model", lambda *_: None)
+    monkeypatch.setattr(steps, "replaced_mode", lambda *_: None)
     monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
     for name in ("check_endpoint", "settle_instance_count", "prune_superseded"):
         monkeypatch.setattr(steps, name, needs_an_endpoint)

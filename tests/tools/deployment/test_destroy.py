@@ -137,7 +137,12 @@ def test_the_data_of_a_stage_that_retains_it_is_not_deleted(destroy: Destroy, re
     assert emptied == ([] if retain else ["empty whippet-dev-storage", "empty whippet-dev-web"])
     # The names that would block the next deployment.
     after = calls[calls.index("cdk destroy") + 1 :]
-    assert after == ["prune sagemaker", "delete logs of whippet-dev", "delete group whippet-dev"]
+    assert after == [
+        "prune sagemaker",
+        "delete logs of whippet-dev",
+        "delete logs of whippet-dev-serverless",
+        "delete group whippet-dev",
+    ]
 
 
 @pytest.mark.parametrize("empty_group", [True, False])

@@ -398,6 +398,7 @@ def test_prod_in_a_new_account_of_its_own(
         role=role, concurrency=103, instances=6, jobs=1, bootstrapped=True
     ) as prepared:
         add_endpoint(prepared.stubs["sagemaker"], None)  # to what is printed as served now
+        add_endpoint(prepared.stubs["sagemaker"], None)  # nor is there one of another mode
         prepared.stubs["cloudformation"].add_client_error(
             "describe_stacks",
             "ValidationError",

@@ -1,4 +1,9 @@
-"""The alarms on the endpoint and its machines."""
+"""The alarms on the endpoint and its machines.
+
+A serverless endpoint publishes fewer metrics: no instances, no use of CPUs and disks, and its
+overhead contains the start of containers (docs.aws.amazon.com/sagemaker/latest/dg/
+serverless-endpoints-monitoring.html).
+"""
 
 from collections.abc import Iterator
 
@@ -24,17 +29,27 @@ _BUSY_MINUTES = 15
 _UNREACHED_MINUTES, _UNREACHED_DATAPOINTS = 12, 8
 # The fleet may change within a minute.
 _ROUNDING = 0.1
+_SLOW_INSTANCES = (
+    "The instances are overloaded (FleetAtMaximum, EndpointCpu: raise "
+    "`serving.max_instance_count`, or lower the target of scaling), or the model is slower than "
+    "the last one: `make rollback`. `make load` measures what an instance can do."
+)
+_SLOW_CONTAINERS = (
+    "The containers have too little CPU power, which follows `serving.serverless_memory_mb`, or "
+    "the model is slower than the last one: `make rollback`."
+)
 
 
 def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
     """Yield the alarms on the endpoint's responses."""
     monitoring = settings.monitoring
+    overload = "ModelLatency" if settings.serving.is_serverless else "FleetAtMaximum, EndpointCpu"
     yield AlarmDefinition(
         name="EndpointErrors",
         severity=Severity.URGENT,
         meaning="The endpoint responds with 5XX",
         runbook="Callers get 502 or 503. The endpoint's log has the model server's reason (`make "
-        "logs`): overload (FleetAtMaximum, EndpointCpu), a model that fails, or an instance that "
+        f"logs`): overload ({overload}), a model that fails, or an instance that "
         "is being replaced. After a deployment: `make rollback`.",
         metrics={"errors": of_endpoint("Invocation5XXErrors", "Sum")},
         threshold=monitoring.endpoint_5xx_errors_per_minute,
@@ -48,20 +63,19 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
         "The model's",
         monitoring.model_latency_p99_ms,
         "model_latency_p99_ms",
-        "The instances are overloaded (FleetAtMaximum, EndpointCpu: raise "
-        "`serving.max_instance_count`, or lower the target of scaling), or the model is slower "
-        "than the last one: `make rollback`. `make load` measures what an instance can do.",
+        _SLOW_CONTAINERS if settings.serving.is_serverless else _SLOW_INSTANCES,
         basic=True,
     )
-    yield _latency_alarm(
-        settings,
-        "OverheadLatency",
-        "SageMaker's own",
-        monitoring.endpoint_overhead_p99_ms,
-        "endpoint_overhead_p99_ms",
-        "The time is not the model's: large images, or SageMaker itself. If it lasts, see AWS "
-        "Health and open a case with AWS Support.",
-    )
+    if not settings.serving.is_serverless:
+        yield _latency_alarm(
+            settings,
+            "OverheadLatency",
+            "SageMaker's own",
+            monitoring.endpoint_overhead_p99_ms,
+            "endpoint_overhead_p99_ms",
+            "The time is not the model's: large images, or SageMaker itself. If it lasts, see AWS "
+            "Health and open a case with AWS Support.",
+        )
     if monitoring.metrics == "full":
         yield AlarmDefinition(
             name="EndpointNotReached",
@@ -89,19 +103,25 @@ def endpoint_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
 
 def machine_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
     """Yield the alarms on the machines of the endpoint."""
-    monitoring = settings.monitoring
-    kind = settings.serving.instance_type
-    cores = vcpu_count(kind)
+    serving, monitoring = settings.serving, settings.monitoring
+    whose, remedy = "an instance's", "Take an instance type with more memory, or a smaller model"
+    if serving.is_serverless:
+        whose, remedy = "a container's", "Raise `serving.serverless_memory_mb`"
     yield _machine_alarm(
         "EndpointMemory",
         of_instances("MemoryUtilization", "Maximum"),
-        f"{monitoring.endpoint_memory_percent} % of an instance's memory is used",
-        "The server is killed at 100 %. Take an instance type with more memory, or a smaller "
-        "model; if the use grows over days, report it as a defect.",
+        f"{monitoring.endpoint_memory_percent} % of {whose} memory is used",
+        f"The server is killed at 100 %. {remedy}; if the use grows over days, report it as a "
+        "defect.",
         monitoring.endpoint_memory_percent,
         "endpoint_memory_percent",
-        basic=True,
+        # One of ten: the concurrency of a serverless endpoint has its place.
+        basic=not serving.is_serverless,
     )
+    if serving.is_serverless:
+        return
+    kind = serving.instance_type
+    cores = vcpu_count(kind)
     yield _machine_alarm(
         "EndpointCpu",
         of_instances("CPUUtilization", "Average"),

@@ -3,10 +3,11 @@
 API Gateway: docs.aws.amazon.com/apigateway/latest/developerguide/
 api-gateway-metrics-and-dimensions.html. Lambda: docs.aws.amazon.com/lambda/latest/dg/
 monitoring-metrics-types.html. SageMaker: docs.aws.amazon.com/sagemaker/latest/dg/
-monitoring-cloudwatch.html. Step Functions: docs.aws.amazon.com/step-functions/latest/dg/
-procedure-cw-metrics.html. WAF: docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html.
-CloudFront: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
-programming-cloudwatch-metrics.html. The proxy's own: docs/metrics.md.
+monitoring-cloudwatch.html and serverless-endpoints-monitoring.html. Step Functions:
+docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html. WAF:
+docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html. CloudFront: docs.aws.amazon.com/
+AmazonCloudFront/latest/DeveloperGuide/programming-cloudwatch-metrics.html. The proxy's
+own: docs/metrics.md.
 """
 
 from typing import Final
@@ -26,6 +27,9 @@ _UNITS: Final = {
         "InvocationModelErrors": "None",
         "ModelLatency": "Microseconds",
         "OverheadLatency": "Microseconds",
+        # Of serverless endpoints only.
+        "ModelSetupTime": "Microseconds",
+        "ServerlessConcurrentExecutionsUtilization": "None",
     },
 }
 

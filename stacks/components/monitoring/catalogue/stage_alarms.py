@@ -11,6 +11,7 @@ from stacks.components.monitoring.catalogue.other_alarms import (
     page_alarms,
     training_alarms,
 )
+from stacks.components.monitoring.catalogue.serverless_alarms import serverless_alarms
 from stacks.settings.stage import StageSettings
 
 _PARTS: Final[tuple[Callable[[StageSettings], Iterator[AlarmDefinition]], ...]] = (
@@ -18,6 +19,7 @@ _PARTS: Final[tuple[Callable[[StageSettings], Iterator[AlarmDefinition]], ...]] 
     function_alarms,
     endpoint_alarms,
     machine_alarms,
+    serverless_alarms,
     training_alarms,
     firewall_alarms,
     page_alarms,

@@ -1,0 +1,121 @@
+"""What SageMaker Serverless Inference has instead of instances, and what it does not have.
+
+docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import BeforeValidator
+
+from stacks.settings.base import Settings, check_whole_number
+
+ServingMode = Literal["instances", "serverless"]
+SERVING_MODES: Final[tuple[ServingMode, ...]] = get_args(ServingMode)
+# API_ProductionVariantServerlessConfig.html in SageMaker's API reference: steps of 1 GB.
+MemoryMb = Annotated[
+    Literal[1024, 2048, 3072, 4096, 5120, 6144], BeforeValidator(check_whole_number)
+]
+
+_NO_INSTANCES: Final = "SageMaker starts and stops containers itself"
+_NO_SCALING: Final = f"{_NO_INSTANCES}, up to serving.serverless_max_concurrency at once"
+_ONE_STEP: Final = "an update shifts the traffic in one step"
+# Settings of [serving] that only instances use, and why serverless does not.
+_OF_INSTANCES: Final = {
+    "instance_type": "it has no instance types and no GPU; the CPU power follows "
+    "serving.serverless_memory_mb",
+    "max_batch": "it has no GPU, and a container responds to one request at a time",
+    "max_batch_delay_ms": "it has no GPU, and a container responds to one request at a time",
+    "min_instance_count": _NO_SCALING,
+    "max_instance_count": _NO_SCALING,
+    "scaling_target": _NO_SCALING,
+    "target_invocations_per_instance_per_minute": _NO_SCALING,
+    "target_concurrent_requests_per_instance": _NO_SCALING,
+    "capacity_schedule": _NO_SCALING,
+    "scale_in_cooldown_seconds": _NO_SCALING,
+    "scale_out_cooldown_seconds": _NO_SCALING,
+    "measured_capacity_per_second": f"{_NO_INSTANCES}, so that no instance can be measured",
+    "measured_capacity_of": f"{_NO_INSTANCES}, so that no instance can be measured",
+    "container_startup_timeout_seconds": "a container has always 3 minutes",
+    "data_capture_percent": "Serverless Inference has no data capture",
+    "rollout": _ONE_STEP,
+    "rollout_canary_percent": _ONE_STEP,
+    "rollout_linear_step_percent": _ONE_STEP,
+    "rollout_wait_seconds": _ONE_STEP,
+}
+_OF_SERVERLESS: Final = (
+    "serverless_memory_mb",
+    "serverless_max_concurrency",
+    "serverless_provisioned_concurrency",
+)
+# Those of [monitoring]: alarms on metrics that only one of the two has.
+_ALARMS_OF_INSTANCES: Final = {
+    "endpoint_overhead_p99_ms": "the overhead contains the start of containers, which "
+    "monitoring.model_setup_time_ms watches",
+    "endpoint_cpu_percent": "SageMaker publishes no use of CPUs",
+    "endpoint_disk_percent": "SageMaker publishes no use of disks",
+}
+_ALARMS_OF_SERVERLESS: Final = ("model_setup_time_ms", "serverless_concurrency_percent")
+
+
+def check_mode(mode: ServingMode, serving: Settings) -> None:
+    """Refuse settings of [serving] that have no effect in a mode.
+
+    Args:
+        mode: as the setting `serving.mode`.
+        serving: the section.
+
+    Raises:
+        ValueError: one of the other mode differs from its default.
+    """
+    _check("serving", mode, serving, _OF_INSTANCES, _OF_SERVERLESS)
+
+
+def check_alarms(mode: ServingMode, monitoring: Settings) -> None:
+    """Refuse thresholds of [monitoring] whose alarms a mode does not have.
+
+    Args:
+        mode: as the setting `serving.mode`.
+        monitoring: the section.
+
+    Raises:
+        ValueError: one of the other mode differs from its default.
+    """
+    _check("monitoring", mode, monitoring, _ALARMS_OF_INSTANCES, _ALARMS_OF_SERVERLESS)
+
+
+def _check(
+    section: str,
+    mode: ServingMode,
+    settings: Settings,
+    of_instances: Mapping[str, str],
+    of_serverless: tuple[str, ...],
+) -> None:
+    reasons = of_instances
+    other = "instances"
+    if mode == "instances":
+        reasons = dict.fromkeys(of_serverless, "instances have their own settings")
+        other = "serverless"
+    for name, reason in reasons.items():
+        value = getattr(settings, name)
+        # A wait of 0 is what an update in one step has.
+        is_unused_wait = name == "rollout_wait_seconds" and value == 0
+        if value == type(settings).model_fields[name].default or is_unused_wait:
+            continue
+        raise ValueError(
+            f"{section}.{name} has no effect with serving.mode = {mode!r}: {reason}; expected no "
+            f"{name}, or mode {other}"
+        )
+
+
+def check_provisioned(provisioned: int, maximum: int) -> None:
+    """Refuse more containers that are kept warm than may run at once.
+
+    Raises:
+        ValueError: there are more.
+    """
+    if provisioned > maximum:
+        raise ValueError(
+            f"serving.serverless_provisioned_concurrency = {provisioned}: expected at most "
+            f"serving.serverless_max_concurrency = {maximum}"
+        )
