@@ -110,6 +110,7 @@ def _install(
         python=python,
         models=place.temporary / "models",
         logs=place.logs / "endpoints",
+        clock=clock,
     )
     endpoints = Endpoints(hosting, clock, RollbackAlarms(platform).raised)
     jobs = Jobs(

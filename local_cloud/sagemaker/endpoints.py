@@ -13,7 +13,7 @@ from moto.sagemaker.models import FakeEndpoint
 
 from local_cloud.clock import Clock
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
-from local_cloud.sagemaker.hosting.hosting import Deployment, Hosting
+from local_cloud.sagemaker.hosting.hosting import Deployment, HostedVariant, Hosting
 from local_cloud.sagemaker.hosting.rollout import Rollout, read_rollout, shift
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, endpoint_record
 
@@ -68,6 +68,7 @@ class Endpoints:
         with self._lock:
             self._check_changeable(scope, name)
             variants = _checked_variants(scope, configuration)
+            self._check_mode(scope, name, variants)
             counts = self._instance_counts(scope, name) if retained else {}
             sizes = list(counts.values()) or [
                 int(variant.get("InitialInstanceCount", 1)) for variant in variants
@@ -99,9 +100,15 @@ class Endpoints:
         }
         with self._lock:
             self._check_changeable(scope, name)
-            known = {variant.name for variant in self.deployment(scope, name).variants}
+            variants = self.deployment(scope, name).variants
+            known = {variant.name for variant in variants}
             if unknown := wanted.keys() - known:
                 raise validation_error(f"Variant(s) {sorted(unknown)} not found on {name}.")
+            if wanted and any(variant.serverless for variant in variants):
+                raise validation_error(
+                    f"Endpoint {name} is serverless: it has no instances, and its concurrency is "
+                    "that of its configuration."
+                )
             self._begin(scope, name, "Updating", lambda: self._resize(scope, name, wanted))
         return {"EndpointArn": _arn(scope, name)}
 
@@ -157,6 +164,16 @@ class Endpoints:
         if record.endpoint_status in _IN_PROGRESS:
             raise validation_error(f'Cannot update in-progress endpoint "{_arn(scope, name)}".')
 
+    def _check_mode(self, scope: Scope, name: str, variants: list[dict[str, Any]]) -> None:
+        """Refuse to make a serverless endpoint of one with instances, as SageMaker does."""
+        old = self._deployments.get((scope, name))
+        has_instances = old is not None and not any(each.serverless for each in old.variants)
+        if has_instances and any("ServerlessConfig" in each for each in variants):
+            raise validation_error(
+                f"Cannot update the endpoint {name} from instances to serverless; create another "
+                "endpoint."
+            )
+
     def _begin(self, scope: Scope, name: str, status: str, change: Callable[[], None]) -> None:
         _set_status(scope, name, status)
 
@@ -186,7 +203,8 @@ class Endpoints:
     def _instance_counts(self, scope: Scope, name: str) -> dict[str, int]:
         """Return the size of each variant's fleet, by its name."""
         deployment = self._deployments.get((scope, name))
-        return {each.name: each.fleet.size for each in deployment.variants} if deployment else {}
+        variants = deployment.variants if deployment else ()
+        return {each.name: each.fleet.size for each in variants if not each.serverless}
 
     def _replace(
         self, scope: Scope, name: str, configuration: str, counts: dict[str, int], rollout: Rollout
@@ -231,7 +249,8 @@ class Endpoints:
         reason: str | None = None
         try:
             for variant in deployment.variants:
-                variant.fleet.resize(counts.get(variant.name, variant.fleet.size))
+                if variant.name in counts:
+                    variant.fleet.resize(counts[variant.name])
         except Exception as error:
             reason = _reason(name, error)
         _show(scope, name, deployment)
@@ -283,13 +302,21 @@ def _show(scope: Scope, name: str, deployment: Deployment) -> None:
     if record is None:
         return
     record.endpoint_config_name = deployment.configuration_name
-    record.production_variants = [
-        {
-            "VariantName": variant.name,
-            "CurrentWeight": variant.weight,
-            "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": variant.fleet.size,
-            "DesiredInstanceCount": variant.fleet.size,
+    record.production_variants = [_shown(variant) for variant in deployment.variants]
+
+
+def _shown(variant: HostedVariant) -> dict[str, Any]:
+    weights = {
+        "VariantName": variant.name,
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
+    }
+    if variant.serverless is not None:
+        # Its containers are not instances.
+        return {
+            **weights,
+            "CurrentInstanceCount": 0,
+            "CurrentServerlessConfig": dict(variant.serverless),
         }
-        for variant in deployment.variants
-    ]
+    size = variant.fleet.size
+    return {**weights, "CurrentInstanceCount": size, "DesiredInstanceCount": size}

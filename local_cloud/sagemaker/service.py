@@ -10,6 +10,7 @@ from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.hosting.invocations import Invocation, invoke_endpoint
+from local_cloud.sagemaker.hosting.serverless import check_model, check_serverless
 from local_cloud.sagemaker.jobs.jobs import Jobs
 from local_cloud.sagemaker.moto_backend import Scope, call_moto, records
 from local_cloud.sagemaker.platform import Platform
@@ -84,7 +85,11 @@ class SageMakerService:
         for container in (parameters.get("PrimaryContainer"), *parameters.get("Containers", [])):
             if container and "Image" in container:
                 self._keep_image(container["Image"])
-        return call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
+        created = call_moto(scope, "sagemaker", "CreateModel", {"Tags": [], **parameters})
+        # moto leaves it out.
+        model = records(scope)._models[parameters["ModelName"]]
+        model.enable_network_isolation = parameters.get("EnableNetworkIsolation", False)
+        return created
 
     def _keep_image(self, image: str) -> None:
         """Copy an image's build context; fails here instead of minutes later at the endpoint."""
@@ -97,6 +102,7 @@ class SageMakerService:
         self, scope: Scope, parameters: dict[str, Any]
     ) -> dict[str, Any]:
         _refuse_existing(scope, "endpoint-config", parameters)
+        check_serverless(parameters)
         for variant in parameters["ProductionVariants"]:
             if "ModelName" not in variant:
                 raise validation_error(
@@ -105,10 +111,12 @@ class SageMakerService:
                 )
             model = {"ModelName": variant["ModelName"]}
             try:
-                call_moto(scope, "sagemaker", "DescribeModel", model)
+                described = call_moto(scope, "sagemaker", "DescribeModel", model)
             except AwsError as error:
                 arn = scope.arn("sagemaker", f"model/{variant['ModelName'].lower()}")
                 raise validation_error(f'Could not find model "{arn}".') from error
+            if "ServerlessConfig" in variant:
+                check_model(described)
         return call_moto(scope, "sagemaker", "CreateEndpointConfig", {"Tags": [], **parameters})
 
 

@@ -99,6 +99,7 @@ class StandInSageMaker:
             python=Path(sys.executable),
             models=self.models,
             logs=self.logs,
+            clock=Clock(minute_seconds=1),
         )
         self.raised_alarms: set[str] = set()
         # Roles that may not read alarms.

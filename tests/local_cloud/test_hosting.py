@@ -229,14 +229,12 @@ def test_an_invalid_request_is_refused(
         sagemaker.call(operation, **parameters)
 
 
-def test_serverless_variants_are_refused_with_the_reason(sagemaker: StandInSageMaker) -> None:
-    variant = {
-        "VariantName": "primary",
-        "ModelName": "first",
-        "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
-    }
+def test_a_variant_without_instances_or_containers_is_refused_with_the_reason(
+    sagemaker: StandInSageMaker,
+) -> None:
+    variant = {"VariantName": "primary", "ModelName": "first", "InstanceType": "ml.m5.large"}
     sagemaker.call("CreateEndpointConfig", EndpointConfigName="less", ProductionVariants=[variant])
-    assert "not serverless" in create(sagemaker, "less")["FailureReason"]
+    assert "has no InitialInstanceCount" in create(sagemaker, "less")["FailureReason"]
 
 
 def test_the_gpu_engine_is_replaced_and_all_else_kept(sagemaker: StandInSageMaker) -> None:

@@ -6,7 +6,7 @@ docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 import contextlib
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from local_cloud.clock import Clock
 from local_cloud.cloudwatch.queries import Metric, Read
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.hosting.fleet import Fleet
+from local_cloud.sagemaker.hosting.serverless import Containers
 from local_cloud.sagemaker.platform import Platform
 
 _NAMESPACE: Final = "AWS/SageMaker"
@@ -44,7 +45,7 @@ class FleetMetrics:
         self._processes: dict[int, psutil.Process] = {}
 
     def tick(self) -> None:
-        """Sample the concurrency and, once a minute, the rest."""
+        """Sample the concurrency and, once a minute, the rest; stop idle containers."""
         now, length = self._clock.now(), self._clock.minute_seconds
         minute = now // length
         is_new = minute > self._minute
@@ -52,10 +53,18 @@ class FleetMetrics:
         if is_new:
             self._forget_ended()
         for dimensions, fleet in self._variants():
+            if isinstance(fleet, Containers):
+                fleet.stop_idle()
+                if is_new:
+                    self._fill_idle_minute(
+                        dimensions, (minute - 1) * length, length, ("Invocations",)
+                    )
+                    self._put_memory(dimensions, fleet)
+                continue
             concurrent = fleet.outstanding / max(fleet.size, 1)
             self._put("ConcurrentRequestsPerModel", concurrent, "None", dimensions)
             if is_new:
-                self._fill_idle_minute(dimensions, (minute - 1) * length, length)
+                self._fill_idle_minute(dimensions, (minute - 1) * length, length, _ZEROS)
                 self._put_use(dimensions, fleet)
 
     def _forget_ended(self) -> None:
@@ -66,13 +75,15 @@ class FleetMetrics:
             if process.is_running()
         }
 
-    def _variants(self) -> Iterator[tuple[dict[str, str], Fleet]]:
+    def _variants(self) -> Iterator[tuple[dict[str, str], Fleet | Containers]]:
         for (_scope, name), deployment in self._endpoints.deployments().items():
             for variant in deployment.variants:
                 yield {"EndpointName": name, "VariantName": variant.name}, variant.fleet
 
-    def _fill_idle_minute(self, dimensions: Mapping[str, str], began: float, length: float) -> None:
-        for name in _ZEROS:
+    def _fill_idle_minute(
+        self, dimensions: Mapping[str, str], began: float, length: float, names: Sequence[str]
+    ) -> None:
+        for name in names:
             metric = Metric(
                 namespace=_NAMESPACE, name=name, dimensions=dimensions, statistic="SampleCount"
             )
@@ -111,6 +122,16 @@ class FleetMetrics:
     def _known(self, process: psutil.Process) -> psutil.Process:
         """Return the object that has looked at a process before: CPU use is since its last look."""
         return self._processes.setdefault(process.pid, process)
+
+    def _put_memory(self, dimensions: Mapping[str, str], containers: Containers) -> None:
+        """Record all that SageMaker publishes of the machines of a serverless variant."""
+        for process_id in containers.process_ids:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(process_id)
+                family = [process, *process.children(recursive=True)]
+                used = sum(each.memory_info().rss for each in family) / 2**20
+                percent = 100 * used / containers.memory_mb
+                self._put_instance("MemoryUtilization", percent, dimensions)
 
     def _put(self, name: str, value: float, unit: str, dimensions: Mapping[str, str]) -> None:
         self._platform.put_metric(name, value, unit=unit, dimensions=dimensions)

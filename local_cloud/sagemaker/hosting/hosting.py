@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_cloud.clock import Clock
 from local_cloud.sagemaker.errors import AwsError, HostingError, validation_error
 from local_cloud.sagemaker.hosting.artifacts import artifact_url, fetch_artifact
 from local_cloud.sagemaker.hosting.fleet import DRAIN_SECONDS, Fleet
 from local_cloud.sagemaker.hosting.images import Images
 from local_cloud.sagemaker.hosting.instance import Instance, InstanceSpecification
+from local_cloud.sagemaker.hosting.serverless import STARTUP_TIMEOUT_SECONDS, Containers
 from local_cloud.sagemaker.moto_backend import Scope, call_moto
 from local_cloud.sagemaker.platform import Platform
 
@@ -28,15 +30,17 @@ class HostedVariant:
         name: the variant's.
         weight: its share of the traffic, relative to those of the other variants.
         execution_role_arn: the role of its model.
-        fleet: its instances.
+        fleet: its instances, or the containers of a serverless variant.
         model_directory: its unpacked artifact.
+        serverless: its ServerlessConfig; None: it has instances.
     """
 
     name: str
     weight: float
     execution_role_arn: str
-    fleet: Fleet
+    fleet: Fleet | Containers
     model_directory: Path
+    serverless: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +84,25 @@ class Hosting:
         python: interpreter of the serving environment.
         models: folder for unpacked artifacts.
         logs: folder for the instances' logs.
+        clock: the time after which an idle serverless container is stopped.
     """
 
     def __init__(
-        self, *, platform: Platform, images: Images, python: Path, models: Path, logs: Path
+        self,
+        *,
+        platform: Platform,
+        images: Images,
+        python: Path,
+        models: Path,
+        logs: Path,
+        clock: Clock,
     ) -> None:
         self._platform = platform
         self._images = images
         self._python = python
         self._models = models
         self._logs = logs
+        self._clock = clock
 
     def deploy(
         self,
@@ -126,10 +139,11 @@ class Hosting:
         self, scope: Scope, endpoint_name: str, wanted: dict[str, Any], counts: dict[str, int]
     ) -> HostedVariant:
         name = wanted["VariantName"]
-        if "InitialInstanceCount" not in wanted:
+        serverless = wanted.get("ServerlessConfig")
+        if serverless is None and "InitialInstanceCount" not in wanted:
             raise HostingError(
                 f"Variant {name} has no InitialInstanceCount: the local cloud hosts variants on "
-                "instances only, not serverless."
+                "instances or serverless."
             )
         try:
             model = call_moto(
@@ -140,17 +154,24 @@ class Hosting:
         # A new folder: an earlier deployment uses its own until this one is healthy.
         deployment_id = uuid.uuid4().hex[:8]
         directory = self._models / f"{name}-{deployment_id}"
-        count = counts.get(name, int(wanted["InitialInstanceCount"]))
         try:
-            timeout = wanted.get(
-                "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_SECONDS
+            timeout = (
+                STARTUP_TIMEOUT_SECONDS
+                if serverless
+                else wanted.get(
+                    "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_TIMEOUT_SECONDS
+                )
             )
             specification = self.specification(
                 scope, model, directory, startup_timeout_seconds=float(timeout)
             )
-            fleet = self._start_fleet(
-                specification, f"{endpoint_name}/{name}-{deployment_id}", count
-            )
+            log_name = f"{endpoint_name}/{name}-{deployment_id}"
+            fleet: Fleet | Containers
+            if serverless:
+                fleet = self._containers(specification, log_name, endpoint_name, name, serverless)
+            else:
+                count = counts.get(name, int(wanted["InitialInstanceCount"]))
+                fleet = self._start_fleet(specification, log_name, count)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
@@ -160,6 +181,30 @@ class Hosting:
             execution_role_arn=model.get("ExecutionRoleArn") or "",
             fleet=fleet,
             model_directory=directory,
+            serverless=serverless,
+        )
+
+    def _containers(
+        self,
+        specification: InstanceSpecification,
+        log_name: str,
+        endpoint_name: str,
+        variant_name: str,
+        configuration: Mapping[str, int],
+    ) -> Containers:
+        """Return the containers of a serverless variant; none runs before the first request."""
+        dimensions = {"EndpointName": endpoint_name, "VariantName": variant_name}
+
+        def put_metric(name: str, value: float, unit: str) -> None:
+            self._platform.put_metric(name, value, unit=unit, dimensions=dimensions)
+
+        return Containers(
+            lambda number: Instance(specification, self._logs / f"{log_name}-{number}.log"),
+            variant_name=variant_name,
+            max_concurrency=configuration["MaxConcurrency"],
+            memory_mb=configuration["MemorySizeInMB"],
+            put_metric=put_metric,
+            clock=self._clock,
         )
 
     def _start_fleet(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError
+from local_cloud.sagemaker.hosting import serverless
 from local_cloud.sagemaker.hosting.fleet import NoHealthyInstanceError
 from local_cloud.sagemaker.hosting.instance import Instance
 from local_cloud.sagemaker.hosting.model_server_client import (
@@ -46,31 +47,37 @@ def invoke_endpoint(
         AwsError: with a code of the runtime API, for example ModelError.
     """
     arrived = time.perf_counter()
-    if len(invocation.body) > _MAX_PAYLOAD_BYTES:
+    route = _Route(endpoints, invocation)
+    is_serverless = route.variant.serverless is not None
+    largest = serverless.MAX_PAYLOAD_BYTES if is_serverless else _MAX_PAYLOAD_BYTES
+    if len(invocation.body) > largest:
         raise AwsError(
             "ValidationError",
-            f"Request {len(invocation.body)} bytes has exceeded the maximum of "
-            f"{_MAX_PAYLOAD_BYTES} bytes",
+            f"Request {len(invocation.body)} bytes has exceeded the maximum of {largest} bytes",
         )
-    route = _Route(endpoints, invocation)
     sent = response = None
+    is_throttled = False
     try:
         with route.lease() as instance:
             sent = time.perf_counter()
             response = _invoke(instance, route.variant.name, invocation)
+    except serverless.ThrottledError:
+        is_throttled = True  # no invocation
+        raise
     finally:
-        _record_metrics(
-            platform,
-            status=response.status if response else None,
-            overhead_seconds=(time.perf_counter() if sent is None else sent) - arrived,
-            model_seconds=None if sent is None else time.perf_counter() - sent,
-            fleet_size=route.variant.fleet.size,
-            names=(
-                invocation.endpoint_name,
-                route.variant.name,
-                route.deployment.configuration_name,
-            ),
-        )
+        if not is_throttled:
+            _record_metrics(
+                platform,
+                status=response.status if response else None,
+                overhead_seconds=(time.perf_counter() if sent is None else sent) - arrived,
+                model_seconds=None if sent is None else time.perf_counter() - sent,
+                fleet_size=None if is_serverless else route.variant.fleet.size,
+                names=(
+                    invocation.endpoint_name,
+                    route.variant.name,
+                    route.deployment.configuration_name,
+                ),
+            )
     if response.status >= 400:
         raise _model_error(response, route.variant.name)
     headers = {"x-Amzn-Invoked-Production-Variant": route.variant.name}
@@ -161,7 +168,7 @@ def _record_metrics(
     status: int | None,
     overhead_seconds: float,
     model_seconds: float | None,
-    fleet_size: int,
+    fleet_size: int | None,
     names: tuple[str, str, str],
 ) -> None:
     """Record SageMaker's metrics of an invocation; latencies are in microseconds."""
@@ -169,12 +176,13 @@ def _record_metrics(
     status = 500 if status is None else status
     values = [
         ("Invocations", 1.0, "None"),
-        ("InvocationsPerInstance", 1.0 / max(fleet_size, 1), "None"),
         ("OverheadLatency", overhead_seconds * 1e6, "Microseconds"),
         ("Invocation4XXErrors", float(400 <= status < 500), "None"),
         ("Invocation5XXErrors", float(status >= 500), "None"),
-        ("InvocationModelErrors", float(status >= 400), "None"),
     ]
+    if fleet_size is not None:  # a serverless endpoint does not publish these
+        values.append(("InvocationsPerInstance", 1.0 / max(fleet_size, 1), "None"))
+        values.append(("InvocationModelErrors", float(status >= 400), "None"))
     if model_seconds is not None:  # else no instance got the request
         values.append(("ModelLatency", model_seconds * 1e6, "Microseconds"))
     endpoint, variant, configuration = names
