@@ -4,7 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from classifier_proxy.errors import EndpointNotRespondingError, EndpointTimeoutError
+from classifier_proxy.cold_starts import ColdStarts
+from classifier_proxy.errors import (
+    EndpointNotRespondingError,
+    EndpointStartingError,
+    EndpointTimeoutError,
+)
 
 MIN_OPEN_SECONDS = 15.0
 MAX_OPEN_SECONDS = 25.0
@@ -25,6 +30,8 @@ class CircuitBreaker:
         on_open: called with the number of seconds whenever the breaker opens.
         clock: monotonic, in seconds.
         uniform: returns a random number between two bounds.
+        cold_starts: of a serverless endpoint, whose timeouts do not open the breaker while they may
+            be the start of a container; None: the endpoint has instances.
     """
 
     def __init__(
@@ -32,10 +39,12 @@ class CircuitBreaker:
         on_open: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
+        cold_starts: ColdStarts | None = None,
     ) -> None:
         self._on_open = on_open
         self._clock = clock
         self._uniform = uniform
+        self._cold_starts = cold_starts
         self._open_until: float | None = None
         self._probing = False
 
@@ -45,18 +54,28 @@ class CircuitBreaker:
 
         Raises:
             EndpointNotRespondingError: the breaker is open, or another request is the probe.
+            EndpointStartingError: in place of a timeout that may be the start of a container.
         """
         self._admit()
         try:
             yield
-        except EndpointTimeoutError:
+        except EndpointTimeoutError as error:
+            if self._cold_starts is not None and self._cold_starts.may_explain_timeout():
+                self._close()
+                raise EndpointStartingError from error
             self._open()
             raise
         except BaseException:
             self._close()
+            self._end_cold_starts()
             raise
         else:
             self._close()
+            self._end_cold_starts()
+
+    def _end_cold_starts(self) -> None:
+        if self._cold_starts is not None:
+            self._cold_starts.end()
 
     def _admit(self) -> None:
         if self._open_until is None:

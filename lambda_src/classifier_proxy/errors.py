@@ -348,6 +348,18 @@ class ModelNotReadyError(EndpointError):
     retry_after_seconds = 5
 
 
+class EndpointStartingError(EndpointError):
+    """A container of the serverless endpoint did not start before the proxy's read timeout."""
+
+    status = 503
+    code = "endpoint_starting"
+    message = (
+        "The model is being started, which takes up to some minutes after a quiet time. Try again"
+        " after the seconds in Retry-After."
+    )
+    retry_after_seconds = 10
+
+
 class EndpointUnavailableError(EndpointError):
     """SageMaker has no instance in service at the moment."""
 

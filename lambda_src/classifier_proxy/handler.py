@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from classifier_proxy.circuit_breaker import CircuitBreaker
+from classifier_proxy.cold_starts import ColdStarts
 from classifier_proxy.endpoint.invoke import SageMakerEndpoint
 from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.event_handler import Handler, create_event_handler, predict_routes
@@ -38,7 +39,10 @@ def create_handler(environment: Mapping[str, str]) -> Handler:
         telemetry,
         create_tracer(settings.endpoint_name, environment),
     )
-    breaker = CircuitBreaker(telemetry.record_breaker_opened)
+    breaker = CircuitBreaker(
+        telemetry.record_breaker_opened,
+        cold_starts=ColdStarts() if settings.endpoint_mode == "serverless" else None,
+    )
     fetch_image = _create_fetch_image(settings.url_allowed_hosts, telemetry)
     return create_event_handler(predict_routes(endpoint, breaker, fetch_image), telemetry, settings)
 

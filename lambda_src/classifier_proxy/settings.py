@@ -7,6 +7,7 @@ from classifier_proxy.image_url.url import HOST_NAME_PATTERN
 
 _ALLOWED_HOST = rf"(\*\.)?{HOST_NAME_PATTERN}"
 METRICS = ("basic", "full")
+ENDPOINT_MODES = ("instances", "serverless")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -21,6 +22,7 @@ class Settings:
     Attributes:
         endpoint_name: the SageMaker endpoint to invoke.
         endpoint_read_timeout_seconds: timeout of a response of the endpoint.
+        endpoint_mode: what the endpoint runs on, one of `ENDPOINT_MODES`.
         paused_parameter: name of the parameter that says whether the stage is paused.
         log_level: the least severe level that is logged, one of `LOG_LEVELS`.
         service_name: `service` field of the log and dimension of the metrics.
@@ -35,6 +37,7 @@ class Settings:
 
     endpoint_name: str
     endpoint_read_timeout_seconds: float
+    endpoint_mode: str
     paused_parameter: str
     log_level: str
     service_name: str
@@ -69,6 +72,12 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
                 r"0\.[1-9]|[1-9]|1[0-8]",
                 "seconds from 0.1 to 18, such as 4",
             )
+        ),
+        endpoint_mode=_read(
+            {"ENDPOINT_MODE": ENDPOINT_MODES[0], **environment},
+            "ENDPOINT_MODE",
+            "|".join(ENDPOINT_MODES),
+            f"one of {ENDPOINT_MODES}",
         ),
         # Names with a path, "Parameter name requirements" in Systems Manager's user guide.
         paused_parameter=_read(

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from playwright.sync_api import FilePayload, Page, Route, expect
@@ -77,6 +78,29 @@ def test_too_many_requests_are_sent_again_after_the_wait(page: Page) -> None:
     choose(page, DIGITS[3])
     expect(page.locator("#session tr.done")).to_have_count(4)
     assert sent[5] - sent[4] >= 1000, "a second where the API does not say how long"
+
+
+def test_the_page_waits_for_a_model_that_starts_and_says_so(page: Page) -> None:
+    sent: list[float] = []
+
+    def start(route: Route) -> None:
+        sent.append(page.evaluate("performance.now()"))
+        if len(sent) <= 6:  # more often than it tries a request that is throttled
+            error = {"error": {"code": "endpoint_starting", "message": ""}, "request_id": "r"}
+            route.fulfill(status=503, headers={"Retry-After": "1"}, json=error)
+        else:
+            route.fulfill(json=predicted(0.9))
+
+    enter_key(page, "any")
+    page.wait_for_timeout(200)
+    page.route(PREDICT, start)
+    choose(page, DIGITS[0])
+    expect(page.locator("#working-text")).to_have_text(
+        "The model is still starting. The next try is in a second …"
+    )
+    expect(page.locator("#session tr.done")).to_have_count(1, timeout=15_000)
+    assert len(sent) == 7
+    assert all(later - earlier >= 1000 for earlier, later in pairwise(sent))
 
 
 def test_a_used_up_quota_stops_all_images_at_once(page: Page) -> None:

@@ -210,8 +210,8 @@ def advance(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     passed = [0.0]
     real = CircuitBreaker.__init__
 
-    def create(breaker: CircuitBreaker, on_open: Callable[[float], None]) -> None:
-        real(breaker, on_open, lambda: passed[0])
+    def create(breaker: CircuitBreaker, on_open: Callable[[float], None], **others: Any) -> None:
+        real(breaker, on_open, lambda: passed[0], **others)
 
     monkeypatch.setattr(CircuitBreaker, "__init__", create)
 

@@ -18,6 +18,7 @@ def test_the_environment_becomes_typed_settings() -> None:
     assert load_settings(ENVIRONMENT) == Settings(
         endpoint_name="whippet-dev",
         endpoint_read_timeout_seconds=4,
+        endpoint_mode="instances",
         paused_parameter="/whippet/dev/paused",
         log_level="INFO",
         service_name="classifier-proxy",
@@ -27,6 +28,14 @@ def test_the_environment_becomes_typed_settings() -> None:
         cors_allowed_origin=None,
         url_allowed_hosts=(),
     )
+
+
+def test_an_endpoint_may_be_serverless() -> None:
+    assert load_settings({**ENVIRONMENT, "ENDPOINT_MODE": "serverless"}).endpoint_mode == (
+        "serverless"
+    )
+    with pytest.raises(SettingsError, match="ENDPOINT_MODE is 'asynchronous'; expected one of"):
+        load_settings({**ENVIRONMENT, "ENDPOINT_MODE": "asynchronous"})
 
 
 def test_an_origin_may_be_allowed() -> None:

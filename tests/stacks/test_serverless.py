@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from classifier_proxy.settings import load_settings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
@@ -100,6 +101,8 @@ def test_everything_uses_the_name_of_the_serverless_endpoint(stage: Assembly) ->
     assert published == NAME
     for function in (proxy_function(stage), health_function(stage)):
         assert function.properties["Environment"]["Variables"]["ENDPOINT_NAME"] == NAME
+        variables = function.properties["Environment"]["Variables"]
+        assert load_settings(variables).endpoint_mode == "serverless"
         role = function.properties["Role"]["Fn::GetAtt"][0]
         statements = statements_for_role(stage, "api", role)
         for action in allowed_actions(statements):

@@ -56,7 +56,7 @@ function showPreview(address) {
 
 function showWorking(image) {
   const seconds = Math.ceil((image.retryAt - performance.now()) / 1000);
-  const text = seconds > 0 ? `Too many images at once. The next try is in ${wait(seconds)} …` : "Classifying the image …";
+  const text = seconds > 0 ? `${image.delay}. The next try is in ${wait(seconds)} …` : "Classifying the image …";
   byId("working-text").textContent = text;
   announce(text.replace(" …", ""));
   showPane("working");

@@ -34,6 +34,7 @@ const BY_CODE = {
   image_too_large: { title: "The image has too many pixels", advice: "Choose a smaller image." },
   unreadable_image: { title: "The image is damaged", advice: "Open it in an image viewer and save it again, or choose another." },
   endpoint_not_responding: { title: "The model does not respond", advice: LATER, again: true },
+  endpoint_starting: { title: "The model is still starting", advice: LATER, again: true },
   model_not_ready: { title: "The model is still starting", advice: LATER, again: true },
   invalid_endpoint_response: { title: "The model returned an invalid response", advice: REPORT, again: true },
   endpoint_missing: { title: "The model is not deployed", advice: "Contact the operator of this site to deploy it." },

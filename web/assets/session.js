@@ -5,6 +5,8 @@ import { explain } from "./problems.js";
 const MAX_IN_FLIGHT = 2;
 const MAX_IMAGES = 500;
 const MAX_ATTEMPTS = 5;
+// A container of a serverless endpoint starts within 4 minutes; each attempt waits for it, too.
+const MAX_STARTING_ATTEMPTS = 12;
 // A longer wait, such as for tomorrow's quota, is an error that the user is told.
 const MAX_WAIT_SECONDS = 60;
 const USUAL_WAIT_SECONDS = 1; // for a 429 without Retry-After
@@ -19,10 +21,10 @@ export function isWorthAnotherTry({ state, error }) {
 /**
  * The images of this visit, which are classified one after another, at most two at a time.
  *
- * An image is `{file, state, attempts, image, address, result, error, retryAt}`. Its state is
+ * An image is `{file, state, attempts, image, address, result, error, retryAt, delay}`. Its state is
  * `waiting`, `working`, `done` (with `result`, see `predict`) or `failed` (with `error`, an
  * ApiError). `image` (see `prepare`) and `address`, its object URL, are null until it is decoded.
- * Nothing is stored: it ends with the page.
+ * `delay` says why it is sent again at `retryAt`. Nothing is stored: it ends with the page.
  */
 export class Session {
   images = [];
@@ -54,6 +56,7 @@ export class Session {
       result: null,
       error: null,
       retryAt: 0,
+      delay: null,
     }));
     this.images.push(...added);
     for (const image of added) this.onChange(image);
@@ -76,7 +79,7 @@ export class Session {
   /** Leave out the images that wait. What is in flight was sent, and gets its result. */
   stop() {
     for (const image of this.images) {
-      if (image.state === "working") image.attempts = MAX_ATTEMPTS; // it is not sent again
+      if (image.state === "working") image.attempts = MAX_STARTING_ATTEMPTS; // it is not sent again
       if (image.state === "waiting") this.#end(image, new ApiError({ code: "stopped" }));
     }
   }
@@ -131,8 +134,10 @@ export class Session {
 
   #fail(image, error) {
     const seconds = error.retryAfterSeconds ?? USUAL_WAIT_SECONDS;
-    const isBrief = error.status === 429 && seconds <= MAX_WAIT_SECONDS && !KEY_ERRORS.includes(error.code);
-    if (isBrief && image.attempts < MAX_ATTEMPTS) {
+    const isStarting = error.code === "endpoint_starting";
+    const isBrief = (isStarting || error.status === 429) && seconds <= MAX_WAIT_SECONDS && !KEY_ERRORS.includes(error.code);
+    if (isBrief && image.attempts < (isStarting ? MAX_STARTING_ATTEMPTS : MAX_ATTEMPTS)) {
+      image.delay = explain(error).title;
       this.#pause(seconds * 1000);
       image.retryAt = this.#pausedUntil;
       this.#set(image, "waiting");

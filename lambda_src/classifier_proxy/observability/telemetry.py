@@ -10,6 +10,7 @@ from classifier_proxy.errors import (
     EndpointNotInServiceError,
     EndpointNotRespondingError,
     EndpointPausedError,
+    EndpointStartingError,
     RequestError,
     RouteNotFoundError,
     to_proxy_error,
@@ -116,6 +117,9 @@ class Telemetry:
             self._count("CircuitBreakerRefusals")
             # Without a stack trace: there may be many.
             self.logger.warning("request refused: circuit breaker open", extra=fields)
+        elif isinstance(error, EndpointStartingError):
+            # Expected after a quiet time, so without a stack trace.
+            self.logger.warning("request failed: a container is starting", extra=fields)
         else:
             self.logger.error("request failed", exc_info=error, extra=fields)
 

@@ -143,6 +143,8 @@ def _environment(settings: StageSettings, variables: Mapping[str, str]) -> dict[
         "PAUSED_PARAMETER": _paused_parameter(settings),
         **variables,
     }
+    if settings.serving.is_serverless:
+        environment["ENDPOINT_MODE"] = settings.serving.mode
     if settings.api.cors_allowed_origin is not None:
         environment["CORS_ALLOWED_ORIGIN"] = settings.api.cors_allowed_origin
     if settings.api.url_hosts:

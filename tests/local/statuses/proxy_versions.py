@@ -16,7 +16,7 @@ ALLOWED_HOST = "images.invalid"  # RFC 2606: this name never resolves
 
 
 @contextmanager
-def with_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+def with_a_stand_in(cloud: Cloud, **variables: str) -> Iterator[SageMakerRuntime]:
     """Configure the function with a stand-in for SageMaker and a host for image URLs."""
     sagemaker = SageMakerRuntime()
     changes = {
@@ -25,12 +25,20 @@ def with_a_stand_in(cloud: Cloud) -> Iterator[SageMakerRuntime]:
         # Without a name server, the lookup must time out before the fetch does.
         "RES_OPTIONS": "timeout:1 attempts:1",
         "ENDPOINT_READ_TIMEOUT_SECONDS": "1",
+        **variables,
     }
     try:
         with another_version(cloud, environment=changes):
             yield sagemaker
     finally:
         sagemaker.close()
+
+
+@contextmanager
+def serverless_and_cold(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+    """Let the stand-in for SageMaker be a serverless endpoint that is silent while it starts."""
+    with with_a_stand_in(cloud, ENDPOINT_MODE="serverless") as sagemaker:
+        yield sagemaker
 
 
 @contextmanager

@@ -100,6 +100,11 @@ _OF_SITUATIONS = {
         proxy_versions.hung,
         silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
     ),
+    (503, "endpoint_starting"): Way(
+        Request(GOOD),
+        proxy_versions.serverless_and_cold,
+        silent_in_the_middle(_LONGER_THAN_THE_PROXY_WAITS_SECONDS),
+    ),
     (503, "overloaded"): Way(Request(GOOD), endpoint_states.full),
 }
 _OF_SAGEMAKER = {
