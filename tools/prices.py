@@ -31,6 +31,8 @@ INSTANCE_HOUR: Final = {
 }
 # Into an endpoint and out of it.
 ENDPOINT_GIGABYTE: Final = Price(0.016)
+# Of a serverless endpoint, while a container responds.
+SERVERLESS_GIGABYTE_SECOND: Final = Price(0.00002, "2026-09-09")
 API_REQUEST: Final = Price(3.50e-6, "2026-09-28")
 FUNCTION_REQUEST: Final = Price(0.20e-6)
 FUNCTION_GIGABYTE_SECOND: Final = {

@@ -61,6 +61,8 @@ def estimate(settings: StageSettings, planned: Planned) -> list[Item]:
         _item(f"endpoint: {gigabytes:.2f} GB of images", gigabytes, prices.ENDPOINT_GIGABYTE)
     )
     serving = settings.serving
+    if serving.is_serverless:
+        items.append(_of_containers(settings, planned))
     added = max(0, serving.highest_instance_count - planned.instances) if serving.scales else 0
     if added:
         hours = added * (planned.minutes + _MINUTES_UNTIL_REMOVED) / 60
@@ -73,6 +75,18 @@ def estimate(settings: StageSettings, planned: Planned) -> list[Item]:
             )
         )
     return items
+
+
+def _of_containers(settings: StageSettings, planned: Planned) -> Item:
+    """The time of the containers, at most: that of a request through the API is longer."""
+    gigabytes = settings.serving.serverless_memory_mb / 1024
+    gigabyte_seconds = planned.requests * planned.seconds_a_request * gigabytes
+    return _item(
+        f"endpoint: {gigabyte_seconds:,.0f} GB-seconds of containers with {gigabytes:g} GB "
+        f"({1000 * planned.seconds_a_request:.0f} ms a request, as just now)",
+        gigabyte_seconds,
+        prices.SERVERLESS_GIGABYTE_SECOND,
+    )
 
 
 def _api_items(settings: StageSettings, planned: Planned) -> list[Item]:

@@ -130,6 +130,18 @@ def test_an_endpoint_on_the_same_instance_type_is_updated(dev: StageSettings) ->
         check_account(dev, ready, None)
 
 
+def test_a_serverless_stage_needs_no_instances_and_changes_no_type(dev: StageSettings) -> None:
+    serverless = with_changes(dev, serving=with_changes(dev.serving, mode="serverless"))
+    with ExitStack() as stack:
+        ready: Any = StubbedSession(stack)
+        ready.stubs["sts"].add_response("get_caller_identity", IDENTITY)
+        found = {"Parameter": {"Name": "n", "Value": "30"}}
+        ready.stubs["ssm"].add_response("get_parameter", found)
+        add_group(ready, None, "whippet-dev")
+        add_quota(ready, INSTANCES, 0, all_instances=0, training=1)
+        assert check_account(serverless, ready, None) == ("123456789012", "eu-west-1")
+
+
 def add_scaling(session: StubbedSession, *, registered: bool) -> None:
     resource = "endpoint/whippet-dev/variant/primary"
     target = {

@@ -18,7 +18,7 @@ from tools.load.generator import Destination, Load
 from tools.load.instances import InstanceWatch, Sample
 from tools.load.outcomes import Outcome
 from tools.load.sending import Sent
-from tools.load.served import Served, check_one_instance
+from tools.load.served import SERVERLESS, Served, check_one_instance
 
 DESTINATION = Destination(url="", headers={}, region=None, certificates=None, environment={})
 SERVED = Served(
@@ -142,6 +142,8 @@ def test_only_one_instance_that_does_not_change_is_measured() -> None:
     check_one_instance(SERVED, "dev")
     with pytest.raises(ToolError, match="is being changed"):
         check_one_instance(replace(SERVED, is_changing=True), "dev")
+    with pytest.raises(ToolError, match="is serverless: it has no instance that could be"):
+        check_one_instance(replace(SERVED, instance_type=SERVERLESS, instances=0), "dev")
     for count in (0, 2):
         with pytest.raises(ToolError, match=f"has {count} instances in service"):
             check_one_instance(replace(SERVED, instances=count), "dev")

@@ -154,3 +154,16 @@ def test_other_stages_than_local_need_a_yes(
     with pytest.raises(ToolError) as raised:
         confirm(stage(name), yes=yes)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(("memory", "gigabytes"), [(1024, 1), (6144, 6)])
+def test_a_serverless_endpoint_costs_the_time_of_its_containers(
+    memory: int, gigabytes: int
+) -> None:
+    serving = {"mode": "serverless", "serverless_memory_mb": memory}
+    settings = stage(serving=serving)
+    planned = replace(PLANNED, through_api=False, instances=0)
+    containers = 1_000_000 * 0.2 * gigabytes * 0.00002
+    assert total(settings, planned) == pytest.approx(100 * 0.016 + containers)
+    names = [item.name for item in estimate(settings, planned)]
+    assert not any("by scaling" in name for name in names)

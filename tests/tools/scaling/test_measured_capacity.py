@@ -8,6 +8,7 @@ import pytest
 
 from stacks.errors import InputError
 from stacks.settings.stage import StageSettings
+from tools.console import ToolError
 from tools.scaling import simulate
 
 
@@ -51,3 +52,11 @@ def test_a_capacity_of_another_precision_is_warned_of(run: Any) -> None:
 def test_nothing_is_said_of_a_given_capacity_or_of_an_unknown_model(run: Any) -> None:
     assert run("ml.m5.large fp32", "--capacity", "30") == ""
     assert run("ml.m5.large fp32", has_model=False) == ""
+
+
+def test_a_serverless_stage_has_nothing_to_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = StageSettings.model_validate({"stage": "dev", "serving": {"mode": "serverless"}})
+    monkeypatch.setattr(simulate, "read_stage", lambda _: settings)
+    monkeypatch.setattr(sys, "argv", ["simulate", "--stage", "dev", "--capacity", "20"])
+    with pytest.raises(ToolError, match=r"no setting scales them.*serverless_max_concurrency"):
+        simulate.main()
