@@ -78,7 +78,7 @@ always the 99th percentile. An alarm without data is not raised: no requests are
 
 CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 ({as_of}), after
 the first ten alarms of an account; the combined alarm has a price of its own, which is not in this
-figure. A stage with every alarm of this page has {full_metrics} metrics in {full_alarms} alarms,
+figure. A stage with instances and every alarm of this page has {full_metrics} metrics in {full_alarms} alarms,
 {full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms}, {basic_cost:.2f} USD. The alarms
 that roll an update back and those that scaling makes come on top.
 
@@ -88,10 +88,10 @@ that roll an update back and those that scaling makes come on top.
 _SERVERLESS: Final = """
 ## The alarms of a serverless endpoint
 
-With `serving.mode = "serverless"` a stage does not have these: {absent}. EndpointMemory is in
-`full` stages only and watches the memory of containers. It has these in addition:
+With `serving.mode = "serverless"` a stage does not have {absent}. EndpointMemory is in `full`
+stages only, and watches the memory of containers. In addition it has these:
 
-| alarm | severity | basic | raised when | for minutes | setting | needs |
+| alarm | severity | basic | raised when | for minutes | setting | only with |
 |---|---|---|---|---|---|---|
 """
 _USERS_AFFECTED_RUNBOOK: Final = (

@@ -20,7 +20,7 @@ def serverless_alarms(settings: StageSettings) -> Iterator[AlarmDefinition]:
     yield AlarmDefinition(
         name="ServerlessConcurrency",
         severity=Severity.WARNING,
-        meaning=f"{percent} % of the {maximum} requests that may run at once do",
+        meaning=f"{percent} % of the {maximum} requests that may be in flight are",
         runbook="Callers above the limit get 429. Raise `serving.serverless_max_concurrency` (the "
         "account has a quota for all serverless endpoints of a region together), or find out who "
         "sends so much: the access log of the API has each request's key.",
