@@ -78,9 +78,9 @@ always the 99th percentile. An alarm without data is not raised: no requests are
 
 CloudWatch bills each metric of an alarm, {price:.2f} USD a month in us-east-1 ({as_of}), after
 the first ten alarms of an account; the combined alarm has a price of its own, which is not in this
-figure. A stage with instances and every alarm of this page has {full_metrics} metrics in {full_alarms} alarms,
-{full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms}, {basic_cost:.2f} USD. The alarms
-that roll an update back and those that scaling makes come on top.
+figure. A stage with instances and every alarm of this page has {full_metrics} metrics in
+{full_alarms} alarms, {full_cost:.2f} USD; with `alarms = "basic"` it has {basic_alarms},
+{basic_cost:.2f} USD. The alarms that roll an update back and those that scaling makes come on top.
 
 | alarm | severity | basic | raised when | for minutes | setting | only with |
 |---|---|---|---|---|---|---|
