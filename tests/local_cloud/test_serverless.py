@@ -141,6 +141,11 @@ def test_a_container_that_does_not_start_fails_its_request_alone(
     assert servers(sagemaker) == []
 
 
+def test_a_container_has_3_minutes_to_start(endpoint: StandInSageMaker) -> None:
+    instance = containers(endpoint)._make_instance(1)
+    assert instance._specification.startup_timeout_seconds == 180
+
+
 def test_a_container_that_has_crashed_is_not_used(endpoint: StandInSageMaker) -> None:
     first = invoke(endpoint)[1]["process_id"]
     psutil.Process(first).kill()
