@@ -19,7 +19,7 @@ class StorageStack(StageStack):
     """The resources that are kept when the other stacks of the stage are deleted.
 
     Attributes:
-        key: encrypts buckets, log groups and the alarm topic.
+        key: encrypts buckets, log groups and topics; None: `encryption = "aws"`.
         buckets: datasets, models, captures and access logs.
         model_package_group: the registry of trained models.
     """
@@ -32,7 +32,11 @@ class StorageStack(StageStack):
             description="Whippet: key, buckets and model registry",
         )
         policy = removal_policy(settings)
-        self.key = EncryptionKey(self, "EncryptionKey", removal_policy=policy).key
+        self.key = (
+            EncryptionKey(self, "EncryptionKey", removal_policy=policy).key
+            if settings.encryption == "kms"
+            else None
+        )
         self.buckets = Buckets(
             self, "Buckets", key=self.key, settings=settings.storage, removal_policy=policy
         )

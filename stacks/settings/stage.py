@@ -63,6 +63,12 @@ class StageSettings(Settings):
         description="KMS key of the bootstrap's bucket, if it has one of its own "
         "(`cdk bootstrap --bootstrap-customer-key`).",
     )
+    encryption: Literal["kms", "aws"] = Field(
+        default="kms",
+        description="What encrypts buckets, log groups, volumes and topics. `kms`: a key of the "
+        "stage, 1 USD a month. `aws`: keys of AWS, which are free; topics are not encrypted. A "
+        "deployed stage cannot change from `kms` to `aws` (docs/security.md).",
+    )
     retain_stateful_resources: bool = Field(
         default=False,
         description="Whether the buckets, the key and the model packages stay when their stack is "

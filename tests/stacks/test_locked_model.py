@@ -134,6 +134,18 @@ def test_the_copying_role_reads_one_object_and_deletes_nothing(
     assert SOURCE_BUCKET in json.dumps(wide["Condition"])
 
 
+def test_in_a_stage_without_a_key_the_copying_role_uses_only_that_of_the_source(
+    locked_inputs: Inputs, tmp_path: Path
+) -> None:
+    settings = with_changes(settings_of("github"), encryption="aws")
+    _, statements = role_of(
+        synthesize(settings, locked_inputs, tmp_path), "storage", "whippet-prod-copy-model"
+    )
+    (wide,) = (each for each in statements if "kms:" in json.dumps(each["Action"]))
+    assert wide["Action"] == "kms:Decrypt"
+    assert "key/*" in json.dumps(wide["Resource"])
+
+
 def test_the_checking_role_invokes_and_describes_only_this_stage(pipeline: Assembly) -> None:
     _, statements = role_of(pipeline, "api", "whippet-prod-check-deployment")
     assert actions(statements) == {

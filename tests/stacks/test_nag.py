@@ -52,6 +52,7 @@ def variants() -> dict[str, StageSettings]:
         ec2_trainer=with_changes(dev.ec2_trainer, **NETWORK),
         notebook=with_changes(dev.notebook, enabled=True, **NETWORK),
     )
+    settings["no key"] = with_changes(settings["everything"], encryption="aws", asset_key_arn=None)
     settings["notebook online"] = with_changes(
         dev, notebook=with_changes(dev.notebook, enabled=True, direct_internet_access=True)
     )
@@ -79,7 +80,9 @@ def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
     assert check(variants()[name], inputs, tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["pinned", "everything", "notebook online", "serverless"])
+@pytest.mark.parametrize(
+    "name", ["pinned", "everything", "no key", "notebook online", "serverless"]
+)
 def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,18 @@ Who can read an API key: `whippet-prod-check-deployment`, which may read the one
 who may deploy, because CDK's roles of the bootstrap can create anything; and administrators. The
 role of pull requests cannot: it is not CDK's lookup role, which may read the whole account.
 
+The stage has a KMS key of its own, with which a role may do what is listed. With
+`encryption = "aws"` it has none, and no role has a permission of KMS but that of copying a model,
+for the key of the source. Then S3 encrypts the buckets (SSE-S3), CloudWatch Logs the log groups and
+SageMaker the volumes, each with keys that AWS manages and shares between customers; SageMaker
+writes the output of jobs with the account's key `aws/s3`. The topics are not encrypted: a message
+names an alarm and its values. Nobody can then withdraw a key from a reader, or see its use in
+CloudTrail, and another account reads a model by the bucket's policy alone. A deployed stage keeps
+its key: objects can be read only with the key with which they were written, and `make deploy`
+refuses to take it away. Where a pipeline or GitHub Actions deploys, the description of the change
+shows the key as deleted, and nothing refuses it. From `aws` to `kms` a stage may change: what is
+written from then on is encrypted with the key, and the rest can still be read.
+
 In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
 instead of `whippet-github-prod`. A stage that a laptop deploys has neither.
 """

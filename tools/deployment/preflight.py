@@ -19,6 +19,7 @@ from tools.aws import find_endpoint, is_denied
 from tools.console import ToolError, say
 from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
+from tools.deployment.encryption import encryption_problem
 from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.serving_image import image_problem
 from tools.model.folder import refuse_demo
@@ -95,6 +96,7 @@ def _missing(target: _Target) -> Iterator[str]:
         _image_problem,
         _lock_problem,
         _model_packages_problem,
+        _encryption_problem,
     )
     for check in checks:
         try:
@@ -188,6 +190,10 @@ def _lock_problem(target: _Target) -> str | None:
     if target.lock is None:
         return None
     return locked_model_problem(target.settings, target.lock, target.client)
+
+
+def _encryption_problem(target: _Target) -> str | None:
+    return encryption_problem(target.settings, target.client("cloudformation"))
 
 
 def _model_packages_problem(target: _Target) -> str | None:

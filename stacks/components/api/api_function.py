@@ -40,7 +40,7 @@ class ApiFunction(Construct):
         *,
         settings: StageSettings,
         code_directory: Path,
-        key: kms.IKey,
+        key: kms.IKey | None,
         description: str,
         handler: str,
         timeout: Duration,

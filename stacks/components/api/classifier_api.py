@@ -69,7 +69,7 @@ class ClassifierApi(Construct):
         proxy: lambda_.IFunction,
         health: lambda_.IFunction,
         access_logs: logs.ILogGroup,
-        key: kms.IKey,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings.api
@@ -151,7 +151,7 @@ class ClassifierApi(Construct):
         method = health.add_method("GET", integration, api_key_required=False)
         _name_permission(method, "HealthPermission")
 
-    def _keep_execution_logs(self, key: kms.IKey, retention_days: int) -> None:
+    def _keep_execution_logs(self, key: kms.IKey | None, retention_days: int) -> None:
         # API Gateway would create it unencrypted and without an expiry, and never delete it.
         group = encrypted_log_group(
             self,

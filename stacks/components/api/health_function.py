@@ -28,7 +28,7 @@ class HealthFunction(ApiFunction):
         *,
         settings: StageSettings,
         code_directory: Path,
-        key: kms.IKey,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(
             scope,

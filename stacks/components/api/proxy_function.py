@@ -39,7 +39,7 @@ class ProxyFunction(ApiFunction):
         settings: StageSettings,
         code_directory: Path,
         counted_classes: Sequence[str],
-        key: kms.IKey,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(
             scope,

@@ -9,6 +9,7 @@ from constructs import Construct
 from stacks.components.delivery.deliverer import delivery_policy
 from stacks.components.serving.model_lock import SERVED_PREFIX, ModelLock
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.permissions import use_key
 from stacks.names import COPY_ROLE_PURPOSE
 
 
@@ -24,7 +25,7 @@ class CopyModelRole(Construct):
         deliverer: tuple[str, str],
         lock: ModelLock,
         bucket: s3.IBucket,
-        key: kms.IKey,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         partition = Stack.of(self).partition
@@ -60,9 +61,7 @@ class CopyModelRole(Construct):
                     resources=[bucket.bucket_arn],
                     conditions={"StringLike": {"s3:prefix": f"{SERVED_PREFIX}/*"}},
                 ),
-                iam.PolicyStatement(
-                    actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[key.key_arn]
-                ),
+                *use_key(key, "kms:GenerateDataKey", "kms:Decrypt"),
                 iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[stack]),
             ],
         )

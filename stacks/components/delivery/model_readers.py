@@ -10,7 +10,7 @@ from stacks.components.serving.model_lock import SERVED_PREFIX
 
 
 def allow_reading_models(
-    scope: Construct, role_arn: str, bucket: s3.IBucket, key: kms.IKey
+    scope: Construct, role_arn: str, bucket: s3.IBucket, key: kms.IKey | None
 ) -> None:
     """Allow one role to read what was promoted, in the policies of the bucket and of its key.
 
@@ -18,7 +18,7 @@ def allow_reading_models(
         scope: any construct of the stack.
         role_arn: ARN of the role, which need not exist yet.
         bucket: the bucket of models.
-        key: the key of the bucket.
+        key: the key of the bucket, if it has one of its own.
     """
     _, _, _, _, account, role = role_arn.split(":", 5)
     principal = role_of_another_account(scope, account, role.removeprefix("role/"))
@@ -29,6 +29,8 @@ def allow_reading_models(
             resources=[bucket.arn_for_objects(f"{SERVED_PREFIX}/*")],
         )
     )
+    if key is None:
+        return
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[principal],

@@ -44,7 +44,7 @@ class Ec2Trainer(Construct):
         *,
         settings: StageSettings,
         buckets: Buckets,
-        key: kms.IKey,
+        key: kms.IKey | None,
         source: s3_assets.Asset,
         packages: ModelPackages,
         serving_image_uri: str,

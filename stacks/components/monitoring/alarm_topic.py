@@ -9,14 +9,22 @@ from constructs import Construct
 
 
 class AlarmTopic(Construct):
-    """An encrypted topic that CloudWatch may publish to, with an optional email subscription.
+    """A topic that CloudWatch may publish to, with an optional email subscription.
+
+    It is encrypted with the stage's key, if there is one, and otherwise not: the policy of SNS's
+    own key (alias/aws/sns) cannot be changed, and CloudWatch could not publish with it.
 
     Attributes:
         topic: the topic.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey, alarm_address: str | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey | None,
+        alarm_address: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)

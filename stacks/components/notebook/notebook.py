@@ -33,7 +33,7 @@ class Notebook(Construct):
         *,
         settings: StageSettings,
         buckets: Buckets,
-        key: kms.IKey,
+        key: kms.IKey | None,
         state_machine: sfn.StateMachine,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -71,7 +71,7 @@ class Notebook(Construct):
             subnet_id=notebook.subnet_id,
             security_group_ids=self._security_groups(notebook.vpc_id),
             volume_size_in_gb=notebook.volume_size_gib,
-            kms_key_id=key.key_id,
+            kms_key_id=None if key is None else key.key_id,
             lifecycle_config_name=configuration.attr_notebook_instance_lifecycle_config_name,
         )
         self.instance.node.add_dependency(role.policy)
@@ -81,6 +81,12 @@ class Notebook(Construct):
                 self,
                 "SM3",
                 reason="notebook.direct_internet_access = true: the stage's file says so",
+            )
+        if key is None:
+            acknowledge(
+                self,
+                "SM2",
+                reason='encryption = "aws": SageMaker encrypts the volume with a key of its own',
             )
         if notebook.subnet_id is None:
             acknowledge(

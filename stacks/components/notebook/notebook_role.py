@@ -28,7 +28,7 @@ class NotebookRole(Construct):
         *,
         settings: StageSettings,
         buckets: Buckets,
-        key: kms.IKey,
+        key: kms.IKey | None,
         state_machine: sfn.StateMachine,
     ) -> None:
         super().__init__(scope, construct_id)

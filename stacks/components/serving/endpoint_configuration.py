@@ -42,7 +42,7 @@ class EndpointConfiguration(Construct):
         image_uri: str,
         environment: Mapping[str, str],
         execution_role: ExecutionRole,
-        key: kms.IKey,
+        key: kms.IKey | None,
         captures: s3.IBucket,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -69,7 +69,8 @@ class EndpointConfiguration(Construct):
             "EndpointConfig",
             production_variants=[_variant(settings, cfn_model.attr_model_name)],
             data_capture_config=_data_capture(settings, key, captures),
-            kms_key_id=key.key_arn if _has_encrypted_volumes(settings) else None,
+            # Without one SageMaker encrypts the volumes with a key of its own.
+            kms_key_id=key.key_arn if key and _has_encrypted_volumes(settings) else None,
             metrics_config=_metrics(settings),
         )
         for resource in (cfn_model, configuration):
@@ -126,7 +127,7 @@ def _metrics(
 
 
 def _data_capture(
-    settings: ServingSettings, key: kms.IKey, captures: s3.IBucket
+    settings: ServingSettings, key: kms.IKey | None, captures: s3.IBucket
 ) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
     if settings.data_capture_percent == 0:
         return None
@@ -135,7 +136,7 @@ def _data_capture(
         enable_capture=True,
         initial_sampling_percentage=settings.data_capture_percent,
         destination_s3_uri=captures.s3_url_for_object(CAPTURE_PREFIX),
-        kms_key_id=key.key_arn,
+        kms_key_id=None if key is None else key.key_arn,
         capture_options=[option(capture_mode="Input"), option(capture_mode="Output")],
     )
 

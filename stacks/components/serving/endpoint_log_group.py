@@ -11,7 +11,12 @@ from stacks.names import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 
 
 def endpoint_log_group(
-    scope: Construct, construct_id: str, *, endpoint_name: str, key: kms.IKey, retention_days: int
+    scope: Construct,
+    construct_id: str,
+    *,
+    endpoint_name: str,
+    key: kms.IKey | None,
+    retention_days: int,
 ) -> logs.LogGroup:
     """Create the endpoint's log group; the endpoint must depend on it.
 
@@ -21,7 +26,7 @@ def endpoint_log_group(
         scope: the construct's parent.
         construct_id: the construct's id.
         endpoint_name: the endpoint's literal name.
-        key: its policy must allow logs.<region> to use it.
+        key: its policy must allow logs.<region> to use it; None: CloudWatch Logs has its own.
         retention_days: one of the values that CloudWatch Logs accepts.
     """
     group = encrypted_log_group(

@@ -12,7 +12,7 @@ def encrypted_log_group(
     scope: Construct,
     construct_id: str,
     *,
-    key: kms.IKey,
+    key: kms.IKey | None,
     retention_days: int,
     name: str | None = None,
 ) -> logs.LogGroup:
@@ -21,7 +21,8 @@ def encrypted_log_group(
     Args:
         scope: the construct's parent.
         construct_id: the construct's id.
-        key: its policy must allow logs.<region> to use it: CDK does not add that.
+        key: its policy must allow logs.<region> to use it: CDK does not add that. None: CloudWatch
+            Logs encrypts with a key of its own.
         retention_days: one of the values that CloudWatch Logs accepts.
         name: for a log group whose name AWS prescribes; None: CloudFormation chooses.
     """

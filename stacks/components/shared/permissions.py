@@ -78,10 +78,22 @@ def put_metrics() -> iam.PolicyStatement:
     )
 
 
-def encrypt_volumes(key: kms.IKey) -> list[iam.PolicyStatement]:
-    """Allow SageMaker to attach volumes encrypted with `key` to this role's instances."""
+def use_key(key: kms.IKey | None, *actions: str) -> list[iam.PolicyStatement]:
+    """Allow actions of KMS with the stage's key; nothing where the stage has none."""
+    if key is None:
+        return []
+    return [iam.PolicyStatement(actions=list(actions), resources=[key.key_arn])]
+
+
+def encrypt_volumes(key: kms.IKey | None) -> list[iam.PolicyStatement]:
+    """Allow SageMaker to attach volumes encrypted with `key` to this role's instances.
+
+    Without a key SageMaker encrypts them with one of its own, which needs no permission.
+    """
+    if key is None:
+        return []
     return [
-        iam.PolicyStatement(actions=["kms:Decrypt", "kms:DescribeKey"], resources=[key.key_arn]),
+        *use_key(key, "kms:Decrypt", "kms:DescribeKey"),
         iam.PolicyStatement(
             actions=["kms:CreateGrant"],
             resources=[key.key_arn],

@@ -37,18 +37,18 @@ def encrypted_bucket(
     scope: Construct,
     construct_id: str,
     *,
-    key: kms.IKey,
+    key: kms.IKey | None,
     access_logs: s3.IBucket,
     lifecycle_rules: Sequence[s3.LifecycleRule],
     removal_policy: RemovalPolicy,
     versioned: bool = False,
 ) -> s3.Bucket:
-    """Create a bucket that is encrypted with a key of ours.
+    """Create a bucket that is encrypted with a key of ours, or with S3's own.
 
     Args:
         scope: the construct's parent.
         construct_id: the construct's id, which begins the keys of its access logs.
-        key: encrypts the objects.
+        key: encrypts the objects; None: S3 does, with keys of its own (SSE-S3).
         access_logs: receives the access logs.
         lifecycle_rules: how long objects are kept.
         removal_policy: of the bucket.
@@ -58,9 +58,9 @@ def encrypted_bucket(
         scope,
         construct_id,
         removal_policy,
-        encryption=s3.BucketEncryption.KMS,
+        encryption=s3.BucketEncryption.S3_MANAGED if key is None else s3.BucketEncryption.KMS,
         encryption_key=key,
-        bucket_key_enabled=True,
+        bucket_key_enabled=None if key is None else True,
         versioned=versioned,
         lifecycle_rules=lifecycle_rules,
         server_access_logs_bucket=access_logs,

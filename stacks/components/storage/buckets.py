@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.components.serving.model_lock import SERVED_PREFIX
 from stacks.components.shared.acknowledgement import acknowledge_resource
+from stacks.components.shared.permissions import use_key
 from stacks.components.shared.private_buckets import (
     access_log_bucket,
     encrypted_bucket,
@@ -49,7 +50,7 @@ class Buckets(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        key: kms.IKey,
+        key: kms.IKey | None,
         settings: StorageSettings,
         removal_policy: RemovalPolicy,
     ) -> None:
@@ -101,7 +102,7 @@ class Buckets(Construct):
                 conditions={"StringLike": {"s3:prefix": keys}} if prefix else None,
             ),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[objects]),
-            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
+            *use_key(self._key, "kms:Decrypt"),
             objects=objects,
         )
 
@@ -110,11 +111,8 @@ class Buckets(Construct):
         return self._policy(
             construct_id,
             iam.PolicyStatement(actions=["s3:PutObject"], resources=[objects]),
-            iam.PolicyStatement(
-                # Decrypt: S3 reads the parts of a multipart upload when it joins them.
-                actions=["kms:GenerateDataKey", "kms:Decrypt"],
-                resources=[self._key.key_arn],
-            ),
+            # Decrypt: S3 reads the parts of a multipart upload when it joins them.
+            *use_key(self._key, "kms:GenerateDataKey", "kms:Decrypt"),
             objects=objects,
         )
 
@@ -138,7 +136,7 @@ class Buckets(Construct):
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.datasets.bucket_arn]),
             _list(self.models, CHECKPOINT_PREFIX),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=read),
-            iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._key.key_arn]),
+            *use_key(self._key, "kms:Decrypt"),
             objects=read[0],
         )
         acknowledge_resource(policy, read[1], reason="Any object of the one bucket or prefix")

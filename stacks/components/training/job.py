@@ -42,7 +42,7 @@ class JobDefinition:
         image: URI of the training image.
         role: execution role of the jobs.
         buckets: of the stage.
-        key: encrypts output and volumes.
+        key: encrypts output and volumes; None: the account's own key of S3 and one of SageMaker's.
         source: where a job finds its source.
         wheels_prefix: S3 prefix of the packages that a job installs; None: the image has them.
     """
@@ -51,7 +51,7 @@ class JobDefinition:
     image: str
     role: iam.IRole
     buckets: Buckets
-    key: kms.IKey
+    key: kms.IKey | None
     source: SourceAddress
     wheels_prefix: str | None
 
@@ -104,7 +104,7 @@ class JobDefinition:
             "InputDataConfig": self._channels(),
             "OutputDataConfig": {
                 "S3OutputPath": self.buckets.models.s3_url_for_object(MODEL_PREFIX),
-                "KmsKeyId": self.key.key_arn,
+                **({} if self.key is None else {"KmsKeyId": self.key.key_arn}),
             },
             # A folder for each execution: a job downloads all of the address before it starts.
             "CheckpointConfig": {
@@ -127,7 +127,7 @@ class JobDefinition:
             "VolumeSizeInGB": training.volume_size_gib,
         }
         # SageMaker rejects a volume key for instance types with local storage.
-        if not instance_types.has_local_storage(training.instance_type):
+        if self.key and not instance_types.has_local_storage(training.instance_type):
             resources["VolumeKmsKeyId"] = self.key.key_arn
         return resources
 

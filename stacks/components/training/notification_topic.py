@@ -7,7 +7,7 @@ from constructs import Construct
 
 
 class NotificationTopic(Construct):
-    """An encrypted topic with an optional e-mail subscription.
+    """A topic with an optional e-mail subscription, encrypted if the stage has a key.
 
     The state machine publishes with its role, so that neither the topic's policy nor the key's
     names a service.
@@ -17,7 +17,7 @@ class NotificationTopic(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str | None
+        self, scope: Construct, construct_id: str, *, key: kms.IKey | None, email: str | None
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)

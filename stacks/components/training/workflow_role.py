@@ -37,7 +37,7 @@ class WorkflowRole(Construct):
         buckets: Buckets,
         packages: ModelPackages,
         topic: sns.ITopic,
-        key: kms.IKey,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
@@ -66,12 +66,9 @@ class WorkflowRole(Construct):
             ),
             *packages.registering(),
             iam.PolicyStatement(actions=["sns:Publish"], resources=[topic.topic_arn]),
-            iam.PolicyStatement(
-                # of a sender to an encrypted topic:
-                # docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[key.key_arn],
-            ),
+            # of a sender to an encrypted topic:
+            # docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+            *permissions.use_key(key, "kms:Decrypt", "kms:GenerateDataKey"),
         )
         for statement in statements:
             self.role.add_to_policy(statement)

@@ -193,6 +193,24 @@ def test_an_update_that_is_not_permitted_is_told_with_the_command(stage: Stage) 
     assert f"`npx --no-install cdk deploy --exclusively {WEB} --tags stage=dev --tags " in text
 
 
+@pytest.mark.parametrize("key", [None, "of-another-time"])
+def test_a_stage_without_a_key_refers_to_none(stage: Stage, key: str | None) -> None:
+    groups = {MONITORING: ("AWS::SNS::Topic", TOPIC), API: ("AWS::Logs::LogGroup", API)}
+
+    def read(topic: dict[str, str]) -> None:
+        for stack in STACKS:
+            stage.holds(stack, *([groups[stack]] if stack in groups else []))
+        found = {"logGroups": [{"logGroupName": API}]}
+        stage.stubs["logs"].add_response("describe_log_groups", found, {"logGroupNamePrefix": API})
+        stage.stubs["sns"].add_response("get_topic_attributes", {"Attributes": topic})
+
+    read({} if key is None else {"KmsMasterKeyId": f"arn:aws:kms:eu-west-1:1:key/{key}"})
+    if key is not None:
+        stage.is_updated(MONITORING)
+        read({})
+    stage.compare()
+
+
 def test_a_stage_without_a_page_has_no_reference_there(stage: Stage) -> None:
     for stack in (STORAGE, TRAINING, SERVING):
         stage.holds(stack)
