@@ -62,7 +62,7 @@ def add_stage(app: App, context: AppContext) -> None:
         SettingsError: the settings are missing or invalid.
         InputError: an input is missing or invalid.
     """
-    settings = load_stage_settings(context.stage, context.config)
+    settings = load_stage_settings(context.stage, context.config, context.preset)
     add_stacks(app, settings=settings, inputs=context.load_inputs(settings.stage))
 
 

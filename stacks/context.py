@@ -18,6 +18,7 @@ class AppContext:
     Attributes:
         repository: has `config/`, the other folders are relative to it.
         stage: name of the stage.
+        preset: of the stage `local`: comes before its file; None: the file chooses.
         model: folder with the artifact; None: the lock decides, or else it is `build/model`.
         proxy: the proxy's code with its dependencies.
         page: the bundle of the web page.
@@ -25,6 +26,7 @@ class AppContext:
 
     repository: Path
     stage: str
+    preset: str | None
     model: Path | None
     proxy: Path
     page: Path
@@ -32,11 +34,12 @@ class AppContext:
     @classmethod
     def of(cls, app: App, repository: Path) -> Self:
         """Read the context of an app; what is not given has a default."""
-        given = {key: app.node.try_get_context(key) for key in (*_DEFAULTS, "model")}
+        given = {key: app.node.try_get_context(key) for key in (*_DEFAULTS, "preset", "model")}
         context = _DEFAULTS | {key: value for key, value in given.items() if value is not None}
         return cls(
             repository=repository,
             stage=context["stage"],
+            preset=context.get("preset"),
             model=repository / context["model"] if "model" in context else None,
             proxy=repository / context["proxy"],
             page=repository / context["page"],

@@ -1,6 +1,7 @@
 """Describes in words what is wrong with a table of settings."""
 
 import difflib
+from dataclasses import dataclass
 from datetime import date, time
 from typing import Final
 
@@ -11,6 +12,22 @@ from stacks.settings.schema import Location, SettingsSchema
 
 _MAX_SHOWN_DEPTH: Final = 3
 _MAX_SHOWN_LENGTH: Final = 100
+_OF_A_MODEL: Final = "value_error"  # raised by a model's own validator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong with a table of settings.
+
+    Attributes:
+        text: one line: key, value, and what was expected.
+        location: of the value, or of the section whose values contradict each other.
+        of_several_keys: whether values contradict each other, each of which may be valid.
+    """
+
+    text: str
+    location: Location
+    of_several_keys: bool
 
 
 def describe_problems(error: ValidationError, settings_class: type[BaseModel]) -> list[str]:
@@ -20,15 +37,32 @@ def describe_problems(error: ValidationError, settings_class: type[BaseModel]) -
         error: the error of validating `settings_class`.
         settings_class: the model of the whole table.
     """
+    return [problem.text for problem in find_problems(error, settings_class)]
+
+
+def find_problems(error: ValidationError, settings_class: type[BaseModel]) -> list[Problem]:
+    """Return the problems that `describe_problems` describes, with what else is known of each.
+
+    Args:
+        error: the error of validating `settings_class`.
+        settings_class: the model of the whole table.
+    """
     schema = SettingsSchema(settings_class)
-    return [_describe(problem, schema) for problem in error.errors(include_url=False)]
+    return [
+        Problem(
+            text=_describe(each, schema),
+            location=each["loc"],
+            of_several_keys=each["type"] == _OF_A_MODEL,
+        )
+        for each in error.errors(include_url=False)
+    ]
 
 
 def _describe(problem: ErrorDetails, schema: SettingsSchema) -> str:
     location = problem["loc"]
     key = _dotted(location)
     match problem["type"]:
-        case "value_error":  # raised by a model's own validator, with the keys in the message
+        case "value_error":  # with the keys in the message
             return str(problem["ctx"]["error"])
         case "extra_forbidden":
             return _unknown_key(location, schema)

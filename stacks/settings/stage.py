@@ -1,5 +1,6 @@
 """The settings of a stage, and the file with those that differ from the defaults."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -11,18 +12,19 @@ from stacks.settings.api import ApiSettings
 from stacks.settings.base import RetentionDays, Settings, text
 from stacks.settings.ec2_trainer import Ec2TrainerSettings
 from stacks.settings.ecr_image import parse_image_uri
+from stacks.settings.layers import Layer, layer_of, merge, read_layers
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.notebook import NotebookSettings
-from stacks.settings.problems import describe_problems
+from stacks.settings.problems import Problem, describe_problems, find_problems
 from stacks.settings.serverless import check_alarms
 from stacks.settings.serving import ServingSettings
-from stacks.settings.stage_file import read_stage_file
 from stacks.settings.storage import StorageSettings
 from stacks.settings.training import TrainingSettings
 from stacks.settings.web import WebSettings
 
 # The longest name that contains it is a training job's: at most 63 characters.
 StageName = Annotated[str, text(r"[a-z][a-z0-9]{0,15}", "up to 16 lower-case letters and digits")]
+PresetName = Annotated[str, text(r"[a-z0-9-]+", "the name of a preset, such as dogs")]
 AccountId = Annotated[str, text(r"\d{12}", "an account's 12 digits, quoted")]
 PAGE_METRICS_REGION = "us-east-1"
 Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
@@ -46,6 +48,11 @@ class StageSettings(Settings):
     stage: StageName = Field(
         description="Name of the stage, which is the name of its file.",
         json_schema_extra={"in_file": False},
+    )
+    preset: PresetName | None = Field(
+        default=None,
+        description="What the stage starts from: the name of a file in `config/presets/`, whose "
+        "settings apply where the stage's file has none.",
     )
     account: AccountId | None = Field(
         default=None,
@@ -179,17 +186,38 @@ class StageSettings(Settings):
         return self
 
 
-def load_stage_settings(stage: str, directory: Path) -> StageSettings:
-    """Read the settings of a stage from `<directory>/<stage>.toml`.
+def load_stage_settings(stage: str, directory: Path, preset: str | None = None) -> StageSettings:
+    """Read the settings of a stage from `<directory>/<stage>.toml` and its preset.
+
+    Args:
+        stage: name of the stage.
+        directory: has the files of the stages and the folder of the presets.
+        preset: of the stage `local`: the command line's, which comes before the stage's file.
 
     Raises:
-        SettingsError: there is no such stage, the file is not TOML, or a setting is unknown, out
-            of bounds or in conflict with another; one line for each problem.
+        SettingsError: there is no such stage or preset, a file is not TOML, or a setting is
+            unknown, out of bounds or in conflict with another; one line for each problem.
     """
-    table = read_stage_file(stage, directory)
+    layers = read_layers(stage, directory, preset)
     try:
-        return StageSettings.model_validate({**table, "stage": stage})
+        return StageSettings.model_validate({**merge(layers), "stage": stage})
     except ValidationError as error:
-        problems = describe_problems(error, StageSettings)
-        file = f"{directory.name}/{stage}.toml"
-        raise SettingsError("\n".join(f"{file}: {problem}" for problem in problems)) from error
+        problems = find_problems(error, StageSettings)
+        lines = (f"{_file_of(problem, stage, layers)}: {problem.text}" for problem in problems)
+        raise SettingsError("\n".join(lines)) from error
+
+
+def _file_of(problem: Problem, stage: str, layers: Sequence[Layer]) -> str:
+    """Return the file that a problem is in; both, if each by itself is valid."""
+    if not problem.of_several_keys:
+        return layer_of(problem.location, layers).file
+    guilty = [each.file for each in layers if problem.text in _problems_of(each, stage)]
+    return guilty[-1] if guilty else " and ".join(each.file for each in reversed(layers))
+
+
+def _problems_of(layer: Layer, stage: str) -> list[str]:
+    try:
+        StageSettings.model_validate({**layer.table, "stage": stage})
+    except ValidationError as error:
+        return describe_problems(error, StageSettings)
+    return []

@@ -30,13 +30,17 @@ def read_stage_file(stage: str, directory: Path) -> dict[str, Any]:
     return table
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, file: str | None = None) -> dict[str, Any]:
     """Return the content of a TOML file.
+
+    Args:
+        path: of the file.
+        file: its name in messages; None: with that of its folder.
 
     Raises:
         SettingsError: it cannot be read, or is not TOML.
     """
-    file = f"{path.parent.name}/{path.name}"
+    file = file or f"{path.parent.name}/{path.name}"
     try:
         # Some editors begin a file with a byte order mark, which TOML does not have.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))

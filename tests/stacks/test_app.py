@@ -141,6 +141,20 @@ def test_the_stage_is_dev_unless_another_is_named(folders: dict[str, str]) -> No
     assert "whippet-local-api" in names(build(**folders, stage="local"))
 
 
+def test_the_command_line_chooses_the_preset_of_local(folders: dict[str, str]) -> None:
+    app = build(**folders, stage="local", preset="dogs-scaled")
+    api = app.node.find_child("whippet-local-api")
+    assert isinstance(api, Stack)
+    alias = api.node.find_child("Proxy").node.find_child("Alias").node.default_child
+    provisioned = api.resolve(alias.provisioned_concurrency_config)  # type: ignore[union-attr]
+    assert provisioned == {"provisionedConcurrentExecutions": 4}
+
+
+def test_an_empty_preset_does_not_fall_back(folders: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="PRESET = '' is no preset"):
+        build(**folders, stage="local", preset="")
+
+
 def test_an_empty_stage_does_not_fall_back(folders: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="stage = ''"):
         build(**folders, stage="")

@@ -71,6 +71,11 @@ memory_mb = 1024
 provisioned_concurrency = 3
 ```
 
+A stage may start from a preset, a file in `config/presets/`: `preset = "dogs"` above all sections.
+The stage's file comes before the preset, key by key, and the preset before the defaults; a list is
+replaced as a whole. A preset has any setting but those that say which stage it is (`account`,
+`region`, `delivery`, `asset_key_arn`, `preset`).
+
 An unknown key, a value of the wrong type and a value out of bounds are errors: each names the file,
 the key, the value and what was expected. Bounds are included. `true` is not a number, and a whole
 number is written without a decimal point.
