@@ -13,7 +13,9 @@ from stacks.components.shared.closed_security_group import closed_security_group
 from stacks.components.storage.buckets import Buckets
 from stacks.settings.stage import StageSettings
 
-_PLATFORM = "notebook-al2023-v2"
+# The newest that CloudFormation's schema has: SageMaker's API has notebook-al2023-v2, which the
+# validation of the templates, and CloudFormation, would reject.
+_PLATFORM = "notebook-al2023-v1"
 
 
 class Notebook(Construct):

@@ -50,7 +50,7 @@ def test_no_stage_has_one_by_default(assembly: Assembly) -> None:
 
 def test_it_is_closed(notebook: Assembly) -> None:
     found = properties(notebook)
-    assert found["PlatformIdentifier"] == "notebook-al2023-v2"
+    assert found["PlatformIdentifier"] == "notebook-al2023-v1"
     assert found["RootAccess"] == "Disabled"
     assert found["DirectInternetAccess"] == "Disabled"
     assert found["InstanceMetadataServiceConfiguration"] == {
