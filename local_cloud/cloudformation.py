@@ -12,6 +12,8 @@ from local_cloud.sagemaker.errors import AwsError
 from local_cloud.sagemaker.moto_backend import Scope
 from local_cloud.sagemaker.service import SageMakerService
 
+_MISSING = re.compile(r"could not find|does not exist|no scalable target|RecordNotFound", re.I)
+
 Properties = dict[str, Any]
 Created = tuple[str, dict[str, str]]
 
@@ -47,11 +49,13 @@ def resource_handlers(
         ("Model", "ModelName"),
         ("EndpointConfig", "EndpointConfigName"),
         ("ModelPackageGroup", "ModelPackageGroupName"),
+        ("NotebookInstanceLifecycleConfig", "NotebookInstanceLifecycleConfigName"),
     ]
     handlers = {
         f"AWS::SageMaker::{kind}": _record_handler(sagemaker, current_scope, kind, name_member)
         for kind, name_member in named
     }
+    handlers["AWS::SageMaker::NotebookInstance"] = _notebook_handler(sagemaker, current_scope)
     handlers["AWS::SageMaker::Endpoint"] = _endpoint_handler(sagemaker, current_scope)
     handlers["AWS::ApplicationAutoScaling::ScalableTarget"] = _target_handler(
         scaling, current_scope
@@ -88,6 +92,22 @@ def _record_handler(
         return arn, {name_member: _name(arn), f"{kind}Arn": arn}
 
     return ResourceHandler(create, update, delete, import_existing)
+
+
+def _notebook_handler(
+    service: SageMakerService, current_scope: Callable[[], Scope]
+) -> ResourceHandler:
+    """Return the handler of notebook instances, which exist here and run nothing."""
+    name_member = "NotebookInstanceName"
+    record = _record_handler(service, current_scope, "NotebookInstance", name_member)
+
+    def delete(pid: str) -> None:
+        # One that is in service cannot be deleted.
+        name = {name_member: _name(pid)}
+        _ignore_missing(lambda: service.call(current_scope(), "StopNotebookInstance", name))
+        record.delete(pid)
+
+    return ResourceHandler(record.create, record.update, delete)
 
 
 def _endpoint_handler(
@@ -212,5 +232,5 @@ def _ignore_missing(call: Callable[[], object]) -> None:
     try:
         call()
     except AwsError as error:
-        if not re.search(r"could not find|does not exist|no scalable target", error.message, re.I):
+        if not _MISSING.search(error.message):
             raise

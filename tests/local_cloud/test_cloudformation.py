@@ -224,3 +224,44 @@ def test_texts_of_a_template_become_the_types_of_the_request() -> None:
         ],
         "DataCaptureConfig": {"EnableCapture": True, "InitialSamplingPercentage": 100},
     }
+
+
+def test_a_notebook_exists_with_its_configuration_until_it_is_deleted(
+    handlers: dict[str, ResourceHandler], sagemaker: StandInSageMaker
+) -> None:
+    def statuses() -> dict[str, str]:
+        found = sagemaker.service.call(SCOPE, "ListNotebookInstances", {})
+        return {
+            each["NotebookInstanceName"]: each["NotebookInstanceStatus"]
+            for each in found["NotebookInstances"]
+        }
+
+    configuration = handlers["AWS::SageMaker::NotebookInstanceLifecycleConfig"]
+    script: dict[str, Any] = {"OnStart": [{"Content": "IyEvYmluL3No"}]}
+    configuration_arn, named = configuration.create("IdleStop", script)
+    properties = {
+        "InstanceType": "ml.t2.medium",
+        "RoleArn": ROLE,
+        "VolumeSizeInGB": "20",
+        "LifecycleConfigName": named["NotebookInstanceLifecycleConfigName"],
+    }
+    notebook = handlers["AWS::SageMaker::NotebookInstance"]
+    arn, attributes = notebook.create("Instance", properties)
+    name = attributes["NotebookInstanceName"]
+    assert statuses() == {name: "InService"}
+    described = sagemaker.service.call(
+        SCOPE, "DescribeNotebookInstance", {"NotebookInstanceName": name}
+    )
+    assert (described["InstanceType"], described["VolumeSizeInGB"]) == ("ml.t2.medium", 20)
+    assert described["NotebookInstanceArn"] == arn
+    assert described["NotebookInstanceLifecycleConfigName"] == properties["LifecycleConfigName"]
+    assert notebook.update(arn, "Instance", properties, dict(properties))[0] == arn
+    larger, _ = notebook.update(
+        arn, "Instance", properties, properties | {"InstanceType": "ml.t3.large"}
+    )
+    assert larger != arn  # CloudFormation deletes the old one
+    for each in (arn, larger, larger):
+        notebook.delete(each)
+    assert statuses() == {}
+    configuration.delete(configuration_arn)
+    configuration.delete(configuration_arn)
