@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 STAGE ?= dev
 PORT ?= 4566
 PUBLIC_PORT ?= 4580
+PRESET ?=
 MINUTE_SECONDS ?=
 TRACE ?=
 CAPACITY ?=
@@ -51,6 +52,7 @@ VERSION ?=
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
 export WHIPPET_PUBLIC_PORT := $(value PUBLIC_PORT)
+export WHIPPET_PRESET := $(value PRESET)
 export WHIPPET_MINUTE_SECONDS := $(value MINUTE_SECONDS)
 export WHIPPET_TRACE := $(value TRACE)
 export WHIPPET_CAPACITY := $(value CAPACITY)
@@ -136,7 +138,7 @@ help: ## List the commands
 	  END { count = split("On this machine|On AWS|Models and environments|Checks", order, "|"); \
 	    for (i = 1; i <= count; i++) printf "%s\n%s\n", order[i], lines[order[i]] }' $(MAKEFILE_LIST)
 	@echo "Variables"
-	@echo "  STAGE=$$WHIPPET_STAGE PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
+	@echo "  STAGE=$$WHIPPET_STAGE PRESET=dogs|dogs-scaled|notebook|resnet50 PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='balanced=true' VERSION=3"
@@ -186,6 +188,10 @@ $(MANIFEST): | $(APP_ENVIRONMENT)
 # A lock names the model of a stage; synthesis then needs no other.
 .PHONY: model-of-stage
 model-of-stage: $(if $(wildcard config/models/$(STAGE).toml),,$(MANIFEST))
+
+.PHONY: model-of-preset
+model-of-preset: | $(APP_ENVIRONMENT)
+	@$(PYTHON) -m tools.model.preset_model --from-make --check || { $(MAKE) -s $(TRAINING_ENVIRONMENT) && $(PYTHON) -m tools.model.preset_model --from-make; }
 
 .PHONY: train
 train: | system-python ## Train a classifier on labelled images: DATA=folder|zip [BACKBONE=resnet50] [MODE=finetune] [ON=sagemaker|ec2]
@@ -237,12 +243,12 @@ only-local:
 	@$(if $(filter command line,$(origin STAGE)),if test "$$WHIPPET_STAGE" != local; then echo "make up deploys the stage local to this machine; for $$WHIPPET_STAGE: make deploy STAGE=$$WHIPPET_STAGE" >&2; exit 2; fi)
 
 .PHONY: up
-up: only-local | system-python ## Deploy every stack to a local cloud and classify an image
+up: only-local | system-python ## Deploy every stack to a local cloud and classify an image [PRESET=dogs]
 	@# What can be checked is checked first: before anything is installed, then with pydantic.
 	@$(SYSTEM_PYTHON) -m tools.local.preflight --from-make
 	@$(MAKE) -s $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.local.preflight --from-make --settings
-	@$(MAKE) -s STAGE=local environments model-of-stage
+	@$(MAKE) -s STAGE=local environments $(if $(PRESET),model-of-preset,model-of-stage)
 	@$(PYTHON) -m tools.local.up --from-make
 
 .PHONY: down

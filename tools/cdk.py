@@ -29,14 +29,16 @@ class CdkCli:
     environment: Mapping[str, str]
     logs: Path
 
-    def synthesize(self, model: Path | None) -> None:
+    def synthesize(self, model: Path | None, preset: str | None = None) -> None:
         """Write the stage's templates and assets.
 
         Args:
             model: folder with the artifact, `model.tar.gz` and `manifest.json`; None: the lock
                 decides, or else it is `build/model`.
+            preset: comes before the stage's file; None: the file may name one.
         """
         context = [] if model is None else ["--context", f"model={model.absolute()}"]
+        context += [] if preset is None else ["--context", f"preset={preset}"]
         self._run(
             "synth", "--quiet", "--output", str(self.assembly),
             "--context", f"stage={self.stage}", *context,

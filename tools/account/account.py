@@ -9,6 +9,7 @@ from stacks.errors import UserError
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.local.deployment import deployed_preset
 
 # Not for all: the settings alone are read in half the time without it.
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def read_stage(stage: str) -> StageSettings:
-    """Return a stage's settings.
+    """Return a stage's settings; those of `local` with the preset that `make up` deployed.
 
     Raises:
         ToolError: they are missing or invalid.
     """
+    preset = deployed_preset() if stage == "local" else None
     try:
-        return load_stage_settings(stage, ROOT / "config")
+        return load_stage_settings(stage, ROOT / "config", preset)
     except UserError as error:
         raise ToolError(str(error)) from error
 

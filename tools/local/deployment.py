@@ -25,6 +25,7 @@ class LocalDeployment:
         environment: environment variables that point any AWS SDK or CLI at the local cloud.
         logs: folder with all logs.
         minute_seconds: real seconds of a minute of its metrics and scaling.
+        preset: comes before config/local.toml; None: the file may name one.
     """
 
     api_url: str
@@ -35,6 +36,7 @@ class LocalDeployment:
     environment: dict[str, str]
     logs: str
     minute_seconds: float = 60.0
+    preset: str | None = None
 
     def write(self, file: Path) -> None:
         """Write the file, readable only by its owner because it contains the API key."""
@@ -60,6 +62,14 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
         raise ToolError(f"{file} does not exist: nothing is deployed. Run `make up`.") from None
     except (OSError, ValueError, TypeError) as error:
         raise ToolError(f"{file} cannot be read ({error}). Run `make up` again.") from error
+
+
+def deployed_preset() -> str | None:
+    """Return the preset of the last `make up`; None if it had none, or nothing is deployed."""
+    try:
+        return read_local_deployment().preset
+    except ToolError:
+        return None
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> None:

@@ -1,21 +1,21 @@
 """Check the ports and the settings of `make up` before anything is installed or synthesized."""
 
 import argparse
-import os
 from pathlib import Path
 
 from local_cloud.clock import minute_of
 from local_cloud.errors import LifecycleError
-from local_cloud.place import Place
 from local_cloud.ports import usable_ports
 from stacks.errors import SettingsError
-from stacks.settings.stage_file import read_stage_file
+from stacks.settings.layers import read_layers
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
+from tools.local.chosen_preset import add_preset, choose_preset, is_running
 from tools.local.cloud_process import add_state_directory
 from tools.make_variables import MakeParser
 
 CLOUD_VARIABLES = {
+    "--preset": "PRESET",
     "--port": "PORT",
     "--public-port": "PUBLIC_PORT",
     "--minute-seconds": "MINUTE_SECONDS",
@@ -25,12 +25,13 @@ _CONFIG = ROOT / "config"
 
 
 def main() -> None:
-    """Check the ports, and that the stage's file can be read."""
+    """Check the ports, the preset, and that the stage's file can be read."""
     parser = MakeParser(
         variables=CLOUD_VARIABLES, prog="python -m tools.local.preflight", description=__doc__
     )
     add_cloud_options(parser)
     add_state_directory(parser, "the cloud's files")
+    add_preset(parser)
     parser.add_argument(
         "--settings",
         action="store_true",
@@ -38,7 +39,8 @@ def main() -> None:
     )
     arguments = parser.parse()
     check_ports(arguments.state_directory, arguments.port, arguments.public_port)
-    check_settings(values=arguments.settings)
+    preset = choose_preset(arguments.state_directory, arguments.preset)
+    check_settings(preset, values=arguments.settings)
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +67,7 @@ def check_ports(state_directory: Path, port: int, public_port: int) -> None:
     Raises:
         ToolError: a port cannot be used; the message says why and names other ports.
     """
-    record = Place(state_directory.absolute()).read_record()
-    if record is not None and _exists(record.process_id):
+    if is_running(state_directory):
         return
     try:
         usable_ports(port, public_port)
@@ -74,35 +75,26 @@ def check_ports(state_directory: Path, port: int, public_port: int) -> None:
         raise ToolError(str(error)) from error
 
 
-def check_settings(*, values: bool) -> None:
-    """Check the file of the stage `local`.
+def check_settings(preset: str | None, *, values: bool) -> None:
+    """Check the file of the stage `local`, and its preset.
 
     Args:
+        preset: comes before the file; None: the file may name one.
         values: whether to check each setting, too.
 
     Raises:
         ToolError: the file or a setting is not valid.
     """
-    if values:
-        # pydantic, which it imports, is not installed before.
-        from tools.account.account import read_stage
-
-        read_stage(_STAGE)
-        return
     try:
-        read_stage_file(_STAGE, _CONFIG)
+        if values:
+            # pydantic, which it imports, is not installed before.
+            from stacks.settings.stage import load_stage_settings
+
+            load_stage_settings(_STAGE, _CONFIG, preset)
+        else:
+            read_layers(_STAGE, _CONFIG, preset)
     except SettingsError as error:
         raise ToolError(str(error)) from error
-
-
-def _exists(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _port(text: str) -> int:

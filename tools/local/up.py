@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.paused import is_paused
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
+from tools.local.chosen_preset import add_preset, choose_preset, keep_preset
 from tools.local.cloud_process import (
     RunningCloud,
     add_state_directory,
@@ -46,6 +48,7 @@ from tools.model.default_models import (
     read_manifest,
 )
 from tools.model.folder import add_model_folder
+from tools.model.preset_model import DRAWINGS_MODEL, describe_substitute, model_of_preset
 from tools.paths import short_path
 
 STAGE = "local"
@@ -56,10 +59,12 @@ def main() -> None:
     """Deploy the stage, classify an image and print a summary."""
     arguments = _parser().parse()
     check_ports(arguments.state_directory, arguments.port, arguments.public_port)
-    check_settings(values=True)
+    preset = choose_preset(arguments.state_directory, arguments.preset)
+    check_settings(preset, values=True)
     began = time.monotonic()
     state = arguments.state_directory.absolute()
     lock = find_lock(STAGE)
+    folder = arguments.model or (model_of_preset(preset) if preset and not lock else None)
     cli = CdkCli(
         stage=STAGE,
         assembly=state / "assembly",
@@ -67,7 +72,7 @@ def main() -> None:
         logs=state / "logs",
     )
     with step("Synthesize the templates"):
-        cli.synthesize(arguments.model)
+        cli.synthesize(folder, preset)
     with step("Start the local cloud"):
         start_cloud(
             state,
@@ -77,10 +82,14 @@ def main() -> None:
             minute_seconds=arguments.minute_seconds,
         )
         cloud = require_cloud(state)
-    model = arguments.model or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
+        keep_preset(state, preset)
+    model = folder or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
     manifest = read_manifest(model.absolute())
     deployment, paused = _deploy(cli, cloud, state, list(manifest.labels))
+    deployment = replace(deployment, preset=preset)
     deployment.write(arguments.deployment)
+    if note := describe_substitute(preset, model.absolute(), manifest):
+        print(f"\nNote on the preset {preset}: {note}")
     if lock is None:
         warn_of_newer_model(model.absolute())
     else:
@@ -88,7 +97,8 @@ def main() -> None:
     report(
         deployment,
         model=manifest.name,
-        demo=default_model_of(manifest) is DefaultModel.DEMO,
+        # The drawings are a demo too, and have images of their own in the artifact.
+        demo=model.absolute() != DRAWINGS_MODEL and default_model_of(manifest) is DefaultModel.DEMO,
         folder=model.absolute(),
         file=arguments.deployment,
         seconds=time.monotonic() - began,
@@ -101,6 +111,7 @@ def _parser() -> MakeParser:
         variables=CLOUD_VARIABLES, prog="python -m tools.local.up", description=__doc__
     )
     add_model_folder(parser)
+    add_preset(parser)
     add_cloud_options(parser)
     add_state_directory(parser, "the cloud's files; each folder is a separate cloud")
     parser.add_argument(

@@ -42,6 +42,18 @@ _EPILOG = (
 )
 
 
+def build_default() -> None:
+    """Build the default model if there is none that can be used; replace an outdated one.
+
+    Raises:
+        ToolError: the build failed, or an outdated model is of the user's own.
+    """
+    if outdated := find_outdated_model(MODEL_FOLDER):
+        _rebuild(outdated)
+    elif not (MODEL_FOLDER / "manifest.json").exists():
+        _build_best()
+
+
 def main() -> None:
     """Build the default model if there is none; print the model and whether a better one exists."""
     parser = argparse.ArgumentParser(

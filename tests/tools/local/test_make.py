@@ -1,5 +1,6 @@
 """`make predict` and the beginning of `make up`, in a clone where nothing is installed."""
 
+import os
 import re
 import shutil
 import socket
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.place import Place, Record
 from tests.tools.local.api import Api, Response, predicted
 from tests.tools.local.test_deployment import DEPLOYMENT
 from tests.tools.run_make import make
 from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
+from tools.local.chosen_preset import keep_preset
 
 CAT = ROOT / "samples" / "cat.jpg"
 COPIED = (
@@ -124,6 +127,33 @@ def test_a_wrong_variable_of_up_is_named_before_anything_is_installed(
     clone: Path, variables: Sequence[str], message: str
 ) -> None:
     assert message_of(make(clone, "up", *variables)).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["dgos", "../local", "$(touch x)", "`touch x`"])
+def test_an_unknown_preset_is_found_before_anything_is_installed(clone: Path, name: str) -> None:
+    message = message_of(make(clone, "up", "PORT=0", "PUBLIC_PORT=0", PRESET=name))
+    assert message.startswith(f"PRESET = {name!r} is no preset")
+    assert "Expected one of dogs, dogs-scaled, notebook, resnet50" in message
+
+
+def test_another_preset_than_that_of_the_running_cloud_is_refused_before_anything_is_installed(
+    clone: Path,
+) -> None:
+    state = clone / "build" / "local-cloud"
+    # This process takes the place of the cloud's.
+    record = Record(
+        process_id=os.getpid(), process_started_at=0, port=1, public_port=2, region="us-east-1"
+    )
+    state.mkdir(parents=True)
+    try:
+        Place(state).write_record(record)
+        keep_preset(state, "dogs")
+        message = message_of(make(clone, "up", PRESET="notebook"))
+        assert message.startswith("PRESET=notebook: the local cloud that is running has the preset")
+        assert "dogs" in message
+        assert "`make down`" in message
+    finally:
+        shutil.rmtree(state)
 
 
 def test_a_port_in_use_is_found_before_anything_is_installed(clone: Path) -> None:

@@ -1,0 +1,62 @@
+"""The preset of a local cloud: chosen when it starts, and kept while it runs."""
+
+import argparse
+from pathlib import Path
+
+from local_cloud.place import Place
+from tools.console import ToolError
+from tools.local.processes import exists
+
+_FILE = "preset.txt"
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--preset`."""
+    parser.add_argument(
+        "--preset",
+        help="file of config/presets/ that comes before config/local.toml; by default that of the "
+        "cloud that is running",
+    )
+
+
+def choose_preset(state_directory: Path, given: str | None) -> str | None:
+    """Return the preset to deploy; None: only what the stage's file says.
+
+    Stacks of one preset are not updated to another: an instance type of a fleet that scales cannot
+    change, for example (docs/presets.md).
+
+    Args:
+        state_directory: of the cloud.
+        given: of the command line; None: that of the running cloud.
+
+    Raises:
+        ToolError: the cloud that is running has another preset.
+    """
+    if not is_running(state_directory):
+        return given
+    deployed = _read(state_directory)
+    if given in {None, deployed}:
+        return deployed
+    has = f"the preset {deployed}" if deployed else "no preset"
+    raise ToolError(
+        f"PRESET={given}: the local cloud that is running has {has}, and what is deployed does not "
+        "change to another. `make down` stops it; then the same command starts clean."
+    )
+
+
+def keep_preset(state_directory: Path, preset: str | None) -> None:
+    """Write which preset the running cloud has."""
+    (state_directory / _FILE).write_text(preset or "", encoding="utf-8")
+
+
+def is_running(state_directory: Path) -> bool:
+    """Return whether the cloud of a state directory has a process."""
+    record = Place(state_directory.absolute()).read_record()
+    return record is not None and exists(record.process_id)
+
+
+def _read(state_directory: Path) -> str | None:
+    try:
+        return (state_directory / _FILE).read_text(encoding="utf-8") or None
+    except OSError:
+        return None

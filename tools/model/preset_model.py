@@ -1,0 +1,126 @@
+"""The model that `make up PRESET=...` deploys, built if there is none."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from classifier.artifact.manifest import Manifest
+from tools.cdk import ROOT
+from tools.console import ToolError, run_tool
+from tools.delivery.lock_file import find_lock
+from tools.make_variables import MakeParser
+from tools.model import build
+from tools.model.default_models import (
+    MODEL_FOLDER,
+    DefaultModel,
+    find_outdated_model,
+    is_in_reach,
+    read_manifest,
+)
+from tools.paths import short_path
+
+BREEDS: Final = 133
+DRAWINGS_MODEL: Final = ROOT / "build" / "drawings" / "artifact"
+_OF_BREEDS: Final = ("dogs", "dogs-scaled", "notebook")
+_RESNET50: Final = "resnet50"
+_DATA: Final = ROOT / "build" / "drawings" / "data"
+_TRAINED: Final = ROOT / "build" / "drawings" / "model"
+_PYTHON: Final = ROOT / ".venvs" / "training" / "bin" / "python"
+_MISSING: Final = 1
+
+
+def main() -> int:
+    """Build the preset's model if it is missing; with --check return 1 then."""
+    parser = MakeParser(
+        variables={"--preset": "PRESET"},
+        prog="python -m tools.model.preset_model",
+        description=__doc__,
+    )
+    parser.add_argument("--preset", required=True, help="file of config/presets/")
+    parser.add_argument(
+        "--check", action="store_true", help="build nothing; exit with 1 if there is no model"
+    )
+    arguments = parser.parse()
+    if find_lock("local") is not None or _is_usable(model_of_preset(arguments.preset)):
+        return 0
+    if arguments.check:
+        return _MISSING
+    if arguments.preset in _OF_BREEDS:
+        _train_drawings()
+    else:
+        build.build_default()
+    return 0
+
+
+def model_of_preset(preset: str | None) -> Path:
+    """Return the folder of the model to deploy, which need not exist yet.
+
+    Of the presets with 133 breeds of dogs: `build/model` if it has as many classes, or else a head
+    that is trained on drawings of 133 classes.
+    """
+    if preset not in _OF_BREEDS or not _is_usable(MODEL_FOLDER):
+        return DRAWINGS_MODEL if preset in _OF_BREEDS else MODEL_FOLDER
+    return MODEL_FOLDER if len(read_manifest(MODEL_FOLDER).labels) == BREEDS else DRAWINGS_MODEL
+
+
+def describe_substitute(preset: str | None, folder: Path, manifest: Manifest) -> str | None:
+    """Return a note if the deployed model is not what the preset's system had.
+
+    Args:
+        preset: of the deployment, if any.
+        folder: of the deployed artifact.
+        manifest: of the deployed artifact.
+    """
+    if preset is None:
+        return None
+    is_other_network = manifest.architecture != _RESNET50
+    if preset in _OF_BREEDS and folder == DRAWINGS_MODEL:
+        reason = ", as ResNet-50's published weights were not in reach" if is_other_network else ""
+        return (
+            f"{short_path(MODEL_FOLDER)} has no model with {BREEDS} classes. A head on "
+            f"{manifest.architecture} serves{reason}; it was trained on drawings of {BREEDS} "
+            "classes and knows no dogs. `make train DATA=<folder of dogs> BACKBONE=resnet50` "
+            "trains on yours."
+        )
+    if preset == _RESNET50 and is_other_network:
+        return (
+            f"{manifest.architecture} serves and not ResNet-50, whose published weights were not "
+            "in reach when the model was built. `make model UPGRADE=1` tries again."
+        )
+    return None
+
+
+def _is_usable(folder: Path) -> bool:
+    return (folder / "manifest.json").exists() and find_outdated_model(folder) is None
+
+
+def _train_drawings() -> None:
+    """Draw images of 133 classes, train a head on them and pack the artifact.
+
+    Raises:
+        ToolError: one of the programs failed.
+    """
+    # Not downloaded in the middle of a training that then fails.
+    reachable = is_in_reach(DefaultModel.RESNET50, _PYTHON)
+    architecture = _RESNET50 if reachable else "efficientnet_lite0"
+    print(
+        f"… Model: a head on {architecture}, trained on drawings of {BREEDS} classes "
+        "(up to 3 minutes)",
+        flush=True,
+    )
+    for script, *options in (
+        ("drawings.py", "--output", str(_DATA), "--classes", str(BREEDS)),
+        ("train.py", "--mode", "head", "--architecture", architecture, "--name", "drawings",
+         "--data", str(_DATA), "--model-dir", str(_TRAINED), "--report", "false",
+         "--output-dir", str(_DATA.parent / "output"), "--cache-dir", str(ROOT / "build")),
+        ("build.py", "--trained", str(_TRAINED), "--output", str(DRAWINGS_MODEL)),
+    ):  # fmt: skip
+        command = [str(_PYTHON), str(ROOT / "model_code" / script), *options]
+        environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
+        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:  # noqa: S603 - built here
+            raise ToolError(f"model_code/{script} failed; the reason is above.")
+
+
+if __name__ == "__main__":
+    run_tool(main)
