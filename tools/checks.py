@@ -65,6 +65,7 @@ CHECKS = (
             "tests/browser",
             "--ignore=tests/local/redeployment",
             "--ignore=tests/local/delivery",
+            "--ignore=tests/local/presets",
             "--ignore=tests/local/operation",
         ),
         after="demo",
@@ -81,7 +82,11 @@ CHECKS = (
         after="demo",
         quick=False,
     ),
-    Check("tests/local/delivery", _pytest("tests/local/delivery"), quick=False),
+    Check(
+        "tests/local/delivery and presets",
+        _pytest("tests/local/delivery", "tests/local/presets"),
+        quick=False,
+    ),
     Check("tests/local/operation", _pytest("tests/local/operation"), after="demo", quick=False),
     Check(
         "tests/model_code",
