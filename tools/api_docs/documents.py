@@ -12,6 +12,7 @@ from pathlib import Path
 from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.alarm_document import operations_document
 from tools.api_docs.error_rows import Row, error_rows
+from tools.api_docs.presets_document import PRESETS_FILE, presets_document
 from tools.api_docs.role_rows import (
     Permission,
     Role,
@@ -74,7 +75,7 @@ provisioned_concurrency = 3
 A stage may start from a preset, a file in `config/presets/`: `preset = "dogs"` above all sections.
 The stage's file comes before the preset, key by key, and the preset before the defaults; a list is
 replaced as a whole. A preset has any setting but those that say which stage it is (`account`,
-`region`, `delivery`, `asset_key_arn`, `preset`).
+`region`, `delivery`, `asset_key_arn`, `preset`). [presets.md](presets.md) describes them.
 
 An unknown key, a value of the wrong type and a value out of bounds are errors: each names the file,
 the key, the value and what was expected. Bounds are included. `true` is not a number, and a whole
@@ -136,6 +137,7 @@ def main() -> None:
     for file, document in (
         (ERRORS_FILE, errors_document()),
         (OPERATIONS_FILE, operations_document()),
+        (PRESETS_FILE, presets_document()),
         (SECURITY_FILE, security_document(synthesize_roles())),
         (SETTINGS_FILE, settings_document()),
     ):

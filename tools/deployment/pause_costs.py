@@ -22,7 +22,8 @@ def describe_costs(settings: StageSettings) -> Iterator[str]:
         f"  Stopped:     the endpoint {settings.endpoint_name} ({machines})"
         f"{scaling}; its alarms do not notify"
     )
-    yield "  Still costs: stored models and images, logs, the key, alarms, each request to the API"
+    key = "the key, " if settings.encryption == "kms" else ""
+    yield f"  Still costs: stored models and images, logs, {key}alarms, each request to the API"
     if api.provisioned_concurrency or api.provisioned_concurrency_schedule:
         yield "               the proxy's provisioned concurrency (api.provisioned_concurrency)"
     if api.firewall_enabled:

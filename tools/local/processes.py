@@ -4,7 +4,7 @@ import os
 
 
 def exists(process_id: int) -> bool:
-    """Return whether there is a process with this id, whoever owns it."""
+    """Return whether there is a process with this id, of any user."""
     try:
         os.kill(process_id, 0)
     except ProcessLookupError:
