@@ -42,3 +42,21 @@ FUNCTION_GIGABYTE_SECOND: Final = {
 FIREWALL_REQUEST: Final = Price(0.60e-6)
 # A month, of each metric that an alarm watches.
 ALARM_METRIC_MONTH: Final = Price(0.10, "2026-09-28")
+# A month.
+KEY_MONTH: Final = Price(1.00, "2026-09-28")
+CUSTOM_METRIC_MONTH: Final = Price(0.30)
+DASHBOARD_MONTH: Final = Price(3.00)
+FIREWALL_MONTH: Final = Price(5.00)
+FIREWALL_RULE_MONTH: Final = Price(1.00)
+STORED_GIGABYTE_MONTH: Final = Price(0.023)  # S3
+IMAGE_GIGABYTE_MONTH: Final = Price(0.10)  # ECR
+# While it is kept ready, whether it works or not.
+PROVISIONED_GIGABYTE_SECOND: Final = {
+    "arm64": Price(0.0000033334),
+    "x86_64": Price(0.0000041667),
+}
+NOTEBOOK_HOUR: Final = {"ml.t2.medium": Price(0.0464), "ml.t3.medium": Price(0.05)}
+# What CloudWatch has without charge for an account, every month.
+FREE_ALARM_METRICS: Final = 10
+FREE_CUSTOM_METRICS: Final = 10
+FREE_DASHBOARDS: Final = 3

@@ -5,22 +5,11 @@ from typing import Final
 
 import pytest
 
-from tests.stacks.assembly import PURPOSES, REPOSITORY, Assembly, Resource
-from tools.prices import ALARM_METRIC_MONTH, INSTANCE_HOUR
+from tests.stacks.assembly import REPOSITORY, Assembly
+from tests.stacks.monthly_cost import HOURS_A_MONTH, PRICED_TYPES, alarm_metrics
+from tools.prices import ALARM_METRIC_MONTH, INSTANCE_HOUR, KEY_MONTH
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-HOURS_A_MONTH: Final = 730
-# US dollars in us-east-1 on 2026-09-28.
-# Of the two alarms that target tracking makes, which no template has.
-SCALING_METRICS: Final = 2
-KEY_MONTH: Final = 1.00
-# What has a price before the first request; what is not named here costs by use alone.
-PRICED_TYPES: Final = {
-    "AWS::CloudWatch::Alarm",
-    "AWS::CloudWatch::Dashboard",  # the first three of an account are free
-    "AWS::KMS::Key",
-    "AWS::SageMaker::Endpoint",
-}
 UNPRICED_SERVICES: Final = {
     "ApiGateway", "ApplicationAutoScaling", "CloudFront", "IAM", "Lambda", "Logs", "S3", "SNS",
     "SSM", "SageMaker", "StepFunctions",
@@ -32,11 +21,9 @@ def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> No
     (variant,) = endpoint.properties["ProductionVariants"]
     price = INSTANCE_HOUR[variant["InstanceType"]].dollars
     instances = variant["InitialInstanceCount"] * price * HOURS_A_MONTH
-    metrics = sum(_metrics_of(alarm) for alarm in dev.everywhere("AWS::CloudWatch::Alarm"))
-    scaling = _count(dev, "AWS::ApplicationAutoScaling::ScalingPolicy")
-    metrics += SCALING_METRICS * scaling
+    metrics = alarm_metrics(dev)
     alarms = ALARM_METRIC_MONTH.dollars * metrics
-    keys = KEY_MONTH * _count(dev, "AWS::KMS::Key")
+    keys = KEY_MONTH.dollars * len(dev.everywhere("AWS::KMS::Key"))
     said = re.search(
         r"The stage `dev` costs about (\d+) USD a month in us-east-1 before its first request: "
         r"(\d+) for the endpoint's one (\S+), (\d+) for its alarms "
@@ -48,7 +35,7 @@ def test_the_monthly_cost_of_dev_is_what_its_templates_cost(dev: Assembly) -> No
     assert [int(said[number]) for number in (1, 2, 4)] == expected
     assert [int(said[number]) for number in (5, 6)] == [metrics, round(keys)]
     assert said[3] == variant["InstanceType"]
-    assert scaling == 1
+    assert len(dev.everywhere("AWS::ApplicationAutoScaling::ScalingPolicy")) == 1
 
 
 def test_nothing_else_of_dev_has_a_monthly_price(dev: Assembly) -> None:
@@ -84,13 +71,3 @@ def test_the_benchmarks_headline_is_measured(sentence: str, row: str) -> None:
     assert found is not None
     digits = len(found[1].partition(".")[2])
     assert f"{float(measured[1]):.{digits}f}" == found[1]
-
-
-def _metrics_of(alarm: Resource) -> int:
-    """Return the metrics that CloudWatch bills: those of the expression, if it has one."""
-    queries = alarm.properties.get("Metrics", [{"MetricStat": {}}])
-    return sum("MetricStat" in query for query in queries)
-
-
-def _count(assembly: Assembly, type_: str) -> int:
-    return sum(len(assembly.resources(purpose, type_)) for purpose in PURPOSES)

@@ -1,0 +1,120 @@
+"""What a stage that starts from a preset costs in a month, from its templates; `-s` prints it."""
+
+from pathlib import Path
+
+import pytest
+
+from stacks.settings.stage import StageSettings, load_stage_settings
+from tests.changed_settings import with_changes
+from tests.stacks.assembly import CONFIG, Assembly
+from tests.stacks.conftest import Synthesize
+from tests.stacks.monthly_cost import PRICED_TYPES, alarm_metrics, describe, monthly_cost, totals
+from tests.stacks.settings.test_presets import PRESETS
+from tests.stacks.test_readme import UNPRICED_SERVICES
+from tools.api_docs.presets_document import PRESETS_FILE
+
+IMAGES = 1000
+
+
+@pytest.fixture
+def of_preset(
+    request: pytest.FixtureRequest, tmp_path: Path, synthesize_with: Synthesize
+) -> Assembly:
+    return synthesize_with(settings_of(request.param, tmp_path))
+
+
+def settings_of(preset: str, folder: Path) -> StageSettings:
+    (folder / "presets").symlink_to(CONFIG / "presets")
+    (folder / "dev.toml").write_text(f'preset = "{preset}"')
+    return load_stage_settings("dev", folder)
+
+
+def dollars(assembly: Assembly) -> dict[str, float]:
+    return {line.name: round(line.dollars, 2) for line in monthly_cost(assembly, images=IMAGES)}
+
+
+@pytest.mark.parametrize(
+    ("of_preset", "expected"),
+    [
+        ("resnet50", {"endpoint: 1 ml.m5.large": 83.95, "provisioned concurrency: 0 of 512 MB": 0}),
+        ("dogs", {"endpoint: 1 ml.m5.large": 83.95, "provisioned concurrency: 3 of 512 MB": 13.14}),
+        (
+            "dogs-scaled",
+            {"endpoint: 2 ml.m5.xlarge": 335.80, "provisioned concurrency: 4 of 512 MB": 17.52},
+        ),
+        (
+            "notebook",
+            {
+                "endpoint: 1 ml.m5.large": 83.95,
+                "provisioned concurrency: 3 of 512 MB": 13.14,
+                "notebook: ml.t2.medium, if it never stops": 33.87,
+            },
+        ),
+    ],
+    indirect=["of_preset"],
+)
+def test_a_month_of_a_preset(of_preset: Assembly, expected: dict[str, float]) -> None:
+    lines = monthly_cost(of_preset, images=IMAGES)
+    with_free, full = totals(lines)
+    print(f"\n{of_preset.settings.preset}, {IMAGES:,} images a month (USD)\n{describe(lines)}")
+    found = dollars(of_preset)
+    assert found.items() >= expected.items()
+    assert found["KMS key"] == 1
+    metrics = alarm_metrics(of_preset)
+    assert found[f"{metrics} metrics of alarms"] == pytest.approx(metrics / 10)
+    # Without the free part: ten alarms, one custom metric, one dashboard.
+    assert full - with_free == pytest.approx(10 * 0.10 + 0.30 + 3.00)
+    others = sum(expected.values()) + 1 + metrics / 10 - 10 * 0.10
+    assert others < with_free < others + 0.10
+
+
+def test_the_document_has_the_price_of_the_notebooks_concurrency() -> None:
+    assert "three environments of 512 MB on Arm cost 13.14 USD a month" in PRESETS_FILE.read_text()
+
+
+@pytest.mark.parametrize("of_preset", PRESETS, indirect=True)
+def test_nothing_else_of_a_preset_has_a_monthly_price(of_preset: Assembly) -> None:
+    types = {
+        resource["Type"]
+        for template in of_preset.templates().values()
+        for resource in template["Resources"].values()
+        if not resource["Type"].startswith(("AWS::CDK", "Custom::"))
+    }
+    assert {each.split("::")[1] for each in types - PRICED_TYPES} <= UNPRICED_SERVICES
+
+
+def test_keys_of_aws_cost_a_dollar_less(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    sums = [
+        totals(monthly_cost(synthesize_with(settings), images=IMAGES))
+        for settings in (dev_settings, with_changes(dev_settings, encryption="aws"))
+    ]
+    for with_key, without in zip(*sums, strict=True):
+        assert with_key - without == pytest.approx(1.00)
+
+
+def test_a_firewall_has_a_price_before_the_first_request(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    api = with_changes(dev_settings.api, firewall_enabled=True)
+    assembly = synthesize_with(with_changes(dev_settings, api=api))
+    (firewall,) = assembly.everywhere("AWS::WAFv2::WebACL")
+    rules = len(firewall.properties["Rules"])
+    assert dollars(assembly)[f"firewall: {rules} rules"] == 5 + rules
+
+
+def test_all_but_the_instances_of_a_stage_with_keys_of_aws_costs_less_than_1_50(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    """What is left for a stage whose endpoint costs nothing without requests."""
+    assembly = synthesize_with(with_changes(dev_settings, encryption="aws"))
+    lines = [
+        line
+        for line in monthly_cost(assembly, images=IMAGES)
+        if not line.name.startswith("endpoint: ")
+    ]
+    with_free, full = totals(lines)
+    print(f"\nkeys of AWS, without instances, {IMAGES:,} images a month (USD)\n{describe(lines)}")
+    assert 0.40 < with_free < 1.50
+    assert full > 1.50, "the free part of CloudWatch is what makes the difference"
