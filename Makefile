@@ -248,7 +248,7 @@ up: only-local | system-python ## Deploy every stack to a local cloud and classi
 	@$(SYSTEM_PYTHON) -m tools.local.preflight --from-make
 	@$(MAKE) -s $(APP_ENVIRONMENT)
 	@$(PYTHON) -m tools.local.preflight --from-make --settings
-	@$(MAKE) -s STAGE=local environments $(if $(PRESET),model-of-preset,model-of-stage)
+	@$(MAKE) -s STAGE=local environments $(if $(value PRESET),model-of-preset,model-of-stage)
 	@$(PYTHON) -m tools.local.up --from-make
 
 .PHONY: down

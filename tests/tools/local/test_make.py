@@ -129,7 +129,7 @@ def test_a_wrong_variable_of_up_is_named_before_anything_is_installed(
     assert message_of(make(clone, "up", *variables)).startswith(message)
 
 
-@pytest.mark.parametrize("name", ["dgos", "../local", "$(touch x)", "`touch x`"])
+@pytest.mark.parametrize("name", ["dgos", "../local", "$(shell touch x)", "`touch x`"])
 def test_an_unknown_preset_is_found_before_anything_is_installed(clone: Path, name: str) -> None:
     message = message_of(make(clone, "up", "PORT=0", "PUBLIC_PORT=0", PRESET=name))
     assert message.startswith(f"PRESET = {name!r} is no preset")
