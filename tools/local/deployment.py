@@ -64,10 +64,10 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
         raise ToolError(f"{file} cannot be read ({error}). Run `make up` again.") from error
 
 
-def deployed_preset() -> str | None:
+def deployed_preset(file: Path = DEFAULT_FILE) -> str | None:
     """Return the preset of the last `make up`; None if it had none, or nothing is deployed."""
     try:
-        return read_local_deployment().preset
+        return read_local_deployment(file).preset
     except ToolError:
         return None
 

@@ -1,10 +1,12 @@
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tools.console import ToolError
-from tools.local.deployment import LocalDeployment, read_local_deployment
+from tools.local.deployment import LocalDeployment, deployed_preset, read_local_deployment
 
 DEPLOYMENT = LocalDeployment(
     api_url="http://127.0.0.1:4580/restapis/a/v1/_user_request_/",
@@ -24,6 +26,20 @@ def test_what_is_written_is_read_and_readable_by_its_owner_only(tmp_path: Path) 
     assert read_local_deployment(file) == DEPLOYMENT
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == ["local.json"]
+
+
+def test_the_preset_is_read_where_there_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "local.json"
+    assert deployed_preset(file) is None
+    DEPLOYMENT.write(file)
+    assert deployed_preset(file) is None
+    replace(DEPLOYMENT, preset="dogs").write(file)
+    assert deployed_preset(file) == "dogs"
+    # As an earlier version wrote it.
+    content = json.loads(file.read_text())
+    del content["preset"]
+    file.write_text(json.dumps(content))
+    assert deployed_preset(file) is None
 
 
 def test_nothing_deployed(tmp_path: Path) -> None:
