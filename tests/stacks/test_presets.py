@@ -100,7 +100,9 @@ def test_the_fleet_follows_invocations_with_cooldowns_of_30_seconds(
 
 
 def test_the_notebooks_target_can_mean_requests_in_flight(inputs: Inputs, tmp_path: Path) -> None:
-    more = '[serving]\nscaling_target = "concurrent_requests"\n'
+    preset = (CONFIG / "presets" / "notebook.toml").read_text()
+    lines = [each.removeprefix("#   ") for each in preset.splitlines() if each.startswith("#   ")]
+    more = "\n".join(["[serving]", *lines, ""])
     settings = starting_from("notebook", tmp_path / "config", more)
     check(settings, inputs, tmp_path / "assembly")
     found = scaling(Assembly(tmp_path / "assembly", settings))
