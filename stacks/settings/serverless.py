@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import BeforeValidator
 
 from stacks.settings.base import Settings, check_whole_number
+from stacks.settings.unused import changed_settings
 
 ServingMode = Literal["instances", "serverless"]
 SERVING_MODES: Final[tuple[ServingMode, ...]] = get_args(ServingMode)
@@ -96,16 +97,16 @@ def _check(
     if mode == "instances":
         reasons = dict.fromkeys(of_serverless, "instances have their own settings")
         other = "serverless"
+    changed = changed_settings(settings)
+    # A wait of 0 is what an update in one step has.
+    if getattr(settings, "rollout_wait_seconds", None) == 0:
+        changed.discard("rollout_wait_seconds")
     for name, reason in reasons.items():
-        value = getattr(settings, name)
-        # A wait of 0 is what an update in one step has.
-        is_unused_wait = name == "rollout_wait_seconds" and value == 0
-        if value == type(settings).model_fields[name].default or is_unused_wait:
-            continue
-        raise ValueError(
-            f"{section}.{name} has no effect with serving.mode = {mode!r}: {reason}; expected no "
-            f"{name}, or mode {other}"
-        )
+        if name in changed:
+            raise ValueError(
+                f"{section}.{name} has no effect with serving.mode = {mode!r}: {reason}; expected "
+                f"no {name}, or mode {other}"
+            )
 
 
 def check_provisioned(provisioned: int, maximum: int) -> None:
