@@ -13,6 +13,7 @@ import pytest
 
 from tests.local.conftest import DEMO_MODEL, local_cloud, processes_of_group, up
 from tools.aws import aws_client
+from tools.aws import stack_resources as held_resources
 from tools.cdk import ROOT
 from tools.local.api_client import predict
 from tools.local.deployment import LocalDeployment, read_local_deployment
@@ -65,12 +66,8 @@ def stack_resources(client: Callable[[str], Any]) -> Callable[[str, str], list[s
     """Return the physical ids of a stack's resources of one type."""
 
     def find(stack: str, kind: str) -> list[str]:
-        described = client("cloudformation").describe_stack_resources(StackName=stack)
-        return [
-            resource["PhysicalResourceId"]
-            for resource in described["StackResources"]
-            if resource["ResourceType"] == kind
-        ]
+        resources = held_resources(client("cloudformation"), stack)
+        return [id_ for type_, id_ in resources if type_ == kind]
 
     return find
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.local.operation.programs import make_defective
 from tests.local.redeployment.retained import STAGE
+from tools.aws import stack_resources
 from tools.cdk import ROOT
 
 Client = Callable[[str], Any]
@@ -122,12 +123,8 @@ def deployed_configuration(client: Client) -> str:
 
 
 def _physical_ids(client: Client, kind: str) -> list[str]:
-    resources = client("cloudformation").describe_stack_resources(StackName=STACK)
-    return [
-        each["PhysicalResourceId"]
-        for each in resources["StackResources"]
-        if each["ResourceType"] == kind
-    ]
+    resources = stack_resources(client("cloudformation"), STACK)
+    return [id_ for type_, id_ in resources if type_ == kind]
 
 
 def _endpoint_properties(client: Client) -> Json:
