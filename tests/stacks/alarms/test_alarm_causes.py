@@ -6,13 +6,14 @@ import pytest
 
 from local_cloud.clock import Clock
 from stacks.components.monitoring.catalogue.definition import DIMENSION_NAMES
-from stacks.components.monitoring.catalogue.stage_alarms import MAX_BASIC_ALARMS, stage_alarms
+from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
-from tests.stacks.alarms.traffic import Traffic, samples
+from tests.stacks.alarms.traffic import Traffic, published, samples
 from tests.stacks.alarms.virtual_stage import ALARM, VirtualStage, name_of
 from tests.stacks.assembly import Assembly, walk, with_serving
 from tests.stacks.conftest import Synthesize
+from tools.prices import FREE_ALARM_METRICS
 
 COMPOSITE = "AWS::CloudWatch::CompositeAlarm"
 # Each cause, how long it lasts at most until the alarms are on, and which.
@@ -97,19 +98,13 @@ def test_an_alarm_is_raised_although_its_metrics_are_late(everything: Assembly, 
     for late in {source.namespace for source in alarm.metrics.values()}:
         stage = VirtualStage(everything, {late: 2})
         stage.minutes(3, Traffic())
-        seen: set[str] = set()
-        for _ in range(minutes + 3):
-            stage.minutes(1, traffic)
-            seen |= stage.raised()
-        assert seen == names
+        assert stage.minutes(minutes + 3, traffic) == names
 
 
 @pytest.mark.parametrize("late", NAMESPACES)
 def test_late_metrics_raise_no_alarm(everything: Assembly, late: str) -> None:
     stage = VirtualStage(everything, {late: 5})
-    for _ in range(15):
-        stage.minutes(1, Traffic())
-        assert stage.raised() == set()
+    assert stage.minutes(15, Traffic()) == set()
 
 
 def test_a_filled_minute_is_never_enough(everything: Assembly) -> None:
@@ -142,9 +137,7 @@ def test_every_alarm_has_a_cause(stage: VirtualStage) -> None:
 @pytest.mark.parametrize("case", SHORT_OF)
 def test_less_than_the_cause_raises_no_alarm(stage: VirtualStage, case: str) -> None:
     traffic, minutes = SHORT_OF[case]
-    for _ in range(minutes):
-        stage.minutes(1, traffic)
-        assert stage.raised() == set()
+    assert stage.minutes(minutes, traffic) == set()
 
 
 def test_no_alarm_in_a_healthy_hour(stage: VirtualStage) -> None:
@@ -155,16 +148,11 @@ def test_no_alarm_in_a_healthy_hour(stage: VirtualStage) -> None:
 
 
 def test_each_metric_is_one_that_a_service_publishes(everything: Assembly) -> None:
-    published = {
-        (sample.namespace, sample.name): (tuple(sample.dimensions), sample.unit)
-        for sample in samples(Traffic(denials=1, failed=1, timed_out=1))
-    }
+    found = published(Traffic(denials=1, failed=1, timed_out=1))
     for alarm in stage_alarms(everything.settings):
         for source in alarm.metrics.values():
-            assert published[source.namespace, source.name] == (
-                DIMENSION_NAMES[source.subject],
-                source.unit,
-            )
+            expected = (DIMENSION_NAMES[source.subject], source.unit)
+            assert found[source.namespace, source.name] == expected
 
 
 def test_the_metrics_of_a_minute_are_those_of_a_period_of_a_minute(everything: Assembly) -> None:
@@ -217,7 +205,7 @@ def test_basic_alarms_are_at_most_ten_on_one_metric_each(
     api = with_changes(dev_settings.api, firewall_enabled=firewall)
     assembly = synthesize_with(with_changes(dev_settings, api=api))
     alarms = [alarm.properties for alarm in assembly.resources("monitoring", ALARM)]
-    assert len(alarms) <= MAX_BASIC_ALARMS
+    assert len(alarms) <= FREE_ALARM_METRICS
     assert len(alarms) == 9 + firewall
     assert all("MetricName" in alarm and "Metrics" not in alarm for alarm in alarms)
     assert not assembly.resources("monitoring", COMPOSITE)

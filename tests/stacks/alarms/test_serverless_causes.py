@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 
 from stacks.components.monitoring.catalogue.definition import DIMENSION_NAMES, Subject
-from stacks.components.monitoring.catalogue.stage_alarms import MAX_BASIC_ALARMS, stage_alarms
+from stacks.components.monitoring.catalogue.stage_alarms import stage_alarms
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.alarms.test_alarm_causes import MINUTES_TO_END
-from tests.stacks.alarms.traffic import Traffic, samples
+from tests.stacks.alarms.traffic import Traffic, published
 from tests.stacks.alarms.virtual_stage import ALARM, VirtualStage
 from tests.stacks.assembly import Assembly, with_serving
 from tests.stacks.conftest import Synthesize
+from tools.prices import FREE_ALARM_METRICS
 
 
 def traffic(**changes: Any) -> Traffic:
@@ -67,9 +68,7 @@ def test_an_alarm_is_raised_by_its_cause_alone_and_ends_with_it(
 @pytest.mark.parametrize("late", ["AWS/SageMaker", "/aws/sagemaker/Endpoints", "Whippet"])
 def test_late_metrics_raise_no_alarm(everything: Assembly, late: str) -> None:
     stage = VirtualStage(everything, {late: 5})
-    for _ in range(15):
-        stage.minutes(1, traffic())
-        assert stage.raised() == set()
+    assert stage.minutes(15, traffic()) == set()
 
 
 @pytest.mark.parametrize("cause", CAUSES)
@@ -78,19 +77,13 @@ def test_an_alarm_is_raised_although_its_metrics_are_late(everything: Assembly, 
     late = {"AWS/SageMaker": 2.0, "/aws/sagemaker/Endpoints": 2.0}
     stage = VirtualStage(everything, late)
     stage.minutes(3, traffic())
-    seen: set[str] = set()
-    for _ in range(minutes + 3):
-        stage.minutes(1, bad)
-        seen |= stage.raised()
-    assert seen == alarms
+    assert stage.minutes(minutes + 3, bad) == alarms
 
 
 @pytest.mark.parametrize("case", SHORT_OF)
 def test_less_than_the_cause_raises_no_alarm(stage: VirtualStage, case: str) -> None:
     bad, minutes = SHORT_OF[case]
-    for _ in range(minutes):
-        stage.minutes(1, bad)
-        assert stage.raised() == set()
+    assert stage.minutes(minutes, bad) == set()
 
 
 def test_every_alarm_on_the_endpoint_has_a_cause(everything: Assembly) -> None:
@@ -103,14 +96,11 @@ def test_every_alarm_on_the_endpoint_has_a_cause(everything: Assembly) -> None:
 
 
 def test_each_metric_is_one_that_a_serverless_endpoint_publishes(everything: Assembly) -> None:
-    published = {
-        (sample.namespace, sample.name): (tuple(sample.dimensions), sample.unit)
-        for sample in samples(traffic(denials=1, failed=1, timed_out=1))
-    }
+    found = published(traffic(denials=1, failed=1, timed_out=1))
     for alarm in stage_alarms(everything.settings):
         for source in alarm.metrics.values():
-            found = published[source.namespace, source.name]
-            assert found == (DIMENSION_NAMES[source.subject], source.unit)
+            expected = (DIMENSION_NAMES[source.subject], source.unit)
+            assert found[source.namespace, source.name] == expected
 
 
 @pytest.mark.parametrize("firewall", [False, True])
@@ -120,7 +110,7 @@ def test_basic_alarms_are_at_most_ten_and_watch_the_concurrency(
     api = with_changes(dev_settings.api, firewall_enabled=firewall)
     settings = serverless(with_changes(dev_settings, api=api))
     alarms = synthesize_with(settings).resources("monitoring", ALARM)
-    assert len(alarms) == 9 + firewall <= MAX_BASIC_ALARMS
+    assert len(alarms) == 9 + firewall <= FREE_ALARM_METRICS
     assert all("MetricName" in alarm.properties for alarm in alarms)
     assert "ServerlessConcurrency" in {alarm.name for alarm in stage_alarms(settings)}
 

@@ -107,14 +107,7 @@ def _of_endpoint(traffic: Traffic, counted: int) -> Iterator[Sample]:
     yield Sample("AWS/SageMaker", "Invocations", ENDPOINT, "None", invocations)
     yield Sample("AWS/SageMaker", "InvocationsPerInstance", ENDPOINT, "None", [each])
     if counted:
-        for name, milliseconds in (
-            ("ModelLatency", traffic.model_ms),
-            ("OverheadLatency", traffic.overhead_ms),
-        ):
-            latencies = _spread(1000 * milliseconds, counted)
-            yield Sample("AWS/SageMaker", name, ENDPOINT, "Microseconds", latencies)
-        errors = _flags(traffic.endpoint_5xx, counted)
-        yield Sample("AWS/SageMaker", "Invocation5XXErrors", ENDPOINT, "None", errors)
+        yield from _responses(traffic, counted, ENDPOINT, overhead_ms=traffic.overhead_ms)
         concurrent = [float(traffic.concurrent)]
         yield Sample("AWS/SageMaker", "ConcurrentRequestsPerModel", ENDPOINT, "None", concurrent)
     for name, percent in (
@@ -132,14 +125,7 @@ def _of_serverless_endpoint(traffic: Traffic, counted: int, use: float) -> Itera
     yield Sample("AWS/SageMaker", "Invocations", SERVERLESS_ENDPOINT, "None", invocations)
     if not counted:
         return
-    for name, milliseconds in (
-        ("ModelLatency", traffic.model_ms),
-        ("OverheadLatency", traffic.setup_ms),
-    ):
-        latencies = _spread(1000 * milliseconds, counted)
-        yield Sample("AWS/SageMaker", name, SERVERLESS_ENDPOINT, "Microseconds", latencies)
-    errors = _flags(traffic.endpoint_5xx, counted)
-    yield Sample("AWS/SageMaker", "Invocation5XXErrors", SERVERLESS_ENDPOINT, "None", errors)
+    yield from _responses(traffic, counted, SERVERLESS_ENDPOINT, overhead_ms=traffic.setup_ms)
     setup = [1000 * traffic.setup_ms]
     yield Sample("AWS/SageMaker", "ModelSetupTime", SERVERLESS_ENDPOINT, "Microseconds", setup)
     use_name = "ServerlessConcurrentExecutionsUtilization"
@@ -149,6 +135,27 @@ def _of_serverless_endpoint(traffic: Traffic, counted: int, use: float) -> Itera
     yield Sample(instances, "MemoryUtilization", SERVERLESS_ENDPOINT, "Percent", memory)
 
 
+def _responses(
+    traffic: Traffic, counted: int, endpoint: dict[str, str], *, overhead_ms: float
+) -> Iterator[Sample]:
+    for name, milliseconds in (
+        ("ModelLatency", traffic.model_ms),
+        ("OverheadLatency", overhead_ms),
+    ):
+        latencies = _spread(1000 * milliseconds, counted)
+        yield Sample("AWS/SageMaker", name, endpoint, "Microseconds", latencies)
+    errors = _flags(traffic.endpoint_5xx, counted)
+    yield Sample("AWS/SageMaker", "Invocation5XXErrors", endpoint, "None", errors)
+
+
 def _spread(typical: float, count: int) -> list[float]:
     """Latencies of which the last is twenty times the typical one."""
     return [typical] * (count - 1) + [20 * typical]
+
+
+def published(traffic: Traffic) -> dict[tuple[str, str], tuple[tuple[str, ...], str]]:
+    """Return the dimensions' names and the unit of each metric by its namespace and name."""
+    return {
+        (sample.namespace, sample.name): (tuple(sample.dimensions), sample.unit)
+        for sample in samples(traffic)
+    }

@@ -55,8 +55,9 @@ class VirtualStage:
         )
         return statistic(values, metric.statistic) if values else None
 
-    def minutes(self, count: int, traffic: Traffic) -> None:
-        """Let minutes pass, each with the same traffic."""
+    def minutes(self, count: int, traffic: Traffic) -> set[str]:
+        """Let minutes pass, each with the same traffic; return the alarms of any of them."""
+        seen: set[str] = set()
         for _ in range(count):
             at = self._time + 30
             self._samples += [
@@ -67,6 +68,8 @@ class VirtualStage:
             for _ in range(6):
                 self._time += 10
                 self._engine.tick()
+            seen |= self.raised()
+        return seen
 
     def raised(self) -> set[str]:
         """Return the names of the alarms that are on."""

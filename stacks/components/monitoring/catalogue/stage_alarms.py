@@ -24,8 +24,6 @@ _PARTS: Final[tuple[Callable[[StageSettings], Iterator[AlarmDefinition]], ...]] 
     firewall_alarms,
     page_alarms,
 )
-# What CloudWatch has without charge.
-MAX_BASIC_ALARMS: Final = 10
 # The alarm that combines those with `affects_users`.
 USERS_AFFECTED: Final = "UsersAffected"
 USERS_AFFECTED_MEANING: Final = (
