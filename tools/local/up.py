@@ -15,7 +15,7 @@ from local_cloud.environment import ACCOUNT_ID, without_aws
 from stacks.components.serving.model_choice import STORE_FOLDER
 from stacks.components.serving.model_lock import ModelLock
 from stacks.names import LOCKS_FOLDER
-from tools.account.account import read_stage
+from stacks.settings.stage import load_stage_settings
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
@@ -85,7 +85,9 @@ def main() -> None:
         keep_preset(state, preset)
     model = folder or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
     manifest = read_manifest(model.absolute())
-    deployment, paused = _deploy(cli, cloud, state, list(manifest.labels))
+    # Not read_stage, which knows the preset of the deployment before this one.
+    endpoint_name = load_stage_settings(STAGE, ROOT / "config", preset).endpoint_name
+    deployment, paused = _deploy(cli, cloud, state, list(manifest.labels), endpoint_name)
     deployment = replace(deployment, preset=preset)
     deployment.write(arguments.deployment)
     if note := describe_substitute(preset, model.absolute(), manifest):
@@ -121,7 +123,7 @@ def _parser() -> MakeParser:
 
 
 def _deploy(
-    cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str]
+    cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str], endpoint_name: str
 ) -> tuple[LocalDeployment, bool]:
     """Return what is deployed, and whether it is paused: the CDK command line keeps that."""
     local = CdkCli(
@@ -137,7 +139,7 @@ def _deploy(
     outputs_file = state / "outputs.json"
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
-    deployed = read_deployed_model(sagemaker, read_stage(STAGE).endpoint_name)
+    deployed = read_deployed_model(sagemaker, endpoint_name)
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
         update_references(
