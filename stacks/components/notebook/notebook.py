@@ -13,8 +13,9 @@ from stacks.components.shared.closed_security_group import closed_security_group
 from stacks.components.storage.buckets import Buckets
 from stacks.settings.stage import StageSettings
 
-# The newest that CloudFormation's schema has: SageMaker's API has notebook-al2023-v2, which the
-# validation of the templates, and CloudFormation, would reject.
+# The newest that CloudFormation's schema has, and its default. SageMaker's API has
+# notebook-al2023-v2 as well, which neither that schema nor AWS's guide has: CDK's validation
+# rejects the template, and CloudFormation would.
 _PLATFORM = "notebook-al2023-v1"
 
 

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import (  # type: ignore[import-untyped] # has no types
+    ProviderSchemaManager,
+)
 
 from stacks.components.notebook.start_script import start_script
 from stacks.settings.stage import StageSettings
@@ -48,9 +51,15 @@ def test_no_stage_has_one_by_default(assembly: Assembly) -> None:
     assert assembly.resources("training", INSTANCE) == []
 
 
+def test_its_platform_is_the_newest_of_cloudformations_schema(notebook: Assembly) -> None:
+    schema = ProviderSchemaManager().get_resource_schema("us-east-1", INSTANCE).schema
+    platforms = schema["properties"]["PlatformIdentifier"]["pattern"].strip("^()$").split("|")
+    assert properties(notebook)["PlatformIdentifier"] == platforms[-1]
+    assert "al2023" in platforms[-1]
+
+
 def test_it_is_closed(notebook: Assembly) -> None:
     found = properties(notebook)
-    assert found["PlatformIdentifier"] == "notebook-al2023-v1"
     assert found["RootAccess"] == "Disabled"
     assert found["DirectInternetAccess"] == "Disabled"
     assert found["InstanceMetadataServiceConfiguration"] == {
