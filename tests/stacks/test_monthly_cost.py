@@ -8,12 +8,22 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import CONFIG, Assembly
 from tests.stacks.conftest import Synthesize
-from tests.stacks.monthly_cost import PRICED_TYPES, alarm_metrics, describe, monthly_cost, totals
 from tests.stacks.settings.test_presets import PRESETS
 from tests.stacks.test_readme import UNPRICED_SERVICES
 from tools.api_docs.presets_document import PRESETS_FILE
+from tools.console import ToolError
+from tools.costs.stage_cost import (
+    HOURS_A_MONTH,
+    PRICED_TYPES,
+    Use,
+    alarm_metrics,
+    describe,
+    stage_cost,
+    totals,
+)
 
 IMAGES = 1000
+MONTH = Use(HOURS_A_MONTH, IMAGES)
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def settings_of(preset: str, folder: Path) -> StageSettings:
 
 
 def dollars(assembly: Assembly) -> dict[str, float]:
-    return {line.name: round(line.dollars, 2) for line in monthly_cost(assembly, images=IMAGES)}
+    return {line.name: round(line.dollars, 2) for line in stage_cost(assembly, MONTH)}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ def dollars(assembly: Assembly) -> dict[str, float]:
     indirect=["of_preset"],
 )
 def test_a_month_of_a_preset(of_preset: Assembly, expected: dict[str, float]) -> None:
-    lines = monthly_cost(of_preset, images=IMAGES)
+    lines = stage_cost(of_preset, MONTH)
     with_free, full = totals(lines)
     print(f"\n{of_preset.settings.preset}, {IMAGES:,} images a month (USD)\n{describe(lines)}")
     found = dollars(of_preset)
@@ -87,7 +97,7 @@ def test_keys_of_aws_cost_a_dollar_less(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:
     sums = [
-        totals(monthly_cost(synthesize_with(settings), images=IMAGES))
+        totals(stage_cost(synthesize_with(settings), MONTH))
         for settings in (dev_settings, with_changes(dev_settings, encryption="aws"))
     ]
     for with_key, without in zip(*sums, strict=True):
@@ -101,7 +111,8 @@ def test_a_firewall_has_a_price_before_the_first_request(
     assembly = synthesize_with(with_changes(dev_settings, api=api))
     (firewall,) = assembly.everywhere("AWS::WAFv2::WebACL")
     rules = len(firewall.properties["Rules"])
-    assert dollars(assembly)[f"firewall: {rules} rules"] == 5 + rules
+    found = dollars(assembly)
+    assert (found["firewall"], found[f"firewall: {rules} rules"]) == (5, rules)
 
 
 def test_all_but_the_instances_of_a_stage_with_keys_of_aws_costs_less_than_1_50(
@@ -109,12 +120,59 @@ def test_all_but_the_instances_of_a_stage_with_keys_of_aws_costs_less_than_1_50(
 ) -> None:
     """What is left for a stage whose endpoint costs nothing without requests."""
     assembly = synthesize_with(with_changes(dev_settings, encryption="aws"))
-    lines = [
-        line
-        for line in monthly_cost(assembly, images=IMAGES)
-        if not line.name.startswith("endpoint: ")
-    ]
+    lines = [line for line in stage_cost(assembly, MONTH) if not line.name.startswith("endpoint: ")]
     with_free, full = totals(lines)
     print(f"\nkeys of AWS, without instances, {IMAGES:,} images a month (USD)\n{describe(lines)}")
     assert 0.40 < with_free < 1.50
     assert full > 1.50, "the free part of CloudWatch is what makes the difference"
+
+
+@pytest.mark.parametrize(
+    ("images", "memory_mb", "expected"), [(1000, 2048, 0.012), (0, 2048, 0), (1000, 4096, 0.024)]
+)
+def test_a_serverless_endpoint_costs_by_images_and_memory_alone(
+    images: int,
+    memory_mb: int,
+    expected: float,
+    dev_settings: StageSettings,
+    synthesize_with: Synthesize,
+) -> None:
+    serving = with_changes(dev_settings.serving, mode="serverless", serverless_memory_mb=memory_mb)
+    assembly = synthesize_with(with_changes(dev_settings, serving=serving))
+    (line,) = (
+        each
+        for each in stage_cost(assembly, Use(HOURS_A_MONTH, images))
+        if each.name.startswith("endpoint: ")
+    )
+    assert line.dollars == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "message"),
+    [
+        ("serving", {"instance_type": "ml.m5.4xlarge"}, "ml.m5.4xlarge has no price"),
+        ("monitoring", {"metrics": "full"}, "depends on the images"),
+    ],
+)
+def test_what_has_no_price_is_an_error_and_not_free(
+    section: str,
+    changes: dict[str, str],
+    message: str,
+    dev_settings: StageSettings,
+    synthesize_with: Synthesize,
+) -> None:
+    changed = with_changes(getattr(dev_settings, section), **changes)
+    assembly = synthesize_with(with_changes(dev_settings, **{section: changed}))
+    with pytest.raises(ToolError, match=message):
+        stage_cost(assembly, MONTH)
+
+
+@pytest.mark.parametrize("hours", [2, 100])
+def test_a_part_of_a_month_costs_its_part(
+    hours: float, dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    assembly = synthesize_with(dev_settings)
+    whole = totals(stage_cost(assembly, Use(HOURS_A_MONTH, 0)))
+    part = totals(stage_cost(assembly, Use(hours, 0)))
+    assert part == pytest.approx([each * hours / HOURS_A_MONTH for each in whole])
+    assert totals(stage_cost(assembly, Use(hours, 1000)))[1] > part[1]

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from tests.stacks.assembly import REPOSITORY, Assembly
-from tests.stacks.monthly_cost import HOURS_A_MONTH, PRICED_TYPES, alarm_metrics
+from tools.costs.stage_cost import HOURS_A_MONTH, PRICED_TYPES, alarm_metrics
 from tools.prices import ALARM_METRIC_MONTH, INSTANCE_HOUR, KEY_MONTH
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
