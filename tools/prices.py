@@ -55,6 +55,23 @@ PROVISIONED_GIGABYTE_SECOND: Final = {
     "arm64": Price(0.0000033334),
     "x86_64": Price(0.0000041667),
 }
+# Of a training job: aws.amazon.com/sagemaker/ai/pricing
+TRAINING_HOUR: Final = {
+    "ml.m5.large": Price(0.115),
+    "ml.m5.xlarge": Price(0.23),
+    "ml.g4dn.xlarge": Price(0.7364),
+    "ml.g5.xlarge": Price(1.408),
+}
+# On demand, with Linux: aws.amazon.com/ec2/pricing/on-demand
+MACHINE_HOUR: Final = {
+    "t2.micro": Price(0.0116),
+    "t3.small": Price(0.0208),
+    "m5.large": Price(0.096),
+    "m5.xlarge": Price(0.192),
+    "g4dn.xlarge": Price(0.526),
+    "g5.xlarge": Price(1.006),
+}
+LOAD_BALANCER_HOUR: Final = Price(0.0225)
 NOTEBOOK_HOUR: Final = {"ml.t2.medium": Price(0.0464), "ml.t3.medium": Price(0.05)}
 # What CloudWatch has without charge for an account, every month.
 FREE_ALARM_METRICS: Final = 10

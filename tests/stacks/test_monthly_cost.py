@@ -71,7 +71,7 @@ def test_a_month_of_a_preset(of_preset: Assembly, expected: dict[str, float]) ->
     assert found.items() >= expected.items()
     assert found["KMS key"] == 1
     metrics = alarm_metrics(of_preset)
-    assert found[f"{metrics} metrics of alarms"] == pytest.approx(metrics / 10)
+    assert found[f"metrics of the alarms: {metrics}"] == pytest.approx(metrics / 10)
     # Without the free part: ten alarms, one custom metric, one dashboard.
     assert full - with_free == pytest.approx(10 * 0.10 + 0.30 + 3.00)
     others = sum(expected.values()) + 1 + metrics / 10 - 10 * 0.10

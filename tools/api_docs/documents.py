@@ -1,18 +1,14 @@
 """`make documents`: the parts of docs/ that are generated from the code."""
 
 import argparse
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stacks.settings.delivery import DeliverySettings
 from tools.api_docs.alarm_document import operations_document
 from tools.api_docs.error_rows import Row, error_rows
-from tools.api_docs.presets_document import PRESETS_FILE, presets_document
+from tools.api_docs.presets_document import PRESETS_FILE, presets_document, said_costs
 from tools.api_docs.role_rows import (
     Permission,
     Role,
@@ -22,8 +18,12 @@ from tools.api_docs.role_rows import (
     unattached_policies_of,
 )
 from tools.api_docs.setting_rows import SettingSection, setting_sections
-from tools.cdk import ROOT, cdk_environment
-from tools.console import ToolError, run_tool
+from tools.api_docs.synthesis import synthesize_with
+from tools.cdk import ROOT
+from tools.console import run_tool
+from tools.costs.costs_document import COSTS_FILE, costs_document
+from tools.costs.machines_document import MACHINES_FILE, machines_document
+from tools.costs.preset_stages import stages_of
 
 ERRORS_FILE = ROOT / "docs" / "errors.md"
 OPERATIONS_FILE = ROOT / "docs" / "operations.md"
@@ -134,11 +134,14 @@ def main() -> None:
     argparse.ArgumentParser(
         prog="python -m tools.api_docs.documents", description=__doc__
     ).parse_args()
+    stages = stages_of(synthesize_with("stacks.preset_templates"))
     for file, document in (
+        (COSTS_FILE, costs_document(stages, said_costs())),
         (ERRORS_FILE, errors_document()),
+        (MACHINES_FILE, machines_document(stages)),
         (OPERATIONS_FILE, operations_document()),
         (PRESETS_FILE, presets_document()),
-        (SECURITY_FILE, security_document(synthesize_roles())),
+        (SECURITY_FILE, security_document(synthesize_with("stacks.role_templates"))),
         (SETTINGS_FILE, settings_document()),
     ):
         file.write_text(document, encoding="utf-8")
@@ -158,25 +161,6 @@ def _retry_after(row: Row) -> str:
     if row.retry_after_seconds is None:
         return ""
     return f"{'up to ' if row.retry_after_varies else ''}{row.retry_after_seconds} s"
-
-
-def synthesize_roles() -> dict[str, Template]:
-    """Return the templates that have every role, by the stack's name.
-
-    Raises:
-        ToolError: the synthesis fails; its error was printed.
-    """
-    ended = subprocess.run(
-        [sys.executable, "-m", "stacks.role_templates"],
-        cwd=ROOT,
-        env=cdk_environment(os.environ) | {"CDK_VALIDATION": "false"},
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise ToolError("The templates were not synthesized: see above.")
-    templates: dict[str, Template] = json.loads(ended.stdout)
-    return templates
 
 
 def security_document(templates: Mapping[str, Template]) -> str:

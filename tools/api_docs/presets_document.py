@@ -44,6 +44,8 @@ with EfficientNet-Lite0. That network takes the place of ResNet-50 where the pub
 the latter are not in reach. The output says so. A model of drawings is refused by every stage on
 AWS.
 
+[costs.md](costs.md) says what each costs for 2 hours and for a month.
+
 Below is each thing that a system said it had, and where the preset stands. What is there names the
 tests that show it; a test checks that they exist. There is no preset yet for the system on
 SageMaker Serverless Inference (MobileNetV2): none of its 22 items is counted here.
@@ -78,12 +80,20 @@ class Item(BaseModel):
 
 
 class System(BaseModel):
-    """A system, and the preset that takes its place."""
+    """A system, and the preset that takes its place.
+
+    Attributes:
+        title: number and description of the system.
+        preset: name of the preset.
+        costs: what the system said of its costs, for docs/costs.md; empty: nothing.
+        items: what it said it had.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     preset: str
+    costs: str = ""
     items: tuple[Item, ...]
 
 
@@ -91,6 +101,11 @@ def read_systems() -> list[System]:
     """Return the systems whose presets exist."""
     files = sorted(SYSTEMS_FOLDER.glob("*.toml"))
     return [System.model_validate(tomllib.loads(file.read_text("utf-8"))) for file in files]
+
+
+def said_costs() -> dict[str, str]:
+    """Return what each system said of its costs, by the preset that takes its place."""
+    return {system.preset: system.costs for system in read_systems()}
 
 
 def presets_document() -> str:

@@ -192,7 +192,7 @@ def _cloudwatch(stage: Stage, use: Use) -> list[Line]:
         raise ToolError('The cost of metrics = "full" depends on the images and the labels.')
     parts: tuple[tuple[str, int, Price, int], ...] = (
         (
-            "metrics of alarms", alarm_metrics(stage), prices.ALARM_METRIC_MONTH,
+            "metrics of the alarms", alarm_metrics(stage), prices.ALARM_METRIC_MONTH,
             prices.FREE_ALARM_METRICS,
         ),
         (
@@ -205,7 +205,7 @@ def _cloudwatch(stage: Stage, use: Use) -> list[Line]:
         ),
     )  # fmt: skip
     return [
-        Line(f"{count} {name}", price, "month", count * use.months, min(count, free) * use.months)
+        Line(f"{name}: {count}", price, "month", count * use.months, min(count, free) * use.months)
         for name, count, price, free in parts
     ]
 
