@@ -356,6 +356,10 @@ destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first wh
 test: test-programs test-environments ## Run every check: lint, types, tests, the deployment to the local cloud
 	@$(PYTHON) -m tools.checks
 
+.PHONY: test-presets
+test-presets: test-programs test-environments ## Deploy every preset to a local cloud, and invoke it as its system was (3 minutes)
+	@$(PYTHON) -m pytest -q tests/local/presets
+
 .PHONY: check
 check: test-environments ## Run the checks of the inner loop: lint, types, unit tests, snapshots
 	@$(PYTHON) -m tools.checks --quick

@@ -84,7 +84,7 @@ CHECKS = (
     ),
     Check(
         "tests/local/delivery and presets",
-        _pytest("tests/local/delivery", "tests/local/presets"),
+        _pytest("tests/local/delivery", "tests/local/presets", "-m", "not presets"),
         quick=False,
     ),
     Check("tests/local/operation", _pytest("tests/local/operation"), after="demo", quick=False),

@@ -300,6 +300,7 @@ def test_the_other_scripts_of_the_workflows_are_these(clone: Path) -> None:
         if "steps" in job
     }
     assert others.pop(("test.yml", "test")) == ["make test"]
+    assert others.pop(("test.yml", "presets")) == ["make test-presets"]
     notices = [others.pop((name, "not-configured")) for name in ("deploy.yml", "pull-request.yml")]
     for (notice,) in notices:
         printed = subprocess.run(

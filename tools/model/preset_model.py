@@ -24,8 +24,7 @@ BREEDS: Final = 133
 DRAWINGS_MODEL: Final = ROOT / "build" / "drawings" / "artifact"
 _OF_BREEDS: Final = ("dogs", "dogs-scaled", "notebook")
 _RESNET50: Final = "resnet50"
-_DATA: Final = ROOT / "build" / "drawings" / "data"
-_TRAINED: Final = ROOT / "build" / "drawings" / "model"
+_CACHE: Final = ROOT / "build"
 _PYTHON: Final = ROOT / ".venvs" / "training" / "bin" / "python"
 _MISSING: Final = 1
 
@@ -47,7 +46,7 @@ def main() -> int:
     if arguments.check:
         return _MISSING
     if arguments.preset in _OF_BREEDS:
-        _train_drawings()
+        train_drawings(DRAWINGS_MODEL, _CACHE)
     else:
         build.build_default()
     return 0
@@ -95,12 +94,17 @@ def _is_usable(folder: Path) -> bool:
     return (folder / "manifest.json").exists() and find_outdated_model(folder) is None
 
 
-def _train_drawings() -> None:
+def train_drawings(artifact: Path, cache: Path) -> None:
     """Draw images of 133 classes, train a head on them and pack the artifact.
+
+    Args:
+        artifact: folder to write; the drawings and the head go into folders beside it.
+        cache: has the exported networks and the features of images that were seen before.
 
     Raises:
         ToolError: one of the programs failed.
     """
+    data, trained, output = (artifact.parent / name for name in ("data", "model", "output"))
     # Not downloaded in the middle of a training that then fails.
     reachable = is_in_reach(DefaultModel.RESNET50, _PYTHON)
     architecture = _RESNET50 if reachable else "efficientnet_lite0"
@@ -110,11 +114,11 @@ def _train_drawings() -> None:
         flush=True,
     )
     for script, *options in (
-        ("drawings.py", "--output", str(_DATA), "--classes", str(BREEDS)),
+        ("drawings.py", "--output", str(data), "--classes", str(BREEDS)),
         ("train.py", "--mode", "head", "--architecture", architecture, "--name", "drawings",
-         "--data", str(_DATA), "--model-dir", str(_TRAINED), "--report", "false",
-         "--output-dir", str(_DATA.parent / "output"), "--cache-dir", str(ROOT / "build")),
-        ("build.py", "--trained", str(_TRAINED), "--output", str(DRAWINGS_MODEL)),
+         "--data", str(data), "--model-dir", str(trained), "--report", "false",
+         "--output-dir", str(output), "--cache-dir", str(cache)),
+        ("build.py", "--trained", str(trained), "--output", str(artifact)),
     ):  # fmt: skip
         command = [str(_PYTHON), str(ROOT / "model_code" / script), *options]
         environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
