@@ -15,6 +15,7 @@ from stacks.components.serving.rollback_alarms import (
     RollbackAlarms,
     allow_reading_alarms,
 )
+from stacks.components.serving.serverless_schedule import ServerlessConcurrencySchedule
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.bootstrap import asset_bucket_arn
 from stacks.components.shared.execution_role import ExecutionRole
@@ -69,6 +70,14 @@ class ServingStack(StageStack):
                 endpoint_attribute_name=endpoint.attribute_name,
             )
             pausable.append(scaling)
+        if settings.serving.serverless_provisioned_concurrency_schedule:
+            schedule = ServerlessConcurrencySchedule(
+                self,
+                "ConcurrencySchedule",
+                settings=settings.serving,
+                endpoint_attribute_name=endpoint.attribute_name,
+            )
+            pausable.append(schedule)
         pause = Pause(self)
         remove_while_paused(pause, *pausable)
         # A literal: the endpoint's attribute does not exist while the stage is paused.

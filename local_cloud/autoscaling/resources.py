@@ -6,6 +6,7 @@ from typing import Final
 
 from local_cloud.sagemaker.moto_backend import Scope
 
+INSTANCES: Final = "sagemaker:variant:DesiredInstanceCount"
 VARIANT: Final = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 

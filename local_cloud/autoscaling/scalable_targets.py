@@ -56,6 +56,8 @@ def scalable_targets(endpoints: Endpoints, scope: Scope) -> Iterator[ScalableTar
             variant = endpoints.deployment(scope, key.endpoint_name).choose(key.variant_name)
         except AwsError:
             continue
-        if variant.fleet.size == 0:  # it is being stopped
+        # Without instances it is being stopped. The provisioned concurrency of a serverless variant
+        # is kept as a number: no container is started before a request.
+        if variant.fleet.size == 0 or variant.serverless is not None:
             continue
         yield ScalableTarget(key, variant, registered, records.policies(key))

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from local_cloud.autoscaling.configuration import step_scaling
 from local_cloud.autoscaling.records import ScalingRecords
-from local_cloud.autoscaling.resources import VARIANT, TargetKey
+from local_cloud.autoscaling.resources import INSTANCES, VARIANT, TargetKey
 from local_cloud.autoscaling.scaler import Scaler
 from local_cloud.autoscaling.schedule import ScheduleError, parse_schedule
 from local_cloud.clock import Clock
 from local_cloud.sagemaker.endpoints import Endpoints
 from local_cloud.sagemaker.errors import AwsError, validation_error
-from local_cloud.sagemaker.moto_backend import Scope, call_moto
+from local_cloud.sagemaker.hosting.hosting import HostedVariant
+from local_cloud.sagemaker.moto_backend import PROVISIONED_CONCURRENCY, Scope, call_moto
 from local_cloud.sagemaker.validation import check_request
 from local_cloud.sagemaker.wire import Response, respond
 
@@ -60,7 +61,7 @@ class ScalingService:
             raise validation_error(
                 f"Unsupported service namespace, resource type or scalable dimension: {resource_id}"
             )
-        self._endpoints.deployment(scope, named[1]).choose(named[2])
+        variant = self._endpoints.deployment(scope, named[1]).choose(named[2])
         known = ScalingRecords(scope).target(resource_id, parameters["ScalableDimension"])
         minimum = parameters.get("MinCapacity", known.min_capacity if known else None)
         maximum = parameters.get("MaxCapacity", known.max_capacity if known else None)
@@ -70,6 +71,7 @@ class ScalingService:
             raise validation_error(
                 f"Maximum capacity {maximum} cannot be less than minimum capacity {minimum}."
             )
+        _check_dimension(variant, parameters["ScalableDimension"], minimum, maximum)
 
     def _put_policy(self, scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
         records, key = ScalingRecords(scope), _key(scope, parameters)
@@ -113,6 +115,31 @@ class ScalingService:
         if known is None and put is not None:
             put.creation_time = now
         return response
+
+
+def _check_dimension(variant: HostedVariant, dimension: str, minimum: int, maximum: int) -> None:
+    """Refuse a capacity that a variant does not have, or more of it than it can have.
+
+    docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-autoscale.html
+    """
+    wanted = INSTANCES if variant.serverless is None else PROVISIONED_CONCURRENCY
+    if dimension != wanted:
+        raise validation_error(
+            f"The variant {variant.name} cannot be scaled by {dimension}: expected {wanted}."
+        )
+    if variant.serverless is None:
+        return
+    if "ProvisionedConcurrency" not in variant.serverless:
+        raise validation_error(
+            f"The variant {variant.name} was created without provisioned concurrency, which is "
+            "needed to scale it."
+        )
+    largest = variant.serverless["MaxConcurrency"]
+    if minimum < 1 or maximum > largest:
+        raise validation_error(
+            f"Provisioned concurrency of {minimum} to {maximum}: expected 1 to {largest}, the "
+            f"maximum concurrency of the variant {variant.name}."
+        )
 
 
 def _key(scope: Scope, parameters: Mapping[str, Any]) -> TargetKey:

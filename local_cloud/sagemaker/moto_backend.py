@@ -6,8 +6,11 @@ and lists them in pages; `hosting` runs the instances.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
+import moto.applicationautoscaling.models as moto_scaling
+import moto.applicationautoscaling.responses as moto_scaling_responses
 import moto.sagemaker.models as moto_models
 from botocore.awsrequest import AWSRequest
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
@@ -21,6 +24,14 @@ from local_cloud.sagemaker.errors import AwsError
 # before they get here.
 for _record in ("FakeEndpointConfig", "FakeSagemakerNotebookInstance"):
     getattr(moto_models, _record).validate_instance_type = lambda _self, _instance_type: None
+
+PROVISIONED_CONCURRENCY: Final = "sagemaker:variant:DesiredProvisionedConcurrency"
+# Nor this dimension of a serverless variant.
+_DIMENSIONS = [each.value for each in moto_scaling.ScalableDimensionValueSet]
+for _module in (moto_scaling, moto_scaling_responses):
+    _module.ScalableDimensionValueSet = [
+        SimpleNamespace(value=each) for each in (*_DIMENSIONS, PROVISIONED_CONCURRENCY)
+    ]
 
 _SERVICES = {
     "sagemaker": ("SageMaker", SageMakerResponse),

@@ -48,6 +48,7 @@ _OF_SERVERLESS: Final = (
     "serverless_memory_mb",
     "serverless_max_concurrency",
     "serverless_provisioned_concurrency",
+    "serverless_provisioned_concurrency_schedule",
 )
 # Those of [monitoring]: alarms on metrics that only one of the two has.
 _ALARMS_OF_INSTANCES: Final = {
@@ -107,16 +108,3 @@ def _check(
                 f"{section}.{name} has no effect with serving.mode = {mode!r}: {reason}; expected "
                 f"no {name}, or mode {other}"
             )
-
-
-def check_provisioned(provisioned: int, maximum: int) -> None:
-    """Refuse more containers that are kept warm than may run at once.
-
-    Raises:
-        ValueError: there are more.
-    """
-    if provisioned > maximum:
-        raise ValueError(
-            f"serving.serverless_provisioned_concurrency = {provisioned}: expected at most "
-            f"serving.serverless_max_concurrency = {maximum}"
-        )

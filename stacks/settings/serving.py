@@ -20,7 +20,8 @@ from stacks.settings.rollout import (
     check_timeout,
     check_wait,
 )
-from stacks.settings.serverless import MemoryMb, ServingMode, check_mode, check_provisioned
+from stacks.settings.serverless import MemoryMb, ServingMode, check_mode
+from stacks.settings.serverless_schedule import ServerlessConcurrencySchedule, check_concurrency
 from stacks.settings.unused import changed_settings, check_unused
 
 # With which target a setting has an effect.
@@ -57,6 +58,11 @@ class ServingSettings(Settings):
         ge=0,
         le=200,
         description="Serverless containers that are kept warm, and billed for it.",
+    )
+    serverless_provisioned_concurrency_schedule: Entries[ServerlessConcurrencySchedule] = Field(
+        default=(),
+        description="Other values of `serverless_provisioned_concurrency` by time of day. The "
+        "local cloud keeps no container warm.",
     )
     instance_type: InstanceType = Field(
         default="ml.m5.large", description="SageMaker instance type of the endpoint."
@@ -254,7 +260,11 @@ class ServingSettings(Settings):
     @model_validator(mode="after")
     def _check_mode(self) -> Self:
         check_mode(self.mode, self)
-        check_provisioned(self.serverless_provisioned_concurrency, self.serverless_max_concurrency)
+        check_concurrency(
+            self.serverless_provisioned_concurrency,
+            self.serverless_provisioned_concurrency_schedule,
+            self.serverless_max_concurrency,
+        )
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from classifier_proxy.settings import load_settings
+from stacks.settings.serverless_schedule import ServerlessConcurrencySchedule
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
@@ -74,6 +75,43 @@ def test_what_serverless_inference_refuses_is_not_in_the_templates(stage: Assemb
         assert not stage.resources("serving", f"AWS::ApplicationAutoScaling::{scaling}")
     endpoint = stage.resource("serving", ENDPOINT).properties
     assert endpoint["RetainAllVariantProperties"] is False
+
+
+def scheduled(settings: StageSettings, *entries: tuple[str, int], **changes: Any) -> StageSettings:
+    schedule = tuple(
+        ServerlessConcurrencySchedule(
+            cron=cron, time_zone="Europe/Berlin", provisioned_concurrency=number
+        )
+        for cron, number in entries
+    )
+    return serverless(settings, serverless_provisioned_concurrency_schedule=schedule, **changes)
+
+
+def test_the_warm_containers_follow_the_clock_where_it_is_set(
+    dev_settings: StageSettings, synthesize_with: Synthesize
+) -> None:
+    entries = (("0 7 ? * MON-FRI *", 5), ("0 19 * * ? *", 1))
+    settings = scheduled(dev_settings, *entries, serverless_provisioned_concurrency=2)
+    assembly = synthesize_with(settings)
+    target = assembly.resource("serving", "AWS::ApplicationAutoScaling::ScalableTarget")
+    endpoint = assembly.resource("serving", ENDPOINT)
+    found = target.properties
+    # The endpoint must be in service before, and is deleted after.
+    name = {"Fn::GetAtt": [endpoint.logical_id, "EndpointName"]}
+    assert found["ResourceId"] == {"Fn::Join": ["", ["endpoint/", name, "/variant/primary"]]}
+    assert found["ServiceNamespace"] == "sagemaker"
+    assert found["ScalableDimension"] == "sagemaker:variant:DesiredProvisionedConcurrency"
+    assert found["MinCapacity"] == found["MaxCapacity"] == 2
+    assert found["ScheduledActions"] == [
+        {
+            "ScheduledActionName": f"provisioned-concurrency-{number}",
+            "Schedule": f"cron({cron})",
+            "Timezone": "Europe/Berlin",
+            "ScalableTargetAction": {"MinCapacity": warm, "MaxCapacity": warm},
+        }
+        for number, (cron, warm) in enumerate(entries, start=1)
+    ]
+    assert target.body["Condition"] == endpoint.body["Condition"], "a paused stage has neither"
 
 
 def test_an_update_shifts_the_traffic_at_once_and_is_rolled_back_by_alarms(

@@ -15,6 +15,7 @@ from stacks.errors import SettingsError
 from stacks.inputs import Inputs
 from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.schema import SettingsSchema
+from stacks.settings.serverless_schedule import ServerlessConcurrencySchedule
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
@@ -327,6 +328,11 @@ NOT_IN_CONFIGURATION: Json = {
     "serverless_memory_mb": 1024,
     "serverless_max_concurrency": 9,
     "serverless_provisioned_concurrency": 1,
+    "serverless_provisioned_concurrency_schedule": (
+        ServerlessConcurrencySchedule(
+            cron="0 7 * * ? *", time_zone="UTC", provisioned_concurrency=2
+        ),
+    ),
     # Only of GPU types.
     "max_batch": 9,
     "max_batch_delay_ms": 9,

@@ -5,23 +5,21 @@ from collections.abc import Iterator
 from stacks.settings.stage import StageSettings
 
 
-def describe_costs(settings: StageSettings) -> Iterator[str]:
+def describe_costs(settings: StageSettings, endpoint: str) -> Iterator[str]:
     """Yield the lines of `make pause` about what is stopped and what is not.
 
     Args:
         settings: of the stage; what is deployed may differ from them.
+        endpoint: the name of the deployed endpoint.
     """
     serving, api = settings.serving, settings.api
-    scaling = " and its scaling" if serving.scales else ""
-    machines = (
-        "serverless containers"
-        if serving.is_serverless
-        else f"instances of {serving.instance_type}"
-    )
-    yield (
-        f"  Stopped:     the endpoint {settings.endpoint_name} ({machines})"
-        f"{scaling}; its alarms do not notify"
-    )
+    machines = f" (instances of {serving.instance_type})"
+    if endpoint != settings.endpoint_name:
+        machines = ""  # of another mode than the settings
+    elif serving.is_serverless:
+        machines = " (serverless containers)"
+    scaling = " and its scaling" if machines and serving.scales else ""
+    yield f"  Stopped:     the endpoint {endpoint}{machines}{scaling}; its alarms do not notify"
     key = "the key, " if settings.encryption == "kms" else ""
     yield f"  Still costs: stored models and images, logs, {key}alarms, each request to the API"
     if api.provisioned_concurrency or api.provisioned_concurrency_schedule:

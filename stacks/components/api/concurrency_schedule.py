@@ -6,7 +6,7 @@ from aws_cdk import aws_applicationautoscaling as autoscaling
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.components.shared.scheduled_action import scheduled_action
+from stacks.components.shared.scheduled_action import concurrency_actions
 from stacks.settings.api import ConcurrencySchedule
 
 
@@ -36,15 +36,7 @@ class ProvisionedConcurrencySchedule(Construct):
             resource_id=f"function:{function_name}:{alias.alias_name}",
             min_capacity=provisioned_concurrency,
             max_capacity=provisioned_concurrency,
-            scheduled_actions=[
-                scheduled_action(
-                    f"provisioned-concurrency-{index}",
-                    entry,
-                    minimum=entry.provisioned_concurrency,
-                    maximum=entry.provisioned_concurrency,
-                )
-                for index, entry in enumerate(schedule, start=1)
-            ],
+            scheduled_actions=concurrency_actions(schedule),
         )
         # Explicit, because the resource id is a string, not a reference.
         target.node.add_dependency(alias)

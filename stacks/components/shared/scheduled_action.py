@@ -1,8 +1,12 @@
-"""A scheduled action of a scalable target."""
+"""Scheduled actions of a scalable target."""
+
+from collections.abc import Sequence
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
 
+from stacks.settings.api import ConcurrencySchedule
 from stacks.settings.schedule import ScheduleEntry
+from stacks.settings.serverless_schedule import ServerlessConcurrencySchedule
 
 _Target = autoscaling.CfnScalableTarget
 
@@ -26,3 +30,22 @@ def scheduled_action(
             min_capacity=minimum, max_capacity=maximum
         ),
     )
+
+
+def concurrency_actions(
+    schedule: Sequence[ConcurrencySchedule | ServerlessConcurrencySchedule],
+) -> list[_Target.ScheduledActionProperty]:
+    """Return the actions that set a target's provisioned concurrency.
+
+    Args:
+        schedule: of the stage.
+    """
+    return [
+        scheduled_action(
+            f"provisioned-concurrency-{index}",
+            entry,
+            minimum=entry.provisioned_concurrency,
+            maximum=entry.provisioned_concurrency,
+        )
+        for index, entry in enumerate(schedule, start=1)
+    ]

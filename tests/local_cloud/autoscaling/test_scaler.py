@@ -90,20 +90,24 @@ class Load:
         return self.sagemaker.endpoints.deployment(SCOPE, "endpoint").choose("primary").fleet.size
 
 
-@pytest.fixture
-def make_load(sagemaker: StandInSageMaker) -> Iterator[Callable[[float], Load]]:
+def forget_targets() -> None:
     from moto.applicationautoscaling.models import applicationautoscaling_backends
 
-    sagemaker.call(
-        "CreateEndpoint", EndpointName="endpoint", EndpointConfigName="first-configuration"
-    )
-    sagemaker.settled()
-    yield lambda minute_seconds: Load(sagemaker, minute_seconds)
     # Not reset(), which also resets moto's SageMaker.
     backend = applicationautoscaling_backends[SCOPE.account_id][SCOPE.region]
     backend.policies.clear()
     backend.targets.clear()
     backend.scheduled_actions.clear()
+
+
+@pytest.fixture
+def make_load(sagemaker: StandInSageMaker) -> Iterator[Callable[[float], Load]]:
+    sagemaker.call(
+        "CreateEndpoint", EndpointName="endpoint", EndpointConfigName="first-configuration"
+    )
+    sagemaker.settled()
+    yield lambda minute_seconds: Load(sagemaker, minute_seconds)
+    forget_targets()
 
 
 @pytest.mark.parametrize("minute_seconds", [60.0, 3.0])

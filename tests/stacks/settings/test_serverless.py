@@ -30,7 +30,11 @@ OF_INSTANCES = {
     "rollout_linear_step_percent": 30,
     "rollout_wait_seconds": 600,
 }
-NOT_IN_A_LINE = {"capacity_schedule", "measured_capacity_of"}
+NOT_IN_A_LINE = {
+    "capacity_schedule",
+    "measured_capacity_of",
+    "serverless_provisioned_concurrency_schedule",
+}
 OF_BOTH = {
     "mode",
     "image_uri",
@@ -158,6 +162,49 @@ def test_no_more_containers_are_kept_warm_than_may_run(tmp_path: Path) -> None:
     message = refusal(tmp_path, serving={**values, "serverless_provisioned_concurrency": 4})
     assert "serving.serverless_provisioned_concurrency = 4: expected at most" in message
     assert "serving.serverless_max_concurrency = 3" in message
+
+
+def scheduled(provisioned: object, *, mode: str = "serverless", **values: object) -> str:
+    """Return a stage file that keeps other numbers of containers warm by time of day."""
+    entries = "".join(
+        f'[[serving.serverless_provisioned_concurrency_schedule]]\ncron = "{cron}"\n'
+        f'time_zone = "Europe/Berlin"\nprovisioned_concurrency = {number}\n'
+        for cron, number in (("0 7 ? * MON-FRI *", provisioned), ("0 19 * * ? *", 1))
+    )
+    return text_of(serving={"mode": mode, **values}) + entries
+
+
+def test_a_schedule_of_warm_containers_is_read(tmp_path: Path) -> None:
+    text = scheduled(8, serverless_provisioned_concurrency=1, serverless_max_concurrency=8)
+    schedule = load_text(tmp_path, text).serving.serverless_provisioned_concurrency_schedule
+    assert [(each.cron, each.provisioned_concurrency) for each in schedule] == [
+        ("0 7 ? * MON-FRI *", 8),
+        ("0 19 * * ? *", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            scheduled(9, serverless_provisioned_concurrency=1, serverless_max_concurrency=8),
+            "provisioned_concurrency = 9: expected at most serving.serverless_max_concurrency = 8",
+        ),
+        (scheduled(2), "expected serverless_provisioned_concurrency = 1 or more, or no schedule"),
+        (
+            scheduled(0, serverless_provisioned_concurrency=1),
+            "schedule[0].provisioned_concurrency = 0: expected a whole number from 1 to 200",
+        ),
+        (
+            scheduled(2, mode="instances"),
+            "serving.serverless_provisioned_concurrency_schedule has no effect",
+        ),
+    ],
+)
+def test_a_schedule_that_sagemaker_refuses_is_refused(
+    tmp_path: Path, content: str, reason: str
+) -> None:
+    assert reason in refusal_of(tmp_path, content)
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [("instances", 4), ("serverless", 18)])

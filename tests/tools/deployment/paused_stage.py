@@ -42,8 +42,14 @@ class FakeStage:
         denied: operations that the credentials may not call.
     """
 
-    def __init__(self, *, paused: str = "") -> None:
-        """Args: `paused`: the purposes of the stacks that are paused, such as "monitoring"."""
+    def __init__(self, *, paused: str = "", endpoint: str = NAME) -> None:
+        """Create a stage.
+
+        Args:
+            paused: the purposes of the stacks that are paused, such as "monitoring".
+            endpoint: the name of the deployed endpoint.
+        """
+        self._endpoint = endpoint
         self.stacks = {purpose: FakeStack() for purpose in ("monitoring", "serving")}
         for purpose in paused.split():
             self.stacks[purpose].parameters["Paused"] = "true"
@@ -74,7 +80,12 @@ class FakeStage:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in stack.parameters.items()
         ]
-        described = {"StackName": StackName, "StackStatus": stack.status, "Parameters": parameters}
+        described = {
+            "StackName": StackName,
+            "StackStatus": stack.status,
+            "Parameters": parameters,
+            "Outputs": [{"OutputKey": "EndpointName", "OutputValue": self._endpoint}],
+        }
         return {"Stacks": [described]}
 
     def update_stack(self, **given: Any) -> None:
@@ -140,7 +151,7 @@ class FakeStage:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "refused"}}, operation)
 
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
-        assert EndpointName == NAME
+        assert EndpointName == self._endpoint
         if self.serves is None:
             if not self.deletion:
                 raise _error(f'Could not find endpoint "{EndpointName}".')

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -202,17 +203,61 @@ def test_an_endpoint_that_is_still_being_deleted_is_waited_for(
         pause(settings, stage)
 
 
-def test_the_bounds_that_a_schedule_has_in_force_are_lost_and_it_is_said(
-    settings: StageSettings, capsys: pytest.CaptureFixture[str]
+INSTANCES = {
+    "min_instance_count": 1,
+    "max_instance_count": 6,
+    "capacity_schedule": [
+        {
+            "cron": "0 7 * * ? *", "time_zone": "UTC", "min_instance_count": 4,
+            "max_instance_count": 9,
+        }
+    ],
+}  # fmt: skip
+SERVERLESS = {
+    "mode": "serverless",
+    "serverless_provisioned_concurrency": 2,
+    "serverless_provisioned_concurrency_schedule": [
+        {"cron": "0 7 * * ? *", "time_zone": "UTC", "provisioned_concurrency": 4}
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("serving", "words"),
+    [
+        ({}, None),
+        (INSTANCES, "It runs 1 to 6 instances until the next entry of its capacity_schedule,"),
+        (SERVERLESS, "It keeps 2 of its containers warm until the next entry of its serverless_"),
+    ],
+)
+def test_what_a_schedule_has_in_force_is_lost_and_it_is_said(
+    capsys: pytest.CaptureFixture[str], serving: Mapping[str, Any], words: str | None
 ) -> None:
-    entry = {"at": "07:00", "min_instance_count": 4, "max_instance_count": 9}
-    serving = with_changes(
-        settings.serving, min_instance_count=1, max_instance_count=6, capacity_schedule=(entry,)
-    )
-    for changed, said in ((settings, False), (with_changes(settings, serving=serving), True)):
-        resume(changed, FakeStage(paused="monitoring serving"))
-        printed = capsys.readouterr().out
-        assert ("It runs 1 to 6 instances until the next entry" in printed) is said
+    settings = StageSettings.model_validate({"stage": "dev", "serving": serving})
+    resume(settings, FakeStage(paused="monitoring serving"))
+    printed = capsys.readouterr().out
+    assert ("until the next entry" in printed) is (words is not None)
+    assert (words or "") in printed
+
+
+@pytest.mark.parametrize("mode", ["instances", "serverless"])
+def test_a_mode_that_is_not_deployed_yet_changes_nothing(
+    capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    """The endpoint of the other mode is in service, and has another name."""
+    serving = SERVERLESS if mode == "serverless" else INSTANCES
+    settings = StageSettings.model_validate({"stage": "dev", "serving": serving})
+    deployed = NAME if mode == "serverless" else f"{NAME}-serverless"
+    stage = FakeStage(endpoint=deployed)
+    pause(settings, stage)
+    assert stage.serves is None
+    printed = capsys.readouterr().out
+    assert "Its model fruit 0f0f0f0f0f0f is kept." in printed
+    assert f"Stopped:     the endpoint {deployed}; its alarms" in printed
+    resume(settings, stage)
+    printed = capsys.readouterr().out
+    assert "serves again: its endpoint is in service with fruit" in printed
+    assert "until the next entry" not in printed
 
 
 @pytest.mark.parametrize(("typed", "paused"), [("dev", "true"), ("de", "false"), (None, "false")])
@@ -277,7 +322,7 @@ def test_what_goes_on_costing_follows_the_settings(settings: StageSettings) -> N
         api=with_changes(settings.api, provisioned_concurrency=2, firewall_enabled=True),
         notebook=with_changes(settings.notebook, enabled=True),
     )
-    few, many = "\n".join(describe_costs(least)), "\n".join(describe_costs(most))
+    few, many = ("\n".join(describe_costs(each, NAME)) for each in (least, most))
     for word in ("scaling", "provisioned concurrency", "firewall", "notebook", "pipeline"):
         assert word not in few
         assert word in many
