@@ -234,7 +234,8 @@ def test_what_a_schedule_has_in_force_is_lost_and_it_is_said(
     capsys: pytest.CaptureFixture[str], serving: Mapping[str, Any], words: str | None
 ) -> None:
     settings = StageSettings.model_validate({"stage": "dev", "serving": serving})
-    resume(settings, FakeStage(paused="monitoring serving"))
+    stage = FakeStage(paused="monitoring serving", endpoint=settings.endpoint_name)
+    resume(settings, stage)
     printed = capsys.readouterr().out
     assert ("until the next entry" in printed) is (words is not None)
     assert (words or "") in printed
