@@ -138,7 +138,7 @@ help: ## List the commands
 	  END { count = split("On this machine|On AWS|Models and environments|Checks", order, "|"); \
 	    for (i = 1; i <= count; i++) printf "%s\n%s\n", order[i], lines[order[i]] }' $(MAKEFILE_LIST)
 	@echo "Variables"
-	@echo "  STAGE=$$WHIPPET_STAGE PRESET=dogs|dogs-scaled|notebook|resnet50 PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
+	@echo "  STAGE=$$WHIPPET_STAGE PRESET=dogs|dogs-scaled|mobilenet-serverless|notebook|resnet50 PORT=$$WHIPPET_PORT PUBLIC_PORT=$$WHIPPET_PUBLIC_PORT MINUTE_SECONDS=60 UPGRADE=1"
 	@echo "  IMAGE=file|folder|pattern TOP_K=3|all ORDER=score|class SCORES=probabilities|logits JSON=1"
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='balanced=true' VERSION=3"

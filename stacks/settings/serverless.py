@@ -3,7 +3,7 @@
 docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator
@@ -60,6 +60,27 @@ _ALARMS_OF_INSTANCES: Final = {
 _ALARMS_OF_SERVERLESS: Final = ("model_setup_time_ms", "serverless_concurrency_percent")
 
 
+def unused_settings(mode: ServingMode, table: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return section and name of each setting of a table that a mode does not use.
+
+    Args:
+        mode: as the setting `serving.mode`.
+        table: a file's content, which is not yet checked.
+    """
+    names: dict[str, Collection[str]]
+    if mode == "instances":
+        names = {"serving": _OF_SERVERLESS, "monitoring": _ALARMS_OF_SERVERLESS}
+    else:
+        names = {"serving": _OF_INSTANCES, "monitoring": _ALARMS_OF_INSTANCES}
+    return [
+        (section, name)
+        for section, unused in names.items()
+        if isinstance(values := table.get(section), dict)
+        for name, value in values.items()
+        if name in unused and not _is_of_one_step(name, value)
+    ]
+
+
 def check_mode(mode: ServingMode, serving: Settings) -> None:
     """Refuse settings of [serving] that have no effect in a mode.
 
@@ -99,12 +120,14 @@ def _check(
         reasons = dict.fromkeys(of_serverless, "instances have their own settings")
         other = "serverless"
     changed = changed_settings(settings)
-    # A wait of 0 is what an update in one step has.
-    if getattr(settings, "rollout_wait_seconds", None) == 0:
-        changed.discard("rollout_wait_seconds")
     for name, reason in reasons.items():
-        if name in changed:
+        if name in changed and not _is_of_one_step(name, getattr(settings, name)):
             raise ValueError(
                 f"{section}.{name} has no effect with serving.mode = {mode!r}: {reason}; expected "
                 f"no {name}, or mode {other}"
             )
+
+
+def _is_of_one_step(name: str, value: object) -> bool:
+    """Whether a setting is a wait of 0, which is what an update in one step has."""
+    return name == "rollout_wait_seconds" and value == 0

@@ -13,6 +13,7 @@ from stacks.settings.base import RetentionDays, Settings, text
 from stacks.settings.ec2_trainer import Ec2TrainerSettings
 from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.layers import Layer, layer_of, merge, read_layers
+from stacks.settings.mode_layers import without_unused
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.notebook import NotebookSettings
 from stacks.settings.problems import Problem, describe_problems, find_problems
@@ -198,7 +199,7 @@ def load_stage_settings(stage: str, directory: Path, preset: str | None = None) 
         SettingsError: there is no such stage or preset, a file is not TOML, or a setting is
             unknown, out of bounds or in conflict with another; one line for each problem.
     """
-    layers = read_layers(stage, directory, preset)
+    layers = without_unused(read_layers(stage, directory, preset))
     try:
         return StageSettings.model_validate({**merge(layers), "stage": stage})
     except ValidationError as error:

@@ -75,7 +75,9 @@ provisioned_concurrency = 3
 A stage may start from a preset, a file in `config/presets/`: `preset = "dogs"` above all sections.
 The stage's file comes before the preset, key by key, and the preset before the defaults; a list is
 replaced as a whole. A preset has any setting but those that say which stage it is (`account`,
-`region`, `delivery`, `asset_key_arn`, `preset`). [presets.md](presets.md) describes them.
+`region`, `delivery`, `asset_key_arn`, `preset`). [presets.md](presets.md) describes them. Where the
+stage's file sets another `serving.mode` than its preset, what the preset sets for its own mode is
+left out; the same holds for `config/local.toml` below `make up PRESET=...`.
 
 An unknown key, a value of the wrong type and a value out of bounds are errors: each names the file,
 the key, the value and what was expected. Bounds are included. `true` is not a number, and a whole

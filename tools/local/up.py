@@ -15,6 +15,7 @@ from local_cloud.environment import ACCOUNT_ID, without_aws
 from stacks.components.serving.model_choice import STORE_FOLDER
 from stacks.components.serving.model_lock import ModelLock
 from stacks.names import LOCKS_FOLDER
+from stacks.settings.mode_layers import left_out_settings
 from stacks.settings.stage import load_stage_settings
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
@@ -61,6 +62,11 @@ def main() -> None:
     check_ports(arguments.state_directory, arguments.port, arguments.public_port)
     preset = choose_preset(arguments.state_directory, arguments.preset)
     check_settings(preset, values=True)
+    for each in left_out_settings(STAGE, ROOT / "config", preset):
+        print(
+            f"Note: {each.file} sets {each.setting}, which serving.mode = {each.mode!r} does not "
+            f"use: {each.chooser} sets that mode, and the setting is left out."
+        )
     began = time.monotonic()
     state = arguments.state_directory.absolute()
     lock = find_lock(STAGE)

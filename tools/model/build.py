@@ -30,7 +30,7 @@ _ARCHITECTURES = {
     DefaultModel.EFFICIENTNET_LITE0: "efficientnet_lite0",
 }
 # Exit status of model_code/build.py if published weights are not available.
-_NO_WEIGHTS = 3
+NO_WEIGHTS = 3
 _EPILOG = (
     "Builds the first available of ResNet-50 (torchvision's weights, 98 MB to download), "
     "EfficientNet-Lite0 (weights from a package of the training environment) and the digits demo. "
@@ -98,8 +98,23 @@ def build_demo() -> None:
          "--output-dir", str(_DEMO / "output")),
         ("build.py", "--trained", trained, "--output", str(_DEMO / "artifact")),
     ):  # fmt: skip
-        if _run(script, *options) != 0:
+        if run_script(script, *options) != 0:
             raise ToolError(f"model_code/{script} failed; the reason is above.")
+
+
+def run_script(script: str, *options: str) -> int:
+    """Run a program of model_code in the training environment; return its exit status.
+
+    Args:
+        script: file name of the program.
+        options: of its command line.
+    """
+    command = [str(_PYTHON), str(_MODEL_CODE / script), *options]
+    # The next step runs here, so train.py must not print a hint for it.
+    environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
+    return subprocess.run(  # noqa: S603 - built here
+        command, cwd=ROOT, env=environment, check=False
+    ).returncode
 
 
 def _has_demo() -> bool:
@@ -192,8 +207,8 @@ def _build_published(models: list[DefaultModel]) -> bool:
     # In one process: importing torch takes ten seconds.
     fallbacks = [flag for m in others for flag in ("--fallback", _ARCHITECTURES[m])]
     output = ("--output", str(MODEL_FOLDER))
-    status = _run("build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, *output)
-    if status not in {0, _NO_WEIGHTS}:
+    status = run_script("build.py", "--architecture", _ARCHITECTURES[first], *fallbacks, *output)
+    if status not in {0, NO_WEIGHTS}:
         raise ToolError("The model could not be built; the reason is above.")
     return status == 0
 
@@ -223,15 +238,6 @@ def _copy_demo() -> None:
     )
     # The manifest last: its presence means that the artifact is complete.
     shutil.copy(artifact / "manifest.json", MODEL_FOLDER)
-
-
-def _run(script: str, *options: str) -> int:
-    command = [str(_PYTHON), str(_MODEL_CODE / script), *options]
-    # The next step runs here, so train.py must not print a hint for it.
-    environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
-    return subprocess.run(  # noqa: S603 - built here
-        command, cwd=ROOT, env=environment, check=False
-    ).returncode
 
 
 if __name__ == "__main__":

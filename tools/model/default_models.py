@@ -23,8 +23,9 @@ from tools.model.training_environment import can_install_packaged_weights
 
 MODEL_FOLDER: Final = ROOT / "build" / "model"
 
-# The URL of torchvision's ResNet-50 weights; tests/model_code compare it with torchvision's.
+# The URLs of torchvision's weights; tests/model_code compare them with torchvision's.
 RESNET50_URL: Final = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
+MOBILENET_V2_URL: Final = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
 MAX_PROBE_SECONDS: Final = 3.0
 # Longer before a build, because that takes a minute anyway.
 MAX_BUILD_PROBE_SECONDS: Final = 10.0
@@ -130,10 +131,20 @@ def is_in_reach(
         max_seconds: maximum time to wait for a server.
     """
     if model is DefaultModel.RESNET50:
-        return _cached_resnet50().exists() or _responds(RESNET50_URL, max_seconds)
+        return are_weights_in_reach(RESNET50_URL, max_seconds=max_seconds)
     if model is DefaultModel.EFFICIENTNET_LITE0:
         return has_packaged_weights(training_python) or can_install_packaged_weights(max_seconds)
     return True
+
+
+def are_weights_in_reach(url: str, *, max_seconds: float = MAX_PROBE_SECONDS) -> bool:
+    """Return whether torchvision's weights can probably be downloaded, or are already.
+
+    Args:
+        url: of the weights.
+        max_seconds: maximum time to wait for the server.
+    """
+    return _cached(url).exists() or _responds(url, max_seconds)
 
 
 def has_packaged_weights(training_python: Path) -> bool:
@@ -143,11 +154,11 @@ def has_packaged_weights(training_python: Path) -> bool:
     return ended.returncode == 0
 
 
-def _cached_resnet50() -> Path:
+def _cached(url: str) -> Path:
     """Return the path of torchvision's cached file (torch.hub's rule)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser()
-    return home / "hub" / "checkpoints" / RESNET50_URL.rpartition("/")[2]
+    return home / "hub" / "checkpoints" / url.rpartition("/")[2]
 
 
 def _responds(url: str, max_seconds: float) -> bool:

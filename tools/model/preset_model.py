@@ -1,7 +1,5 @@
 """The model that `make up PRESET=...` deploys, built if there is none."""
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +10,11 @@ from tools.delivery.lock_file import find_lock
 from tools.make_variables import MakeParser
 from tools.model import build
 from tools.model.default_models import (
+    MOBILENET_V2_URL,
     MODEL_FOLDER,
     DefaultModel,
+    are_weights_in_reach,
+    default_model_of,
     find_outdated_model,
     is_in_reach,
     read_manifest,
@@ -22,8 +23,11 @@ from tools.paths import short_path
 
 BREEDS: Final = 133
 DRAWINGS_MODEL: Final = ROOT / "build" / "drawings" / "artifact"
+MOBILENET_MODEL: Final = ROOT / "build" / "mobilenet_v2"
 _OF_BREEDS: Final = ("dogs", "dogs-scaled", "notebook")
 _RESNET50: Final = "resnet50"
+_SERVERLESS: Final = "mobilenet-serverless"
+_MOBILENET_V2: Final = "mobilenet_v2"
 _CACHE: Final = ROOT / "build"
 _PYTHON: Final = ROOT / ".venvs" / "training" / "bin" / "python"
 _MISSING: Final = 1
@@ -41,13 +45,16 @@ def main() -> int:
         "--check", action="store_true", help="build nothing; exit with 1 if there is no model"
     )
     arguments = parser.parse()
-    if find_lock("local") is not None or _is_usable(model_of_preset(arguments.preset)):
+    if find_lock("local") is not None:
+        return 0
+    mobilenet = arguments.preset == _SERVERLESS and _can_build_mobilenet()
+    if not mobilenet and _is_usable(model_of_preset(arguments.preset)):
         return 0
     if arguments.check:
         return _MISSING
     if arguments.preset in _OF_BREEDS:
         train_drawings(DRAWINGS_MODEL, _CACHE)
-    else:
+    elif not (mobilenet and _build_mobilenet()):
         build.build_default()
     return 0
 
@@ -56,8 +63,12 @@ def model_of_preset(preset: str | None) -> Path:
     """Return the folder of the model to deploy, which need not exist yet.
 
     Of the presets with 133 breeds of dogs: `build/model` if it has as many classes, or else a head
-    that is trained on drawings of 133 classes.
+    that is trained on drawings of 133 classes. Of the one with MobileNetV2: that network, if it
+    could be built and `build/model` has no model of the user's own.
     """
+    if preset == _SERVERLESS:
+        is_built = _is_usable(MOBILENET_MODEL) and not _has_own_model()
+        return MOBILENET_MODEL if is_built else MODEL_FOLDER
     if preset not in _OF_BREEDS or not _is_usable(MODEL_FOLDER):
         return DRAWINGS_MODEL if preset in _OF_BREEDS else MODEL_FOLDER
     return MODEL_FOLDER if len(read_manifest(MODEL_FOLDER).labels) == BREEDS else DRAWINGS_MODEL
@@ -87,7 +98,40 @@ def describe_substitute(preset: str | None, folder: Path, manifest: Manifest) ->
             f"{manifest.architecture} serves and not ResNet-50, whose published weights were not "
             "in reach when the model was built. `make model UPGRADE=1` tries again."
         )
+    if preset == _SERVERLESS and manifest.architecture != _MOBILENET_V2:
+        return (
+            f"{manifest.architecture} serves and not MobileNetV2: {short_path(MODEL_FOLDER)} has a "
+            "model of your own, or the published weights were not in reach, which the next "
+            f"`make up PRESET={_SERVERLESS}` tries again."
+        )
     return None
+
+
+def _has_own_model() -> bool:
+    """Whether `build/model` has a model that `make model` did not build."""
+    return _is_usable(MODEL_FOLDER) and default_model_of(read_manifest(MODEL_FOLDER)) is None
+
+
+def _can_build_mobilenet() -> bool:
+    """Whether MobileNetV2 is wanted, not there and can probably be built."""
+    if _is_usable(MOBILENET_MODEL) or _has_own_model():
+        return False
+    return are_weights_in_reach(MOBILENET_V2_URL)
+
+
+def _build_mobilenet() -> bool:
+    """Build MobileNetV2; return False if its weights could not be downloaded.
+
+    Raises:
+        ToolError: the build failed for another reason.
+    """
+    print("… Model: MobileNetV2 with torchvision's weights (14 MB to download)", flush=True)
+    status = build.run_script(
+        "build.py", "--architecture", _MOBILENET_V2, "--output", str(MOBILENET_MODEL)
+    )
+    if status not in {0, build.NO_WEIGHTS}:
+        raise ToolError("model_code/build.py failed; the reason is above.")
+    return status == 0
 
 
 def _is_usable(folder: Path) -> bool:
@@ -120,9 +164,7 @@ def train_drawings(artifact: Path, cache: Path) -> None:
          "--output-dir", str(output), "--cache-dir", str(cache)),
         ("build.py", "--trained", str(trained), "--output", str(artifact)),
     ):  # fmt: skip
-        command = [str(_PYTHON), str(ROOT / "model_code" / script), *options]
-        environment = os.environ | {"WHIPPET_NEXT_COMMANDS": "0"}
-        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:  # noqa: S603 - built here
+        if build.run_script(script, *options):
             raise ToolError(f"model_code/{script} failed; the reason is above.")
 
 

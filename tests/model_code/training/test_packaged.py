@@ -265,12 +265,14 @@ def test_the_requirement_and_the_code_name_the_same_package() -> None:
     assert digest.strip().startswith("--hash=sha256:")
 
 
-def test_make_model_probes_the_url_that_torchvision_downloads() -> None:
+@pytest.mark.parametrize("architecture", ["resnet50", "mobilenet_v2"])
+def test_make_probes_the_url_that_torchvision_downloads(architecture: str) -> None:
     source = (MODEL_CODE.parent / "tools" / "model" / "default_models.py").read_text(
         encoding="utf-8"
     )
-    (member,) = published_weights("resnet50")[:1]
-    assert f'RESNET50_URL: Final = "{member._member.url}"' in source  # type: ignore[attr-defined]
+    (member,) = published_weights(architecture)[:1]
+    name = f"{architecture.upper()}_URL"
+    assert f'{name}: Final = "{member._member.url}"' in source  # type: ignore[attr-defined]
 
 
 class _Harmful:

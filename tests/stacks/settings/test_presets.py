@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from stacks.errors import SettingsError
+from stacks.settings.mode_layers import left_out_settings
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.stacks.assembly import CONFIG
 
-PRESETS = ("dogs", "dogs-scaled", "notebook", "resnet50")
+PRESETS = ("dogs", "dogs-scaled", "mobilenet-serverless", "notebook", "resnet50")
 
 
 @pytest.fixture
@@ -201,4 +202,6 @@ def test_a_stage_can_start_from_each_preset(folder: Path, name: str, stage: str)
     write(folder, f"presets/{name}", text)
     assert load(folder, f'preset = "{name}"', stage).preset == name
     if stage == "local":
-        assert load_stage_settings("local", CONFIG, name).preset == name
+        found = load_stage_settings("local", CONFIG, name)
+        assert found.preset == name
+        assert left_out_settings("local", CONFIG, name) == []

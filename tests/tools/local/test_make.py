@@ -133,7 +133,7 @@ def test_a_wrong_variable_of_up_is_named_before_anything_is_installed(
 def test_an_unknown_preset_is_found_before_anything_is_installed(clone: Path, name: str) -> None:
     message = message_of(make(clone, "up", "PORT=0", "PUBLIC_PORT=0", PRESET=name))
     assert message.startswith(f"PRESET = {name!r} is no preset")
-    assert "Expected one of dogs, dogs-scaled, notebook, resnet50" in message
+    assert "Expected one of dogs, dogs-scaled, mobilenet-serverless, notebook, resnet50" in message
 
 
 def test_another_preset_than_that_of_the_running_cloud_is_refused_before_anything_is_installed(

