@@ -115,16 +115,23 @@ def test_a_firewall_has_a_price_before_the_first_request(
     assert (found["firewall"], found[f"firewall: {rules} rules"]) == (5, rules)
 
 
-def test_all_but_the_instances_of_a_stage_with_keys_of_aws_costs_less_than_1_50(
-    dev_settings: StageSettings, synthesize_with: Synthesize
+@pytest.mark.parametrize("of_preset", ["mobilenet-serverless"], indirect=True)
+def test_the_serverless_preset_costs_less_than_1_50_with_the_free_part(
+    of_preset: Assembly,
 ) -> None:
-    """What is left for a stage whose endpoint costs nothing without requests."""
-    assembly = synthesize_with(with_changes(dev_settings, encryption="aws"))
-    lines = [line for line in stage_cost(assembly, MONTH) if not line.name.startswith("endpoint: ")]
+    lines = stage_cost(of_preset, MONTH)
     with_free, full = totals(lines)
-    print(f"\nkeys of AWS, without instances, {IMAGES:,} images a month (USD)\n{describe(lines)}")
-    assert 0.40 < with_free < 1.50
-    assert full > 1.50, "the free part of CloudWatch is what makes the difference"
+    print(f"\n{of_preset.settings.preset}, {IMAGES:,} images a month (USD)\n{describe(lines)}")
+    found = dollars(of_preset)
+    assert found["endpoint: serverless, 2 GB, 0.3 s an image"] == 0.01
+    assert found["serving image in ECR"] == 0.04
+    assert found["KMS key"] == found["provisioned concurrency: 0 of 512 MB"] == 0
+    metrics = alarm_metrics(of_preset)
+    # Beyond CloudWatch's ten free ones nothing else has a price before the first image.
+    assert with_free == pytest.approx((metrics - 10) / 10 + 0.04 + 0.02, abs=0.01)
+    assert with_free < 1.50 < full, "the free part of CloudWatch makes the difference"
+    _, more = totals(stage_cost(of_preset, Use(HOURS_A_MONTH, 100 * IMAGES)))
+    assert more - full == pytest.approx(99 * 0.021, abs=0.1)
 
 
 @pytest.mark.parametrize(
