@@ -1,5 +1,8 @@
-"""A stage whose endpoint is serverless: cold, warm, throttled, idle, and changed to instances."""
+"""A stage of the preset `mobilenet-serverless`: cold, warm, throttled, idle, in another mode."""
 
+import base64
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +20,22 @@ from tests.local.api_requests import Request, classify, send
 from tests.local.conftest import DEMO_MODEL, local_cloud, processes_naming, run_tool
 from tests.local.redeployment.own_model import copy_tree
 from tests.local.test_api import GOOD
-from tools.aws import aws_client
+from tests.local.test_page import request
+from tools.aws import aws_client, stack_resources
 from tools.local.deployment import LocalDeployment, read_local_deployment
 
 MINUTE_SECONDS = 0.5
 NAME = "whippet-local-serverless"
-OF_INSTANCES = "container_startup_timeout_seconds = 240\n"
-MODE = 'mode = "serverless"\nserverless_max_concurrency = 2\n'
+SERVING = "[serving]\n"
+LIMIT = "serverless_max_concurrency = 2\n"
+INSTANCES = 'mode = "instances"\n'
+# The local cloud keeps no container warm; the template is deployed as it is.
+SCHEDULE = """
+[[serving.serverless_provisioned_concurrency_schedule]]
+cron = "0 7 ? * MON-FRI *"
+time_zone = "Europe/Berlin"
+provisioned_concurrency = 2
+"""
 Client = Callable[[str], Any]
 
 
@@ -34,10 +46,12 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clone(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this tree whose stage `local` is serverless."""
+    """A copy of this tree whose stage `local` starts from the preset, with a limit of its own."""
     folder = tmp_path_factory.mktemp("serverless-clone") / "clone"
     copy_tree(folder, state)
-    change(folder, OF_INSTANCES, MODE)
+    settings = folder / "config" / "local.toml"
+    settings.write_text('preset = "mobilenet-serverless"\n' + settings.read_text())
+    change(folder, SERVING, SERVING + LIMIT)
     return folder
 
 
@@ -48,8 +62,9 @@ def change(clone: Path, old: str, new: str) -> None:
     settings.write_text(text.replace(old, new))
 
 
-def deploy(state: Path, clone: Path) -> LocalDeployment:
-    run_tool(
+def deploy(state: Path, clone: Path) -> tuple[LocalDeployment, str]:
+    """Return what is deployed, and what was printed."""
+    ended: subprocess.CompletedProcess[str] = run_tool(
         "tools.local.up",
         "--model", str(DEMO_MODEL),
         "--state-directory", str(state),
@@ -59,13 +74,13 @@ def deploy(state: Path, clone: Path) -> LocalDeployment:
         "--minute-seconds", str(MINUTE_SECONDS),
         folder=clone,
     )  # fmt: skip
-    return read_local_deployment(state / "local.json")
+    return read_local_deployment(state / "local.json"), ended.stdout
 
 
 @pytest.fixture(scope="module")
 def deployment(state: Path, clone: Path) -> Iterator[LocalDeployment]:
     try:
-        yield deploy(state, clone)
+        yield deploy(state, clone)[0]
     finally:
         local_cloud(state, "down")
 
@@ -173,20 +188,69 @@ def test_requests_above_the_maximum_concurrency_are_throttled(
     assert classify(deployment, GOOD)[0] == 200
 
 
-def test_a_stage_changes_to_instances_and_its_serverless_endpoint_is_gone(
+def test_the_browser_of_the_system_gets_the_five_most_probable_classes(
+    deployment: LocalDeployment,
+) -> None:
+    status, headers, body = request(deployment, "/config.js")
+    assert (status, headers["cache-control"]) == (200, "no-cache")
+    settings = json.loads(body.decode().removeprefix("window.WHIPPET = ").rstrip(";\n"))
+    assert len(settings["model"]["version"]) == 12
+    image = json.dumps({"image": base64.b64encode(GOOD).decode()}).encode()
+    status, _, content = request(
+        deployment, "/api/predict", "POST", image,
+        content_type="application/json", x_api_key=deployment.api_key,
+    )  # fmt: skip
+    assert status == 200, content
+    predictions = json.loads(content)["predictions"]
+    found = [each["probability"] for each in predictions]
+    assert len(found) == 5
+    assert found == sorted(found, reverse=True)
+    assert {each["label"] for each in predictions} <= set(deployment.labels)
+
+
+def test_the_preset_has_no_key_and_keeps_nothing_warm(
+    deployment: LocalDeployment, client: Client
+) -> None:
+    assert deployment.preset is None, "the stage's file names it"
+    resources = stack_resources(client("cloudformation"), "whippet-local-storage")
+    assert "AWS::KMS::Key" not in [kind for kind, _ in resources]
+    assert not client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker"
+    )["ScalableTargets"]
+
+
+def test_a_stage_changes_to_instances_and_back_with_the_reason_and_the_way(
     state: Path, clone: Path, deployment: LocalDeployment, client: Client
 ) -> None:
     before = classify(deployment, GOOD)
-    change(clone, MODE, OF_INSTANCES)
-    changed = deploy(state, clone)
-    assert changed.endpoint_name == "whippet-local"
-    assert (changed.api_url, changed.api_key) == (deployment.api_url, deployment.api_key)
-    listed = client("sagemaker").list_endpoints()["Endpoints"]
-    assert [each["EndpointName"] for each in listed] == ["whippet-local"]
-    after = classify(changed, GOOD)
-    assert after[0] == before[0] == 200
-    assert after[1]["predictions"] == before[1]["predictions"]
-    targets = client("application-autoscaling").describe_scalable_targets(
+    assert before[0] == 200
+    warm = "serverless_provisioned_concurrency = 1\n"
+    for old, new, name, other in (
+        # The preset's own settings of serverless are left out.
+        (SERVING + LIMIT, SERVING + INSTANCES, "whippet-local", "serverless"),
+        (SERVING + INSTANCES, SERVING + LIMIT + warm, NAME, "instances"),
+    ):
+        change(clone, old, new)
+        if other == "instances":
+            settings = clone / "config" / "local.toml"
+            settings.write_text(settings.read_text() + SCHEDULE)
+        changed, printed = deploy(state, clone)
+        assert "SageMaker cannot change it in place" in printed
+        assert f'serving.mode = "{other}" in config/local.toml and `make up` again' in printed
+        assert changed.endpoint_name == name
+        assert (changed.api_url, changed.api_key) == (deployment.api_url, deployment.api_key)
+        listed = client("sagemaker").list_endpoints()["Endpoints"]
+        assert [each["EndpointName"] for each in listed] == [name]
+        after = classify(changed, GOOD)
+        assert after[0] == 200
+        assert after[1]["predictions"] == before[1]["predictions"]
+        (target,) = client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="sagemaker"
+        )["ScalableTargets"]
+        assert target["ResourceId"] == f"endpoint/{name}/variant/primary"
+    assert target["ScalableDimension"] == "sagemaker:variant:DesiredProvisionedConcurrency"
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 1)
+    (action,) = client("application-autoscaling").describe_scheduled_actions(
         ServiceNamespace="sagemaker"
-    )["ScalableTargets"]
-    assert [each["ResourceId"] for each in targets] == ["endpoint/whippet-local/variant/primary"]
+    )["ScheduledActions"]
+    assert action["ScalableTargetAction"] == {"MinCapacity": 2, "MaxCapacity": 2}

@@ -6,6 +6,7 @@ from stacks.names import endpoint_name
 from stacks.settings.serverless import SERVING_MODES, ServingMode
 from stacks.settings.stage import StageSettings
 from tools.deployment.deployed_model import served_variant
+from tools.stage_access import deploy_command
 
 
 def replaced_mode(sagemaker: Any, settings: StageSettings) -> ServingMode | None:
@@ -42,5 +43,5 @@ def describe_mode_change(settings: StageSettings, replaced: ServingMode) -> str:
         "too, some minutes later, callers get 503 endpoint_missing with Retry-After. To do it "
         "without an interruption, deploy another stage in this mode, let its callers move to its "
         f'API, then destroy this one. The way back is serving.mode = "{replaced}" in '
-        f"config/{stage}.toml and another `make deploy`."
+        f"config/{stage}.toml and `{deploy_command(stage)}` again."
     )

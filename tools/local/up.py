@@ -16,13 +16,14 @@ from stacks.components.serving.model_choice import STORE_FOLDER
 from stacks.components.serving.model_lock import ModelLock
 from stacks.names import LOCKS_FOLDER
 from stacks.settings.mode_layers import left_out_settings
-from stacks.settings.stage import load_stage_settings
+from stacks.settings.stage import StageSettings, load_stage_settings
 from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
 from tools.delivery.lock_file import find_lock
 from tools.deployment.deployed_model import read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
+from tools.deployment.mode_change import describe_mode_change, replaced_mode
 from tools.deployment.paused import is_paused
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
@@ -92,8 +93,8 @@ def main() -> None:
     model = folder or (ROOT / STORE_FOLDER / lock.sha256 if lock else MODEL_FOLDER)
     manifest = read_manifest(model.absolute())
     # Not read_stage, which knows the preset of the deployment before this one.
-    endpoint_name = load_stage_settings(STAGE, ROOT / "config", preset).endpoint_name
-    deployment, paused = _deploy(cli, cloud, state, list(manifest.labels), endpoint_name)
+    settings = load_stage_settings(STAGE, ROOT / "config", preset)
+    deployment, paused = _deploy(cli, cloud, state, list(manifest.labels), settings)
     deployment = replace(deployment, preset=preset)
     deployment.write(arguments.deployment)
     if note := describe_substitute(preset, model.absolute(), manifest):
@@ -129,7 +130,7 @@ def _parser() -> MakeParser:
 
 
 def _deploy(
-    cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str], endpoint_name: str
+    cli: CdkCli, cloud: RunningCloud, state: Path, labels: list[str], settings: StageSettings
 ) -> tuple[LocalDeployment, bool]:
     """Return what is deployed, and whether it is paused: the CDK command line keeps that."""
     local = CdkCli(
@@ -145,7 +146,10 @@ def _deploy(
     outputs_file = state / "outputs.json"
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
-    deployed = read_deployed_model(sagemaker, endpoint_name)
+    deployed = read_deployed_model(sagemaker, settings.endpoint_name)
+    replaced = None if deployed else replaced_mode(sagemaker, settings)
+    if replaced is not None:
+        print(describe_mode_change(settings, replaced), flush=True)
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
         update_references(
