@@ -1,20 +1,17 @@
 """How a tool reaches a deployed stage: its clients, and the outputs of its stacks."""
 
 import functools
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from stacks.settings.stage import StageSettings
 from tools.aws import aws_client, find_stack, stack_outputs
 from tools.console import ToolError
 from tools.delivery.clients import stage_clients
-from tools.local.deployment import read_local_deployment
+from tools.local.deployment import connection_problem, read_local_deployment
 
 LOCAL: Final = "local"
-_CONNECT_SECONDS: Final = 5.0
 
 # Returns the client of a service.
 Client = Callable[[str], Any]
@@ -32,9 +29,13 @@ def clients_of(settings: StageSettings, deployment: Path) -> Client:
     """
     if settings.stage != LOCAL:
         return stage_clients(settings)
-    environment = read_local_deployment(deployment).environment
-    _check_running(environment["AWS_ENDPOINT_URL"], deployment)
-    return functools.cache(lambda service: aws_client(service, environment))
+    found = read_local_deployment(deployment)
+    if problem := connection_problem(found):
+        raise ToolError(
+            f"The local cloud of {deployment} does not respond at "
+            f"{found.environment['AWS_ENDPOINT_URL']} ({problem}): start it with `make up`."
+        )
+    return functools.cache(lambda service: aws_client(service, found.environment))
 
 
 def deploy_command(stage: str) -> str:
@@ -86,15 +87,3 @@ def require_output(
             f"or deploy it with this release (`{deploy_command(settings.stage)}`)."
         )
     return outputs[name]
-
-
-def _check_running(endpoint: str, deployment: Path) -> None:
-    place = urlsplit(endpoint)
-    try:
-        address = (place.hostname or "", place.port or 0)
-        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ToolError(
-            f"The local cloud of {deployment} does not respond at {endpoint} "
-            f"({error.strerror or error}): start it with `make up`."
-        ) from error

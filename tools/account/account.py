@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacks.errors import UserError
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tools.cdk import ROOT
 from tools.console import ToolError
-from tools.local.deployment import deployed_preset
+from tools.local.deployment import DEFAULT_FILE, deployed_preset
 
 # Not for all: the settings alone are read in half the time without it.
 if TYPE_CHECKING:
     import boto3
 
 
-def read_stage(stage: str) -> StageSettings:
-    """Return a stage's settings; those of `local` with the preset that `make up` deployed.
+def read_stage(
+    stage: str, deployment: Path = DEFAULT_FILE, directory: Path = ROOT / "config"
+) -> StageSettings:
+    """Return a stage's settings; those of `local` with the preset of the cloud that is running.
+
+    Args:
+        stage: the stage's name.
+        deployment: the file that `make up` wrote, for the stage local.
+        directory: has the files of the stages and the folder of the presets.
 
     Raises:
         ToolError: they are missing or invalid.
     """
-    preset = deployed_preset() if stage == "local" else None
+    preset = deployed_preset(deployment) if stage == "local" else None
     try:
-        return load_stage_settings(stage, ROOT / "config", preset)
+        return load_stage_settings(stage, directory, preset)
     except UserError as error:
         raise ToolError(str(error)) from error
 

@@ -29,7 +29,7 @@ _DRAWING = ROOT / "build" / "dashboard.svg"
 def main() -> None:
     """Read the dashboard, the metrics and the alarms, and write the image."""
     arguments = _parse()
-    settings = read_stage(arguments.stage)
+    settings = read_stage(arguments.stage, arguments.deployment)
     client = clients_of(settings, arguments.deployment)
     stack = f"{settings.name}-monitoring"
     resources = stack_resources(client("cloudformation"), stack)

@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--yes", action="store_true", help="pause a protected stage unasked")
     add_deployment(parser)
     arguments = parser.parse_args()
-    settings = read_stage(arguments.stage)
+    settings = read_stage(arguments.stage, arguments.deployment)
     client = clients_of(settings, arguments.deployment)
     if arguments.resume:
         resume(settings, client)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stacks.errors import UserError
-from stacks.settings.stage import StageSettings, load_stage_settings
-from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
+from tools.account.account import read_stage
+from tools.console import EXIT_INTERRUPTED, run_tool
 from tools.load.announcement import announce, confirm
 from tools.load.capacity import Measurement, planned_requests
 from tools.load.cost import Planned
@@ -41,7 +40,7 @@ Images = tuple[tuple[Path, str], ...]
 def main() -> int:
     """Send and report, or measure; return the exit status."""
     options = parse_options(__doc__)
-    settings = _read_settings(options)
+    settings = read_stage(options.stage, options.deployment, options.config)
     through_api = options.target == "api"
     stage = find_stage(settings, through_api=through_api, deployment=options.deployment)
     served = read_served(stage.client("sagemaker"), settings)
@@ -148,13 +147,6 @@ def _write_plot(
 
 def _name(options: argparse.Namespace) -> str:
     return "the API" if options.target == "api" else "the endpoint"
-
-
-def _read_settings(options: argparse.Namespace) -> StageSettings:
-    try:
-        return load_stage_settings(options.stage, options.config)
-    except UserError as error:
-        raise ToolError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 import argparse
 import json
 import os
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from tools.cdk import ROOT
 from tools.console import ToolError
 
 DEFAULT_FILE = ROOT / "build" / "local.json"
+_CONNECT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +69,33 @@ def read_local_deployment(file: Path = DEFAULT_FILE) -> LocalDeployment:
 
 
 def deployed_preset(file: Path = DEFAULT_FILE) -> str | None:
-    """Return the preset of the last `make up`; None if it had none, or nothing is deployed."""
+    """Return the preset of the cloud that is running; None if it has none, or none is running.
+
+    Args:
+        file: that `make up` wrote, which `make down` leaves there.
+    """
     try:
-        return read_local_deployment(file).preset
+        deployment = read_local_deployment(file)
     except ToolError:
         return None
+    if deployment.preset is None:
+        return None
+    return deployment.preset if connection_problem(deployment) is None else None
+
+
+def connection_problem(deployment: LocalDeployment) -> str | None:
+    """Return why the cloud of a deployment cannot be reached; None: it can.
+
+    Args:
+        deployment: of the last `make up`.
+    """
+    place = urlsplit(deployment.environment["AWS_ENDPOINT_URL"])
+    address = (place.hostname or "", place.port or 0)
+    try:
+        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> None:

@@ -55,7 +55,7 @@ _VARIABLES = {
 def main() -> None:
     """Simulate, print the table and the advice, and draw the drawing."""
     arguments = _parser().parse()
-    settings = read_stage(arguments.stage)
+    settings = read_stage(arguments.stage, arguments.deployment)
     serving = settings.serving
     if serving.is_serverless:
         raise ToolError(

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--stage", default=LOCAL, help="names config/<stage>.toml (%(default)s)")
     add_deployment(parser)
     arguments = parser.parse()
-    settings = read_stage(arguments.stage)
+    settings = read_stage(arguments.stage, arguments.deployment)
     option = "" if settings.stage == LOCAL else f" STAGE={settings.stage}"
     sagemaker = clients_of(settings, arguments.deployment)("sagemaker")
     package = _choose(sagemaker, settings, arguments.version, option)

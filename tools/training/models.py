@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     add_deployment(parser)
     arguments = parser.parse()
-    settings = read_stage(arguments.stage)
+    settings = read_stage(arguments.stage, arguments.deployment)
     lock = find_lock(settings.stage)
     sagemaker = clients_of(settings, arguments.deployment)("sagemaker")
     packages = list(list_packages(sagemaker, settings))

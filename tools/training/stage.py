@@ -43,7 +43,7 @@ def open_stage(stage: str, deployment: Path) -> TrainingStage:
     Raises:
         ToolError: the settings are invalid, as `clients_of`, or the stage is not deployed.
     """
-    settings = read_stage(stage)
+    settings = read_stage(stage, deployment)
     client = clients_of(settings, deployment)
     training = outputs_of(client, settings, "training")
     return TrainingStage(

@@ -1,4 +1,5 @@
 import json
+import socket
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +29,20 @@ def test_what_is_written_is_read_and_readable_by_its_owner_only(tmp_path: Path) 
     assert [path.name for path in file.parent.iterdir()] == ["local.json"]
 
 
-def test_the_preset_is_read_where_there_is_one(tmp_path: Path) -> None:
+def test_the_preset_is_that_of_the_cloud_that_is_running(tmp_path: Path) -> None:
     file = tmp_path / "local.json"
     assert deployed_preset(file) is None
     DEPLOYMENT.write(file)
     assert deployed_preset(file) is None
-    replace(DEPLOYMENT, preset="dogs").write(file)
-    assert deployed_preset(file) == "dogs"
+    with socket.create_server(("127.0.0.1", 0)) as cloud:
+        url = f"https://127.0.0.1:{cloud.getsockname()[1]}"
+        running = replace(DEPLOYMENT, environment={"AWS_ENDPOINT_URL": url})
+        running.write(file)
+        assert deployed_preset(file) is None
+        replace(running, preset="dogs").write(file)
+        assert deployed_preset(file) == "dogs"
+    # After `make down`, which leaves the file.
+    assert deployed_preset(file) is None
     # As an earlier version wrote it.
     content = json.loads(file.read_text())
     del content["preset"]

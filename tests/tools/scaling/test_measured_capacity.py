@@ -29,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
                 raise InputError("no model")
             return Model()
 
-        monkeypatch.setattr(simulate, "read_stage", lambda _: settings)
+        monkeypatch.setattr(simulate, "read_stage", lambda *_: settings)
         monkeypatch.setattr(simulate, "choose_model", choose)
         output = str(tmp_path / "scaling.svg")
         given = ["simulate", "--stage", "prod", "--trace", "spike", "--output", output]
@@ -56,7 +56,7 @@ def test_nothing_is_said_of_a_given_capacity_or_of_an_unknown_model(run: Any) ->
 
 def test_a_serverless_stage_has_nothing_to_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = StageSettings.model_validate({"stage": "dev", "serving": {"mode": "serverless"}})
-    monkeypatch.setattr(simulate, "read_stage", lambda _: settings)
+    monkeypatch.setattr(simulate, "read_stage", lambda *_: settings)
     monkeypatch.setattr(sys, "argv", ["simulate", "--stage", "dev", "--capacity", "20"])
     with pytest.raises(ToolError, match=r"no setting scales them.*serverless_max_concurrency"):
         simulate.main()

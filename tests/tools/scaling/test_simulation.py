@@ -271,7 +271,7 @@ def test_the_tool_simulates_the_stages_own_target_and_schedule(
         "capacity_schedule": [entry], "measured_capacity_per_second": 20.0,
     }  # fmt: skip
     stage = StageSettings.model_validate({"stage": "prod", "serving": serving})
-    monkeypatch.setattr("tools.scaling.simulate.read_stage", lambda _stage: stage)
+    monkeypatch.setattr("tools.scaling.simulate.read_stage", lambda *_: stage)
     printed = scaling("--trace", "step", "--peak", "30")
     assert "target 4 concurrent requests (80 % of an instance), with the stage's" in printed
     assert "Little's law" in printed
