@@ -1,5 +1,6 @@
 """What a stage that starts from a preset costs in a month, from its templates; `-s` prints it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tools.costs.stage_cost import (
     stage_cost,
     totals,
 )
+from tools.prices import API_REQUEST
 
 IMAGES = 1000
 MONTH = Use(HOURS_A_MONTH, IMAGES)
@@ -76,6 +78,18 @@ def test_a_month_of_a_preset(of_preset: Assembly, expected: dict[str, float]) ->
     assert full - with_free == pytest.approx(10 * 0.10 + 0.30 + 3.00)
     others = sum(expected.values()) + 1 + metrics / 10 - 10 * 0.10
     assert others < with_free < others + 0.10
+
+
+@pytest.mark.parametrize("of_preset", ["mobilenet-serverless"], indirect=True)
+def test_the_document_has_the_figures_of_the_serverless_preset(of_preset: Assembly) -> None:
+    with_free, full = totals(stage_cost(of_preset, MONTH))
+    (row,) = re.findall(r"^\| 3\.18 .*$", PRESETS_FILE.read_text(), re.MULTILINE)
+    assert f"{with_free:.2f} USD a month with 1,000 images" in row
+    assert f"and {full:.2f} USD where" in row
+    (row,) = re.findall(r"^\| 3\.5 .*$", PRESETS_FILE.read_text(), re.MULTILINE)
+    price = 1_000_000 * API_REQUEST.dollars
+    assert f"A million requests cost {price:.2f} USD and not 1.00" in row
+    assert f"{IMAGES * (price - 1) / 1_000_000:.4f} USD more" in row
 
 
 def test_the_document_has_the_price_of_the_notebooks_concurrency() -> None:

@@ -1,4 +1,4 @@
-"""cdk.json and the pinned CLI."""
+"""cdk.json, the pinned CLI and the licence."""
 
 import json
 import re
@@ -59,3 +59,10 @@ def test_the_lock_names_no_registry_but_npms() -> None:
 
 def test_the_app_fits_on_a_page() -> None:
     assert len((REPOSITORY / "app.py").read_text().splitlines()) <= 50
+
+
+def test_the_licence_is_mit() -> None:
+    assert (REPOSITORY / "LICENSE").read_text().startswith("MIT License\n")
+    assert json.loads((REPOSITORY / "package.json").read_text())["license"] == "MIT"
+    dockerfile = (REPOSITORY / "model_code" / "Dockerfile").read_text()
+    assert 'org.opencontainers.image.licenses="MIT"' in dockerfile

@@ -5,7 +5,7 @@ from typing import Final
 
 from tools.cdk import ROOT
 from tools.costs.preset_stages import PresetStage
-from tools.costs.stage_cost import HOURS_A_MONTH, Line, Use, stage_cost, totals
+from tools.costs.stage_cost import HOURS_A_MONTH, IMAGE_GIGABYTES, Line, Use, stage_cost, totals
 from tools.prices import REGION, Price
 
 COSTS_FILE: Final = ROOT / "docs" / "costs.md"
@@ -28,7 +28,12 @@ before one says that it is not verified.
 
 CloudWatch's free part is an account's: ten metrics of alarms, ten custom metrics and three
 dashboards. Other free parts, which end after some months, are not taken off. Not counted: logs,
-traces, data sent to the internet, and training ([SageMaker or EC2](sagemaker-or-ec2.md)).
+traces, data sent to the internet, starts of serverless containers, and training
+([SageMaker or EC2](sagemaker-or-ec2.md)).
+
+The serving image is counted as {IMAGE_GIGABYTES} GB in ECR, more than one takes: the packages of
+`model_code/requirements-serving.txt` are 84 MB to download, and its base, a slim Python image, is
+about 50 MB (not verified). The rest is for the image of the deployment before.
 """
 _SAID: Final = """
 The figures of the systems are printed beside ours and are not reproduced: none says of which
