@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.assembly import Assembly, Json
+from stacks.settings.stage import load_stage_settings
+from tests.stacks.assembly import CONFIG, Assembly, Json
 from tests.stacks.conftest import Synthesize
 from tests.stacks.functions import proxy_function
 from tests.stacks.test_encryption import traces_of_a_key
@@ -45,6 +46,16 @@ def test_a_stage_tunes_memory_and_concurrency(
         "MemorySizeInMB": memory,
         "MaxConcurrency": concurrency,
     }
+
+
+def test_it_is_as_cheap_on_a_laptop_whose_stage_has_more() -> None:
+    own = load_stage_settings("local", CONFIG)
+    assert (own.monitoring.metrics, own.monitoring.alarms) == ("full", "full")
+    assert own.api.provisioned_concurrency == 3
+    found = load_stage_settings("local", CONFIG, PRESET)
+    assert (found.monitoring.metrics, found.monitoring.alarms) == ("basic", "basic")
+    assert found.api.provisioned_concurrency == 0
+    assert found.web.enabled
 
 
 def test_nothing_is_encrypted_with_a_key_of_its_own(stage: Assembly) -> None:

@@ -63,11 +63,7 @@ def main() -> None:
     check_ports(arguments.state_directory, arguments.port, arguments.public_port)
     preset = choose_preset(arguments.state_directory, arguments.preset)
     check_settings(preset, values=True)
-    for each in left_out_settings(STAGE, ROOT / "config", preset):
-        print(
-            f"Note: {each.file} sets {each.setting}, which serving.mode = {each.mode!r} does not "
-            f"use: {each.chooser} sets that mode, and the setting is left out."
-        )
+    note_left_out(preset)
     began = time.monotonic()
     state = arguments.state_directory.absolute()
     lock = find_lock(STAGE)
@@ -195,6 +191,15 @@ def _local_address(cloud: RunningCloud, api_url: str) -> str:
     """Return the API's address on the local cloud, for its address on AWS."""
     host, stage = api_url.removeprefix("https://").rstrip("/").split("/")
     return f"{cloud.public_url}/restapis/{host.split('.')[0]}/{stage}/_user_request_/"
+
+
+def note_left_out(preset: str | None) -> None:
+    """Print a note on each setting that another file's mode leaves out."""
+    for each in left_out_settings(STAGE, ROOT / "config", preset):
+        print(
+            f"Note: {each.file} sets {each.setting}, which serving.mode = {each.mode!r} does not "
+            f"use: {each.chooser} sets that mode, and the setting is left out."
+        )
 
 
 def warn_of_lock(lock: ModelLock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from local_cloud.sagemaker.errors import AwsError
 from tests.local_cloud.autoscaling.test_scaler import DIMENSION, Load, forget_targets
 from tests.local_cloud.sagemaker import SCOPE, StandInSageMaker
-from tests.local_cloud.test_serverless import configure, servers
+from tests.local_cloud.test_serverless import configure, invoke, servers
 
 CONCURRENCY = {"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
 
@@ -33,7 +33,7 @@ def bounds(load: Load) -> tuple[int, int]:
     return target["MinCapacity"], target["MaxCapacity"]
 
 
-def test_its_bounds_follow_the_schedule_and_no_container_starts(
+def test_its_bounds_follow_the_schedule_and_no_other_container_starts(
     make_load: Callable[..., Load],
 ) -> None:
     load = make_load(ProvisionedConcurrency=1)
@@ -45,11 +45,13 @@ def test_its_bounds_follow_the_schedule_and_no_container_starts(
     )  # fmt: skip
     assert load.minutes(None, 1) == [0]
     assert bounds(load) == (1, 1)
-    assert load.minutes(None, 2) == [0, 0]
+    # A container that runs for a request is not one that is kept warm.
+    assert invoke(load.sagemaker)[0] == 200
+    assert load.minutes(None, 2) == [1, 1]
     assert bounds(load) == (3, 3)
     (activity,) = load.activities()
     assert activity["StatusCode"] == "Successful"
-    assert servers(load.sagemaker) == []
+    assert len(servers(load.sagemaker)) == 1
 
 
 @pytest.mark.parametrize(

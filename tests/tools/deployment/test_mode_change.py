@@ -96,7 +96,8 @@ def test_the_reason_and_the_way_are_printed_before_the_cli_prompts(
     assert "SageMaker cannot change it in place" in printed
     assert f"creates the endpoint {NAMES[new]}, and then deletes {NAMES[old]} with" in printed
     assert "503 endpoint_missing" in printed
-    assert f'The way back is serving.mode = "{old}" in config/dev.toml' in printed
+    way_back = f'serving.mode = "{old}" in config/dev.toml and `make deploy STAGE=dev` again'
+    assert f"The way back is {way_back}." in printed
 
 
 @pytest.mark.parametrize("mode", NAMES)

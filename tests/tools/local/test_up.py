@@ -1,4 +1,4 @@
-"""The note of `make up` about a trained model that is not deployed."""
+"""The notes of `make up`: on a trained model that is not deployed, and on settings left out."""
 
 import os
 import shlex
@@ -46,3 +46,21 @@ def test_nothing_is_said_of_an_older_one_or_where_another_folder_is_deployed(
     (root / "build" / "trained" / "model" / "manifest.json").unlink()
     up.warn_of_newer_model(root / "build" / "model")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("preset", "notes"), [("calm", 1), (None, 0)])
+def test_a_setting_that_the_mode_of_the_preset_leaves_out_is_named(
+    root: Path, capsys: pytest.CaptureFixture[str], preset: str | None, notes: int
+) -> None:
+    (root / "config" / "presets").mkdir(parents=True)
+    (root / "config" / "local.toml").write_text("[serving]\nmax_instance_count = 2")
+    (root / "config" / "presets" / "calm.toml").write_text('[serving]\nmode = "serverless"')
+    up.note_left_out(preset)
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == notes
+    if notes:
+        assert printed == (
+            "Note: config/local.toml sets serving.max_instance_count, which serving.mode = "
+            "'serverless' does not use: config/presets/calm.toml sets that mode, and the setting "
+            "is left out.\n"
+        )
