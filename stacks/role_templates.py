@@ -1,4 +1,7 @@
-"""Prints the templates that have every role of this app as JSON, for docs/security.md."""
+"""Prints the templates that have every role of this app as JSON.
+
+For docs/security.md and docs/architecture.svg.
+"""
 
 import json
 import sys

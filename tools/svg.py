@@ -16,18 +16,20 @@ _BLACK: Final = "#202124"
 Points = Sequence[tuple[float, float] | None]
 
 
-def document(width: float, height: float, parts: str) -> str:
+def document(width: float, height: float, parts: str, *, style: str = "") -> str:
     """Return an SVG image on white.
 
     Args:
         width: in pixels.
         height: in pixels.
         parts: what it shows.
+        style: CSS, which may give the classes of the parts, and `background`, other colours.
     """
+    css = f"<style>{style}</style>" if style else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" fill="{_BLACK}">'
-        f'<rect width="100%" height="100%" fill="white"/>{parts}</svg>\n'
+        f'{css}<rect class="background" width="100%" height="100%" fill="white"/>{parts}</svg>\n'
     )
 
 

@@ -6,8 +6,9 @@ import tests.stacks.node_process  # noqa: F401 - before anything else imports aw
 
 # isort: split
 from stacks.inputs import Inputs, load_inputs
+from stacks.role_templates import role_templates
 from stacks.settings.stage import StageSettings, load_stage_settings
-from tests.stacks.assembly import CONFIG, Assembly, synthesize
+from tests.stacks.assembly import CONFIG, Assembly, Json, synthesize
 from tests.stacks.delivery_pipeline import (
     STAGE_ACCOUNTS,
     PipelineAssembly,
@@ -43,6 +44,12 @@ def assemblies(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict
         )
         for stage in STAGES
     }
+
+
+@pytest.fixture(scope="session")
+def whole_templates() -> dict[str, Json]:
+    """The stage prod with every part that a stage may have, and what delivers it, by stack."""
+    return role_templates()
 
 
 @pytest.fixture(scope="session")

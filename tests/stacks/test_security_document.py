@@ -5,35 +5,31 @@ from typing import Any
 
 import pytest
 
-from stacks.role_templates import role_templates
 from tools.api_docs.documents import SECURITY_FILE, security_document
 from tools.api_docs.role_rows import Role, roles_of, unattached_policies_of
 
 
 @pytest.fixture(scope="module")
-def templates() -> dict[str, dict[str, Any]]:
-    return role_templates()
+def roles(whole_templates: Mapping[str, Any]) -> dict[str, Role]:
+    return {role.name: role for role in roles_of(whole_templates)}
 
 
-@pytest.fixture(scope="module")
-def roles(templates: Mapping[str, Any]) -> dict[str, Role]:
-    return {role.name: role for role in roles_of(templates)}
-
-
-def test_the_documented_roles_are_the_ones_of_the_templates(templates: Mapping[str, Any]) -> None:
-    assert SECURITY_FILE.read_text() == security_document(templates), (
+def test_the_documented_roles_are_the_ones_of_the_templates(
+    whole_templates: Mapping[str, Any],
+) -> None:
+    assert SECURITY_FILE.read_text() == security_document(whole_templates), (
         "renew it with `make documents`"
     )
 
 
 def test_every_role_and_every_action_of_a_policy_is_documented(
-    templates: Mapping[str, Any],
+    whole_templates: Mapping[str, Any],
 ) -> None:
     document = SECURITY_FILE.read_text()
-    resources = [each for one in templates.values() for each in one["Resources"].values()]
+    resources = [each for one in whole_templates.values() for each in one["Resources"].values()]
     role_count = sum(each["Type"] == "AWS::IAM::Role" for each in resources)
     assert document.count("\n## ") == role_count + 1 >= 11  # and the policies without a role
-    assert document.count("\n### ") == len(list(unattached_policies_of(templates))) == 2
+    assert document.count("\n### ") == len(list(unattached_policies_of(whole_templates))) == 2
     for policy in resources:
         if policy["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
             for statement in policy["Properties"]["PolicyDocument"]["Statement"]:

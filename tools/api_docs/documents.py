@@ -19,6 +19,7 @@ from tools.api_docs.role_rows import (
 )
 from tools.api_docs.setting_rows import SettingSection, setting_sections
 from tools.api_docs.synthesis import synthesize_with
+from tools.architecture.draw import ARCHITECTURE_FILE, draw_architecture
 from tools.cdk import ROOT
 from tools.console import run_tool
 from tools.costs.costs_document import COSTS_FILE, costs_document
@@ -137,13 +138,15 @@ def main() -> None:
         prog="python -m tools.api_docs.documents", description=__doc__
     ).parse_args()
     stages = stages_of(synthesize_with("stacks.preset_templates"))
+    templates = synthesize_with("stacks.role_templates")
     for file, document in (
+        (ARCHITECTURE_FILE, draw_architecture(templates, "whippet-prod")),
         (COSTS_FILE, costs_document(stages, said_costs())),
         (ERRORS_FILE, errors_document()),
         (MACHINES_FILE, machines_document(stages)),
         (OPERATIONS_FILE, operations_document()),
         (PRESETS_FILE, presets_document()),
-        (SECURITY_FILE, security_document(synthesize_with("stacks.role_templates"))),
+        (SECURITY_FILE, security_document(templates)),
         (SETTINGS_FILE, settings_document()),
     ):
         file.write_text(document, encoding="utf-8")

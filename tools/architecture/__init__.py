@@ -1,0 +1,1 @@
+"""The drawing of what a stage deploys, made from its templates."""
