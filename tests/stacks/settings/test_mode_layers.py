@@ -125,10 +125,19 @@ def test_a_setting_without_effect_beside_or_above_the_mode_is_refused(
     assert "serving.max_instance_count has no effect with serving.mode = 'serverless'" in message
 
 
-def test_a_contradiction_of_a_file_by_itself_is_not_hidden_by_one_above_it(folder: Path) -> None:
-    write(folder, "local", '[serving]\nmode = "serverless"\nmax_instance_count = 9')
-    with pytest.raises(SettingsError, match="max_instance_count has no effect"):
-        load_stage_settings("local", folder, "calm")
+@pytest.mark.parametrize(
+    ("text", "preset", "name"),
+    [
+        ('mode = "serverless"\nmax_instance_count = 9', "calm", "max_instance_count"),
+        ("serverless_memory_mb = 3072", "busy", "serverless_memory_mb"),
+    ],
+)
+def test_a_contradiction_of_a_file_by_itself_is_not_hidden_by_one_above_it(
+    folder: Path, text: str, preset: str, name: str
+) -> None:
+    write(folder, "local", f"[serving]\n{text}")
+    with pytest.raises(SettingsError, match=f"{name} has no effect"):
+        load_stage_settings("local", folder, preset)
 
 
 @pytest.mark.parametrize("line", ["serving = 1", 'serving = "x"', "[serving]\nmode = 7"])

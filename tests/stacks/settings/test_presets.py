@@ -205,3 +205,13 @@ def test_a_stage_can_start_from_each_preset(folder: Path, name: str, stage: str)
         found = load_stage_settings("local", CONFIG, name)
         assert found.preset == name
         assert left_out_settings("local", CONFIG, name) == []
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_preset_decides_the_mode(folder: Path, name: str) -> None:
+    text = (CONFIG / "presets" / f"{name}.toml").read_text()
+    write(folder, f"presets/{name}", text)
+    own = "serverless" if name == "mobilenet-serverless" else "instances"
+    for below in ('mode = "serverless"\nserverless_memory_mb = 1024', "min_instance_count = 2"):
+        found = load(folder, f"[serving]\n{below}", "local", name).serving
+        assert found.mode == own
