@@ -115,10 +115,11 @@ SageMaker the volumes, each with keys that AWS manages and shares between custom
 writes the output of jobs with the account's key `aws/s3`. The topics are not encrypted: a message
 names an alarm and its values. Nobody can then withdraw a key from a reader, or see its use in
 CloudTrail, and another account reads a model by the bucket's policy alone. A deployed stage keeps
-its key: objects can be read only with the key with which they were written, and `make deploy`
-refuses to take it away. Where a pipeline or GitHub Actions deploys, the description of the change
-shows the key as deleted, and nothing refuses it. From `aws` to `kms` a stage may change: what is
-written from then on is encrypted with the key, and the rest can still be read.
+its key: objects can be read only with the key with which they were written. `make deploy` refuses
+to take it away, and so does the review of a pipeline whose stage is approved by hand. The comment
+on a pull request begins with a warning. A pipeline without an approval and the workflow that
+deploys from main do not refuse it. From `aws` to `kms` a stage may change: what is written from
+then on is encrypted with the key, and the rest can still be read.
 
 In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
 instead of `whippet-github-prod`. A stage that a laptop deploys has neither.

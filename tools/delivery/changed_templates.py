@@ -6,6 +6,7 @@ from typing import Final
 # A comment on GitHub has at most 65,536 characters, which the stages share.
 _MAX_CHARACTERS: Final = 15_000
 _STACK: Final = re.compile(r"^Stack (\S+)", re.MULTILINE)
+_LOST_KEY: Final = re.compile(r"^\[-\] AWS::KMS::Key ", re.MULTILINE)
 _UNCHANGED: Final = "There were no differences"
 
 
@@ -15,14 +16,34 @@ def describe_templates(comparison: str) -> str:
     Args:
         comparison: the output of `cdk diff`; lines before the first stack are left out.
     """
-    # re.split with a group: text before, then name and text of each stack in turn.
-    parts = _STACK.split(comparison)
-    stacks = dict(zip(parts[1::2], parts[2::2], strict=True))
+    stacks = _by_stack(comparison)
     changed = {name: text.strip() for name, text in stacks.items() if _UNCHANGED not in text}
     if not changed:
         return "Templates: unchanged\n"
     limit = _MAX_CHARACTERS // len(changed)
     return "\n".join(_block(name, _shortened(text, limit)) for name, text in changed.items())
+
+
+def warn_of_lost_key(comparison: str, stage: str) -> str:
+    """Return a paragraph if the stage's KMS key is taken away, else nothing.
+
+    Args:
+        comparison: the output of `cdk diff`.
+        stage: the stage's name.
+    """
+    if not _LOST_KEY.search(_by_stack(comparison).get(f"whippet-{stage}-storage", "")):
+        return ""
+    return (
+        "**This change takes away the KMS key of the stage: what its buckets hold could not be "
+        "read any more.** A deployed stage keeps its key (docs/security.md): set `encryption = "
+        f'"kms"` in config/{stage}.toml.\n\n'
+    )
+
+
+def _by_stack(comparison: str) -> dict[str, str]:
+    # re.split with a group: text before, then name and text of each stack in turn.
+    parts = _STACK.split(comparison)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _block(name: str, text: str) -> str:

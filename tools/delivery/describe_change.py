@@ -13,7 +13,7 @@ from typing import Final
 from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
 from tools.console import ToolError, run_tool
 from tools.delivery.changed_model import describe_model
-from tools.delivery.changed_templates import describe_templates
+from tools.delivery.changed_templates import describe_templates, warn_of_lost_key
 from tools.delivery.lock_history import LockHistory
 
 _ASSEMBLY: Final = ROOT / "cdk.out"
@@ -33,6 +33,7 @@ def main() -> None:
     history = LockHistory(ROOT, arguments.stage)
     text = (
         f"### Stage {arguments.stage}\n\n"
+        f"{warn_of_lost_key(comparison, arguments.stage)}"
         f"{describe_model(history.at(arguments.base), history.files)}\n"
         f"{describe_templates(comparison)}"
     )

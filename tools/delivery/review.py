@@ -14,20 +14,21 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.aws import is_denied
 from tools.cdk import ROOT
-from tools.console import run_tool
+from tools.console import ToolError, run_tool
 from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import files_of
 from tools.delivery.lock_summary import read_summary
 from tools.delivery.nag_report import describe_findings
 from tools.delivery.s3_uri import parse_s3_uri
 from tools.delivery.template_changes import Deployed, describe_changes, read_deployed
+from tools.deployment.encryption import lost_key_problem
 
 CHANGES_FILE: Final = "changes.txt"
 FINDINGS_FILE: Final = "cdk-nag.txt"
 
 
 def main() -> None:
-    """Write both texts and print them."""
+    """Write both texts and print them; refuse a change that takes the stage's key away."""
     parser = argparse.ArgumentParser(prog="python -m tools.delivery.review", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     parser.add_argument("--role-arn", help="role to assume before templates are read")
@@ -37,8 +38,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = read_stage_of_account(arguments.stage)
+    deployed, note = _read(settings, arguments.assembly, arguments.role_arn)
     texts = {
-        CHANGES_FILE: _changes(settings, arguments.assembly, arguments.role_arn),
+        CHANGES_FILE: _changes(settings, arguments.assembly, deployed, note),
         FINDINGS_FILE: describe_findings(arguments.assembly, settings.stage),
     }
     s3 = boto3.client("s3")
@@ -51,14 +53,15 @@ def main() -> None:
             ContentType="text/plain; charset=utf-8",
         )
         print(f"{text}\nWritten to s3://{arguments.to.bucket}/{key}\n")
+    if problem := lost_key_problem(settings, deployed):
+        raise ToolError(problem)
 
 
-def _changes(settings: StageSettings, assembly: Path, role_arn: str | None) -> str:
-    stage = settings.stage
-    model = f"Model: {read_summary(files_of(stage)) or 'no lock'}\n"
+def _read(settings: StageSettings, assembly: Path, role_arn: str | None) -> tuple[Deployed, str]:
+    """Return the deployed templates, and a note if they cannot be read."""
     try:
         client = stage_clients(settings, role_arn)("cloudformation")
-        deployed: Deployed = read_deployed(client, assembly, stage)
+        return read_deployed(client, assembly, settings.stage), ""
     except ClientError as error:
         if not is_denied(error):
             raise
@@ -67,8 +70,12 @@ def _changes(settings: StageSettings, assembly: Path, role_arn: str | None) -> s
             "The deployed templates could not be read, so all of the stage is listed as new. That "
             f"is right before its first deployment only. {error}\n"
         )
-        return f"{model}{note}\n{describe_changes({}, assembly, stage)}"
-    return f"{model}\n{describe_changes(deployed, assembly, stage)}"
+        return {}, note
+
+
+def _changes(settings: StageSettings, assembly: Path, deployed: Deployed, note: str) -> str:
+    model = f"Model: {read_summary(files_of(settings.stage)) or 'no lock'}\n"
+    return f"{model}{note}\n{describe_changes(deployed, assembly, settings.stage)}"
 
 
 if __name__ == "__main__":

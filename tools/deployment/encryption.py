@@ -1,5 +1,6 @@
 """Refuses to take away the key with which a deployed stage has encrypted its objects."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stacks.settings.stage import StageSettings
@@ -21,7 +22,24 @@ def encryption_problem(settings: StageSettings, cloudformation: Any) -> str | No
     if settings.encryption == "kms":
         return None
     resources = stack_resources(cloudformation, f"{settings.name}-storage")
-    keys = [id_ for type_, id_ in resources if type_ == _KEY]
+    return _describe(settings, [id_ for type_, id_ in resources if type_ == _KEY])
+
+
+def lost_key_problem(settings: StageSettings, deployed: Mapping[str, Any]) -> str | None:
+    """Return why a deployed template cannot lose its key; None: it has none, or keeps it.
+
+    Args:
+        settings: the stage's settings.
+        deployed: templates of the stage by the name of their stack.
+    """
+    if settings.encryption == "kms":
+        return None
+    template = deployed.get(f"{settings.name}-storage", {})
+    resources = template.get("Resources", {}) if isinstance(template, Mapping) else {}
+    return _describe(settings, [id_ for id_, each in resources.items() if each["Type"] == _KEY])
+
+
+def _describe(settings: StageSettings, keys: Sequence[str]) -> str | None:
     if not keys:
         return None
     fate = (

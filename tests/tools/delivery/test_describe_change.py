@@ -126,6 +126,34 @@ def test_long_differences_are_cut_at_a_line_and_fit_a_comment() -> None:
     assert "Topic\n[1712 more lines: see the log of the job]\n```" in text
 
 
+LOST_KEY = "Resources\n[-] AWS::KMS::Key EncryptionKey EncryptionKey1B843E66 destroy\n"
+
+
+@pytest.mark.parametrize(
+    ("comparison", "warned"),
+    [
+        (f"Stack whippet-prod-storage\n{LOST_KEY}", True),
+        (f"{COMPARISON}Stack whippet-prod-storage\n{LOST_KEY}", True),
+        (f"Stack whippet-prod-api\n{LOST_KEY}", False),
+        (f"Stack whippet-prod-storage\n{LOST_KEY.replace('[-]', '[~]')}", False),
+        (COMPARISON, False),
+    ],
+)
+def test_a_key_that_is_taken_away_is_the_first_thing_that_is_said(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, comparison: str, *, warned: bool
+) -> None:
+    monkeypatch.setattr(describe_change, "ROOT", repository)
+    monkeypatch.setattr(describe_change, "compare_templates", lambda _stage: comparison)
+    output = repository / "build" / "prod.md"
+    options = ["--stage", "prod", "--base", "HEAD", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", ["describe_change", *options])
+    describe_change.main()
+    heading, _, first, *rest = output.read_text().splitlines()
+    assert heading == "### Stage prod"
+    assert first.startswith("**This change takes away the KMS key of the stage") is warned
+    assert any(line.startswith("Model: unchanged") for line in [first, *rest])
+
+
 def test_templates_of_another_stage_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

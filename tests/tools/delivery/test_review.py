@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.changed_settings import with_changes
 from tests.tools.delivery.pipeline_assembly import REASON, TEMPLATES, policy, write_assembly
+from tools.account.account import read_stage
 from tools.console import ToolError
 from tools.delivery import review
 
@@ -90,6 +92,23 @@ def test_a_stack_that_is_not_deployed_is_new(run: Run) -> None:
     assert "## New: whippet-prod-storage" in changes
     assert "[+] AWS::S3::Bucket" in changes
     assert "Unchanged: whippet-prod-api\n" in changes
+
+
+@pytest.mark.parametrize(("encryption", "refused"), [("aws", True), ("kms", False)])
+def test_a_change_that_takes_the_key_away_is_written_and_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, encryption: str, *, refused: bool
+) -> None:
+    settings = with_changes(read_stage("prod"), encryption=encryption)
+    monkeypatch.setattr(review, "read_stage_of_account", lambda _: settings)
+    storage = TEMPLATES["whippet-prod-storage"]["Resources"]
+    resources = {**storage, "Key": {"Type": "AWS::KMS::Key", "Properties": {}}}
+    aws = FakeAws({**TEMPLATES, "whippet-prod-storage": {"Resources": resources}})
+    if not refused:
+        assert "[-] AWS::KMS::Key" in run(aws)["changes.txt"]
+        return
+    with pytest.raises(ToolError, match=r'sets encryption = "aws".*the KMS key Key: no role could'):
+        run(aws)
+    assert {key.rpartition("/")[2] for _, key in aws.written} == {"changes.txt", "cdk-nag.txt"}
 
 
 def test_the_role_does_not_exist_before_the_first_deployment(run: Run) -> None:
