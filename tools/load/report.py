@@ -66,6 +66,8 @@ def describe_instances(watch: InstanceWatch, begin: float) -> str:
     samples: list[Sample] = watch.samples
     if not samples:
         return f"Instances: not known ({watch.problem})"
+    if not any(sample.instances for sample in samples):
+        return "Instances: none; SageMaker starts serverless containers for the requests"
     steps = [
         f"{sample.instances} at {max(0.0, sample.at - begin):.0f} s" for sample in changes(samples)
     ]

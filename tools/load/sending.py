@@ -69,7 +69,8 @@ def _progress(now: float, outcomes: list[Outcome], load: Load, watch: InstanceWa
     responses = sum(outcome.is_ok for outcome in found)
     seconds = now - min((outcome.scheduled for outcome in found), default=now)
     due = min(load.requests, round(seconds * load.rate))
-    instances = "unknown" if watch.instances is None else str(watch.instances)
+    known = {None: "unknown", 0: "none"}  # a serverless endpoint has none
+    instances = known.get(watch.instances, str(watch.instances))
     return (
         f"  {seconds:.0f} s: {due} to send at {load.rate:g} a second, {responses} responses, "
         f"{len(found) - responses} others, instances: {instances}"

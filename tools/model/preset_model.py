@@ -99,10 +99,14 @@ def describe_substitute(preset: str | None, folder: Path, manifest: Manifest) ->
             "in reach when the model was built. `make model UPGRADE=1` tries again."
         )
     if preset == _SERVERLESS and manifest.architecture != _MOBILENET_V2:
+        if default_model_of(manifest) is None:
+            return (
+                f"{short_path(folder)} has a model of your own, which serves and not MobileNetV2. "
+                f"Without it `make up PRESET={_SERVERLESS}` builds that one."
+            )
         return (
-            f"{manifest.architecture} serves and not MobileNetV2: {short_path(MODEL_FOLDER)} has a "
-            "model of your own, or the published weights were not in reach, which the next "
-            f"`make up PRESET={_SERVERLESS}` tries again."
+            f"{manifest.architecture} serves and not MobileNetV2, whose published weights were not "
+            f"in reach. The next `make up PRESET={_SERVERLESS}` tries again."
         )
     return None
 

@@ -140,6 +140,14 @@ def test_the_instances_over_time() -> None:
     assert describe_instances(watch, 10.0) == f"{text}; not always known (no connection)"
 
 
+def test_a_serverless_endpoint_has_no_instances() -> None:
+    watch = InstanceWatch(None, "whippet-local-serverless", 1.0)
+    watch.samples = [Sample(9.0, 0, "InService"), Sample(20.0, 0, "InService")]
+    assert describe_instances(watch, 10.0).startswith("Instances: none; SageMaker starts")
+    watch.samples.append(Sample(21.0, 1, "InService"))
+    assert describe_instances(watch, 10.0) == "Instances in service: 0 at 0 s, 1 at 11 s"
+
+
 def test_the_plot_shows_rates_latencies_and_instances() -> None:
     outcomes = [outcome(100 + number / 10, latency=0.2) for number in range(200)]
     outcomes += [outcome(110 + number / 10, status=503) for number in range(50)]

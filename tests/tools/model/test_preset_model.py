@@ -204,7 +204,7 @@ def test_else_the_default_model_serves(
         ),
         ("resnet50", "model", "efficientnet_lite0", ["and not ResNet-50", "UPGRADE=1"]),
         ("resnet50", "model", "resnet50", []),
-        (SERVERLESS, "model", "efficientnet_lite0", ["and not MobileNetV2", "tries again"]),
+        (SERVERLESS, "model", "resnet34", ["a model of your own", "and not MobileNetV2"]),
         (SERVERLESS, "mobilenet_v2", "mobilenet_v2", []),
         ("dogs", "model", "efficientnet_lite0", []),
         (None, "model", "efficientnet_lite0", []),
@@ -217,3 +217,10 @@ def test_a_model_that_the_system_did_not_have_is_told(
     note = describe_substitute(preset, root / folder, read_manifest(root / folder))
     assert (note is None) == (words == [])
     assert all(each in (note or "") for each in words)
+
+
+def test_a_default_model_in_place_of_mobilenet_is_told(root: Path) -> None:
+    write_manifest(root / "model", 3, **OF_MAKE_MODEL)
+    note = describe_substitute(SERVERLESS, root / "model", read_manifest(root / "model"))
+    assert (note or "").startswith("efficientnet_lite0 serves and not MobileNetV2, whose published")
+    assert "tries again" in (note or "")
