@@ -61,25 +61,8 @@ class ServingStack(StageStack):
             retention_days=settings.log_retention_days,
         )
         endpoint.node.add_dependency(log_group)
-        pausable: list[Construct] = [endpoint]
-        if settings.serving.scales:
-            scaling = EndpointScaling(
-                self,
-                "Scaling",
-                settings=settings.serving,
-                endpoint_attribute_name=endpoint.attribute_name,
-            )
-            pausable.append(scaling)
-        if settings.serving.serverless_provisioned_concurrency_schedule:
-            schedule = ServerlessConcurrencySchedule(
-                self,
-                "ConcurrencySchedule",
-                settings=settings.serving,
-                endpoint_attribute_name=endpoint.attribute_name,
-            )
-            pausable.append(schedule)
         pause = Pause(self)
-        remove_while_paused(pause, *pausable)
+        remove_while_paused(pause, endpoint, *self._create_scaling(endpoint))
         # A literal: the endpoint's attribute does not exist while the stage is paused.
         CfnOutput(self, "EndpointName", value=settings.endpoint_name)
         CfnOutput(self, "ModelVersion", value=inputs.model.version)
@@ -142,6 +125,29 @@ class ServingStack(StageStack):
             asset_hash=model.sha256,
             asset_hash_type=AssetHashType.CUSTOM,
         ).s3_object_url
+
+    def _create_scaling(self, endpoint: Endpoint) -> list[Construct]:
+        """Return what changes the endpoint's capacity: its scaling, or a schedule, or nothing."""
+        serving = self._settings.serving
+        if serving.scales:
+            return [
+                EndpointScaling(
+                    self,
+                    "Scaling",
+                    settings=serving,
+                    endpoint_attribute_name=endpoint.attribute_name,
+                )
+            ]
+        if serving.serverless_provisioned_concurrency_schedule:
+            return [
+                ServerlessConcurrencySchedule(
+                    self,
+                    "ConcurrencySchedule",
+                    settings=serving,
+                    endpoint_attribute_name=endpoint.attribute_name,
+                )
+            ]
+        return []
 
     def _create_endpoint(self, configuration: EndpointConfiguration, inputs: Inputs) -> Endpoint:
         alarms = RollbackAlarms(

@@ -21,7 +21,7 @@ from tools.aws import aws_client
 from tools.cdk import ROOT, CdkCli, cdk_environment
 from tools.console import run_tool, step
 from tools.delivery.lock_file import find_lock
-from tools.deployment.deployed_model import read_deployed_model
+from tools.deployment.deployed_model import DeployedModel, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.mode_change import describe_mode_change, replaced_mode
 from tools.deployment.paused import is_paused
@@ -142,10 +142,7 @@ def _deploy(
     outputs_file = state / "outputs.json"
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
-    deployed = read_deployed_model(sagemaker, settings.endpoint_name)
-    replaced = None if deployed else replaced_mode(sagemaker, settings)
-    if replaced is not None:
-        print(describe_mode_change(settings, replaced), flush=True)
+    deployed = _read_deployed(sagemaker, settings)
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
         update_references(
@@ -170,6 +167,15 @@ def _deploy(
         minute_seconds=cloud.minute_seconds,
     )
     return deployment, paused
+
+
+def _read_deployed(sagemaker: Any, settings: StageSettings) -> DeployedModel | None:
+    """Return what the endpoint serves; without one, say which of another mode is replaced."""
+    deployed = read_deployed_model(sagemaker, settings.endpoint_name)
+    replaced = None if deployed else replaced_mode(sagemaker, settings)
+    if replaced is not None:
+        print(describe_mode_change(settings, replaced), flush=True)
+    return deployed
 
 
 def _is_bootstrapped(cloudformation: Any) -> bool:
