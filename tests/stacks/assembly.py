@@ -13,6 +13,7 @@ from stacks.application import add_stacks
 from stacks.inputs import Inputs
 from stacks.settings.api import ApiSettings, ConcurrencySchedule
 from stacks.settings.capacity_schedule import CapacitySchedule
+from stacks.settings.serverless_schedule import ServerlessConcurrencySchedule
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 from tests.changed_settings import with_changes
@@ -95,6 +96,18 @@ def synthesize(settings: StageSettings, inputs: Inputs, directory: Path) -> Asse
 def with_serving(settings: StageSettings, **changes: Any) -> StageSettings:
     """Return a stage's settings with changes in [serving]."""
     return with_changes(settings, serving=with_changes(settings.serving, **changes))
+
+
+def every_serverless_setting() -> Json:
+    """Return the settings of a serverless endpoint, with a schedule of its warm containers."""
+    entry = ServerlessConcurrencySchedule(
+        cron="0 7 * * ? *", time_zone="UTC", provisioned_concurrency=2
+    )
+    return {
+        "mode": "serverless",
+        "serverless_provisioned_concurrency": 1,
+        "serverless_provisioned_concurrency_schedule": (entry,),
+    }
 
 
 def with_every_scaling_setting(serving: ServingSettings) -> ServingSettings:

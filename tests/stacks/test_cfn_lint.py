@@ -15,6 +15,7 @@ from tests.stacks.assembly import (
     PURPOSES,
     REPOSITORY,
     Assembly,
+    every_serverless_setting,
     with_every_api_setting,
     with_every_scaling_setting,
     with_serving,
@@ -77,7 +78,7 @@ def test_the_pipeline_is_clean(findings: dict[str, list[str]]) -> None:
         pytest.param({"image_uri": PREBUILT_IMAGE}, id="prebuilt"),
         pytest.param({"rollout": "canary", "min_instance_count": 2}, id="canary"),
         pytest.param({"rollout": "linear", "min_instance_count": 2}, id="linear"),
-        pytest.param({"mode": "serverless"}, id="serverless"),
+        pytest.param(every_serverless_setting(), id="serverless"),
     ],
 )
 def test_other_ways_to_serve_are_clean(

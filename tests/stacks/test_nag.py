@@ -17,6 +17,7 @@ from tests.changed_settings import with_changes
 from tests.stacks.assembly import (
     CONFIG,
     PREBUILT_IMAGE,
+    every_serverless_setting,
     new_app,
     with_every_api_setting,
     with_every_scaling_setting,
@@ -59,7 +60,8 @@ def variants() -> dict[str, StageSettings]:
     settings["gpu"] = with_serving(dev, instance_type="ml.g5.xlarge")
     settings["linear"] = with_serving(dev, rollout="linear", min_instance_count=2)
     settings["serverless"] = with_serving(
-        with_changes(dev, monitoring=with_changes(dev.monitoring, alarms="full")), mode="serverless"
+        with_changes(dev, monitoring=with_changes(dev.monitoring, alarms="full")),
+        **every_serverless_setting(),
     )
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
     return settings
