@@ -25,6 +25,18 @@ STATUS_BY_CODE: Final = {
     "not_healthy": 503,
 }
 
+# The errors that another image would not have had. A batch job writes them to the image's output.
+ABOUT_THE_IMAGE: Final = frozenset(
+    {
+        "empty_body",
+        "invalid_request",
+        "payload_too_large",
+        "image_too_large",
+        "unsupported_image",
+        "unreadable_image",
+    }
+)
+
 
 class RequestError(Exception):
     """A request that fails because of its content or the state of the server.

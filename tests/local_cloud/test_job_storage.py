@@ -29,6 +29,6 @@ def test_keys_that_name_other_folders_are_left_out(url: str, tmp_path: Path) -> 
 
 def test_a_path_outside_of_the_folder_is_refused(tmp_path: Path) -> None:
     storage = Storage(StandInS3().client("role"))
-    stray = StoredObject(Address("data", "x"), str(tmp_path / "outside"), 1)
+    stray = StoredObject(Address("data", "x"), str(tmp_path / "outside"))
     with pytest.raises(JobFailedError, match="has no place here"):
         storage.download_all([stray], tmp_path / "channel")

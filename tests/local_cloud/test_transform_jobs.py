@@ -76,11 +76,12 @@ def test_each_object_has_a_response(photos: StandInSageMaker) -> None:
     assert first["headers"]["content-type"] == "image/jpeg"
     assert first["headers"]["accept"] == "application/json"
     assert {name: first["variables"].get(name) for name in (
-        "SAGEMAKER_BATCH", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "SAGEMAKER_MAX_PAYLOAD_IN_MB",
-        "WHIPPET_TOP_K",
+        "SAGEMAKER_BATCH", "SAGEMAKER_BATCH_STRATEGY", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB", "WHIPPET_TOP_K",
     )} == {
-        "SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "2",
-        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "6", "WHIPPET_TOP_K": "3",
+        "SAGEMAKER_BATCH": "true", "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "2", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "6",
+        "WHIPPET_TOP_K": "3",
     }  # fmt: skip
     types = {event[2] for event in photos.platform.events}
     assert types == {"SageMaker Transform Job State Change"}
@@ -156,6 +157,47 @@ def test_a_job_is_stopped(photos: StandInSageMaker, monkeypatch: pytest.MonkeyPa
         photos.call("StopTransformJob", TransformJobName="job")
 
 
+def with_manifest(sagemaker: StandInSageMaker, content: Any) -> dict[str, Any]:
+    sagemaker.s3.objects["datasets", "some.manifest"] = json.dumps(content).encode()
+    location = {"S3DataType": "ManifestFile", "S3Uri": "s3://datasets/some.manifest"}
+    return transformed(sagemaker, BatchStrategy="SingleRecord", **source(location=location))
+
+
+def test_a_manifest_names_the_objects(photos: StandInSageMaker) -> None:
+    prefix = {"prefix": "s3://datasets/photos/"}
+    described = with_manifest(photos, [prefix, "dog.jpg", "cat/2.jpg"])
+    assert described["TransformJobStatus"] == "Completed", described.get("FailureReason")
+    found = responses(photos)
+    assert {key: each["body"] for key, each in found.items()} == {
+        "predictions/dog.jpg.out": "photos/dog.jpg",
+        "predictions/cat/2.jpg.out": "photos/cat/2.jpg",
+    }
+    strategies = {each["variables"]["SAGEMAKER_BATCH_STRATEGY"] for each in found.values()}
+    assert strategies == {"SINGLE_RECORD"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            [{"prefix": "s3://datasets/photos/"}, "dog.jpg", "none.jpg"],
+            "photos/none.jpg (NoSuchKey",
+        ),
+        ([{"prefix": "s3://datasets/photos/"}], "is not valid: expected a JSON list of"),
+        ([{"prefix": "photos/"}, "dog.jpg"], "is not valid"),
+        ([{"prefix": "s3://datasets/photos/"}, "../dog.jpg"], "is not valid"),
+        (["dog.jpg"], "is not valid"),
+        ({"prefix": "s3://datasets/photos/"}, "is not valid"),
+    ],
+)
+def test_a_manifest_that_cannot_be_followed_fails_the_job(
+    photos: StandInSageMaker, content: Any, reason: str
+) -> None:
+    described = with_manifest(photos, content)
+    assert described["TransformJobStatus"] == "Failed"
+    assert reason in described["FailureReason"]
+
+
 def source(**members: Any) -> dict[str, Any]:
     location = {"S3DataType": "S3Prefix", "S3Uri": IMAGES, **members.pop("location", {})}
     return {"TransformInput": {"DataSource": {"S3DataSource": location}, **members}}
@@ -169,7 +211,10 @@ def source(**members: Any) -> dict[str, Any]:
         ({"MaxPayloadInMB": 20, "MaxConcurrentTransforms": 6}, r"got 6 \* 20"),
         (source(SplitType="Line"), "SplitType must be None; got Line"),
         (source(CompressionType="Gzip"), "CompressionType must be None"),
-        (source(location={"S3DataType": "ManifestFile"}), "S3DataType must be S3Prefix"),
+        (
+            source(location={"S3DataType": "AugmentedManifestFile"}),
+            "got S3DataType AugmentedManifestFile",
+        ),
         (source(location={"S3Uri": "s3://datasets/none"}), 'URL "s3://datasets/none" given'),
         ({"DataProcessing": {"JoinSource": "Input"}}, "JoinSource must be None"),
         ({"DataProcessing": {"OutputFilter": "$.label"}}, "do not support filters"),

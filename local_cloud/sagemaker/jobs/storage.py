@@ -32,12 +32,10 @@ class StoredObject:
     Attributes:
         address: bucket and key.
         path: the key without the folder that was listed; it has no parts `..`.
-        size_bytes: its size.
     """
 
     address: Address
     path: str
-    size_bytes: int
 
 
 def parse_address(url: str) -> Address:
@@ -80,7 +78,7 @@ class Storage:
                 # A key may hold "//", whose rest would be an absolute path.
                 if not {"", ".", ".."} & set(path.split("/")):
                     key = Address(address.bucket, found["Key"])
-                    yield StoredObject(key, path, found["Size"])
+                    yield StoredObject(key, path)
 
     def download(self, found: StoredObject | Address, destination: Path) -> None:
         """Download one object.

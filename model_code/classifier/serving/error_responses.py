@@ -20,6 +20,11 @@ def error_response(error: RequestError) -> JSONResponse:
     return JSONResponse({"code": error.code, "message": error.message}, error.status, headers)
 
 
+def error_record(error: RequestError) -> JSONResponse:
+    """Return `{"error": {"code", "message"}}` with 200: the output of an image of a batch job."""
+    return JSONResponse({"error": {"code": error.code, "message": error.message}})
+
+
 async def http_exception_response(_request: Request, error: Exception) -> Response:
     """Return a response of the same form for an unknown path or method."""
     if not isinstance(error, HTTPException):

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from classifier.artifact.manifest import Manifest
 from classifier.decode.pool import CPU_SECONDS, DecodePool
 from classifier.engines.engine import Engine
-from classifier.errors import RequestError
+from classifier.errors import ABOUT_THE_IMAGE, RequestError
 from classifier.image.cost import estimate_decode_seconds
 from classifier.serving.admission import Admission
 from classifier.serving.attributes import read_attributes, read_request_id
@@ -30,6 +30,7 @@ from classifier.serving.classification import Postprocessor
 from classifier.serving.codecs import ImageRequest, is_image_alone, read_request
 from classifier.serving.counters import Counters
 from classifier.serving.error_responses import (
+    error_record,
     error_response,
     http_exception_response,
     internal_error_response,
@@ -97,7 +98,8 @@ class InferenceServer:
             response = await self._respond(request)
         except RequestError as error:
             outcome = error.code
-            response = error_response(error)
+            is_output = self._settings.is_batch and error.code in ABOUT_THE_IMAGE
+            response = error_record(error) if is_output else error_response(error)
         except ClientDisconnect:
             outcome = "client_gone"
             response = Response(status_code=400)

@@ -14,6 +14,7 @@ ENGINES: Final = ("openvino", "onnxruntime-cuda")
 PRECISIONS: Final = ("auto", "fp32", "int8")
 DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_TRUTH: Final = ("true", "false")
 # For a server that is started by hand, from an unpacked artifact.
 UNKNOWN_VERSION: Final = "unknown"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -55,6 +56,9 @@ class ServerSettings:
         model_version: the first 12 hexadecimal digits of the sha256 of model.tar.gz, which the
             archive itself cannot contain (`WHIPPET_MODEL_VERSION`); by default `unknown`.
         log_level: `LOG_LEVEL`.
+        is_batch: whether this is the container of a batch transform job (`SAGEMAKER_BATCH`, which
+            SageMaker sets to `true`): an image that cannot be classified gets 200 and an error
+            record, since any other status fails the job.
     """
 
     engine: str
@@ -71,6 +75,7 @@ class ServerSettings:
     drain_seconds: int
     model_version: str
     log_level: str
+    is_batch: bool = False
 
 
 def read_settings(environment: Mapping[str, str]) -> ServerSettings:
@@ -100,6 +105,7 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         drain_seconds=_whole_number(environment, "WHIPPET_DRAIN_SECONDS", 25, 1, 29),
         model_version=_model_version(environment),
         log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+        is_batch=_choice(environment, "SAGEMAKER_BATCH", _TRUTH, "false") == "true",
     )
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from classifier.artifact.manifest import Manifest
 from classifier.decode.process import DecodedImage
-from classifier.errors import RequestError
+from classifier.errors import STATUS_BY_CODE, RequestError
 from classifier.image.appearance import Appearance
 from classifier.image.preprocessing import ByteArray, FloatArray
 from classifier.serving.server import InferenceServer
@@ -80,7 +80,14 @@ class _Response:
 class _Client:
     """One request, said message by message."""
 
-    def __init__(self, application: ASGIApp, method: str, path: str, *body: bytes) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        method: str,
+        path: str,
+        *body: bytes,
+        content_type: bytes = b"image/png",
+    ) -> None:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for part in body:
             self.say({"type": "http.request", "body": part, "more_body": part is not body[-1]})
@@ -90,7 +97,7 @@ class _Client:
             "method": method,
             "path": path,
             "query_string": b"",
-            "headers": [(b"content-type", b"image/png")],
+            "headers": [(b"content-type", content_type)],
         }
         self._task = asyncio.ensure_future(application(scope, self._messages.get, self._send))
 
@@ -165,6 +172,42 @@ def test_who_finds_every_place_taken_is_sent_away_at_once(play: Callable[..., No
         assert (await bench.post().response()).status == 200
 
     play(scenario, WHIPPET_QUEUE_LENGTH="3")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"broken", "unreadable_image"), (b"", "empty_body"), (bytes(2000), "payload_too_large")],
+)
+def test_an_image_that_cannot_be_classified_does_not_fail_a_batch_job(
+    play: Callable[..., None], body: bytes, code: str
+) -> None:
+    async def batch(bench: _Bench) -> None:
+        response = await bench.post(body).response()
+        record = json.loads(response.body)
+        assert (response.status, record.keys()) == (200, {"error"})
+        assert record["error"]["code"] == code
+        assert record["error"]["message"]
+
+    async def online(bench: _Bench) -> None:
+        response = await bench.post(body).response()
+        assert (response.status, response.code) == (STATUS_BY_CODE[code], code)
+
+    limits = {"WHIPPET_MAX_BODY_BYTES": "1024"}
+    play(batch, SAGEMAKER_BATCH="true", **limits)
+    play(online, **limits)
+
+
+def test_what_is_not_about_the_image_fails_a_batch_job(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        assert (await bench.post().response()).status == 503  # after the deadline
+        path = await _Client(bench.application, "POST", "/invocation", b"image").response()
+        assert path.status == 404
+        other = _Client(
+            bench.application, "POST", "/invocations", b"broken", content_type=b"text/plain"
+        )
+        assert (await other.response()).status == 415
+
+    play(scenario, SAGEMAKER_BATCH="true", WHIPPET_DEADLINE_MS="50")
 
 
 def test_a_request_that_takes_too_long_is_told_to_retry(play: Callable[..., None]) -> None:

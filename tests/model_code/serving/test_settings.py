@@ -24,12 +24,15 @@ def test_each_variable_is_read() -> None:
             "WHIPPET_DRAIN_SECONDS": "7",
             "WHIPPET_MODEL_VERSION": "0123456789ab",
             "LOG_LEVEL": "warning",
+            "SAGEMAKER_BATCH": "true",
         }
     )
     assert (settings.worker_count, settings.queue_length) == (3, 0)
     assert settings.decode_process_count == 5
     assert (settings.max_body_bytes, settings.drain_seconds) == (2048, 7)
     assert settings.log_level == "WARNING"
+    assert settings.is_batch
+    assert not read_settings({}).is_batch
     assert settings.model_version == "0123456789ab"
     assert (settings.engine, settings.precision) == ("onnxruntime-cuda", "int8")
     assert (settings.decode, settings.max_batch, settings.max_batch_delay_ms) == ("fast", 32, 0)

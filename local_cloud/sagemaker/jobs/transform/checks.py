@@ -24,8 +24,11 @@ def check_transform(parameters: Mapping[str, Any]) -> None:
         )
     given = parameters["TransformInput"]
     source = given["DataSource"]["S3DataSource"]["S3DataType"]
+    if source not in {"S3Prefix", "ManifestFile"}:
+        raise validation_error(
+            f"The local cloud reads S3Prefix and ManifestFile; got S3DataType {source}."
+        )
     only = {
-        "S3DataType": (source, "S3Prefix"),
         "SplitType": (given.get("SplitType", "None"), "None"),
         "CompressionType": (given.get("CompressionType", "None"), "None"),
         "AssembleWith": (parameters["TransformOutput"].get("AssembleWith", "None"), "None"),
@@ -34,8 +37,7 @@ def check_transform(parameters: Mapping[str, Any]) -> None:
     for name, (value, supported) in only.items():
         if value != supported:
             raise validation_error(
-                f"The local cloud sends whole objects below a prefix: {name} must be {supported}; "
-                f"got {value}."
+                f"The local cloud sends whole objects: {name} must be {supported}; got {value}."
             )
     if {"InputFilter", "OutputFilter"} & parameters.get("DataProcessing", {}).keys():
         raise validation_error("The local cloud's transform jobs do not support filters.")

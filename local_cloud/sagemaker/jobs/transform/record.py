@@ -57,9 +57,21 @@ class TransformJob(Job):
 
     @property
     def input_url(self) -> str:
-        """The address below which the objects lie."""
+        """The address below which the objects lie, or that of the manifest that names them."""
         source = self.request["TransformInput"]["DataSource"]["S3DataSource"]
         return str(source["S3Uri"])
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether the input's address is that of a manifest."""
+        source = self.request["TransformInput"]["DataSource"]["S3DataSource"]
+        return bool(source["S3DataType"] == "ManifestFile")
+
+    @property
+    def batch_strategy(self) -> str:
+        """As the container's environment has it, for example MULTI_RECORD."""
+        is_single = self.request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
+        return "SINGLE_RECORD" if is_single else "MULTI_RECORD"
 
     @property
     def output_url(self) -> str:

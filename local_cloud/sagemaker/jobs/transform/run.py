@@ -18,6 +18,7 @@ from local_cloud.sagemaker.jobs.errors import JobFailedError
 from local_cloud.sagemaker.jobs.job import reason_of
 from local_cloud.sagemaker.jobs.logs import LogStream
 from local_cloud.sagemaker.jobs.storage import Storage, StoredObject
+from local_cloud.sagemaker.jobs.transform.manifest import read_manifest
 from local_cloud.sagemaker.jobs.transform.record import TransformJob
 from local_cloud.sagemaker.platform import Platform
 
@@ -90,7 +91,7 @@ class TransformRun:
             environment={
                 **job.request.get("Environment", {}),
                 "SAGEMAKER_BATCH": "true",
-                "SAGEMAKER_BATCH_STRATEGY": job.request.get("BatchStrategy", "MultiRecord"),
+                "SAGEMAKER_BATCH_STRATEGY": job.batch_strategy,
                 "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(job.max_concurrent),
                 "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(job.max_payload_mb),
             },
@@ -106,7 +107,9 @@ class TransformRun:
                 self._publish_log(number)
 
     def _send_all(self, fleet: Fleet, concurrent: int) -> None:
-        objects = list(self._storage.objects(self._job.input_url))
+        url = self._job.input_url
+        find = read_manifest if self._job.has_manifest else Storage.objects
+        objects = list(find(self._storage, url))
         with ThreadPoolExecutor(max_workers=concurrent) as pool:
             done = list(pool.map(lambda found: self._send(fleet, found), objects))
         # As in SageMaker, the responses to the other objects are kept.
@@ -120,15 +123,16 @@ class TransformRun:
         """Send one object to the model and store the response; return whether that worked."""
         if self._is_ending():
             return False
-        if found.size_bytes > self._job.max_payload_mb * _BYTES_OF_MB:
-            return self._failed(
-                found,
-                f"Too much data for max payload size: {found.size_bytes} bytes, MaxPayloadInMB "
-                f"{self._job.max_payload_mb}",
-            )
         with tempfile.TemporaryDirectory(dir=self._directory) as folder:
             file = Path(folder, "object")
             self._storage.download(found, file)
+            size_bytes = file.stat().st_size
+            if size_bytes > self._job.max_payload_mb * _BYTES_OF_MB:
+                return self._failed(
+                    found,
+                    f"Too much data for max payload size: {size_bytes} bytes, MaxPayloadInMB "
+                    f"{self._job.max_payload_mb}",
+                )
             response = self._invoke(fleet, file.read_bytes())
             if response is None:
                 return self._failed(found, "No response from the algorithm")
