@@ -48,6 +48,9 @@ STRATEGY ?=
 RANGES ?=
 PARALLEL ?=
 VERSION ?=
+SRC ?=
+DST ?=
+STOP ?=
 # To the tools in the environment and as they were given, so that no shell interprets them.
 export WHIPPET_STAGE := $(value STAGE)
 export WHIPPET_PORT := $(value PORT)
@@ -88,13 +91,15 @@ export WHIPPET_STRATEGY := $(value STRATEGY)
 export WHIPPET_RANGES := $(value RANGES)
 export WHIPPET_PARALLEL := $(value PARALLEL)
 export WHIPPET_VERSION := $(value VERSION)
-unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION
+export WHIPPET_SRC := $(value SRC)
+export WHIPPET_DST := $(value DST)
+unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION SRC DST STOP
 unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK RATE MINUTES IMAGES MEASURE YES TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Where the user names no stage, these verbs work on the laptop's; the default above has no other
 # use in them.
 STAGE_OR_LOCAL := $(if $(filter file,$(origin STAGE)),local,$(value STAGE))
-dataset train tune watch stop-training models approve promote dashboard load pause resume: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
+dataset train tune watch stop-training models approve promote dashboard load batch pause resume: export WHIPPET_STAGE := $(value STAGE_OR_LOCAL)
 
 # Relative, so that the folder's own path may have spaces.
 PYTHON := .venv/bin/python
@@ -331,6 +336,10 @@ dashboard: $(APP_ENVIRONMENT) ## Draw the dashboard of STAGE (local): build/dash
 .PHONY: load
 load: $(APP_ENVIRONMENT) $(LOAD_ENVIRONMENT) ## Send images to STAGE: [RATE=2] [MINUTES=1] [TARGET=api|endpoint] [IMAGES=folder] [MEASURE=1] [YES=1]
 	@$(PYTHON) -m tools.load.run --from-make $(if $(filter-out 0,$(MEASURE)),--measure) $(if $(filter-out 0,$(YES)),--yes)
+
+.PHONY: batch
+batch: $(APP_ENVIRONMENT) ## Classify many images without the endpoint: SRC=folder|s3://... DST=folder|s3://..., or RUN=name [STOP=1]
+	@$(PYTHON) -m tools.batch.run --from-make $(if $(filter-out 0,$(STOP)),--stop)
 
 .PHONY: api-key
 api-key: $(APP_ENVIRONMENT) ## Print the API key of STAGE and nothing else

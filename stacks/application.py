@@ -4,6 +4,7 @@ from aws_cdk import App
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
+from stacks.batch_stack import BatchStack
 from stacks.components.serving.demo import warn_of_demo
 from stacks.components.serving.scaling_warning import (
     warn_of_other_measurement,
@@ -37,6 +38,7 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     storage = StorageStack(scope, settings=settings, inputs=inputs)
     training = TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
     serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
+    BatchStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
     api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
     web = (
         WebStack(scope, settings=settings, storage=storage, api=api, inputs=inputs)

@@ -14,6 +14,12 @@ LOCKS_FOLDER = Path("config", "models")
 MODELS_BUCKET_OUTPUT = "ModelsBucketName"
 # Of the bucket of models: what training jobs write.
 MODEL_PREFIX = "training"
+# Of the bucket of captures: images and results of batch jobs.
+BATCH_PREFIX = "batch"
+BATCH_INPUT_PREFIX = f"{BATCH_PREFIX}/inputs"
+BATCH_OUTPUT_PREFIX = f"{BATCH_PREFIX}/outputs"
+BATCH_STATE_MACHINE_OUTPUT = "BatchStateMachineArn"
+BATCH_BUCKET_OUTPUT = "BatchBucketName"
 EC2_LAUNCH_TEMPLATE_OUTPUT = "Ec2LaunchTemplateId"
 EC2_LOG_GROUP_OUTPUT = "Ec2LogGroup"
 # On a machine of the EC2 trainer: the stage, and the job that it runs.

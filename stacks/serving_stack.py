@@ -1,9 +1,9 @@
 """The endpoint: model, configuration, rollback alarms, scaling."""
 
-from aws_cdk import AssetHashType, CfnOutput, DefaultStackSynthesizer
-from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import CfnOutput, DefaultStackSynthesizer
 from constructs import Construct
 
+from stacks.components.serving.artifact_url import artifact_url
 from stacks.components.serving.endpoint import Endpoint, update_settings
 from stacks.components.serving.endpoint_configuration import EndpointConfiguration
 from stacks.components.serving.endpoint_log_group import endpoint_log_group
@@ -102,7 +102,9 @@ class ServingStack(StageStack):
             "Configuration",
             settings=serving,
             model=inputs.model,
-            artifact_url=self._artifact_url(storage, inputs),
+            artifact_url=artifact_url(
+                self, "ModelArtifact", model=inputs.model, buckets=storage.buckets
+            ),
             image_uri=image.uri,
             environment={
                 **model_server_environment(self._settings, inputs.model),
@@ -113,18 +115,6 @@ class ServingStack(StageStack):
             key=storage.key,
             captures=storage.buckets.captures,
         )
-
-    def _artifact_url(self, storage: StorageStack, inputs: Inputs) -> str:
-        model = inputs.model
-        if model.lock is not None:
-            return storage.buckets.models.s3_url_for_object(model.lock.key)
-        return s3_assets.Asset(
-            self,
-            "ModelArtifact",
-            path=str(model.archive),
-            asset_hash=model.sha256,
-            asset_hash_type=AssetHashType.CUSTOM,
-        ).s3_object_url
 
     def _create_scaling(self, endpoint: Endpoint) -> list[Construct]:
         """Return what changes the endpoint's capacity: its scaling, or a schedule, or nothing."""

@@ -38,7 +38,12 @@ class StorageStack(StageStack):
             else None
         )
         self.buckets = Buckets(
-            self, "Buckets", key=self.key, settings=settings.storage, removal_policy=policy
+            self,
+            "Buckets",
+            key=self.key,
+            settings=settings.storage,
+            batch_retention_days=settings.batch.retention_days,
+            removal_policy=policy,
         )
         for role_arn in settings.storage.model_readers:
             allow_reading_models(self, role_arn, self.buckets.models, self.key)

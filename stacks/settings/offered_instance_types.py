@@ -7,13 +7,14 @@ from functools import cache
 from importlib import metadata, resources
 from typing import Literal
 
-Use = Literal["hosting", "training", "notebooks"]
+Use = Literal["hosting", "training", "notebooks", "batch transform"]
 
 # The shapes of the service model that list the types.
 _SHAPES: dict[Use, str] = {
     "hosting": "ProductionVariantInstanceType",
     "training": "TrainingInstanceType",
     "notebooks": "InstanceType",
+    "batch transform": "TransformInstanceType",
 }
 
 
@@ -37,7 +38,7 @@ def check_offered(setting: str, instance_type: str, use: Use) -> None:
     Args:
         setting: the setting with the type, for the error.
         instance_type: such as "ml.m5.large".
-        use: endpoints, training jobs and notebooks have different types.
+        use: endpoints, jobs and notebooks have different types.
 
     Raises:
         ValueError: it has none; the message contains the nearest name.

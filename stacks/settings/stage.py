@@ -8,8 +8,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from stacks.errors import SettingsError
 from stacks.names import endpoint_name
+from stacks.settings import instance_types
 from stacks.settings.api import ApiSettings
 from stacks.settings.base import RetentionDays, Settings, text
+from stacks.settings.batch import BatchSettings, check_batch_image
 from stacks.settings.ec2_trainer import Ec2TrainerSettings
 from stacks.settings.ecr_image import parse_image_uri
 from stacks.settings.layers import Layer, layer_of, merge, read_layers
@@ -95,6 +97,7 @@ class StageSettings(Settings):
     ec2_trainer: Ec2TrainerSettings = Ec2TrainerSettings()
     notebook: NotebookSettings = NotebookSettings()
     serving: ServingSettings = ServingSettings()
+    batch: BatchSettings = BatchSettings()
     api: ApiSettings = ApiSettings()
     web: WebSettings = WebSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
@@ -108,6 +111,12 @@ class StageSettings(Settings):
     def endpoint_name(self) -> str:
         """The literal name of the endpoint."""
         return endpoint_name(self.name, self.serving.mode)
+
+    @property
+    def batch_instance_type(self) -> str:
+        """The instance type of batch jobs, which run the endpoint's image."""
+        has_gpu = instance_types.has_gpu(self.serving.instance_type)
+        return self.batch.instance_type or ("ml.g4dn.xlarge" if has_gpu else "ml.m5.large")
 
     @property
     def endpoint_read_timeout_seconds(self) -> int:
@@ -144,6 +153,11 @@ class StageSettings(Settings):
     @model_validator(mode="after")
     def _check_mode(self) -> Self:
         check_alarms(self.serving.mode, self.monitoring)
+        return self
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        check_batch_image(self.batch, self.serving.instance_type)
         return self
 
     @model_validator(mode="after")

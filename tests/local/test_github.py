@@ -226,7 +226,7 @@ def clone(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     client("s3").upload_file(str(DEMO_MODEL / "model.tar.gz"), SOURCE_BUCKET, str(lock["key"]))
     commit(folder, MAIN)
     yield folder
-    for purpose in ("monitoring", "api", "serving", "training", "storage"):
+    for purpose in ("monitoring", "api", "batch", "serving", "training", "storage"):
         delete_stack(client, f"whippet-dev-{purpose}")
 
 

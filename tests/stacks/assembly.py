@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
 FEATURE_FLAGS: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
 PREBUILT_IMAGE = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/team/whippet:1.4.0"
-PURPOSES = ("storage", "training", "serving", "api", "web", "monitoring")
+PURPOSES = ("storage", "training", "serving", "batch", "api", "web", "monitoring")
 
 Json = dict[str, Any]
 

@@ -62,7 +62,7 @@ def test_prod_synthesizes_and_passes_cloudformations_own_validation(
     """The one run with CDK's built-in validation on, as `cdk synth` has it."""
     result = run_app(tmp_path, {**folders, "stage": "prod"}, CDK_VALIDATION="true")
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(list(tmp_path.glob("whippet-prod-*.template.json"))) == 6
+    assert len(list(tmp_path.glob("whippet-prod-*.template.json"))) == 7
     report = json.loads((tmp_path / "validation-report.json").read_text())
     assert report["pluginReports"] == []
 
@@ -136,7 +136,7 @@ def names(app: App) -> set[str]:
 def test_the_stage_is_dev_unless_another_is_named(folders: dict[str, str]) -> None:
     assert names(build(**folders)) == {
         f"whippet-dev-{purpose}"
-        for purpose in ("storage", "training", "serving", "api", "web", "monitoring")
+        for purpose in ("storage", "training", "serving", "batch", "api", "web", "monitoring")
     }
     assert "whippet-local-api" in names(build(**folders, stage="local"))
 

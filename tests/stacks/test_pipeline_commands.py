@@ -117,7 +117,7 @@ def test_the_synthesis_needs_no_model_and_no_torch(
     synthesized: PipelineAssembly, build: Build
 ) -> None:
     templates = sorted(synthesized.directory.rglob("*.template.json"))
-    assert len(templates) == 1 + 6
+    assert len(templates) == 1 + 7
     assert not (build.clone / "build" / "model").exists()
     assert not (build.clone / ".venvs").exists()
     files = [path for path in synthesized.directory.rglob("*") if path.is_file()]

@@ -64,7 +64,7 @@ def test_every_template_is_clean(checked: Mapping[str, tuple[Assembly, object]])
     templates = [
         path for each, _ in checked.values() for path in each.directory.glob("*.template.json")
     ]
-    assert len(templates) == 6 * len(PRESETS)
+    assert len(templates) == 7 * len(PRESETS)
     assert lint(templates) == {}
 
 

@@ -29,6 +29,8 @@ def expected_policies(resource: Resource, *, retain: bool) -> tuple[str, str]:
     type_ = resource.body["Type"]
     if type_ in HOLD_DATA and not resource.logical_id.startswith("PageBucket"):
         return RETAINED if retain else DELETED
+    if resource.logical_id.startswith("BatchModel"):
+        return DELETED  # a job that runs has read it
     if type_ in {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig"}:
         return ("Delete", "Retain")  # after a silent rollback the endpoint uses the replaced ones
     if resource.logical_id.startswith("AccountLogging"):

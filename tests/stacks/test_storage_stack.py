@@ -148,15 +148,18 @@ def test_what_users_replace_is_versioned_and_old_versions_expire(
     assert days <= {storage.candidate_retention_days}
 
 
-@pytest.mark.parametrize("name", ["Captures", "AccessLogs"])
-def test_objects_that_nothing_deletes_expire(assembly: Assembly, name: str) -> None:
-    (rule,) = bucket(assembly, name).properties["LifecycleConfiguration"]["Rules"]
-    storage = assembly.settings.storage
+def test_objects_that_nothing_deletes_expire(assembly: Assembly) -> None:
+    settings = assembly.settings
     expected = {
-        "Captures": storage.capture_retention_days,
-        "AccessLogs": storage.access_log_retention_days,
+        "Captures": {
+            "endpoint/": settings.storage.capture_retention_days,
+            "batch/": settings.batch.retention_days,
+        },
+        "AccessLogs": {None: settings.storage.access_log_retention_days},
     }
-    assert rule["ExpirationInDays"] == expected[name]
+    for name, days in expected.items():
+        rules = bucket(assembly, name).properties["LifecycleConfiguration"]["Rules"]
+        assert {each.get("Prefix"): each["ExpirationInDays"] for each in rules} == days
 
 
 def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
@@ -165,7 +168,7 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
     # This stack is updated first; IAM refuses to delete a policy that is still attached.
     policies = assembly.resources("storage", "AWS::IAM::ManagedPolicy")
     writing = [each for each in policies if "WriteCaptures" in each.logical_id]
-    assert len(policies) == 8
+    assert len(policies) == 10
     assert len(writing) == 1
     assert assembly.settings.serving.data_capture_percent == 0
 
@@ -176,6 +179,7 @@ def test_a_policy_of_a_bucket_stays_while_a_role_of_a_later_stack_may_have_it(
         ("WriteModels", "Models.*/training/"),
         ("WriteCandidates", "Models.*/candidates/"),
         ("WriteCaptures", "Captures.*/endpoint/"),
+        ("WriteBatch", "Captures.*/batch/outputs/"),
     ],
 )
 def test_who_writes_a_bucket_may_use_its_key_for_a_multipart_upload_too(

@@ -47,6 +47,8 @@ def dependencies(assembly: Assembly, purpose: str) -> set[str]:
         ("storage", set()),
         ("training", {"storage"}),
         ("serving", {"storage"}),
+        # Not with a model that the endpoint's alarms rolled back.
+        ("batch", {"storage", "serving"}),
         # The endpoint is used by its literal name, so that the dependency is explicit.
         ("api", {"storage", "serving"}),
         ("monitoring", {"storage", "training", "api"}),
@@ -124,7 +126,7 @@ def test_every_log_group_is_encrypted_with_a_key_that_cloudwatch_logs_may_use(
     assembly: Assembly,
 ) -> None:
     groups = assembly.everywhere("AWS::Logs::LogGroup")
-    assert len(groups) == 7 + assembly.settings.ec2_trainer.enabled
+    assert len(groups) == 8 + assembly.settings.ec2_trainer.enabled
     published = assembly.template("storage")["Outputs"]
     key = assembly.resource("storage", "AWS::KMS::Key")
     for group in groups:

@@ -4,7 +4,7 @@ import argparse
 import re
 from typing import Final, NamedTuple
 
-_URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]+[a-z0-9])/(\S+)")
+_URI: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]+[a-z0-9])/(\S(?:.*\S)?)")
 
 
 class S3Uri(NamedTuple):

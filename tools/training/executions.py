@@ -4,18 +4,39 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
 from stacks.components.training.execution_input import MAX_NAME_LENGTH
+from stacks.settings.stage import StageSettings
 from tools.console import ToolError
+from tools.stage_access import Client
 from tools.training.history import History, JobStarted
 from tools.training.stage import TrainingStage
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME_LENGTH}}}")
 _NOT_RUNNING: Final = {"ResourceNotFound", "ValidationException"}
 _TIME_LENGTH: Final = len("-20261127-153059")
+
+
+class StageWithMachine(Protocol):
+    """A deployed stage with a state machine, such as `TrainingStage`."""
+
+    @property
+    def settings(self) -> StageSettings:
+        """The stage's settings."""
+        ...
+
+    @property
+    def client(self) -> Client:
+        """Returns the client of a service."""
+        ...
+
+    @property
+    def state_machine_arn(self) -> str:
+        """The ARN of the state machine."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +105,12 @@ def start_execution(stage: TrainingStage, name: str, content: dict[str, Any]) ->
     return str(started["executionArn"])
 
 
-def execution_arn(stage: TrainingStage, name: str) -> str:
+def execution_arn(stage: StageWithMachine, name: str) -> str:
     """Return the ARN of an execution, whether or not there is one."""
     return f"{stage.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def describe_execution(stage: TrainingStage, arn: str) -> Execution:
+def describe_execution(stage: StageWithMachine, arn: str) -> Execution:
     """Return an execution as it is now.
 
     Raises:
@@ -140,7 +161,7 @@ def stop_job(sagemaker: Any, name: str, *, is_tuning: bool) -> None:
             raise
 
 
-def _known(stage: TrainingStage) -> str:
+def _known(stage: StageWithMachine) -> str:
     listed = stage.client("stepfunctions").list_executions(
         stateMachineArn=stage.state_machine_arn, maxResults=5
     )["executions"]

@@ -1,21 +1,17 @@
 """Uploads many files to S3: those that are missing there, several at a time."""
 
 import base64
-import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.delivery.artifacts import stored_sha256
+from tools.parallel import in_parallel
 
-# boto3's clients keep ten connections.
-_THREADS: Final = 8
-_SECONDS_BETWEEN_LINES: Final = 5.0
 _CHANGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}
 
 
@@ -51,22 +47,7 @@ def upload_missing(
     Raises:
         ToolError: a file has changed since its sha256 was computed.
     """
-    uploaded = 0
-    began = said = time.monotonic()
-    with ThreadPoolExecutor(_THREADS) as threads:
-        tasks = [threads.submit(_upload, s3, bucket, each, present) for each in uploads]
-        try:
-            for done, task in enumerate(as_completed(tasks), start=1):
-                uploaded += task.result()
-                now = time.monotonic()
-                if now - said > _SECONDS_BETWEEN_LINES:
-                    said = now
-                    left = (now - began) / done * (len(uploads) - done)
-                    say(f"  {done} of {len(uploads)} files, about {left:.0f} s left")
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
-    return uploaded
+    return sum(in_parallel(lambda each: _upload(s3, bucket, each, present), uploads, noun="files"))
 
 
 def existing_keys(s3: Any, bucket: str, prefix: str) -> set[str]:

@@ -16,7 +16,7 @@ from stacks.components.shared.private_buckets import (
     encrypted_bucket,
     expire_after,
 )
-from stacks.names import MODEL_PREFIX
+from stacks.names import BATCH_INPUT_PREFIX, BATCH_OUTPUT_PREFIX, BATCH_PREFIX, MODEL_PREFIX
 from stacks.settings.storage import StorageSettings
 
 CHECKPOINT_PREFIX = "checkpoints"
@@ -38,11 +38,12 @@ class Buckets(Construct):
         datasets: image folders for training; versioned.
         models: output and checkpoints of training jobs, the archives of registered models, and the
             artifacts that locks name; versioned.
-        captures: requests and responses sampled by the endpoint, if data capture is on.
+        captures: requests and responses sampled by the endpoint, if data capture is on, and those
+            of batch jobs.
         read_datasets, read_models, read_training, write_models, keep_checkpoints, write_candidates,
-            write_captures: managed policies for the roles that need them. They exist even without
-            a role: this stack is deployed before the stacks of the roles, and a policy that is
-            still attached cannot be deleted.
+            write_captures, read_batch, write_batch: managed policies for the roles that need them.
+            They exist even without a role: this stack is deployed before the stacks of the roles,
+            and a policy that is still attached cannot be deleted.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Buckets(Construct):
         *,
         key: kms.IKey | None,
         settings: StorageSettings,
+        batch_retention_days: int,
         removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -77,7 +79,11 @@ class Buckets(Construct):
             versioned=True,
         )
         self.captures = self._encrypted_bucket(
-            "Captures", [expire_after(settings.capture_retention_days)]
+            "Captures",
+            [
+                expire_after(settings.capture_retention_days, prefix=f"{CAPTURE_PREFIX}/"),
+                expire_after(batch_retention_days, prefix=f"{BATCH_PREFIX}/"),
+            ],
         )
         self.read_datasets = self._reading("ReadDatasets", self.datasets)
         self.read_models = self._reading("ReadModels", self.models, SERVED_PREFIX)
@@ -88,6 +94,8 @@ class Buckets(Construct):
         self.read_candidates = self._reading("ReadCandidates", self.models, CANDIDATE_PREFIX)
         self.write_candidates = self._writing("WriteCandidates", self.models, CANDIDATE_PREFIX)
         self.write_captures = self._writing("WriteCaptures", self.captures, CAPTURE_PREFIX)
+        self.read_batch = self._reading("ReadBatch", self.captures, BATCH_INPUT_PREFIX)
+        self.write_batch = self._writing("WriteBatch", self.captures, BATCH_OUTPUT_PREFIX)
 
     def _reading(
         self, construct_id: str, bucket: s3.Bucket, prefix: str | None = None

@@ -1,0 +1,105 @@
+"""Where the results of a run go: a folder, or a prefix of S3."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from tools.console import ToolError
+from tools.delivery.s3_uri import S3Uri
+
+PREDICTIONS: Final = "predictions.jsonl"
+FAILURES: Final = "failures.jsonl"
+SUMMARY: Final = "summary.json"
+_MISSING: Final = {"404", "NoSuchKey", "NotFound"}
+
+
+class Destination(Protocol):
+    """Holds the three files of a run; the summary is written last."""
+
+    def read(self, name: str) -> str | None:
+        """Return the text of a file, None if there is none."""
+        ...
+
+    def write(self, files: list[Path]) -> None:
+        """Store files under their names, in this order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of this machine, which is created."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read(self, name: str) -> str | None:
+        """Return the text of a file, None if there is none."""
+        file = self.path / name
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def write(self, files: list[Path]) -> None:
+        """Store files under their names, in this order."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            partial = self.path / f"{file.name}.partial"
+            shutil.copyfile(file, partial)
+            partial.replace(self.path / file.name)
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A prefix of S3, which the user's own credentials may read and write."""
+
+    s3: Any
+    uri: S3Uri
+
+    def __str__(self) -> str:
+        return str(self.uri)
+
+    def read(self, name: str) -> str | None:
+        """Return the text of a file, None if there is none."""
+        try:
+            found = self.s3.get_object(Bucket=self.uri.bucket, Key=f"{self.uri.key}/{name}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            return None
+        text: str = found["Body"].read().decode()
+        return text
+
+    def write(self, files: list[Path]) -> None:
+        """Store files under their names, in this order."""
+        for file in files:
+            self.s3.upload_file(str(file), self.uri.bucket, f"{self.uri.key}/{file.name}")
+
+
+def check_destination(destination: Destination, run: str | None) -> None:
+    """Check that results would overwrite none of another run.
+
+    Args:
+        destination: where results go.
+        run: that is resumed; None: a new one.
+
+    Raises:
+        ToolError: there are results of another run, or of no known one.
+    """
+    summary = destination.read(SUMMARY)
+    if summary is None:
+        if destination.read(PREDICTIONS) is None:
+            return
+        other = "results without a summary"
+    else:
+        try:
+            name = json.loads(summary)["run"]
+        except (ValueError, TypeError, KeyError):
+            name = None
+        if run is not None and name == run:
+            return
+        other = f"the results of the run {name}" if name else "a summary of something else"
+    raise ToolError(f"DST={destination} has {other}: take another DST, or move them away.")

@@ -1,0 +1,46 @@
+"""A prefix of S3 as the source of a run: its objects, which S3 copies to the stage's bucket."""
+
+import hashlib
+from typing import Any
+
+from tools.batch.images import Image, Source, is_hidden, size_error
+from tools.batch.stage import BatchStage
+from tools.console import step
+from tools.delivery.s3_uri import S3Uri
+
+
+def scan_prefix(stage: BatchStage, source: S3Uri) -> Source:
+    """List the objects below a prefix; the folder markers of S3's console are none.
+
+    Args:
+        stage: whose settings limit the size of an image.
+        source: without a slash at the end.
+    """
+    folder = f"{source.key}/"
+    pages = stage.client("s3").get_paginator("list_objects_v2")
+    with step(f"List {source}/"):
+        found = [
+            each
+            for page in pages.paginate(Bucket=source.bucket, Prefix=folder)
+            for each in page.get("Contents", [])
+            if not each["Key"].endswith("/")
+        ]
+    images, hidden = [], []
+    for each in found:
+        key = each["Key"].removeprefix(folder)
+        if is_hidden(key):
+            hidden.append(key)
+        else:
+            images.append(_image(stage, source.bucket, key, each))
+    return Source(images=images, hidden=hidden)
+
+
+def _image(stage: BatchStage, bucket: str, key: str, found: dict[str, Any]) -> Image:
+    place = S3Uri(bucket, found["Key"])
+    error = size_error(stage, found["Size"])
+    if error is not None:
+        return Image(key=key, place=place, error=error)
+    # An ETag need not be a hash of the content, but another content has another one.
+    identity = "\n".join((*place, found["ETag"], str(found["Size"])))
+    name = hashlib.sha256(identity.encode()).hexdigest()
+    return Image(key=key, place=place, name=name, etag=found["ETag"])

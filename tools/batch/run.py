@@ -1,0 +1,219 @@
+"""`make batch SRC=... DST=...`: classify all images of a folder or of a prefix of S3.
+
+A batch transform job of the stage does it, without the endpoint. The results go to DST:
+predictions.jsonl has a line for each image, failures.jsonl those that have none, and summary.json
+the counts. Ctrl-C ends only the watching. RUN=name continues a run: a new job gets the images that
+have no result.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tools.account.errors import describe_aws_error
+from tools.batch.costs import cost_line
+from tools.batch.destination import (
+    FAILURES,
+    PREDICTIONS,
+    Destination,
+    Folder,
+    Prefix,
+    check_destination,
+)
+from tools.batch.folder import scan_folder
+from tools.batch.images import Source
+from tools.batch.jobs import (
+    check_success,
+    follow,
+    latest_execution,
+    resume_advice,
+    start_execution,
+    stop,
+)
+from tools.batch.prefix import scan_prefix
+from tools.batch.results import Counts, write_results
+from tools.batch.runs import (
+    Run,
+    check_run_name,
+    load_run,
+    new_run,
+    outputs,
+    save_run,
+    start_attempt,
+)
+from tools.batch.stage import BatchStage, open_batch_stage
+from tools.batch.staging import stage_images
+from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
+from tools.delivery.s3_uri import parse_s3_uri
+from tools.local.deployment import add_deployment
+from tools.make_variables import MakeParser
+from tools.stage_access import LOCAL
+
+_VARIABLES = {"--source": "SRC", "--destination": "DST", "--stage": "STAGE", "--run": "RUN"}
+_S3 = "s3://"
+
+
+def main() -> int:
+    """Classify; return 0 if every image has predictions or an error, 130 after Ctrl-C."""
+    arguments = _parse()
+    stage = open_batch_stage(arguments.stage, arguments.deployment)
+    if arguments.stop:
+        print(stop(stage, load_run(stage, arguments.run)))
+        return 0
+    try:
+        run = load_run(stage, arguments.run) if arguments.run else _begin(stage, arguments)
+    except KeyboardInterrupt:
+        print("\nStopped; no job was started. What was uploaded is kept: the same command goes on.")
+        return EXIT_INTERRUPTED
+    destination = _destination(stage, arguments.destination or run.destination)
+    check_destination(destination, run.name)
+    try:
+        keys = _transform(stage, run)
+    except KeyboardInterrupt:
+        print(f"\n{_goes_on(stage, run)}")
+        return EXIT_INTERRUPTED
+    except (BotoCoreError, ClientError) as error:
+        raise ToolError(f"{describe_aws_error(error)}\n{_goes_on(stage, run)}") from error
+    counts = write_results(stage, run, keys, destination)
+    _report(counts, destination)
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = MakeParser(variables=_VARIABLES, prog="python -m tools.batch.run", description=__doc__)
+    parser.add_argument("--source", help="a folder of images, or s3://<bucket>/<prefix>")
+    parser.add_argument("--destination", help="a folder for the results, or s3://<bucket>/<prefix>")
+    parser.add_argument("--stage", default=LOCAL, help="names config/<stage>.toml (%(default)s)")
+    parser.add_argument("--run", help="name of a run that is continued, as it was printed")
+    parser.add_argument("--stop", action="store_true", help="stop the job of the run")
+    add_deployment(parser)
+    arguments = parser.parse()
+    if arguments.run:
+        if problem := check_run_name(arguments.run):
+            parser.error(f"argument --run: {problem}")
+        if arguments.source:
+            parser.error("argument --source: leave it out: the run knows its images")
+    elif arguments.stop:
+        parser.error("argument --run: expected the name of the run to stop")
+    else:
+        _check_places(parser, arguments)
+    return arguments
+
+
+def _check_places(parser: MakeParser, arguments: argparse.Namespace) -> None:
+    for option in ("source", "destination"):
+        value = getattr(arguments, option)
+        if not value:
+            parser.error(f"argument --{option}: expected a folder, or s3://<bucket>/<prefix>")
+        if value.startswith(_S3):
+            try:
+                parse_s3_uri(value)
+            except argparse.ArgumentTypeError as error:
+                parser.error(f"argument --{option}: {error}")
+    source, destination = arguments.source, arguments.destination
+    if source.startswith(_S3):
+        inside = f"{destination.rstrip('/')}/".startswith(f"{source.rstrip('/')}/")
+    elif not Path(source).is_dir():
+        parser.error(f"argument --source: {source!r} is not a folder")
+    else:
+        is_local = not destination.startswith(_S3)
+        inside = is_local and Path(destination).resolve().is_relative_to(Path(source).resolve())
+    if inside:
+        parser.error("argument --destination: expected a place outside of SRC, whose files are all "
+                     "taken for images")  # fmt: skip
+
+
+def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
+    """Upload what is missing, and record a new run."""
+    check_destination(_destination(stage, arguments.destination), None)
+    source, label = _scan(stage, arguments.source)
+    if not source.images:
+        raise ToolError(
+            f"SRC={arguments.source} has no files"
+            + (f" but {len(source.hidden)} hidden ones" if source.hidden else "")
+            + ": expected images."
+        )
+    if source.hidden:
+        print(f"  {len(source.hidden)} hidden files are left out, such as {source.hidden[0]}")
+    sent = [image for image in source.images if image.name]
+    stored, present = stage_images(stage, sent)
+    distinct = stored + present
+    print(
+        f"{len(source.images)} files: {len(sent)} to classify ({distinct} different; {stored} "
+        f"uploaded, {present} there already), {len(source.images) - len(sent)} not sent"
+    )
+    if sent and (line := cost_line(stage, distinct)):
+        print(line)
+    absolute = arguments.destination
+    if not absolute.startswith(_S3):
+        absolute = str(Path(absolute).absolute())
+    run = new_run(arguments.source, absolute, source.images, label=label, hidden=len(source.hidden))
+    save_run(stage, run)
+    return run
+
+
+def _scan(stage: BatchStage, given: str) -> tuple[Source, str]:
+    if given.startswith(_S3):
+        uri = parse_s3_uri(given)
+        return scan_prefix(stage, uri), uri.key.rpartition("/")[2]
+    folder = Path(given)
+    return scan_folder(stage, folder), folder.absolute().name
+
+
+def _destination(stage: BatchStage, given: str) -> Destination:
+    if given.startswith(_S3):
+        return Prefix(stage.client("s3"), parse_s3_uri(given))
+    return Folder(Path(given))
+
+
+def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
+    """Let jobs run until every image has a response; return the responses' keys."""
+    names = run.names
+    execution = latest_execution(stage, run)
+    keys = outputs(stage, run)
+    if execution is None or not execution.is_running:
+        missing = [name for name in names if name not in keys]
+        if not missing:
+            return keys
+        if execution is None and run.attempt:
+            run = replace(run, attempt=run.attempt - 1)
+        run = start_attempt(stage, run, missing)
+        execution = start_execution(stage, run)
+        print(
+            f"Run {run.name} of the stage {stage.settings.stage}, job {run.attempt} with "
+            f"{len(missing)} images; Ctrl-C ends only the watching."
+        )
+    execution = follow(stage, run, execution.arn)
+    check_success(stage, run, execution)
+    keys = outputs(stage, run)
+    missing = [name for name in names if name not in keys]
+    if missing:
+        raise ToolError(
+            f"The job has completed, but {len(missing)} images have no result, such as "
+            f"{missing[0]}. {resume_advice(stage, run)}"
+        )
+    return keys
+
+
+def _goes_on(stage: BatchStage, run: Run) -> str:
+    return (
+        f"You no longer watch {run.name}, whose job goes on without this terminal.\n"
+        f"  Continue: make batch RUN={run.name}{stage.option}\n"
+        f"  Stop it:  make batch RUN={run.name} STOP=1{stage.option}"
+    )
+
+
+def _report(counts: Counts, destination: Destination) -> None:
+    print(f"{counts.total} images: {counts.classified} classified, {counts.failed.total()} failed")
+    for code, count in sorted(counts.failed.items()):
+        print(f"  {count} {code}")
+    if len(counts.models) > 1:
+        versions = ", ".join(version for _, version in sorted(counts.models))
+        print(f"  several models responded ({versions}): the stage was deployed meanwhile")
+    print(f"Results: {destination}/{PREDICTIONS}; failures: {destination}/{FAILURES}")
+
+
+if __name__ == "__main__":
+    run_tool(main)
