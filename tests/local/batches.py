@@ -1,17 +1,24 @@
 """Folders of images for batch jobs, and what `make batch` leaves of them."""
 
 import json
+import os
+import re
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.local.conftest import run_tool
+from tests.local.conftest import INHERITED, run_tool
 from tests.local.png import png
+from tools.cdk import ROOT
 from tools.local.api_client import ApiResponse, predict
 from tools.local.deployment import LocalDeployment
 
+Client = Callable[[str], Any]
+_NAME = re.compile(r"^Run ([a-z0-9-]+) of the stage local, job 1 with \d+ images", re.MULTILINE)
 _CODES = ("unreadable_image", "unsupported_image")
 
 
@@ -85,3 +92,50 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+
+
+def results_of(client: Client, run: str) -> int:
+    """Return how many images of a run have a result."""
+    pages = client("s3").get_paginator("list_objects_v2")
+    bucket = outputs_of(client)["BatchBucketName"]
+    found = pages.paginate(Bucket=bucket, Prefix=f"batch/outputs/{run}/")
+    return sum(page["KeyCount"] for page in found)
+
+
+def outputs_of(client: Client) -> dict[str, str]:
+    (stack,) = client("cloudformation").describe_stacks(StackName="whippet-local-batch")["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+def killed_run(state: Path, client: Client, source: Path, results: Path) -> tuple[str, str]:
+    """Start a run, and kill both the tool and its job in the middle.
+
+    Returns:
+        The name of the run, and what the tool had printed.
+    """
+    command = [
+        sys.executable, "-u", "-m", "tools.batch.run", "--deployment", str(state / "local.json"),
+        "--source", str(source), "--destination", str(results),
+    ]  # fmt: skip
+    log = results.with_suffix(".log")
+    with log.open("wb") as written:
+        killed = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | INHERITED, stdout=written, start_new_session=True
+        )
+        wait_until(lambda: _NAME.search(log.read_text()) is not None, "no job was started")
+        found = _NAME.search(log.read_text())
+        assert found
+        run = found[1]
+        wait_until(lambda: results_of(client, run) > 0, "no result")
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    client("sagemaker").stop_transform_job(TransformJobName=f"whippet-local-{run}-1-0")
+    machine = outputs_of(client)["BatchStateMachineArn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{run}-1"
+    states = client("stepfunctions")
+    wait_until(
+        lambda: states.describe_execution(executionArn=execution)["status"] == "FAILED",
+        "the execution did not notice the end of its job",
+    )
+    assert not results.exists()
+    return run, log.read_text()

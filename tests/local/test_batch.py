@@ -1,11 +1,7 @@
 """`make batch`: a folder and a prefix of S3 through the deployed state machine and a real job."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,23 +12,16 @@ from tests.local.batches import (
     batch,
     check_online,
     check_results,
+    killed_run,
     lines_of,
     make_images,
-    wait_until,
+    outputs_of,
+    results_of,
 )
-from tests.local.conftest import INHERITED
-from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
 COUNT = 200
-NAME = re.compile(r"^Run ([a-z0-9-]+) of the stage local, job (\d) with (\d+) images", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def outputs(client: Client) -> dict[str, str]:
-    (stack,) = client("cloudformation").describe_stacks(StackName="whippet-local-batch")["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
 class Photos(NamedTuple):
@@ -62,10 +51,10 @@ def source(photos: Photos) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(state: Path, source: Path, outputs: dict[str, str]) -> Path:
+def uninterrupted(state: Path, source: Path, client: Client) -> Path:
     results = source.parent / "results"
     ended = batch(state, "--source", str(source), "--destination", str(results))
-    assert f"images into s3://{outputs['BatchBucketName']}/batch/inputs/" in ended.stdout
+    assert f"images into s3://{outputs_of(client)['BatchBucketName']}/batch/inputs/" in ended.stdout
     assert "1 hidden files are left out, such as .hidden/a.jpg" in ended.stdout
     assert f"{COUNT + 3} files: {COUNT + 1} to classify ({COUNT} different; " in ended.stdout
     assert f"{COUNT + 3} images: {COUNT - 1} classified, 4 failed" in ended.stdout
@@ -91,51 +80,19 @@ def test_every_image_is_accounted_for_and_has_what_the_api_responds(
 
 
 def test_a_run_that_was_killed_in_the_middle_is_continued(
-    state: Path, client: Client, outputs: dict[str, str], source: Path, uninterrupted: Path
+    state: Path, client: Client, source: Path, uninterrupted: Path
 ) -> None:
     results = source.parent / "continued results"
-    command = [
-        sys.executable, "-u", "-m", "tools.batch.run", "--deployment", str(state / "local.json"),
-        "--source", str(source), "--destination", str(results),
-    ]  # fmt: skip
-    log = source.parent / "killed.log"
-    with log.open("wb") as written:
-        killed = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | INHERITED, stdout=written, start_new_session=True
-        )
-        wait_until(lambda: NAME.search(log.read_text()) is not None, "no job was started")
-        found = NAME.search(log.read_text())
-        assert found
-        run = found[1]
-        wait_until(lambda: count_of_results(client, outputs, run) > 0, "no result")
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-    client("sagemaker").stop_transform_job(TransformJobName=f"whippet-local-{run}-1-0")
-    machine = outputs["BatchStateMachineArn"]
-    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{run}-1"
-    states = client("stepfunctions")
-    wait_until(
-        lambda: states.describe_execution(executionArn=execution)["status"] == "FAILED",
-        "the execution did not notice the end of its job",
-    )
-    done = count_of_results(client, outputs, run)
+    run, printed = killed_run(state, client, source, results)
+    assert f"({COUNT} different; 0 uploaded, {COUNT} there already)" in printed
+    done = results_of(client, run)
     assert 0 < done < COUNT
-    assert f"({COUNT} different; 0 uploaded, {COUNT} there already)" in log.read_text()
-    assert not results.exists()
-
     ended = batch(state, "--run", run)
     assert f"Run {run} of the stage local, job 2 with {COUNT - done} images" in ended.stdout
     for name in ("predictions.jsonl", "failures.jsonl"):
         assert (results / name).read_bytes() == (uninterrupted / name).read_bytes()
     again = batch(state, "--run", run)
     assert "job 3" not in again.stdout, "there is nothing left to classify"
-
-
-def count_of_results(client: Client, outputs: dict[str, str], run: str) -> int:
-    listed = client("s3").list_objects_v2(
-        Bucket=outputs["BatchBucketName"], Prefix=f"batch/outputs/{run}/"
-    )
-    return int(listed["KeyCount"])
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.stacks.state_expressions import evaluate
 from tests.stacks.state_machine import INTEGRATIONS, execute
 from tests.stacks.training_account import METRICS, TrainingAccount, approved_package
 from tests.stacks.worst_case import EXECUTION_CONTEXT, MAX_STAGE_NAME, PARTITION, resolve
+from tools.batch.runs import check_run_name
 
 # The type of a resource, the operations that CloudFormation calls with its properties, and the
 # name that it makes where the template has none.
@@ -64,9 +65,9 @@ def longest(
     return synthesize(variants()[request.param], changed, folder)
 
 
-def longest_definition(assembly: Assembly) -> Json:
-    machine = assembly.resource("training", "AWS::StepFunctions::StateMachine")
-    text = resolve(assembly, "training", machine.properties["DefinitionString"])
+def longest_definition(assembly: Assembly, purpose: str = "training") -> Json:
+    machine = assembly.resource(purpose, "AWS::StepFunctions::StateMachine")
+    text = resolve(assembly, purpose, machine.properties["DefinitionString"])
     definition: Json = json.loads(text.replace(f"arn:{PARTITION}:states:::", INTEGRATIONS))
     return definition
 
@@ -133,6 +134,15 @@ def test_every_request_of_the_state_machine_is_within_its_bounds(
         service, operation = found[1], found[2][0].upper() + found[2][1:]
         assert request_problems(service, operation, request) == [], integration
     assert len(execution.calls) >= 10
+
+
+def test_the_request_of_a_batch_job_is_within_its_bounds(longest: Assembly) -> None:
+    state = longest_definition(longest, "batch")["States"]["Transform"]
+    run = "r" * 28
+    assert check_run_name(run) is None
+    assert check_run_name(f"{run}r") is not None
+    sent = evaluate(state["Arguments"], {"run": run, "attempt": 999}, EXECUTION_CONTEXT)
+    assert request_problems("sagemaker", "CreateTransformJob", sent) == []
 
 
 def test_every_jobs_name_is_within_its_bounds(longest: Assembly) -> None:

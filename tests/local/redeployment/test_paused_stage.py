@@ -12,6 +12,7 @@ import pytest
 
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.local.api_requests import Request, classify, send
+from tests.local.batches import batch, lines_of, make_images
 from tests.local.conftest import processes_naming, run_tool, up
 from tests.local.functions import health_function
 from tests.local.redeployment.changed_model import served_version, write_other_archive
@@ -217,6 +218,11 @@ def test_a_stage_is_paused_deployed_and_resumed(
     assert printed.rstrip().endswith("until `make resume STAGE=local`.")
     assert what_runs(client)["endpoint"] == []
     assert classify(deployment, GOOD)[0] == 503
+    # Batch jobs need no endpoint, and have the model that was deployed last.
+    make_images(tmp_path / "images", 3)
+    batch(state, "--source", str(tmp_path / "images"), "--destination", str(tmp_path / "results"))
+    lines = lines_of(tmp_path / "results" / "predictions.jsonl")
+    assert [each["model"]["version"] for each in lines] == [other[:12]] * 3
     tool.resume(settings, client)
     assert served_version(deployment) == other[:12]
     after = what_runs(client)

@@ -1,0 +1,245 @@
+"""What a user sees of `make batch`, and how it ends."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, fake_stage
+from tools.batch import jobs, run
+from tools.batch.stage import BatchStage
+from tools.console import ToolError
+
+FAILED = {
+    "status": "FAILED",
+    "error": "States.TaskFailed",
+    "cause": json.dumps(
+        {
+            "TransformJobName": "whippet-dev-x-1-0",
+            "TransformJobStatus": "Failed",
+            "FailureReason": "AlgorithmError: See job logs for more information",
+        }
+    ),
+}
+
+
+@pytest.fixture
+def s3() -> FakeS3:
+    return FakeS3()
+
+
+@pytest.fixture
+def states(s3: FakeS3) -> FakeStates:
+    return FakeStates(s3)
+
+
+@pytest.fixture(autouse=True)
+def stage(s3: FakeS3, states: FakeStates, monkeypatch: pytest.MonkeyPatch) -> BatchStage:
+    opened = fake_stage(s3, states)
+    monkeypatch.setattr(run, "open_batch_stage", lambda *_: opened)
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0)
+    return opened
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "My photos"
+    for name, content in (("a.jpg", "cat"), ("b/a.jpg", "broken"), ("b/c.jpg", "cat"), ("d", "")):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    return folder
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["run", *options])
+    return run.main()
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path) -> Any:
+    results = str(tmp_path / "results")
+    return lambda: main(monkeypatch, "--source", str(source), "--destination", results)
+
+
+def name_of(states: FakeStates) -> str:
+    return str(next(iter(states.started.values()))["run"])
+
+
+def lines(file: Path) -> list[Any]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_file_has_a_line_and_the_same_content_is_sent_once(
+    begin: Any, tmp_path: Path, states: FakeStates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert begin() == 0
+    found = lines(tmp_path / "results" / "predictions.jsonl")
+    assert [(each["key"], each.get("predictions")) for each in found] == [
+        ("a.jpg", [{"label": "cat"}]),
+        ("b/a.jpg", None),
+        ("b/c.jpg", [{"label": "cat"}]),
+        ("d", None),
+    ]
+    assert [each["error"]["code"] for each in found if "error" in each] == [
+        "unreadable_image",
+        "empty_body",
+    ]
+    printed = capsys.readouterr().out
+    assert (
+        "4 files: 3 to classify (2 different; 2 uploaded, 0 there already), 1 not sent" in printed
+    )
+    assert "1 x ml.m5.large: 0.115 USD an hour while it runs (us-east-1, price of " in printed
+    assert f"Run {name_of(states)} of the stage dev, job 1 with 2 images" in printed
+    assert "4 images: 2 classified, 2 failed" in printed
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (FAILED, "failed: AlgorithmError: See job logs for more information\nIts log is in "),
+        ({"status": "ABORTED", "error": "Stopped"}, "was stopped: Stopped\n"),
+        ({"status": "TIMED_OUT"}, "took longer than batch.max_runtime_seconds = 14400 and was"),
+        (
+            {"status": "FAILED", "error": "SageMaker.X", "cause": "No \x1b quota"},
+            r"failed: No \x1b quota",
+        ),
+    ],
+)
+def test_a_job_that_fails_is_told_with_its_reason_and_continued(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Any,
+    states: FakeStates,
+    tmp_path: Path,
+    end: dict[str, Any],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    states.ends, states.results = [end], 1
+    with pytest.raises(ToolError) as told:
+        begin()
+    name = name_of(states)
+    assert f"The job of {name} {said}" in str(told.value)
+    assert "1 of 2 images have a result. " in str(told.value)
+    assert f"`make batch RUN={name} STAGE=dev` continues" in str(told.value)
+    assert not (tmp_path / "results").exists()
+    assert main(monkeypatch, "--run", name) == 0
+    assert f"Run {name} of the stage dev, job 2 with 1 images" in capsys.readouterr().out
+    assert len(lines(tmp_path / "results" / "predictions.jsonl")) == 4
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Any,
+    states: FakeStates,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "follow", interrupt)
+        assert begin() == 130
+    name = name_of(states)
+    printed = capsys.readouterr().out
+    assert f"Continue: make batch RUN={name} STAGE=dev" in printed
+    assert f"Stop it:  make batch RUN={name} STOP=1 STAGE=dev" in printed
+    assert states.stopped == []
+    # It is watched again, not started again.
+    assert main(monkeypatch, "--run", name) == 0
+    assert list(states.started) == [f"{name}-1"]
+
+
+def test_a_lost_connection_is_told_like_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, states: FakeStates
+) -> None:
+    def lose(*_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://states")
+
+    monkeypatch.setattr(run, "follow", lose)
+    with pytest.raises(ToolError) as told:
+        begin()
+    assert "https://states" in str(told.value)
+    assert f"Continue: make batch RUN={name_of(states)} STAGE=dev" in str(told.value)
+
+
+def test_a_running_job_is_stopped_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Any,
+    states: FakeStates,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        begin()
+    name = name_of(states)
+    states._looked.clear()
+    monkeypatch.setattr(
+        states,
+        "describe_execution",
+        lambda **_: {"status": "RUNNING", "startDate": datetime.now(UTC)},
+    )
+    assert main(monkeypatch, "--run", name, "--stop") == 0
+    assert states.stopped == [f"{name}-1"]
+    monkeypatch.undo()
+    assert f"`make batch RUN={name} STAGE=dev` continues" in capsys.readouterr().out
+
+
+def test_a_job_that_completes_without_a_result_is_an_error(begin: Any, states: FakeStates) -> None:
+    states.results = 1
+    with pytest.raises(ToolError, match="has completed, but 1 images have no result"):
+        begin()
+
+
+def test_an_image_that_could_expire_is_uploaded_again(
+    begin: Any, s3: FakeS3, tmp_path: Path, stage: BatchStage
+) -> None:
+    begin()
+    images = [key for key in s3.written if key.startswith("batch/inputs/") and "." not in key]
+    assert len(images) == 2
+    days = stage.settings.batch.retention_days
+    s3.modified[images[0]] = datetime.now(UTC) - timedelta(days=days / 2 + 1)
+    s3.written.clear()
+    (tmp_path / "results").rename(tmp_path / "moved away")
+    begin()
+    assert [key for key in s3.written if key in images] == images[:1]
+
+
+@pytest.mark.parametrize("name", ["predictions.jsonl", "summary.json"])
+def test_no_results_are_overwritten(begin: Any, tmp_path: Path, name: str, s3: FakeS3) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / name).write_text("{}")
+    with pytest.raises(ToolError, match="take another DST, or move them away"):
+        begin()
+    assert s3.written == []
+
+
+def test_a_response_of_another_kind_is_not_taken_for_a_result(
+    begin: Any, s3: FakeS3, states: FakeStates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin()
+    name = name_of(states)
+    key = next(key for bucket, key in s3.objects if key.endswith(".out"))
+    s3.objects[BUCKET, key] = b"<html>"
+    with pytest.raises(ToolError, match="is not a response of the model server"):
+        main(monkeypatch, "--run", name)
+
+
+def test_nothing_is_sent_of_a_source_without_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, states: FakeStates
+) -> None:
+    folder = tmp_path / "none"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").touch()
+    options = ("--source", str(folder), "--destination", str(tmp_path / "x"))
+    with pytest.raises(ToolError, match="has no files but 1 hidden ones: expected images"):
+        main(monkeypatch, *options)
+    (folder / "empty.jpg").touch()
+    assert main(monkeypatch, *options) == 0
+    assert states.started == {}
+    (line,) = lines(tmp_path / "x" / "failures.jsonl")
+    assert line["error"]["code"] == "empty_body"
