@@ -27,7 +27,7 @@ from tools.deployment.leftovers import (
 from tools.deployment.log_groups import delete_endpoint_log_group
 from tools.deployment.model_packages import delete_empty_group
 from tools.deployment.prune import prune_superseded
-from tools.deployment.running_training import check_nothing_trains
+from tools.deployment.running_jobs import check_nothing_runs
 from tools.local.cloud_process import add_state_directory, require_cloud
 
 
@@ -62,7 +62,7 @@ def main() -> int:
     cloudformation = session.client("cloudformation", region_name=region)
     stacks = deployed_stacks(cloudformation, settings.name)
     check_deletable(cloudformation, settings, stacks)
-    check_nothing_trains(lambda service: session.client(service, region_name=region), settings.name)
+    check_nothing_runs(lambda service: session.client(service, region_name=region), settings.name)
     if settings.stage != "local" and not arguments.yes:
         _confirm(settings, account, region)
     if not settings.retain_stateful_resources:

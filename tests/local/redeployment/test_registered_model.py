@@ -159,7 +159,7 @@ def test_a_run_goes_on_after_ctrl_c_until_it_is_stopped_with_its_job(
     os.kill(host, 0)  # it runs
     destroyed = workshop.make("destroy", "STAGE=local", check=False)
     assert destroyed.returncode == 2
-    assert f"{STAGE} still trains, and nothing was deleted" in destroyed.stderr
+    assert f"{STAGE} still has jobs that run, and nothing was deleted" in destroyed.stderr
     assert "run stopped: make stop-training RUN=stopped STAGE=local" in destroyed.stderr
     assert f"job {STAGE}-" in destroyed.stderr
     assert "is stopped" in workshop.make("stop-training", "RUN=stopped").stdout

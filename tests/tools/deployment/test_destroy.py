@@ -106,7 +106,7 @@ def destroy(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> Destroy:
         monkeypatch.setattr(tool, "read_stage", lambda _: settings)
         monkeypatch.setattr(tool, "resolve_account", lambda *_: account)
         monkeypatch.setattr(tool, "cdk_command", command)
-        monkeypatch.setattr(tool, "check_nothing_trains", record("check training of", None))
+        monkeypatch.setattr(tool, "check_nothing_runs", record("check training of", None))
         monkeypatch.setattr(tool, "empty_stage", record("empty", ["a"]))
         retained = [
             Leftover("AWS::KMS::Key", "the-key"),

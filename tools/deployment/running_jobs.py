@@ -1,6 +1,6 @@
-"""What trains in a stage, and would write into buckets that are being deleted."""
+"""What trains or classifies in a stage, and would write into buckets that are being deleted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from stacks.names import EC2_TRAINER_TAG
@@ -13,8 +13,8 @@ _LAUNCH_TEMPLATE: Final = "AWS::EC2::LaunchTemplate"
 _RUNNING: Final = ("InProgress", "Stopping")
 
 
-def check_nothing_trains(client: Callable[[str], Any], stage_name: str) -> None:
-    """Check that no run, no job and no machine of a stage trains.
+def check_nothing_runs(client: Callable[[str], Any], stage_name: str) -> None:
+    """Check that no run, no job and no machine of a stage trains, and no batch job runs.
 
     Args:
         client: returns the client of a service.
@@ -23,32 +23,38 @@ def check_nothing_trains(client: Callable[[str], Any], stage_name: str) -> None:
     Raises:
         ToolError: one does; the message names all and how to end them.
     """
+    stage = stage_name.partition("-")[2]
     resources = list(stack_resources(client("cloudformation"), f"{stage_name}-training"))
     found = [
-        line
-        for kind, name in resources
-        if kind == _STATE_MACHINE
-        for line in _runs(client("stepfunctions"), name, stage_name)
+        f"run {run}: make stop-training RUN={run} STAGE={stage}" for run in _runs(client, resources)
     ]
     if resources:
         found += _jobs(client("sagemaker"), stage_name)
     if any(kind == _LAUNCH_TEMPLATE for kind, _ in resources):
         found += _machines(client("ec2"), stage_name)
+    batch = stack_resources(client("cloudformation"), f"{stage_name}-batch")
+    found += [
+        # An execution's name has the number of the run's job after its own.
+        f"batch job {run}: make batch RUN={run.rpartition('-')[0]} STOP=1 STAGE={stage}"
+        for run in _runs(client, list(batch))
+    ]
     if found:
         listed = "".join(f"\n  {line}" for line in found)
         raise ToolError(
-            f"{stage_name} still trains, and nothing was deleted:{listed}\n"
+            f"{stage_name} still has jobs that run, and nothing was deleted:{listed}\n"
             "Wait for its end or stop it, then run the same command again."
         )
 
 
-def _runs(states: Any, machine: str, stage_name: str) -> Iterator[str]:
-    stage = stage_name.partition("-")[2]
-    pages = states.get_paginator("list_executions").paginate(
-        stateMachineArn=machine, statusFilter="RUNNING"
-    )
-    for run in (run for page in pages for run in page["executions"]):
-        yield f"run {run['name']}: make stop-training RUN={run['name']} STAGE={stage}"
+def _runs(client: Callable[[str], Any], resources: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the names of the executions that run, of the state machines among some resources."""
+    for machine in (name for kind, name in resources if kind == _STATE_MACHINE):
+        pages = (
+            client("stepfunctions")
+            .get_paginator("list_executions")
+            .paginate(stateMachineArn=machine, statusFilter="RUNNING")
+        )
+        yield from (str(run["name"]) for page in pages for run in page["executions"])
 
 
 def _jobs(sagemaker: Any, stage_name: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`make destroy` of a stage that still trains."""
+"""`make destroy` of a stage that still trains or classifies."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ import pytest
 from botocore.stub import Stubber
 
 from tools.console import ToolError
-from tools.deployment.running_training import check_nothing_trains
+from tools.deployment.running_jobs import check_nothing_runs
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:Trainer"
 JOB = "whippet-dev-0123456789abcdef0123456789abcdef-1-0"
 TUNING = "whippet-dev-0123456"
 STOP_TUNING = "stop-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name"
+BATCH_RUN = "photos-20261127-101500"
 INSTANCE = "i-0123456789abcdef0"
 
 
@@ -23,10 +24,14 @@ def client_of(service: str) -> Any:
 class Account:
     """Stubs of the services that a check calls, in the order of its calls."""
 
-    def __init__(self, **resources: str) -> None:
+    def __init__(self, *, batch: str | None = None, **resources: str) -> None:
         names = ("cloudformation", "stepfunctions", "sagemaker", "ec2")
         self.clients = {name: client_of(name) for name in names}
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
+        self._add_stack("training", resources)
+        self._add_stack("batch", {batch: TRAINING["machine"]} if batch else {})
+
+    def _add_stack(self, purpose: str, resources: dict[str, str]) -> None:
         summaries = [
             {"LogicalResourceId": name, "ResourceType": kind.replace("_", "::")}
             | {"PhysicalResourceId": name, "LastUpdatedTimestamp": 0}
@@ -36,10 +41,10 @@ class Account:
         self.stubs["cloudformation"].add_response(
             "list_stack_resources",
             {"StackResourceSummaries": summaries},
-            {"StackName": "whippet-dev-training"},
+            {"StackName": f"whippet-dev-{purpose}"},
         )
 
-    def add_runs(self, *names: str) -> None:
+    def add_runs(self, *names: str, machine: str = "machine") -> None:
         runs = [
             {"name": name, "executionArn": f"{MACHINE}:{name}", "stateMachineArn": MACHINE}
             | {"status": "RUNNING", "startDate": 0}
@@ -48,7 +53,7 @@ class Account:
         self.stubs["stepfunctions"].add_response(
             "list_executions",
             {"executions": runs},
-            {"stateMachineArn": "machine", "statusFilter": "RUNNING"},
+            {"stateMachineArn": machine, "statusFilter": "RUNNING"},
         )
 
     def add_jobs(self, operation: str, member: str, **names: list[str]) -> None:
@@ -81,7 +86,7 @@ class Account:
     def check(self) -> None:
         for stub in self.stubs.values():
             stub.activate()
-        check_nothing_trains(self.clients.__getitem__, "whippet-dev")
+        check_nothing_runs(self.clients.__getitem__, "whippet-dev")
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
 
@@ -90,21 +95,23 @@ TRAINING = {"machine": "AWS_StepFunctions_StateMachine"}
 
 
 def test_everything_that_trains_is_named_with_the_command_that_ends_it() -> None:
-    account = Account(**TRAINING, template="AWS_EC2_LaunchTemplate")
+    account = Account(**TRAINING, template="AWS_EC2_LaunchTemplate", batch="classifier")
     account.add_runs("flowers-1")
     account.add_jobs(
         "list_hyper_parameter_tuning_jobs", "HyperParameterTuningJob", InProgress=[TUNING]
     )
     account.add_jobs("list_training_jobs", "TrainingJob", Stopping=[f"my-{JOB}", JOB])
     account.add_machines(INSTANCE)
+    account.add_runs(f"{BATCH_RUN}-2", machine="classifier")
     with pytest.raises(ToolError) as told:
         account.check()
     assert str(told.value).splitlines() == [
-        "whippet-dev still trains, and nothing was deleted:",
+        "whippet-dev still has jobs that run, and nothing was deleted:",
         "  run flowers-1: make stop-training RUN=flowers-1 STAGE=dev",
         f"  job {TUNING}, InProgress: aws sagemaker {STOP_TUNING} {TUNING}",
         f"  job {JOB}, Stopping: aws sagemaker stop-training-job --training-job-name {JOB}",
         f"  machine {INSTANCE}: aws ec2 terminate-instances --instance-ids {INSTANCE}",
+        f"  batch job {BATCH_RUN}-2: make batch RUN={BATCH_RUN} STOP=1 STAGE=dev",
         "Wait for its end or stop it, then run the same command again.",
     ]
 
