@@ -148,6 +148,7 @@ help: ## List the commands
 	@echo "  MODEL=folder SOURCE_STAGE=dev TO=version ONLY=storage BREAK_GLASS=1 TRUST=account ACCOUNT=id"
 	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='balanced=true' VERSION=3"
 	@echo "  TRIALS=6 STRATEGY=grid|random MODE=finetune RANGES='learning_rate=0.01,0.001' PARALLEL=2"
+	@echo "  SRC=folder|s3://... DST=folder|s3://... RUN=name STOP=1"
 	@echo "  RATE=2 MINUTES=0.5 TARGET=api|endpoint IMAGES=folder MEASURE=1 YES=1 TRACE=day CAPACITY=25 PEAK=50"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 

@@ -1,5 +1,6 @@
 """The settings of batch jobs."""
 
+import math
 from typing import Final, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from stacks.settings.offered_instance_types import check_offered
 
 # Of model_code/classifier/serving/bodies.py: bodies in memory at a time. SageMaker allows 100.
 _MAX_MB_IN_FLIGHT: Final = 64
+_SECONDS_OF_DAY: Final = 86_400
 
 
 class BatchSettings(Settings):
@@ -76,6 +78,18 @@ class BatchSettings(Settings):
                 f"sent at a time may have {in_flight} MB, expected a product of at most "
                 f"{_MAX_MB_IN_FLIGHT}, which the model server holds in memory (SageMaker allows "
                 "100)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_retention(self) -> Self:
+        days = self.max_runtime_seconds / _SECONDS_OF_DAY
+        # `make batch` uploads again what is older than half of it.
+        if 2 * days > self.retention_days:
+            raise ValueError(
+                f"batch.retention_days = {self.retention_days}: expected at least "
+                f"{math.ceil(2 * days)}, twice batch.max_runtime_seconds = "
+                f"{self.max_runtime_seconds}: images must not expire while a job runs"
             )
         return self
 

@@ -91,6 +91,10 @@ def test_a_job_reads_the_manifest_of_its_run_and_writes_its_results(assembly: As
     output = sent["TransformOutput"]
     assert output["S3OutputPath"] == f"s3://{bucket}/batch/outputs/photos-20261127-230000"
     assert output["Accept"] == "application/json"
+    # A whole object in each request, whose format the server reads from its bytes.
+    assert sent["BatchStrategy"] == "SingleRecord"
+    assert sent["TransformInput"]["ContentType"] == "application/octet-stream"
+    assert sent["TransformInput"].keys() == {"ContentType", "DataSource"}
     assert "EncryptionKey" in output["KmsKeyId"]
     assert output["KmsKeyId"] == sent["TransformResources"]["VolumeKmsKeyId"]
     assert sent["ModelName"] == f"<{assembly.resource('batch', MODEL).logical_id}.ModelName>"

@@ -44,8 +44,8 @@ from tools.batch.runs import (
     start_attempt,
 )
 from tools.batch.stage import BatchStage, open_batch_stage
-from tools.batch.staging import stage_images
-from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
+from tools.batch.staging import check_staged, stage_images
+from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, slow_step
 from tools.delivery.s3_uri import parse_s3_uri
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
@@ -76,7 +76,12 @@ def main() -> int:
         return EXIT_INTERRUPTED
     except (BotoCoreError, ClientError) as error:
         raise ToolError(f"{describe_aws_error(error)}\n{_goes_on(stage, run)}") from error
-    counts = write_results(stage, run, keys, destination)
+    try:
+        counts = write_results(stage, run, keys, destination)
+    except KeyboardInterrupt:
+        print(f"\nStopped; every image has a result: `make batch RUN={run.name}{stage.option}` "
+              "merges them.")  # fmt: skip
+        return EXIT_INTERRUPTED
     _report(counts, destination)
     return 0
 
@@ -95,6 +100,8 @@ def _parse() -> argparse.Namespace:
             parser.error(f"argument --run: {problem}")
         if arguments.source:
             parser.error("argument --source: leave it out: the run knows its images")
+        if arguments.destination:
+            _check_address(parser, "destination", arguments.destination)
     elif arguments.stop:
         parser.error("argument --run: expected the name of the run to stop")
     else:
@@ -102,16 +109,19 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
+def _check_address(parser: MakeParser, option: str, value: str | None) -> None:
+    if not value:
+        parser.error(f"argument --{option}: expected a folder, or s3://<bucket>/<prefix>")
+    if value.startswith(_S3):
+        try:
+            parse_s3_uri(value)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"argument --{option}: {error}")
+
+
 def _check_places(parser: MakeParser, arguments: argparse.Namespace) -> None:
     for option in ("source", "destination"):
-        value = getattr(arguments, option)
-        if not value:
-            parser.error(f"argument --{option}: expected a folder, or s3://<bucket>/<prefix>")
-        if value.startswith(_S3):
-            try:
-                parse_s3_uri(value)
-            except argparse.ArgumentTypeError as error:
-                parser.error(f"argument --{option}: {error}")
+        _check_address(parser, option, getattr(arguments, option))
     source, destination = arguments.source, arguments.destination
     if source.startswith(_S3):
         inside = f"{destination.rstrip('/')}/".startswith(f"{source.rstrip('/')}/")
@@ -172,11 +182,14 @@ def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
     """Let jobs run until every image has a response; return the responses' keys."""
     names = run.names
     execution = latest_execution(stage, run)
-    keys = outputs(stage, run)
+    with slow_step("List the results"):
+        keys = outputs(stage, run)
     if execution is None or not execution.is_running:
         missing = [name for name in names if name not in keys]
         if not missing:
             return keys
+        if run.attempt:
+            check_staged(stage, missing)
         if execution is None and run.attempt:
             run = replace(run, attempt=run.attempt - 1)
         run = start_attempt(stage, run, missing)

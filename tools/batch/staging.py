@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from stacks.names import BATCH_INPUT_PREFIX
 from tools.batch.images import Image
 from tools.batch.stage import BatchStage
-from tools.console import ToolError, step
+from tools.console import ToolError, slow_step, step
 from tools.delivery.s3_uri import S3Uri
 from tools.parallel import in_parallel
 from tools.training.uploads import Upload, put
@@ -30,7 +30,8 @@ def stage_images(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
     by_name = {image.name: image for image in images}
     days = stage.settings.batch.retention_days
     # Not one that could expire while the job runs.
-    present = names_since(stage, datetime.now(UTC) - timedelta(days=days / 2))
+    with slow_step("List the images that are there"):
+        present = _names_since(stage, datetime.now(UTC) - timedelta(days=days / 2))
     missing = [image for name, image in by_name.items() if name not in present]
     with step(f"Put {len(missing)} images into s3://{stage.bucket}/{BATCH_INPUT_PREFIX}/"):
         for _ in in_parallel(lambda image: _put(stage, image), missing, noun="images"):
@@ -38,7 +39,23 @@ def stage_images(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
     return len(missing), len(by_name) - len(missing)
 
 
-def names_since(stage: BatchStage, earliest: datetime) -> set[str]:
+def check_staged(stage: BatchStage, names: Sequence[str]) -> None:
+    """Check that the images of a run that is continued have not expired.
+
+    Raises:
+        ToolError: one has.
+    """
+    with slow_step("List the images that are there"):
+        present = _names_since(stage, datetime.min.replace(tzinfo=UTC))
+    expired = len(set(names) - present)
+    if expired:
+        raise ToolError(
+            f"{expired} images without a result have expired (batch.retention_days = "
+            f"{stage.settings.batch.retention_days}): begin again with SRC= and another DST=."
+        )
+
+
+def _names_since(stage: BatchStage, earliest: datetime) -> set[str]:
     """Return the names of the images in the stage's bucket that are not older than a time."""
     pages = stage.client("s3").get_paginator("list_objects_v2")
     return {

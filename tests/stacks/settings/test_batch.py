@@ -47,6 +47,13 @@ def test_a_setting_out_of_bounds_is_refused(
     assert f"batch.{key} = {value}: expected a whole number {expected}" in message
 
 
+def test_images_do_not_expire_while_a_job_runs(tmp_path: Path) -> None:
+    days = {"max_runtime_seconds": "432000", "retention_days": "9"}
+    message = refusal_of(tmp_path, batch(**days))
+    assert "batch.retention_days = 9: expected at least 10, twice batch.max_runtime_s" in message
+    assert load_text(tmp_path, batch(**{**days, "retention_days": "10"})).batch.retention_days == 10
+
+
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [

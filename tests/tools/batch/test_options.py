@@ -23,6 +23,7 @@ from tools.cdk import ROOT
         ({"SRC": "{here}", "DST": "s3://X/y"}, "DST: 's3://X/y': expected s3://"),
         ({"RUN": "a_b"}, "RUN: 'a_b' is not the name of a run; expected up to 28 lower-case"),
         ({"RUN": "a-1", "SRC": "{here}"}, "SRC: leave it out: the run knows its images"),
+        ({"RUN": "a-1", "DST": "s3://X/y"}, "DST: 's3://X/y': expected s3://"),
         ({"STOP": "1"}, "RUN: expected the name of the run to stop"),
     ],
 )

@@ -154,6 +154,25 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(
     assert list(states.started) == [f"{name}-1"]
 
 
+def test_a_run_that_another_terminal_continues_is_watched(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, states: FakeStates
+) -> None:
+    states.ends, states.results = [FAILED], 1
+    with pytest.raises(ToolError, match="failed"):
+        begin()
+    name = name_of(states)
+    states.results = 2
+    start = states.start_execution
+
+    def started_twice(**given: Any) -> None:
+        start(**given)
+        start(**given)
+
+    monkeypatch.setattr(states, "start_execution", started_twice)
+    assert main(monkeypatch, "--run", name) == 0
+    assert list(states.started) == [f"{name}-1", f"{name}-2"]
+
+
 def test_a_lost_connection_is_told_like_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, begin: Any, states: FakeStates
 ) -> None:
@@ -207,6 +226,31 @@ def test_an_image_that_could_expire_is_uploaded_again(
     (tmp_path / "results").rename(tmp_path / "moved away")
     begin()
     assert [key for key in s3.written if key in images] == images[:1]
+
+
+def test_a_run_whose_images_have_expired_begins_again(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, s3: FakeS3, states: FakeStates
+) -> None:
+    states.ends, states.results = [FAILED], 1
+    with pytest.raises(ToolError, match="1 of 2 images have a result"):
+        begin()
+    results = {key.rpartition("/")[2] for _, key in s3.objects if key.endswith(".out")}
+    for bucket, key in list(s3.objects):
+        if key.startswith("batch/inputs/") and f"{key.rpartition('/')[2]}.out" not in results:
+            del s3.objects[bucket, key]
+    with pytest.raises(ToolError, match="1 images without a result have expired"):
+        main(monkeypatch, "--run", name_of(states))
+
+
+def test_ctrl_c_while_results_are_merged_says_how_to_merge_them(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Any,
+    states: FakeStates,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(run, "write_results", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert begin() == 130
+    assert f"`make batch RUN={name_of(states)} STAGE=dev` merges them" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["predictions.jsonl", "summary.json"])
