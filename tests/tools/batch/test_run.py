@@ -253,13 +253,30 @@ def test_ctrl_c_while_results_are_merged_says_how_to_merge_them(
     assert f"`make batch RUN={name_of(states)} STAGE=dev` merges them" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["predictions.jsonl", "summary.json"])
-def test_no_results_are_overwritten(begin: Any, tmp_path: Path, name: str, s3: FakeS3) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("predictions.jsonl", "{}"), ("summary.json", "{}"), ("summary.json", '{"run": "other-1"}')],
+)
+def test_no_results_are_overwritten(
+    begin: Any, tmp_path: Path, name: str, text: str, s3: FakeS3
+) -> None:
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / name).write_text("{}")
+    (tmp_path / "results" / name).write_text(text)
     with pytest.raises(ToolError, match="take another DST, or move them away"):
         begin()
     assert s3.written == []
+
+
+def test_a_file_that_is_too_large_is_not_sent(
+    begin: Any, tmp_path: Path, source: Path, stage: BatchStage
+) -> None:
+    (source / "a.jpg").write_bytes(bytes(stage.max_image_bytes))
+    (source / "b" / "c.jpg").write_bytes(bytes(stage.max_image_bytes + 1))
+    begin()
+    found = {each["key"]: each for each in lines(tmp_path / "results" / "predictions.jsonl")}
+    assert "predictions" in found["a.jpg"]
+    assert found["b/c.jpg"]["error"]["code"] == "payload_too_large"
+    assert "10000001 bytes" in found["b/c.jpg"]["error"]["message"]
 
 
 def test_a_response_of_another_kind_is_not_taken_for_a_result(
