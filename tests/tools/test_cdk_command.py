@@ -59,7 +59,7 @@ def test_it_lists_the_stacks_without_an_active_environment(tmp_path: Path, progr
     model = write_model(tmp_path / "model")
     ended = run_cdk(folder, programs, "ls", "--context", f"model={model}")
     assert ended.returncode == 0, ended.stderr
-    *bundles, first, _, _, _, _, last = ended.stdout.splitlines()
+    *bundles, first, _, _, _, _, _, last = ended.stdout.splitlines()
     assert (first, last) == ("whippet-dev-storage", "whippet-dev-monitoring")
     assert [Path(line.split(": ")[0]).name for line in bundles] == ["lambda", "web"]
     assert ended.stderr == "", "no warning of another version of Node or of the CLI"

@@ -78,4 +78,4 @@ def test_synthesis_in_a_folder_with_spaces_after_an_upgrade_of_python_on_a_latin
     assert (clone / "uv-calls").read_text().endswith("requirements.txt")
     templates = sorted(path.name for path in (clone / "cdk.out").glob("*.template.json"))
     assert templates[0] == "whippet-dev-api.template.json"
-    assert len(templates) == 6
+    assert len(templates) == 7

@@ -76,7 +76,7 @@ class Group:
 
 
 WIDTH: Final = 920
-HEIGHT: Final = 566
+HEIGHT: Final = 706
 BOX_HEIGHT: Final = 46
 
 GROUPS: Final = (
@@ -86,6 +86,7 @@ GROUPS: Final = (
     Group("monitoring", "", 20, 262, 270, 244),
     Group("storage", "{key}", 330, 262, 570, 104),
     Group("training", "", 330, 402, 570, 104),
+    Group("batch", "", 330, 542, 570, 104),
 )
 
 BOXES: Final = {
@@ -138,6 +139,11 @@ BOXES: Final = {
                contains="createTrainingJob"),
     "machine": Box(title="EC2", detail="or train", x=802, y=444, width=84,
                    stack="training", type="AWS::EC2::LaunchTemplate"),
+    "batches": Box(title="Step Functions", detail="a run's job", x=502, y=584, width=118,
+                   stack="batch", type="AWS::StepFunctions::StateMachine"),
+    "transform": Box(title="SageMaker", detail="jobs: classify", x=658, y=584, width=118,
+                     stack="batch", type="AWS::StepFunctions::StateMachine",
+                     contains="createTransformJob"),
 }  # fmt: skip
 
 WAYS: Final = (
@@ -170,4 +176,7 @@ WAYS: Final = (
     Way(start="job", end="models", kind="data", points=((717, 444), (717, 350))),
     Way(start="machine", end="models", kind="data",
         points=((844, 444), (844, 384), (755, 384), (755, 350))),
+    Way(start="batches", end="transform", kind="control", points=((620, 607), (658, 607))),
+    Way(start="captures", end="transform", kind="data",
+        points=((886, 339), (893, 339), (893, 607), (776, 607)), against=True),
 )  # fmt: skip
