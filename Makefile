@@ -367,8 +367,8 @@ test: test-programs test-environments ## Run every check: lint, types, tests, th
 	@$(PYTHON) -m tools.checks
 
 .PHONY: test-presets
-test-presets: test-programs test-environments ## Deploy every preset to a local cloud, and invoke it as its system was (3 minutes)
-	@$(PYTHON) -m pytest -q tests/local/presets
+test-presets: test-programs test-environments $(DEMO) ## Deploy every preset to a local cloud and invoke it as its system was; classify 2,000 images (5 minutes)
+	@$(PYTHON) -m pytest -q tests/local/presets tests/local/test_large_batch.py
 
 .PHONY: check
 check: test-environments ## Run the checks of the inner loop: lint, types, unit tests, snapshots

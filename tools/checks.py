@@ -67,6 +67,8 @@ CHECKS = (
             "--ignore=tests/local/delivery",
             "--ignore=tests/local/presets",
             "--ignore=tests/local/operation",
+            "-m",
+            "not presets",
         ),
         after="demo",
         quick=False,

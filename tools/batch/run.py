@@ -32,11 +32,11 @@ from tools.batch.jobs import (
     start_execution,
     stop,
 )
+from tools.batch.options import S3_SCHEME, parse
 from tools.batch.prefix import scan_prefix
 from tools.batch.results import Counts, write_results
 from tools.batch.runs import (
     Run,
-    check_run_name,
     load_run,
     new_run,
     outputs,
@@ -47,17 +47,12 @@ from tools.batch.stage import BatchStage, open_batch_stage
 from tools.batch.staging import check_staged, stage_images
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, slow_step
 from tools.delivery.s3_uri import parse_s3_uri
-from tools.local.deployment import add_deployment
-from tools.make_variables import MakeParser
-from tools.stage_access import LOCAL
-
-_VARIABLES = {"--source": "SRC", "--destination": "DST", "--stage": "STAGE", "--run": "RUN"}
-_S3 = "s3://"
+from tools.terminal import printable
 
 
 def main() -> int:
     """Classify; return 0 if every image has predictions or an error, 130 after Ctrl-C."""
-    arguments = _parse()
+    arguments = parse(__doc__)
     stage = open_batch_stage(arguments.stage, arguments.deployment)
     if arguments.stop:
         print(stop(stage, load_run(stage, arguments.run)))
@@ -86,55 +81,6 @@ def main() -> int:
     return 0
 
 
-def _parse() -> argparse.Namespace:
-    parser = MakeParser(variables=_VARIABLES, prog="python -m tools.batch.run", description=__doc__)
-    parser.add_argument("--source", help="a folder of images, or s3://<bucket>/<prefix>")
-    parser.add_argument("--destination", help="a folder for the results, or s3://<bucket>/<prefix>")
-    parser.add_argument("--stage", default=LOCAL, help="names config/<stage>.toml (%(default)s)")
-    parser.add_argument("--run", help="name of a run that is continued, as it was printed")
-    parser.add_argument("--stop", action="store_true", help="stop the job of the run")
-    add_deployment(parser)
-    arguments = parser.parse()
-    if arguments.run:
-        if problem := check_run_name(arguments.run):
-            parser.error(f"argument --run: {problem}")
-        if arguments.source:
-            parser.error("argument --source: leave it out: the run knows its images")
-        if arguments.destination:
-            _check_address(parser, "destination", arguments.destination)
-    elif arguments.stop:
-        parser.error("argument --run: expected the name of the run to stop")
-    else:
-        _check_places(parser, arguments)
-    return arguments
-
-
-def _check_address(parser: MakeParser, option: str, value: str | None) -> None:
-    if not value:
-        parser.error(f"argument --{option}: expected a folder, or s3://<bucket>/<prefix>")
-    if value.startswith(_S3):
-        try:
-            parse_s3_uri(value)
-        except argparse.ArgumentTypeError as error:
-            parser.error(f"argument --{option}: {error}")
-
-
-def _check_places(parser: MakeParser, arguments: argparse.Namespace) -> None:
-    for option in ("source", "destination"):
-        _check_address(parser, option, getattr(arguments, option))
-    source, destination = arguments.source, arguments.destination
-    if source.startswith(_S3):
-        inside = f"{destination.rstrip('/')}/".startswith(f"{source.rstrip('/')}/")
-    elif not Path(source).is_dir():
-        parser.error(f"argument --source: {source!r} is not a folder")
-    else:
-        is_local = not destination.startswith(_S3)
-        inside = is_local and Path(destination).resolve().is_relative_to(Path(source).resolve())
-    if inside:
-        parser.error("argument --destination: expected a place outside of SRC, whose files are all "
-                     "taken for images")  # fmt: skip
-
-
 def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
     """Upload what is missing, and record a new run."""
     check_destination(_destination(stage, arguments.destination), None)
@@ -146,7 +92,8 @@ def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
             + ": expected images."
         )
     if source.hidden:
-        print(f"  {len(source.hidden)} hidden files are left out, such as {source.hidden[0]}")
+        example = printable(source.hidden[0])
+        print(f"  {len(source.hidden)} hidden files are left out, such as {example}")
     sent = [image for image in source.images if image.name]
     stored, present = stage_images(stage, sent)
     distinct = stored + present
@@ -157,7 +104,7 @@ def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
     if sent and (line := cost_line(stage, distinct)):
         print(line)
     absolute = arguments.destination
-    if not absolute.startswith(_S3):
+    if not absolute.startswith(S3_SCHEME):
         absolute = str(Path(absolute).absolute())
     run = new_run(arguments.source, absolute, source.images, label=label, hidden=len(source.hidden))
     save_run(stage, run)
@@ -165,7 +112,7 @@ def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
 
 
 def _scan(stage: BatchStage, given: str) -> tuple[Source, str]:
-    if given.startswith(_S3):
+    if given.startswith(S3_SCHEME):
         uri = parse_s3_uri(given)
         return scan_prefix(stage, uri), uri.key.rpartition("/")[2]
     folder = Path(given)
@@ -173,7 +120,7 @@ def _scan(stage: BatchStage, given: str) -> tuple[Source, str]:
 
 
 def _destination(stage: BatchStage, given: str) -> Destination:
-    if given.startswith(_S3):
+    if given.startswith(S3_SCHEME):
         return Prefix(stage.client("s3"), parse_s3_uri(given))
     return Folder(Path(given))
 
