@@ -18,6 +18,7 @@ MINUTES ?=
 IMAGES ?=
 MEASURE ?=
 YES ?=
+KEEP ?=
 TARGET ?=
 IMAGE ?=
 TOP_K ?=
@@ -63,6 +64,7 @@ export WHIPPET_PEAK := $(value PEAK)
 export WHIPPET_RATE := $(value RATE)
 export WHIPPET_MINUTES := $(value MINUTES)
 export WHIPPET_IMAGES := $(value IMAGES)
+export WHIPPET_KEEP := $(value KEEP)
 export WHIPPET_TARGET := $(value TARGET)
 export WHIPPET_IMAGE := $(value IMAGE)
 export WHIPPET_TOP_K := $(value TOP_K)
@@ -94,7 +96,7 @@ export WHIPPET_VERSION := $(value VERSION)
 export WHIPPET_SRC := $(value SRC)
 export WHIPPET_DST := $(value DST)
 unexport ON NAME RUN INSTANCES HYPERPARAMETERS TRIALS STRATEGY RANGES PARALLEL VERSION SRC DST STOP
-unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK RATE MINUTES IMAGES MEASURE YES TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
+unexport PORT PUBLIC_PORT MINUTE_SECONDS TRACE CAPACITY PEAK RATE MINUTES IMAGES MEASURE YES KEEP TARGET IMAGE TOP_K ORDER SCORES DATA BACKBONE MODE WEIGHTS QUANTIZE SAMPLES RESTART MODEL SOURCE_STAGE TO BREAK_GLASS TRUST ACCOUNT
 
 # Where the user names no stage, these verbs work on the laptop's; the default above has no other
 # use in them.
@@ -149,7 +151,7 @@ help: ## List the commands
 	@echo "  ON=here|sagemaker|ec2 NAME=dataset RUN=name INSTANCES=2 HYPERPARAMETERS='balanced=true' VERSION=3"
 	@echo "  TRIALS=6 STRATEGY=grid|random MODE=finetune RANGES='learning_rate=0.01,0.001' PARALLEL=2"
 	@echo "  SRC=folder|s3://... DST=folder|s3://... RUN=name STOP=1"
-	@echo "  RATE=2 MINUTES=0.5 TARGET=api|endpoint IMAGES=folder MEASURE=1 YES=1 TRACE=day CAPACITY=25 PEAK=50"
+	@echo "  RATE=2 MINUTES=0.5 TARGET=api|endpoint IMAGES=folder MEASURE=1 YES=1 KEEP=datasets TRACE=day CAPACITY=25 PEAK=50"
 	@echo "  DATA=folder|zip BACKBONE=resnet50 WEIGHTS=file MODE=head|finetune QUANTIZE=1 SAMPLES=6 RESTART=1"
 
 # ---- Models and environments
@@ -355,10 +357,11 @@ resume: $(APP_ENVIRONMENT) ## Start what make pause stopped, as it was
 	@$(PYTHON) -m tools.deployment.pause --stage "$$WHIPPET_STAGE" --resume
 
 .PHONY: destroy
-destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them
+destroy: $(APP_ENVIRONMENT) $(CLI) ## Delete STAGE; empties its buckets first where the stage does not retain them [KEEP=datasets] [YES=1]
+	@$(if $(filter-out datasets,$(value KEEP)),echo "KEEP: expected datasets or nothing" >&2; exit 2)
 	@$(PYTHON) -m tools.deployment.check_stage --stage "$(STAGE)"
 	@$(MAKE) -s model-of-stage
-	@$(PYTHON) -m tools.deployment.destroy --stage "$(STAGE)"
+	@$(PYTHON) -m tools.deployment.destroy --stage "$(STAGE)" $${WHIPPET_KEEP:+--keep="$$WHIPPET_KEEP"} $(if $(filter-out 0,$(YES)),--yes)
 
 # ---- Checks
 

@@ -29,6 +29,8 @@ EC2_JOB_TAG = "whippet-job"
 PAUSED_PARAMETER = "Paused"
 # The published value with it, which the functions of the API read.
 PAUSED_VALUE = "paused"
+# The value with what `make destroy KEEP=datasets` has kept, which the next deployment takes back.
+KEPT_DATASETS_VALUE = "kept-datasets"
 # The published values of a stage that the check of its deployment reads.
 CHECKED_PARAMETERS = ("api-url", "api-key-id", "proxy-alias-arn", PAUSED_VALUE)
 PIPELINE_NAME = "whippet-pipeline"

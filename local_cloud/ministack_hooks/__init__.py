@@ -19,6 +19,7 @@ from local_cloud.ministack_hooks.authorization import (
     condition_key_resolver,
     resource_arn_extractor,
 )
+from local_cloud.ministack_hooks.bucket_policies import install_bucket_policy_import
 from local_cloud.ministack_hooks.composite_alarms import install_composite_alarms
 from local_cloud.ministack_hooks.copy_checksums import install_copy_checksums
 from local_cloud.ministack_hooks.distributions import install_api_origins
@@ -88,6 +89,7 @@ def install(
     install_method_settings()
     install_metric_math_alarms()
     install_composite_alarms()
+    install_bucket_policy_import()
     install_reserved_concurrency()
     install_api_origins(port)
     install_edge_functions()

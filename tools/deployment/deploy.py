@@ -32,6 +32,7 @@ from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
 from tools.deployment.serving_image import describe_image
+from tools.deployment.take_back_datasets import take_back_datasets
 from tools.model.folder import add_model_folder, model_context, read_model
 
 
@@ -64,6 +65,11 @@ def main() -> int:
         settings.stage, arguments.model, confirm=not arguments.yes, only=arguments.only
     )
     environment = cdk_environment(os.environ) | {"AWS_REGION": region}
+    taken_back = take_back_datasets(
+        lambda service: session.client(service, region_name=region), settings
+    )
+    if taken_back is not None:
+        print(taken_back, flush=True)
     if arguments.only is not None:
         print(f"Deploying {settings.name}-{arguments.only} to {account} in {region}.", flush=True)
         return _run(command, environment)

@@ -1,10 +1,11 @@
 """The deployed stacks of a stage, and whether they may be deleted as its settings say."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
+from tools.deployment.kept_datasets import is_marked
 
 # A stack of a change set that was never executed: it has no template.
 _NO_TEMPLATE = "REVIEW_IN_PROGRESS"
@@ -27,7 +28,11 @@ def deployed_stacks(cloudformation: Any, stage_name: str) -> list[dict[str, Any]
 
 
 def check_deletable(
-    cloudformation: Any, settings: StageSettings, stacks: Iterable[dict[str, Any]]
+    cloudformation: Any,
+    settings: StageSettings,
+    stacks: Iterable[dict[str, Any]],
+    *,
+    keeps_datasets: bool = False,
 ) -> None:
     """Compare the deployed stacks with the settings: CloudFormation deletes what it was given.
 
@@ -35,6 +40,7 @@ def check_deletable(
         cloudformation: boto3 client.
         settings: the stage's settings.
         stacks: its deployed stacks.
+        keeps_datasets: whether the bucket of datasets is to be kept.
 
     Raises:
         ToolError: a stack is protected from deletion, or was deployed with another
@@ -52,7 +58,14 @@ def check_deletable(
     for name, each in deployed.items():
         if each["StackStatus"] == _NO_TEMPLATE or not name.endswith(_WITH_BUCKETS):
             continue
-        retained = _retains_buckets(cloudformation, name)
+        template = cloudformation.get_template(StackName=name, TemplateStage="Original")
+        resources = template["TemplateBody"]["Resources"].values()
+        if not keeps_datasets and any(map(is_marked, resources)):
+            raise ToolError(
+                f"An earlier KEEP=datasets was interrupted, and {name} would keep the datasets: "
+                "nothing was deleted. Run it again with KEEP=datasets, or deploy the stage first."
+            )
+        retained = _retains_buckets(resources)
         if retained not in {None, wanted}:
             raise ToolError(
                 f"The stack {name} was deployed with {_setting(retained)}, and {file} sets "
@@ -61,13 +74,13 @@ def check_deletable(
             )
 
 
-def _retains_buckets(cloudformation: Any, stack: str) -> bool | None:
+def _retains_buckets(resources: Iterable[Mapping[str, Any]]) -> bool | None:
     """Return whether a stack retains buckets; None if it has none."""
-    template = cloudformation.get_template(StackName=stack, TemplateStage="Original")
     policies = [
         resource.get("DeletionPolicy", "Delete")
-        for resource in template["TemplateBody"]["Resources"].values()
-        if resource["Type"] == "AWS::S3::Bucket"
+        for resource in resources
+        # One that an interrupted KEEP=datasets was about to keep says nothing of the others.
+        if resource["Type"] == "AWS::S3::Bucket" and not is_marked(resource)
     ]
     return any(each.startswith("Retain") for each in policies) if policies else None
 

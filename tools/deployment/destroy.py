@@ -6,6 +6,8 @@ In the end it prints what remains.
 import argparse
 import os
 import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import boto3
 
@@ -18,8 +20,10 @@ from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
 from tools.console import ToolError, confirm, run_logged, run_tool, step
 from tools.deployment.deployed_stacks import check_deletable, deployed_stacks
 from tools.deployment.empty_stage import empty_stage
+from tools.deployment.kept_datasets import BUCKET, Kept, keep_datasets, kept_resources
 from tools.deployment.leftovers import (
     MODEL_PACKAGE_GROUP,
+    Leftover,
     describe_leftovers,
     describe_shared,
     retained_resources,
@@ -34,12 +38,8 @@ from tools.local.cloud_process import add_state_directory, require_cloud
 def main() -> int:
     """Empty the buckets and the model registry, then delete the stacks."""
     arguments = _parser().parse_args()
-    settings = read_stage(arguments.stage)
-    if settings.termination_protection:
-        raise ToolError(
-            f"The stage {settings.stage} is protected: set termination_protection = false in "
-            f"config/{settings.stage}.toml and deploy that first."
-        )
+    settings, keeps = read_stage(arguments.stage), arguments.keep is not None
+    _check_settings(settings, keeps_datasets=keeps)
     application = ["-c", f"stage={settings.stage}"]
     if settings.stage == "local":
         state = arguments.state_directory.absolute()
@@ -59,34 +59,79 @@ def main() -> int:
             log_file=ROOT / "build" / "logs" / "cdk-list.log",
             directory=ROOT,
         )
-    cloudformation = session.client("cloudformation", region_name=region)
+
+    def client(service: str) -> Any:
+        return session.client(service, region_name=region)
+
+    cloudformation = client("cloudformation")
     stacks = deployed_stacks(cloudformation, settings.name)
-    check_deletable(cloudformation, settings, stacks)
-    check_nothing_runs(lambda service: session.client(service, region_name=region), settings.name)
+    check_deletable(cloudformation, settings, stacks, keeps_datasets=keeps)
+    check_nothing_runs(client, settings.name)
     if settings.stage != "local" and not arguments.yes:
-        _confirm(settings, account, region)
-    if not settings.retain_stateful_resources:
-        with step("Empty the buckets and the model package group"):
-            emptied = [
-                name
-                for purpose in ("storage", "web")
-                for name in empty_stage(session, region, f"{settings.name}-{purpose}")
-            ]
-        print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
+        _confirm(settings, account, region, keeps_datasets=keeps)
+    _empty(session, region, settings, keep_datasets(client, settings.name) if keeps else [])
     command = cdk_command("destroy", "--all", "--force", *application)
     ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
     if ended.returncode == 0:
         _clean_up(session, region, settings)
         # A deleted stack can be described only by its id.
-        ids = [stack["StackId"] for stack in stacks]
-        retained = [each for id_ in ids for each in retained_resources(cloudformation, id_)]
-        # Its name would block the next deployment.
-        if delete_empty_group(session.client("sagemaker", region_name=region), settings.name):
-            retained = [each for each in retained if each.type != MODEL_PACKAGE_GROUP]
-        shared = [] if settings.stage == "local" else describe_shared(account, region)
-        for line in [*describe_leftovers(retained, region), *shared]:
-            print(f"  remains: {line}")
+        _report(client, settings, account, region, [stack["StackId"] for stack in stacks])
     return ended.returncode
+
+
+def _check_settings(settings: StageSettings, *, keeps_datasets: bool) -> None:
+    file = f"config/{settings.stage}.toml"
+    if settings.termination_protection:
+        raise ToolError(
+            f"The stage {settings.stage} is protected: set termination_protection = false in "
+            f"{file} and deploy that first."
+        )
+    if keeps_datasets and settings.retain_stateful_resources:
+        raise ToolError(
+            f"{file} sets retain_stateful_resources = true, with which the stage keeps all of its "
+            "data and not the datasets alone: nothing was deleted. Leave KEEP out, or deploy "
+            "retain_stateful_resources = false first."
+        )
+
+
+def _empty(
+    session: boto3.session.Session, region: str, settings: StageSettings, kept: list[Kept]
+) -> None:
+    if settings.retain_stateful_resources:
+        return
+    with step("Empty the buckets and the model package group"):
+        emptied = [
+            name
+            for purpose in ("storage", "web")
+            for name in empty_stage(
+                session,
+                region,
+                f"{settings.name}-{purpose}",
+                kept=[each.physical_id for each in kept if each.type == BUCKET],
+            )
+        ]
+    print(f"  emptied: {', '.join(emptied) or 'nothing, there is no such stack'}", flush=True)
+
+
+def _report(
+    client: Callable[[str], Any],
+    settings: StageSettings,
+    account: str,
+    region: str,
+    stack_ids: Sequence[str],
+) -> None:
+    """Print what remains, and delete an empty group, whose name would block a deployment."""
+    cloudformation = client("cloudformation")
+    retained = [each for id_ in stack_ids for each in retained_resources(cloudformation, id_)]
+    if delete_empty_group(client("sagemaker"), settings.name):
+        retained = [each for each in retained if each.type != MODEL_PACKAGE_GROUP]
+    kept = [Leftover(each.type, each.physical_id) for each in kept_resources(client, settings.name)]
+    retained += [each for each in kept if each not in retained]
+    shared = [] if settings.stage == "local" else describe_shared(account, region)
+    for line in [*describe_leftovers(retained, region), *shared]:
+        print(f"  remains: {line}")
+    if kept:
+        print("The next deployment of the stage takes the datasets back.")
 
 
 def _clean_up(session: boto3.session.Session, region: str, settings: StageSettings) -> None:
@@ -104,17 +149,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.deployment.destroy", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     add_state_directory(parser, "of the local cloud, for the stage local")
+    parser.add_argument(
+        "--keep", choices=["datasets"], help="what is not deleted: the bucket of datasets"
+    )
     parser.add_argument("--yes", action="store_true", help="delete without confirmation")
     return parser
 
 
-def _confirm(settings: StageSettings, account: str, region: str) -> None:
+def _confirm(settings: StageSettings, account: str, region: str, *, keeps_datasets: bool) -> None:
     data = "its data is kept" if settings.retain_stateful_resources else "ITS DATA IS DELETED"
+    if keeps_datasets:
+        data = "the datasets are kept, ITS OTHER DATA IS DELETED"
     question = f"Delete the stage {settings.stage} in the account {account}, {region}? {data}. "
     confirm(
         f"{question}Type the stage's name: ",
         settings.stage,
-        refusal="Nothing was deleted. In a script, use --yes.",
+        refusal="Nothing was deleted. In a script, use YES=1.",
     )
 
 

@@ -1,7 +1,7 @@
 """Deletes the data that prevents CloudFormation from deleting a stack."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import boto3
@@ -15,13 +15,16 @@ _MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
 _NO_MORE_WRITES = "NoMoreWrites"
 
 
-def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list[str]:
+def empty_stage(
+    session: boto3.session.Session, region: str, stack: str, *, kept: Collection[str] = ()
+) -> list[str]:
     """Empty the buckets and the model package groups of a stage.
 
     Args:
         session: with credentials for the stack's account.
         region: the stack's region.
         stack: name of the stack; nothing is done if it does not exist.
+        kept: names of buckets that are left as they are.
 
     Returns:
         The names of the emptied buckets and groups.
@@ -31,7 +34,7 @@ def empty_stage(session: boto3.session.Session, region: str, stack: str) -> list
     """
     cloudformation = session.client("cloudformation", region_name=region)
     resources = list(stack_resources(cloudformation, stack))
-    buckets = [name for kind, name in resources if kind == _BUCKET]
+    buckets = [name for kind, name in resources if kind == _BUCKET and name not in kept]
     groups = [name.rpartition("/")[2] for kind, name in resources if kind == _MODEL_PACKAGE_GROUP]
     for group in groups:
         _delete_packages(session.client("sagemaker", region_name=region), group)

@@ -7,6 +7,7 @@ deleted with its stack.
 """
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -41,19 +42,26 @@ class ExistingResource:
     logical_id: str
     type: str
     identifier: dict[str, str]
-    properties: dict[str, str]
+    properties: dict[str, Any]
     deletion_policy: str
 
 
 def import_resource(cloudformation: Any, stack: str, resource: ExistingResource) -> None:
-    """Add an existing resource to a stack; if there is no such stack, create one with it alone.
+    """Add one existing resource to a stack; as `import_resources`."""
+    import_resources(cloudformation, stack, [resource])
+
+
+def import_resources(
+    cloudformation: Any, stack: str, resources: Sequence[ExistingResource]
+) -> None:
+    """Add existing resources to a stack; if there is no such stack, create one with them alone.
 
     Source: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html
 
     Args:
         cloudformation: boto3 client.
         stack: name of the stack.
-        resource: the resource.
+        resources: the resources.
 
     Raises:
         ToolError: CloudFormation refused; the message is its reason.
@@ -61,11 +69,12 @@ def import_resource(cloudformation: Any, stack: str, resource: ExistingResource)
     try:
         template = _current_template(cloudformation, stack)
         parameters = template.get("Parameters", {})
-        template.setdefault("Resources", {})[resource.logical_id] = {
-            "Type": resource.type,
-            "DeletionPolicy": resource.deletion_policy,
-            "Properties": resource.properties,
-        }
+        for resource in resources:
+            template.setdefault("Resources", {})[resource.logical_id] = {
+                "Type": resource.type,
+                "DeletionPolicy": resource.deletion_policy,
+                "Properties": resource.properties,
+            }
         # Of a run that was interrupted; there need not be one, nor a stack.
         with suppress(ClientError):
             cloudformation.delete_change_set(StackName=stack, ChangeSetName=_CHANGE_SET)
@@ -82,6 +91,7 @@ def import_resource(cloudformation: Any, stack: str, resource: ExistingResource)
                     "LogicalResourceId": resource.logical_id,
                     "ResourceIdentifier": resource.identifier,
                 }
+                for resource in resources
             ],
         )["Id"]
         _execute(cloudformation, stack, change_set)

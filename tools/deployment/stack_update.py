@@ -1,5 +1,6 @@
-"""Updates of a deployed stack without a new template."""
+"""Updates of a deployed stack without the CDK command line."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +36,41 @@ def update_with_previous_template(
     Raises:
         ToolError: CloudFormation refused the update, or rolled it back; the message is its reason.
     """
-    name, changed = described["StackName"], parameters or {}
+    given = (
+        {}
+        if tags is None
+        else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    )
+    _update(cloudformation, described, parameters or {}, UsePreviousTemplate=True, **given)
+
+
+def update_with_template(
+    cloudformation: Any, described: Mapping[str, Any], template: Mapping[str, Any]
+) -> None:
+    """Update a stack with another template and the parameters that it has; wait for the end.
+
+    Args:
+        cloudformation: boto3 client.
+        described: CloudFormation's description of the stack.
+        template: the template.
+
+    Raises:
+        ToolError: as `update_with_previous_template`.
+    """
+    body = json.dumps(template, separators=(",", ":"))
+    _update(cloudformation, described, {}, TemplateBody=body)
+
+
+def _update(
+    cloudformation: Any,
+    described: Mapping[str, Any],
+    changed: Mapping[str, str],
+    **given: Any,
+) -> None:
+    name = described["StackName"]
     try:
         cloudformation.update_stack(
             StackName=name,
-            UsePreviousTemplate=True,
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": changed[key]}
                 if key in changed
@@ -47,11 +78,7 @@ def update_with_previous_template(
                 for key in stack_parameters(described)
             ],
             Capabilities=_CAPABILITIES,
-            **(
-                {}
-                if tags is None
-                else {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-            ),
+            **given,
         )
     except ClientError as error:
         raise ToolError(str(error)) from error

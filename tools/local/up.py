@@ -27,6 +27,7 @@ from tools.deployment.mode_change import describe_mode_change, replaced_mode
 from tools.deployment.paused import is_paused
 from tools.deployment.prune import prune_superseded
 from tools.deployment.references import update_references
+from tools.deployment.take_back_datasets import take_back_datasets
 from tools.local.chosen_preset import add_preset, choose_preset, keep_preset
 from tools.local.cloud_process import (
     RunningCloud,
@@ -143,6 +144,11 @@ def _deploy(
     stack = f"whippet-{STAGE}-serving"
     sagemaker = aws_client("sagemaker", cloud.environment)
     deployed = _read_deployed(sagemaker, settings)
+    taken_back = take_back_datasets(
+        lambda service: aws_client(service, cloud.environment), settings
+    )
+    if taken_back is not None:
+        print(taken_back)
     with step("cdk deploy"):
         local.deploy(outputs_file, approval="never")
         update_references(

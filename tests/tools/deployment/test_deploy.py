@@ -50,6 +50,7 @@ def deploy(
     *,
     stage: str = "dev",
     cli: str = "raise SystemExit",
+    taken_back: str | None = None,
 ) -> int:
     """Run the tool in this process, with Python code instead of the CDK CLI."""
 
@@ -59,6 +60,8 @@ def deploy(
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
     monkeypatch.setattr(tools.deployment.deploy, "cdk_deploy_command", command)
+    # test_kept_datasets.py tests it.
+    monkeypatch.setattr(tools.deployment.deploy, "take_back_datasets", lambda *_: taken_back)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage", stage, "--model", str(model)])
     return tools.deployment.deploy.main()
 
@@ -83,6 +86,22 @@ def test_old_and_new_model_are_printed_before_the_cli_prompts(
         printed.index("The CLI prompts."),
     ]
     assert places == sorted(places)
+
+
+def test_kept_datasets_are_taken_back_before_the_cli_deploys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    account = ("123456789012", StubbedSession.region_name)
+    monkeypatch.setattr(tools.deployment.deploy, "check_account", lambda *_, **__: account)
+    with ExitStack() as stack:
+        session = StubbedSession(stack)
+        add_deployed_model(session.stubs["sagemaker"], {})
+        session.stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
+        cli = "print('The CLI deploys.'); raise SystemExit(7)"
+        model = write_model(tmp_path)
+        deploy(monkeypatch, model, session, cli=cli, taken_back="Took back the datasets.")
+    printed = capfd.readouterr().out
+    assert -1 < printed.find("Took back the datasets.\n") < printed.find("The CLI deploys.")
 
 
 def test_a_log_group_that_cannot_be_imported_stops_it_before_anything_is_deployed(
@@ -212,6 +231,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(tools.deployment.deploy, "read_deployed_model", lambda *_: before)
     monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "import_endpoint_log_group", lambda *_, **__: None)
+    monkeypatch.setattr(tools.deployment.deploy, "take_back_datasets", lambda *_: None)
     monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
     monkeypatch.setattr(tools.deployment.deploy, "settle_instance_count", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "update_references", lambda *_, **__: None)

@@ -78,3 +78,12 @@ def test_nothing_is_written_into_a_bucket_that_is_emptied(
         assert (refusal["Effect"], refusal["Action"]) == ("Deny", "s3:PutObject")
         assert refusal["Resource"] == "arn:aws-cn:s3:::logs/*"
     assert buckets.calls.index("put_bucket_policy") < buckets.calls.index("list_object_versions")
+
+
+def test_a_bucket_that_is_kept_stays_as_it_is() -> None:
+    buckets = Buckets({"Version": "2012-10-17", "Statement": [TLS_ONLY]})
+    emptied = empty_stage(buckets, "cn-north-1", "whippet-dev-storage", kept=["logs"])  # type: ignore[arg-type] # as above
+    assert emptied == []
+    assert buckets.objects == ["a", "b"]
+    assert buckets.policy == {"Version": "2012-10-17", "Statement": [TLS_ONLY]}
+    assert buckets.calls == ["list_stack_resources"]
