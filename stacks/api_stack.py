@@ -10,6 +10,7 @@ from stacks.components.api.firewall import Firewall
 from stacks.components.api.health_function import HealthFunction
 from stacks.components.api.proxy_function import ProxyFunction
 from stacks.components.delivery.check_deployment_role import CheckDeploymentRole
+from stacks.components.network.placement import Placement
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.components.shared.published_values import publish
 from stacks.inputs import Inputs
@@ -40,6 +41,7 @@ class ApiStack(StageStack):
         settings: StageSettings,
         storage: StorageStack,
         serving: ServingStack,
+        placement: Placement | None,
         inputs: Inputs,
     ) -> None:
         super().__init__(
@@ -57,6 +59,7 @@ class ApiStack(StageStack):
             code_directory=inputs.proxy_directory,
             counted_classes=counted_classes(settings, inputs.model),
             key=storage.key,
+            placement=placement,
         )
         self.health = HealthFunction(
             self,
@@ -64,6 +67,7 @@ class ApiStack(StageStack):
             settings=settings,
             code_directory=inputs.proxy_directory,
             key=storage.key,
+            placement=placement,
         )
         access_logs = encrypted_log_group(
             self,

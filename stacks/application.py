@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.api_stack import ApiStack
 from stacks.batch_stack import BatchStack
+from stacks.components.network.placement import Placements
 from stacks.components.serving.demo import warn_of_demo
 from stacks.components.serving.scaling_warning import (
     warn_of_other_measurement,
@@ -14,6 +15,7 @@ from stacks.context import AppContext
 from stacks.errors import CheckError
 from stacks.inputs import Inputs
 from stacks.monitoring_stack import MonitoringStack
+from stacks.network_stack import NetworkStack
 from stacks.serving_stack import ServingStack
 from stacks.settings.stage import StageSettings, load_stage_settings
 from stacks.storage_stack import StorageStack
@@ -36,10 +38,42 @@ def add_stacks(scope: Construct, *, settings: StageSettings, inputs: Inputs) -> 
     warn_of_small_target(settings)
     warn_of_other_measurement(settings, inputs.model.files)
     storage = StorageStack(scope, settings=settings, inputs=inputs)
-    training = TrainingStack(scope, settings=settings, storage=storage, inputs=inputs)
-    serving = ServingStack(scope, settings=settings, storage=storage, inputs=inputs)
-    BatchStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
-    api = ApiStack(scope, settings=settings, storage=storage, serving=serving, inputs=inputs)
+    placements: Placements = (
+        NetworkStack(scope, settings=settings, storage=storage).placements
+        if settings.network.enabled
+        else {}
+    )
+    training = TrainingStack(
+        scope,
+        settings=settings,
+        storage=storage,
+        placement=placements.get("training"),
+        inputs=inputs,
+    )
+    serving = ServingStack(
+        scope,
+        settings=settings,
+        storage=storage,
+        placement=placements.get("endpoint"),
+        inputs=inputs,
+    )
+    BatchStack(
+        scope,
+        settings=settings,
+        storage=storage,
+        serving=serving,
+        # It runs the endpoint's containers.
+        placement=placements.get("endpoint"),
+        inputs=inputs,
+    )
+    api = ApiStack(
+        scope,
+        settings=settings,
+        storage=storage,
+        serving=serving,
+        placement=placements.get("functions"),
+        inputs=inputs,
+    )
     web = (
         WebStack(scope, settings=settings, storage=storage, api=api, inputs=inputs)
         if settings.web.enabled

@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer
 from constructs import Construct
 
 from stacks.components.batch.batch import JOB_LOG_GROUP, Batch
+from stacks.components.network.placement import Placement
 from stacks.components.serving.artifact_url import artifact_url
 from stacks.components.serving.model_server import model_server_environment
 from stacks.components.serving.serving_image import ServingImage
@@ -31,6 +32,7 @@ class BatchStack(StageStack):
         settings: StageSettings,
         storage: StorageStack,
         serving: ServingStack,
+        placement: Placement | None,
         inputs: Inputs,
     ) -> None:
         super().__init__(
@@ -61,6 +63,8 @@ class BatchStack(StageStack):
             volume_key=storage.key,
         )
         role.role.add_managed_policy(storage.buckets.read_models)
+        if placement is not None:
+            placement.allow_sagemaker(role.policy)
         batch = Batch(
             self,
             "Batch",
@@ -72,6 +76,7 @@ class BatchStack(StageStack):
             image_uri=image.uri,
             environment=model_server_environment(settings, inputs.model),
             execution_role=role,
+            placement=placement,
             buckets=storage.buckets,
             key=storage.key,
             log_group=encrypted_log_group(

@@ -25,6 +25,8 @@ EC2_LOG_GROUP_OUTPUT = "Ec2LogGroup"
 # On a machine of the EC2 trainer: the stage, and the job that it runs.
 EC2_TRAINER_TAG = "whippet-trainer"
 EC2_JOB_TAG = "whippet-job"
+# Of the network stack: where it is, and what runs in it.
+NETWORK_OUTPUT = "Placement"
 # The parameter of the serving and the monitoring stack: "true" while the stage is paused.
 PAUSED_PARAMETER = "Paused"
 # The published value with it, which the functions of the API read.
@@ -50,6 +52,15 @@ def endpoint_name(stage_name: str, mode: str) -> str:
         mode: as the setting `serving.mode`.
     """
     return f"{stage_name}-{mode}" if mode == "serverless" else stage_name
+
+
+def training_asset_prefix(stage_name: str) -> str:
+    """Return what the keys of the training stack's files in the bootstrap's bucket begin with.
+
+    Args:
+        stage_name: such as whippet-prod.
+    """
+    return f"{stage_name}-training"
 
 
 def endpoint_log_group_name(endpoint_name: str) -> str:

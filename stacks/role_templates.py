@@ -66,6 +66,7 @@ def role_templates() -> dict[str, Template]:
 def _settings(delivery: str) -> StageSettings:
     settings = load_stage_settings(_STAGE, REPOSITORY / "config")
     changes: dict[str, Any] = {"account": _ACCOUNT, "region": _REGION, "delivery": delivery}
+    changes["network"] = {"vpc": "own"}
     changes["ec2_trainer"] = settings.ec2_trainer.model_dump() | _NETWORK
     changes["notebook"] = settings.notebook.model_dump() | _NETWORK | {"enabled": True}
     return StageSettings.model_validate(settings.model_dump() | changes)

@@ -3,6 +3,7 @@
 from aws_cdk import CfnOutput, DefaultStackSynthesizer
 from constructs import Construct
 
+from stacks.components.network.placement import Placement
 from stacks.components.serving.artifact_url import artifact_url
 from stacks.components.serving.endpoint import Endpoint, update_settings
 from stacks.components.serving.endpoint_configuration import EndpointConfiguration
@@ -40,7 +41,13 @@ class ServingStack(StageStack):
     """
 
     def __init__(
-        self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        storage: StorageStack,
+        placement: Placement | None,
+        inputs: Inputs,
     ) -> None:
         super().__init__(
             scope,
@@ -51,6 +58,7 @@ class ServingStack(StageStack):
             synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{settings.name}/"),
         )
         self._settings = settings
+        self._placement = placement
         configuration = self._configure(storage, inputs)
         endpoint = self._create_endpoint(configuration, inputs)
         log_group = endpoint_log_group(
@@ -95,6 +103,8 @@ class ServingStack(StageStack):
         # All of the prefix: while the endpoint is updated, the old fleet may start instances.
         role.role.add_managed_policy(storage.buckets.read_models)
         allow_reading_alarms(role.policy)
+        if self._placement is not None:
+            self._placement.allow_sagemaker(role.policy)
         if serving.data_capture_percent > 0:
             role.role.add_managed_policy(storage.buckets.write_captures)
         return EndpointConfiguration(
@@ -112,6 +122,7 @@ class ServingStack(StageStack):
                 "WHIPPET_ENDPOINT_UPDATES": update_settings(serving),
             },
             execution_role=role,
+            placement=self._placement,
             key=storage.key,
             captures=storage.buckets.captures,
         )

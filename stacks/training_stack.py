@@ -9,6 +9,7 @@ from aws_cdk.region_info import Fact, FactName
 from constructs import Construct
 
 from stacks.components.ec2_trainer.trainer import Ec2Trainer
+from stacks.components.network.placement import Placement
 from stacks.components.notebook.notebook import Notebook
 from stacks.components.serving.serving_image import ServingImage
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
@@ -23,7 +24,11 @@ from stacks.components.training.workflow import TrainingWorkflow
 from stacks.components.training.workflow_role import WorkflowRole
 from stacks.errors import SettingsError
 from stacks.inputs import Inputs
-from stacks.names import EC2_LAUNCH_TEMPLATE_OUTPUT, EC2_LOG_GROUP_OUTPUT
+from stacks.names import (
+    EC2_LAUNCH_TEMPLATE_OUTPUT,
+    EC2_LOG_GROUP_OUTPUT,
+    training_asset_prefix,
+)
 from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack
 from stacks.storage_stack import StorageStack
@@ -37,7 +42,13 @@ class TrainingStack(StageStack):
     """
 
     def __init__(
-        self, scope: Construct, *, settings: StageSettings, storage: StorageStack, inputs: Inputs
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        storage: StorageStack,
+        placement: Placement | None,
+        inputs: Inputs,
     ) -> None:
         super().__init__(
             scope,
@@ -45,12 +56,17 @@ class TrainingStack(StageStack):
             purpose="training",
             description="Whippet: workflow that trains a model",
             # The role of jobs may read the S3 keys with this prefix: the stage's source archives.
-            synthesizer=DefaultStackSynthesizer(bucket_prefix=f"{_asset_prefix(settings)}/"),
+            synthesizer=DefaultStackSynthesizer(
+                bucket_prefix=f"{training_asset_prefix(settings.name)}/"
+            ),
         )
         training, key = settings.training, storage.key
         source = self._source(inputs.model_code_directory)
         image_account = self._image_account()
-        role = self._role(settings, storage, source, image_account).role
+        execution_role = self._role(settings, storage, source, image_account)
+        if placement is not None:
+            placement.allow_sagemaker(execution_role.policy)
+        role = execution_role.role
         topic = NotificationTopic(self, "Topic", key=key, email=training.notification_email).topic
         serving_image = ServingImage(
             self,
@@ -72,6 +88,7 @@ class TrainingStack(StageStack):
             key=key,
             source=source_address(source, network_isolation=training.network_isolation),
             wheels_prefix=wheels_prefix(inputs.model_code_directory, training.packages),
+            placement=placement,
         )
         workflow = TrainingWorkflow(
             self,
@@ -158,7 +175,7 @@ class TrainingStack(StageStack):
             description="Execution role of training jobs",
             asset_bucket_arn=source.bucket.bucket_arn,
             # All of the prefix: a tuning job that runs during a deployment starts others later.
-            asset_keys=f"{_asset_prefix(settings)}/*.gz",
+            asset_keys=f"{training_asset_prefix(settings.name)}/*.gz",
             asset_key_arn=settings.asset_key_arn,
             repository_arn=repository_arn,
             log_group_name="/aws/sagemaker/TrainingJobs",
@@ -185,7 +202,3 @@ class TrainingStack(StageStack):
                 f"expected one of {', '.join(regions)}"
             )
         return self.regional_fact(fact)
-
-
-def _asset_prefix(settings: StageSettings) -> str:
-    return f"{settings.name}-training"

@@ -30,6 +30,7 @@ from local_cloud.ministack_hooks.function_metrics import install_function_metric
 from local_cloud.ministack_hooks.log_prefixes import install_log_prefixes
 from local_cloud.ministack_hooks.method_settings import install_method_settings
 from local_cloud.ministack_hooks.metric_math_alarms import install_metric_math_alarms
+from local_cloud.ministack_hooks.network_resources import install_network_resources
 from local_cloud.ministack_hooks.platform import current_scope
 from local_cloud.ministack_hooks.request_ids import install_request_ids
 from local_cloud.ministack_hooks.reserved_concurrency import install_reserved_concurrency
@@ -89,6 +90,7 @@ def install(
     install_method_settings()
     install_metric_math_alarms()
     install_composite_alarms()
+    install_network_resources()
     install_bucket_policy_import()
     install_reserved_concurrency()
     install_api_origins(port)

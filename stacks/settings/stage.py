@@ -21,6 +21,7 @@ from stacks.settings.notebook import NotebookSettings
 from stacks.settings.problems import Problem, describe_problems, find_problems
 from stacks.settings.serverless import check_alarms
 from stacks.settings.serving import ServingSettings
+from stacks.settings.stage_network import NetworkSettings, check_placement
 from stacks.settings.storage import StorageSettings
 from stacks.settings.training import TrainingSettings
 from stacks.settings.web import WebSettings
@@ -92,6 +93,7 @@ class StageSettings(Settings):
         description="How long the logs of the endpoint, the functions and the state machine are "
         "kept.",
     )
+    network: NetworkSettings = NetworkSettings()
     storage: StorageSettings = StorageSettings()
     training: TrainingSettings = TrainingSettings()
     ec2_trainer: Ec2TrainerSettings = Ec2TrainerSettings()
@@ -158,6 +160,16 @@ class StageSettings(Settings):
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
         check_batch_image(self.batch, self.serving.instance_type)
+        return self
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        check_placement(
+            self.network,
+            mode=self.serving.mode,
+            url_hosts=self.api.url_hosts,
+            region=self.region,
+        )
         return self
 
     @model_validator(mode="after")

@@ -117,6 +117,32 @@ def test_a_machine_of_ec2_and_a_notebook_are_clean(
 
 
 @pytest.mark.usefixtures("in_repository")
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param({"vpc": "own"}, id="own"),
+        pytest.param(
+            {
+                "vpc": "existing",
+                "vpc_id": "vpc-0a1b2c3d",
+                "subnet_ids": ("subnet-0a1b2c3d", "subnet-1a1b2c3d"),
+                "s3_prefix_list_id": "pl-0a1b2c3d",
+            },
+            id="existing",
+        ),
+    ],
+)
+def test_what_runs_in_a_network_is_clean(
+    dev_settings: StageSettings, synthesize_with: Synthesize, network: dict[str, Any]
+) -> None:
+    assembly = synthesize_with(
+        with_changes(dev_settings, network=with_changes(dev_settings.network, **network))
+    )
+    stacks = ("network", "training", "serving", "api")
+    assert lint([assembly.directory / f"whippet-dev-{each}.template.json" for each in stacks]) == {}
+
+
+@pytest.mark.usefixtures("in_repository")
 def test_a_cycle_is_found(dev: Assembly, tmp_path: Path) -> None:
     """A rollback alarm that references its endpoint's name attribute."""
     template = dev.template("serving")

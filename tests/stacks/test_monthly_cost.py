@@ -173,6 +173,7 @@ def test_a_serverless_endpoint_costs_by_images_and_memory_alone(
     [
         ("serving", {"instance_type": "ml.m5.4xlarge"}, "ml.m5.4xlarge has no price"),
         ("monitoring", {"metrics": "full"}, "depends on the images"),
+        ("network", {"vpc": "own"}, "Interface endpoints .* have no price here"),
     ],
 )
 def test_what_has_no_price_is_an_error_and_not_free(

@@ -26,6 +26,11 @@ from tests.stacks.assembly import (
 from tests.stacks.nag import MODULE, Recorder, findings
 
 NETWORK: dict[str, Any] = {"vpc_id": "vpc-0a1b2c3d", "subnet_id": "subnet-0a1b2c3d"}
+EXISTING_NETWORK: dict[str, Any] = {
+    "vpc": "existing",
+    "vpc_id": NETWORK["vpc_id"],
+    "subnet_ids": ("subnet-0a1b2c3d", "subnet-1a1b2c3d"),
+}
 STAGES = ("local", "dev", "prod")
 
 
@@ -63,6 +68,10 @@ def variants() -> dict[str, StageSettings]:
         with_changes(dev, monitoring=with_changes(dev.monitoring, alarms="full")),
         **every_serverless_setting(),
     )
+    settings["network"] = with_changes(dev, network=with_changes(dev.network, vpc="own"))
+    settings["existing network"] = with_changes(
+        dev, network=with_changes(dev.network, **EXISTING_NETWORK)
+    )
     settings["prebuilt"] = with_serving(dev, image_uri=PREBUILT_IMAGE)
     return settings
 
@@ -83,7 +92,16 @@ def test_clean(name: str, inputs: Inputs, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["pinned", "everything", "no key", "notebook online", "serverless"]
+    "name",
+    [
+        "pinned",
+        "everything",
+        "no key",
+        "notebook online",
+        "serverless",
+        "network",
+        "existing network",
+    ],
 )
 def test_each_finding_is_acknowledged_by_itself_and_nothing_else_is(
     name: str, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

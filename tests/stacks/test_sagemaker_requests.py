@@ -50,11 +50,14 @@ def variants() -> dict[str, StageSettings]:
         "gpu": with_changes(gpu, training=training),
         "captured": with_serving(dev, data_capture_percent=10),
         "prebuilt": with_serving(dev, image_uri=PREBUILT_IMAGE),
+        "network": with_changes(dev, network=with_changes(dev.network, vpc="own")),
         "serverless": with_serving(dev, mode="serverless", serverless_provisioned_concurrency=2),
     }
 
 
-@pytest.fixture(scope="module", params=["plain", "gpu", "captured", "prebuilt", "serverless"])
+@pytest.fixture(
+    scope="module", params=["plain", "gpu", "captured", "prebuilt", "network", "serverless"]
+)
 def longest(
     request: pytest.FixtureRequest, inputs: Inputs, tmp_path_factory: pytest.TempPathFactory
 ) -> Assembly:

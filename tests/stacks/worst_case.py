@@ -34,6 +34,8 @@ _REFERENCES = {
     "AWS::SNS::Topic": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:{'t' * 256}",
 }
 _ATTRIBUTES = {
+    ("AWS::EC2::SecurityGroup", "GroupId"): f"sg-{'0' * 17}",
+    ("AWS::EC2::Subnet", "SubnetId"): f"subnet-{'0' * 17}",
     ("AWS::IAM::Role", "Arn"): f"arn:{PARTITION}:iam::{ACCOUNT}:role/{'r' * 64}",
     ("AWS::KMS::Key", "Arn"): KEY_ARN,
     ("AWS::SageMaker::EndpointConfig", "EndpointConfigName"): "d" * 63,

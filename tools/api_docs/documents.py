@@ -121,6 +121,12 @@ on a pull request begins with a warning. A pipeline without an approval and the 
 deploys from main do not refuse it. From `aws` to `kms` a stage may change: what is written from
 then on is encrypted with the key, and the rest can still be read.
 
+The stage runs in a network of its own (`network.vpc`); without one the actions of `ec2:` in the
+stacks of serving, training and API do not exist, but for those of the EC2 trainer, and neither does
+the stack of the network. In an existing network the subnets are those of the settings, of any
+account: another one may share them. Lambda requires `ec2:DeleteNetworkInterface` for all resources
+of EC2; the code of the functions is denied it.
+
 In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
 instead of `whippet-github-prod`. A stage that a laptop deploys has neither.
 """

@@ -112,6 +112,7 @@ def stage_cost(stage: Stage, use: Use) -> list[Line]:
     Raises:
         ToolError: the stage has a part whose cost its templates do not tell.
     """
+    _check_network(stage.settings)
     stored = MODEL_GIGABYTES * use.months
     layers = IMAGE_GIGABYTES * use.months
     return [
@@ -125,6 +126,11 @@ def stage_cost(stage: Stage, use: Use) -> list[Line]:
         Line("serving image in ECR", prices.IMAGE_GIGABYTE_MONTH, "GB and month", layers),
         *_requests(stage.settings, use),
     ]
+
+
+def _check_network(settings: StageSettings) -> None:
+    if settings.network.vpc == "own" and settings.network.places("functions"):
+        raise ToolError('Interface endpoints (network.vpc = "own") have no price here.')
 
 
 def totals(lines: Sequence[Line]) -> tuple[float, float]:

@@ -27,6 +27,7 @@ from tools.deployment.log_groups import (
     import_endpoint_log_group,
 )
 from tools.deployment.mode_change import describe_mode_change, replaced_mode
+from tools.deployment.network import unused_network_note
 from tools.deployment.paused import is_paused, paused_note
 from tools.deployment.preflight import check_account
 from tools.deployment.prune import prune_superseded
@@ -141,7 +142,7 @@ def _finish(
     if not paused:  # nothing says then which ones the endpoint will use
         with _step_if_allowed("Delete the models of earlier deployments"):
             prune_superseded(sagemaker, stack=stack, previous=previous)
-    notes: list[str | None] = []
+    notes: list[str | None] = [unused_network_note(settings, client("cloudformation"), region)]
     with _step_if_allowed("Check that the logs of training jobs expire"):
         days = settings.log_retention_days
         notes.append(expire_training_logs(client("logs"), retention_days=days))

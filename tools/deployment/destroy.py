@@ -5,7 +5,6 @@ In the end it prints what remains.
 
 import argparse
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage, resolve_account
 from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
 from tools.console import ToolError, confirm, run_logged, run_tool, step
+from tools.deployment.delete_stacks import delete_stacks
 from tools.deployment.deployed_stacks import check_deletable, deployed_stacks
 from tools.deployment.empty_stage import empty_stage
 from tools.deployment.kept_datasets import BUCKET, Kept, keep_datasets, kept_resources
@@ -70,13 +70,18 @@ def main() -> int:
     if settings.stage != "local" and not arguments.yes:
         _confirm(settings, account, region, keeps_datasets=keeps)
     _empty(session, region, settings, keep_datasets(client, settings.name) if keeps else [])
-    command = cdk_command("destroy", "--all", "--force", *application)
-    ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - above
-    if ended.returncode == 0:
+    status = delete_stacks(
+        client,
+        settings,
+        [each["StackName"] for each in stacks],
+        application=application,
+        environment=environment,
+    )
+    if status == 0:
         _clean_up(session, region, settings)
         # A deleted stack can be described only by its id.
         _report(client, settings, account, region, [stack["StackId"] for stack in stacks])
-    return ended.returncode
+    return status
 
 
 def _check_settings(settings: StageSettings, *, keeps_datasets: bool) -> None:

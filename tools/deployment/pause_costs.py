@@ -26,6 +26,8 @@ def describe_costs(settings: StageSettings, endpoint: str) -> Iterator[str]:
         yield "               the proxy's provisioned concurrency (api.provisioned_concurrency)"
     if api.firewall_enabled:
         yield "               the firewall of the API (api.firewall_enabled)"
+    if settings.network.vpc == "own" and settings.network.places("functions"):
+        yield "               the interface endpoints of the network (network.vpc)"
     if settings.notebook.enabled:
         yield "               the notebook instance while it runs (make destroy removes it)"
     if settings.delivery == "pipeline":

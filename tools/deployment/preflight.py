@@ -21,6 +21,7 @@ from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
 from tools.deployment.encryption import encryption_problem
 from tools.deployment.model_packages import remaining_group_problem
+from tools.deployment.network import network_problem
 from tools.deployment.serving_image import image_problem
 from tools.model.folder import refuse_demo
 
@@ -97,6 +98,7 @@ def _missing(target: _Target) -> Iterator[str]:
         _lock_problem,
         _model_packages_problem,
         _encryption_problem,
+        _network_problem,
     )
     for check in checks:
         try:
@@ -194,6 +196,10 @@ def _lock_problem(target: _Target) -> str | None:
 
 def _encryption_problem(target: _Target) -> str | None:
     return encryption_problem(target.settings, target.client("cloudformation"))
+
+
+def _network_problem(target: _Target) -> str | None:
+    return network_problem(target.settings, target.client("cloudformation"))
 
 
 def _model_packages_problem(target: _Target) -> str | None:

@@ -21,7 +21,7 @@ from tools.deployment.stack_update import update_with_previous_template
 _TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
 
 # In the order of their deployment.
-_PURPOSES = ("storage", "training", "serving", "batch", "api", "web", "monitoring")
+_PURPOSES = ("storage", "network", "training", "serving", "batch", "api", "web", "monitoring")
 # What the alarms refer to in other stacks: the stack and the type, by the dimension's name.
 _MONITORED = {
     "DistributionId": ("web", "AWS::CloudFront::Distribution"),

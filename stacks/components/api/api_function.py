@@ -9,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.components.network.placement import Placement
 from stacks.components.shared.acknowledgement import acknowledge
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
 from stacks.errors import SettingsError
@@ -41,6 +42,7 @@ class ApiFunction(Construct):
         settings: StageSettings,
         code_directory: Path,
         key: kms.IKey | None,
+        placement: Placement | None,
         description: str,
         handler: str,
         timeout: Duration,
@@ -53,6 +55,7 @@ class ApiFunction(Construct):
         log_group = encrypted_log_group(
             self, "Logs", key=key, retention_days=settings.log_retention_days
         )
+        role = self._role(settings, endpoint_actions, log_group.log_group_arn)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -68,10 +71,13 @@ class ApiFunction(Construct):
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
             environment=_environment(settings, variables or {}),
-            role=self._role(settings, endpoint_actions, log_group.log_group_arn),
+            role=role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
         )
+        if placement is not None:
+            placement.allow_lambda(role)
+            placement.place_function(self.function)
         acknowledge(
             self.function,
             "L1",

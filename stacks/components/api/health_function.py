@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from stacks.components.api.api_function import ApiFunction
+from stacks.components.network.placement import Placement
 from stacks.settings.stage import StageSettings
 
 # A health check takes at most 2 seconds after the function has started.
@@ -29,6 +30,7 @@ class HealthFunction(ApiFunction):
         settings: StageSettings,
         code_directory: Path,
         key: kms.IKey | None,
+        placement: Placement | None,
     ) -> None:
         super().__init__(
             scope,
@@ -36,6 +38,7 @@ class HealthFunction(ApiFunction):
             settings=settings,
             code_directory=code_directory,
             key=key,
+            placement=placement,
             description=f"Describes the endpoint {settings.endpoint_name}",
             handler="classifier_proxy.health_handler.handle",
             timeout=_TIMEOUT,

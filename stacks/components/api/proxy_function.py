@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks.components.api.api_function import ApiFunction
 from stacks.components.api.concurrency_schedule import ProvisionedConcurrencySchedule
+from stacks.components.network.placement import Placement
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 
@@ -40,6 +41,7 @@ class ProxyFunction(ApiFunction):
         code_directory: Path,
         counted_classes: Sequence[str],
         key: kms.IKey | None,
+        placement: Placement | None,
     ) -> None:
         super().__init__(
             scope,
@@ -47,6 +49,7 @@ class ProxyFunction(ApiFunction):
             settings=settings,
             code_directory=code_directory,
             key=key,
+            placement=placement,
             description=f"Invokes the endpoint {settings.endpoint_name}",
             handler="classifier_proxy.handler.handle",
             timeout=_TIMEOUT,

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from stacks.components.batch.batch_role import batch_role
 from stacks.components.batch.transform_request import transform_request
+from stacks.components.network.placement import Placement
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.shared.execution_role import ExecutionRole
 from stacks.components.storage.buckets import Buckets
@@ -57,6 +58,7 @@ class Batch(Construct):
         image_uri: str,
         environment: Mapping[str, str],
         execution_role: ExecutionRole,
+        placement: Placement | None,
         buckets: Buckets,
         key: kms.IKey | None,
         log_group: logs.ILogGroup,
@@ -69,6 +71,7 @@ class Batch(Construct):
             "Model",
             execution_role_arn=execution_role.role.role_arn,
             enable_network_isolation=True,
+            vpc_config=None if placement is None else placement.of_model,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri,
                 model_data_url=artifact_url,

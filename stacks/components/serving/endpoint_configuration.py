@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.components.network.placement import Placement
 from stacks.components.serving.endpoint_metrics import VARIANT_NAME
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.shared.execution_role import ExecutionRole
@@ -42,6 +43,7 @@ class EndpointConfiguration(Construct):
         image_uri: str,
         environment: Mapping[str, str],
         execution_role: ExecutionRole,
+        placement: Placement | None,
         key: kms.IKey | None,
         captures: s3.IBucket,
     ) -> None:
@@ -52,6 +54,7 @@ class EndpointConfiguration(Construct):
             execution_role_arn=execution_role.role.role_arn,
             # The container needs no network access; Serverless Inference has no isolation.
             enable_network_isolation=None if settings.is_serverless else True,
+            vpc_config=None if placement is None else placement.of_model,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image_uri,
                 model_data_url=artifact_url,

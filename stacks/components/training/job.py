@@ -7,6 +7,7 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
+from stacks.components.network.placement import Placement
 from stacks.components.storage.buckets import CHECKPOINT_PREFIX, Buckets
 from stacks.components.training.container import (
     CHECKPOINT_FOLDER,
@@ -45,6 +46,7 @@ class JobDefinition:
         key: encrypts output and volumes; None: the account's own key of S3 and one of SageMaker's.
         source: where a job finds its source.
         wheels_prefix: S3 prefix of the packages that a job installs; None: the image has them.
+        placement: where the jobs run; None: in SageMaker's own network.
     """
 
     settings: StageSettings
@@ -54,6 +56,7 @@ class JobDefinition:
     key: kms.IKey | None
     source: SourceAddress
     wheels_prefix: str | None
+    placement: Placement | None
 
     def training_job(self) -> Request:
         """Return the arguments of CreateTrainingJob."""
@@ -113,6 +116,7 @@ class JobDefinition:
             },
             "ResourceConfig": self._resources(),
             "StoppingCondition": stopping,
+            **({} if self.placement is None else {"VpcConfig": self.placement.of_job}),
             **{member: True for member, is_wanted in wanted.items() if is_wanted},
         }
 

@@ -1,8 +1,9 @@
-"""A deployment whose model changes: `make up` again and again, and `make destroy` twice.
+"""A deployment whose model changes: `make up` again and again, and `make destroy` three times.
 
 The tests of this folder need the order of their files. The first deployment is that of the packaged
-weights, which `test_removed_stage.py` destroys in the end; the second that of README's "Your own
-model", with a stage that retains its data; the third follows `make destroy` of that stage.
+weights, which `test_removed_stage.py` destroys in the end, first without its datasets; the next
+that of README's "Your own model", with a stage in a network of its own that retains its data; the
+last follows `make destroy` of that stage.
 """
 
 from collections.abc import Callable, Iterator

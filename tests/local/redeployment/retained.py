@@ -78,7 +78,9 @@ def deploy_own_model(state: Path, place: Path) -> FewClasses:
     clone = place / "clone"
     copy_tree(clone, state)
     settings = clone / "config" / "local.toml"
-    settings.write_text(f"retain_stateful_resources = true\n{settings.read_text()}")
+    settings.write_text(
+        f'retain_stateful_resources = true\n{settings.read_text()}\n[network]\nvpc = "own"\n'
+    )
     printed = run_own_model_commands(clone, place / "digits")
     return FewClasses(LABELS[2], printed, clone, clone / "build" / "local.json")
 

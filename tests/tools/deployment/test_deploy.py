@@ -60,8 +60,9 @@ def deploy(
 
     monkeypatch.setattr("boto3.session.Session", lambda: session)
     monkeypatch.setattr(tools.deployment.deploy, "cdk_deploy_command", command)
-    # test_kept_datasets.py tests it.
+    # test_kept_datasets.py and test_network.py test these.
     monkeypatch.setattr(tools.deployment.deploy, "take_back_datasets", lambda *_: taken_back)
+    monkeypatch.setattr(tools.deployment.deploy, "unused_network_note", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage", stage, "--model", str(model)])
     return tools.deployment.deploy.main()
 
@@ -232,6 +233,9 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(tools.deployment.deploy, "check_endpoint", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "import_endpoint_log_group", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "take_back_datasets", lambda *_: None)
+    monkeypatch.setattr(
+        tools.deployment.deploy, "unused_network_note", lambda *_: "note of the network"
+    )
     monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
     monkeypatch.setattr(tools.deployment.deploy, "settle_instance_count", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "update_references", lambda *_, **__: None)
@@ -260,6 +264,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     assert expired == [14]
     printed = capsys.readouterr().out
     assert "note of the logs\n" in printed
+    assert "note of the network\n" in printed
     assert "ops@example.com is not subscribed to whippet-dev-monitoring\n" in printed
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import UnStubbedResponseError
 from botocore.stub import Stubber
 
+import tools.deployment.delete_stacks
 import tools.deployment.destroy as tool
 from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
@@ -48,6 +50,7 @@ def deployed(
     protected: str = "",
     buckets: bool = True,
     interrupted: bool = False,
+    network: bool = False,
 ) -> Any:
     """Return a stub of CloudFormation with a stage, another one, and an empty stack."""
     client = boto3.client(
@@ -60,6 +63,7 @@ def deployed(
         "whippet-dev-serving": "REVIEW_IN_PROGRESS",
         "whippet-dev-web": "CREATE_COMPLETE",
         "whippet-dev2-storage": "CREATE_COMPLETE",
+        **({"whippet-dev-network": "CREATE_COMPLETE"} if network else {}),
     }
     stacks = [
         {
@@ -85,6 +89,11 @@ def deployed(
             "get_template",
             {"TemplateBody": json.dumps({"Resources": resources})},
             {"StackName": name, "TemplateStage": "Original"},
+        )
+    if network:
+        stub.add_response("delete_stack", {}, {"StackName": "whippet-dev-network"})
+        stub.add_client_error(
+            "describe_stacks", "ValidationError", "Stack whippet-dev-network does not exist"
         )
     stub.activate()
     return client
@@ -126,7 +135,10 @@ def destroy(monkeypatch: pytest.MonkeyPatch, calls: list[str]) -> Destroy:
         monkeypatch.setattr("boto3.session.Session", lambda: AnySession(cloudformation))
         monkeypatch.setattr(tool, "read_stage", lambda _: settings)
         monkeypatch.setattr(tool, "resolve_account", lambda *_: account)
-        monkeypatch.setattr(tool, "cdk_command", command)
+        for module in (tool, tools.deployment.delete_stacks):
+            monkeypatch.setattr(module, "cdk_command", command)
+        deletion = tools.deployment.delete_stacks
+        monkeypatch.setattr(deletion, "wait_until_unused", record("wait for", None))
         monkeypatch.setattr(tool, "keep_datasets", record("keep the datasets of", [*kept]))
         monkeypatch.setattr(tool, "kept_resources", lambda *_: [*kept])
         monkeypatch.setattr(tool, "check_nothing_runs", record("check training of", None))
@@ -274,6 +286,25 @@ def test_an_interrupted_run_goes_on_with_keep_only(destroy: Destroy, calls: list
     assert calls == ["cdk list"]
     calls = destroy(dev, deployed(interrupted=True), "--keep", "datasets", kept=KEPT)
     assert "cdk destroy" in calls
+
+
+@pytest.mark.parametrize("vpc", ["own", "none"])
+def test_a_network_is_deleted_after_the_last_interface_of_what_ran_in_it(
+    destroy: Destroy, vpc: str
+) -> None:
+    """Also one that the settings have left."""
+    dev = load_stage_settings("dev", ROOT / "config")
+    settings = with_changes(dev, network=with_changes(dev.network, vpc=vpc))
+    cloudformation = deployed(network=True)
+    calls = destroy(settings, cloudformation)
+    deleted = [each for each in calls if each.startswith(("cdk destroy", "wait"))]
+    assert deleted == [
+        "cdk destroy dev-api dev-serving dev-training",
+        "wait for whippet-dev-network",
+        "cdk destroy",
+    ]
+    with pytest.raises(UnStubbedResponseError):  # the stub had one response
+        cloudformation.delete_stack(StackName="whippet-dev-network")
 
 
 def test_the_question_names_what_is_kept(monkeypatch: pytest.MonkeyPatch, destroy: Destroy) -> None:

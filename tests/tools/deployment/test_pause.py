@@ -322,9 +322,15 @@ def test_what_goes_on_costing_follows_the_settings(settings: StageSettings) -> N
         delivery="pipeline",
         api=with_changes(settings.api, provisioned_concurrency=2, firewall_enabled=True),
         notebook=with_changes(settings.notebook, enabled=True),
+        network=with_changes(settings.network, vpc="own"),
     )
     few, many = ("\n".join(describe_costs(each, NAME)) for each in (least, most))
-    for word in ("scaling", "provisioned concurrency", "firewall", "notebook", "pipeline"):
+    free = with_changes(most, network=with_changes(most.network, vpc="existing"))
+    assert "interface endpoints" not in "\n".join(describe_costs(free, NAME))
+    for word in (
+        "scaling", "provisioned concurrency", "firewall", "notebook", "pipeline",
+        "interface endpoints",
+    ):  # fmt: skip
         assert word not in few
         assert word in many
 

@@ -12,9 +12,9 @@ from tools.console import ToolError
 from tools.deployment.references import update_references
 
 NAME = "whippet-dev"
-STACKS = STORAGE, TRAINING, SERVING, BATCH, API, WEB, MONITORING = tuple(
+STACKS = STORAGE, NETWORK, TRAINING, SERVING, BATCH, API, WEB, MONITORING = tuple(
     f"{NAME}-{purpose}"
-    for purpose in ("storage", "training", "serving", "batch", "api", "web", "monitoring")
+    for purpose in ("storage", "network", "training", "serving", "batch", "api", "web", "monitoring")
 )
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -63,6 +63,7 @@ class Stage:
         """Stub everything that is read for one comparison."""
         api = (("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
         self.holds(STORAGE, ("AWS::KMS::Key", "new"))
+        self.holds(NETWORK, ("AWS::Logs::LogGroup", NETWORK))
         machine = ("AWS::StepFunctions::StateMachine", "workflow-new")
         self.holds(TRAINING, machine, ("AWS::Logs::LogGroup", TRAINING))
         self.holds(SERVING, ("AWS::Logs::LogGroup", SERVING))
@@ -70,7 +71,7 @@ class Stage:
         self.holds(API, *api, ("AWS::Logs::LogGroup", API))
         self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::Logs::LogGroup", WEB))
         self.holds(MONITORING, ("AWS::CloudWatch::Alarm", "errors"), ("AWS::SNS::Topic", TOPIC))
-        for stack in (TRAINING, SERVING, BATCH, API, WEB):
+        for stack in (NETWORK, TRAINING, SERVING, BATCH, API, WEB):
             self.encrypts(stack, "old" if stack == old_key else "new")
         key = "old" if old_key == MONITORING else "new"
         attributes = {"KmsMasterKeyId": f"arn:aws:kms:eu-west-1:123456789012:key/{key}"}
@@ -163,7 +164,7 @@ def test_stacks_that_refer_to_the_deployed_key_and_api_are_left(stage: Stage) ->
         ({"workflow": "workflow-old"}, MONITORING),
         *[
             ({"old_key": stack}, stack)
-            for stack in (TRAINING, SERVING, BATCH, API, WEB, MONITORING)
+            for stack in (NETWORK, TRAINING, SERVING, BATCH, API, WEB, MONITORING)
         ],
     ],
 )
@@ -216,7 +217,7 @@ def test_a_stage_without_a_key_refers_to_none(stage: Stage, key: str | None) -> 
 
 
 def test_a_stage_without_a_page_has_no_reference_there(stage: Stage) -> None:
-    for stack in (STORAGE, TRAINING, SERVING, BATCH):
+    for stack in (STORAGE, NETWORK, TRAINING, SERVING, BATCH):
         stage.holds(stack)
     stage.holds(API, ("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
     stage.stubs["cloudformation"].add_client_error(
