@@ -238,6 +238,41 @@ class UrlTimeoutError(RequestError):
     message = 'The image did not arrive from the address in "url" in time.'
 
 
+class UploadsDisabledError(RequestError):
+    """This deployment takes no uploads."""
+
+    status = 400
+    code = "uploads_disabled"
+    message = "This API takes no uploads. Send the image itself."
+
+
+class InvalidUploadKeyError(RequestError):
+    """The key of the uploaded image is not one that this API has given out."""
+
+    status = 400
+    code = "invalid_upload_key"
+    message = '"s3" must be a key as POST /uploads returns it: uploads/ and 32 hexadecimal digits.'
+
+
+class UploadNotFoundError(RequestError):
+    """No image was uploaded under this key, or it was deleted after its use."""
+
+    status = 404
+    code = "upload_not_found"
+    message = (
+        'There is no image under the key in "s3": it was not uploaded, or it was classified, which'
+        " deletes it, or it is older than a day. Upload it again."
+    )
+
+
+class UploadChangedError(RequestError):
+    """The image was uploaded again while it was read."""
+
+    status = 409
+    code = "upload_changed"
+    message = 'Another image was uploaded under the key in "s3" meanwhile. Send the request again.'
+
+
 MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
     {
         400: frozenset(
@@ -275,6 +310,27 @@ class ModelRejectionError(RequestError):
         super().__init__(message)
         self.status = status
         self.code = code or self.code
+
+
+class UploadsError(ProxyError):
+    """The bucket of the uploaded images did not respond to a valid request."""
+
+
+class UploadsAccessDeniedError(UploadsError):
+    """The function's role may not use the bucket or its key, or has no valid credentials."""
+
+    status = 500
+    code = "uploads_access_denied"
+    message = "The API is not allowed to use its own uploads."
+
+
+class UploadsUnavailableError(UploadsError):
+    """S3 failed, was too slow, or limits the rate of calls."""
+
+    status = 503
+    code = "uploads_unavailable"
+    message = "Uploads are not available at the moment. Try again in a moment."
+    retry_after_seconds = 1
 
 
 class EndpointError(ProxyError):

@@ -1,6 +1,8 @@
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from classifier_proxy.circuit_breaker import CircuitBreaker
@@ -15,8 +17,18 @@ from classifier_proxy.errors import (
     to_proxy_error,
 )
 from classifier_proxy.model_response import Response, parse_classification
-from classifier_proxy.requests import ApiEvent, FetchImage, parse_request
+from classifier_proxy.requests import (
+    IMAGE_MEMBERS,
+    ApiEvent,
+    FetchImage,
+    ImageSources,
+    accepted_documents,
+    parse_request,
+)
 from classifier_proxy.settings import Settings
+from classifier_proxy.uploads.protocol import Uploads
+from classifier_proxy.uploads.signing import sign_upload
+from classifier_proxy.uploads.single_use import single_use
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -34,24 +46,34 @@ MAX_RESPONSE_CHARACTERS = 6 * 1024 * 1024 - 4096
 
 
 def predict_routes(
-    endpoint: Endpoint, breaker: CircuitBreaker, fetch_image: FetchImage | None
+    endpoint: Endpoint,
+    breaker: CircuitBreaker,
+    fetch_image: FetchImage | None,
+    uploads: Uploads | None,
 ) -> Routes:
-    """Return the route of the proxy function.
+    """Return the routes of the proxy function.
 
     Args:
         endpoint: classifies the images.
         breaker: stops invocations of the endpoint while it does not respond.
         fetch_image: fetches an image by URL; None: such requests are rejected.
+        uploads: the images that callers upload; None: such requests are rejected.
     """
 
     def predict(event: ApiEvent, remaining_seconds: RemainingSeconds) -> Response:
-        request = parse_request(event, fetch_image)
-        check_time_left(remaining_seconds(), endpoint.max_invoke_seconds)
-        with breaker.call():
-            body = endpoint.invoke(request)
-        return parse_classification(body, request.parameters)
+        with nullcontext() if uploads is None else single_use(uploads) as read_upload:
+            request = parse_request(event, ImageSources(fetch_image, read_upload))
+            check_time_left(remaining_seconds(), endpoint.max_invoke_seconds)
+            with breaker.call():
+                body = endpoint.invoke(request)
+            return parse_classification(body, request.parameters)
 
-    return {("POST", "/predict"): predict}
+    routes: dict[tuple[str, str], Route] = {("POST", "/predict"): predict}
+    if uploads is not None:
+        routes["POST", "/uploads"] = lambda event, _remaining: Response(
+            asdict(sign_upload(event, uploads))
+        )
+    return routes
 
 
 def create_event_handler(routes: Routes, telemetry: "Telemetry", settings: Settings) -> Handler:
@@ -62,13 +84,15 @@ def create_event_handler(routes: Routes, telemetry: "Telemetry", settings: Setti
         telemetry: logs and counts the requests.
         settings: the function's settings.
     """
-    urls_allowed = bool(settings.url_allowed_hosts)
+    documents = accepted_documents(
+        urls=bool(settings.url_allowed_hosts), uploads=settings.uploads is not None
+    )
 
     # log_event=False overrides POWERTOOLS_LOGGER_LOG_EVENT: an event contains the caller's image
     # and API key.
     @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
     def handle_event(event: Any, context: "LambdaContext") -> dict[str, Any]:
-        response = handle_request(routes, telemetry, event, context, urls_allowed=urls_allowed)
+        response = handle_request(routes, telemetry, event, context, documents)
         if settings.cors_allowed_origin:
             response["headers"] |= _cors_headers(settings.cors_allowed_origin, response["headers"])
         return response
@@ -81,8 +105,7 @@ def handle_request(
     telemetry: "Telemetry",
     event: Any,
     context: "LambdaContext",
-    *,
-    urls_allowed: bool,
+    documents: Sequence[str],
 ) -> dict[str, Any]:
     """Return the response to one request; every exception becomes a documented error.
 
@@ -91,7 +114,7 @@ def handle_request(
         telemetry: logs and counts the request.
         event: an API Gateway REST proxy event or a direct invocation's, see `parse_event`.
         context: Lambda's context of the invocation.
-        urls_allowed: whether `routes` fetch images by URL.
+        documents: the JSON that `routes` take, for an error message.
 
     Returns:
         An API Gateway proxy response.
@@ -99,7 +122,7 @@ def handle_request(
     request_id = _request_id(event, context)
     telemetry.start_request(request_id)
     try:
-        parsed = parse_event(event, urls_allowed=urls_allowed)
+        parsed = parse_event(event, documents)
         route = routes.get((parsed.method, parsed.resource))
         if route is None:
             raise RouteNotFoundError
@@ -116,22 +139,22 @@ def handle_request(
         telemetry.end_request()
 
 
-def parse_event(event: Any, *, urls_allowed: bool = False) -> ApiEvent:
+def parse_event(event: Any, documents: Sequence[str]) -> ApiEvent:
     """Parse an event as Lambda passes it.
 
     Args:
         event: an API Gateway REST proxy event or, for a direct invocation, an object with the
-            members of a JSON body, including `image` or `url`. A caller with permission to invoke
-            the function can also send anything else.
-        urls_allowed: whether this deployment fetches images by URL; error messages then mention it.
+            members of a JSON body, including `image`, `url` or `s3`. A caller with permission to
+            invoke the function can also send anything else.
+        documents: the JSON that this deployment takes, for an error message.
 
     Raises:
         InvalidRequestError: the event has neither form.
         InvalidBase64Error: the body is not base64, although the event says so.
     """
     if not isinstance(event, dict):
-        raise InvalidRequestError(_expected_events(urls_allowed=urls_allowed))
-    if "httpMethod" not in event and event.keys() & {"image", "url"}:
+        raise InvalidRequestError(_expected_events(documents))
+    if "httpMethod" not in event and event.keys() & IMAGE_MEMBERS:
         return ApiEvent("POST", "/predict", document=event)
     headers = event.get("headers") or {}
     query = event.get("multiValueQueryStringParameters") or {}
@@ -144,7 +167,7 @@ def parse_event(event: Any, *, urls_allowed: bool = False) -> ApiEvent:
         and all(isinstance(value, str) for values in query.values() for value in values)
         and isinstance(body, str)
     ):
-        raise InvalidRequestError(_expected_events(urls_allowed=urls_allowed))
+        raise InvalidRequestError(_expected_events(documents))
     return ApiEvent(
         method=event["httpMethod"],
         resource=event["resource"],
@@ -193,11 +216,10 @@ def _response(status: int, body: dict[str, Any], request_id: str) -> dict[str, A
     }
 
 
-def _expected_events(*, urls_allowed: bool) -> str:
-    url = ', {"url": "https://..."}' if urls_allowed else ""
+def _expected_events(documents: Sequence[str]) -> str:
     return (
-        f'The event must be {{"image": "<base64>"}}{url} or that of an API Gateway REST API with '
-        "proxy integration (payload format 1.0)."
+        f"The event must be {', '.join(documents)} or that of an API Gateway REST API with proxy "
+        "integration (payload format 1.0)."
     )
 
 

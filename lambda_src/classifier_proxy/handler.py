@@ -9,11 +9,17 @@ from classifier_proxy.cold_starts import ColdStarts
 from classifier_proxy.endpoint.invoke import SageMakerEndpoint
 from classifier_proxy.endpoint.pause import PauseParameter
 from classifier_proxy.event_handler import Handler, create_event_handler, predict_routes
-from classifier_proxy.observability.instrument import InstrumentedEndpoint, measure_fetches
+from classifier_proxy.observability.instrument import (
+    InstrumentedEndpoint,
+    InstrumentedUploads,
+    measure_fetches,
+)
 from classifier_proxy.observability.telemetry import Telemetry
 from classifier_proxy.observability.xray import create_tracer
 from classifier_proxy.requests import FetchImage
-from classifier_proxy.settings import load_settings
+from classifier_proxy.settings import UploadSettings, load_settings
+from classifier_proxy.uploads.bucket import UploadBucket
+from classifier_proxy.uploads.protocol import Uploads
 
 if TYPE_CHECKING:
     from classifier_proxy.image_url.fetch import ImageFetcher
@@ -44,7 +50,9 @@ def create_handler(environment: Mapping[str, str]) -> Handler:
         cold_starts=ColdStarts() if settings.endpoint_mode == "serverless" else None,
     )
     fetch_image = _create_fetch_image(settings.url_allowed_hosts, telemetry)
-    return create_event_handler(predict_routes(endpoint, breaker, fetch_image), telemetry, settings)
+    uploads = _create_uploads(settings.uploads, telemetry)
+    routes = predict_routes(endpoint, breaker, fetch_image, uploads)
+    return create_event_handler(routes, telemetry, settings)
 
 
 def _create_fetch_image(allowed_hosts: Collection[str], telemetry: Telemetry) -> FetchImage | None:
@@ -59,6 +67,13 @@ def _create_fetch_image(allowed_hosts: Collection[str], telemetry: Telemetry) ->
         return ImageFetcher(allowed_hosts)
 
     return measure_fetches(lambda url: fetcher().fetch(url), telemetry)
+
+
+def _create_uploads(settings: UploadSettings | None, telemetry: Telemetry) -> Uploads | None:
+    if settings is None:
+        return None
+    bucket = UploadBucket(settings.bucket, settings.max_bytes, settings.endpoint_url)
+    return InstrumentedUploads(bucket, telemetry)
 
 
 handle = create_handler(os.environ)

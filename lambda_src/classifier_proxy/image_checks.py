@@ -2,6 +2,7 @@
 
 import re
 import struct
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -72,6 +73,10 @@ class _JpegFrame(NamedTuple):
 _Header = TypeVar("_Header", ImageSize, _JpegFrame)
 
 
+class _CutOffError(UnreadableImageError):
+    """The header goes on after the bytes."""
+
+
 class CheckedImage(NamedTuple):
     """The properties of an image that passed the checks.
 
@@ -84,15 +89,19 @@ class CheckedImage(NamedTuple):
     size: ImageSize | None
 
 
-def check_image(image: bytes) -> CheckedImage:
+def check_image(image: bytes, *, max_bytes: int | None = MAX_IMAGE_BYTES) -> CheckedImage:
     """Check an image without decoding it.
 
     The format is detected from the bytes, not the Content-Type: a JPEG sent as image/png is a JPEG.
     An image that the container would decode is never rejected; in case of doubt the image passes.
 
+    Args:
+        image: the whole image.
+        max_bytes: the most bytes that it may have; None: that was checked already.
+
     Raises:
         EmptyBodyError: the image has no bytes.
-        PayloadTooLargeError: more bytes than `MAX_IMAGE_BYTES`.
+        PayloadTooLargeError: more bytes than `max_bytes`.
         UnsupportedImageError: not one of the three formats; the message names the format, if known.
         UnreadableImageError: no size, a side of 0 pixels, or a JPEG with no pixels, more scans than
             `MAX_JPEG_SCANS`, or more than `MAX_JPEG_EXTRANEOUS_BYTES` between its segments.
@@ -102,37 +111,32 @@ def check_image(image: bytes) -> CheckedImage:
     """
     if not image:
         raise EmptyBodyError
-    check_byte_count(len(image))
-    media_type = _media_type(image)
-    if media_type is None:
-        raise UnsupportedImageError(_describe_unsupported(image))
+    if max_bytes is not None:
+        check_byte_count(len(image), max_bytes)
+    media_type = _check_format(image)
     if media_type == "image/jpeg" and _has_too_many_scans(image):
         raise UnreadableImageError(f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again.")
-    if media_type == "image/jpeg":
-        frame = _jpeg_frame(image)
-        size = frame and frame.size
-        if frame is not None and frame.is_baseline:
-            _check_pixels(frame.size, MAX_BASELINE_JPEG_PIXELS)
-        elif frame is not None:
-            _check_pixels(frame.size, MAX_PIXELS, _OF_A_PROGRESSIVE_JPEG)
-    else:
-        size = _png_size(image) if media_type == "image/png" else _webp_size(image)
-        if size is not None:
-            _check_pixels(size, MAX_PIXELS)
-            if media_type == "image/png" and max(size) > MAX_PNG_SIDE_PIXELS:
-                raise ImageTooLargeError(
-                    f"The image has {size.width} x {size.height} pixels; at most"
-                    f" {MAX_PNG_SIDE_PIXELS} on a side of a PNG are accepted. Send a smaller one."
-                )
-    return CheckedImage(media_type, size)
+    return CheckedImage(media_type, _check_size(image, media_type))
 
 
-def check_byte_count(count: int) -> None:
-    """Raise PayloadTooLargeError if an image has more bytes than `MAX_IMAGE_BYTES`."""
-    if count > MAX_IMAGE_BYTES:
+def check_start(start: bytes) -> None:
+    """Check the first bytes of an image that goes on; in case of doubt it passes.
+
+    Raises:
+        UnsupportedImageError, UnreadableImageError, ImageTooLargeError: `check_image` would raise
+            the same for the whole image.
+    """
+    media_type = _check_format(start)
+    with suppress(_CutOffError):
+        _check_size(start, media_type)
+
+
+def check_byte_count(count: int, max_bytes: int = MAX_IMAGE_BYTES) -> None:
+    """Raise PayloadTooLargeError if an image has more bytes than `max_bytes`."""
+    if count > max_bytes:
+        most = f"{max_bytes} (4 MiB)" if max_bytes == MAX_IMAGE_BYTES else str(max_bytes)
         raise PayloadTooLargeError(
-            f"The image has {count} bytes; at most {MAX_IMAGE_BYTES} (4 MiB) are accepted."
-            " Send a smaller one."
+            f"The image has {count} bytes; at most {most} are accepted. Send a smaller one."
         )
 
 
@@ -149,6 +153,34 @@ def _media_type(image: bytes) -> str | None:
     if image.startswith(b"RIFF") and image[8:12] == b"WEBP":
         return "image/webp"
     return None
+
+
+def _check_format(image: bytes) -> str:
+    media_type = _media_type(image)
+    if media_type is None:
+        raise UnsupportedImageError(_describe_unsupported(image))
+    return media_type
+
+
+def _check_size(image: bytes, media_type: str) -> ImageSize | None:
+    if media_type == "image/jpeg":
+        frame = _jpeg_frame(image)
+        if frame is None:
+            return None
+        if frame.is_baseline:
+            _check_pixels(frame.size, MAX_BASELINE_JPEG_PIXELS)
+        else:
+            _check_pixels(frame.size, MAX_PIXELS, _OF_A_PROGRESSIVE_JPEG)
+        return frame.size
+    size = _png_size(image) if media_type == "image/png" else _webp_size(image)
+    if size is not None:
+        _check_pixels(size, MAX_PIXELS)
+        if media_type == "image/png" and max(size) > MAX_PNG_SIDE_PIXELS:
+            raise ImageTooLargeError(
+                f"The image has {size.width} x {size.height} pixels; at most"
+                f" {MAX_PNG_SIDE_PIXELS} on a side of a PNG are accepted. Send a smaller one."
+            )
+    return size
 
 
 def _describe_unsupported(body: bytes) -> str | None:
@@ -189,7 +221,7 @@ def _jpeg_frame(image: bytes) -> _JpegFrame | None:
             if limit < len(image):
                 raise UnreadableImageError(_EXTRANEOUS)
             _found(frame)
-            raise UnreadableImageError(_NO_PIXELS)
+            raise _CutOffError(_NO_PIXELS)
         extraneous += marker.start() - position
         position = marker.end()
         kind = image[position - 1]
@@ -243,10 +275,10 @@ def _unpack(layout: str, image: bytes, position: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(layout, image, position)
     except struct.error as error:
-        raise UnreadableImageError(_ENDS_EARLY) from error
+        raise _CutOffError(_ENDS_EARLY) from error
 
 
 def _found(header: _Header | None) -> _Header:
     if header is None:
-        raise UnreadableImageError(_ENDS_EARLY)
+        raise _CutOffError(_ENDS_EARLY)
     return header

@@ -10,9 +10,15 @@ from classifier_proxy.errors import (
     InvalidRequestError,
     UnsupportedImageError,
     UnsupportedMediaTypeError,
+    UploadsDisabledError,
     UrlDisabledError,
 )
-from classifier_proxy.image_checks import ImageSize, check_image, starts_like_an_image
+from classifier_proxy.image_checks import (
+    MAX_IMAGE_BYTES,
+    ImageSize,
+    check_image,
+    starts_like_an_image,
+)
 from classifier_proxy.parameters import PARAMETER_NAMES, Parameters, parse_parameters
 
 IMAGE_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -35,6 +41,33 @@ JSON_MEDIA_TYPE = "application/json"
 
 FetchImage = Callable[[str], bytes]
 """Fetches the image at a URL, or raises a `RequestError`."""
+
+ReadUpload = Callable[[str], bytes]
+"""Reads the uploaded image of a key, or raises a `ProxyError`."""
+
+IMAGE_MEMBERS = frozenset({"image", "url", "s3"})
+"""One of them is in each JSON document: the image, or where it is."""
+
+
+@dataclass(frozen=True)
+class ImageSources:
+    """Where an image may be instead of in the request; None: such requests are rejected.
+
+    Attributes:
+        fetch_image: fetches an image by URL.
+        read_upload: reads an uploaded image by its key.
+    """
+
+    fetch_image: FetchImage | None = None
+    read_upload: ReadUpload | None = None
+
+    @property
+    def documents(self) -> str:
+        """The JSON that this deployment takes, for a message."""
+        accepted = accepted_documents(
+            urls=self.fetch_image is not None, uploads=self.read_upload is not None
+        )
+        return " or ".join(accepted)
 
 
 @dataclass(frozen=True)
@@ -79,29 +112,33 @@ class ClassificationRequest:
     request_id: str = ""
 
 
-def parse_request(event: ApiEvent, fetch_image: FetchImage | None = None) -> ClassificationRequest:
+def parse_request(
+    event: ApiEvent,
+    sources: ImageSources = ImageSources(),
+) -> ClassificationRequest:
     """Parse and check a request.
 
     Args:
-        event: its body is an image, a form with one, or JSON `{"image": "<base64>"}` or
-            `{"url": "https://..."}`; the document of a direct invocation is such JSON. The
-            parameters are in the query, the form or the JSON.
-        fetch_image: fetches an image by URL; None: such requests are rejected.
+        event: its body is an image, a form with one, or JSON `{"image": "<base64>"}`,
+            `{"url": "https://..."}` or `{"s3": "<key>"}`; the document of a direct invocation is
+            such JSON. The parameters are in the query, the form or the JSON.
+        sources: where an image may be instead.
 
     Returns:
-        The request, with the image decoded from base64 or fetched.
+        The request, with the image decoded from base64, fetched or read.
 
     Raises:
         RequestError: one of its subclasses; the message tells the caller what to change.
     """
     if event.document is not None:
-        return _from_document(event.document, {}, fetch_image)
+        return _from_document(event.document, {}, sources)
     content_type = event.headers.get("content-type") or ""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == JSON_MEDIA_TYPE:
         if not event.body:
-            raise EmptyBodyError(_no_image(fetch_image))
-        return _from_document(_read_json(event, fetch_image), event.query, fetch_image)
+            raise EmptyBodyError(_no_image(sources))
+        document = read_json(event, _expected_members(sources))
+        return _from_document(document, event.query, sources)
     members: Mapping[str, Any] = {}
     image = event.body
     if media_type == FORM_MEDIA_TYPE and event.body:
@@ -113,7 +150,7 @@ def parse_request(event: ApiEvent, fetch_image: FetchImage | None = None) -> Cla
         raise UnsupportedMediaTypeError(_expected_media_types(media_type))
     parameters = parse_parameters(event.query, members)
     if not image:
-        raise EmptyBodyError(_no_image(fetch_image))
+        raise EmptyBodyError(_no_image(sources))
     try:
         return _checked(image, parameters)
     except UnsupportedImageError as error:
@@ -121,27 +158,42 @@ def parse_request(event: ApiEvent, fetch_image: FetchImage | None = None) -> Cla
 
 
 def _from_document(
-    document: Any, query: Mapping[str, Sequence[str]], fetch_image: FetchImage | None
+    document: Any, query: Mapping[str, Sequence[str]], sources: ImageSources
 ) -> ClassificationRequest:
-    if not isinstance(document, dict) or len(document.keys() & {"image", "url"}) != 1:
-        raise InvalidRequestError(_expected_members(fetch_image))
-    if not document.keys() - {"image", "url"} <= PARAMETER_NAMES:
-        raise InvalidRequestError(_expected_members(fetch_image))
+    if not isinstance(document, dict) or len(document.keys() & IMAGE_MEMBERS) != 1:
+        raise InvalidRequestError(_expected_members(sources))
+    if not document.keys() - IMAGE_MEMBERS <= PARAMETER_NAMES:
+        raise InvalidRequestError(_expected_members(sources))
     parameters = parse_parameters(query, document)
     if "url" in document:
-        return _checked(_fetch(document["url"], fetch_image), parameters)
+        return _checked(_fetch(document["url"], sources.fetch_image), parameters)
+    if "s3" in document:
+        image = _read_upload(document["s3"], sources.read_upload)
+        return _checked(image, parameters, max_bytes=None)
     image = decode_image(document["image"])
     if not image:
-        raise EmptyBodyError(_no_image(fetch_image))
+        raise EmptyBodyError(_no_image(sources))
     return _checked(image, parameters)
 
 
-def _checked(image: bytes, parameters: Parameters) -> ClassificationRequest:
-    checked = check_image(image)
+def _checked(
+    image: bytes, parameters: Parameters, *, max_bytes: int | None = MAX_IMAGE_BYTES
+) -> ClassificationRequest:
+    checked = check_image(image, max_bytes=max_bytes)
     return ClassificationRequest(image, checked.media_type, checked.size, parameters)
 
 
-def _read_json(event: ApiEvent, fetch_image: FetchImage | None) -> Any:
+def read_json(event: ApiEvent, expected: str) -> Any:
+    """Return the JSON in the body of an HTTP request.
+
+    Args:
+        event: its body is not empty.
+        expected: the message for JSON with more in it than any documented request has.
+
+    Raises:
+        InvalidJsonError: the body is not JSON.
+        InvalidRequestError: it is not worth reading.
+    """
     body = event.body
     if starts_like_an_image(body):
         raise InvalidJsonError(
@@ -149,7 +201,7 @@ def _read_json(event: ApiEvent, fetch_image: FetchImage | None) -> Any:
             f" {IMAGE_MEDIA_TYPES[0]}."
         )
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS or body.count(b",") > _MAX_COMMAS:
-        raise InvalidRequestError(_expected_members(fetch_image))
+        raise InvalidRequestError(expected)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -164,21 +216,38 @@ def _fetch(url: Any, fetch_image: FetchImage | None) -> bytes:
     return fetch_image(url)
 
 
-def _documents(fetch_image: FetchImage | None) -> str:
-    # Mention a URL only if this deployment fetches images.
-    return '{"image": "<base64>"}' + ("" if fetch_image is None else ' or {"url": "https://..."}')
+def _read_upload(key: Any, read_upload: ReadUpload | None) -> bytes:
+    if not isinstance(key, str):
+        raise InvalidRequestError('"s3" must be a string.')
+    if read_upload is None:
+        raise UploadsDisabledError
+    return read_upload(key)
 
 
-def _no_image(fetch_image: FetchImage | None) -> str:
+def accepted_documents(*, urls: bool, uploads: bool) -> tuple[str, ...]:
+    """Return the JSON that a deployment takes, for a message.
+
+    Args:
+        urls: whether it fetches images by URL.
+        uploads: whether it takes uploads.
+    """
     return (
-        "The request has no image. Send its bytes as the body, or"
-        f" {JSON_MEDIA_TYPE} with {_documents(fetch_image)}."
+        '{"image": "<base64>"}',
+        *(['{"url": "https://..."}'] if urls else []),
+        *(['{"s3": "uploads/..."}'] if uploads else []),
     )
 
 
-def _expected_members(fetch_image: FetchImage | None) -> str:
+def _no_image(sources: ImageSources) -> str:
     return (
-        f"The JSON must be an object such as {_documents(fetch_image)}; the only other members"
+        "The request has no image. Send its bytes as the body, or"
+        f" {JSON_MEDIA_TYPE} with {sources.documents}."
+    )
+
+
+def _expected_members(sources: ImageSources) -> str:
+    return (
+        f"The JSON must be an object such as {sources.documents}; the only other members"
         f" are {', '.join(sorted(PARAMETER_NAMES))}."
     )
 

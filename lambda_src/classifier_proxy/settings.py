@@ -16,6 +16,21 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class UploadSettings:
+    """Where callers upload images.
+
+    Attributes:
+        bucket: the name of the bucket.
+        max_bytes: the most bytes that an image may have.
+        endpoint_url: where the addresses of uploads lead to; None: to S3. The local cloud sets it.
+    """
+
+    bucket: str
+    max_bytes: int
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """The function's environment variables.
 
@@ -33,6 +48,7 @@ class Settings:
         cors_allowed_origin: the origin whose pages may read responses; None: only the API's own.
         url_allowed_hosts: hosts to fetch images from, `*.` before a name for every name below it;
             empty: images by URL are refused.
+        uploads: None: images cannot be uploaded.
     """
 
     endpoint_name: str
@@ -46,6 +62,7 @@ class Settings:
     counted_classes: frozenset[str]
     cors_allowed_origin: str | None
     url_allowed_hosts: tuple[str, ...]
+    uploads: UploadSettings | None
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -104,6 +121,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         counted_classes=_read_counted_classes(environment),
         cors_allowed_origin=_read_cors_allowed_origin(environment),
         url_allowed_hosts=_read_url_allowed_hosts(environment),
+        uploads=_read_uploads(environment),
     )
 
 
@@ -143,6 +161,32 @@ def _read_url_allowed_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
         " such as images.example.com or *.example.com",
     )
     return tuple(hosts.split(","))
+
+
+def _read_uploads(environment: Mapping[str, str]) -> UploadSettings | None:
+    if "UPLOADS_BUCKET" not in environment:
+        return None
+    endpoint_url = None
+    if "UPLOADS_ENDPOINT_URL" in environment:
+        endpoint_url = _read(
+            environment,
+            "UPLOADS_ENDPOINT_URL",
+            r"https?://[a-z0-9.-]+(:\d+)?",
+            "an address without a path such as http://127.0.0.1:4580",
+        )
+    return UploadSettings(
+        # The pattern of Bucket in S3's API.
+        bucket=_read(
+            environment,
+            "UPLOADS_BUCKET",
+            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens",
+        ),
+        max_bytes=int(
+            _read(environment, "UPLOADS_MAX_BYTES", r"[1-9][0-9]{0,7}", "a number of bytes")
+        ),
+        endpoint_url=endpoint_url,
+    )
 
 
 def _read(environment: Mapping[str, str], name: str, pattern: str, expected: str) -> str:

@@ -8,7 +8,7 @@ from classifier_proxy import errors
 from classifier_proxy.errors import MODEL_REJECTIONS, error_classes, to_proxy_error
 
 MODEL_SERVER_ERRORS = Path(__file__).parents[2] / "model_code" / "classifier" / "errors.py"
-GROUPS = {errors.ProxyError, errors.RequestError, errors.EndpointError}
+GROUPS = {errors.ProxyError, errors.RequestError, errors.UploadsError, errors.EndpointError}
 
 
 def every_error() -> set[type[errors.ProxyError]]:

@@ -20,6 +20,10 @@ CORE = [
     "requests",
     "settings",
     "unsupported_bodies",
+    "uploads.keys",
+    "uploads.protocol",
+    "uploads.signing",
+    "uploads.single_use",
 ]
 SOURCES = Path(__file__).parents[2] / "lambda_src"
 

@@ -27,6 +27,7 @@ def test_the_environment_becomes_typed_settings() -> None:
         counted_classes=frozenset(),
         cors_allowed_origin=None,
         url_allowed_hosts=(),
+        uploads=None,
     )
 
 

@@ -3,10 +3,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from classifier_proxy.endpoint.protocol import Endpoint
-from classifier_proxy.errors import InvalidUrlError, UrlNotAllowedError
+from classifier_proxy.errors import InvalidUrlError, ProxyError, UrlNotAllowedError
 from classifier_proxy.observability.telemetry import Telemetry
 from classifier_proxy.observability.xray import Tracer
 from classifier_proxy.requests import ClassificationRequest, FetchImage
+from classifier_proxy.uploads.protocol import SignedUpload, Uploads
 
 
 class InstrumentedEndpoint:
@@ -40,6 +41,43 @@ class InstrumentedEndpoint:
                 )
         finally:
             self._telemetry.record_invocation(request, _milliseconds_since(started))
+
+
+class InstrumentedUploads:
+    """A `protocol.Uploads` that measures each read, and logs an image that it could not delete.
+
+    Args:
+        uploads: the images.
+        telemetry: receives the latencies and the failures.
+    """
+
+    def __init__(self, uploads: Uploads, telemetry: Telemetry) -> None:
+        self._uploads = uploads
+        self._telemetry = telemetry
+
+    @property
+    def max_bytes(self) -> int:
+        """See `Uploads.max_bytes`."""
+        return self._uploads.max_bytes
+
+    def sign(self, content_type: str, content_length: int) -> SignedUpload:
+        """See `Uploads.sign`."""
+        return self._uploads.sign(content_type, content_length)
+
+    def read(self, key: str) -> bytes:
+        """Read an image."""
+        started = time.perf_counter()
+        try:
+            return self._uploads.read(key)
+        finally:
+            self._telemetry.record_upload_read(_milliseconds_since(started))
+
+    def delete(self, key: str) -> None:
+        """Delete an image; a failure is not one of the request."""
+        try:
+            self._uploads.delete(key)
+        except ProxyError as error:
+            self._telemetry.record_upload_kept(error)
 
 
 def measure_fetches(fetch_image: FetchImage, telemetry: Telemetry) -> FetchImage:

@@ -79,6 +79,15 @@ class Telemetry:
         self._add("UrlFetchLatency", elapsed_ms, "Milliseconds", self._service)
         self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
+    def record_upload_read(self, elapsed_ms: float) -> None:
+        """Record one read of an uploaded image, failed or not."""
+        self._add("UploadReadLatency", elapsed_ms, "Milliseconds", self._service)
+        self.logger.append_keys(upload_read_latency_ms=elapsed_ms)
+
+    def record_upload_kept(self, error: Exception) -> None:
+        """Log that an uploaded image was not deleted after its use."""
+        self.logger.warning("uploaded image not deleted", exc_info=error)
+
     def record_breaker_opened(self, seconds: float) -> None:
         """Count and log that the circuit breaker stops invocations of the endpoint."""
         self._count("CircuitBreakerOpened")
