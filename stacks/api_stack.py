@@ -24,7 +24,7 @@ class ApiStack(StageStack):
     """The REST API, its functions and its firewall.
 
     Attributes:
-        proxy: the function of `POST /predict` and its alias.
+        proxy: the function of `POST /predict` and `POST /uploads`, and its alias.
         health: the function of `GET /health`.
         api: the REST API.
         firewall_name: of the web ACL, for other stacks; None: the stage has none.
@@ -60,6 +60,7 @@ class ApiStack(StageStack):
             counted_classes=counted_classes(settings, inputs.model),
             key=storage.key,
             placement=placement,
+            uploads=storage.uploads,
         )
         self.health = HealthFunction(
             self,

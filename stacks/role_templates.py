@@ -69,6 +69,7 @@ def _settings(delivery: str) -> StageSettings:
     changes["network"] = {"vpc": "own"}
     changes["ec2_trainer"] = settings.ec2_trainer.model_dump() | _NETWORK
     changes["notebook"] = settings.notebook.model_dump() | _NETWORK | {"enabled": True}
+    changes["api"] = settings.api.model_dump() | {"uploads_enabled": True}
     return StageSettings.model_validate(settings.model_dump() | changes)
 
 

@@ -9,6 +9,7 @@ from stacks.components.delivery.model_readers import allow_reading_models
 from stacks.components.delivery.read_templates_role import ReadTemplatesRole
 from stacks.components.storage.buckets import Buckets
 from stacks.components.storage.encryption_key import EncryptionKey
+from stacks.components.storage.uploads_bucket import UploadsBucket
 from stacks.inputs import Inputs
 from stacks.names import MODEL_PACKAGE_GROUP_ID, MODELS_BUCKET_OUTPUT
 from stacks.settings.stage import StageSettings
@@ -21,6 +22,7 @@ class StorageStack(StageStack):
     Attributes:
         key: encrypts buckets, log groups and topics; None: `encryption = "aws"`.
         buckets: datasets, models, captures and access logs.
+        uploads: images that callers upload; None: `api.uploads_enabled = false`.
         model_package_group: the registry of trained models.
     """
 
@@ -44,6 +46,18 @@ class StorageStack(StageStack):
             settings=settings.storage,
             batch_retention_days=settings.batch.retention_days,
             removal_policy=policy,
+        )
+        self.uploads = (
+            UploadsBucket(
+                self,
+                "Uploads",
+                key=self.key,
+                access_logs=self.buckets.access_logs,
+                origins=settings.upload_origins,
+                removal_policy=policy,
+            )
+            if settings.api.uploads_enabled
+            else None
         )
         for role_arn in settings.storage.model_readers:
             allow_reading_models(self, role_arn, self.buckets.models, self.key)

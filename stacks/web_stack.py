@@ -9,6 +9,7 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from classifier_proxy.image_checks import MAX_IMAGE_BYTES, MAX_PIXELS
 from stacks.api_stack import ApiStack
 from stacks.components.shared.bucket_removal import with_removal_policy
 from stacks.components.shared.encrypted_log_group import encrypted_log_group
@@ -21,8 +22,6 @@ from stacks.settings.stage import StageSettings
 from stacks.stage_stack import StageStack, removal_policy
 from stacks.storage_stack import StorageStack
 
-# Same as the proxy's limit; as base64 it fits Lambda's 6 MB.
-MAX_IMAGE_BYTES = 4 * 1024 * 1024
 _TOP_K = 5
 _LOCAL = "local"
 
@@ -85,6 +84,7 @@ class WebStack(StageStack):
             api=api.api.api,
             files=[*files, SETTINGS_FILE],
             not_found_page=(inputs.page_directory / NOT_FOUND_FILE).read_text(encoding="utf-8"),
+            upload_origin=_upload_origin(settings, storage),
         ).distribution
         name = self.distribution.distribution_domain_name
         page_url = f"https://{settings.web.domain_name or name}/"
@@ -129,7 +129,14 @@ class WebStack(StageStack):
         )
 
 
+def _upload_origin(settings: StageSettings, storage: StorageStack) -> str | None:
+    if storage.uploads is None or not settings.page_uploads:
+        return None
+    return f"https://{storage.uploads.bucket.bucket_regional_domain_name}"
+
+
 def _page_settings(settings: StageSettings, inputs: Inputs, *, has_samples: bool) -> dict[str, Any]:
+    uploads = {"maxBytes": settings.api.max_upload_bytes, "maxPixels": MAX_PIXELS}
     return {
         "apiBase": API_PATH,
         "openapi": "openapi.json",
@@ -138,6 +145,8 @@ def _page_settings(settings: StageSettings, inputs: Inputs, *, has_samples: bool
         "inputPixels": inputs.model.resize_pixels,
         "model": {"name": inputs.model.name, "version": inputs.model.version},
         "topK": _TOP_K,
+        # Larger images than `maxBytes`, up to these bounds, are uploaded as they are.
+        **({"uploads": uploads} if settings.page_uploads else {}),
         # Their room is kept until the model's file is loaded: nothing below them may move.
         "hasSamples": has_samples,
         # `make up` prints a link with the key; of a key that matters no link is made.

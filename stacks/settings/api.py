@@ -11,6 +11,11 @@ from stacks.settings.schedule import ScheduleEntry
 
 _MAX_PORT = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# Beside the image, which the function holds once, it needs 150 MB.
+_MIN_MEMORY_MB_WITH_UPLOADS = 256
+
+MAX_UPLOAD_MB = 25
+"""InvokeEndpoint's limit of a request to instances."""
 
 Origin = Annotated[
     str,
@@ -132,6 +137,24 @@ class ApiSettings(Settings):
         "with a URL are refused.",
     )
 
+    uploads_enabled: bool = Field(
+        default=False,
+        description="Whether images above the 4 MiB of a request may be uploaded to a bucket of "
+        "the stage and classified from there (`POST /uploads`).",
+    )
+    max_upload_mb: int = Field(
+        default=MAX_UPLOAD_MB,
+        ge=5,
+        le=MAX_UPLOAD_MB,
+        description="The largest image that may be uploaded, in millions of bytes. The endpoint "
+        "accepts requests of this size too.",
+    )
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest image that may be uploaded."""
+        return self.max_upload_mb * 1_000_000
+
     @property
     def max_provisioned_concurrency(self) -> int:
         """The maximum of `provisioned_concurrency` and its schedule."""
@@ -182,6 +205,21 @@ class ApiSettings(Settings):
         if colon and int(port) > _MAX_PORT:
             raise ValueError(
                 f"api.cors_allowed_origin = {origin!r}: expected a port up to {_MAX_PORT}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_uploads(self) -> Self:
+        if not self.uploads_enabled and self.max_upload_mb != MAX_UPLOAD_MB:
+            raise ValueError(
+                f"api.max_upload_mb = {self.max_upload_mb} has no effect without uploads: expected "
+                "api.uploads_enabled = true, or no max_upload_mb"
+            )
+        if self.uploads_enabled and self.memory_mb < _MIN_MEMORY_MB_WITH_UPLOADS:
+            raise ValueError(
+                f"api.memory_mb = {self.memory_mb}: expected at least "
+                f"{_MIN_MEMORY_MB_WITH_UPLOADS} with api.uploads_enabled = true: the proxy holds a "
+                "whole image in memory"
             )
         return self
 

@@ -57,6 +57,11 @@ _ALARMS_OF_INSTANCES: Final = {
     "endpoint_cpu_percent": "SageMaker publishes no use of CPUs",
     "endpoint_disk_percent": "SageMaker publishes no use of disks",
 }
+# Those of [api]: larger images than a request has.
+_UPLOADS_OF_INSTANCES: Final = dict.fromkeys(
+    ("uploads_enabled", "max_upload_mb"),
+    "Serverless Inference takes 4 MB, as much as an image in a request has",
+)
 _ALARMS_OF_SERVERLESS: Final = ("model_setup_time_ms", "serverless_concurrency_percent")
 
 
@@ -71,7 +76,11 @@ def unused_settings(mode: ServingMode, table: Mapping[str, object]) -> list[tupl
     if mode == "instances":
         names = {"serving": _OF_SERVERLESS, "monitoring": _ALARMS_OF_SERVERLESS}
     else:
-        names = {"serving": _OF_INSTANCES, "monitoring": _ALARMS_OF_INSTANCES}
+        names = {
+            "serving": _OF_INSTANCES,
+            "monitoring": _ALARMS_OF_INSTANCES,
+            "api": _UPLOADS_OF_INSTANCES,
+        }
     return [
         (section, name)
         for section, unused in names.items()
@@ -105,6 +114,19 @@ def check_alarms(mode: ServingMode, monitoring: Settings) -> None:
         ValueError: one of the other mode differs from its default.
     """
     _check("monitoring", mode, monitoring, _ALARMS_OF_INSTANCES, _ALARMS_OF_SERVERLESS)
+
+
+def check_uploads(mode: ServingMode, api: Settings) -> None:
+    """Refuse uploads where the endpoint takes no larger images than a request.
+
+    Args:
+        mode: as the setting `serving.mode`.
+        api: the section [api].
+
+    Raises:
+        ValueError: the mode is serverless, and uploads are enabled.
+    """
+    _check("api", mode, api, _UPLOADS_OF_INSTANCES, ())
 
 
 def _check(

@@ -19,7 +19,7 @@ from stacks.settings.mode_layers import without_unused
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.notebook import NotebookSettings
 from stacks.settings.problems import Problem, describe_problems, find_problems
-from stacks.settings.serverless import check_alarms
+from stacks.settings.serverless import check_alarms, check_uploads
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage_network import NetworkSettings, check_placement
 from stacks.settings.storage import StorageSettings
@@ -130,6 +130,24 @@ class StageSettings(Settings):
         """The longest time from a request's arrival at the model server to its response."""
         return 1000 * (self.endpoint_read_timeout_seconds - _DEADLINE_MARGIN_SECONDS)
 
+    @property
+    def upload_origins(self) -> tuple[str, ...]:
+        """The origins whose pages may upload images: the page's, and the one that may call."""
+        domain = self.web.domain_name
+        page = self.web.origin or (f"https://{domain}" if domain else None)
+        origins = (page if self.web.enabled else None, self.api.cors_allowed_origin)
+        return tuple(dict.fromkeys(each for each in origins if each))
+
+    @property
+    def page_uploads(self) -> bool:
+        """Whether the page uploads large images.
+
+        On a laptop it does so to its own origin.
+        """
+        web = self.web
+        known = web.origin is not None or web.domain_name is not None or self.stage == "local"
+        return self.api.uploads_enabled and web.enabled and known
+
     @model_validator(mode="after")
     def _check_region(self) -> Self:
         if (self.account is None) != (self.region is None):
@@ -155,6 +173,7 @@ class StageSettings(Settings):
     @model_validator(mode="after")
     def _check_mode(self) -> Self:
         check_alarms(self.serving.mode, self.monitoring)
+        check_uploads(self.serving.mode, self.api)
         return self
 
     @model_validator(mode="after")
@@ -199,6 +218,15 @@ class StageSettings(Settings):
                 f"monitoring.page_alarms with region = {self.region!r}: CloudFront's metrics are "
                 f"in {PAGE_METRICS_REGION} only, where alarms would need a stack and a topic of "
                 f"their own, expected page_alarms = false, or a stage in {PAGE_METRICS_REGION}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_page_origin(self) -> Self:
+        if self.web.origin is not None and not (self.web.enabled and self.api.uploads_enabled):
+            raise ValueError(
+                f"web.origin = {self.web.origin!r} has no effect: expected web.enabled and "
+                "api.uploads_enabled = true, or no origin"
             )
         return self
 

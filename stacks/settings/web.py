@@ -22,6 +22,13 @@ CertificateArn = Annotated[
 ]
 
 
+PageOrigin = Annotated[
+    str,
+    text(rf"https://{HOST_NAME}", "an origin such as https://d111111abcdef8.cloudfront.net"),
+    Field(max_length=MAX_HOST_NAME_CHARACTERS),
+]
+
+
 class WebSettings(Settings):
     """The page and its CloudFront distribution."""
 
@@ -40,6 +47,22 @@ class WebSettings(Settings):
     certificate_arn: CertificateArn | None = Field(
         default=None, description="Certificate of `domain_name`."
     )
+
+    origin: PageOrigin | None = Field(
+        default=None,
+        description="Origin of the page, as the first deployment prints it, from which browsers "
+        "may then upload large images (`api.uploads_enabled`). A page with a `domain_name` needs "
+        "none. Without either the page makes large images smaller, as without uploads.",
+    )
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Self:
+        if self.origin is not None and self.domain_name is not None:
+            raise ValueError(
+                f"web.origin = {self.origin!r}: expected none with web.domain_name: the page's "
+                f"origin is https://{self.domain_name}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_domain(self) -> Self:

@@ -130,6 +130,7 @@ def with_every_api_setting(api: ApiSettings) -> ApiSettings:
         reserved_concurrency=10,
         allowed_address_ranges=("203.0.113.0/24",),
         url_hosts=("images.example.com",),
+        uploads_enabled=True,
     )
 
 

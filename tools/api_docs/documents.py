@@ -127,6 +127,9 @@ the stack of the network. In an existing network the subnets are those of the se
 account: another one may share them. Lambda requires `ec2:DeleteNetworkInterface` for all resources
 of EC2; the code of the functions is denied it.
 
+The proxy may use S3, and the key, only with `api.uploads_enabled`: it signs addresses for images
+under `uploads/`, reads and deletes them, and may list none.
+
 In a stage that a pipeline deploys, the roles `whippet-prod-...` trust `whippet-pipeline-prod`
 instead of `whippet-github-prod`. A stage that a laptop deploys has neither.
 """

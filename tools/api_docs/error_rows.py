@@ -5,18 +5,26 @@ from typing import NamedTuple
 from classifier_proxy import errors
 from stacks.components.api.gateway_errors import GATEWAY_ERRORS
 
-PREDICT, HEALTH = "predict", "health"
+PREDICT, UPLOADS, HEALTH = "predict", "uploads", "health"
 
 # "Gateway response types for API Gateway" in its developer guide: the statuses of kinds without
 # their own row, for each class, and the 502 of a function that was stopped or throttled.
 _STATUSES_OF_CLASS = {"DEFAULT_4XX": (400, 403, 404), "DEFAULT_5XX": (500, 502, 503)}
 # Health requests have no API key.
-_KINDS_OF_PREDICT = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
-# Of the proxy's errors, these can be returned by GET /health; all others only by POST /predict.
+_KINDS_WITH_KEY = {"INVALID_API_KEY", "QUOTA_EXCEEDED"}
+_WITH_KEY = frozenset({PREDICT, UPLOADS})
+# The proxy's errors that another operation than POST /predict can return.
 _OPERATIONS: dict[type[errors.ProxyError], frozenset[str]] = {
-    errors.InternalError: frozenset({PREDICT, HEALTH}),
+    errors.InternalError: _WITH_KEY | {HEALTH},
     errors.EndpointNotInServiceError: frozenset({HEALTH}),
     errors.EndpointPausedError: frozenset({PREDICT, HEALTH}),
+    errors.EmptyBodyError: _WITH_KEY,
+    errors.InvalidJsonError: _WITH_KEY,
+    errors.InvalidRequestError: _WITH_KEY,
+    errors.PayloadTooLargeError: _WITH_KEY,
+    errors.UnsupportedMediaTypeError: _WITH_KEY,
+    errors.UploadsAccessDeniedError: _WITH_KEY,
+    errors.UploadsUnavailableError: _WITH_KEY,
 }
 
 
@@ -74,7 +82,7 @@ def _gateway_rows() -> list[Row]:
             "API Gateway",
             error.message,
             error.retry_after_seconds,
-            frozenset({PREDICT} if error.kind in _KINDS_OF_PREDICT else {PREDICT, HEALTH}),
+            _WITH_KEY if error.kind in _KINDS_WITH_KEY else _WITH_KEY | {HEALTH},
         )
         for error in GATEWAY_ERRORS
         for status in (_STATUSES_OF_CLASS[error.kind] if error.status is None else (error.status,))

@@ -12,13 +12,17 @@ from classifier_proxy.requests import (
     JSON_MEDIA_TYPE,
     OTHER_IMAGE_MEDIA_TYPES,
 )
-from tools.api_docs.error_rows import HEALTH, PREDICT, Row, error_rows
+from stacks.settings.api import MAX_UPLOAD_MB
+from tools.api_docs.error_rows import HEALTH, PREDICT, UPLOADS, Row, error_rows
 from tools.api_docs.openapi_schemas import (
     CLASSIFICATION_EXAMPLE,
     FORM_EXAMPLE,
     HEALTH_EXAMPLE,
     IMAGE_EXAMPLE,
     PARAMETERS,
+    UPLOAD_EXAMPLE,
+    UPLOAD_REQUEST_EXAMPLE,
+    UPLOADED_IMAGE_EXAMPLE,
     schemas,
 )
 from tools.cdk import ROOT
@@ -28,8 +32,8 @@ DEFAULT_FILE = ROOT / "build" / "openapi.json"
 _DESCRIPTION = f"""\
 Classifies images. Send the bytes of a JPEG, PNG or WebP of at most {MAX_IMAGE_BYTES >> 20} MiB
 and {MAX_PIXELS // 10**6} megapixels ({MAX_BASELINE_JPEG_PIXELS // 10**6} in a baseline JPEG), a
-form with one such file, or JSON that holds them. Every error has one shape; programs use its status
-and code.
+form with one such file, or JSON that holds them. A larger image may be uploaded where the
+deployment takes uploads. Every error has one shape; programs use its status and code.
 
 A path or method that is not listed here returns 403 `route_not_found`. Behind the page's domain,
 CloudFront refuses methods that it does not know, with HTML. `Content-Encoding` is ignored."""
@@ -54,7 +58,11 @@ def document() -> dict[str, Any]:
         "info": {"title": "Whippet", "version": "1", "description": _DESCRIPTION},
         "servers": [{"url": "/api", "description": "Beside the page"}],
         "security": [{"ApiKey": []}],
-        "paths": {"/predict": {"post": _predict()}, "/health": {"get": _health()}},
+        "paths": {
+            "/predict": {"post": _predict()},
+            "/uploads": {"post": _uploads()},
+            "/health": {"get": _health()},
+        },
         "components": {
             "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
             "headers": {
@@ -76,7 +84,10 @@ def _predict() -> dict[str, Any]:
     image = {"schema": {"type": "string", "format": "binary"}}
     in_json = {
         "schema": {"$ref": "#/components/schemas/Image"},
-        "examples": {"image": {"value": IMAGE_EXAMPLE}},
+        "examples": {
+            "image": {"value": IMAGE_EXAMPLE},
+            "uploaded": {"value": UPLOADED_IMAGE_EXAMPLE},
+        },
     }
     others = ", ".join(f"`{media_type}`" for media_type in OTHER_IMAGE_MEDIA_TYPES)
     return {
@@ -102,6 +113,30 @@ def _predict() -> dict[str, Any]:
             "200": _json_response("The requested classes", "Classification", CLASSIFICATION_EXAMPLE)
         }
         | _error_responses(PREDICT),
+    }
+
+
+def _uploads() -> dict[str, Any]:
+    return {
+        "operationId": "uploads",
+        "summary": "Return an address to upload a large image to",
+        "description": "Only where the deployment takes uploads; elsewhere 403 `route_not_found`."
+        f" Send the image, of up to {MAX_UPLOAD_MB} MB or less if the deployment says so, within"
+        " five minutes with PUT to `url`, with the `headers` and without the API key; S3 responds"
+        " with 200, and with 403 to another length, another type or a late request. Then send"
+        ' `{"s3": "<key>"}` to `POST /predict`, which deletes the image after its use. After a day'
+        " it is deleted in any case.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/UploadRequest"},
+                    "examples": {"upload": {"value": UPLOAD_REQUEST_EXAMPLE}},
+                }
+            },
+        },
+        "responses": {"200": _json_response("The address", "Upload", UPLOAD_EXAMPLE)}
+        | _error_responses(UPLOADS),
     }
 
 

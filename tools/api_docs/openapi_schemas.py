@@ -5,6 +5,9 @@ from typing import Any
 from classifier_proxy.health import SERVING_STATUSES
 from classifier_proxy.image_url.url import MAX_URL_CHARACTERS
 from classifier_proxy.parameters import ALL, ORDERS, SCORES
+from classifier_proxy.requests import IMAGE_MEDIA_TYPES
+from classifier_proxy.uploads.bucket import EXPIRY_SECONDS
+from classifier_proxy.uploads.keys import UPLOAD_KEY_PATTERN
 
 REQUEST_ID = {"type": "string", "description": "Identifies the request, also in the log."}
 
@@ -21,6 +24,7 @@ HEALTH_EXAMPLE = {
     "endpoint_status": "InService",
     "request_id": CLASSIFICATION_EXAMPLE["request_id"],
 }
+_KEY = {"type": "string", "pattern": f"^{UPLOAD_KEY_PATTERN}$"}
 _GAP = "[ \\t\\r\\n]*"
 _DIGIT, _PADDING = f"[A-Za-z0-9+/]{_GAP}", f"={_GAP}"
 _BASE64 = (
@@ -34,6 +38,16 @@ IMAGE_EXAMPLE = {
 }
 
 
+_KEY_EXAMPLE = "uploads/5f2c1d9e8b7a4c3d9e0f1a2b3c4d5e6f"
+UPLOADED_IMAGE_EXAMPLE = {"s3": _KEY_EXAMPLE}
+UPLOAD_REQUEST_EXAMPLE = {"content_type": "image/jpeg", "content_length": 8_388_608}
+UPLOAD_EXAMPLE = {
+    "url": f"https://bucket.s3.eu-central-1.amazonaws.com/{_KEY_EXAMPLE}?X-Amz-Signature=...",
+    "key": _KEY_EXAMPLE,
+    "headers": {"Content-Type": "image/jpeg", "Content-Length": "8388608"},
+    "expires_in_seconds": EXPIRY_SECONDS,
+    "request_id": CLASSIFICATION_EXAMPLE["request_id"],
+}
 # In the form of curl's --form: @ and the name of the file to send.
 FORM_EXAMPLE = {"image": "@image.jpg", "top_k": 3}
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -83,11 +97,12 @@ def schemas() -> dict[str, Any]:
                     "maxLength": MAX_URL_CHARACTERS,
                     "description": "https URL of an image, on a host that the deployment allows.",
                 },
+                "s3": {**_KEY, "description": "Key of an uploaded image, which is then deleted."},
                 **beside,
             },
             required=[],
         )
-        | {"oneOf": [{"required": ["image"]}, {"required": ["url"]}]},
+        | {"oneOf": [{"required": [name]} for name in ("image", "url", "s3")]},
         "Form": _closed(
             {
                 "image": {
@@ -118,6 +133,30 @@ def schemas() -> dict[str, Any]:
                     "minItems": 1,
                 },
                 "model": _closed({"name": text, "version": text}),
+                "request_id": REQUEST_ID,
+            }
+        ),
+        "UploadRequest": _closed(
+            {
+                "content_type": {"type": "string", "enum": list(IMAGE_MEDIA_TYPES)},
+                "content_length": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "description": "Bytes of the image.",
+                },
+            }
+        ),
+        "Upload": _closed(
+            {
+                "url": {**text, "format": "uri", "description": "Takes a PUT of the image."},
+                "key": {**_KEY, "description": "Its name in `POST /predict`."},
+                "headers": _closed(
+                    {
+                        "Content-Type": {"type": "string", "enum": list(IMAGE_MEDIA_TYPES)},
+                        "Content-Length": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+                    }
+                ),
+                "expires_in_seconds": {"const": EXPIRY_SECONDS},
                 "request_id": REQUEST_ID,
             }
         ),

@@ -80,8 +80,7 @@ class Telemetry:
         self.logger.append_keys(url_fetch_latency_ms=elapsed_ms)
 
     def record_upload_read(self, elapsed_ms: float) -> None:
-        """Record one read of an uploaded image, failed or not."""
-        self._add("UploadReadLatency", elapsed_ms, "Milliseconds", self._service)
+        """Log the time of one read of an uploaded image, failed or not."""
         self.logger.append_keys(upload_read_latency_ms=elapsed_ms)
 
     def record_upload_kept(self, error: Exception) -> None:

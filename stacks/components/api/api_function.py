@@ -32,6 +32,7 @@ class ApiFunction(Construct):
 
     Attributes:
         function: the function; its metrics include all versions.
+        role: the function's role.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ApiFunction(Construct):
         log_group = encrypted_log_group(
             self, "Logs", key=key, retention_days=settings.log_retention_days
         )
-        role = self._role(settings, endpoint_actions, log_group.log_group_arn)
+        self.role = self._role(settings, endpoint_actions, log_group.log_group_arn)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -71,12 +72,12 @@ class ApiFunction(Construct):
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
             environment=_environment(settings, variables or {}),
-            role=role,
+            role=self.role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
         )
         if placement is not None:
-            placement.allow_lambda(role)
+            placement.allow_lambda(self.role)
             placement.place_function(self.function)
         acknowledge(
             self.function,

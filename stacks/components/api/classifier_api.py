@@ -55,6 +55,9 @@ ACCESS_LOG_FORMAT = {
 class ClassifierApi(Construct):
     """`POST /predict` with an API key and a usage plan, `GET /health` with its own throttle.
 
+    A stage with uploads has `POST /uploads` too, with the key, the plan and the throttle of
+    `POST /predict`.
+
     Attributes:
         api: the REST API.
         api_key: the first API key; its value is in no template and no output.
@@ -86,7 +89,9 @@ class ClassifierApi(Construct):
         )
         self.api.node.try_remove_child("Endpoint")  # CDK's output; the stack has ApiUrl
         add_gateway_responses(self.api, cors_allowed_origin=self._settings.cors_allowed_origin)
-        self._add_predict(_integration(proxy))
+        self._add_post("predict", _integration(proxy))
+        if self._settings.uploads_enabled:
+            self._add_post("uploads", _integration(proxy))
         self._add_health(_integration(health))
         self._keep_execution_logs(key, settings.log_retention_days)
         self.api_key = self.api.add_api_key("Key", description=f"First key of {settings.name}")
@@ -134,13 +139,13 @@ class ClassifierApi(Construct):
             method_options={"/*/*": methods, "/health/GET": health},
         )
 
-    def _add_predict(self, integration: apigateway.LambdaIntegration) -> None:
-        predict = self.api.root.add_resource("predict")
-        method = predict.add_method("POST", integration, api_key_required=True)
-        _name_permission(method, "PredictPermission")
+    def _add_post(self, path: str, integration: apigateway.LambdaIntegration) -> None:
+        resource = self.api.root.add_resource(path)
+        method = resource.add_method("POST", integration, api_key_required=True)
+        _name_permission(method, f"{path.title()}Permission")
         origin = self._settings.cors_allowed_origin
         if origin is not None:
-            predict.add_cors_preflight(
+            resource.add_cors_preflight(
                 allow_origins=[origin],
                 allow_methods=["POST"],
                 allow_headers=["Content-Type", "X-Api-Key"],

@@ -12,6 +12,7 @@ from constructs import Construct
 from stacks.components.api.api_function import ApiFunction
 from stacks.components.api.concurrency_schedule import ProvisionedConcurrencySchedule
 from stacks.components.network.placement import Placement
+from stacks.components.storage.uploads_bucket import UploadsBucket
 from stacks.settings.api import ApiSettings
 from stacks.settings.stage import StageSettings
 
@@ -42,6 +43,7 @@ class ProxyFunction(ApiFunction):
         counted_classes: Sequence[str],
         key: kms.IKey | None,
         placement: Placement | None,
+        uploads: UploadsBucket | None,
     ) -> None:
         super().__init__(
             scope,
@@ -56,11 +58,10 @@ class ProxyFunction(ApiFunction):
             memory_mb=settings.api.memory_mb,
             endpoint_actions=["sagemaker:InvokeEndpoint"],
             reserved_concurrency=settings.api.reserved_concurrency,
-            # JSON in ASCII: a label may contain any character.
-            variables=(
-                {"COUNTED_CLASSES": json.dumps(list(counted_classes))} if counted_classes else {}
-            ),
+            variables=_variables(settings.api, counted_classes, uploads),
         )
+        if uploads is not None:
+            uploads.grant_single_use(self.role)
         self.service_name = settings.name
         self.alias = self._alias(settings.api)
 
@@ -81,3 +82,16 @@ class ProxyFunction(ApiFunction):
                 schedule=settings.provisioned_concurrency_schedule,
             )
         return alias
+
+
+def _variables(
+    settings: ApiSettings, counted_classes: Sequence[str], uploads: UploadsBucket | None
+) -> dict[str, str]:
+    variables = {}
+    if counted_classes:
+        # JSON in ASCII: a label may contain any character.
+        variables["COUNTED_CLASSES"] = json.dumps(list(counted_classes))
+    if uploads is not None:
+        variables["UPLOADS_BUCKET"] = uploads.bucket.bucket_name
+        variables["UPLOADS_MAX_BYTES"] = str(settings.max_upload_bytes)
+    return variables

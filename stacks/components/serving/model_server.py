@@ -9,6 +9,7 @@ from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 
 _INT8_NETWORK = "model.int8.onnx"
+_MAX_BODY_BYTES = 10 * 1024 * 1024  # the server's own default
 
 
 def served_precision(serving: ServingSettings, files: Collection[str]) -> str:
@@ -43,6 +44,10 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
         "WHIPPET_DECODE": serving.decode,
         "WHIPPET_DEADLINE_MS": str(settings.model_server_deadline_ms),
     }
+    if settings.api.uploads_enabled:
+        environment["WHIPPET_MAX_BODY_BYTES"] = str(
+            max(_MAX_BODY_BYTES, settings.api.max_upload_bytes)
+        )
     if not instance_types.has_gpu(serving.instance_type):
         return {
             **environment,

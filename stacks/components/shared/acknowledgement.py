@@ -1,5 +1,6 @@
 """Acknowledges findings of cdk-nag, each with a reason."""
 
+import json
 import re
 from typing import Any
 
@@ -47,5 +48,7 @@ def as_reported(construct: IConstruct, value: str) -> str:
 def _reference(part: dict[str, Any]) -> str:
     if "Fn::Sub" in part:
         return re.sub(r"\$\{([^}]+)\}", r"<\1>", part["Fn::Sub"])
+    if "Fn::GetStackOutput" in part:
+        return json.dumps(part, separators=(",", ":"))
     target = part["Ref"] if "Ref" in part else ".".join(part["Fn::GetAtt"])
     return f"<{target}>"

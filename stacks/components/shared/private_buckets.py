@@ -42,17 +42,21 @@ def encrypted_bucket(
     lifecycle_rules: Sequence[s3.LifecycleRule],
     removal_policy: RemovalPolicy,
     versioned: bool = False,
+    access_logs_prefix: str | None = None,
+    cors: Sequence[s3.CorsRule] | None = None,
 ) -> s3.Bucket:
     """Create a bucket that is encrypted with a key of ours, or with S3's own.
 
     Args:
         scope: the construct's parent.
-        construct_id: the construct's id, which begins the keys of its access logs.
+        construct_id: the construct's id.
         key: encrypts the objects; None: S3 does, with keys of its own (SSE-S3).
         access_logs: receives the access logs.
         lifecycle_rules: how long objects are kept.
         removal_policy: of the bucket.
         versioned: whether replaced and deleted objects are kept as versions.
+        access_logs_prefix: begins the keys of its access logs; None: the construct's id.
+        cors: which pages of other origins may use the bucket; None: none may.
     """
     return _private_bucket(
         scope,
@@ -64,7 +68,8 @@ def encrypted_bucket(
         versioned=versioned,
         lifecycle_rules=lifecycle_rules,
         server_access_logs_bucket=access_logs,
-        server_access_logs_prefix=f"{construct_id.lower()}/",
+        server_access_logs_prefix=access_logs_prefix or f"{construct_id.lower()}/",
+        cors=cors,
     )
 
 

@@ -16,26 +16,35 @@ from stacks.components.web.not_found import not_found_code
 from stacks.settings.web import WebSettings
 
 API_PATH = "/api"
-# The page has no inline scripts or styles and loads nothing from other sites.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
+
+
+def content_security_policy(upload_origin: str | None = None) -> str:
+    """Return the header of the page, which has no inline scripts or styles.
+
+    Args:
+        upload_origin: where the page uploads large images; None: it uses nothing of other sites.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob:",
+            f"connect-src 'self' {upload_origin}" if upload_origin else "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        )
     )
-)
+
+
 _STRICT_TRANSPORT_DAYS: Final = 365
 # A function's own response has only the headers that the function sets.
 _NOT_FOUND_HEADERS: Final = {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
-    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "content-security-policy": content_security_policy(),
     "referrer-policy": "no-referrer",
     "strict-transport-security": f"max-age={_STRICT_TRANSPORT_DAYS * 24 * 3600}",
     "x-content-type-options": "nosniff",
@@ -76,13 +85,14 @@ class PageDistribution(Construct):
         api: apigateway.RestApi,
         files: Iterable[str],
         not_found_page: str,
+        upload_origin: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._not_found_code = not_found_code(files, not_found_page, _NOT_FOUND_HEADERS)
         # These names must be unique in the account. CDK's defaults do not contain the region, or
         # differ in a pipeline; so do those of the origins.
         self._regional_name = f"{Stack.of(self).stack_name}-{Aws.REGION}"
-        headers = self._headers()
+        headers = self._headers(content_security_policy(upload_origin))
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -165,7 +175,7 @@ class PageDistribution(Construct):
             function=function, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
         )
 
-    def _headers(self) -> cloudfront.ResponseHeadersPolicy:
+    def _headers(self, policy: str) -> cloudfront.ResponseHeadersPolicy:
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
@@ -173,7 +183,7 @@ class PageDistribution(Construct):
             comment="Security headers of the page and the API",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy=CONTENT_SECURITY_POLICY, override=True
+                    content_security_policy=policy, override=True
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
                 frame_options=cloudfront.ResponseHeadersFrameOptions(

@@ -17,11 +17,13 @@ ALLOWED_HOST = "images.invalid"  # RFC 2606: this name never resolves
 
 @contextmanager
 def with_a_stand_in(cloud: Cloud, **variables: str) -> Iterator[SageMakerRuntime]:
-    """Configure the function with a stand-in for SageMaker and a host for image URLs."""
+    """Configure the function with a stand-in for SageMaker, a host for image URLs, and uploads."""
     sagemaker = SageMakerRuntime()
     changes = {
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker.url,
         "URL_ALLOWED_HOSTS": ALLOWED_HOST,
+        "UPLOADS_BUCKET": "whippet-no-such-bucket",
+        "UPLOADS_MAX_BYTES": "25000000",
         # Without a name server, the lookup must time out before the fetch does.
         "RES_OPTIONS": "timeout:1 attempts:1",
         "ENDPOINT_READ_TIMEOUT_SECONDS": "1",
@@ -38,6 +40,13 @@ def with_a_stand_in(cloud: Cloud, **variables: str) -> Iterator[SageMakerRuntime
 def serverless_and_cold(cloud: Cloud) -> Iterator[SageMakerRuntime]:
     """Let the stand-in for SageMaker be a serverless endpoint that is silent while it starts."""
     with with_a_stand_in(cloud, ENDPOINT_MODE="serverless") as sagemaker:
+        yield sagemaker
+
+
+@contextmanager
+def without_s3(cloud: Cloud) -> Iterator[SageMakerRuntime]:
+    """Let nothing respond where the function finds S3."""
+    with with_a_stand_in(cloud, AWS_ENDPOINT_URL_S3="http://127.0.0.1:9") as sagemaker:
         yield sagemaker
 
 

@@ -80,6 +80,15 @@ _OF_REQUESTS = {
         Request(black_png(0, 1)), message="The image's header says 0 x 1 pixels."
     ),
 }
+_UPLOAD = Request(json.dumps({"s3": f"uploads/{'0' * 32}"}).encode(), _JSON)
+_OF_UPLOADS = {
+    (400, "uploads_disabled"): Way(_UPLOAD),
+    (400, "invalid_upload_key"): Way(
+        Request(b'{"s3": "s3://another-bucket/1.jpg"}', _JSON), with_a_stand_in
+    ),
+    (404, "upload_not_found"): Way(_UPLOAD, with_a_stand_in),
+    (503, "uploads_unavailable"): Way(_UPLOAD, proxy_versions.without_s3),
+}
 _OF_URLS = {
     (400, "url_disabled"): Way(_url(f"https://{ALLOWED_HOST}/image.png")),
     (400, "invalid_url"): Way(_url("https://127.0.0.1/image.png"), with_a_stand_in),
@@ -119,6 +128,7 @@ _OF_SAGEMAKER = {
 
 PROXY_WAYS = {
     **_OF_REQUESTS,
+    **_OF_UPLOADS,
     **_OF_URLS,
     **_OF_SITUATIONS,
     **{

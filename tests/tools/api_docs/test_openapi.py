@@ -19,6 +19,7 @@ from classifier_proxy.parameters import MAX_TOP_K, PARAMETER_NAMES, Parameters
 from classifier_proxy.requests import (
     FORM_MEDIA_TYPE,
     IMAGE_MEDIA_TYPES,
+    IMAGE_MEMBERS,
     JSON_MEDIA_TYPE,
     OTHER_IMAGE_MEDIA_TYPES,
     ApiEvent,
@@ -228,7 +229,7 @@ def test_every_parameter_is_documented_for_the_query_and_the_body() -> None:
     assert in_query == PARAMETER_NAMES
     for schema in ("Image", "Form"):
         properties = DOCUMENT["components"]["schemas"][schema]["properties"]
-        assert properties.keys() - {"image", "url"} == PARAMETER_NAMES
+        assert properties.keys() - IMAGE_MEMBERS == PARAMETER_NAMES
 
 
 def test_the_image_content_types_are_documented() -> None:
