@@ -73,7 +73,13 @@ def endpoint_environment(*, url: str, certificate: Path, region: str) -> dict[st
 
 
 def server_environment(
-    *, port: int, certificate: Path, private_key: Path, temporary: Path, region: str
+    *,
+    port: int,
+    public_port: int,
+    certificate: Path,
+    private_key: Path,
+    temporary: Path,
+    region: str,
 ) -> dict[str, str]:
     """Return the whole environment of the cloud's own process.
 
@@ -83,6 +89,8 @@ def server_environment(
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
+        # For functions, which have this environment: browsers upload without the certificate.
+        "UPLOADS_ENDPOINT_URL": f"http://127.0.0.1:{public_port}",
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "MINISTACK_REGION": region,
         "MINISTACK_SSL_CERT": str(certificate),

@@ -7,6 +7,8 @@ from typing import Any
 
 from local_cloud.asgi import Application, Message, Receive, Send, read_body
 from local_cloud.ministack_hooks.distributions import find_distribution, respond_to_viewer
+from local_cloud.ministack_hooks.upload_buckets import find_upload_buckets
+from local_cloud.presigned_uploads import is_presigned_upload
 
 _POLICY_VIOLATION = 1008  # RFC 6455
 # MiniStack's path of a deployed REST API.
@@ -17,7 +19,9 @@ class Gateway:
     """Forwards requests to MiniStack; the plain-http port serves only the deployed page and API.
 
     The page is at its root, through the deployed distribution, and the REST API at its own
-    path. Browsers and `curl` need no certificate there. The AWS APIs are only on the TLS port.
+    path. Browsers and `curl` need no certificate there. The AWS APIs are only on the TLS port, but
+    for presigned uploads of images, which count as sent over TLS: they do not leave this machine,
+    and the bucket's policy would deny them.
     """
 
     def __init__(self, application: Application, *, public_port: int) -> None:
@@ -33,6 +37,8 @@ class Gateway:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         elif _DEPLOYED_API.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
+        elif is_presigned_upload(scope, find_upload_buckets(), self._public_port):
+            await self._application({**scope, "scheme": "https"}, receive, send)
         elif distribution := find_distribution():
             # Not MiniStack's routing, which serves other things at some paths of a distribution.
             await _respond(

@@ -138,6 +138,7 @@ def _spawn(options: StartOptions, port: int, public_port: int) -> subprocess.Pop
     ]  # fmt: skip
     environment = server_environment(
         port=port,
+        public_port=public_port,
         certificate=place.certificate,
         private_key=place.private_key,
         temporary=place.temporary,

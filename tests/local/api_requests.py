@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.local.documented import check_documented
-from tools.api_docs.error_rows import HEALTH, PREDICT
+from tools.api_docs.error_rows import HEALTH, PREDICT, UPLOADS
 from tools.local.deployment import LocalDeployment
 
 
@@ -55,7 +55,7 @@ def send(deployment: LocalDeployment, request: Request) -> Response:
     if isinstance(parsed, dict) and "request_id" in parsed:
         assert received_headers["x-amzn-requestid"] == parsed["request_id"]
     # Other paths have the error responses of the operations too.
-    operation = HEALTH if request.path == HEALTH else PREDICT
+    operation = request.path if request.path in {HEALTH, UPLOADS} else PREDICT
     check_documented(operation, response.status, received_headers["content-type"], response.body)
     return response
 

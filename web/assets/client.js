@@ -16,21 +16,55 @@ export class ApiError extends Error {
 }
 
 /**
+ * Upload an image that is too large for a request.
+ *
+ * @param {{apiBase: string}} settings
+ * @param {string} key the API key
+ * @param {Blob} image
+ * @returns {Promise<string>} what `predict` names the image by; it is valid once
+ * @throws {ApiError} no response or an error response, of the API or of S3
+ */
+export async function upload(settings, key, image) {
+  if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
+  const { response, content } = await send(`${settings.apiBase}/uploads`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Api-Key": key },
+    body: JSON.stringify({ content_type: image.type, content_length: image.size }),
+    cache: "no-store",
+  });
+  if (!response.ok) throw refusal(response, content);
+  await put(content, image);
+  return content.key;
+}
+
+/** Send the image to the address; its length is the header that the browser writes itself. */
+async function put({ url, headers, expires_in_seconds: seconds }, image) {
+  const options = { method: "PUT", headers: { "Content-Type": headers["Content-Type"] }, body: image };
+  try {
+    const { response } = await send(url, options, seconds * 1000);
+    if (!response.ok) throw new ApiError({ status: response.status, code: "upload_failed" });
+  } catch (error) {
+    throw new ApiError({ status: error.status ?? null, code: "upload_failed" });
+  }
+}
+
+/**
  * Classify an image.
  *
  * @param {{apiBase: string, topK: number}} settings
  * @param {string} key the API key
  * @param {Blob} image
+ * @param {?string} uploaded of `upload`; null: the image is in the request
  * @returns {Promise<{content: object, milliseconds: number}>} the response's JSON and its latency
  * @throws {ApiError} no response, an error response or an invalid one
  */
-export async function predict(settings, key, image) {
+export async function predict(settings, key, image, uploaded = null) {
   if (!SENDABLE_KEY.test(key)) throw new ApiError({ status: 403, code: "invalid_api_key" });
   const began = performance.now();
   const { response, content } = await send(`${settings.apiBase}/predict?top_k=${settings.topK}`, {
     method: "POST",
-    headers: { "Content-Type": image.type, "X-Api-Key": key },
-    body: image,
+    headers: { "Content-Type": uploaded ? "application/json" : image.type, "X-Api-Key": key },
+    body: uploaded ? JSON.stringify({ s3: uploaded }) : image,
     cache: "no-store",
   });
   const milliseconds = performance.now() - began;
@@ -74,10 +108,10 @@ function isUsable(predictions) {
   );
 }
 
-async function send(address, options) {
+async function send(address, options, timeoutMilliseconds = TIMEOUT_MILLISECONDS) {
   // Not AbortSignal.timeout, which older browsers lack.
   const ending = new AbortController();
-  const timer = setTimeout(() => ending.abort(), TIMEOUT_MILLISECONDS);
+  const timer = setTimeout(() => ending.abort(), timeoutMilliseconds);
   try {
     const response = await fetch(address, { ...options, signal: ending.signal });
     return { response, content: parse(await response.text()) };

@@ -29,13 +29,62 @@ async function copy(text) {
  * @param {string} type the image's media type
  */
 export function examples(settings, type = "image/jpeg") {
-  const address = new URL(`${settings.apiBase}/predict?top_k=${settings.topK}`, window.location.href).href;
-  const file = `image.${type === "image/jpeg" ? "jpg" : type.replace("image/", "")}`;
+  const address = addressOf(settings, `predict?top_k=${settings.topK}`);
+  const file = fileOf(type);
   return tabs("Languages", {
     curl: curl(address, file, type),
     Python: python(address, file, type),
     JavaScript: javaScript(address, file, type),
   });
+}
+
+/** The same for an image that is too large for a request. */
+export function uploadExamples(settings, type = "image/jpeg") {
+  const uploads = addressOf(settings, "uploads");
+  const predict = addressOf(settings, `predict?top_k=${settings.topK}`);
+  const file = fileOf(type);
+  return tabs("Languages", {
+    curl: curlUpload(uploads, predict, file, type),
+    Python: pythonUpload(uploads, predict, file, type),
+  });
+}
+
+function addressOf(settings, path) {
+  return new URL(`${settings.apiBase}/${path}`, window.location.href).href;
+}
+
+function fileOf(type) {
+  return `image.${type === "image/jpeg" ? "jpg" : type.replace("image/", "")}`;
+}
+
+function curlUpload(uploads, predict, file, type) {
+  return `# Set API_KEY to the key below the image. The response has a url and a key.
+curl -H "x-api-key: $API_KEY" -H 'Content-Type: application/json' \\
+  -d "{\\"content_type\\": \\"${type}\\", \\"content_length\\": $(wc -c < ${file})}" \\
+  '${uploads}'
+# Set URL and KEY to them.
+curl --upload-file ${file} -H 'Content-Type: ${type}' "$URL"
+curl -H "x-api-key: $API_KEY" -H 'Content-Type: application/json' \\
+  -d "{\\"s3\\": \\"$KEY\\"}" \\
+  '${predict}'`;
+}
+
+function pythonUpload(uploads, predict, file, type) {
+  return `import json, os, urllib.request
+
+def post(address, document):
+    headers = {"Content-Type": "application/json", "x-api-key": os.environ["API_KEY"]}
+    request = urllib.request.Request(address, json.dumps(document).encode(), headers)
+    with urllib.request.urlopen(request, timeout=35) as response:
+        return json.load(response)
+
+with open("${file}", "rb") as opened:
+    image = opened.read()
+upload = post("${uploads}", {"content_type": "${type}", "content_length": len(image)})
+put = urllib.request.Request(upload["url"], image, upload["headers"], method="PUT")
+urllib.request.urlopen(put).close()
+for prediction in post("${predict}", {"s3": upload["key"]})["predictions"]:
+    print(prediction["label"], prediction["probability"])`;
 }
 
 function curl(address, file, type) {

@@ -17,24 +17,32 @@ export class UnreadableImageError extends Error {}
  * @param {Blob} file an image of any size
  * @param {number} inputPixels the length that the model resizes an image's shorter side to
  * @param {number} maxBytes the API's limit for an image
- * @returns {Promise<{blob: Blob, width: number, height: number}>} the file itself if it is small
- *   enough; otherwise a JPEG about twice as large as the model's input
+ * @param {?{maxBytes: number, maxPixels: number}} uploads the limits of an image that is uploaded;
+ *   null: none is
+ * @returns {Promise<{blob: Blob, width: number, height: number, isUpload: boolean}>} the file itself
+ *   if it is small enough, or too large for a request and not for an upload; otherwise a JPEG about
+ *   twice as large as the model's input
  * @throws {UnreadableImageError} the browser cannot decode the file
  */
-export async function prepare(file, inputPixels, maxBytes) {
+export async function prepare(file, inputPixels, maxBytes, uploads = null) {
   const bitmap = await decode(file);
   try {
     const shorter = Math.min(bitmap.width, bitmap.height);
     const longer = Math.max(bitmap.width, bitmap.height);
     const target = Math.max(2 * inputPixels, MIN_SIDE_PIXELS);
     const scale = Math.min(1, target / shorter, MAX_SIDE_PIXELS / longer);
-    if (scale === 1 && file.size <= maxBytes && (await isSendable(file))) {
-      return { blob: file, width: bitmap.width, height: bitmap.height };
+    const isUpload = file.size > maxBytes && fits(file, bitmap, uploads);
+    if ((isUpload || (scale === 1 && file.size <= maxBytes)) && (await isSendable(file))) {
+      return { blob: file, width: bitmap.width, height: bitmap.height, isUpload };
     }
-    return await shrink(bitmap, scale);
+    return { ...(await shrink(bitmap, scale)), isUpload: false };
   } finally {
     bitmap.close();
   }
+}
+
+function fits(file, bitmap, uploads) {
+  return uploads !== null && file.size <= uploads.maxBytes && bitmap.width * bitmap.height <= uploads.maxPixels;
 }
 
 async function isSendable(file) {

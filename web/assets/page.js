@@ -116,6 +116,7 @@ function takeSample(file) {
 }
 
 showModel(settings);
+if (settings.uploads) byId("large").textContent = "Large ones are made smaller before they are sent, or uploaded as they are.";
 byId("samples-section").hidden = !settings.hasSamples;
 loadModel(settings).then(() => {
   showFacts(model);

@@ -1,4 +1,4 @@
-import { examples } from "./code.js";
+import { examples, uploadExamples } from "./code.js";
 import { byId, element } from "./dom.js";
 import { className, duration, percentage, size } from "./format.js";
 import { isUnsure, model } from "./model.js";
@@ -13,7 +13,7 @@ export function showResult({ file, image, result }, settings) {
   const before = image.blob === file ? "" : ` (from ${size(file.size)})`;
   const sent = `${image.width} × ${image.height}, ${size(image.blob.size)}${before}`;
   byId("measurements").textContent = `Response in ${duration(result.milliseconds)} · sent ${sent}`;
-  byId("snippets").replaceChildren(examples(settings, image.blob.type));
+  byId("snippets").replaceChildren((image.isUpload ? uploadExamples : examples)(settings, image.blob.type));
 }
 
 function bar(prediction) {

@@ -1,4 +1,4 @@
-import { ApiError, predict } from "./client.js";
+import { ApiError, predict, upload } from "./client.js";
 import { prepare, UnreadableImageError } from "./image.js";
 import { explain } from "./problems.js";
 
@@ -12,6 +12,8 @@ const MAX_WAIT_SECONDS = 60;
 const USUAL_WAIT_SECONDS = 1; // for a 429 without Retry-After
 /** Errors of the key: no other image can succeed before it changes. */
 const KEY_ERRORS = ["no_key", "invalid_api_key", "quota_exceeded"];
+/** After a result, and after these, the API has deleted the image that was uploaded. */
+const DELETING_STATUSES = [404, 413, 415, 422];
 
 /** Whether an image failed by an error that may be over. */
 export function isWorthAnotherTry({ state, error }) {
@@ -21,9 +23,10 @@ export function isWorthAnotherTry({ state, error }) {
 /**
  * The images of this visit, which are classified one after another, at most two at a time.
  *
- * An image is `{file, state, attempts, image, address, result, error, retryAt, delay}`. Its state is
- * `waiting`, `working`, `done` (with `result`, see `predict`) or `failed` (with `error`, an
+ * An image is `{file, state, attempts, image, address, uploaded, result, error, retryAt, delay}`. Its
+ * state is `waiting`, `working`, `done` (with `result`, see `predict`) or `failed` (with `error`, an
  * ApiError). `image` (see `prepare`) and `address`, its object URL, are null until it is decoded.
+ * `uploaded` is its key in the API while it lies there (see `upload`), or null.
  * `delay` says why it is sent again at `retryAt`. Nothing is stored: it ends with the page.
  */
 export class Session {
@@ -53,6 +56,7 @@ export class Session {
       attempts: 0,
       image: null,
       address: null,
+      uploaded: null,
       result: null,
       error: null,
       retryAt: 0,
@@ -111,9 +115,13 @@ export class Session {
       sent = this.key.value;
       if (!sent) throw new ApiError({ code: "no_key" });
       image.attempts += 1;
-      image.result = await predict(this.settings, sent, image.image.blob);
+      const { blob, isUpload } = image.image;
+      if (isUpload) image.uploaded ??= await upload(this.settings, sent, blob);
+      image.result = await predict(this.settings, sent, blob, image.uploaded);
+      image.uploaded = null;
       this.#set(image, "done");
     } catch (error) {
+      if (DELETING_STATUSES.includes(error.status)) image.uploaded = null;
       // Refused for a key that was corrected meanwhile.
       if (KEY_ERRORS.includes(error.code) && this.key.value !== sent) this.#set(image, "waiting");
       else if (error instanceof ApiError) this.#fail(image, error);
@@ -127,7 +135,7 @@ export class Session {
 
   async #decode(image) {
     if (image.image) return;
-    image.image = await prepare(image.file, this.settings.inputPixels, this.settings.maxBytes);
+    image.image = await prepare(image.file, this.settings.inputPixels, this.settings.maxBytes, this.settings.uploads);
     image.address = URL.createObjectURL(image.image.blob);
     this.onChange(image);
   }
