@@ -1,6 +1,6 @@
 import pytest
 
-from classifier_proxy.settings import Settings, SettingsError, load_settings
+from classifier_proxy.settings import Settings, SettingsError, UploadSettings, load_settings
 
 ENVIRONMENT = {
     "ENDPOINT_NAME": "whippet-dev",
@@ -29,6 +29,35 @@ def test_the_environment_becomes_typed_settings() -> None:
         url_allowed_hosts=(),
         uploads=None,
     )
+
+
+UPLOADS = {"UPLOADS_BUCKET": "whippet-dev-uploads-1a2b", "UPLOADS_MAX_BYTES": "25000000"}
+
+
+def test_uploads_may_be_taken() -> None:
+    bucket, max_bytes = UPLOADS["UPLOADS_BUCKET"], 25_000_000
+    assert load_settings({**ENVIRONMENT, **UPLOADS}).uploads == UploadSettings(bucket, max_bytes)
+    local = {"UPLOADS_ENDPOINT_URL": "http://127.0.0.1:4580"}
+    assert load_settings({**ENVIRONMENT, **UPLOADS, **local}).uploads == UploadSettings(
+        bucket, max_bytes, "http://127.0.0.1:4580"
+    )
+    # The local cloud sets it for every function.
+    assert load_settings({**ENVIRONMENT, **local}).uploads is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UPLOADS_BUCKET", "arn:aws:s3:::bucket"),
+        ("UPLOADS_BUCKET", ""),
+        ("UPLOADS_MAX_BYTES", "0"),
+        ("UPLOADS_MAX_BYTES", "25 MB"),
+        ("UPLOADS_ENDPOINT_URL", "http://127.0.0.1:4580/path"),
+    ],
+)
+def test_wrong_settings_of_uploads_are_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is {value!r}; expected"):
+        load_settings({**ENVIRONMENT, **UPLOADS, name: value})
 
 
 def test_an_endpoint_may_be_serverless() -> None:

@@ -234,8 +234,9 @@ def test_an_image_needs_the_key_and_the_firewall_is_optional(
     of_preset: Assembly, inputs: Inputs, tmp_path: Path
 ) -> None:
     methods = of_preset.resources("api", "AWS::ApiGateway::Method")
-    (predict,) = (each for each in methods if each.properties["HttpMethod"] == "POST")
-    assert predict.properties["ApiKeyRequired"] is True
+    posted = [each for each in methods if each.properties["HttpMethod"] == "POST"]
+    assert len(posted) == 2, "an image, and an upload of a large one"
+    assert all(each.properties["ApiKeyRequired"] is True for each in posted)
     assert of_preset.resources("api", "AWS::WAFv2::WebACL") == []
     more = "[api]\nfirewall_enabled = true\n"
     settings = starting_from("resnet50", tmp_path / "config", more)
