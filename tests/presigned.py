@@ -19,7 +19,7 @@ def _client(port: int) -> Any:
         "s3",
         region_name="us-east-1",
         endpoint_url=f"http://127.0.0.1:{port}",
-        config=Config(signature_version="s3v4", request_checksum_calculation="when_required"),
+        config=Config(signature_version="s3v4"),
     )
 
 

@@ -151,8 +151,6 @@ def _create_client(endpoint_url: str | None) -> Any:
         # The regional address of the bucket, which a page's content security policy can name. With
         # the defaults it is the global one, which redirects requests for a new bucket elsewhere.
         s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
     )
 
 

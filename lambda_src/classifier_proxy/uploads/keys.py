@@ -2,7 +2,7 @@ import os
 import re
 
 UPLOAD_KEY_PATTERN = "uploads/[0-9a-f]{32}"
-"""The S3 key of an uploaded image. Whoever knows it may have the image classified."""
+"""The S3 key of an uploaded image, which is also the permission to have it classified."""
 
 _RANDOM_BYTES = 16
 
