@@ -101,6 +101,8 @@ class UploadBucket:
 
     def _read(self, key: str) -> bytes:
         found = self._head(key)
+        if not found["ContentLength"]:
+            raise errors.EmptyBodyError('There are no bytes under the key in "s3".')
         check_byte_count(found["ContentLength"], self._max_bytes)
         if found.get("ContentType") not in IMAGE_MEDIA_TYPES:
             raise errors.UnsupportedMediaTypeError(

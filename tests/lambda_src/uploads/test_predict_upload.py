@@ -194,6 +194,12 @@ def test_what_only_the_whole_image_shows_is_refused_and_deleted(
     assert runtime.requests == []
 
 
+def test_an_upload_without_bytes_is_refused(uploads: Proxy, s3: S3Server) -> None:
+    store(s3, b"")
+    expect_error(predict(uploads), 400, "empty_body")
+    assert requested(s3) == [("HEAD", None)]
+
+
 def test_a_key_is_used_once(uploads: Proxy, s3: S3Server) -> None:
     store(s3, SMALL)
     assert predict(uploads).status == 200

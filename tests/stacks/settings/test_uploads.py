@@ -109,6 +109,7 @@ def test_an_origin_is_one_literal(tmp_path: Path, origin: str) -> None:
         ({}, {"origin": ORIGIN}, ("https://d111111abcdef8.cloudfront.net",), True),
         ({}, DOMAIN, ("https://images.example.com",), True),
         ({}, {"enabled": "false"}, (), False),
+        ({}, {**DOMAIN, "enabled": "false"}, (), False),
         (
             {"cors_allowed_origin": '"https://app.example.com"'},
             DOMAIN,
