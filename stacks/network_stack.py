@@ -53,12 +53,17 @@ class NetworkStack(StageStack):
             key=storage.key,
             log_retention_days=settings.log_retention_days,
         )
-        if {"endpoint", "training"} & {*settings.network.placed}:
+        containers = {"endpoint", "training"} & {*settings.network.placed}
+        uploads = storage.uploads if settings.network.places("functions") else None
+        if containers or uploads:
             create_s3_endpoint(
                 network,
                 network=network,
                 settings=settings,
-                buckets=[buckets.datasets, buckets.models, buckets.captures],
+                of_containers=(
+                    [buckets.datasets, buckets.models, buckets.captures] if containers else []
+                ),
+                uploads=None if uploads is None else uploads.bucket,
             )
         return network
 
@@ -68,12 +73,12 @@ class NetworkStack(StageStack):
         if part == "training":
             return self._groups.training()
         if private is None:
-            return self._groups.functions(None)
+            return self._groups.functions(None, uploads=False)
         interfaces = self._groups.interfaces()
         create_function_endpoints(
             private, network=private, settings=self._settings, security_group_id=interfaces
         )
-        return self._groups.functions(interfaces)
+        return self._groups.functions(interfaces, uploads=self._settings.api.uploads_enabled)
 
     def _placement(self, security_group_id: str) -> Placement:
         # An existing subnet may be one that another account shares.

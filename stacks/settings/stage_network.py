@@ -51,8 +51,9 @@ class NetworkSettings(Settings):
     )
     placed: Entries[Placeable] = Field(
         default=PLACEABLE,
-        description="What runs in the network: the endpoint's containers (`endpoint`), training "
-        "and tuning jobs (`training`), the functions of the API (`functions`).",
+        description="What runs in the network: the containers of the endpoint and of "
+        "batch jobs (`endpoint`), training and tuning jobs (`training`), the functions of the API "
+        "(`functions`).",
     )
     vpc_id: VpcId | None = Field(default=None, description="The existing network.")
     subnet_ids: Entries[SubnetId] = Field(

@@ -68,7 +68,11 @@ def variants() -> dict[str, StageSettings]:
         with_changes(dev, monitoring=with_changes(dev.monitoring, alarms="full")),
         **every_serverless_setting(),
     )
-    settings["network"] = with_changes(dev, network=with_changes(dev.network, vpc="own"))
+    settings["network"] = with_changes(
+        dev,
+        network=with_changes(dev.network, vpc="own"),
+        api=with_changes(dev.api, uploads_enabled=True),
+    )
     settings["existing network"] = with_changes(
         dev, network=with_changes(dev.network, **EXISTING_NETWORK)
     )

@@ -12,7 +12,7 @@ from tools.console import ToolError, slow_step
 from tools.deployment.network import network_stack, wait_until_unused
 
 # What may run in the network; the stacks that depend on these are deleted with them.
-_USERS = ("api", "serving", "training")
+_USERS = ("api", "batch", "serving", "training")
 _WAIT = {"Delay": 5, "MaxAttempts": 240}
 
 

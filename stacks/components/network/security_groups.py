@@ -59,15 +59,19 @@ class SecurityGroups(Construct):
         )
         return group.attr_group_id
 
-    def functions(self, interfaces_group_id: str | None) -> str:
+    def functions(self, interfaces_group_id: str | None, *, uploads: bool) -> str:
         """Create the group of the API's functions and return its id.
 
         Args:
             interfaces_group_id: group of the only addresses that they may connect to; None: any.
+            uploads: whether they may connect to S3, too.
         """
         if interfaces_group_id is None:
             return self._group("Functions", "Functions: HTTPS", EVERYWHERE).attr_group_id
-        destinations = [https(destination_security_group_id=interfaces_group_id)]
+        destinations = [
+            https(destination_security_group_id=interfaces_group_id),
+            *(self._s3() if uploads else ()),
+        ]
         group = self._group("Functions", "Functions: HTTPS to endpoints", destinations)
         ec2.CfnSecurityGroupIngress(
             self,

@@ -29,7 +29,8 @@ def create_s3_endpoint(
     *,
     network: PrivateNetwork,
     settings: StageSettings,
-    buckets: Sequence[s3.IBucket],
+    of_containers: Sequence[s3.IBucket],
+    uploads: s3.IBucket | None,
 ) -> None:
     """Create the gateway to S3: for the stage's buckets, and its files in the bootstrap's.
 
@@ -41,14 +42,14 @@ def create_s3_endpoint(
         scope: the construct's parent.
         network: the network.
         settings: of the stage.
-        buckets: the stage's.
+        of_containers: the buckets that containers read and write; none: no container runs there.
+        uploads: the bucket whose images functions read and delete; None: none do.
     """
-    assets = asset_bucket_arn(scope)
-    prefixes = (settings.name, training_asset_prefix(settings.name))
-    objects = [
-        *(bucket.arn_for_objects("*") for bucket in buckets),
-        *(f"{assets}/{prefix}/*" for prefix in prefixes),
-    ]
+    statements = _for_containers(scope, settings, of_containers) if of_containers else []
+    if uploads is not None:
+        # Callers write them from outside.
+        actions = ("s3:DeleteObject", "s3:GetObject")
+        statements.append(_of_this_account(scope, actions, [uploads.arn_for_objects("*")]))
     ec2.CfnVPCEndpoint(
         scope,
         "S3",
@@ -56,15 +57,24 @@ def create_s3_endpoint(
         vpc_endpoint_type="Gateway",
         service_name=_service_name("s3"),
         route_table_ids=[network.route_table_id],
-        policy_document=iam.PolicyDocument(
-            statements=[
-                _of_this_account(scope, ("s3:GetObject", "s3:PutObject"), objects),
-                _of_this_account(
-                    scope, ("s3:ListBucket",), [*(bucket.bucket_arn for bucket in buckets), assets]
-                ),
-            ]
-        ),
+        policy_document=iam.PolicyDocument(statements=statements),
     )
+
+
+def _for_containers(
+    scope: Construct, settings: StageSettings, buckets: Sequence[s3.IBucket]
+) -> list[iam.PolicyStatement]:
+    assets = asset_bucket_arn(scope)
+    prefixes = (settings.name, training_asset_prefix(settings.name))
+    objects = [
+        *(bucket.arn_for_objects("*") for bucket in buckets),
+        *(f"{assets}/{prefix}/*" for prefix in prefixes),
+    ]
+    listed = [*(bucket.bucket_arn for bucket in buckets), assets]
+    return [
+        _of_this_account(scope, ("s3:GetObject", "s3:PutObject"), objects),
+        _of_this_account(scope, ("s3:ListBucket",), listed),
+    ]
 
 
 def create_function_endpoints(

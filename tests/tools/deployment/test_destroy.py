@@ -299,7 +299,7 @@ def test_a_network_is_deleted_after_the_last_interface_of_what_ran_in_it(
     calls = destroy(settings, cloudformation)
     deleted = [each for each in calls if each.startswith(("cdk destroy", "wait"))]
     assert deleted == [
-        "cdk destroy dev-api dev-serving dev-training",
+        "cdk destroy dev-api dev-batch dev-serving dev-training",
         "wait for whippet-dev-network",
         "cdk destroy",
     ]

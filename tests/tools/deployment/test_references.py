@@ -14,7 +14,16 @@ from tools.deployment.references import update_references
 NAME = "whippet-dev"
 STACKS = STORAGE, NETWORK, TRAINING, SERVING, BATCH, API, WEB, MONITORING = tuple(
     f"{NAME}-{purpose}"
-    for purpose in ("storage", "network", "training", "serving", "batch", "api", "web", "monitoring")
+    for purpose in (
+        "storage",
+        "network",
+        "training",
+        "serving",
+        "batch",
+        "api",
+        "web",
+        "monitoring",
+    )
 )
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 

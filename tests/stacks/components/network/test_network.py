@@ -211,6 +211,37 @@ def test_a_functions_policies_are_within_the_endpoints_policies(own: Assembly) -
         assert actions - own_network <= through
 
 
+@pytest.mark.parametrize("placed", [("functions",), ("endpoint", "functions"), ("endpoint",)])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_functions_reach_s3_only_for_uploads(
+    dev_settings: StageSettings,
+    synthesize_with: Synthesize,
+    placed: tuple[str, ...],
+    enabled: bool,
+) -> None:
+    api = with_changes(dev_settings.api, uploads_enabled=enabled)
+    settings = with_network(
+        with_changes(dev_settings, api=api), vpc="own", placed=placed, s3_prefix_list_id=S3_LIST
+    )
+    assembly = synthesize_with(settings)
+    used = enabled and "functions" in placed
+    gateway = endpoints(assembly).get("com.amazonaws.<AWS::Region>.s3")
+    assert (gateway is not None) is (used or "endpoint" in placed)
+    of_uploads = [
+        (*each["Action"], *map(flatten, each["Resource"]))
+        for each in statements(gateway or {"PolicyDocument": {"Statement": []}})
+        if "s3:DeleteObject" in each["Action"]
+    ]
+    assert len(of_uploads) == used
+    for *actions, resource in of_uploads:
+        assert actions == ["s3:DeleteObject", "s3:GetObject"]
+        assert "Uploads" in resource
+    if "functions" in placed:
+        rules = groups(assembly)["Functions"]["SecurityGroupEgress"]
+        lists = [each.get("DestinationPrefixListId") for each in rules]
+        assert lists == [None, *([S3_LIST] if used else [])]
+
+
 def test_interface_endpoints_are_in_every_subnet_and_take_the_services_names(
     own: Assembly,
 ) -> None:
