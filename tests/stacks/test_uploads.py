@@ -61,8 +61,9 @@ def role_statements(assembly: Assembly, function: Resource) -> list[Json]:
 
 def test_a_stage_without_them_has_no_trace_of_them(assembly: Assembly) -> None:
     text = json.dumps(assembly.templates())
-    for trace in ("UploadsBucket", "UPLOADS_", "uploads/", '"uploads"', "MAX_BODY", "maxPixels"):
+    for trace in ("UploadsBucket", "UPLOADS_", "uploads/", '"uploads"', "maxPixels"):
         assert trace not in text, trace
+    assert "WHIPPET_MAX_BODY_BYTES" not in json.dumps(assembly.template("serving"))
 
 
 def test_the_bucket_is_private_encrypted_and_empties_itself_in_a_day(
