@@ -18,6 +18,7 @@ from classifier.artifact.directory import (
 )
 from classifier.artifact.manifest import MODEL_FILE, Manifest
 from classifier.training.errors import NetworkError
+from classifier.training.features.exporting import export_network
 from classifier.training.head.graft import cut_head
 
 _FEATURES_FILE: Final = "features.onnx"
@@ -51,8 +52,8 @@ def load_backbone(architecture: str, folder: Path, weights_file: Path | None = N
         weights_file: a state dict; `None` takes the published one.
 
     Raises:
-        NetworkError: no such architecture, none with a linear head, or weights of another one.
-        UnavailableWeightsError: its weights cannot be had.
+        NetworkError: no such architecture, none with a linear head, or weights that cannot be had
+            or are of another one.
     """
     own = folder / _folder_name(architecture, weights_file)
     try:
@@ -96,14 +97,9 @@ def _folder_name(architecture: str, weights_file: Path | None) -> str:
 
 def _export(architecture: str, weights_file: Path | None, own: Path) -> None:
     print(f"{architecture}: exporting to ONNX, once (up to a minute)", flush=True)
-    # Imported here: torch takes seconds to import, and the next run does without.
-    from classifier.training.export import write_artifact
-    from classifier.training.weights.initial import initial_network
-
-    network, description = initial_network(architecture, weights_file)
     own.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=own, prefix=".building-") as temporary:
-        write_artifact(network, description, Path(temporary))
+        export_network(architecture, weights_file, Path(temporary))
         # The manifest last: it says that the other file is complete.
         for name in (MODEL_FILE, MANIFEST_FILE):
             Path(temporary, name).replace(own / name)
