@@ -28,6 +28,27 @@ def _is_serverless(preset: str) -> bool:
     return load_stage_settings("local", ROOT / "config", preset).serving.is_serverless
 
 
+def test_a_serverless_endpoint_has_its_limits_and_no_fleet(
+    preset: str, client: Client, deployment: LocalDeployment
+) -> None:
+    if not _is_serverless(preset):
+        pytest.skip("the endpoint has instances")
+    sagemaker = client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    (variant,) = sagemaker.describe_endpoint_config(
+        EndpointConfigName=endpoint["EndpointConfigName"]
+    )["ProductionVariants"]
+    assert variant["ServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+    scaling = client("application-autoscaling")
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    cloudwatch = client("cloudwatch")
+    # CloudWatch's free part: the rest of the claim is docs/costs.md.
+    alarms = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+    assert 0 < len(alarms) <= 10
+    assert len(cloudwatch.list_dashboards()["DashboardEntries"]) <= 3
+    assert sagemaker.list_notebook_instances()["NotebookInstances"] == []
+
+
 def test_what_every_preset_with_instances_has_is_expected() -> None:
     presets = {file.stem for file in (ROOT / "config" / "presets").glob("*.toml")}
     assert {each for each in presets if not _is_serverless(each)} == EXPECTED.keys()
