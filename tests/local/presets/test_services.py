@@ -42,10 +42,15 @@ def test_a_serverless_endpoint_has_its_limits_and_no_fleet(
     scaling = client("application-autoscaling")
     assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
     cloudwatch = client("cloudwatch")
-    # CloudWatch's free part: the rest of the claim is docs/costs.md.
     alarms = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-    assert 0 < len(alarms) <= 10
-    assert len(cloudwatch.list_dashboards()["DashboardEntries"]) <= 3
+    (busy,) = (
+        alarm
+        for alarm in alarms
+        if alarm.get("MetricName") == "ServerlessConcurrentExecutionsUtilization"
+    )
+    watched = {each["Name"]: each["Value"] for each in busy["Dimensions"]}
+    assert watched["EndpointName"] == deployment.endpoint_name
+    assert len(cloudwatch.list_dashboards()["DashboardEntries"]) == 1
     assert sagemaker.list_notebook_instances()["NotebookInstances"] == []
 
 
