@@ -35,10 +35,15 @@ class Engine(Protocol):
         """
         ...
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:
         """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         May be cancelled; a computation that has started is finished and its result discarded.
+
+        Args:
+            crop: the image.
+            is_alone: whether the server has no other image in flight, so that an engine may use
+                the whole machine for this one.
         """
         ...
 

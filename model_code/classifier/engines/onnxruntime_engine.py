@@ -83,7 +83,12 @@ class OnnxRuntimeEngine:
                     raise EngineError("the network's output for a black image is not finite")
         return outputs[0]
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(
+        self,
+        crop: ByteArray,
+        *,
+        is_alone: bool = False,  # noqa: ARG002 - a GPU computes it with others or alone alike
+    ) -> FloatArray:
         """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         Raises:

@@ -30,9 +30,9 @@ class OpenVinoEngine:
 
     On CPU with OpenVINO, batches gain nothing; computing as many images in parallel as there are
     cores does. Each core has two inference requests: OpenVINO starts the second one at once when
-    the first ends, without waiting for the event loop. A single image in flight uses a second
-    compiled copy of the network, which computes it on all cores together in little more than half
-    the time.
+    the first ends, without waiting for the event loop. An image that is alone in the server uses a
+    second compiled copy of the network, which computes it on all cores together in little more than
+    half the time, but takes more CPU time: while others are decoded, there is none to spare.
     """
 
     def __init__(
@@ -97,18 +97,18 @@ class OpenVinoEngine:
                 raise EngineError("the network's output for a black image is not finite")
         return output
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:
         """Return the output (classes) of one image (crop x crop x 3); waits for a free stream."""
         await self._places.acquire()
-        lane = self._take_lane()
+        lane = self._take_lane(is_alone)
         return await lane.start(crop)
 
     def close(self) -> None:
         """Do nothing: the garbage collector frees everything."""
 
-    def _take_lane(self) -> _Lane:
+    def _take_lane(self, is_alone: bool) -> _Lane:
         self._busy_count += 1
-        if self._busy_count == 1:
+        if is_alone and self._busy_count == 1:
             return self._alone
         return self._idle_lanes.pop()
 

@@ -58,6 +58,11 @@ class Admission:
         """Requests in flight."""
         return self._request_count
 
+    @property
+    def image_count(self) -> int:
+        """Images of admitted requests that are being decoded or computed, or wait for it."""
+        return self._image_count
+
     def check(self, decode_seconds: float = 0.0) -> None:
         """Check whether a request could be admitted now; it takes no place.
 

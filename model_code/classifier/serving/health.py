@@ -42,9 +42,9 @@ class MonitoredEngine:
         """As `Engine.capacity`."""
         return self._engine.capacity
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:
         """As `Engine.infer`."""
-        logits = await self._engine.infer(crop)
+        logits = await self._engine.infer(crop, is_alone=is_alone)
         self._computed_at = self._clock()
         return logits
 

@@ -85,7 +85,8 @@ class Pipeline:
             finally:
                 turns.release()
             decoded = time.perf_counter()
-            output = await self._engine.infer(crop)
+            is_alone = self._admission.image_count == 1
+            output = await self._engine.infer(crop, is_alone=is_alone)
         self._counters.observe("decode", (decoded - started) * 1000)
         self._counters.observe("network", (time.perf_counter() - decoded) * 1000)
         return ImageResult(output, appearance)

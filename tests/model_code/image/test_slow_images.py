@@ -118,5 +118,5 @@ def _pipeline(pool: DecodePool, admission: Admission) -> Pipeline:
 
 
 class _Engine:
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:  # noqa: ARG002 - as Engine's
         return crop.reshape(-1)[:3].astype(numpy.float32)

@@ -28,7 +28,7 @@ class _Engine:
     def __init__(self) -> None:
         self.failure: Exception | None = None
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:  # noqa: ARG002 - as Engine's
         assert crop.shape == (PREPROCESSING.crop, PREPROCESSING.crop, 3)
         if self.failure is not None:
             raise self.failure

@@ -33,9 +33,11 @@ class _Engine:
         self.open = asyncio.Event()
         self.running = 0
         self.computed = 0
+        self.alone: list[bool] = []
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:
         assert crop.dtype == numpy.uint8
+        self.alone.append(is_alone)
         self.running += 1
         try:
             await self.open.wait()
@@ -239,6 +241,21 @@ def test_a_request_whose_client_has_gone_is_dropped(
     play(scenario)
     outcomes = [getattr(record, "fields", {}).get("outcome") for record in caplog.records]
     assert sorted(filter(None, outcomes)) == ["client_gone", "ok", "ok"]
+
+
+def test_the_engine_is_told_which_image_is_alone(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        clients = [bench.post()]
+        await bench.wait_until(lambda: bench.engine.running == 1)
+        clients.append(bench.post())
+        await bench.wait_until(lambda: bench.engine.running == 2)
+        bench.engine.open.set()
+        for client in clients:
+            assert (await client.response()).status == 200
+        assert (await bench.post().response()).status == 200
+        assert bench.engine.alone == [True, False, True]
+
+    play(scenario)
 
 
 def test_a_client_that_goes_while_it_sends_leaves_its_place(play: Callable[..., None]) -> None:
