@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -95,11 +96,38 @@ def test_a_refusal_comes_through_whole(pool: BlockingPool) -> None:
 
 
 def test_results_do_not_mix_between_threads(pool: BlockingPool) -> None:
+    processes = pool.processes()
     seeds = [number % 7 for number in range(70)]
     expected = [crop_image(decode_image(_image(seed)), PREPROCESSING) for seed in range(7)]
     with ThreadPoolExecutor(4) as threads:
         for seed, image in zip(seeds, threads.map(pool.decode, map(_image, seeds)), strict=True):
             assert numpy.array_equal(image, expected[seed])
+    assert pool.processes() == processes, "a process that does well was replaced"
+
+
+def test_a_process_keeps_the_memory_of_an_image_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Compiling its modules leaves the memory in an order with which glibc would return it.
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
+    photo = replace(PREPROCESSING, resize=256, crop=224, interpolation="bicubic")
+    pixels = numpy.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=numpy.uint8)
+    image = _file(Image.fromarray(pixels), "JPEG", quality=50)
+    pool = BlockingPool(photo, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)
+    try:
+        for _ in range(3):
+            pool.decode(image)
+        before = _page_faults(*pool.processes())
+        for _ in range(10):
+            pool.decode(image)
+        # Its pixels alone fill 183 pages.
+        assert _page_faults(*pool.processes()) - before < 10 * 100
+    finally:
+        pool.close()
+
+
+def _page_faults(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[7])
 
 
 def test_an_image_that_takes_too_long_ends_its_process_and_no_other(
