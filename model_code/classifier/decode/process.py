@@ -68,6 +68,10 @@ class DecodeProcess:
         """
         self._layout = layout
         self._received = bytearray()
+        # The event loop that watches the socket, and what waits for bytes to arrive.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrival: asyncio.Future[None] | None = None
+        self._missing_count = 0
         self._measured = False
         self.is_busy = False
         self._socket, theirs = socket.socketpair()
@@ -142,29 +146,48 @@ class DecodeProcess:
 
     def close(self) -> None:
         """Close its socket, so that it exits when it has finished its image."""
+        self._unwatch()
         self._socket.close()
 
     async def _receive(self, count: int) -> None:
         """Receive until there are `count` bytes; a cancelled call keeps the bytes received."""
         while len(self._received) < count:
-            # Not loop.sock_recv, which loses bytes that arrive just before it is cancelled.
+            loop = asyncio.get_running_loop()
+            self._missing_count = count - len(self._received)
+            self._arrival = loop.create_future()
+            if self._loop is not loop:
+                # Watched from then on: adding and removing it for each image takes longer.
+                self._unwatch()
+                loop.add_reader(self._socket, self._receive_part)
+                self._loop = loop
             try:
-                part = self._socket.recv(count - len(self._received))
-            except BlockingIOError:
-                await self._until_readable()
-                continue
-            if not part:
-                raise EOFError
-            self._received += part
+                await self._arrival
+            finally:
+                self._arrival = None
 
-    async def _until_readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._socket, readable.set)
-        try:
-            await readable.wait()
-        finally:
-            loop.remove_reader(self._socket)
+    def _receive_part(self) -> None:
+        if self._arrival is None:
+            # The process has ended, or sent something unasked, which `is_ready` finds. The loop
+            # would call this again and again.
+            self._unwatch()
+        elif not self._arrival.done():
+            try:
+                part = self._socket.recv(self._missing_count)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._arrival.set_exception(error)
+                return
+            self._received += part
+            if part:
+                self._arrival.set_result(None)
+            else:
+                self._arrival.set_exception(EOFError())
+
+    def _unwatch(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._loop = None
 
     def _decoded_image(self) -> DecodedImage:
         crop = self._layout.crop
