@@ -173,10 +173,12 @@ def _too_large(pixels: str, max_pixels: int, of_what: str = "") -> RequestError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if "exif" not in image.info:
+        return image
     exif = Image.Exif()
     try:
         # Not `getexif`, which uses XMP's orientation if EXIF has none.
-        exif.load(image.info.get("exif", b""))
+        exif.load(image.info["exif"])
         orientation = exif.get(_ORIENTATION_TAG)
     except _UNREADABLE:
         # The pixels are intact but the metadata is damaged: do not rotate the image.

@@ -6,6 +6,7 @@ image of 1 x 25,000,000 pixels needs no more memory than any other.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -67,6 +68,8 @@ def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
     return resized.crop((left, top, left + settings.crop, top + settings.crop))
 
 
+# Most images of a sender have the same size.
+@functools.lru_cache(maxsize=64)
 def _span(length: int, resized: int, crop: int, support: int) -> _Span:
     def edge(position: int) -> float:
         return position * length / resized

@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+_json = json.JSONEncoder(ensure_ascii=False)
+
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as JSON: time (UTC), level, logger, message, and the `fields` of `extra`."""
@@ -22,7 +24,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return _json.encode(entry)
 
 
 def configure_logs(level: str) -> None:

@@ -170,23 +170,29 @@ async def _unless_gone(
         ClientDisconnect: the client closed its connection.
         RequestError: `overloaded`: the deadline has passed.
     """
-    loop = asyncio.get_running_loop()
-    working = loop.create_task(work)
     # The body has been read: the next message can only be the disconnect.
     going = asyncio.ensure_future(request.receive())
+    limit = asyncio.timeout_at(deadline)
+
+    def end_work(_going: object) -> None:
+        if not limit.expired():
+            limit.reschedule(0)
+
     try:
-        await asyncio.wait(
-            {working, going}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
-        )
-        if working.done():
-            return working.result()
+        # Not a task for `work` and a wait for both, which takes longer.
+        async with limit:
+            going.add_done_callback(end_work)
+            return await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
         if going.done():
-            raise ClientDisconnect
+            raise ClientDisconnect from None
         raise RequestError(
             "overloaded", "The response was not ready in time; try again.", retry_after_seconds=1
-        )
+        ) from None
     finally:
-        working.cancel()
+        going.remove_done_callback(end_work)
         going.cancel()
 
 
