@@ -444,6 +444,7 @@ lock: $(APP_ENVIRONMENT) ## Renew the locks after a change of a requirements/*.i
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes requirements/load.in -o requirements/load.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 requirements/sdk.in -o requirements/sdk.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-serving.in -o model_code/requirements-serving.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes model_code/requirements-compiler.in -o model_code/requirements-compiler.txt
 	@# With the versions that the tests ran with. What torch and torchvision bring stays as the training image has it.
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements/training.txt $(IN_THE_TRAINING_IMAGE:%=--no-emit-package %) model_code/requirements-quantize.in -o model_code/requirements-quantize.txt
 	@$(UV) pip compile --quiet --upgrade --no-python-downloads --only-binary :all: --python-version 3.12 --python-platform x86_64-manylinux_2_28 --generate-hashes --constraint requirements/training.txt --excludes requirements/job-excludes.txt model_code/requirements-job.in -o model_code/requirements-job.txt

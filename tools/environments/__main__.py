@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from tools.console import run_tool
 from tools.environments.environment import Environment
 from tools.environments.installation import install_app, install_packages
+from tools.environments.server import SERVING, install_server
 from tools.model.training_environment import TRAINING, install_training
 
 
@@ -28,11 +29,6 @@ _LOCAL_CLOUD: Final = Environment(
     folder=".venvs/local-cloud",
     requirements=("requirements/local-cloud.txt",),
     title="Environment of the local cloud: 30 MB to download (MiniStack, moto)",
-)
-_SERVING: Final = Environment(
-    folder=".venvs/serving",
-    requirements=("model_code/requirements-serving.txt",),
-    title="Environment of the model server: 85 MB to download (OpenVINO)",
 )
 _BENCH: Final = Environment(
     folder=".venvs/bench",
@@ -52,7 +48,7 @@ _SDK: Final = Environment(
 _INSTALLERS: Final[dict[str, tuple[Environment, _Install]]] = {
     _APP.folder: (_APP, install_app),
     _LOCAL_CLOUD.folder: (_LOCAL_CLOUD, install_packages),
-    _SERVING.folder: (_SERVING, install_packages),
+    SERVING.folder: (SERVING, install_server),
     _BENCH.folder: (_BENCH, install_packages),
     _LOAD.folder: (_LOAD, install_packages),
     _SDK.folder: (_SDK, install_packages),

@@ -20,6 +20,7 @@ class Environment:
     Attributes:
         folder: relative to the repository.
         requirements: the files that determine its packages, relative to the repository.
+        compiled: files that determine what is compiled into it, relative to the repository.
         title: what it is and how much is downloaded.
         has_programs: whether its `bin` is on the PATH. The first line of each program there has
             the folder's path, so such an environment works only in the folder it was made in.
@@ -28,6 +29,7 @@ class Environment:
     folder: str
     requirements: tuple[str, ...]
     title: str
+    compiled: tuple[str, ...] = ()
     has_programs: bool = False
 
     @property
@@ -41,7 +43,7 @@ class Environment:
         return self.path / "bin" / "python"
 
     def is_outdated(self) -> bool:
-        """Return whether its requirements have changed since it was installed."""
+        """Return whether its requirements or sources have changed since it was installed."""
         return self._read_stamp().get("requirements_sha256") != self._requirements_sha256()
 
     def find_problem(self) -> str | None:
@@ -81,7 +83,7 @@ class Environment:
 
     def _requirements_sha256(self) -> str:
         digest = hashlib.sha256()
-        for name in self.requirements:
+        for name in (*self.requirements, *self.compiled):
             digest.update(hashlib.sha256((ROOT / name).read_bytes()).digest())
         return digest.hexdigest()
 

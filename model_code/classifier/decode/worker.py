@@ -57,7 +57,10 @@ def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured:
     try:
         data = memory[layout.encoded_offset : layout.encoded_offset + length]
         decoded = decode_image(data, reduce_to=assignment.reduce_to)
-        crop = crop_image(decoded, assignment.preprocessing)
+        shared = numpy.frombuffer(memory, numpy.uint8, 3 * layout.crop**2, layout.crop_offset)
+        crop = crop_image(
+            decoded, assignment.preprocessing, shared.reshape(layout.crop, layout.crop, 3)
+        )
         appearance = measure_appearance(crop) if measured else None
     except MemoryError as error:
         gc.collect()
@@ -65,8 +68,6 @@ def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured:
             "unreadable_image",
             "Decoding the image takes more memory than is allowed; save it smaller.",
         ) from error
-    shared = numpy.frombuffer(memory, numpy.uint8, crop.size, layout.crop_offset)
-    shared[:] = crop.reshape(-1)
     if appearance is not None:
         numbers = (appearance.brightness, appearance.sharpness)
         APPEARANCE.pack_into(memory, APPEARANCE_OFFSET, *numbers)

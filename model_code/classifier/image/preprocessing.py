@@ -11,23 +11,42 @@ import numpy.typing
 from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.image.resizing import resize_centre
+from classifier.image.resample import Resampler
+from classifier.image.resample_library import installed_library
+from classifier.image.resizing import resample_centre, resize_centre
 
 ByteArray = numpy.typing.NDArray[numpy.uint8]
 FloatArray = numpy.typing.NDArray[numpy.float32]
 
 
-def crop_image(image: Image.Image, settings: Preprocessing) -> ByteArray:
+# Loaded now: a decode process may not have permission to read it.
+_library = installed_library()
+_resampler = None if _library is None else Resampler(_library)
+
+
+def crop_image(
+    image: Image.Image, settings: Preprocessing, target: ByteArray | None = None
+) -> ByteArray:
     """Resize the shorter side with antialiasing and cut out the centre.
 
     Args:
         image: mode RGB, upright.
         settings: from the manifest of the model.
+        target: contiguous memory for the result, instead of new one.
 
     Returns:
         crop x crop x 3: rows from the top, columns from the left; red, green, blue.
     """
-    return numpy.asarray(resize_centre(image, settings))
+    if _resampler is None:
+        crop = numpy.asarray(resize_centre(image, settings))
+        if target is None:
+            return crop
+        target[:] = crop
+        return target
+    if target is None:
+        target = numpy.empty((settings.crop, settings.crop, 3), numpy.uint8)
+    resample_centre(image, settings, _resampler, target)
+    return target
 
 
 def normalise(crop: ByteArray, settings: Preprocessing) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy
 from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
+from classifier.image.resample import Axis, PixelArray, Pixels, Resampler
 
 _RESAMPLING_BY_INTERPOLATION: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -47,20 +48,22 @@ class _Span:
     offset: int
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What to compute for an image, and in which order."""
+
+    across: _Span
+    down: _Span
+    down_first: bool
+
+
 def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
     """Return the centre crop (crop x crop) of the image, its shorter side resized to `resize`."""
-    width, height = image.size
-    shorter = min(width, height)
-    # Rounded as torchvision's `_compute_resized_output_size` and `center_crop` do.
-    resized_width = int(settings.resize * width / shorter)
-    resized_height = int(settings.resize * height / shorter)
-    support = _SUPPORT_BY_INTERPOLATION[settings.interpolation]
-    across = _span(width, resized_width, settings.crop, support)
-    down = _span(height, resized_height, settings.crop, support)
+    plan = _plan(image.size, settings)
+    across, down = plan.across, plan.down
     resampling = _RESAMPLING_BY_INTERPOLATION[settings.interpolation]
     part = image.crop((across.first, down.first, across.last, down.last))
-    # The order in which Pillow 13 resizes the whole image; the other order rounds differently.
-    if height - resized_height > max(0, 2 * (width - resized_width)):
+    if plan.down_first:
         resized = _resize_across(_resize_down(part, down, resampling), across, resampling)
     else:
         resized = _resize_down(_resize_across(part, across, resampling), down, resampling)
@@ -68,8 +71,57 @@ def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
     return resized.crop((left, top, left + settings.crop, top + settings.crop))
 
 
+def resample_centre(
+    image: Image.Image, settings: Preprocessing, resampler: Resampler, target: PixelArray
+) -> None:
+    """Write what `resize_centre` returns into `target` (crop x crop x 3), in a fourth of the time.
+
+    Args:
+        image: mode RGB.
+        settings: as of `resize_centre`.
+        resampler: does the work.
+        target: in contiguous memory.
+    """
+    plan = _plan(image.size, settings)
+    resampler.resize(
+        Pixels(image),
+        left=plan.across.first,
+        top=plan.down.first,
+        across=_axis(plan.across, settings),
+        down=_axis(plan.down, settings),
+        down_first=plan.down_first,
+        target=target,
+    )
+
+
+def _axis(span: _Span, settings: Preprocessing) -> Axis:
+    return Axis(
+        length=span.last - span.first,
+        start=span.start,
+        end=span.end,
+        size=span.size,
+        offset=span.offset,
+        needed=settings.crop,
+        interpolation=settings.interpolation,
+    )
+
+
 # Most images of a sender have the same size.
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
+def _plan(size: tuple[int, int], settings: Preprocessing) -> _Plan:
+    width, height = size
+    shorter = min(width, height)
+    # Rounded as torchvision's `_compute_resized_output_size` and `center_crop` do.
+    resized_width = int(settings.resize * width / shorter)
+    resized_height = int(settings.resize * height / shorter)
+    support = _SUPPORT_BY_INTERPOLATION[settings.interpolation]
+    across = _span(width, resized_width, settings.crop, support)
+    down = _span(height, resized_height, settings.crop, support)
+    # The order in which Pillow 13 resizes the whole image; the other order rounds differently.
+    down_first = height - resized_height > max(0, 2 * (width - resized_width))
+    return _Plan(across, down, down_first)
+
+
 def _span(length: int, resized: int, crop: int, support: int) -> _Span:
     def edge(position: int) -> float:
         return position * length / resized

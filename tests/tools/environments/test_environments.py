@@ -18,7 +18,12 @@ from tests.tree_copy import copy_parts
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MAKE = shutil.which("make") or "make"
-COPIED = ("Makefile", "requirements", "requirements.txt", "stacks/__init__.py", "tools")
+LIBRARY_SOURCE = "model_code/classifier/image/resample.c"
+COPIED = (
+    "Makefile", "requirements", "requirements.txt", "stacks/__init__.py", "tools",
+    "model_code/requirements-serving.txt", LIBRARY_SOURCE,
+    "model_code/classifier/image/resample_library.py",
+)  # fmt: skip
 
 # In place of the standard library's module, which `python -m venv` finds here first.
 FAKE_VENV = f"""import os, pathlib, shutil, sys
@@ -114,6 +119,29 @@ def test_changed_requirements_are_installed_without_making_the_environment_again
             requirements.write("another==1.0\n")
         assert installed.calls(environment) == UPDATED
         assert installed.calls(environment) == []
+
+
+def test_the_model_servers_library_is_compiled_from_its_source(
+    installed: Clone, tmp_path: Path
+) -> None:
+    note = tmp_path / "compiled.txt"
+    compiler = tmp_path / "compiler"
+    # It fails, so that nothing is written into the environment of these tests.
+    compiler.write_text(f'#!/bin/sh\necho "$@" >> {note}\nexit 1\n')
+    compiler.chmod(0o755)
+    for change, expected in (("", PACKAGES_NEW), ("// changed\n", UPDATED)):
+        with (installed.root / LIBRARY_SOURCE).open("a") as source:
+            source.write(change)
+        ended = installed.make(".venvs/serving", CC=str(compiler))
+        assert ended.returncode == 0, ended.stderr
+        assert "resample.c does not compile here" in ended.stdout
+        assert LIBRARY_SOURCE in note.read_text()
+        note.unlink()
+        noted = (installed.root / "calls.txt").read_text().splitlines()
+        assert [line.replace("--quiet ", "").split()[:2] for line in noted] == [
+            call.split() for call in expected
+        ]
+        assert installed.calls(".venvs/serving") == []
 
 
 def remove_python(folder: Path) -> None:

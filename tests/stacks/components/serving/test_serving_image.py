@@ -83,7 +83,9 @@ def test_the_build_context_is_what_serving_needs_and_nothing_else(
         if "training" not in path.parts
     }
     assert len(modules) > 10
-    assert files_of(folder) == modules | {".dockerignore", "Dockerfile", "serve.py", requirements}
+    files = {".dockerignore", "Dockerfile", "serve.py", "requirements-compiler.txt"}
+    sources = {"classifier/image/resample.c", requirements}
+    assert files_of(folder) == modules | files | sources
 
 
 @pytest.mark.parametrize("kind", ["ml.m5.large", GPU])
@@ -98,7 +100,8 @@ def test_only_what_serves_changes_the_image(
     (code / "tests").mkdir()
     (code / "tests/test_serve.py").write_text("# new\n")
     assert context(settings)[0] == before
-    for name in ("serve.py", "classifier/serving/server.py", "Dockerfile"):
+    compiled = ("classifier/image/resample.c", "requirements-compiler.txt")
+    for name in ("serve.py", "classifier/serving/server.py", "Dockerfile", *compiled):
         content = (code / name).read_text()
         (code / name).write_text(content + "# changed\n")
         after, _ = context(settings)
@@ -165,17 +168,28 @@ def dockerfile() -> list[str]:
 
 def test_the_base_is_pinned_by_version_and_digest() -> None:
     bases = [line for line in dockerfile() if line.startswith("FROM ")]
-    assert len(bases) == 1
-    assert re.fullmatch(r"FROM python:3\.13\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[0]), (
+    assert len(bases) == 2
+    assert len({base.removesuffix(" AS compiler") for base in bases}) == 1
+    assert re.fullmatch(r"FROM python:3\.13\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[1]), (
         bases
     )
 
 
-def test_packages_are_hashed_wheels_and_nothing_is_compiled() -> None:
+def test_the_image_gets_the_compiled_library_and_not_the_compiler() -> None:
+    lines = dockerfile()
+    second = [line.startswith("FROM ") for line in lines].index(True, 1)
+    assert [line for line in lines[:second] if "requirements-compiler.txt" in line]
+    assert not [line for line in lines[second:] if "requirements-compiler" in line]
+    (copied,) = (line for line in lines if "--from=compiler" in line)
+    assert copied.split()[2:] == ["/usr/local/lib/whippet-resample-*.so", "/usr/local/lib/"]
+
+
+def test_packages_are_hashed_wheels() -> None:
     installs = [line for line in dockerfile() if " install " in line]
-    assert len(installs) == 1
-    assert "--require-hashes" in installs[0]
-    assert "--only-binary :all:" in installs[0]
+    assert len(installs) == 2
+    for install in installs:
+        assert "--require-hashes" in install
+        assert "--only-binary :all:" in install
     assert not re.search(r"\b(apt|apt-get|curl|wget)\b", "\n".join(dockerfile()))
 
 
