@@ -5,12 +5,25 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import psutil
 
 _MAX_ENDING_SECONDS: Final = 10.0
 _MAX_ORPHAN_SECONDS: Final = 1.0
+
+
+class Thread(NamedTuple):
+    """A thread of a server.
+
+    Attributes:
+        is_in_root: whether it belongs to the process that was started first.
+    """
+
+    process_id: int
+    thread_id: int
+    is_in_root: bool
 
 
 class ProcessTree:
@@ -27,6 +40,17 @@ class ProcessTree:
         """Return the CPU time since the start, that of children that have ended included."""
         # User and system time, of the process and of its children.
         return self._sum(lambda process: sum(process.cpu_times()[:4]))
+
+    def thread_cpu_seconds(self) -> dict[Thread, float]:
+        """Return the CPU time of each thread that runs, to the nanosecond."""
+        times = {}
+        for process in self._members():
+            for folder in Path(f"/proc/{process.pid}/task").glob("*"):
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    nanoseconds = int((folder / "schedstat").read_text().split()[0])
+                    is_first = process.pid == self._root
+                    times[Thread(process.pid, int(folder.name), is_first)] = nanoseconds / 1e9
+        return times
 
     def memory_bytes(self) -> int:
         """Return the proportional set size: memory that processes share is counted once."""

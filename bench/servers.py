@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Literal
 
 from bench import torchserve
@@ -13,9 +14,11 @@ OUR_PROGRAMS: Final = ROOT / ".venvs" / "serving" / "bin"
 _PEER_SCRIPTS: Final = ROOT / "bench" / "peers"
 
 
-def _ours(precision: Literal["fp32", "int8"]) -> Server:
+def ours(precision: Literal["fp32", "int8"], root: Path = ROOT) -> Server:
+    """Return our server of a checkout, in this one's environment."""
+
     def command(place: Place) -> list[str]:
-        program = [str(OUR_PROGRAMS / "python"), str(ROOT / "model_code" / "serve.py"), "serve"]
+        program = [str(OUR_PROGRAMS / "python"), str(root / "model_code" / "serve.py"), "serve"]
         return [*program, *_address(place), "--model-dir", str(place.inputs / "artifact")]
 
     return Server(f"whippet-{precision}", f"Whippet {precision}", "whippet", "/invocations",
@@ -62,8 +65,8 @@ def _bentoml(place: Place) -> list[str]:
 
 _TORCHSERVE_SETTINGS: Final = _settings(batch_size=1, batch_delay_ms=10)
 
-WHIPPET_FP32: Final = _ours("fp32")
-WHIPPET_INT8: Final = _ours("int8")
+WHIPPET_FP32: Final = ours("fp32")
+WHIPPET_INT8: Final = ours("int8")
 OURS: Final = (WHIPPET_FP32, WHIPPET_INT8)
 PEERS: Final = (
     Server("torchserve", "TorchServe", "torch", torchserve.PATH, environment=_TORCHSERVE_SETTINGS,
