@@ -21,6 +21,7 @@ from classifier.artifact.directory import ArtifactError, read_artifact
 from classifier.decode.pool import DecodePool
 from classifier.engines.engine import EngineError
 from classifier.engines.selection import load_engine
+from classifier.image.preprocessing import RESIZER
 from classifier.serving.classification import Postprocessor
 from classifier.serving.http_protocol import BoundedProtocol
 from classifier.serving.logs import configure_logs
@@ -91,6 +92,7 @@ def _load_server(model_directory: Path, settings: ServerSettings) -> Starlette:
         "engine": settings.engine,
         "precision": artifact.resolve_precision(settings.precision),
         "decode": settings.decode,
+        "resizer": RESIZER,
         "capacity": engine.capacity,
         "load_ms": round((time.perf_counter() - started) * 1000),
     }

@@ -6,6 +6,8 @@ costs nothing there. In between the image is bytes, a quarter of the size of flo
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy
 import numpy.typing
 from PIL import Image
@@ -22,6 +24,7 @@ FloatArray = numpy.typing.NDArray[numpy.float32]
 # Loaded now: a decode process may not have permission to read it.
 _library = installed_library()
 _resampler = None if _library is None else Resampler(_library)
+RESIZER: Final = "pillow" if _library is None else "compiled"
 
 
 def crop_image(

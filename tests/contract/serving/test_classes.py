@@ -71,11 +71,12 @@ def test_logits_are_the_networks_own(sized_server: Server, images: Path) -> None
     assert difference == pytest.approx(math.log(ratio), abs=1e-4)
 
 
-def test_the_version_is_in_the_log(sized_server: Server) -> None:
+def test_what_serves_is_in_the_log(sized_server: Server) -> None:
     (loaded,) = [
         entry for entry in sized_server.log_entries() if entry["message"] == "model loaded"
     ]
     assert loaded["version"] == VERSION
+    assert loaded["resizer"] in {"compiled", "pillow"}
 
 
 def test_a_networks_own_probabilities_get_no_second_softmax(
