@@ -198,6 +198,20 @@ def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None
     assert not set(before) & set(after)
 
 
+def test_a_process_that_died_idle_costs_nothing_until_the_next_image(pool: BlockingPool) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(pool.decode, map(_image, range(20))))  # both have had an image
+    for process in pool.processes():
+        os.kill(process, signal.SIGKILL)
+    time.sleep(0.1)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.2
+    assert numpy.array_equal(
+        pool.decode(_image(3)), crop_image(decode_image(_image(3)), PREPROCESSING)
+    )
+
+
 def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("classifier.decode.process.SILENCE_SECONDS", 2.0)
     impatient = BlockingPool(PREPROCESSING, process_count=1, max_image_bytes=MAX_IMAGE_BYTES)

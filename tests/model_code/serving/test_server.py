@@ -154,7 +154,14 @@ def play(manifest: Manifest) -> Callable[..., None]:
                 read_settings(environment),
             )
             application = server.create_application()
+            faults: list[dict[str, Any]] = []
+            asyncio.get_running_loop().set_exception_handler(
+                lambda _loop, fault: faults.append(fault)
+            )
             await scenario(_Bench(application, engine, decoders))
+            # What a callback raises reaches nobody else.
+            await asyncio.sleep(0)
+            assert faults == []
 
         asyncio.run(main())
 
