@@ -15,7 +15,8 @@ import numpy
 from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.image.resample import Axis, PixelArray, Pixels, Resampler
+from classifier.image.resample import PixelArray, Pixels, Resampler
+from classifier.image.resample_weights import Axis
 
 _RESAMPLING_BY_INTERPOLATION: Final = {
     "bilinear": Image.Resampling.BILINEAR,

@@ -17,7 +17,8 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image import preprocessing, resample_library
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import ByteArray, crop_image
-from classifier.image.resample import Axis, Resampler, compute_weights
+from classifier.image.resample import Resampler
+from classifier.image.resample_weights import Axis, compute_weights
 from classifier.image.resizing import resample_centre, resize_centre
 from tests.model_code.conftest import MODEL_CODE
 from tests.model_code.image.image_files import encode, exif_of
