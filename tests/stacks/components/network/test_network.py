@@ -78,14 +78,17 @@ def configurations(assembly: Assembly) -> dict[str, list[Json]]:
         for each in walk(json.loads(definition))
         if isinstance(each, dict) and "VpcConfig" in each
     ]
-    model = assembly.resource("serving", "AWS::SageMaker::Model").properties
+    models = [
+        assembly.resource(purpose, "AWS::SageMaker::Model").properties
+        for purpose in ("serving", "batch")
+    ]
     functions = [
         each.properties["VpcConfig"]
         for each in assembly.resources("api", "AWS::Lambda::Function")
         if "VpcConfig" in each.properties
     ]
     return {
-        "endpoint": [model["VpcConfig"]] if "VpcConfig" in model else [],
+        "endpoint": [model["VpcConfig"] for model in models if "VpcConfig" in model],
         "training": jobs,
         "functions": functions,
     }
@@ -311,9 +314,10 @@ def test_an_existing_network_gets_security_groups_alone(existing: Assembly) -> N
 def test_endpoint_jobs_and_functions_run_there(own: Assembly, existing: Assembly) -> None:
     for assembly, count in ((own, 2), (existing, 3)):
         found = configurations(assembly)
-        # A training job and those of a tuning job; the proxy and the health check.
+        # The endpoint and batch jobs; a training job and those of a tuning job; the proxy and the
+        # health check.
         assert {part: len(each) for part, each in found.items()} == {
-            "endpoint": 1,
+            "endpoint": 2,
             "training": 2,
             "functions": 2,
         }
@@ -323,12 +327,13 @@ def test_endpoint_jobs_and_functions_run_there(own: Assembly, existing: Assembly
                 assert len({json.dumps(subnet) for subnet in subnets}) == count
                 (group,) = configuration["SecurityGroupIds"]
                 assert f"SecurityGroups{part.title()}" in json.dumps(group)
-    (of_model,) = configurations(existing)["endpoint"]
-    assert of_model["Subnets"] == [*SUBNETS]
+    for of_model in configurations(existing)["endpoint"]:
+        assert of_model["Subnets"] == [*SUBNETS]
 
 
-def test_the_container_stays_isolated(own: Assembly) -> None:
-    model = own.resource("serving", "AWS::SageMaker::Model").properties
+@pytest.mark.parametrize("purpose", ["serving", "batch"])
+def test_the_container_stays_isolated(own: Assembly, purpose: str) -> None:
+    model = own.resource(purpose, "AWS::SageMaker::Model").properties
     assert model["EnableNetworkIsolation"] is True
 
 
@@ -360,7 +365,7 @@ def role_of(assembly: Assembly, purpose: str, start: str) -> list[Json]:
     return statements_for_role(assembly, purpose, role)
 
 
-@pytest.mark.parametrize("purpose", ["serving", "training"])
+@pytest.mark.parametrize("purpose", ["serving", "batch", "training"])
 def test_sagemaker_may_make_interfaces_in_the_subnets_only(
     own: Assembly, existing: Assembly, purpose: str
 ) -> None:
