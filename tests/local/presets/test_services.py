@@ -161,7 +161,14 @@ def test_nothing_of_the_preset_before_is_left(client: Client, deployment: LocalD
     (endpoint,) = sagemaker.list_endpoints()["Endpoints"]
     assert endpoint["EndpointName"] == deployment.endpoint_name
     assert len(sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 1
-    assert len(sagemaker.list_models()["Models"]) == 1
+    models = {each["ModelName"] for each in sagemaker.list_models()["Models"]}
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    assert models == {
+        arn.rpartition("/")[2]
+        for stack in stacks
+        for type_, arn in stack_resources(client("cloudformation"), stack["StackName"])
+        if type_ == "AWS::SageMaker::Model"
+    }
     assert len(client("apigateway").get_rest_apis()["items"]) == 1
     assert len(client("apigateway").get_api_keys()["items"]) == 1
 
