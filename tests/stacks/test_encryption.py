@@ -61,7 +61,7 @@ def test_nothing_else_differs(
 
 def test_every_bucket_is_encrypted_by_s3(assembly: Assembly) -> None:
     buckets = assembly.everywhere("AWS::S3::Bucket")
-    assert len(buckets) == 6
+    assert len(buckets) == 7
     for bucket in buckets:
         (rule,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
