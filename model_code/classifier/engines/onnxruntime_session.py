@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from classifier.engines.engine import EngineError, check_ports
+from classifier.engines.engine import EngineError
 from classifier.engines.gpu import check_gpu
 
 # From version 1.29 on ONNX Runtime sends telemetry to Microsoft unless this is set before import.
@@ -22,7 +22,7 @@ PROVIDER_OPTIONS: Final[dict[str, dict[str, str]]] = {
         # TF32 keeps only 10 bits of each mantissa: an A10G or L4 would return other results than a
         # T4 or a CPU with the same artifact.
         "use_tf32": "0",
-        # Several sessions share the GPU's memory, so allocations must not double in size.
+        # Batches of several sizes share the GPU's memory, so allocations must not double in size.
         "arena_extend_strategy": "kSameAsRequested",
     }
 }
@@ -45,17 +45,28 @@ def prepare_provider(provider: str) -> None:
         onnxruntime.preload_dlls()
 
 
-def open_session(model_path: Path, provider: str, *, crop: int, class_count: int) -> Any:
-    """Load the classifier `model_path` on `provider`.
+def open_session(
+    network: bytes,
+    provider: str,
+    *,
+    model_path: Path,
+    class_count: int,
+    captures: bool,
+    channels_last: bool,
+) -> Any:
+    """Load a classifier on `provider`.
 
     Args:
-        model_path: ONNX; input `image` N x 3 x crop x crop, output `logits` N x classes.
+        network: ONNX; input `image`, output `logits` N x classes.
         provider: one that was passed to `prepare_provider`.
-        crop: side of the input in pixels.
+        model_path: the file that it came from, for the messages.
         class_count: number of labels of the manifest.
+        captures: whether a GPU records its work for each graph id and repeats it from then on
+            (CUDA graphs): thousands of launches become one.
+        channels_last: whether a GPU computes convolutions with the channels last.
 
     Returns:
-        An `onnxruntime.InferenceSession`, whose `run` may be called from several threads.
+        An `onnxruntime.InferenceSession`.
 
     Raises:
         EngineError: not an ONNX network, wrong shapes, or it cannot run on `provider`.
@@ -63,11 +74,15 @@ def open_session(model_path: Path, provider: str, *, crop: int, class_count: int
     options = onnxruntime.SessionOptions()
     # The CPU's cores are needed for decoding.
     options.intra_op_num_threads = 1
+    provider_options = dict(PROVIDER_OPTIONS.get(provider, {}))
+    if provider == CUDA_PROVIDER:
+        provider_options["enable_cuda_graph"] = str(int(captures))
+        provider_options["prefer_nhwc"] = str(int(channels_last))
     try:
         session = onnxruntime.InferenceSession(
-            model_path,
+            network,
             options,
-            providers=[(provider, PROVIDER_OPTIONS.get(provider, {}))],
+            providers=[(provider, provider_options)],
             # Otherwise it falls back to the CPU, many times slower, and only prints a message.
             enable_fallback=0,
         )
@@ -79,24 +94,10 @@ def open_session(model_path: Path, provider: str, *, crop: int, class_count: int
             f"ONNX Runtime could not start {provider}, see its log above for the reason: "
             "install requirements-serving-gpu.txt whole, with its CUDA and cuDNN libraries"
         )
-    _check_shapes(session, model_path, crop, class_count)
-    return session
-
-
-def _check_shapes(session: Any, model_path: Path, crop: int, class_count: int) -> None:
-    check_ports(
-        [port.name for port in session.get_inputs()], [port.name for port in session.get_outputs()]
-    )
-    # A dimension that varies is a name or None.
-    batch, *image_shape = session.get_inputs()[0].shape
-    if isinstance(batch, int) or image_shape != [3, crop, crop]:
-        raise EngineError(
-            f"{model_path} is no network that can be served: its input is {[batch, *image_shape]}, "
-            f"and the manifest needs ['N', 3, {crop}, {crop}]"
-        )
     logits_shape = [1, *session.get_outputs()[0].shape[1:]]
     if logits_shape != [1, class_count]:
         raise EngineError(
             f"{model_path} returns {logits_shape} for one image, "
             f"but the manifest has {class_count} labels"
         )
+    return session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from classifier.artifact.directory import Artifact
-from classifier.engines.engine import Engine
+from classifier.engines.engine import Engine, EngineError
 from classifier.serving.settings import ServerSettings
 
 
@@ -15,7 +15,8 @@ def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
         EngineError: the network cannot be loaded, or this machine lacks what the engine needs.
     """
     manifest = artifact.manifest
-    model_path = artifact.model_path(artifact.resolve_precision(settings.precision))
+    precision = artifact.resolve_precision(settings.precision)
+    model_path = artifact.model_path(precision)
     # Imported only when selected: each container image has only the packages of its own engine.
     if settings.engine == "onnxruntime-cuda":
         from classifier.engines.onnxruntime_engine import OnnxRuntimeEngine
@@ -26,6 +27,12 @@ def load_engine(artifact: Artifact, settings: ServerSettings) -> Engine:
             class_count=len(manifest.labels),
             max_batch=settings.max_batch,
             max_delay_ms=settings.max_batch_delay_ms,
+            precision=precision,
+        )
+    if precision == "fp16":
+        raise EngineError(
+            "WHIPPET_PRECISION is fp16, which only a GPU computes faster than fp32: "
+            "set it to auto, or choose an instance type with a GPU"
         )
     from classifier.engines.openvino_engine import OpenVinoEngine
 

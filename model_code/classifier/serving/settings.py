@@ -6,15 +6,19 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 ENGINES: Final = ("openvino", "onnxruntime-cuda")
-PRECISIONS: Final = ("auto", "fp32", "int8")
+PRECISIONS: Final = ("auto", "fp32", "fp16", "int8")
 DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TRUTH: Final = ("true", "false")
+# One event loop receives and hands over about 1,300 images a second; three cores decode as many.
+_CORES_A_LOOP: Final = 4
+_MAX_LOOPS: Final = 8
+_BATCHES_IN_QUEUE: Final = 8
 # For a server that is started by hand, from an unpacked artifact.
 UNKNOWN_VERSION: Final = "unknown"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -36,17 +40,20 @@ class ServerSettings:
     Attributes:
         engine: the engine that runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
         precision: precision of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is
-            int8 if the artifact has it, else fp32.
+            int8 if the artifact has it, else fp32; fp16 is for GPUs.
         decode: `WHIPPET_DECODE`; `fast` lets the JPEG decoder reduce the image while decoding.
         max_batch: images that a GPU computes together (`WHIPPET_MAX_BATCH`).
         max_batch_delay_ms: longest time that an image waits for others while a batch is computed
             (`WHIPPET_MAX_BATCH_DELAY_MS`).
         worker_count: images that the network computes at the same time on CPU
             (`WHIPPET_WORKERS`, by default the cores that this process may use).
+        http_process_count: processes that receive and decode images, before one with the engine
+            (`WHIPPET_HTTP_PROCESSES`, by default one for four cores with a GPU, else 1, which is
+            the engine's process itself).
         decode_process_count: images decoded at the same time (`WHIPPET_DECODE_PROCESSES`, by
             default `worker_count`, but at least two: one slow image must not block all others).
         queue_length: requests admitted beyond those that the engine holds
-            (`WHIPPET_QUEUE_LENGTH`); the next gets 503.
+            (`WHIPPET_QUEUE_LENGTH`, by default 16, with a GPU eight batches); the next gets 503.
         deadline_ms: longest time from a request's arrival to its response (`WHIPPET_DEADLINE_MS`,
             by default a second less than the proxy waits); a request that takes longer gets 503.
         max_instances: images in one request of JSON or JSON lines (`WHIPPET_MAX_INSTANCES`).
@@ -67,6 +74,7 @@ class ServerSettings:
     max_batch: int
     max_batch_delay_ms: int
     worker_count: int
+    http_process_count: int
     decode_process_count: int
     queue_length: int
     deadline_ms: int
@@ -85,18 +93,29 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         SettingsError: a variable is not a whole number within its bounds, not one of its choices,
             or not a version.
     """
-    worker_count = _whole_number(environment, "WHIPPET_WORKERS", usable_cores(), 1, 256)
+    cores = usable_cores()
+    worker_count = _whole_number(environment, "WHIPPET_WORKERS", cores, 1, 256)
+    engine = _choice(environment, "WHIPPET_ENGINE", ENGINES, "openvino")
+    is_gpu = engine == "onnxruntime-cuda"
+    http_process_count = max(1, min(cores // _CORES_A_LOOP, _MAX_LOOPS)) if is_gpu else 1
+    max_batch = _whole_number(environment, "WHIPPET_MAX_BATCH", 16, 1, 256)
+    # What waits is bounded by the deadline and the pace of the last images (`Admission`); a GPU
+    # takes so many images until then that this bounds only the memory.
+    queue_length = min(_BATCHES_IN_QUEUE * max_batch, 1024) if is_gpu else 16
     return ServerSettings(
-        engine=_choice(environment, "WHIPPET_ENGINE", ENGINES, "openvino"),
+        engine=engine,
         precision=_choice(environment, "WHIPPET_PRECISION", PRECISIONS, "auto"),
         decode=_choice(environment, "WHIPPET_DECODE", DECODINGS, "exact"),
-        max_batch=_whole_number(environment, "WHIPPET_MAX_BATCH", 16, 1, 256),
+        max_batch=max_batch,
         max_batch_delay_ms=_whole_number(environment, "WHIPPET_MAX_BATCH_DELAY_MS", 2, 0, 1000),
         worker_count=worker_count,
+        http_process_count=_whole_number(
+            environment, "WHIPPET_HTTP_PROCESSES", http_process_count, 1, 16
+        ),
         decode_process_count=_whole_number(
             environment, "WHIPPET_DECODE_PROCESSES", max(2, worker_count), 1, 256
         ),
-        queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", 16, 0, 1024),
+        queue_length=_whole_number(environment, "WHIPPET_QUEUE_LENGTH", queue_length, 0, 1024),
         deadline_ms=_whole_number(environment, "WHIPPET_DEADLINE_MS", 3000, 10, 60_000),
         max_instances=_whole_number(environment, "WHIPPET_MAX_INSTANCES", 64, 1, 1024),
         max_body_bytes=_whole_number(
@@ -106,6 +125,16 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
         model_version=_model_version(environment),
         log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "INFO"),
         is_batch=_choice(environment, "SAGEMAKER_BATCH", _TRUTH, "false") == "true",
+    )
+
+
+def share_of_http_process(settings: ServerSettings) -> ServerSettings:
+    """Return the settings of one of `http_process_count` processes: its part of what is shared."""
+    count = settings.http_process_count
+    return replace(
+        settings,
+        decode_process_count=-(-settings.decode_process_count // count),
+        queue_length=-(-settings.queue_length // count),
     )
 
 

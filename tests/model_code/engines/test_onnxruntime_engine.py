@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,9 @@ import pytest
 import torch
 
 from classifier.artifact.manifest import Preprocessing
+from classifier.engines import onnxruntime_engine
 from classifier.engines.batching import BatcherClosedError
+from classifier.engines.bound_batch import BoundBatch
 from classifier.engines.engine import EngineError
 from classifier.engines.onnxruntime_engine import OnnxRuntimeEngine, batch_sizes
 from classifier.engines.onnxruntime_session import CUDA_PROVIDER, open_session
@@ -43,7 +46,12 @@ def engine(model_path: Path) -> Iterator[OnnxRuntimeEngine]:
 
 
 def _engine(
-    model_path: Path, *, class_count: int = 4, provider: str = CPU_PROVIDER, **preprocessing: Any
+    model_path: Path,
+    *,
+    class_count: int = 4,
+    provider: str = CPU_PROVIDER,
+    precision: str = "fp32",
+    **preprocessing: Any,
 ) -> OnnxRuntimeEngine:
     return OnnxRuntimeEngine(
         model_path,
@@ -51,6 +59,7 @@ def _engine(
         class_count=class_count,
         max_batch=5,
         max_delay_ms=1,
+        precision=precision,
         provider=provider,
     )
 
@@ -90,28 +99,128 @@ def test_batches_are_computed_in_a_few_sizes_only(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengths: list[int] = []
-    run = onnxruntime.InferenceSession.run
+    compute = BoundBatch.compute
 
-    def record(session: Any, names: Any, feed: Any) -> Any:
-        lengths.append(len(feed["image"]))
-        return run(session, names, feed)
+    def record(batch: BoundBatch, crops: ByteArray) -> FloatArray:
+        lengths.append(len(crops))
+        return compute(batch, crops)
 
-    monkeypatch.setattr(onnxruntime.InferenceSession, "run", record)
+    monkeypatch.setattr(BoundBatch, "compute", record)
     engine = _engine(model_path)
     engine.warm_up()
-    assert lengths == [1, 1, 2, 2, 4, 4, 5, 5]
+    assert set(lengths) == {1, 4, 5}
     lengths.clear()
     for count in (1, 2, 3, 4, 5):
         _infer(engine, _images(count))
     engine.close()
-    assert lengths == [1, 2, 4, 4, 5]
+    assert lengths == [1, 4, 4, 4, 5]
+
+
+def test_each_size_has_its_own_record_in_one_session(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[tuple[Any, str]] = []
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def record(session: Any, binding: Any, options: Any) -> Any:
+        runs.append((session, options.get_run_config_entry("gpu_graph_id")))
+        return run(session, binding, options)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", record)
+    engine = _engine(model_path)
+    engine.warm_up()
+    engine.close()
+    assert len({id(session) for session, _ in runs}) == 1
+    assert {graph for _, graph in runs} == {"1", "4", "5"}
+
+
+def test_all_is_computed_in_one_thread(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA graph is bound to the thread that recorded it."""
+    threads: set[int] = set()
+    compute = BoundBatch.compute
+
+    def record(batch: BoundBatch, crops: ByteArray) -> FloatArray:
+        threads.add(threading.get_ident())
+        return compute(batch, crops)
+
+    monkeypatch.setattr(BoundBatch, "compute", record)
+    engine = _engine(model_path)
+    engine.warm_up()
+    for _ in range(5):
+        _infer(engine, _images(23))
+    engine.close()
+    assert len(threads) == 1
+
+
+def _fails_while_recording(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Refuse to open a session that records; return what each session was opened with."""
+    opened: list[bool] = []
+
+    def refuse(*arguments: Any, captures: bool, **named: Any) -> Any:
+        opened.append(captures)
+        if captures:
+            raise EngineError("nodes are computed on the processor")
+        return open_session(*arguments, captures=captures, **named)
+
+    monkeypatch.setattr(onnxruntime_engine, "open_session", refuse)
+    return opened
+
+
+def test_a_network_that_cannot_be_recorded_has_a_session_for_each_size(
+    model_path: Path,
+    network: torch.nn.Module,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opened = _fails_while_recording(monkeypatch)
+    engine = _engine(model_path)
+    engine.warm_up()
+    (image,) = _images(1)
+    assert abs(_infer(engine, [image])[0] - _expected(network, image)).max() <= 1e-3
+    engine.close()
+    assert opened == [True, False, False, False]
+    assert "cannot record this network: nodes are computed on the processor" in caplog.text
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_records_that_spoil_each_other_are_not_used(
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_recorded: bool,
+) -> None:
+    sessions: set[int] = set()
+    compute = BoundBatch.compute
+
+    def spoil(batch: BoundBatch, crops: ByteArray) -> FloatArray:
+        outputs = compute(batch, crops)
+        sessions.add(id(batch._session))
+        is_wrong = len(sessions) == 1 or not is_recorded
+        return outputs * 2 if batch.size == 4 and is_wrong else outputs
+
+    monkeypatch.setattr(BoundBatch, "compute", spoil)
+    engine = _engine(model_path)
+    if is_recorded:
+        assert engine.warm_up().shape == (4,)
+        assert "what the GPU recorded cannot be used: the outputs of one image" in caplog.text
+    else:
+        with pytest.raises(EngineError, match=r"differ by .* between batches of 1 and of 4"):
+            engine.warm_up()
+    engine.close()
 
 
 @pytest.mark.parametrize(
     ("max_batch", "sizes"),
-    [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (16, [1, 2, 4, 8, 16]), (20, [1, 2, 4, 8, 16, 20])],
+    [
+        (1, [1]),
+        (2, [1, 2]),
+        (4, [1, 4]),
+        (16, [1, 4, 16]),
+        (64, [1, 4, 16, 64]),
+        (20, [1, 4, 16, 20]),
+    ],
 )
-def test_the_sizes_are_powers_of_two_and_the_largest(max_batch: int, sizes: list[int]) -> None:
+def test_the_sizes_are_powers_of_four_and_the_largest(max_batch: int, sizes: list[int]) -> None:
     assert batch_sizes(max_batch) == sizes
 
 
@@ -127,6 +236,14 @@ def test_a_batch_that_fails_says_so_and_the_next_is_computed(engine: OnnxRuntime
         assert isinstance(error, EngineError)
         assert str(error).startswith("a batch of 1 failed: ")
     assert _infer(engine, _images(1))[0].shape == (4,)
+
+
+def test_outputs_are_not_changed_by_later_batches(engine: OnnxRuntimeEngine) -> None:
+    first, second = _images(2)
+    (logits,) = _infer(engine, [first])
+    kept = logits.copy()
+    _infer(engine, [second])
+    assert (logits == kept).all()
 
 
 def test_a_closed_engine_computes_nothing(model_path: Path) -> None:
@@ -151,6 +268,33 @@ def test_a_network_for_one_image_at_a_time_is_refused(model_path: Path, tmp_path
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(EngineError, match=r"input is \[1, 3, 64, 64\]"):
         _engine(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("precision", "options"),
+    [
+        ("fp32", {"enable_cuda_graph": "1", "prefer_nhwc": "0", "use_tf32": "0"}),
+        ("fp16", {"enable_cuda_graph": "1", "prefer_nhwc": "1", "use_tf32": "0"}),
+    ],
+)
+def test_what_the_gpu_is_told(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, options: dict[str, str]
+) -> None:
+    _with_cuda_provider(monkeypatch, _driver(cuda=13000, status=0, gpu_count=1))
+    told: list[dict[str, str]] = []
+
+    def refuse(*_: Any, providers: Any, **__: Any) -> Any:
+        ((name, provider_options),) = providers
+        assert name == CUDA_PROVIDER
+        told.append(provider_options)
+        raise RuntimeError("no GPU here")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(EngineError, match="no GPU here"):
+        _engine(model_path, provider=CUDA_PROVIDER, precision=precision)
+    recorded, plain = told
+    assert options.items() <= recorded.items()
+    assert plain == {**recorded, "enable_cuda_graph": "0"}
 
 
 def test_a_network_that_is_no_classifier_is_refused(model_path: Path, tmp_path: Path) -> None:
@@ -192,7 +336,14 @@ def test_an_onnx_runtime_without_cuda_is_named(model_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Specified provider 'CUDAExecutionProvider'")
 def test_the_cpu_never_stands_in_for_the_gpu(model_path: Path) -> None:
     with pytest.raises(EngineError, match="could not start CUDAExecutionProvider"):
-        open_session(model_path, CUDA_PROVIDER, crop=CROP, class_count=4)
+        open_session(
+            model_path.read_bytes(),
+            CUDA_PROVIDER,
+            model_path=model_path,
+            class_count=4,
+            captures=False,
+            channels_last=False,
+        )
 
 
 def _driver(*, cuda: int, status: int, gpu_count: int) -> Any:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from classifier.serving.settings import SettingsError, read_port, read_settings, usable_cores
+from classifier.serving.settings import (
+    SettingsError,
+    read_port,
+    read_settings,
+    share_of_http_process,
+    usable_cores,
+)
 
 
 def test_each_variable_is_read() -> None:
@@ -19,6 +25,7 @@ def test_each_variable_is_read() -> None:
             "WHIPPET_MAX_INSTANCES": "9",
             "WHIPPET_WORKERS": "3",
             "WHIPPET_DECODE_PROCESSES": "5",
+            "WHIPPET_HTTP_PROCESSES": "2",
             "WHIPPET_QUEUE_LENGTH": "0",
             "WHIPPET_MAX_BODY_BYTES": "2048",
             "WHIPPET_DRAIN_SECONDS": "7",
@@ -28,7 +35,7 @@ def test_each_variable_is_read() -> None:
         }
     )
     assert (settings.worker_count, settings.queue_length) == (3, 0)
-    assert settings.decode_process_count == 5
+    assert (settings.decode_process_count, settings.http_process_count) == (5, 2)
     assert (settings.max_body_bytes, settings.drain_seconds) == (2048, 7)
     assert settings.log_level == "WARNING"
     assert settings.is_batch
@@ -43,6 +50,35 @@ def test_without_variables_there_is_a_worker_a_core() -> None:
     settings = read_settings({})
     assert 1 <= settings.worker_count <= 256
     assert settings.drain_seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("cores", "http_processes"), [(1, 1), (4, 1), (8, 2), (16, 4), (31, 7), (192, 8)]
+)
+def test_a_gpu_has_an_http_process_for_four_cores_and_a_longer_queue(
+    monkeypatch: pytest.MonkeyPatch, cores: int, http_processes: int
+) -> None:
+    monkeypatch.setattr("classifier.serving.settings.usable_cores", lambda: cores)
+    gpu = read_settings({"WHIPPET_ENGINE": "onnxruntime-cuda", "WHIPPET_MAX_BATCH": "64"})
+    assert (gpu.http_process_count, gpu.queue_length) == (http_processes, 512)
+    cpu = read_settings({})
+    assert (cpu.http_process_count, cpu.queue_length) == (1, 16)
+    largest = read_settings({"WHIPPET_ENGINE": "onnxruntime-cuda", "WHIPPET_MAX_BATCH": "256"})
+    assert largest.queue_length == 1024
+
+
+def test_http_processes_share_what_there_is() -> None:
+    settings = read_settings(
+        {
+            "WHIPPET_HTTP_PROCESSES": "3",
+            "WHIPPET_DECODE_PROCESSES": "16",
+            "WHIPPET_QUEUE_LENGTH": "0",
+            "WHIPPET_DEADLINE_MS": "900",
+        }
+    )
+    share = share_of_http_process(settings)
+    assert (share.decode_process_count, share.queue_length) == (6, 0)
+    assert (share.deadline_ms, share.http_process_count) == (900, 3)
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "1.5", "257", "many", "²", "9" * 5000])
