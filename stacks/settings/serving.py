@@ -71,10 +71,10 @@ class ServingSettings(Settings):
         default=None,
         description="Prebuilt serving image. Not set: the image is built from `model_code/`.",
     )
-    precision: Literal["auto", "fp32", "int8"] = Field(
+    precision: Literal["auto", "fp32", "fp16", "int8"] = Field(
         default="auto",
-        description="Network to serve. `auto` is int8 where the artifact has it and the instance "
-        "type has no GPU, else fp32.",
+        description="Network to serve. `auto` is int8, on a type with a GPU fp16, where the "
+        "artifact has it, else fp32.",
     )
     decode: Literal["exact", "fast"] = Field(
         default="exact",
@@ -283,6 +283,12 @@ class ServingSettings(Settings):
                 "for x86-64, expected a type such as ml.m5.large or ml.c6i.large"
             )
         if not instance_types.has_gpu(kind):
+            if self.precision == "fp16":
+                raise ValueError(
+                    f"serving.precision = 'fp16' with serving.instance_type = {kind!r}: only a GPU "
+                    "computes fp16 faster than fp32, expected precision auto, fp32 or int8, or a "
+                    "type with a GPU such as ml.g5.xlarge"
+                )
             return self
         if not instance_types.has_current_gpu_driver(kind):
             raise ValueError(
@@ -293,7 +299,7 @@ class ServingSettings(Settings):
         if self.precision == "int8":
             raise ValueError(
                 f"serving.precision = 'int8' with serving.instance_type = {kind!r}: a GPU serves "
-                "fp32 only, expected precision auto or fp32, or a type without a GPU"
+                "fp32 and fp16, expected precision auto, fp32 or fp16, or a type without a GPU"
             )
         return self
 

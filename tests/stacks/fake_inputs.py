@@ -32,6 +32,17 @@ QUANTIZATION = {
 }
 
 
+HALF_PRECISION = {
+    "tool": "onnxruntime 1",
+    "converter_version": 1,
+    "held_back_images": 100,
+    "agreement": 1.0,
+    "fp32_accuracy": None,
+    "fp16_accuracy": None,
+    "shipped": True,
+}
+
+
 def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "schema_version": 4,
@@ -52,6 +63,8 @@ def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]
         "fast_decoding": None,
         **changes,
     }
+    if "model.fp16.onnx" in networks:
+        manifest["half_precision"] = HALF_PRECISION
     return {"identity": identity_of(manifest), **manifest}
 
 

@@ -768,6 +768,32 @@ def test_int8_is_refused_where_the_model_has_none(
     assert "`model_code/build.py --quantize`" in message
 
 
+FP16_NETWORKS = {"model.onnx": b"fp32", "model.int8.onnx": b"int8", "model.fp16.onnx": b"fp16"}
+
+
+@pytest.mark.parametrize(
+    ("precision", "served"), [("auto", "fp16"), ("fp16", "fp16"), ("fp32", "fp32")]
+)
+def test_a_gpu_serves_fp16_where_the_model_has_it(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path, precision: str, served: str
+) -> None:
+    model = load_model_artifact(write_model(tmp_path / "model", networks=FP16_NETWORKS))
+    changed = dataclasses.replace(inputs, model=model)
+    settings = with_serving(dev_settings, instance_type="ml.g5.xlarge", precision=precision)
+    assembly = synthesize(settings, changed, tmp_path / "out")
+    assert container(assembly)["Environment"]["WHIPPET_PRECISION"] == served
+
+
+def test_fp16_is_refused_where_the_model_has_none(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    settings = with_serving(dev_settings, instance_type="ml.g5.xlarge", precision="fp16")
+    with pytest.raises(
+        SettingsError, match=r"has no model\.fp16\.onnx.*build\.py --half-precision"
+    ):
+        synthesize(settings, inputs, tmp_path / "out")
+
+
 def test_an_instance_with_its_own_disk_gets_no_volume_key(
     dev_settings: StageSettings, synthesize_with: Synthesize
 ) -> None:

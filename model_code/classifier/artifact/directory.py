@@ -12,6 +12,7 @@ from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
+_FLAG_BY_PRECISION: Final = {"int8": "--quantize", "fp16": "--half-precision"}
 
 
 class ArtifactError(Exception):
@@ -26,7 +27,7 @@ class Artifact:
     manifest: Manifest
 
     def resolve_precision(self, requested: str) -> str:
-        """Return the precision to compute in; `auto` is int8 if the artifact has it, else fp32.
+        """Return the precision to compute in; `auto` is the best for a CPU, int8 or else fp32.
 
         Raises:
             ArtifactError: the artifact has no network of the precision that is requested.
@@ -37,8 +38,8 @@ class Artifact:
         if requested not in precisions:
             raise ArtifactError(
                 f"{self.directory} holds no {requested} network, only {' and '.join(precisions)}: "
-                "build one with build.py --quantize --calibration DIR, which leaves int8 out where "
-                "its predictions differ too much, or set the precision 'auto'"
+                f"build one with build.py {_FLAG_BY_PRECISION[requested]} --calibration DIR, which "
+                "leaves it out where its predictions differ too much, or set the precision 'auto'"
             )
         return requested
 

@@ -16,13 +16,19 @@ from typing import Any, Final
 
 from classifier.artifact.baseline import Baseline
 from classifier.artifact.manifest_errors import FieldError
-from classifier.artifact.measurements import FastDecoding, Quantization
+from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
 from classifier.artifact.provenance import Backbone
 
 SCHEMA_VERSION: Final = 4
 MODEL_FILE: Final = "model.onnx"
 INT8_MODEL_FILE: Final = "model.int8.onnx"
-FILE_BY_PRECISION: Final = {"fp32": MODEL_FILE, "int8": INT8_MODEL_FILE}
+FP16_MODEL_FILE: Final = "model.fp16.onnx"
+# The last that an artifact has is the best for a CPU, which computes fp16 as slowly as fp32.
+FILE_BY_PRECISION: Final = {
+    "fp16": FP16_MODEL_FILE,
+    "fp32": MODEL_FILE,
+    "int8": INT8_MODEL_FILE,
+}
 MAX_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
 # What a network returns for each class: raw scores, or probabilities if it ends in a softmax.
@@ -98,6 +104,7 @@ class Manifest:
         backbone: that the model was trained from; `None` for published or own networks.
         baseline: of the test images; `None` without any.
         quantization: how the int8 network was made and tested; `None` if none was requested.
+        half_precision: how the fp16 network was made and tested; `None` if none was requested.
         fast_decoding: the effect of fast decoding; `None` if there were no images to measure it.
     """
 
@@ -115,6 +122,7 @@ class Manifest:
     backbone: Backbone | None = None
     baseline: Baseline | None = None
     quantization: Quantization | None = None
+    half_precision: HalfPrecision | None = None
     fast_decoding: FastDecoding | None = None
 
     def __post_init__(self) -> None:
@@ -160,17 +168,22 @@ class Manifest:
             raise FieldError("baseline.top_probability.mean", top, expected)
 
     def _check_file_names(self) -> None:
+        names = [MODEL_FILE]
         if self.quantization and self.quantization.shipped:
-            names, expected = {MODEL_FILE, INT8_MODEL_FILE}, f"{MODEL_FILE} and {INT8_MODEL_FILE}"
-        else:
-            names, expected = {MODEL_FILE}, f"{MODEL_FILE} alone"
-        if set(self.files) != names:
-            found = sorted(self.files)
-            raise FieldError("names in files", found, f"{expected}, as quantization.shipped says")
+            names.append(INT8_MODEL_FILE)
+        if self.half_precision and self.half_precision.shipped:
+            names.append(FP16_MODEL_FILE)
+        if set(self.files) != set(names):
+            expected = " and ".join(names) if len(names) > 1 else f"{MODEL_FILE} alone"
+            raise FieldError(
+                "names in files",
+                sorted(self.files),
+                f"{expected}, as quantization.shipped and half_precision.shipped say",
+            )
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """`fp32`, and `int8` if the artifact has an int8 network."""
+        """Those of the artifact's networks, `fp32` among them, the best for a CPU last."""
         return tuple(name for name, file in FILE_BY_PRECISION.items() if file in self.files)
 
     @property
@@ -178,7 +191,8 @@ class Manifest:
         """Digest of everything that determines predictions, the same on every machine.
 
         The bytes of the ONNX files are left out on purpose: two machines may fold a constant
-        differently and still serve the same model. The int8 network is represented by its origin.
+        differently and still serve the same model. The int8 and fp16 networks are represented by
+        their origin.
         """
         shipped = self.quantization if self.quantization and self.quantization.shipped else None
         decisive = {
@@ -190,6 +204,9 @@ class Manifest:
             "quantization": shipped and shipped.origin,
             "weights_sha256": self.weights_sha256,
         }
+        if self.half_precision and self.half_precision.shipped:
+            # Not null without it: models from before fp16 keep their identity.
+            decisive["half_precision"] = self.half_precision.origin
         canonical = json.dumps(
             decisive, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
@@ -202,5 +219,8 @@ class Manifest:
             "schema_version": SCHEMA_VERSION,
             "identity": self.identity,
         }
+        if self.half_precision is None:
+            # As in a manifest from before fp16, which is read without it too.
+            del document["half_precision"]
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return text + "\n"

@@ -14,6 +14,7 @@ from classifier.artifact.manifest_sections import (
     backbone_of,
     baseline_of,
     fast_decoding_of,
+    half_precision_of,
     preprocessing_of,
     quantization_of,
 )
@@ -83,8 +84,11 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         "backbone": (dict, NoneType),
         "baseline": (dict, NoneType),
         "quantization": (dict, NoneType),
+        "half_precision": (dict, NoneType),
         "fast_decoding": (dict, NoneType),
     }
+    # Absent without an fp16 network, as in manifests from before there was one.
+    document = {"half_precision": None, **document}
     check_types("", document, expected)
     for name, texts, description in (
         ("labels", document["labels"], "texts only"),
@@ -101,6 +105,7 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
             "backbone": backbone_of(document["backbone"]),
             "baseline": baseline_of(document["baseline"]),
             "quantization": quantization_of(document["quantization"]),
+            "half_precision": half_precision_of(document["half_precision"]),
             "fast_decoding": fast_decoding_of(document["fast_decoding"]),
         }
     )

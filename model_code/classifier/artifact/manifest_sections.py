@@ -9,7 +9,7 @@ from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Preprocessing
 from classifier.artifact.manifest_errors import FieldError
 from classifier.artifact.manifest_fields import Kinds, check_shares, check_types
-from classifier.artifact.measurements import FastDecoding, Quantization
+from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
 from classifier.artifact.provenance import Backbone
 
 _OPTIONAL_SHARE: Final = (float, NoneType)
@@ -62,6 +62,28 @@ def quantization_of(document: dict[str, Any] | None) -> Quantization | None:
     check_types("quantization.", document, expected)
     check_shares("quantization.", document)
     return Quantization(**document)
+
+
+def half_precision_of(document: dict[str, Any] | None) -> HalfPrecision | None:
+    """Parse `half_precision`, which may be null.
+
+    Raises:
+        ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
+    """
+    if document is None:
+        return None
+    expected: dict[str, Kinds] = {
+        "tool": str,
+        "converter_version": int,
+        "held_back_images": int,
+        "agreement": _OPTIONAL_SHARE,
+        "fp32_accuracy": _OPTIONAL_SHARE,
+        "fp16_accuracy": _OPTIONAL_SHARE,
+        "shipped": bool,
+    }
+    check_types("half_precision.", document, expected)
+    check_shares("half_precision.", document)
+    return HalfPrecision(**document)
 
 
 def fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:

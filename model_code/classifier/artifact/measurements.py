@@ -1,4 +1,4 @@
-"""What a build measured for int8 and for fast decoding, as the manifest records it.
+"""What a build measured for int8, fp16 and fast decoding, as the manifest records it.
 
 Shares are from 0 to 1. A prediction is the most probable class.
 """
@@ -41,6 +41,33 @@ class Quantization:
             "quantizer_version": self.quantizer_version,
             "tool": self.tool,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfPrecision:
+    """How an fp16 network was made, and how its predictions compare with those of fp32.
+
+    Attributes:
+        tool: the conversion tool and its version, such as `onnxruntime 1.26.0`.
+        converter_version: incremented when this project changes how it uses the tool.
+        held_back_images: number of images that both networks classified.
+        agreement: share of these with the same prediction; `None` if there were too few.
+        fp32_accuracy, fp16_accuracy: share of correct predictions; `None` without labels.
+        shipped: whether the artifact holds the fp16 network.
+    """
+
+    tool: str
+    converter_version: int
+    held_back_images: int
+    agreement: float | None
+    fp32_accuracy: float | None
+    fp16_accuracy: float | None
+    shipped: bool
+
+    @property
+    def origin(self) -> dict[str, str | int]:
+        """The fields that determine the fp16 network, besides the fp32 network."""
+        return {"converter_version": self.converter_version, "tool": self.tool}
 
 
 @dataclass(frozen=True, kw_only=True)

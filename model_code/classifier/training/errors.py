@@ -21,6 +21,10 @@ class QuantizationError(TrainingError):
     """No int8 network can be made of this one."""
 
 
+class HalfPrecisionError(TrainingError):
+    """No fp16 network can be made of this one."""
+
+
 class UnavailableWeightsError(TrainingError):
     """Published weights are not available from their source."""
 

@@ -14,7 +14,12 @@ import onnx
 import torch
 
 from classifier.artifact.directory import file_sha256
-from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest, Preprocessing
+from classifier.artifact.manifest import (
+    FILE_BY_PRECISION,
+    MODEL_FILE,
+    Manifest,
+    Preprocessing,
+)
 from classifier.artifact.provenance import Backbone
 from classifier.artifact.samples import SAMPLE_FOLDER
 from classifier.training.errors import NetworkError
@@ -50,7 +55,8 @@ def write_artifact(
     """
     model_path = directory / MODEL_FILE
     # Of an earlier network, perhaps; all that is in the folder goes into the archive.
-    (directory / INT8_MODEL_FILE).unlink(missing_ok=True)
+    for name in FILE_BY_PRECISION.values():
+        (directory / name).unlink(missing_ok=True)
     shutil.rmtree(directory / SAMPLE_FOLDER, ignore_errors=True)
     model = _export_onnx(network, description.preprocessing.crop)
     write_onnx(model, model_path)

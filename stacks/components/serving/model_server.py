@@ -8,12 +8,15 @@ from stacks.settings import instance_types
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stage import StageSettings
 
-_INT8_NETWORK = "model.int8.onnx"
 _MAX_BODY_BYTES = 10 * 1024 * 1024  # the server's own default
+_NETWORKS = {
+    "int8": ("model.int8.onnx", "--quantize"),
+    "fp16": ("model.fp16.onnx", "--half-precision"),
+}
 
 
 def served_precision(serving: ServingSettings, files: Collection[str]) -> str:
-    """Return the precision that a container of these settings serves in, fp32 or int8.
+    """Return the precision that a container of these settings serves in: fp32, fp16 or int8.
 
     Args:
         serving: the settings.
@@ -21,22 +24,24 @@ def served_precision(serving: ServingSettings, files: Collection[str]) -> str:
     """
     if serving.precision != "auto":
         return serving.precision
-    has_gpu = instance_types.has_gpu(serving.instance_type)
-    return "int8" if _INT8_NETWORK in files and not has_gpu else "fp32"
+    fastest = "fp16" if instance_types.has_gpu(serving.instance_type) else "int8"
+    network, _ = _NETWORKS[fastest]
+    return fastest if network in files else "fp32"
 
 
 def model_server_environment(settings: StageSettings, model: ModelArtifact) -> dict[str, str]:
     """Return the container's environment variables, which docs/serving.md describes.
 
     Raises:
-        SettingsError: `serving.precision` is int8 but the model has no int8 network.
+        SettingsError: the model has no network of `serving.precision`.
     """
     serving = settings.serving
-    if serving.precision == "int8" and _INT8_NETWORK not in model.files:
+    network, flag = _NETWORKS.get(serving.precision, (None, None))
+    if network and network not in model.files:
         raise SettingsError(
-            f"config/{settings.stage}.toml: serving.precision = 'int8': the model {model.name} "
-            f"{model.version} has no {_INT8_NETWORK}. Build it again with "
-            "`model_code/build.py --quantize`, or set precision to auto or fp32"
+            f"config/{settings.stage}.toml: serving.precision = {serving.precision!r}: the model "
+            f"{model.name} {model.version} has no {network}. Build it again with "
+            f"`model_code/build.py {flag}`, or set precision to auto or fp32"
         )
     environment = {
         # Not in the archive: the version is derived from the archive's hash.
@@ -57,7 +62,8 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
     return {
         **environment,
         "WHIPPET_ENGINE": "onnxruntime-cuda",
-        "WHIPPET_PRECISION": "fp32",  # what `auto` means on a GPU; int8 is rejected
+        # The server's own `auto` is that of a CPU; int8 is rejected.
+        "WHIPPET_PRECISION": served_precision(serving, model.files),
         "WHIPPET_MAX_BATCH": str(serving.max_batch),
         "WHIPPET_MAX_BATCH_DELAY_MS": str(serving.max_batch_delay_ms),
     }

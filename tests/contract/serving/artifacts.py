@@ -68,6 +68,10 @@ def identity_of(manifest: Mapping[str, Any]) -> str:
     made_by = ("calibration_sha256", "quantizer_version", "tool")
     shipped = quantization is not None and quantization["shipped"]
     document["quantization"] = {key: quantization[key] for key in made_by} if shipped else None
+    half_precision = manifest.get("half_precision")
+    if half_precision is not None and half_precision["shipped"]:
+        converted_by = ("converter_version", "tool")
+        document["half_precision"] = {key: half_precision[key] for key in converted_by}
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -13,7 +13,7 @@ import pytest
 from classifier.artifact import packing
 from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.artifact.manifest import Manifest, Preprocessing
-from classifier.artifact.measurements import Quantization
+from classifier.artifact.measurements import HalfPrecision, Quantization
 from classifier.artifact.packing import pack_artifact, publish, unpack_archive
 from classifier.artifact.samples import is_sample_name, sample_name
 
@@ -74,9 +74,36 @@ def test_auto_is_the_cheapest_precision_that_there_is(
     assert names == ["model.onnx", "model.int8.onnx"]
 
 
+@pytest.mark.parametrize("has_int8", [False, True])
+def test_auto_is_never_fp16_which_is_for_gpus(
+    artifact: Artifact, request: pytest.FixtureRequest, has_int8: bool
+) -> None:
+    if has_int8:
+        artifact = request.getfixturevalue("artifact_with_int8")
+    network = b"fp16" * 50
+    (artifact.directory / "model.fp16.onnx").write_bytes(network)
+    made = HalfPrecision(
+        tool="onnxruntime 1.26.0",
+        converter_version=1,
+        held_back_images=60,
+        agreement=1.0,
+        fp32_accuracy=None,
+        fp16_accuracy=None,
+        shipped=True,
+    )
+    files = {**artifact.manifest.files, "model.fp16.onnx": hashlib.sha256(network).hexdigest()}
+    manifest = replace(artifact.manifest, files=files, half_precision=made)
+    (artifact.directory / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    found = read_artifact(artifact.directory)
+    assert found.resolve_precision("auto") == ("int8" if has_int8 else "fp32")
+    assert found.model_path(found.resolve_precision("fp16")).name == "model.fp16.onnx"
+
+
 def test_a_precision_that_is_not_there_is_refused_with_what_makes_it(artifact: Artifact) -> None:
     with pytest.raises(ArtifactError, match=r"no int8 network, only fp32: .*build\.py --quantize"):
         artifact.resolve_precision("int8")
+    with pytest.raises(ArtifactError, match=r"no fp16 network, .*build\.py --half-precision"):
+        artifact.resolve_precision("fp16")
 
 
 def test_an_archive_needs_no_extension_of_ustar(

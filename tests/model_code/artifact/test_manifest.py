@@ -11,7 +11,7 @@ from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
-from classifier.artifact.measurements import FastDecoding, Quantization
+from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
 from classifier.artifact.provenance import Backbone
 
 PREPROCESSING = Preprocessing(
@@ -50,6 +50,20 @@ WITH_INT8 = replace(
         fast_accuracy=None,
     ),
 )
+HALF_PRECISION = HalfPrecision(
+    tool="onnxruntime 1.26.0",
+    converter_version=1,
+    held_back_images=200,
+    agreement=1.0,
+    fp32_accuracy=None,
+    fp16_accuracy=None,
+    shipped=True,
+)
+WITH_FP16 = replace(
+    WITH_INT8,
+    files={**WITH_INT8.files, "model.fp16.onnx": "a" * 64},
+    half_precision=HALF_PRECISION,
+)
 BACKBONE = Backbone(name="resnet18", source="a package 1.0", license=None, sha256="9" * 64)
 BASELINE = Baseline(
     images=40,
@@ -65,6 +79,7 @@ TRAINED = replace(WITH_INT8, backbone=BACKBONE, baseline=BASELINE)
 def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert parse_manifest(MANIFEST.to_json()) == MANIFEST
     assert parse_manifest(WITH_INT8.to_json()) == WITH_INT8
+    assert parse_manifest(WITH_FP16.to_json()) == WITH_FP16
     licensed = replace(TRAINED, backbone=replace(BACKBONE, license="Apache-2.0"))
     for manifest in (TRAINED, licensed):
         assert parse_manifest(manifest.to_json()) == manifest
@@ -88,6 +103,40 @@ def test_an_int8_network_is_part_of_the_identity_by_what_made_it() -> None:
     other_bytes = replace(WITH_INT8, files={**WITH_INT8.files, "model.int8.onnx": "8" * 64})
     other_figures = replace(WITH_INT8, quantization=replace(QUANTIZATION, agreement=1.0))
     assert {other_bytes.identity, other_figures.identity} == {WITH_INT8.identity}
+
+
+def test_an_fp16_network_is_part_of_the_identity_by_what_made_it() -> None:
+    assert WITH_FP16.identity != WITH_INT8.identity
+    refused = replace(HALF_PRECISION, shipped=False)
+    assert replace(WITH_INT8, half_precision=refused).identity == WITH_INT8.identity
+    for change in ({"tool": "onnxruntime 2"}, {"converter_version": 2}):
+        other = replace(WITH_FP16, half_precision=replace(HALF_PRECISION, **change))
+        assert other.identity != WITH_FP16.identity
+    other_bytes = replace(WITH_FP16, files={**WITH_FP16.files, "model.fp16.onnx": "b" * 64})
+    assert other_bytes.identity == WITH_FP16.identity
+
+
+def test_a_manifest_from_before_fp16_is_as_it_was() -> None:
+    assert "half_precision" not in json.loads(WITH_INT8.to_json())
+    without = {**json.loads(MANIFEST.to_json()), "half_precision": None}
+    assert parse_manifest(json.dumps(without)) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"agreement": 1.5}, r"half_precision\.agreement = 1\.5, expected a share"),
+        ({"shipped": 1}, r"half_precision\.shipped = 1, expected true or false"),
+        ({"shipped": False}, r"model\.onnx and model\.int8\.onnx, as .*half_precision\.shipped"),
+        ({"more": 1}, r"unknown half_precision\.more"),
+        ({"tool": "other"}, "changed after the build"),
+    ],
+)
+def test_a_record_of_fp16_that_is_wrong_is_refused(change: dict[str, Any], reason: str) -> None:
+    document = json.loads(WITH_FP16.to_json())
+    document["half_precision"] |= change
+    with pytest.raises(ManifestError, match=reason):
+        parse_manifest(json.dumps(document))
 
 
 def test_the_files_and_the_quantization_say_the_same() -> None:

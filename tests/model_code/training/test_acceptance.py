@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.training.measuring.acceptance import judge_int8
-from classifier.training.measuring.comparison import NOT_FINITE, Predictions
+from classifier.training.measuring.acceptance import judge
+from classifier.training.measuring.comparison import Predictions
+from classifier.training.measuring.prediction import NOT_FINITE
 
 LABELS = ("owl", "crane", "crane")
 
@@ -45,7 +46,7 @@ def test_with_few_images_clear_predictions_must_stay(
     """All that are not clear change, and count for nothing."""
     found = predictions(clear, changed=changed, label=label, margin=0.3301)
     found += predictions(unclear, changed=unclear, label=label, margin=0.33)
-    assert judge_int8(found, LABELS).accepted is accepted
+    assert judge(found, LABELS, precision="int8").accepted is accepted
 
 
 @pytest.mark.parametrize(
@@ -67,22 +68,22 @@ def test_with_many_images_the_loss_and_its_interval_decide(
     """Changes where fp32 was right are lost, those where it was wrong are won."""
     found = predictions(count - won, changed=lost)
     found += predictions(won, changed=won, fp32=1)
-    verdict = judge_int8(found, LABELS)
+    verdict = judge(found, LABELS, precision="int8")
     assert verdict.accepted is accepted
     assert f"{(lost - won) / count * 100:.2f} points less right than fp32" in verdict.reason
 
 
 def test_many_images_without_labels_are_judged_by_their_changes() -> None:
-    assert judge_int8(predictions(3000, changed=30, label=None), LABELS).accepted
-    assert not judge_int8(predictions(3000, changed=31, label=None), LABELS).accepted
+    assert judge(predictions(3000, changed=30, label=None), LABELS, precision="int8").accepted
+    assert not judge(predictions(3000, changed=31, label=None), LABELS, precision="int8").accepted
 
 
 def test_a_class_of_the_same_name_is_as_right_and_what_is_not_finite_is_wrong() -> None:
     found = [
         Predictions(label="crane", fp32=1, fp32_margin=1, int8=2, fast=1, reduced=False)
     ] * 1000
-    assert judge_int8(found, LABELS).accepted
+    assert judge(found, LABELS, precision="int8").accepted
     broken = [
         Predictions(label="crane", fp32=1, fp32_margin=1, int8=NOT_FINITE, fast=1, reduced=False)
     ] * 1000
-    assert not judge_int8(broken, LABELS).accepted
+    assert not judge(broken, LABELS, precision="int8").accepted

@@ -96,6 +96,21 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
     assert measured.fast_decoding.images == 100
 
 
+def test_a_trained_folder_gets_an_fp16_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = write_brightness_artifact(tmp_path / "trained")
+    images = write_images(tmp_path / "my images", 60, labelled=False)
+    given = ["--trained", str(trained), "--output", str(tmp_path / "output"), "--half-precision"]
+    assert build.main([*given, "--calibration", str(images)]) == 0
+    unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
+    assert read_artifact(tmp_path / "unpacked").manifest.precisions == ("fp16", "fp32")
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        build.main(given)
+    assert "--half-precision needs images" in capsys.readouterr().err
+
+
 def test_weights_are_quantized_with_a_flat_folder(
     small_weights_file: Path, labels_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy
 import onnx
 import pytest
+from onnx import helper
 from PIL import Image
 
 from classifier.artifact.directory import read_artifact
 from classifier.training.dataset.selection import Selection, find_images, split_folder
-from classifier.training.errors import DataError, QuantizationError
+from classifier.training.errors import DataError, HalfPrecisionError, QuantizationError
 from classifier.training.measuring import measuring
-from classifier.training.measuring.comparison import NOT_FINITE, Prediction, load_network
+from classifier.training.measuring.comparison import load_network
+from classifier.training.measuring.half_precision import convert, load_rounded_network
 from classifier.training.measuring.measuring import measure
+from classifier.training.measuring.prediction import NOT_FINITE, Prediction
 from classifier.training.measuring.quantization import check_packages, quantize
 from tests.model_code.conftest import MODEL_CODE
 from tests.model_code.training.measured_networks import (
@@ -166,6 +169,106 @@ def test_a_missing_package_is_named_early(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "nncf" else name)
     with pytest.raises(QuantizationError, match="--quantize needs nncf: install what"):
         check_packages()
+
+
+def test_an_fp16_network_with_the_same_predictions_is_in_the_artifact(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    held_back = tuple(find_images(images, LABELS))
+    manifest = measure(
+        folder, Selection(calibration=(), held_back=held_back), int8=False, fp16=True
+    )
+    assert manifest == read_artifact(folder).manifest
+    assert manifest.precisions == ("fp16", "fp32")
+    record = manifest.half_precision
+    assert record is not None
+    assert (record.held_back_images, record.agreement, record.shipped) == (120, 1.0, True)
+    assert (record.fp32_accuracy, record.fp16_accuracy) == (1.0, 1.0)
+    assert "fp16: in the artifact. Of 120 held-back images" in capsys.readouterr().out
+    model = onnx.load(folder / "model.fp16.onnx")
+    assert {tensor.data_type for tensor in model.graph.initializer} >= {onnx.TensorProto.FLOAT16}
+    ports = (*model.graph.input, *model.graph.output)
+    assert {port.name: port.type.tensor_type.elem_type for port in ports} == {
+        "image": onnx.TensorProto.FLOAT,
+        "logits": onnx.TensorProto.FLOAT,
+    }
+    # And without it when it is not requested any more.
+    measure(folder, split_folder(images, LABELS), int8=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+def test_an_fp16_network_that_overflows_is_left_out(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A GPU would compute infinity times zero; on a CPU nothing of it shows in the fp16 file.
+    folder = write_brightness_artifact(tmp_path / "artifact", outlier=1e6)
+    manifest = measure(folder, split_folder(images, LABELS), int8=False, fp16=True)
+    assert manifest.precisions == ("fp32",)
+    assert manifest.half_precision is not None
+    assert (manifest.half_precision.shipped, manifest.half_precision.fp32_accuracy) == (False, 1.0)
+    assert not (folder / "model.fp16.onnx").exists()
+    assert "fp16: left out. Of " in capsys.readouterr().out
+
+
+def test_the_rounded_network_rounds_as_16_bits_do(tmp_path: Path) -> None:
+    """Against numpy's own arithmetic of 16 bits."""
+    nodes = [
+        helper.make_node("Mul", ["image", "factor"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "one"], ["shifted"]),
+        helper.make_node("ReduceMax", ["shifted"], ["logits"], axes=[2, 3], keepdims=0),
+    ]
+    ports = [
+        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 2, 1, 1]),
+        helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [1, 2]),
+    ]
+    weights = [
+        onnx.numpy_helper.from_array(numpy.array(0.1, numpy.float32), "factor"),
+        onnx.numpy_helper.from_array(numpy.array(1, numpy.float32), "one"),
+    ]
+    graph = helper.make_graph(nodes, "network", ports[:1], ports[1:], weights)
+    opsets = [helper.make_opsetid("", 13)]
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    network = load_rounded_network(path, "probabilities")
+    for first, second in ((0.3, 0.0), (2049.0, 3.0), (7.7, 123.4)):
+        image = numpy.array([first, second], numpy.float32).reshape(1, 2, 1, 1)
+        expected = image.astype(numpy.float16) * numpy.float16(0.1) + numpy.float16(1)
+        margin = abs(float(expected[0, 0, 0, 0]) - float(expected[0, 1, 0, 0]))
+        found = network(image.astype(numpy.float16).astype(numpy.float32))
+        assert found.margin == pytest.approx(margin, rel=1e-6)
+    assert network(numpy.full((1, 2, 1, 1), 7e5, numpy.float32)).index == NOT_FINITE
+
+
+def test_a_network_that_cannot_be_converted_is_left_out(
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "damaged.onnx").write_bytes(b"no network")
+    with pytest.raises(HalfPrecisionError, match=r"cannot convert model\.onnx to fp16") as caught:
+        convert(tmp_path / "damaged.onnx", tmp_path / "fp16.onnx")
+    assert "\n" not in str(caught.value)
+
+    def refuse(*_arguments: object) -> None:
+        raise caught.value
+
+    monkeypatch.setattr(measuring, "convert", refuse)
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    manifest = measure(folder, split_folder(images, LABELS), int8=False, fp16=True)
+    assert (manifest.precisions, manifest.half_precision is None) == (("fp32",), False)
+    assert "fp16: left out. ONNX Runtime cannot convert" in capsys.readouterr().out
+
+
+def test_too_few_images_judge_no_fp16_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    few = tuple(find_images(write_images(tmp_path / "images", 49), LABELS))
+    manifest = measure(folder, Selection(calibration=(), held_back=few), int8=False, fp16=True)
+    assert manifest.precisions == ("fp32",)
+    assert "fp16: left out. 49 images are held back" in capsys.readouterr().out
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:

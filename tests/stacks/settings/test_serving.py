@@ -85,6 +85,7 @@ def test_a_gpu_too_old_for_the_image_is_refused(tmp_path: Path, kind: str) -> No
     [
         ("auto", "ml.g5.xlarge"),
         ("fp32", "ml.g5.xlarge"),
+        ("fp16", "ml.g5.xlarge"),
         ("auto", "ml.c6i.large"),
         ("fp32", "ml.c6i.large"),
         ("int8", "ml.c6i.large"),
@@ -96,16 +97,23 @@ def test_every_precision_that_a_machine_serves_is_allowed(
     assert load_with(tmp_path, precision=precision, instance_type=kind).precision == precision
 
 
+@pytest.mark.parametrize("kind", ["ml.m5.large", "ml.c6i.xlarge"])
+def test_fp16_without_a_gpu_is_refused(tmp_path: Path, kind: str) -> None:
+    message = refusal(tmp_path, precision="fp16", instance_type=kind)
+    assert f"serving.precision = 'fp16' with serving.instance_type = '{kind}'" in message
+    assert "expected precision auto, fp32 or int8, or a type with a GPU" in message
+
+
 def test_int8_on_a_gpu_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, precision="int8", instance_type="ml.g5.xlarge")
     assert "serving.precision = 'int8' with serving.instance_type = 'ml.g5.xlarge'" in message
-    assert "expected precision auto or fp32" in message
+    assert "expected precision auto, fp32 or fp16" in message
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("precision", "int4", "one of auto, fp32, int8"),
+        ("precision", "int4", "one of auto, fp32, fp16, int8"),
         ("decode", "fastest", "one of exact, fast"),
         ("max_batch", 0, "a whole number from 1 to"),
         ("max_batch_delay_ms", -1, "a whole number from 0 to"),

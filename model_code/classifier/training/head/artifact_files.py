@@ -11,7 +11,7 @@ import numpy
 import onnx
 
 from classifier.artifact.directory import MANIFEST_FILE, file_sha256
-from classifier.artifact.manifest import INT8_MODEL_FILE, MODEL_FILE, Manifest
+from classifier.artifact.manifest import FILE_BY_PRECISION, MODEL_FILE, Manifest
 from classifier.artifact.samples import SAMPLE_FOLDER
 from classifier.training.dataset.source import describe_data
 from classifier.training.dataset.splitting import Dataset
@@ -48,7 +48,7 @@ def write_network(
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model_path = options.model_dir / MODEL_FILE
     # Those of an earlier network. The manifest first: without it there is no artifact.
-    for name in (MANIFEST_FILE, INT8_MODEL_FILE):
+    for name in (MANIFEST_FILE, *FILE_BY_PRECISION.values()):
         (options.model_dir / name).unlink(missing_ok=True)
     shutil.rmtree(options.model_dir / SAMPLE_FOLDER, ignore_errors=True)
     write_onnx(replace_head(onnx.load(backbone.model_path), fitted.head), model_path)

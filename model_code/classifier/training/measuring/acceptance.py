@@ -1,4 +1,4 @@
-"""Whether an int8 network is good enough to be served, by its predictions beside those of fp32."""
+"""Whether an int8 or fp16 network is good enough to be served: its predictions beside fp32's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from classifier.training.head.judging import Z_OF_95_PERCENT
-from classifier.training.measuring.comparison import NOT_FINITE, Predictions
+from classifier.training.measuring.comparison import Predictions
+from classifier.training.measuring.prediction import NOT_FINITE
 
 # With fewer labelled images, a loss of half a point is within the chance of the sample.
 MIN_IMAGES_FOR_ACCURACY: Final = 1000
@@ -26,22 +27,23 @@ MIN_CLEAR_IMAGES: Final = 50
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the int8 network is accepted, and the figures that decided."""
+    """Whether the network is accepted, and the figures that decided."""
 
     accepted: bool
     reason: str
 
 
-def judge_int8(predictions: Sequence[Predictions], labels: Sequence[str]) -> Verdict:
+def judge(predictions: Sequence[Predictions], labels: Sequence[str], *, precision: str) -> Verdict:
     """Decide by accuracy with 1,000 labelled images or more, else by clear predictions that change.
 
     Args:
         predictions: of the held-back images, by both networks.
         labels: of the model.
+        precision: of the network that is judged, `int8` or `fp16`.
     """
     if len(predictions) < MIN_IMAGES_FOR_ACCURACY or any(one.label is None for one in predictions):
-        return _by_changes(predictions)
-    return _by_accuracy(predictions, labels)
+        return _by_changes(predictions, precision)
+    return _by_accuracy(predictions, labels, precision)
 
 
 def is_right(prediction: int | None, label: str | None, labels: Sequence[str]) -> bool:
@@ -50,11 +52,13 @@ def is_right(prediction: int | None, label: str | None, labels: Sequence[str]) -
     return prediction not in (None, NOT_FINITE) and labels[prediction] == label
 
 
-def _by_accuracy(predictions: Sequence[Predictions], labels: Sequence[str]) -> Verdict:
+def _by_accuracy(
+    predictions: Sequence[Predictions], labels: Sequence[str], precision: str
+) -> Verdict:
     count = len(predictions)
-    # For each image 1 if int8 alone is wrong, -1 if fp32 alone is.
+    # For each image 1 if it alone is wrong, -1 if fp32 alone is.
     losses = [
-        is_right(one.fp32, one.label, labels) - is_right(one.int8, one.label, labels)
+        is_right(one.fp32, one.label, labels) - is_right(one.of(precision), one.label, labels)
         for one in predictions
     ]
     lost = sum(losses)
@@ -69,9 +73,9 @@ def _by_accuracy(predictions: Sequence[Predictions], labels: Sequence[str]) -> V
     )
 
 
-def _by_changes(predictions: Sequence[Predictions]) -> Verdict:
+def _by_changes(predictions: Sequence[Predictions], precision: str) -> Verdict:
     clear = [one for one in predictions if one.fp32_margin > CLEAR_MARGIN]
-    changed = sum(one.int8 != one.fp32 for one in clear)
+    changed = sum(one.of(precision) != one.fp32 for one in clear)
     found = (
         f"Of {len(predictions)} held-back images fp32 classifies {len(clear)} clearly (with a "
         f"margin above {CLEAR_MARGIN})"
@@ -82,6 +86,6 @@ def _by_changes(predictions: Sequence[Predictions]) -> Verdict:
         )
     return Verdict(
         changed * 1000 <= MAX_CHANGED_PER_MILLE * len(clear),
-        f"{found}; int8 changes {changed} of these (at most {MAX_CHANGED_PER_MILLE / 10:g} % are "
-        "allowed)",
+        f"{found}; {precision} changes {changed} of these (at most "
+        f"{MAX_CHANGED_PER_MILLE / 10:g} % are allowed)",
     )

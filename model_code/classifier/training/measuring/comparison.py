@@ -1,11 +1,10 @@
-"""Predictions of int8 and of fast decoding, beside those of fp32 on exactly decoded images."""
+"""Predictions of int8, fp16 and fast decoding, beside those of fp32 on exactly decoded images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy
 import openvino  # type: ignore[import-untyped]  # it ships no types
@@ -15,25 +14,8 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import FloatArray
 from classifier.training.dataset.selection import LabelledImage
 from classifier.training.dataset.transforms import evaluation_transform, read_image
-from classifier.training.head.probabilities import softmax
+from classifier.training.measuring.prediction import Network, Prediction, predict_scores
 from classifier.training.progress import Progress
-
-NOT_FINITE: Final = -1
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The most probable class's index, or `NOT_FINITE`, and how far it is ahead.
-
-    Attributes:
-        margin: difference of the two highest probabilities; 0 where they are not finite.
-    """
-
-    index: int
-    margin: float
-
-
-Network = Callable[[FloatArray], Prediction]
 
 
 @dataclass(frozen=True)
@@ -45,6 +27,7 @@ class Predictions:
         fp32: by the fp32 network, of the image decoded exactly.
         fp32_margin: of that prediction.
         int8: by the int8 network, of the same; `None` without one.
+        fp16: by the fp16 network, of the same; `None` without one.
         fast: by the fp32 network, of the image decoded fast.
         reduced: whether fast decoding made the image smaller.
     """
@@ -55,6 +38,11 @@ class Predictions:
     int8: int | None
     fast: int
     reduced: bool
+    fp16: int | None = None
+
+    def of(self, precision: str) -> int | None:
+        """Return the prediction by the network of `precision`, `int8` or `fp16`."""
+        return {"int8": self.int8, "fp16": self.fp16}[precision]
 
 
 def load_network(path: Path, crop: int, output: str) -> Network:
@@ -73,12 +61,7 @@ def load_network(path: Path, crop: int, output: str) -> Network:
     request = compiled.create_infer_request()
 
     def classify(image: FloatArray) -> Prediction:
-        scores = request.infer([image])[0]
-        if not numpy.isfinite(scores).all():
-            return Prediction(NOT_FINITE, 0.0)
-        probabilities = scores if output == "probabilities" else softmax(scores)
-        second, first = numpy.sort(probabilities[0])[-2:]
-        return Prediction(int(scores.argmax()), float(first - second))
+        return predict_scores(request.infer([image])[0], output)
 
     return classify
 
@@ -94,6 +77,7 @@ def predict(
     settings: Preprocessing,
     fp32: Network,
     int8: Network | None,
+    fp16: Network | None,
 ) -> list[Predictions]:
     """Classify each image with the networks, and show the progress.
 
@@ -103,14 +87,18 @@ def predict(
     predictions: list[Predictions] = []
     progress = Progress("images judged", len(images))
     for image in images:
-        predictions.append(_predict_one(image, settings, fp32, int8))
+        predictions.append(_predict_one(image, settings, fp32, int8, fp16))
         progress.update(len(predictions))
     progress.end()
     return predictions
 
 
 def _predict_one(
-    image: LabelledImage, settings: Preprocessing, fp32: Network, int8: Network | None
+    image: LabelledImage,
+    settings: Preprocessing,
+    fp32: Network,
+    int8: Network | None,
+    fp16: Network | None,
 ) -> Predictions:
     exact = read_image(image.path)
     decoded_fast = read_image(image.path, reduce_to=settings.resize)
@@ -125,4 +113,5 @@ def _predict_one(
         int8=int8(exact_input).index if int8 else None,
         fast=fast.index,
         reduced=reduced,
+        fp16=fp16(exact_input).index if fp16 else None,
     )
