@@ -397,7 +397,7 @@ style: $(APP_ENVIRONMENT)
 .PHONY: types
 types: $(APP_ENVIRONMENT) $(TRAINING_ENVIRONMENT)
 	@mypy
-	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py') bench/engine_limit.py bench/make_inputs.py bench/trainers/*.py
+	@MYPYPATH=model_code $(TRAINING) -m mypy model_code $$(find tests/model_code -name '*.py') bench/engine_limit.py bench/make_inputs.py bench/gpu/engine.py bench/gpu/models.py bench/gpu/torch_graphs.py bench/trainers/*.py
 
 .PHONY: bench-resilience
 bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server under too much load, and for 20,000 requests

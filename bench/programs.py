@@ -24,7 +24,7 @@ def run_program(*command: str | Path) -> str:
             command, cwd=ROOT, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise BenchError(f"{command[0]} is missing; `make bench-serving` installs it") from None
+        raise BenchError(f"{command[0]} is missing: see docs/benchmarks") from None
     if ended.returncode != 0:
         raise BenchError(f"{name}: exit status {ended.returncode}: {log_end(ended.stderr)}")
     return ended.stdout

@@ -22,7 +22,7 @@ _MAX_SETTLING_SECONDS: Final = 20.0
 _READING_SECONDS: Final = 0.3
 _CALM_READINGS: Final = 3
 _MAX_IDLE_SHARE: Final = 0.2
-_INHERITED: Final = ("PATH", "HOME", "LANG", "JAVA_HOME")
+_INHERITED: Final = ("PATH", "HOME", "LANG", "JAVA_HOME", "LD_LIBRARY_PATH")
 _SCRATCH_VARIABLES: Final = ("TMPDIR", "LOG_LOCATION", "METRICS_LOCATION", "BENTOML_HOME")
 
 # Labels and probabilities, most probable first.

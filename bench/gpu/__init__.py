@@ -1,0 +1,1 @@
+"""The model server on an NVIDIA GPU, beside torch on the same card."""
