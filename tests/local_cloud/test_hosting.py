@@ -238,11 +238,13 @@ def test_a_variant_without_instances_or_containers_is_refused_with_the_reason(
 
 
 def test_the_gpu_engine_is_replaced_and_all_else_kept(sagemaker: StandInSageMaker) -> None:
-    sagemaker.create_model("gpu", Environment={"WHIPPET_ENGINE": "cuda", "WHIPPET_BATCH": "64"})
+    gpu = {"WHIPPET_ENGINE": "cuda", "WHIPPET_BATCH": "64", "WHIPPET_PRECISION": "fp16"}
+    sagemaker.create_model("gpu", Environment=gpu)
     sagemaker.create_configuration("gpu-configuration", "gpu")
     create(sagemaker, "gpu-configuration")
     variables = invoke(sagemaker)[2]["variables"]
     assert (variables["WHIPPET_ENGINE"], variables["WHIPPET_BATCH"]) == ("openvino", "64")
+    assert variables["WHIPPET_PRECISION"] == "fp32"
 
 
 def test_a_model_keeps_its_server_when_the_assembly_changes(

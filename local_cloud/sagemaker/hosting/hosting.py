@@ -20,6 +20,7 @@ from local_cloud.sagemaker.platform import Platform
 
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 240
 _ENGINE = "WHIPPET_ENGINE"
+_PRECISION = "WHIPPET_PRECISION"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,9 +259,14 @@ class Hosting:
 
 
 def _on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a container's variables, with the engine replaced by OpenVINO.
+    """Return a container's variables, with the engine replaced by OpenVINO, and fp16 by fp32.
 
     The local serving environment has only the engine for CPU types, so it also runs endpoints on
     GPU types. The other variables, including those of batching, are kept.
     """
-    return {name: "openvino" if name == _ENGINE else text for name, text in environment.items()}
+    replaced = dict(environment)
+    if _ENGINE in replaced:
+        replaced[_ENGINE] = "openvino"
+    if replaced.get(_PRECISION) == "fp16":
+        replaced[_PRECISION] = "fp32"
+    return replaced

@@ -40,7 +40,7 @@ class SlotLayout:
 
     def create_memory(self) -> int:
         """Return the descriptor of a new shared memory of this size."""
-        descriptor = os.memfd_create("crops")
+        descriptor = os.memfd_create("engine-crops")
         os.ftruncate(descriptor, self._crop_bytes + self._output_bytes)
         return descriptor
 

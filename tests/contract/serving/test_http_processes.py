@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .server import Server, serving, start
+from .server import Server, decode_processes_of, serving, start
 
 COUNT = 3
 KINDS = [f"{colour}.{kind}" for colour in ("red", "green", "blue") for kind in ("png", "webp")]
@@ -20,7 +20,8 @@ KINDS = [f"{colour}.{kind}" for colour in ("red", "green", "blue") for kind in (
 @pytest.fixture
 def several(context: Path, artifact: Path, tmp_path: Path) -> Iterator[Server]:
     log = tmp_path / "server.log"
-    with serving(context, log, artifact, WHIPPET_HTTP_PROCESSES=str(COUNT)) as running:
+    settings = {"WHIPPET_HTTP_PROCESSES": str(COUNT), "WHIPPET_DECODE_PROCESSES": "5"}
+    with serving(context, log, artifact, **settings) as running:
         deadline = time.monotonic() + 30
         while _serving_count(running) < COUNT and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -40,6 +41,11 @@ def test_they_classify_as_one_process_does_and_end_in_order(
     assert several.invoke(b"no image").status == 415
     processes = _http_processes(several)
     assert len(processes) == COUNT
+    for process in processes:
+        assert _shared_with_engine(process)
+        # Its part of five, rounded up. An image that controls one reaches no engine.
+        decoders = decode_processes_of(process, 2)
+        assert [_shared_with_engine(decoder) for decoder in decoders] == [[], []]
     several.process.send_signal(signal.SIGTERM)
     assert several.process.wait(timeout=10) == 0
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
@@ -90,6 +96,13 @@ def _http_processes(server: Server) -> list[int]:
     process = server.process.pid
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [int(child) for child in children]
+
+
+def _shared_with_engine(process: int) -> list[str]:
+    descriptors = Path(f"/proc/{process}/fd").iterdir()
+    names = [str(descriptor.readlink()) for descriptor in descriptors]
+    mapped = Path(f"/proc/{process}/maps").read_text().splitlines()
+    return [name for name in (*names, *mapped) if "engine-crops" in name]
 
 
 def _runs(process: int) -> bool:

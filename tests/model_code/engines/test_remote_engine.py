@@ -14,7 +14,7 @@ import numpy
 import pytest
 
 from classifier.engines.engine import EngineError
-from classifier.engines.engine_channel import SlotLayout
+from classifier.engines.engine_channel import Messages, SlotLayout
 from classifier.engines.engine_process import EngineProcess, HttpProcess
 from classifier.engines.remote_engine import RemoteEngine
 from classifier.image.preprocessing import ByteArray, FloatArray
@@ -206,3 +206,17 @@ def test_a_process_that_ends_by_itself_ends_the_others(caplog: pytest.LogCapture
 
     assert asyncio.run(run()) == (1, 1)
     assert "an HTTP process ended by itself with status -9" in caplog.text
+
+
+def test_a_message_that_arrives_in_parts_is_one() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    messages = Messages(theirs)
+    assert messages.receive() == []
+    ours.sendall(b"\x02\x00\x00\x00\x07\x00")
+    assert messages.receive() == [2]
+    ours.sendall(b"\x00\x00\x08\x00\x00\x00")
+    assert messages.receive() == [7, 8]
+    ours.close()
+    assert messages.receive() is None
+    theirs.close()

@@ -223,7 +223,7 @@ def test_the_rounded_network_rounds_as_16_bits_do(tmp_path: Path) -> None:
         helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [1, 2]),
     ]
     weights = [
-        onnx.numpy_helper.from_array(numpy.array(0.1, numpy.float32), "factor"),
+        onnx.numpy_helper.from_array(numpy.array(1.0004, numpy.float32), "factor"),
         onnx.numpy_helper.from_array(numpy.array(1, numpy.float32), "one"),
     ]
     graph = helper.make_graph(nodes, "network", ports[:1], ports[1:], weights)
@@ -231,9 +231,9 @@ def test_the_rounded_network_rounds_as_16_bits_do(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
     network = load_rounded_network(path, "probabilities")
-    for first, second in ((0.3, 0.0), (2049.0, 3.0), (7.7, 123.4)):
+    for first, second in ((0.3, 0.0), (1000.0, 3.0), (2051.0, 123.4)):
         image = numpy.array([first, second], numpy.float32).reshape(1, 2, 1, 1)
-        expected = image.astype(numpy.float16) * numpy.float16(0.1) + numpy.float16(1)
+        expected = image.astype(numpy.float16) * numpy.float16(1.0004) + numpy.float16(1)
         margin = abs(float(expected[0, 0, 0, 0]) - float(expected[0, 1, 0, 0]))
         found = network(image.astype(numpy.float16).astype(numpy.float32))
         assert found.margin == pytest.approx(margin, rel=1e-6)
