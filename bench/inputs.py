@@ -9,6 +9,7 @@ from typing import Final
 from bench.programs import ROOT, run_program
 
 MODELS: Final = ("resnet50", "mobilenet_v2")
+PUBLISHED_MODEL: Final = "efficientnet_lite0"
 IMAGE_SIZES: Final = ("500x375", "1920x1080")
 _TRAINING_PYTHON: Final = ROOT / ".venvs" / "training" / "bin" / "python"
 _MAKER: Final = ROOT / "bench" / "make_inputs.py"
@@ -29,10 +30,16 @@ def prepare_images(cache: Path) -> dict[str, bytes]:
     return {size: file.read_bytes() for size, file in files.items()}
 
 
-def prepare_model(model: str, cache: Path) -> Path:
+def prepare_model(model: str, cache: Path, calibration: Path | None = None) -> Path:
     """Return the folder of a model's inputs: `weights.pth`, and `artifact/` unpacked.
 
-    They are made again when the code that makes them has changed.
+    They are made again when the code that makes them has changed. The published model has no
+    `weights.pth`.
+
+    Args:
+        model: one of `MODELS`, or `PUBLISHED_MODEL`.
+        cache: folder for inputs.
+        calibration: folder of photos, to quantize the published model with.
 
     Raises:
         BenchError: they could not be made.
@@ -40,18 +47,25 @@ def prepare_model(model: str, cache: Path) -> Path:
     folder = cache / "inputs" / model
     stamp = folder / "makers.sha256"
     digest = _makers_digest()
+    if model == PUBLISHED_MODEL and calibration:
+        digest += f" {calibration}"
     if not (stamp.is_file() and stamp.read_text() == digest):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         published = folder / "published"
-        run_program(
-            _TRAINING_PYTHON, _MAKER, "--photo", _PHOTO, "--architecture", model, "--model", folder
-        )
-        run_program(
-            _TRAINING_PYTHON, _BUILDER, "--architecture", model,
-            "--weights-file", folder / "weights.pth", "--resize", "232",
-            "--quantize", "--calibration", folder / "calibration", "--output", published,
-        )  # fmt: skip
+        build = (_TRAINING_PYTHON, _BUILDER, "--architecture", model, "--output", published)
+        if model == PUBLISHED_MODEL:
+            quantize = ("--quantize", "--calibration", calibration) if calibration else ()
+            run_program(*build, *quantize)
+        else:
+            run_program(
+                _TRAINING_PYTHON, _MAKER, "--photo", _PHOTO,
+                "--architecture", model, "--model", folder,
+            )  # fmt: skip
+            run_program(
+                *build, "--weights-file", folder / "weights.pth", "--resize", "232",
+                "--quantize", "--calibration", folder / "calibration",
+            )  # fmt: skip
         with tarfile.open(published / "model.tar.gz") as archive:
             archive.extractall(folder / "artifact", filter="data")
         shutil.rmtree(published)

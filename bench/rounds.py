@@ -22,7 +22,7 @@ from bench.targets import BUSY_CLIENTS
 _FULL_TIME_CLIENTS: Final = (1, BUSY_CLIENTS)
 _MAX_PROBABILITY_DIFFERENCE: Final = 0.02
 _OPTIONS: Final = ("models", "image_sizes", "client_counts", "rounds", "seconds")
-_ENGINE_SCRIPT: Final = ROOT / "bench" / "engine_limit.py"
+ENGINE_SCRIPT: Final = ROOT / "bench" / "engine_limit.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Plan:
         image_sizes: `<width>x<height>` in pixels.
         seconds: to measure each cell.
         cache: folder for environments, inputs and logs.
+        calibration: folder of photos, to quantize a published model with; None: it stays fp32.
     """
 
     servers: Sequence[Server]
@@ -43,6 +44,7 @@ class Plan:
     rounds: int
     seconds: float
     cache: Path
+    calibration: Path | None = None
 
 
 def run(plan: Plan) -> Results:
@@ -61,7 +63,7 @@ def run(plan: Plan) -> Results:
     images = {size: every_image[size] for size in plan.image_sizes}
     for model in plan.models:
         print(f"{model}: weights and artifact", flush=True)
-        folder = inputs.prepare_model(model, plan.cache)
+        folder = inputs.prepare_model(model, plan.cache, plan.calibration)
         _ModelRun(plan, results, model, folder, images).run()
     return results
 
@@ -143,7 +145,7 @@ class _ModelRun:
     def _measure_engine(self, number: int) -> None:
         for precision, network in inputs.network_files(self.folder).items():
             python, seconds = OUR_PROGRAMS / "python", str(self.plan.seconds)
-            figures = json.loads(run_program(python, _ENGINE_SCRIPT, network, seconds))
+            figures = json.loads(run_program(python, ENGINE_SCRIPT, network, seconds))
             sample = EngineSample(precision=precision, model=self.model, round=number, **figures)
             print(f"{self.model}: engine alone {precision} {sample.throughput:.1f}/s")
             self.results.engine.append(sample)
