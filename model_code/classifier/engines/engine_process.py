@@ -90,7 +90,8 @@ class EngineProcess:
     async def _compute(self, loop: asyncio.AbstractEventLoop, http: HttpProcess, slot: int) -> None:
         message = slot
         try:
-            http.outputs[slot] = await self._engine.infer(http.crops[slot])
+            is_alone = len(self._computing) == 1
+            http.outputs[slot] = await self._engine.infer(http.crops[slot], is_alone=is_alone)
         except Exception as error:  # else the HTTP process would wait for ever
             _log.error("an image could not be computed: %s", error)
             message |= FAILED

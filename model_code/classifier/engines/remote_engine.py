@@ -70,7 +70,12 @@ class RemoteEngine:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._connection, self._receive, loop)
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(
+        self,
+        crop: ByteArray,
+        *,
+        is_alone: bool = False,  # noqa: ARG002 - the engine's process knows the images of all
+    ) -> FloatArray:
         """Return the output (classes) of one image (crop x crop x 3, as `crop_image` makes it).
 
         Raises:

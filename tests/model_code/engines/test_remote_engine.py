@@ -31,11 +31,13 @@ class _Engine:
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
+        self.alone: list[bool] = []
 
     def warm_up(self) -> FloatArray:
         return numpy.zeros(2, numpy.float32)
 
-    async def infer(self, crop: ByteArray) -> FloatArray:
+    async def infer(self, crop: ByteArray, *, is_alone: bool = False) -> FloatArray:
+        self.alone.append(is_alone)
         return await self._compute(crop)
 
     def close(self) -> None: ...
@@ -113,6 +115,23 @@ def test_more_images_than_slots_of_several_processes_are_computed() -> None:
     for place, outputs in enumerate(asyncio.run(run())):
         expected = [[75 * (20 * place + i), 20 * place + i] for i in range(20)]
         assert [list(output) for output in outputs] == expected
+
+
+def test_an_image_is_alone_if_no_process_has_another() -> None:
+    async def run() -> list[bool]:
+        pairs = [_Pair(), _Pair()]
+        engine = _Engine(_sums)
+        running = asyncio.create_task(EngineProcess(engine, [pair.http for pair in pairs]).run())
+        for pair in pairs:
+            pair.remote.watch()
+        await pairs[0].remote.infer(_crop(1))
+        await asyncio.gather(*(pair.remote.infer(_crop(2)) for pair in pairs))
+        for pair in pairs:
+            pair.end()
+        await asyncio.wait_for(running, 5)
+        return engine.alone
+
+    assert asyncio.run(run()) == [True, False, False]
 
 
 def test_an_image_that_fails_has_an_error_and_the_others_their_outputs(
