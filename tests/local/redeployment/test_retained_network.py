@@ -36,10 +36,15 @@ def test_the_model_runs_in_it(client: Client, subnets: set[str]) -> None:
 
 
 def test_jobs_will_run_in_it(client: Client, subnets: set[str]) -> None:
-    (machine,) = client("stepfunctions").list_state_machines()["stateMachines"]
-    definition = client("stepfunctions").describe_state_machine(
-        stateMachineArn=machine["stateMachineArn"]
-    )["definition"]
+    resources = client("cloudformation").describe_stack_resources(StackName=f"{STAGE}-training")
+    (machine,) = (
+        each["PhysicalResourceId"]
+        for each in resources["StackResources"]
+        if each["ResourceType"] == "AWS::StepFunctions::StateMachine"
+    )
+    definition = client("stepfunctions").describe_state_machine(stateMachineArn=machine)[
+        "definition"
+    ]
     states = json.loads(definition)["States"].values()
     found = [each["Arguments"] for each in states if "RoleArn" in each.get("Arguments", {})]
     assert found
