@@ -40,17 +40,21 @@ def test_a_wrong_variable_is_named(variables: dict[str, str], message: str, tmp_
 
 
 def test_make_passes_the_variables_on_and_no_shell_reads_them(tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text(
-        f"include {ROOT}/Makefile\nshow:\n\t@env | grep -E '^WHIPPET_(SRC|DST|RUN|STAGE)='\n"
-    )
-    variables = ("SRC=a $$(touch x)", "DST=b c", "RUN=r", "STOP=1")
+    show = tmp_path / "show.mk"
+    show.write_text("show:\n\t@env | grep -E '^WHIPPET_(SRC|DST|RUN|STAGE)='\n")
+    # `include` takes no path with a space.
+    command = [MAKE, "--silent", "-f", str(ROOT / "Makefile"), "-f", str(show)]
+    variables = ["SRC=a $$(touch x)", "DST=b c", "RUN=r", "STOP=1"]
     for target, lines in (
-        ("show", ["WHIPPET_SRC=a $$(touch x)", "WHIPPET_DST=b c", "WHIPPET_RUN=r"]),
-        ("batch", ["-m tools.batch.run --from-make --stop"]),
+        (["show"], ["WHIPPET_SRC=a $$(touch x)", "WHIPPET_DST=b c", "WHIPPET_RUN=r"]),
+        (["--dry-run", "batch"], ["-m tools.batch.run --from-make --stop"]),
     ):
         ended = subprocess.run(
-            [MAKE, "--silent", *(["--dry-run"] if target == "batch" else []), target, *variables],
-            cwd=tmp_path, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            [*command, *target, *variables],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert all(line in ended.stdout for line in lines)
     assert not (tmp_path / "x").exists()
