@@ -20,6 +20,7 @@ _NO_PROFILE = {
 _CREATING = threading.Lock()  # botocore's sessions are not made for several threads
 # The last is of SNS.
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+_NO_OBJECT = {"404", "NoSuchKey"}
 # CloudFormation also lists the resources whose creation failed or was rolled back.
 _NOT_HELD = {
     "CREATE_FAILED",
@@ -33,6 +34,11 @@ _NOT_HELD = {
 def is_denied(error: ClientError) -> bool:
     """Return whether the credentials lack a permission for the call that failed."""
     return error.response["Error"]["Code"] in _DENIED
+
+
+def is_missing_object(error: ClientError) -> bool:
+    """Return whether S3 has no object of the given key; of a missing bucket it says more."""
+    return error.response["Error"]["Code"] in _NO_OBJECT
 
 
 def is_missing_stack(error: ClientError) -> bool:

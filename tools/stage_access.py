@@ -47,6 +47,15 @@ def deploy_command(stage: str) -> str:
     return "make up" if stage == LOCAL else f"make deploy STAGE={stage}"
 
 
+def stage_option(stage: str) -> str:
+    """Return a stage as an option of make, with a space before it; "" for the default.
+
+    Args:
+        stage: the stage's name.
+    """
+    return "" if stage == LOCAL else f" STAGE={stage}"
+
+
 def outputs_of(client: Client, settings: StageSettings, purpose: str) -> dict[str, str]:
     """Return the outputs of a stack of a stage.
 

@@ -8,13 +8,13 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
+from tools.aws import is_missing_object
 from tools.console import ToolError
 from tools.delivery.s3_uri import S3Uri
 
 PREDICTIONS: Final = "predictions.jsonl"
 FAILURES: Final = "failures.jsonl"
 SUMMARY: Final = "summary.json"
-_MISSING: Final = {"404", "NoSuchKey", "NotFound"}
 
 
 class Destination(Protocol):
@@ -67,7 +67,7 @@ class Prefix:
         try:
             found = self.s3.get_object(Bucket=self.uri.bucket, Key=f"{self.uri.key}/{name}")
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING:
+            if not is_missing_object(error):
                 raise
             return None
         text: str = found["Body"].read().decode()

@@ -4,20 +4,20 @@ import gzip
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from stacks.names import BATCH_INPUT_PREFIX, BATCH_OUTPUT_PREFIX, BATCH_PREFIX
+from tools.aws import is_missing_object
 from tools.batch.images import Image
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
+from tools.training.executions import TIME_LENGTH, default_run_name
 
 # A transform job's name has it, after the stage's and before two numbers.
 _MAX_NAME_LENGTH: Final = 28
 _NAME: Final = re.compile(rf"(?=.{{1,{_MAX_NAME_LENGTH}}}$)[a-z0-9](-*[a-z0-9])*")
-_TIME_LENGTH: Final = len("-20261127-153059")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,8 @@ def new_run(source: str, destination: str, images: list[Image], *, label: str, h
         hidden: number of files that were left out.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "images"
-    beginning = plain[: _MAX_NAME_LENGTH - _TIME_LENGTH].rstrip("-")
     return Run(
-        name=f"{beginning}-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        name=default_run_name(plain, _MAX_NAME_LENGTH),
         source=source,
         destination=destination,
         hidden=hidden,
@@ -124,7 +123,7 @@ def load_run(stage: BatchStage, name: str) -> Run:
         state = json.loads(_get(stage, name, "run.json"))
         lines = gzip.decompress(_get(stage, name, "images.jsonl.gz")).decode().splitlines()
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"NoSuchKey", "404"}:
+        if not is_missing_object(error):
             raise
         raise ToolError(
             f"RUN={name}: the stage {stage.settings.stage} has no run of this name{_known(stage)}. "
@@ -183,6 +182,6 @@ def _known(stage: BatchStage) -> str:
             each["Prefix"].rstrip("/").rpartition("/")[2]
             for each in listed.get("CommonPrefixes", [])
         ),
-        key=lambda run: run[-_TIME_LENGTH:],
+        key=lambda run: run[-TIME_LENGTH:],
     )
     return f"; the latest are {', '.join(reversed(found[-5:]))}" if found else ""

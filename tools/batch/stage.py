@@ -6,7 +6,7 @@ from pathlib import Path
 from stacks.names import BATCH_BUCKET_OUTPUT, BATCH_STATE_MACHINE_OUTPUT
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.stage_access import LOCAL, Client, clients_of, outputs_of, require_output
+from tools.stage_access import Client, clients_of, outputs_of, require_output, stage_option
 
 _BYTES_OF_MB = 1_000_000
 
@@ -30,7 +30,7 @@ class BatchStage:
     @property
     def option(self) -> str:
         """The stage as an option of make, with a space before it; "" for the default."""
-        return "" if self.settings.stage == LOCAL else f" STAGE={self.settings.stage}"
+        return stage_option(self.settings.stage)
 
     @property
     def max_image_bytes(self) -> int:
@@ -48,7 +48,7 @@ def open_batch_stage(stage: str, deployment: Path) -> BatchStage:
     Raises:
         ToolError: the settings are invalid, as `clients_of`, or the stage is not deployed.
     """
-    settings = read_stage(stage)
+    settings = read_stage(stage, deployment)
     client = clients_of(settings, deployment)
     outputs = outputs_of(client, settings, "batch")
     return BatchStage(

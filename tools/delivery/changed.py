@@ -13,6 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from stacks.names import LOCKS_FOLDER
+from tools.aws import is_missing_object
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
 from tools.delivery.s3_uri import S3Uri, parse_s3_uri
@@ -65,7 +66,7 @@ def _read_record(s3: Any, record: S3Uri) -> str | None:
     try:
         content = s3.get_object(Bucket=record.bucket, Key=record.key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        if not is_missing_object(error):
             raise
         return None
     commit = content.decode("ascii", errors="replace").strip()

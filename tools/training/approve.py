@@ -16,7 +16,7 @@ from tools.delivery.lock_file import files_of, find_lock
 from tools.delivery.lock_summary import read_summary
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
-from tools.stage_access import LOCAL, clients_of
+from tools.stage_access import LOCAL, clients_of, stage_option
 from tools.training.packages import (
     APPROVED,
     PENDING,
@@ -40,7 +40,7 @@ def main() -> None:
     add_deployment(parser)
     arguments = parser.parse()
     settings = read_stage(arguments.stage, arguments.deployment)
-    option = "" if settings.stage == LOCAL else f" STAGE={settings.stage}"
+    option = stage_option(settings.stage)
     sagemaker = clients_of(settings, arguments.deployment)("sagemaker")
     package = _choose(sagemaker, settings, arguments.version, option)
     if package.status == APPROVED:

@@ -19,7 +19,7 @@ from stacks.names import (
     EC2_TRAINER_TAG,
     MODEL_PREFIX,
 )
-from tools.aws import find_stack, stack_outputs
+from tools.aws import find_stack, is_missing_object, stack_outputs
 from tools.console import ToolError, say
 from tools.stage_access import LOCAL, deploy_command
 from tools.terminal import printable
@@ -242,7 +242,7 @@ def _result(stage: TrainingStage, job: str) -> dict[str, str] | None:
             Bucket=stage.models_bucket, Key=f"{MODEL_PREFIX}/{job}/output/result.json"
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        if not is_missing_object(error):
             raise
         return None
     result: dict[str, str] = json.loads(found["Body"].read())

@@ -17,7 +17,7 @@ from tools.training.stage import TrainingStage
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME_LENGTH}}}")
 _NOT_RUNNING: Final = {"ResourceNotFound", "ValidationException"}
-_TIME_LENGTH: Final = len("-20261127-153059")
+TIME_LENGTH: Final = len("-20261127-153059")
 
 
 class StageWithMachine(Protocol):
@@ -73,9 +73,14 @@ def check_run_name(name: str) -> str | None:
     return f"{name!r} is not valid; expected 1 to {MAX_NAME_LENGTH} letters, digits, - and _"
 
 
-def default_run_name(dataset: str) -> str:
-    """Return a name of the dataset and the time."""
-    beginning = dataset[: MAX_NAME_LENGTH - _TIME_LENGTH].rstrip("-")
+def default_run_name(images: str, max_length: int = MAX_NAME_LENGTH) -> str:
+    """Return a name of the images and the time.
+
+    Args:
+        images: name of the dataset or of the folder.
+        max_length: of the whole name.
+    """
+    beginning = images[: max_length - TIME_LENGTH].rstrip("-")
     return f"{beginning}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 

@@ -10,7 +10,7 @@ from tools.delivery.lock_file import files_of, find_lock
 from tools.delivery.lock_summary import read_summary
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
-from tools.stage_access import LOCAL, clients_of
+from tools.stage_access import LOCAL, clients_of, stage_option
 from tools.training.packages import APPROVED, PENDING, list_packages
 from tools.training.table import as_json, is_served, table
 
@@ -33,7 +33,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([as_json(package, lock) for package in packages], indent=2))
         return
-    option = "" if settings.stage == LOCAL else f" STAGE={settings.stage}"
+    option = stage_option(settings.stage)
     if not packages:
         print(
             f"{settings.name} has no registered models: `make train DATA=<folder> "

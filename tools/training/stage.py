@@ -6,7 +6,7 @@ from pathlib import Path
 from stacks.names import MODELS_BUCKET_OUTPUT
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.stage_access import LOCAL, Client, clients_of, outputs_of, require_output
+from tools.stage_access import Client, clients_of, outputs_of, require_output, stage_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class TrainingStage:
     @property
     def option(self) -> str:
         """The stage as an option of make, with a space before it; "" for the default."""
-        return "" if self.settings.stage == LOCAL else f" STAGE={self.settings.stage}"
+        return stage_option(self.settings.stage)
 
 
 def open_stage(stage: str, deployment: Path) -> TrainingStage:

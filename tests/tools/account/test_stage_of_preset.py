@@ -7,11 +7,13 @@ import pytest
 from stacks.settings.stage import StageSettings
 from tools.account import account
 from tools.account.account import read_stage
+from tools.batch import stage as batch
 from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.load import run as load
 from tools.local.deployment import DEFAULT_FILE
 from tools.scaling import simulate
+from tools.training import stage as training
 
 
 @pytest.fixture
@@ -66,6 +68,24 @@ def test_make_load_sends_to_the_endpoint_of_the_preset(
     with pytest.raises(_FoundError):
         load.main()
     assert found[0].preset == preset
+
+
+def test_make_batch_and_the_verbs_of_training_have_the_preset_of_their_cloud(
+    presets: dict[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "local.json"
+    presets[file] = "dogs"
+    found: list[str | None] = []
+
+    def clients_of(settings: StageSettings, _deployment: Path) -> None:
+        found.append(settings.preset)
+        raise _FoundError
+
+    for opened in (batch.open_batch_stage, training.open_stage):
+        monkeypatch.setattr(f"{opened.__module__}.clients_of", clients_of)
+        with pytest.raises(_FoundError):
+            opened("local", file)
+    assert found == ["dogs", "dogs"]
 
 
 def test_make_scaling_says_that_the_preset_does_not_scale(
