@@ -84,13 +84,31 @@ def _check_key(client: Any, settings: StageSettings, kept: list[Kept]) -> None:
                 f'config/{settings.stage}.toml sets encryption = "aws", and the datasets that were '
                 f'kept are encrypted with the KMS key {key}: set encryption = "kms".'
             )
-        state = client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+        state = _key_state(client("kms"), key)
+        if state is None:
+            bucket, region = bucket_of(kept), client("s3").meta.region_name
+            raise ToolError(
+                f"The KMS key {key} of the datasets that were kept no longer exists, and nobody "
+                "can read them any more. Delete their bucket, then deploy again: .venv/bin/python "
+                f"-m tools.deployment.delete_bucket {bucket} --region {region}"
+            )
         if state != "Enabled":
             raise ToolError(
                 f"The KMS key {key} of the datasets that were kept is {state}, and they cannot be "
                 "read without it. Before its deletion: aws kms cancel-key-deletion --key-id "
                 f"{key}, then aws kms enable-key --key-id {key}."
             )
+
+
+def _key_state(kms: Any, key: str) -> str | None:
+    """Return the state of a key, None if it was deleted."""
+    try:
+        state: str = kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        return None
+    return state
 
 
 def _exists(s3: Any, bucket: str) -> bool:

@@ -271,6 +271,18 @@ def test_a_key_in_deletion_is_told_before_anything_is_imported(
         take_back_datasets(stubbed_client, dev)
 
 
+def test_datasets_whose_key_is_gone_are_to_be_deleted(stubs: Stubs, dev: StageSettings) -> None:
+    add_record(stubs, BUCKET, POLICY, KEY)
+    stubs["s3"].add_response("head_bucket", {})
+    add_no_storage(stubs)
+    stubs["kms"].add_client_error("describe_key", "NotFoundException")
+    with pytest.raises(
+        ToolError,
+        match=r"the-key .* no longer exists.* -m tools\.deployment\.delete_bucket the-data",
+    ):
+        take_back_datasets(stubbed_client, dev)
+
+
 def test_datasets_with_a_key_are_not_taken_into_a_stage_without_one(
     stubs: Stubs, dev: StageSettings
 ) -> None:
