@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy
 import numpy.typing
@@ -14,6 +14,9 @@ FloatArray64 = numpy.typing.NDArray[numpy.float64]
 # Pillow's: weights are whole numbers, the real ones times 2^22.
 _FRACTION_BITS: Final = 22
 _CACHED_WEIGHTS: Final = 16
+
+SUPPORT_BY_INTERPOLATION: Final = {"bilinear": 1, "bicubic": 2}
+"""Pixels of the source, on each side, that a pixel of the result depends on when enlarging."""
 
 
 class Axis(NamedTuple):
@@ -61,8 +64,8 @@ def compute_weights(axis: Axis) -> Weights:
     start, end = numpy.float32(axis.start), numpy.float32(axis.end)
     scale = float(end - start) / axis.size
     filter_scale = max(1.0, scale)
-    kernel, kernel_support = _KERNELS[axis.interpolation]
-    support = kernel_support * filter_scale
+    kernel = _KERNELS[axis.interpolation]
+    support = SUPPORT_BY_INTERPOLATION[axis.interpolation] * filter_scale
     outputs = numpy.arange(axis.offset, axis.offset + axis.needed)
     centres = float(start) + (outputs + 0.5) * scale
     first = numpy.maximum(0, (centres - support + 0.5).astype(numpy.int64))
@@ -94,8 +97,4 @@ def _bicubic(distances: FloatArray64) -> FloatArray64:
     return numpy.where(x < 1.0, near, numpy.where(x < 2.0, far, 0.0))
 
 
-# With the pixels of the source, on each side, that a pixel depends on when enlarging.
-_KERNELS: Final[dict[str, tuple[Any, float]]] = {
-    "bilinear": (_bilinear, 1.0),
-    "bicubic": (_bicubic, 2.0),
-}
+_KERNELS: Final = {"bilinear": _bilinear, "bicubic": _bicubic}

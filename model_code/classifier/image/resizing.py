@@ -1,6 +1,6 @@
 """Resize an image and crop its centre, without computing the pixels outside of the crop.
 
-Equals `image.resize(...)` and then a centre crop, within one step of 255 in every channel. A
+Equals `image.resize(...)` and then a centre crop, within one step of 255 in every channel. An
 image of 1 x 25,000,000 pixels needs no more memory than any other.
 """
 
@@ -16,14 +16,12 @@ from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
 from classifier.image.resample import PixelArray, Pixels, Resampler
-from classifier.image.resample_weights import Axis
+from classifier.image.resample_weights import SUPPORT_BY_INTERPOLATION, Axis
 
 _RESAMPLING_BY_INTERPOLATION: Final = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-# Pixels of the source, on each side, that a pixel of the result depends on when enlarging.
-_SUPPORT_BY_INTERPOLATION: Final = {"bilinear": 1, "bicubic": 2}
 # Pillow stores a box's edges in 32 bit. If the exact edge is not representable, rounding may change
 # the result by two steps of 255. So edges up to this many pixels further out are tried, and the one
 # with the smallest rounding error is used (0 of 400 images then differ by two steps; without, 13).
@@ -115,7 +113,7 @@ def _plan(size: tuple[int, int], settings: Preprocessing) -> _Plan:
     # Rounded as torchvision's `_compute_resized_output_size` and `center_crop` do.
     resized_width = int(settings.resize * width / shorter)
     resized_height = int(settings.resize * height / shorter)
-    support = _SUPPORT_BY_INTERPOLATION[settings.interpolation]
+    support = SUPPORT_BY_INTERPOLATION[settings.interpolation]
     across = _span(width, resized_width, settings.crop, support)
     down = _span(height, resized_height, settings.crop, support)
     # The order in which Pillow 13 resizes the whole image; the other order rounds differently.
