@@ -24,6 +24,7 @@ from tools.batch.destination import (
 )
 from tools.batch.folder import scan_folder
 from tools.batch.images import Source
+from tools.batch.inputs import check_inputs, store_inputs
 from tools.batch.jobs import (
     check_success,
     follow,
@@ -44,7 +45,6 @@ from tools.batch.runs import (
     start_attempt,
 )
 from tools.batch.stage import BatchStage, open_batch_stage
-from tools.batch.staging import check_staged, stage_images
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, slow_step
 from tools.delivery.s3_uri import parse_s3_uri
 from tools.terminal import printable
@@ -95,7 +95,7 @@ def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
         example = printable(source.hidden[0])
         print(f"  {len(source.hidden)} hidden files are left out, such as {example}")
     sent = [image for image in source.images if image.name]
-    stored, present = stage_images(stage, sent)
+    stored, present = store_inputs(stage, sent)
     distinct = stored + present
     print(
         f"{len(source.images)} files: {len(sent)} to classify ({distinct} different; {stored} "
@@ -136,7 +136,7 @@ def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
         if not missing:
             return keys
         if run.attempt:
-            check_staged(stage, missing)
+            check_inputs(stage, missing)
         if execution is None and run.attempt:
             run = replace(run, attempt=run.attempt - 1)
         run = start_attempt(stage, run, missing)

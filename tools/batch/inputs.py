@@ -17,7 +17,7 @@ from tools.training.uploads import Upload, put
 _CHANGED: Final = {"PreconditionFailed", "NoSuchKey", "404", "412"}
 
 
-def stage_images(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
+def store_inputs(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
     """Upload or copy images; return how many were, and how many there already.
 
     Args:
@@ -39,7 +39,7 @@ def stage_images(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
     return len(missing), len(by_name) - len(missing)
 
 
-def check_staged(stage: BatchStage, names: Sequence[str]) -> None:
+def check_inputs(stage: BatchStage, names: Sequence[str]) -> None:
     """Check that the images of a run that is continued have not expired.
 
     Raises:
