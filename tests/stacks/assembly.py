@@ -145,6 +145,23 @@ def statements_of(policy_holder: Resource) -> list[Json]:
     ]
 
 
+def role_of(assembly: Assembly, purpose: str, service: str) -> str:
+    """Return the logical id of the one role of a stack that a service assumes.
+
+    Args:
+        assembly: the app.
+        purpose: the role's stack.
+        service: such as sagemaker.amazonaws.com.
+    """
+    (role,) = (
+        each.logical_id
+        for each in assembly.resources(purpose, "AWS::IAM::Role")
+        if each.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+        == {"Service": service}
+    )
+    return role
+
+
 def statements_for_role(assembly: Assembly, purpose: str, role_id: str) -> list[Json]:
     """Return every statement of the inline and managed policies that a role has.
 

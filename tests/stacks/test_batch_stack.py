@@ -11,6 +11,7 @@ from tests.stacks.assembly import (
     Json,
     allowed_actions,
     flatten,
+    role_of,
     statement_allowing,
     statements_for_role,
     with_serving,
@@ -23,18 +24,8 @@ TRANSFORM = "sagemaker:createTransformJob.sync"
 INPUT = {"run": "photos-20261127-230000", "attempt": 2}
 
 
-def role_of(assembly: Assembly, service: str) -> str:
-    (role,) = (
-        each.logical_id
-        for each in assembly.resources("batch", "AWS::IAM::Role")
-        if each.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
-        == {"Service": service}
-    )
-    return role
-
-
 def statements(assembly: Assembly, service: str) -> list[Json]:
-    return statements_for_role(assembly, "batch", role_of(assembly, service))
+    return statements_for_role(assembly, "batch", role_of(assembly, "batch", service))
 
 
 def definition(assembly: Assembly) -> Json:
@@ -60,7 +51,7 @@ def test_the_model_is_that_of_the_endpoint_with_a_role_of_its_own(assembly: Asse
     kept = [{name: each[name] for name in each if name not in changed} for each in environments]
     kept[1].pop("WHIPPET_ENDPOINT_UPDATES")
     assert kept[0] == kept[1]
-    role = {"Fn::GetAtt": [role_of(assembly, "sagemaker.amazonaws.com"), "Arn"]}
+    role = {"Fn::GetAtt": [role_of(assembly, "batch", "sagemaker.amazonaws.com"), "Arn"]}
     assert batch["ExecutionRoleArn"] == role
     assert batch["EnableNetworkIsolation"] is True
     assert "ModelName" not in batch

@@ -13,6 +13,7 @@ from tests.stacks.assembly import (
     Json,
     allowed_actions,
     flatten,
+    role_of,
     statement_allowing,
     statements_for_role,
     statements_of,
@@ -21,18 +22,8 @@ from tests.stacks.conftest import Synthesize
 from tests.stacks.training_workflow import STATE_MACHINE, request, with_training
 
 
-def role_of(assembly: Assembly, service: str) -> str:
-    (role,) = (
-        each.logical_id
-        for each in assembly.resources("training", "AWS::IAM::Role")
-        if each.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
-        == {"Service": service}
-    )
-    return role
-
-
 def statements(assembly: Assembly, service: str) -> list[Json]:
-    return statements_for_role(assembly, "training", role_of(assembly, service))
+    return statements_for_role(assembly, "training", role_of(assembly, "training", service))
 
 
 @pytest.fixture
@@ -68,7 +59,7 @@ def test_roles_are_assumed_for_this_account_only(assembly: Assembly, service: st
     (role,) = (
         each
         for each in assembly.resources("training", "AWS::IAM::Role")
-        if each.logical_id == role_of(assembly, service)
+        if each.logical_id == role_of(assembly, "training", service)
     )
     (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Condition"] == {
@@ -80,7 +71,7 @@ def test_the_workflow_passes_one_role_to_sagemaker_only(
     assembly: Assembly, workflow_statements: list[Json]
 ) -> None:
     statement = statement_allowing(workflow_statements, "iam:PassRole")
-    role = role_of(assembly, "sagemaker.amazonaws.com")
+    role = role_of(assembly, "training", "sagemaker.amazonaws.com")
     assert [flatten(each) for each in statement["Resource"]] == [f"<{role}.Arn>"]
     assert statement["Condition"] == {
         "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
