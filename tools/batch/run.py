@@ -7,7 +7,6 @@ have no result.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -137,8 +136,6 @@ def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
             return keys
         if run.attempt:
             check_inputs(stage, missing)
-        if execution is None and run.attempt:
-            run = replace(run, attempt=run.attempt - 1)
         run = start_attempt(stage, run, missing)
         execution = start_execution(stage, run)
         print(

@@ -1,5 +1,6 @@
 """A stage whose S3 and Step Functions are in memory."""
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -47,6 +48,10 @@ class FakeS3:
         folders = {f"{'/'.join(key.split('/')[:3])}/" for key in keys}
         return {"CommonPrefixes": [{"Prefix": each} for each in sorted(folders)]}
 
+    @staticmethod
+    def etag_of(content: bytes) -> str:
+        return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
     def get_paginator(self, operation: str) -> Any:
         assert operation == "list_objects_v2"
         return self
@@ -58,7 +63,7 @@ class FakeS3:
                 "Key": key,
                 "LastModified": self.modified.get(key, datetime.now(UTC)),
                 "Size": len(content),
-                "ETag": '"0"',
+                "ETag": self.etag_of(content),
             }
             for (bucket, key), content in sorted(self.objects.items())
             if bucket == given["Bucket"] and key.startswith(given["Prefix"])

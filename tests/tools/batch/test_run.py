@@ -173,6 +173,21 @@ def test_a_run_that_another_terminal_continues_is_watched(
     assert list(states.started) == [f"{name}-1", f"{name}-2"]
 
 
+def test_a_job_that_could_not_be_started_is_started_by_the_next_command(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, s3: FakeS3, states: FakeStates
+) -> None:
+    def lose(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://states")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "start_execution", lose)
+        with pytest.raises(ToolError, match="Continue: make batch RUN="):
+            begin()
+    (record,) = (key for _, key in s3.objects if key.endswith("/run.json"))
+    assert main(monkeypatch, "--run", record.split("/")[-2]) == 0
+    assert len(states.started) == 1
+
+
 def test_a_lost_connection_is_told_like_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, begin: Any, states: FakeStates
 ) -> None:
@@ -265,6 +280,19 @@ def test_no_results_are_overwritten(
     with pytest.raises(ToolError, match="take another DST, or move them away"):
         begin()
     assert s3.written == []
+
+
+def test_a_run_that_is_continued_overwrites_its_own_results_alone(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, tmp_path: Path, states: FakeStates
+) -> None:
+    begin()
+    name = name_of(states)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "summary.json").write_text('{"run": "other-20260101-000000"}')
+    with pytest.raises(ToolError, match="has the results of the run other-20260101-000000"):
+        main(monkeypatch, "--run", name, "--destination", str(other))
+    assert main(monkeypatch, "--run", name) == 0
 
 
 def test_a_file_that_is_too_large_is_not_sent(
