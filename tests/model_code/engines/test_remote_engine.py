@@ -193,10 +193,15 @@ def test_the_end_of_the_engines_process_fails_what_is_in_flight(
         await asyncio.sleep(0.01)
         pair.http.connection.close()
         results = list(await asyncio.gather(*work, return_exceptions=True))
+        # As many as there are slots, and more.
+        async with asyncio.timeout(5):
+            for _ in range(LAYOUT.slots + 1):
+                results += await asyncio.gather(pair.remote.infer(_crop(9)), return_exceptions=True)
         pair.remote.close()
         return results
 
     results = asyncio.run(run())
+    assert len(results) == 5 + LAYOUT.slots + 1
     assert all(isinstance(result, EngineError) for result in results)
     assert "the process with the engine has ended" in str(results[0])
     assert signals == [signal.SIGTERM]

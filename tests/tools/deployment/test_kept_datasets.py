@@ -258,6 +258,19 @@ def test_all_that_was_kept_is_imported_at_once(stubs: Stubs, dev: StageSettings)
     check(stubs)
 
 
+def test_what_could_not_be_imported_stays_on_record(stubs: Stubs, dev: StageSettings) -> None:
+    """The name of the bucket stands nowhere else, and the next deployment tries again."""
+    add_record(stubs, BUCKET)
+    stubs["s3"].add_response("head_bucket", {})
+    add_no_storage(stubs)
+    add_missing_stack(stubs)
+    stubs["cloudformation"].add_client_error("delete_change_set", "ChangeSetNotFound")
+    stubs["cloudformation"].add_client_error("create_change_set", "ValidationError", "refused")
+    with pytest.raises(ToolError, match="refused"):
+        take_back_datasets(stubbed_client, dev)
+    check(stubs)
+
+
 def test_a_key_in_deletion_is_told_before_anything_is_imported(
     stubs: Stubs, dev: StageSettings
 ) -> None:
