@@ -22,7 +22,8 @@ from stacks.storage_stack import StorageStack
 class BatchStack(StageStack):
     """A state machine that runs batch transform jobs; it costs nothing while it is idle.
 
-    It is deployed after the endpoint: a model whose update was rolled back does not get here.
+    It is deployed after the endpoint: a model that CloudFormation could not deploy does not get
+    here. One that an alarm rolled back does, as CloudFormation then reports success.
     """
 
     def __init__(

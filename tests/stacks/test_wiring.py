@@ -47,7 +47,7 @@ def dependencies(assembly: Assembly, purpose: str) -> set[str]:
         ("storage", set()),
         ("training", {"storage"}),
         ("serving", {"storage"}),
-        # Not with a model that the endpoint's alarms rolled back.
+        # Not with a model that the endpoint could not be updated to.
         ("batch", {"storage", "serving"}),
         # The endpoint is used by its literal name, so that the dependency is explicit.
         ("api", {"storage", "serving"}),

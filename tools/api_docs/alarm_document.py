@@ -56,8 +56,9 @@ cause goes on. Only 503 responses of the pause's last minutes raise one for a mi
 ## An update that was rolled back
 
 `make deploy` fails with a reason that names the alarm. Correct the model or the setting and deploy
-again. While an alarm of the rollback is on, deploy with `serving.rollback_alarms_enabled = false`;
-where the correction must be fast, with `serving.rollout = "all_at_once"` too.
+again; until then batch jobs run the model that was rolled back. While an alarm of the rollback is
+on, deploy with `serving.rollback_alarms_enabled = false`; where the correction must be fast, with
+`serving.rollout = "all_at_once"` too.
 
 ## Why the fleet scaled, or did not
 
