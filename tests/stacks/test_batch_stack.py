@@ -141,6 +141,21 @@ def test_a_job_that_runs_too_long_is_stopped(assembly: Assembly) -> None:
     assert list(found["States"]) == ["Transform"]
 
 
+def test_a_job_that_cannot_be_started_is_started_again(assembly: Assembly) -> None:
+    retried = {
+        name
+        for rule in definition(assembly)["States"]["Transform"]["Retry"]
+        for name in rule["ErrorEquals"]
+    }
+    assert retried >= {
+        # The general name of Step Functions' own integration, as for "Rate exceeded".
+        "SageMaker.AmazonSageMakerException",
+        "SageMaker.ThrottlingException",
+        "ThrottlingException",
+        "SageMaker.ResourceLimitExceededException",
+    }
+
+
 def test_the_state_machine_may_run_transform_jobs_of_its_stage_alone(assembly: Assembly) -> None:
     found = statements(assembly, "states.amazonaws.com")
     jobs = statement_allowing(found, "sagemaker:CreateTransformJob")

@@ -15,6 +15,7 @@ from stacks.components.batch.transform_request import transform_request
 from stacks.components.network.placement import Placement
 from stacks.components.serving.model_artifact import ModelArtifact
 from stacks.components.shared.execution_role import ExecutionRole
+from stacks.components.shared.job_retries import JOB_RETRIES
 from stacks.components.storage.buckets import Buckets
 from stacks.settings.batch import BatchSettings
 from stacks.settings.stage import StageSettings
@@ -23,19 +24,6 @@ JOB_LOG_GROUP = "/aws/sagemaker/TransformJobs"
 _BYTES_OF_MB = 1024 * 1024
 # The longest that the server allows: no proxy waits.
 _DEADLINE_MS = 60_000
-# The account's quota of running jobs may be used up, and AWS's samples and documentation use
-# different error names for throttling.
-_RETRY = {
-    "ErrorEquals": [
-        "SageMaker.ThrottlingException",
-        "ThrottlingException",
-        "SageMaker.ResourceLimitExceededException",
-    ],
-    "IntervalSeconds": 30,
-    "BackoffRate": 2,
-    "MaxAttempts": 4,
-    "JitterStrategy": "FULL",
-}
 
 
 class Batch(Construct):
@@ -123,7 +111,7 @@ def _definition(request: dict[str, Any], max_runtime_seconds: int) -> dict[str, 
                 "Resource": f"arn:{Aws.PARTITION}:states:::sagemaker:createTransformJob.sync",
                 "Arguments": request,
                 "Output": {"job": "{% $states.result.TransformJobName %}"},
-                "Retry": [_RETRY],
+                "Retry": JOB_RETRIES,
                 "End": True,
             }
         },

@@ -1,5 +1,6 @@
 """The states that run a training job, or a tuning job and then take its best one."""
 
+from stacks.components.shared.job_retries import JOB_RETRIES
 from stacks.components.training import states
 from stacks.components.training.job import JobDefinition, Request
 from stacks.components.training.job_failure_states import CATCH_JOB_ERROR, job_failure_states
@@ -9,32 +10,6 @@ from stacks.components.training.watched_job_states import (
     interval_seconds,
     watched_job_states,
 )
-
-# AWS's samples, SDK and documentation use different error names for throttling: retry all of them.
-_RETRY_THROTTLING = {
-    "ErrorEquals": ["SageMaker.ThrottlingException", "ThrottlingException"],
-    "IntervalSeconds": 10,
-    "BackoffRate": 2,
-    "MaxAttempts": 5,
-    "JitterStrategy": "FULL",
-}
-# Any other error of SageMaker, including invalid requests and throttling.
-_RETRY_UNNAMED = {
-    "ErrorEquals": ["SageMaker.AmazonSageMakerException", "SageMaker.SageMakerException"],
-    "IntervalSeconds": 20,
-    "BackoffRate": 2,
-    "MaxAttempts": 2,
-    "JitterStrategy": "FULL",
-}
-# The account's quota of running jobs is used up: retry when another job has ended. In a new account
-# the quota is 0, and waiting does not help.
-_RETRY_LIMITS = {
-    "ErrorEquals": ["SageMaker.ResourceLimitExceededException"],
-    "IntervalSeconds": 120,
-    "BackoffRate": 1,
-    "MaxAttempts": 3,
-}
-_RETRY = [_RETRY_THROTTLING, _RETRY_UNNAMED, _RETRY_LIMITS]
 
 # The members of CreateTrainingJob that Step Functions' own integration was seen to take and that a
 # request of ours may have; docs/adr/0015-training-workflow.md has the sources.
@@ -123,7 +98,7 @@ def _training_states(definition: JobDefinition, *, then: str) -> dict[str, State
         request,
         interval=interval_seconds(definition.settings.training),
         start="TrainModel",
-        retry=_RETRY,
+        retry=JOB_RETRIES,
         then=then,
     )
 
@@ -134,6 +109,6 @@ def _run(operation: str, request: Request) -> State:
         "Resource": states.integration(f"sagemaker:{operation}.sync"),
         "Arguments": request,
         "Output": PASS_ON_INPUT,
-        "Retry": _RETRY,
+        "Retry": JOB_RETRIES,
         "Catch": [CATCH_JOB_ERROR],
     }
