@@ -23,7 +23,7 @@ from tools.deployment.endpoint_check import check_endpoint
 from tools.deployment.instance_count import settle_instance_count
 from tools.deployment.log_groups import (
     check_no_log_group,
-    expire_training_logs,
+    expire_job_logs,
     import_endpoint_log_group,
 )
 from tools.deployment.mode_change import describe_mode_change, replaced_mode
@@ -143,9 +143,9 @@ def _finish(
         with _step_if_allowed("Delete the models of earlier deployments"):
             prune_superseded(sagemaker, stack=stack, previous=previous)
     notes: list[str | None] = [unused_network_note(settings, client("cloudformation"), region)]
-    with _step_if_allowed("Check that the logs of training jobs expire"):
+    with _step_if_allowed("Check that the logs of jobs expire"):
         days = settings.log_retention_days
-        notes.append(expire_training_logs(client("logs"), retention_days=days))
+        notes += expire_job_logs(client("logs"), retention_days=days)
     if addresses := subscribed_addresses(settings.monitoring):
         receivers = " and ".join(sorted(set(addresses.values())))
         with _step_if_allowed(f"Check that {receivers} can receive the alarms"):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.deployment.log_groups import TRAINING_LOG_GROUP
+from tools.deployment.log_groups import JOB_LOG_GROUPS
 from tools.deployment.model_packages import delete_commands
 
 MODEL_PACKAGE_GROUP = "AWS::SageMaker::ModelPackageGroup"
@@ -61,8 +61,11 @@ def describe_shared(account: str, region: str) -> list[str]:
         "bootstrap's bucket and repository: billed for the uploaded models and images. To delete "
         f"those that no stack uses: npx --no-install cdk gc aws://{account}/{region} --unstable=gc"
     )
-    logs = f"log group {TRAINING_LOG_GROUP}: the logs of every training job, until its retention"
-    return [assets, logs]
+    logs = (
+        f"log group {name}: the logs of every {kind} job, until its retention"
+        for kind, name in JOB_LOG_GROUPS.items()
+    )
+    return [assets, *logs]
 
 
 def _line(leftover: Leftover, region: str) -> str:

@@ -1,6 +1,6 @@
 """The log groups that SageMaker creates if they do not exist: unencrypted, without an expiry."""
 
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -8,7 +8,11 @@ from stacks.names import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 from tools.console import ToolError
 from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
 
-TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+# Of the jobs of all stages and teams of an account and region.
+JOB_LOG_GROUPS: Final = {
+    "training": "/aws/sagemaker/TrainingJobs",
+    "batch transform": "/aws/sagemaker/TransformJobs",
+}
 _NOT_FOUND = "ResourceNotFoundException"
 
 
@@ -71,36 +75,42 @@ def check_no_log_group(logs: Any, endpoint: str) -> None:
         )
 
 
-def expire_training_logs(logs: Any, *, retention_days: int) -> str | None:
-    """Set the retention of the log group of training jobs, if it is new or empty.
+def expire_job_logs(logs: Any, *, retention_days: int) -> list[str]:
+    """Set the retention of the log groups of jobs, where one is new or empty.
 
-    All training jobs of the account and region share it, so that no stack may hold it, and a
-    retention would delete old logs of other teams' jobs.
+    All jobs of the account and region share them, so that no stack may hold them, and a retention
+    would delete old logs of other teams' jobs.
 
     Args:
         logs: boto3 client.
         retention_days: one of the values that CloudWatch Logs accepts.
 
     Returns:
-        What was set, or the command that sets it; None if the group has a retention.
+        For each group without a retention, what was set, or the command that sets it.
     """
-    group = _described(logs, TRAINING_LOG_GROUP)
+    notes = (_expire(logs, kind, retention_days=retention_days) for kind in JOB_LOG_GROUPS)
+    return [note for note in notes if note is not None]
+
+
+def _expire(logs: Any, kind: str, *, retention_days: int) -> str | None:
+    name = JOB_LOG_GROUPS[kind]
+    group = _described(logs, name)
     if group is None:
         # Before the first job, which would create it without a retention.
-        logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+        logs.create_log_group(logGroupName=name)
     elif "retentionInDays" in group:
         return None
     # Not storedBytes, which is some hours old.
-    elif logs.describe_log_streams(logGroupName=TRAINING_LOG_GROUP, limit=1)["logStreams"]:
+    elif logs.describe_log_streams(logGroupName=name, limit=1)["logStreams"]:
         return (
-            "The logs of all training jobs in this account and region are kept forever. Unless "
+            f"The logs of all {kind} jobs in this account and region are kept forever. Unless "
             "somebody needs them, delete those older than the stage's log_retention_days: aws logs "
-            f"put-retention-policy --log-group-name {TRAINING_LOG_GROUP} "
+            f"put-retention-policy --log-group-name {name} "
             f"--retention-in-days {retention_days} --region {logs.meta.region_name}"
         )
-    logs.put_retention_policy(logGroupName=TRAINING_LOG_GROUP, retentionInDays=retention_days)
+    logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
     return (
-        f"The logs of all training jobs in this account and region ({TRAINING_LOG_GROUP}) are now "
+        f"The logs of all {kind} jobs in this account and region ({name}) are now "
         f"deleted after {retention_days} days; there were none yet."
     )
 

@@ -219,9 +219,9 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     kept: list[str | None] = []
     expired: list[int] = []
 
-    def expire(_: object, *, retention_days: int) -> str:
+    def expire(_: object, *, retention_days: int) -> list[str]:
         expired.append(retention_days)
-        return "note of the logs"
+        return ["note of the logs"]
 
     before = DeployedModel(configuration="before", status="InService", name="m", sha256=None)
     ended = subprocess.CompletedProcess[str]([], 0)
@@ -236,7 +236,7 @@ def test_pruning_keeps_the_configuration_used_before_the_deployment(
     monkeypatch.setattr(
         tools.deployment.deploy, "unused_network_note", lambda *_: "note of the network"
     )
-    monkeypatch.setattr(tools.deployment.deploy, "expire_training_logs", expire)
+    monkeypatch.setattr(tools.deployment.deploy, "expire_job_logs", expire)
     monkeypatch.setattr(tools.deployment.deploy, "settle_instance_count", lambda *_, **__: None)
     monkeypatch.setattr(tools.deployment.deploy, "update_references", lambda *_, **__: None)
     dev = load_stage_settings("dev", ROOT / "config")
@@ -287,7 +287,7 @@ def test_what_a_role_may_not_check_after_the_deployment_is_left_out(
     monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
     for name in ("check_endpoint", "settle_instance_count"):
         monkeypatch.setattr(steps, name, lambda *_, **__: None)
-    optional = ("update_references", "prune_superseded", "expire_training_logs")
+    optional = ("update_references", "prune_superseded", "expire_job_logs")
     for name in (*optional, "unconfirmed_emails"):
         monkeypatch.setattr(steps, name, refuse)
     with ExitStack() as stack:
@@ -318,8 +318,15 @@ def test_a_paused_stage_is_deployed_and_stays_paused(
     monkeypatch.setattr(steps, "import_endpoint_log_group", lambda *_, **__: None)
     for name in ("check_endpoint", "settle_instance_count", "prune_superseded"):
         monkeypatch.setattr(steps, name, needs_an_endpoint)
-    for each in ("update_references", "expire_training_logs"):
-        monkeypatch.setattr(steps, each, lambda *_, each=each, **__: done.append(each))
+
+    def expire_job_logs(*_: object, **__: object) -> list[str]:
+        done.append("expire_job_logs")
+        return []
+
+    monkeypatch.setattr(steps, "expire_job_logs", expire_job_logs)
+    monkeypatch.setattr(
+        steps, "update_references", lambda *_, **__: done.append("update_references")
+    )
     described = {
         "StackName": "whippet-dev-serving",
         "CreationTime": 0,
@@ -337,4 +344,4 @@ def test_a_paused_stage_is_deployed_and_stays_paused(
     for printed in (before, after):
         assert "The stage dev is paused" in printed
         assert "`make resume STAGE=dev`" in printed
-    assert done == ["update_references", "expire_training_logs"]
+    assert done == ["update_references", "expire_job_logs"]

@@ -186,13 +186,17 @@ def test_what_remains_is_said(
 ) -> None:
     destroy(load_stage_settings("dev", ROOT / "config"), deployed(), empty_group=empty_group)
     lines = [line for line in capsys.readouterr().out.splitlines() if "remains: " in line]
-    shared = ["bootstrap's bucket and repository: ", "log group /aws/sagemaker/TrainingJobs: "]
+    shared = [
+        "bootstrap's bucket and repository: ",
+        "log group /aws/sagemaker/TrainingJobs: ",
+        "log group /aws/sagemaker/TransformJobs: ",
+    ]
     group = [] if empty_group else ["model package group whippet-dev: "]
     starts = ["KMS key the-key: ", *group, *shared]
     assert len(lines) == len(starts)
     for line, start in zip(lines, starts, strict=True):
         assert line.startswith(f"  remains: {start}")
-    assert "cdk gc aws://123456789012/eu-west-1 --unstable=gc" in lines[-2]
+    assert "cdk gc aws://123456789012/eu-west-1 --unstable=gc" in lines[-3]
 
 
 def test_nothing_is_deleted_of_a_stage_that_is_still_protected(

@@ -9,9 +9,9 @@ import pytest
 from tests.tools.stubbed_session import StubbedSession, add_unmanaged_log_group
 from tools.console import ToolError
 from tools.deployment.log_groups import (
-    TRAINING_LOG_GROUP,
+    JOB_LOG_GROUPS,
     delete_endpoint_log_group,
-    expire_training_logs,
+    expire_job_logs,
     import_endpoint_log_group,
 )
 
@@ -49,53 +49,56 @@ def test_an_import_that_is_refused_is_told_with_the_command_that_helps(
     )
 
 
-def add_training_groups(session: StubbedSession, group: dict[str, Any] | None) -> None:
-    other = {"logGroupName": f"{TRAINING_LOG_GROUP}-of-another", "retentionInDays": 1}
-    groups = [other] if group is None else [other, {"logGroupName": TRAINING_LOG_GROUP} | group]
-    session.stubs["logs"].add_response("describe_log_groups", {"logGroups": groups})
+def add_groups(session: StubbedSession, name: str, group: dict[str, Any] | None) -> None:
+    other = {"logGroupName": f"{name}-of-another", "retentionInDays": 1}
+    groups = [other] if group is None else [other, {"logGroupName": name} | group]
+    session.stubs["logs"].add_response(
+        "describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": name}
+    )
 
 
-def add_streams(session: StubbedSession, *names: str) -> None:
+def add_streams(session: StubbedSession, name: str, *streams: str) -> None:
     session.stubs["logs"].add_response(
         "describe_log_streams",
-        {"logStreams": [{"logStreamName": name} for name in names]},
-        {"logGroupName": TRAINING_LOG_GROUP, "limit": 1},
+        {"logStreams": [{"logStreamName": stream} for stream in streams]},
+        {"logGroupName": name, "limit": 1},
     )
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_logs_of_training_jobs_expire_before_there_are_any(
-    session: StubbedSession, exists: bool
-) -> None:
-    add_training_groups(session, {} if exists else None)
+def test_logs_of_jobs_expire_before_there_are_any(session: StubbedSession, exists: bool) -> None:
     logs = session.stubs["logs"]
-    if exists:
-        add_streams(session)
-    else:
-        logs.add_response("create_log_group", {}, {"logGroupName": TRAINING_LOG_GROUP})
-    logs.add_response(
-        "put_retention_policy", {}, {"logGroupName": TRAINING_LOG_GROUP, "retentionInDays": 14}
-    )
-    note = expire_training_logs(client(session, "logs"), retention_days=14)
-    assert note is not None
-    assert "are now deleted after 14 days" in note
+    for name in JOB_LOG_GROUPS.values():
+        add_groups(session, name, {} if exists else None)
+        if exists:
+            add_streams(session, name)
+        else:
+            logs.add_response("create_log_group", {}, {"logGroupName": name})
+        logs.add_response("put_retention_policy", {}, {"logGroupName": name, "retentionInDays": 14})
+    notes = expire_job_logs(client(session, "logs"), retention_days=14)
+    for kind, note in zip(JOB_LOG_GROUPS, notes, strict=True):
+        assert f"all {kind} jobs" in note
+        assert "are now deleted after 14 days" in note
 
 
-def test_logs_of_other_jobs_are_not_deleted_unasked(session: StubbedSession) -> None:
-    # storedBytes is some hours old, so that it is 0 after the first job.
-    add_training_groups(session, {"storedBytes": 0})
-    add_streams(session, "a-job-of-another-team/algo-1-1700000000")
-    note = expire_training_logs(client(session, "logs"), retention_days=14)
-    assert note is not None
+@pytest.mark.parametrize("kind", JOB_LOG_GROUPS)
+def test_logs_of_other_jobs_are_not_deleted_unasked(session: StubbedSession, kind: str) -> None:
+    for each, name in JOB_LOG_GROUPS.items():
+        # storedBytes is some hours old, so that it is 0 after the first job.
+        add_groups(session, name, {"storedBytes": 0} if each == kind else {"retentionInDays": 365})
+        if each == kind:
+            add_streams(session, name, "a-job-of-another-team/algo-1-1700000000")
+    (note,) = expire_job_logs(client(session, "logs"), retention_days=14)
     assert note.endswith(
-        f": aws logs put-retention-policy --log-group-name {TRAINING_LOG_GROUP} "
+        f": aws logs put-retention-policy --log-group-name {JOB_LOG_GROUPS[kind]} "
         "--retention-in-days 14 --region eu-west-1"
     )
 
 
 def test_a_retention_that_another_set_is_kept(session: StubbedSession) -> None:
-    add_training_groups(session, {"retentionInDays": 365})
-    assert expire_training_logs(client(session, "logs"), retention_days=14) is None
+    for name in JOB_LOG_GROUPS.values():
+        add_groups(session, name, {"retentionInDays": 365})
+    assert expire_job_logs(client(session, "logs"), retention_days=14) == []
 
 
 def test_a_log_group_that_sagemaker_created_again_is_deleted(session: StubbedSession) -> None:
