@@ -52,6 +52,7 @@ ALL_INSTANCES = "Number of instances across active endpoints"
 TRAINING = "ml.m5.2xlarge for training job usage"
 SPOT_TRAINING = "ml.m5.2xlarge for spot training job usage"
 _TRAINING_IN_DEV = "ml.m5.xlarge for training job usage"
+BATCH = "ml.m5.large for transform job usage"
 
 
 def add_quota(
@@ -61,6 +62,7 @@ def add_quota(
     *,
     all_instances: float = 20,
     training: float = 1,
+    batch: float = 1,
 ) -> None:
     """Stub SageMaker's applied quotas as two pages: all instances, then the others."""
     other = {"QuotaName": ALL_INSTANCES, "Value": all_instances}
@@ -78,6 +80,7 @@ def add_quota(
                 {"QuotaName": TRAINING, "Value": training},
                 {"QuotaName": SPOT_TRAINING, "Value": 0},
                 {"QuotaName": _TRAINING_IN_DEV, "Value": training},
+                {"QuotaName": BATCH, "Value": batch},
             ]
         },
         {"ServiceCode": "sagemaker", "NextToken": "more"},

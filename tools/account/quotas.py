@@ -37,8 +37,8 @@ class Quota:
         available: how much the stage can use.
         needed: how much the stage uses at most.
         shortage: message for an insufficient quota: what is wrong and what to do.
-        for_deployment: False if only later actions need it: training jobs, or updates of a fleet
-            that has scaled out.
+        for_deployment: False if only later actions need it: training and batch jobs, or updates of
+            a fleet that has scaled out.
     """
 
     name: str
@@ -168,8 +168,10 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     of_endpoints = f"{settings.serving.instance_type} for endpoint usage"
     kind = "spot training job" if settings.training.use_spot else "training job"
     of_jobs = f"{settings.training.instance_type} for {kind} usage"
+    of_batches = f"{settings.batch_instance_type} for transform job usage"
     serverless = settings.serving.is_serverless
-    names = (of_jobs,) if serverless else (of_endpoints, _ALL_INSTANCES, of_jobs)
+    jobs = (of_jobs, of_batches)
+    names = jobs if serverless else (of_endpoints, _ALL_INSTANCES, *jobs)
     values = _read_values(quotas, "sagemaker", names)
     # An instance type that the region does not offer has no quota, which counts as 0.
     if not serverless:
@@ -177,6 +179,7 @@ def _instances(settings: StageSettings, quotas: Any) -> Iterator[Quota]:
     if _ALL_INSTANCES in values:
         yield _endpoint_quota(settings, _ALL_INSTANCES, values[_ALL_INSTANCES])
     yield _training_quota(settings, of_jobs, values.get(of_jobs, 0))
+    yield _batch_quota(settings, of_batches, values.get(of_batches, 0))
 
 
 def _endpoint_quota(settings: StageSettings, name: str, available: int) -> Quota:
@@ -219,6 +222,22 @@ def _training_quota(settings: StageSettings, name: str, available: int) -> Quota
             f"trials; a deployment needs none. Request at least {needed} in Service Quotas, or "
             "choose another training.instance_type or a lower training.instance_count in "
             f"config/{settings.stage}.toml."
+        ),
+        for_deployment=False,
+    )
+
+
+def _batch_quota(settings: StageSettings, name: str, available: int) -> Quota:
+    needed = settings.batch.instance_count
+    return Quota(
+        name=f"SageMaker: {name}",
+        available=available,
+        needed=needed,
+        shortage=(
+            f"SageMaker's quota {name!r} is {available} and a batch job of the stage "
+            f"{settings.stage} needs {needed}; a deployment needs none. Request at least {needed} "
+            "in Service Quotas, or choose another batch.instance_type or a lower "
+            f"batch.instance_count in config/{settings.stage}.toml."
         ),
         for_deployment=False,
     )

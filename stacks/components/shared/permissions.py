@@ -9,8 +9,9 @@ from constructs import Construct
 def service_of_this_account(service: str, scope: Construct) -> iam.ServicePrincipal:
     """Return a service principal that may assume a role only on behalf of this account.
 
-    Only for sagemaker, states and codebuild: other services do not send aws:SourceAccount, so
-    that they could not assume the role.
+    Only for sagemaker, states, codebuild and vpc-flow-logs (docs.aws.amazon.com/vpc/latest/
+    userguide/flow-logs-iam-role.html): other services do not send aws:SourceAccount, so that they
+    could not assume the role.
     """
     return iam.ServicePrincipal(
         service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}

@@ -13,6 +13,7 @@ from stacks.settings.stage import StageSettings, load_stage_settings
 from tests.changed_settings import with_changes
 from tests.tools.stubbed_session import (
     ALL_INSTANCES,
+    BATCH,
     SPOT_TRAINING,
     TRAINING,
     StubbedSession,
@@ -233,10 +234,11 @@ def test_the_command_shows_each_quota(
     add_quota(command, INSTANCES, 8)
     add_concurrency(command, limit=1000, unreserved=1000)
     quotas.main()
-    assert capsys.readouterr().out.splitlines()[-5:] == [
+    assert capsys.readouterr().out.splitlines()[-6:] == [
         f"✓ SageMaker: {INSTANCES}: 6 needed, 8 available",
         f"✓ SageMaker: {ALL_INSTANCES}: 6 needed, 20 available",
         f"✓ SageMaker: {TRAINING}: 1 needed, 1 available",
+        f"✓ SageMaker: {BATCH}: 1 needed, 1 available",
         "✓ Lambda: Concurrent executions: 3 needed, 900 available",
         "✓ API Gateway: logging role",
     ]
@@ -317,3 +319,15 @@ def test_every_machine_of_a_training_job_counts(session: StubbedSession) -> None
 def test_spot_capacity_has_a_quota_of_its_own(session: StubbedSession) -> None:
     (problem,) = problems_of_training(session, use_spot=True)
     assert f"{SPOT_TRAINING!r} is 0 and a training job of the stage prod needs 1" in problem
+
+
+def test_a_batch_job_needs_a_quota_that_a_deployment_does_not(session: StubbedSession) -> None:
+    prod = stage(provisioned_concurrency=0)
+    settings = with_changes(prod, batch=with_changes(prod.batch, instance_count=3))
+    add_quota(session, INSTANCES, 6, batch=3)
+    assert shortages(settings, session) == []
+    add_quota(session, INSTANCES, 6, batch=2)
+    (shortage,) = shortages(settings, session)
+    assert not shortage.prevents_deployment
+    assert f"{BATCH!r} is 2 and a batch job of the stage prod needs 3" in shortage.message
+    assert "or a lower batch.instance_count in config/prod.toml" in shortage.message
