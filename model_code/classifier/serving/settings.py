@@ -129,12 +129,16 @@ def read_settings(environment: Mapping[str, str]) -> ServerSettings:
 
 
 def share_of_http_process(settings: ServerSettings) -> ServerSettings:
-    """Return the settings of one of `http_process_count` processes: its part of what is shared."""
+    """Return the settings of one of `http_process_count` processes: its part of what is shared.
+
+    Not of the queue in a batch transform job, where a 503 fails the job: the kernel may give one
+    process all requests that the job sends at a time.
+    """
     count = settings.http_process_count
     return replace(
         settings,
         decode_process_count=-(-settings.decode_process_count // count),
-        queue_length=-(-settings.queue_length // count),
+        queue_length=-(-settings.queue_length // (1 if settings.is_batch else count)),
     )
 
 

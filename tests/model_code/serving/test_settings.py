@@ -81,6 +81,15 @@ def test_http_processes_share_what_there_is() -> None:
     assert (share.deadline_ms, share.http_process_count) == (900, 3)
 
 
+def test_an_http_process_of_a_batch_job_takes_all_requests_that_it_sends() -> None:
+    environment = {"WHIPPET_HTTP_PROCESSES": "4", "WHIPPET_QUEUE_LENGTH": "64"}
+    shares = [
+        share_of_http_process(read_settings({**environment, **batch})).queue_length
+        for batch in ({}, {"SAGEMAKER_BATCH": "true"})
+    ]
+    assert shares == [16, 64]
+
+
 @pytest.mark.parametrize("value", ["", "0", "-1", "1.5", "257", "many", "²", "9" * 5000])
 def test_a_value_out_of_bounds_is_refused_by_name(value: str) -> None:
     with pytest.raises(SettingsError, match=r"WHIPPET_WORKERS is .* from 1 to 256"):
