@@ -28,8 +28,8 @@ before one says that it is not verified.
 
 CloudWatch's free part is an account's: ten metrics of alarms, ten custom metrics and three
 dashboards. Other free parts, which end after some months, are not taken off. Not counted: logs,
-traces, data sent to the internet, starts of serverless containers, and training
-([SageMaker or EC2](sagemaker-or-ec2.md)).
+traces, requests to S3, KMS and CloudFront, data sent to the internet, starts of serverless
+containers, [batch jobs](batch.md), and training ([SageMaker or EC2](sagemaker-or-ec2.md)).
 
 The serving image is counted as {IMAGE_GIGABYTES} GB in ECR, more than one takes: the packages of
 `model_code/requirements-serving.txt` are 84 MB to download, and its base, a slim Python image, is
