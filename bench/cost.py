@@ -16,11 +16,10 @@ from bench.results import EngineSample, Results, read_results
 from bench.rounds import ENGINE_SCRIPT, Plan, run
 from bench.servers import OUR_PROGRAMS, OURS
 from bench.targets import BUSY_CLIENTS
+from classifier.engines.processor import has_bf16
 
 MODELS: Final = (inputs.PUBLISHED_MODEL, *inputs.MODELS)
 IMAGE_SIZE: Final = "500x375"
-# Of AMD from Zen 4 on, and of Intel from Sapphire Rapids on.
-_BF16_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,17 +56,13 @@ def _measure(options: argparse.Namespace) -> Results:
         calibration=options.calibration and options.calibration.resolve(),
     )
     results = run(plan)
-    if _has_bf16():
+    if has_bf16():
         results.engine += [_engine_in_bf16(model, plan) for model in MODELS]
     return results
 
 
-def _has_bf16() -> bool:
-    return bool(_BF16_FLAGS & set(Path("/proc/cpuinfo").read_text().split()))
-
-
 def _engine_in_bf16(model: str, plan: Plan) -> EngineSample:
-    """Measure OpenVINO alone; the server has no setting for bf16."""
+    """Measure OpenVINO alone: the seeded networks cannot pass the check of bf16."""
     folder = inputs.prepare_model(model, plan.cache, plan.calibration)
     network = inputs.network_files(folder)["fp32"]
     command = (OUR_PROGRAMS / "python", ENGINE_SCRIPT, network, str(plan.seconds), BF16)

@@ -29,9 +29,10 @@ and EfficientNet-Lite0 its published ones; the speed does not depend on them.
 `not measured` is int8 where the build's check left it out, and bf16 on a processor without it.
 `estimate` is not measured either:
 
-- bf16: the server has no setting for it. The CPU time of a response is that in fp32, less
-  OpenVINO's own for an image in fp32, plus its own in bf16, both measured without the server;
-  responses a second grow as the CPU time shrinks. None of the instance types below has bf16 units.
+- bf16: the server computes in it only if a build's check allowed it, which needs trained weights
+  and images. The CPU time of a response is that in fp32, less OpenVINO's own for an image in fp32,
+  plus its own in bf16, both measured without the server; responses a second grow as the CPU time
+  shrinks. None of the instance types below has bf16 units.
 - Instance types: as many responses a second for each vCPU as for each core here, an upper bound
   for a type whose processor is older than this one; `make load` measures an endpoint. int8 is
   shown where every processor of the type has VNNI.

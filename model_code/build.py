@@ -49,7 +49,10 @@ def _build(options: argparse.Namespace) -> None:
     from classifier.training.publishing import Measurements, check_and_publish
 
     measurements = Measurements(
-        images=options.calibration, int8=options.quantize, fp16=options.half_precision
+        images=options.calibration,
+        int8=options.quantize,
+        fp16=options.half_precision,
+        bf16=options.bf16,
     )
     flags = read_preprocessing_flags(options)
     if options.trained and not options.calibration:
@@ -158,11 +161,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--calibration judge it, without those that set the ranges of int8, by the same rules",
     )
     parser.add_argument(
+        "--bf16",
+        action="store_true",
+        help="check whether the fp32 network may be served in bf16, which some CPUs compute about\n"
+        "twice as fast. The images of --calibration judge it as fp16, on any machine; the\n"
+        "archive has no other file with it",
+    )
+    parser.add_argument(
         "--calibration",
         type=Path,
         help="folder of images like those that will be classified, <label>/<image> or\n"
-        "images alone (of a trained model: data/valid). Without --quantize and\n"
-        "--half-precision it measures only what fast decoding changes",
+        "images alone (of a trained model: data/valid). Without --quantize,\n"
+        "--half-precision and --bf16 it measures only what fast decoding changes",
     )
     parser.add_argument("--name", help="of the model, in each response (default: the architecture)")
     add_preprocessing_flags(parser)
@@ -176,10 +186,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             parser.error(f"{flag} requires {needed}")
     if options.weights_file and options.fallback:
         parser.error("--fallback cannot be combined with --weights-file")
-    if options.quantize and not options.calibration:
-        parser.error("--quantize needs images: name their folder with --calibration")
-    if options.half_precision and not options.calibration:
-        parser.error("--half-precision needs images: name their folder with --calibration")
+    for flag in ("--quantize", "--half-precision", "--bf16"):
+        if getattr(options, flag[2:].replace("-", "_")) and not options.calibration:
+            parser.error(f"{flag} needs images: name their folder with --calibration")
     return options
 
 

@@ -24,7 +24,7 @@ from classifier.engines.engine import Engine, EngineError
 from classifier.engines.engine_channel import SlotLayout
 from classifier.engines.engine_process import CHANNEL_FLAG, EngineProcess, start_http_process
 from classifier.engines.remote_engine import RemoteEngine
-from classifier.engines.selection import load_engine
+from classifier.engines.selection import computed_precision, load_engine
 from classifier.image.preprocessing import RESIZER
 from classifier.serving.classification import Postprocessor
 from classifier.serving.http_protocol import BoundedProtocol
@@ -156,7 +156,7 @@ def _load_server(options: argparse.Namespace, settings: ServerSettings) -> tuple
         "model": manifest.name,
         "version": settings.model_version,
         "engine": settings.engine,
-        "precision": artifact.resolve_precision(settings.precision),
+        "precision": computed_precision(artifact, settings),
         "decode": settings.decode,
         "resizer": RESIZER,
         "capacity": engine.capacity,

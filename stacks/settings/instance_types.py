@@ -14,6 +14,7 @@ _FAMILIES_WITH_OLD_GPU_DRIVERS = frozenset({"p2", "p3"})
 _FAMILIES_WITHOUT_CUDA_13 = frozenset({"p2", "p3", "p3dn"})
 # Types whose size does not tell their vCPUs.
 _OTHER_VCPU_COUNTS: Final = {"ml.c4.8xlarge": 36}
+_FIRST_GENERATION_WITH_BF16: Final = 7
 # Families with local NVMe storage although their names have no "d".
 _FAMILIES_WITH_LOCAL_STORAGE = frozenset(
     {
@@ -82,6 +83,17 @@ def has_local_storage(instance_type: str) -> bool:
 def has_gpu(instance_type: str) -> bool:
     """Return whether this is a machine with an NVIDIA GPU (ml.g* and ml.p*)."""
     return re.match(r"(g|gr|p)\d", family(instance_type)) is not None
+
+
+def lacks_bf16(instance_type: str) -> bool:
+    """Return whether the processor of this x86 type has no bf16 instructions.
+
+    The first with them are Intel's Sapphire Rapids (m7i, c7i, r7i) and AMD's Zen 4 (m7a), and no
+    type of a family numbered lower than 7 has one of these or a later one.
+    Source: docs.aws.amazon.com/ec2/latest/instancetypes, "CPU specifications" of each family.
+    """
+    number = re.search(r"\d+", family(instance_type))
+    return number is not None and int(number[0]) < _FIRST_GENERATION_WITH_BF16
 
 
 def has_current_gpu_driver(instance_type: str) -> bool:

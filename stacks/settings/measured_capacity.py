@@ -10,7 +10,7 @@ _LOCAL = "local"
 MeasuredOn = Annotated[
     str,
     text(
-        rf"({_LOCAL}|ml\.[a-z0-9-]+\.[a-z0-9-]+) (fp32|fp16|int8)",
+        rf"({_LOCAL}|ml\.[a-z0-9-]+\.[a-z0-9-]+) (fp32|bf16|fp16|int8)",
         'an instance type and a precision such as "ml.m5.large int8", or "local int8" for a laptop',
     ),
 ]
@@ -22,6 +22,6 @@ def measured_on(stage: str, instance_type: str, precision: str) -> str:
     Args:
         stage: name of the stage.
         instance_type: of its endpoint.
-        precision: fp32, fp16 or int8.
+        precision: fp32, bf16, fp16 or int8.
     """
     return f"{_LOCAL if stage == _LOCAL else instance_type} {precision}"

@@ -43,6 +43,15 @@ HALF_PRECISION = {
 }
 
 
+BFLOAT16 = {
+    "held_back_images": 100,
+    "agreement": 1.0,
+    "fp32_accuracy": None,
+    "bf16_accuracy": None,
+    "accepted": True,
+}
+
+
 def manifest_of(networks: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "schema_version": 4,

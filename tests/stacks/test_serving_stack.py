@@ -34,7 +34,7 @@ from tests.stacks.assembly import (
     with_serving,
 )
 from tests.stacks.conftest import Synthesize
-from tests.stacks.fake_inputs import IDENTITY, write_model
+from tests.stacks.fake_inputs import BFLOAT16, IDENTITY, write_model
 
 ALARM = "AWS::CloudWatch::Alarm"
 CONFIGURATION = "AWS::SageMaker::EndpointConfig"
@@ -792,6 +792,26 @@ def test_fp16_is_refused_where_the_model_has_none(
         SettingsError, match=r"has no model\.fp16\.onnx.*build\.py --half-precision"
     ):
         synthesize(settings, inputs, tmp_path / "out")
+
+
+def test_bf16_is_served_where_the_model_allows_it(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path
+) -> None:
+    model = load_model_artifact(write_model(tmp_path / "model", bfloat16=BFLOAT16))
+    changed = dataclasses.replace(inputs, model=model)
+    settings = with_serving(dev_settings, instance_type="ml.m7i.large", precision="bf16")
+    assembly = synthesize(settings, changed, tmp_path / "out")
+    assert container(assembly)["Environment"]["WHIPPET_PRECISION"] == "bf16"
+
+
+@pytest.mark.parametrize("record", [None, BFLOAT16 | {"accepted": False}])
+def test_bf16_is_refused_where_the_model_does_not_allow_it(
+    dev_settings: StageSettings, inputs: Inputs, tmp_path: Path, record: dict[str, object] | None
+) -> None:
+    model = load_model_artifact(write_model(tmp_path / "model", bfloat16=record))
+    settings = with_serving(dev_settings, instance_type="ml.m7i.large", precision="bf16")
+    with pytest.raises(SettingsError, match=r"does not allow bf16.*build\.py --bf16 --calibration"):
+        synthesize(settings, dataclasses.replace(inputs, model=model), tmp_path / "out")
 
 
 def test_an_instance_with_its_own_disk_gets_no_volume_key(

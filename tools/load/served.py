@@ -28,7 +28,7 @@ class Served:
 
     Attributes:
         instance_type: of its variant; SERVERLESS: it has none.
-        precision: the container's setting: auto, fp32, fp16 or int8; None: it is not set.
+        precision: the container's setting: auto, fp32, bf16, fp16 or int8; None: it is not set.
         version: of the model; None: the container has no such variable.
         instances: in service.
         is_changing: whether an update or a change of the number of instances is in progress.
@@ -135,7 +135,7 @@ def describe_measured(settings: StageSettings, served: Served, model: Path | Non
         ToolError: the precision is not known.
     """
     precision = served.precision
-    if precision not in {"fp32", "fp16", "int8"}:
+    if precision not in {"fp32", "bf16", "fp16", "int8"}:
         precision = _precision_of_artifact(settings.stage, served, model)
     return measured_on(settings.stage, served.instance_type, precision)
 

@@ -13,6 +13,7 @@ from classifier.artifact.manifest_parser import parse_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
 _FLAG_BY_PRECISION: Final = {"int8": "--quantize", "fp16": "--half-precision"}
+_BF16: Final = "bf16"
 
 
 class ArtifactError(Exception):
@@ -30,11 +31,18 @@ class Artifact:
         """Return the precision to compute in; `auto` is the best for a CPU, int8 or else fp32.
 
         Raises:
-            ArtifactError: the artifact has no network of the precision that is requested.
+            ArtifactError: the artifact has no network of the precision that is requested, or was
+                not found good enough in it.
         """
         precisions = self.manifest.precisions
         if requested == "auto":
             return precisions[-1]
+        if requested == _BF16 and _BF16 not in precisions:
+            raise ArtifactError(
+                f"the manifest in {self.directory} does not allow bf16: check it with build.py "
+                "--bf16 --calibration DIR, which refuses it where its predictions differ too much, "
+                "or set the precision 'auto' or 'fp32'"
+            )
         if requested not in precisions:
             raise ArtifactError(
                 f"{self.directory} holds no {requested} network, only {' and '.join(precisions)}: "
@@ -51,7 +59,7 @@ class Artifact:
         Args:
             precision: one of the manifest's `precisions`.
         """
-        return self.directory / FILE_BY_PRECISION[precision]
+        return self.directory / FILE_BY_PRECISION["fp32" if precision == _BF16 else precision]
 
 
 def read_artifact(directory: Path) -> Artifact:

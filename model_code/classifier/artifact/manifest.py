@@ -16,7 +16,12 @@ from typing import Any, Final
 
 from classifier.artifact.baseline import Baseline
 from classifier.artifact.manifest_errors import FieldError
-from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
+from classifier.artifact.measurements import (
+    Bfloat16,
+    FastDecoding,
+    HalfPrecision,
+    Quantization,
+)
 from classifier.artifact.provenance import Backbone
 
 SCHEMA_VERSION: Final = 4
@@ -31,6 +36,8 @@ FILE_BY_PRECISION: Final = {
 }
 MAX_RESIZE_PIXELS: Final = 4096
 INTERPOLATIONS: Final = ("bilinear", "bicubic")
+# In an artifact's JSON only if they were measured: older manifests do not have them.
+OPTIONAL_SECTIONS: Final = ("half_precision", "bfloat16")
 # What a network returns for each class: raw scores, or probabilities if it ends in a softmax.
 OUTPUTS: Final = ("logits", "probabilities")
 
@@ -105,6 +112,7 @@ class Manifest:
         baseline: of the test images; `None` without any.
         quantization: how the int8 network was made and tested; `None` if none was requested.
         half_precision: how the fp16 network was made and tested; `None` if none was requested.
+        bfloat16: how the fp32 network was tested in bf16; `None` if that was not requested.
         fast_decoding: the effect of fast decoding; `None` if there were no images to measure it.
     """
 
@@ -123,6 +131,7 @@ class Manifest:
     baseline: Baseline | None = None
     quantization: Quantization | None = None
     half_precision: HalfPrecision | None = None
+    bfloat16: Bfloat16 | None = None
     fast_decoding: FastDecoding | None = None
 
     def __post_init__(self) -> None:
@@ -183,8 +192,12 @@ class Manifest:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """Those of the artifact's networks, `fp32` among them, the best for a CPU last."""
-        return tuple(name for name, file in FILE_BY_PRECISION.items() if file in self.files)
+        """Those that it may be served in, `fp32` among them, the best for every CPU last.
+
+        `bf16` is the fp32 network as some processors compute it, which has no file of its own.
+        """
+        networks = tuple(name for name, file in FILE_BY_PRECISION.items() if file in self.files)
+        return ("bf16", *networks) if self.bfloat16 and self.bfloat16.accepted else networks
 
     @property
     def identity(self) -> str:
@@ -192,7 +205,7 @@ class Manifest:
 
         The bytes of the ONNX files are left out on purpose: two machines may fold a constant
         differently and still serve the same model. The int8 and fp16 networks are represented by
-        their origin.
+        their origin. Whether the fp32 network may be computed in bf16 changes nothing of it.
         """
         shipped = self.quantization if self.quantization and self.quantization.shipped else None
         decisive = {
@@ -219,8 +232,8 @@ class Manifest:
             "schema_version": SCHEMA_VERSION,
             "identity": self.identity,
         }
-        if self.half_precision is None:
-            # As in a manifest from before fp16, which is read without it too.
-            del document["half_precision"]
+        for name in OPTIONAL_SECTIONS:
+            if document[name] is None:
+                del document[name]
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return text + "\n"

@@ -7,12 +7,13 @@ import math
 from types import NoneType
 from typing import Any, NoReturn
 
-from classifier.artifact.manifest import SCHEMA_VERSION, Manifest
+from classifier.artifact.manifest import OPTIONAL_SECTIONS, SCHEMA_VERSION, Manifest
 from classifier.artifact.manifest_errors import FieldError, ManifestError
 from classifier.artifact.manifest_fields import FILES, Kinds, check_types
 from classifier.artifact.manifest_sections import (
     backbone_of,
     baseline_of,
+    bfloat16_of,
     fast_decoding_of,
     half_precision_of,
     preprocessing_of,
@@ -85,10 +86,10 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         "baseline": (dict, NoneType),
         "quantization": (dict, NoneType),
         "half_precision": (dict, NoneType),
+        "bfloat16": (dict, NoneType),
         "fast_decoding": (dict, NoneType),
     }
-    # Absent without an fp16 network, as in manifests from before there was one.
-    document = {"half_precision": None, **document}
+    document = dict.fromkeys(OPTIONAL_SECTIONS) | document
     check_types("", document, expected)
     for name, texts, description in (
         ("labels", document["labels"], "texts only"),
@@ -106,6 +107,7 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
             "baseline": baseline_of(document["baseline"]),
             "quantization": quantization_of(document["quantization"]),
             "half_precision": half_precision_of(document["half_precision"]),
+            "bfloat16": bfloat16_of(document["bfloat16"]),
             "fast_decoding": fast_decoding_of(document["fast_decoding"]),
         }
     )

@@ -9,7 +9,12 @@ from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Preprocessing
 from classifier.artifact.manifest_errors import FieldError
 from classifier.artifact.manifest_fields import Kinds, check_shares, check_types
-from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
+from classifier.artifact.measurements import (
+    Bfloat16,
+    FastDecoding,
+    HalfPrecision,
+    Quantization,
+)
 from classifier.artifact.provenance import Backbone
 
 _OPTIONAL_SHARE: Final = (float, NoneType)
@@ -84,6 +89,26 @@ def half_precision_of(document: dict[str, Any] | None) -> HalfPrecision | None:
     check_types("half_precision.", document, expected)
     check_shares("half_precision.", document)
     return HalfPrecision(**document)
+
+
+def bfloat16_of(document: dict[str, Any] | None) -> Bfloat16 | None:
+    """Parse `bfloat16`, which may be null.
+
+    Raises:
+        ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
+    """
+    if document is None:
+        return None
+    expected: dict[str, Kinds] = {
+        "held_back_images": int,
+        "agreement": _OPTIONAL_SHARE,
+        "fp32_accuracy": _OPTIONAL_SHARE,
+        "bf16_accuracy": _OPTIONAL_SHARE,
+        "accepted": bool,
+    }
+    check_types("bfloat16.", document, expected)
+    check_shares("bfloat16.", document)
+    return Bfloat16(**document)
 
 
 def fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:

@@ -1,4 +1,4 @@
-"""What a build measured for int8, fp16 and fast decoding, as the manifest records it.
+"""What a build measured for int8, fp16, bf16 and fast decoding, as the manifest records it.
 
 Shares are from 0 to 1. A prediction is the most probable class.
 """
@@ -68,6 +68,24 @@ class HalfPrecision:
     def origin(self) -> dict[str, str | int]:
         """The fields that determine the fp16 network, besides the fp32 network."""
         return {"converter_version": self.converter_version, "tool": self.tool}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bfloat16:
+    """How the fp32 network's predictions change when a processor computes it in bf16.
+
+    Attributes:
+        held_back_images: number of images that were classified in both precisions.
+        agreement: share of these with the same prediction; `None` if there were too few.
+        fp32_accuracy, bf16_accuracy: share of correct predictions; `None` without labels.
+        accepted: whether the network may be served in bf16.
+    """
+
+    held_back_images: int
+    agreement: float | None
+    fp32_accuracy: float | None
+    bf16_accuracy: float | None
+    accepted: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ENGINES: Final = ("openvino", "onnxruntime-cuda")
-PRECISIONS: Final = ("auto", "fp32", "fp16", "int8")
+PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16", "int8")
 DECODINGS: Final = ("exact", "fast")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TRUTH: Final = ("true", "false")
@@ -40,7 +40,7 @@ class ServerSettings:
     Attributes:
         engine: the engine that runs the network (`WHIPPET_ENGINE`), one of `ENGINES`.
         precision: precision of the network (`WHIPPET_PRECISION`), one of `PRECISIONS`; `auto` is
-            int8 if the artifact has it, else fp32; fp16 is for GPUs.
+            int8 if the artifact has it, else fp32; bf16 is for CPUs that have it, fp16 for GPUs.
         decode: `WHIPPET_DECODE`; `fast` lets the JPEG decoder reduce the image while decoding.
         max_batch: images that a GPU computes together (`WHIPPET_MAX_BATCH`).
         max_batch_delay_ms: longest time that an image waits for others while a batch is computed

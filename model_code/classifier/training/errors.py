@@ -22,7 +22,7 @@ class QuantizationError(TrainingError):
 
 
 class HalfPrecisionError(TrainingError):
-    """No fp16 network can be made of this one."""
+    """No fp16 network can be made of this one, or it cannot be computed in bf16."""
 
 
 class UnavailableWeightsError(TrainingError):

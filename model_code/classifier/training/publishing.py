@@ -23,11 +23,13 @@ class Measurements:
         images: a folder of `<label>/<image>`, or of images alone; `None` measures nothing.
         int8: whether to make an int8 network, which needs images.
         fp16: whether to make an fp16 network, which needs images too.
+        bf16: whether to judge the network in bf16, which needs images too.
     """
 
     images: Path | None
     int8: bool
     fp16: bool = False
+    bf16: bool = False
 
     def check(self) -> None:
         """Refuse at once what would fail after minutes.
@@ -64,7 +66,13 @@ def measure_and_publish(folder: Path, measurements: Measurements, output: Path) 
         else:
             images = find_images(measurements.images, labels)
             selection = Selection(calibration=(), held_back=tuple(images))
-        measure(folder, selection, int8=measurements.int8, fp16=measurements.fp16)
+        measure(
+            folder,
+            selection,
+            int8=measurements.int8,
+            fp16=measurements.fp16,
+            bf16=measurements.bf16,
+        )
     check_and_publish(read_artifact(folder), output)
 
 

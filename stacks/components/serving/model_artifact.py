@@ -36,6 +36,7 @@ class ModelArtifact:
         labels: the labels of the classes, in the order of their indexes.
         files: the names of the archive's other files: `model.onnx`, and `model.int8.onnx` if the
             model was quantized.
+        allows_bf16: whether its predictions in bf16 were found as good as those in fp32.
         resize_pixels: length in pixels that the model resizes an image's shorter side to.
         demo: whether it was trained on the demo's digits, which are for tests.
         samples: paths of the sample images beside the archive, sorted by name.
@@ -55,6 +56,7 @@ class ModelArtifact:
     samples: tuple[Path, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     baseline: Baseline | None = None
+    allows_bf16: bool = False
     lock: ModelLock | None = None
 
     @property
@@ -138,6 +140,7 @@ def _artifact(
         samples=samples,
         metrics=manifest.metrics,
         baseline=manifest.baseline,
+        allows_bf16="bf16" in manifest.precisions,
     )
 
 

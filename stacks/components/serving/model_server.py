@@ -16,7 +16,7 @@ _NETWORKS = {
 
 
 def served_precision(serving: ServingSettings, files: Collection[str]) -> str:
-    """Return the precision that a container of these settings serves in: fp32, fp16 or int8.
+    """Return the precision that a container of these settings serves in: fp32, bf16, fp16 or int8.
 
     Args:
         serving: the settings.
@@ -33,7 +33,7 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
     """Return the container's environment variables, which docs/serving.md describes.
 
     Raises:
-        SettingsError: the model has no network of `serving.precision`.
+        SettingsError: the model cannot be served in `serving.precision`.
     """
     serving = settings.serving
     network, flag = _NETWORKS.get(serving.precision, (None, None))
@@ -42,6 +42,13 @@ def model_server_environment(settings: StageSettings, model: ModelArtifact) -> d
             f"config/{settings.stage}.toml: serving.precision = {serving.precision!r}: the model "
             f"{model.name} {model.version} has no {network}. Build it again with "
             f"`model_code/build.py {flag}`, or set precision to auto or fp32"
+        )
+    if serving.precision == "bf16" and not model.allows_bf16:
+        raise SettingsError(
+            f"config/{settings.stage}.toml: serving.precision = 'bf16': the manifest of the model "
+            f"{model.name} {model.version} does not allow bf16. Build it again with "
+            "`model_code/build.py --bf16 --calibration DIR`, which allows it if the predictions "
+            "are as good as those of fp32, or set precision to auto or fp32"
         )
     environment = {
         # Not in the archive: the version is derived from the archive's hash.

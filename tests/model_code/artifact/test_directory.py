@@ -13,7 +13,7 @@ import pytest
 from classifier.artifact import packing
 from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.artifact.manifest import Manifest, Preprocessing
-from classifier.artifact.measurements import HalfPrecision, Quantization
+from classifier.artifact.measurements import Bfloat16, HalfPrecision, Quantization
 from classifier.artifact.packing import pack_artifact, publish, unpack_archive
 from classifier.artifact.samples import is_sample_name, sample_name
 
@@ -99,11 +99,22 @@ def test_auto_is_never_fp16_which_is_for_gpus(
     assert found.model_path(found.resolve_precision("fp16")).name == "model.fp16.onnx"
 
 
+def test_auto_is_never_bf16_which_is_the_fp32_network(artifact: Artifact) -> None:
+    record = Bfloat16(
+        held_back_images=60, agreement=1.0, fp32_accuracy=None, bf16_accuracy=None, accepted=True
+    )
+    allowed = replace(artifact, manifest=replace(artifact.manifest, bfloat16=record))
+    assert allowed.resolve_precision("auto") == "fp32"
+    assert allowed.model_path(allowed.resolve_precision("bf16")).name == "model.onnx"
+
+
 def test_a_precision_that_is_not_there_is_refused_with_what_makes_it(artifact: Artifact) -> None:
     with pytest.raises(ArtifactError, match=r"no int8 network, only fp32: .*build\.py --quantize"):
         artifact.resolve_precision("int8")
     with pytest.raises(ArtifactError, match=r"no fp16 network, .*build\.py --half-precision"):
         artifact.resolve_precision("fp16")
+    with pytest.raises(ArtifactError, match=r"does not allow bf16: .*build\.py --bf16"):
+        artifact.resolve_precision("bf16")
 
 
 def test_an_archive_needs_no_extension_of_ustar(

@@ -11,7 +11,12 @@ from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Manifest, Preprocessing
 from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
-from classifier.artifact.measurements import FastDecoding, HalfPrecision, Quantization
+from classifier.artifact.measurements import (
+    Bfloat16,
+    FastDecoding,
+    HalfPrecision,
+    Quantization,
+)
 from classifier.artifact.provenance import Backbone
 
 PREPROCESSING = Preprocessing(
@@ -64,6 +69,10 @@ WITH_FP16 = replace(
     files={**WITH_INT8.files, "model.fp16.onnx": "a" * 64},
     half_precision=HALF_PRECISION,
 )
+BFLOAT16 = Bfloat16(
+    held_back_images=200, agreement=0.995, fp32_accuracy=0.9, bf16_accuracy=0.895, accepted=True
+)
+WITH_BF16 = replace(WITH_INT8, bfloat16=BFLOAT16)
 BACKBONE = Backbone(name="resnet18", source="a package 1.0", license=None, sha256="9" * 64)
 BASELINE = Baseline(
     images=40,
@@ -80,6 +89,7 @@ def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert parse_manifest(MANIFEST.to_json()) == MANIFEST
     assert parse_manifest(WITH_INT8.to_json()) == WITH_INT8
     assert parse_manifest(WITH_FP16.to_json()) == WITH_FP16
+    assert parse_manifest(WITH_BF16.to_json()) == WITH_BF16
     licensed = replace(TRAINED, backbone=replace(BACKBONE, license="Apache-2.0"))
     for manifest in (TRAINED, licensed):
         assert parse_manifest(manifest.to_json()) == manifest
@@ -116,9 +126,32 @@ def test_an_fp16_network_is_part_of_the_identity_by_what_made_it() -> None:
     assert other_bytes.identity == WITH_FP16.identity
 
 
-def test_a_manifest_from_before_fp16_is_as_it_was() -> None:
-    assert "half_precision" not in json.loads(WITH_INT8.to_json())
-    without = {**json.loads(MANIFEST.to_json()), "half_precision": None}
+def test_what_was_found_of_bf16_is_no_part_of_the_identity() -> None:
+    assert WITH_BF16.identity == WITH_INT8.identity
+    assert WITH_BF16.precisions == ("bf16", "fp32", "int8")
+    refused = replace(WITH_INT8, bfloat16=replace(BFLOAT16, accepted=False))
+    assert (refused.identity, refused.precisions) == (WITH_INT8.identity, ("fp32", "int8"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"agreement": 1.5}, r"bfloat16\.agreement = 1\.5, expected a share"),
+        ({"accepted": 1}, r"bfloat16\.accepted = 1, expected true or false"),
+        ({"more": 1}, r"unknown bfloat16\.more"),
+    ],
+)
+def test_a_record_of_bf16_that_is_wrong_is_refused(change: dict[str, Any], reason: str) -> None:
+    document = json.loads(WITH_BF16.to_json())
+    document["bfloat16"] |= change
+    with pytest.raises(ManifestError, match=reason):
+        parse_manifest(json.dumps(document))
+
+
+@pytest.mark.parametrize("section", ["half_precision", "bfloat16"])
+def test_a_manifest_from_before_fp16_and_bf16_is_as_it_was(section: str) -> None:
+    assert section not in json.loads(WITH_INT8.to_json())
+    without = {**json.loads(MANIFEST.to_json()), section: None}
     assert parse_manifest(json.dumps(without)) == MANIFEST
 
 

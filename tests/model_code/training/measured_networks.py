@@ -21,17 +21,20 @@ class BrightnessNetwork(torch.nn.Module):
     """Tells dark images from light ones by the second of two channels.
 
     The first channel is `outlier` times as bright and decides nothing; but both share one scale in
-    int8, and a large one leaves no steps for the second.
+    int8, and a large one leaves no steps for the second. Both are shifted by `offset`, and a large
+    one leaves no steps in bf16.
     """
 
-    def __init__(self, outlier: float) -> None:
+    def __init__(self, outlier: float, offset: float) -> None:
         super().__init__()
-        self.channels = torch.nn.Conv2d(3, 2, 1, bias=False)
+        self.channels = torch.nn.Conv2d(3, 2, 1, bias=offset != 0)
         self.head = torch.nn.Linear(2, 2)
         with torch.no_grad():
             self.channels.weight.copy_(torch.tensor([outlier / 3, 1 / 3])[:, None, None, None])
             self.head.weight.copy_(torch.tensor([[0.0, 0.0], [0.0, 10.0]]))
-            self.head.bias.copy_(torch.tensor([4.5, 0.0]))
+            self.head.bias.copy_(torch.tensor([4.5, -10 * offset]))
+            if self.channels.bias is not None:
+                self.channels.bias.fill_(offset)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         means = torch.relu(self.channels(image)).mean(dim=(2, 3))
@@ -39,15 +42,15 @@ class BrightnessNetwork(torch.nn.Module):
         return logits
 
 
-def write_brightness_artifact(folder: Path, *, outlier: float = 1) -> Path:
+def write_brightness_artifact(folder: Path, *, outlier: float = 1, offset: float = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in _brightness_artifact(outlier).items():
+    for name, content in _brightness_artifact(outlier, offset).items():
         (folder / name).write_bytes(content)
     return folder
 
 
 @functools.cache
-def _brightness_artifact(outlier: float) -> dict[str, bytes]:
+def _brightness_artifact(outlier: float, offset: float) -> dict[str, bytes]:
     """Export once for all tests: return the artifact's files by name."""
     preprocessing = Preprocessing(
         resize=SIDE_PIXELS,
@@ -63,7 +66,7 @@ def _brightness_artifact(outlier: float) -> dict[str, bytes]:
         preprocessing=preprocessing,
     )
     with tempfile.TemporaryDirectory() as folder:
-        write_artifact(BrightnessNetwork(outlier), description, Path(folder))
+        write_artifact(BrightnessNetwork(outlier, offset), description, Path(folder))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from classifier.training.measuring.acceptance import judge
@@ -20,9 +22,9 @@ def predictions(
             label=label,
             fp32=fp32,
             fp32_margin=margin,
-            int8=1 - fp32 if number < changed else fp32,
             fast=fp32,
             reduced=False,
+            by_precision={"int8": 1 - fp32 if number < changed else fp32},
         )
         for number in range(count)
     ]
@@ -80,10 +82,8 @@ def test_many_images_without_labels_are_judged_by_their_changes() -> None:
 
 def test_a_class_of_the_same_name_is_as_right_and_what_is_not_finite_is_wrong() -> None:
     found = [
-        Predictions(label="crane", fp32=1, fp32_margin=1, int8=2, fast=1, reduced=False)
+        Predictions("crane", 1, fp32_margin=1, fast=1, reduced=False, by_precision={"int8": 2})
     ] * 1000
     assert judge(found, LABELS, precision="int8").accepted
-    broken = [
-        Predictions(label="crane", fp32=1, fp32_margin=1, int8=NOT_FINITE, fast=1, reduced=False)
-    ] * 1000
+    broken = [replace(found[0], by_precision={"int8": NOT_FINITE})] * 1000
     assert not judge(broken, LABELS, precision="int8").accepted

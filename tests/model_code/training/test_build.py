@@ -96,19 +96,21 @@ def test_a_trained_folder_is_quantized_in_the_archive_alone(tmp_path: Path) -> N
     assert measured.fast_decoding.images == 100
 
 
-def test_a_trained_folder_gets_an_fp16_network(
+def test_a_trained_folder_gets_an_fp16_network_and_a_record_of_bf16(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = write_brightness_artifact(tmp_path / "trained")
     images = write_images(tmp_path / "my images", 60, labelled=False)
-    given = ["--trained", str(trained), "--output", str(tmp_path / "output"), "--half-precision"]
-    assert build.main([*given, "--calibration", str(images)]) == 0
+    given = ["--trained", str(trained), "--output", str(tmp_path / "output")]
+    sixteen_bits = ("--half-precision", "--bf16")
+    assert build.main([*given, *sixteen_bits, "--calibration", str(images)]) == 0
     unpack_archive(tmp_path / "output" / "model.tar.gz", tmp_path / "unpacked")
-    assert read_artifact(tmp_path / "unpacked").manifest.precisions == ("fp16", "fp32")
+    assert read_artifact(tmp_path / "unpacked").manifest.precisions == ("bf16", "fp16", "fp32")
     capsys.readouterr()
-    with pytest.raises(SystemExit):
-        build.main(given)
-    assert "--half-precision needs images" in capsys.readouterr().err
+    for flag in sixteen_bits:
+        with pytest.raises(SystemExit):
+            build.main([*given, flag])
+        assert f"{flag} needs images" in capsys.readouterr().err
 
 
 def test_weights_are_quantized_with_a_flat_folder(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy
 import onnx
 import pytest
@@ -15,15 +17,20 @@ from onnx import helper
 from PIL import Image
 
 from classifier.artifact.directory import read_artifact
+from classifier.engines.openvino_engine import OpenVinoEngine
+from classifier.engines.processor import has_bf16
+from classifier.image.preprocessing import ByteArray, FloatArray, normalise
 from classifier.training.dataset.selection import Selection, find_images, split_folder
 from classifier.training.errors import DataError, HalfPrecisionError, QuantizationError
 from classifier.training.measuring import measuring
 from classifier.training.measuring.comparison import load_network
-from classifier.training.measuring.half_precision import convert, load_rounded_network
+from classifier.training.measuring.half_precision import convert
 from classifier.training.measuring.measuring import measure
 from classifier.training.measuring.prediction import NOT_FINITE, Prediction
 from classifier.training.measuring.quantization import check_packages, quantize
+from classifier.training.measuring.rounding import load_rounded_network
 from tests.model_code.conftest import MODEL_CODE
+from tests.model_code.training.exported_network import CROP, DESCRIPTION, PREPROCESSING
 from tests.model_code.training.measured_networks import (
     BRIGHTNESS,
     SIDE_PIXELS,
@@ -211,33 +218,115 @@ def test_an_fp16_network_that_overflows_is_left_out(
     assert "fp16: left out. Of " in capsys.readouterr().out
 
 
-def test_the_rounded_network_rounds_as_16_bits_do(tmp_path: Path) -> None:
-    """Against numpy's own arithmetic of 16 bits."""
-    nodes = [
-        helper.make_node("Mul", ["image", "factor"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "one"], ["shifted"]),
-        helper.make_node("ReduceMax", ["shifted"], ["logits"], axes=[2, 3], keepdims=0),
-    ]
-    ports = [
-        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 2, 1, 1]),
-        helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [1, 2]),
-    ]
-    weights = [
-        onnx.numpy_helper.from_array(numpy.array(1.0004, numpy.float32), "factor"),
-        onnx.numpy_helper.from_array(numpy.array(1, numpy.float32), "one"),
-    ]
-    graph = helper.make_graph(nodes, "network", ports[:1], ports[1:], weights)
-    opsets = [helper.make_opsetid("", 13)]
-    path = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
-    network = load_rounded_network(path, "probabilities")
+def test_a_network_with_the_same_predictions_may_be_served_in_bf16(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    identity = read_artifact(folder).manifest.identity
+    held_back = Selection(calibration=(), held_back=tuple(find_images(images, LABELS)))
+    manifest = measure(folder, held_back, int8=False, bf16=True)
+    assert manifest == read_artifact(folder).manifest
+    assert (manifest.precisions, manifest.identity) == (("bf16", "fp32"), identity)
+    record = manifest.bfloat16
+    assert record is not None
+    assert (record.held_back_images, record.agreement, record.accepted) == (120, 1.0, True)
+    assert (record.fp32_accuracy, record.bf16_accuracy) == (1.0, 1.0)
+    assert "bf16: allowed. Of 120 held-back images" in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
+    # And what is measured again without it does not keep it.
+    assert measure(folder, held_back, int8=False).precisions == ("fp32",)
+
+
+def test_a_network_with_other_predictions_in_bf16_may_not_be_served_in_it(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact", offset=1000)
+    selection = Selection(calibration=(), held_back=tuple(find_images(images, LABELS)))
+    manifest = measure(folder, selection, int8=False, fp16=True, bf16=True)
+    assert manifest.precisions == ("fp16", "fp32")
+    record = manifest.bfloat16
+    assert record is not None
+    assert (record.accepted, record.fp32_accuracy) == (False, 1.0)
+    assert record.bf16_accuracy is not None
+    assert record.bf16_accuracy < 0.8
+    assert "bf16: not allowed. Of 120 held-back images fp32 classifies" in capsys.readouterr().out
+
+
+def test_what_cannot_be_judged_in_bf16_may_not_be_served_in_it(
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = write_brightness_artifact(tmp_path / "artifact")
+    few = tuple(find_images(write_images(tmp_path / "images", 49), LABELS))
+    measure(folder, Selection(calibration=(), held_back=few), int8=False, bf16=True)
+    assert "bf16: not allowed. 49 images are held back" in capsys.readouterr().out
+    path = _write_scaling_network(tmp_path, opset=12)
+    assert load_rounded_network(path, "probabilities", "fp16")
+    with pytest.raises(HalfPrecisionError, match=r"opset 12, .* with opset 13") as caught:
+        load_rounded_network(path, "probabilities", "bf16")
+
+    def refuse(*_arguments: object) -> None:
+        raise caught.value
+
+    monkeypatch.setattr(measuring, "load_rounded_network", refuse)
+    manifest = measure(folder, split_folder(images, LABELS), int8=False, bf16=True)
+    assert manifest.precisions == ("fp32",)
+    assert manifest.bfloat16 is not None
+    assert (manifest.bfloat16.agreement, manifest.bfloat16.accepted) == (None, False)
+    assert "bf16: not allowed. model.onnx has opset 12, in which" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind", "largest"),
+    [("fp16", numpy.float16, 7e4), ("bf16", ml_dtypes.bfloat16, 3.4e38)],
+)
+def test_the_rounded_network_rounds_as_16_bits_do(
+    tmp_path: Path, precision: str, kind: type, largest: float
+) -> None:
+    """Against numpy's own arithmetic of 16 bits, which overflows at the largest number."""
+    path = _write_scaling_network(tmp_path, opset=13)
+    network = load_rounded_network(path, "probabilities", precision)
     for first, second in ((0.3, 0.0), (1000.0, 3.0), (2051.0, 123.4)):
         image = numpy.array([first, second], numpy.float32).reshape(1, 2, 1, 1)
-        expected = image.astype(numpy.float16) * numpy.float16(1.0004) + numpy.float16(1)
+        expected = image.astype(kind) * kind(1.0104) + kind(1)
         margin = abs(float(expected[0, 0, 0, 0]) - float(expected[0, 1, 0, 0]))
-        found = network(image.astype(numpy.float16).astype(numpy.float32))
-        assert found.margin == pytest.approx(margin, rel=1e-6)
-    assert network(numpy.full((1, 2, 1, 1), 7e5, numpy.float32)).index == NOT_FINITE
+        assert network(image).margin == pytest.approx(margin, rel=1e-6)
+    assert network(numpy.full((1, 2, 1, 1), largest, numpy.float32)).index == NOT_FINITE
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this machine's processor has no bf16")
+def test_the_rounded_network_computes_what_the_processor_does_in_bf16(
+    artifact_folder: Path,
+) -> None:
+    path = artifact_folder / "model.onnx"
+    streams = {"streams": 1, "class_count": len(DESCRIPTION.labels)}
+    engines = [
+        OpenVinoEngine(path, preprocessing=PREPROCESSING, precision=hint, **streams)
+        for hint in ("f32", "bf16")
+    ]
+    # As if these were probabilities, whose difference is the margin.
+    rounded = load_rounded_network(path, "probabilities", "bf16")
+    generator = numpy.random.default_rng(3)
+    changes, differences = [], []
+    for _ in range(8):
+        crop = generator.integers(0, 256, (CROP, CROP, 3), dtype=numpy.uint8)
+        exact, real = (_margin(asyncio.run(_infer(engine, crop))) for engine in engines)
+        changes.append(abs(real - exact))
+        differences.append(abs(rounded(normalise(crop, PREPROCESSING)[None]).margin - exact))
+    assert min(changes) > 0, "the processor computed in fp32"
+    # Neither is exact: both lose as much, by the order of their sums at other places.
+    assert 0.3 < numpy.mean(differences) / numpy.mean(changes) < 3
+
+
+async def _infer(engine: OpenVinoEngine, crop: ByteArray) -> FloatArray:
+    return await engine.infer(crop)
+
+
+def _margin(logits: FloatArray) -> float:
+    second, first = numpy.sort(logits)[-2:]
+    return float(first - second)
 
 
 def test_a_network_that_cannot_be_converted_is_left_out(
@@ -336,3 +425,25 @@ for thread in threading.enumerate()[1:]:
     ]
     assert result.stderr == ""
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def _write_scaling_network(folder: Path, *, opset: int) -> Path:
+    """Write a network that multiplies each of two pixels by 1.0104 and adds 1."""
+    nodes = [
+        helper.make_node("Mul", ["image", "factor"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "one"], ["shifted"]),
+        helper.make_node("ReduceMax", ["shifted"], ["logits"], axes=[2, 3], keepdims=0),
+    ]
+    ports = [
+        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 2, 1, 1]),
+        helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [1, 2]),
+    ]
+    weights = [
+        onnx.numpy_helper.from_array(numpy.array(1.0104, numpy.float32), "factor"),
+        onnx.numpy_helper.from_array(numpy.array(1, numpy.float32), "one"),
+    ]
+    graph = helper.make_graph(nodes, "network", ports[:1], ports[1:], weights)
+    opsets = [helper.make_opsetid("", opset)]
+    path = folder / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    return path

@@ -89,6 +89,9 @@ def test_a_gpu_too_old_for_the_image_is_refused(tmp_path: Path, kind: str) -> No
         ("auto", "ml.c6i.large"),
         ("fp32", "ml.c6i.large"),
         ("int8", "ml.c6i.large"),
+        ("bf16", "ml.m7i.large"),
+        ("bf16", "ml.c7i.4xlarge"),
+        ("bf16", "ml.r7i.large"),
     ],
 )
 def test_every_precision_that_a_machine_serves_is_allowed(
@@ -104,16 +107,30 @@ def test_fp16_without_a_gpu_is_refused(tmp_path: Path, kind: str) -> None:
     assert "expected precision auto, fp32 or int8, or a type with a GPU" in message
 
 
-def test_int8_on_a_gpu_is_refused(tmp_path: Path) -> None:
-    message = refusal(tmp_path, precision="int8", instance_type="ml.g5.xlarge")
-    assert "serving.precision = 'int8' with serving.instance_type = 'ml.g5.xlarge'" in message
+@pytest.mark.parametrize("kind", ["ml.m5.large", "ml.c5d.xlarge", "ml.c6i.xlarge", "ml.t2.medium"])
+def test_bf16_on_a_processor_without_it_is_refused(tmp_path: Path, kind: str) -> None:
+    message = refusal(tmp_path, precision="bf16", instance_type=kind)
+    assert f"serving.precision = 'bf16' with serving.instance_type = '{kind}'" in message
+    assert "has no bf16, expected precision auto, fp32 or int8, or a newer type" in message
+
+
+def test_bf16_is_refused_where_no_one_chooses_the_processor(tmp_path: Path) -> None:
+    message = refusal(tmp_path, precision="bf16", mode="serverless")
+    assert "serving.precision = 'bf16' with serving.mode = 'serverless'" in message
+    assert "instance_type" not in message
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16"])
+def test_what_only_a_cpu_serves_is_refused_on_a_gpu(tmp_path: Path, precision: str) -> None:
+    message = refusal(tmp_path, precision=precision, instance_type="ml.g5.xlarge")
+    assert f"serving.precision = '{precision}' with serving.instance_type = 'ml.g5" in message
     assert "expected precision auto, fp32 or fp16" in message
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("precision", "int4", "one of auto, fp32, fp16, int8"),
+        ("precision", "int4", "one of auto, fp32, bf16, fp16, int8"),
         ("decode", "fastest", "one of exact, fast"),
         ("max_batch", 0, "a whole number from 1 to"),
         ("max_batch_delay_ms", -1, "a whole number from 0 to"),
@@ -178,7 +195,9 @@ def test_an_image_of_another_region_is_refused(tmp_path: Path) -> None:
     assert "is in eu-central-1 and region = 'us-east-1'" in message
 
 
-@pytest.mark.parametrize("measured", ["ml.m5.large int8", "ml.g5.xlarge fp32", "local fp32"])
+@pytest.mark.parametrize(
+    "measured", ["ml.m5.large int8", "ml.g5.xlarge fp32", "local fp32", "ml.m7i.large bf16"]
+)
 def test_a_capacity_names_what_it_was_measured_on(tmp_path: Path, measured: str) -> None:
     serving = load_with(tmp_path, measured_capacity_per_second=21.5, measured_capacity_of=measured)
     assert serving.measured_capacity_of == measured
@@ -187,7 +206,7 @@ def test_a_capacity_names_what_it_was_measured_on(tmp_path: Path, measured: str)
     assert "serving.measured_capacity_per_second too, or neither" in message
 
 
-@pytest.mark.parametrize("measured", ["", "ml.m5.large", "int8", "m5.large int8", "local bf16"])
+@pytest.mark.parametrize("measured", ["", "ml.m5.large", "int8", "m5.large int8", "local int4"])
 def test_a_capacity_of_something_else_is_refused(tmp_path: Path, measured: str) -> None:
     message = refusal(tmp_path, measured_capacity_per_second=21.5, measured_capacity_of=measured)
     assert "an instance type and a precision such as" in message

@@ -95,6 +95,7 @@ def test_an_endpoint_that_does_not_serve() -> None:
     [
         (SETTINGS, "int8", "ml.c6i.large int8"),
         (SETTINGS, "fp32", "ml.c6i.large fp32"),
+        (SETTINGS, "bf16", "ml.c6i.large bf16"),
         (LOCAL, "fp32", "local fp32"),
     ],
 )

@@ -19,7 +19,6 @@ from classifier.training.errors import NetworkError
 
 # Images in flight for each core: one is decoded, one computed, the others wait for them.
 _IN_FLIGHT_PER_CORE: Final = 4
-_HINT_BY_PRECISION: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Network:
             NetworkError: it cannot be loaded.
         """
         # Imported here, because it need not be installed.
-        from classifier.engines.openvino_engine import OpenVinoEngine
+        from classifier.engines.openvino_engine import HINT_BY_PRECISION, OpenVinoEngine
 
         self._cores = core_count()
         self._preprocessing = preprocessing
@@ -67,7 +66,7 @@ class Network:
                 preprocessing=preprocessing,
                 class_count=width,
                 streams=self._cores,
-                precision=_HINT_BY_PRECISION[precision],
+                precision=HINT_BY_PRECISION[precision],
             )
         except EngineError as error:
             raise NetworkError(str(error)) from error

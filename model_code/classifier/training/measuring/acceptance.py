@@ -1,4 +1,4 @@
-"""Whether an int8 or fp16 network is good enough to be served: its predictions beside fp32's."""
+"""Whether int8, fp16 or bf16 is good enough to be served: its predictions beside fp32's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def judge(predictions: Sequence[Predictions], labels: Sequence[str], *, precisio
     Args:
         predictions: of the held-back images, by both networks.
         labels: of the model.
-        precision: of the network that is judged, `int8` or `fp16`.
+        precision: that is judged, `int8`, `fp16` or `bf16`.
     """
     if len(predictions) < MIN_IMAGES_FOR_ACCURACY or any(one.label is None for one in predictions):
         return _by_changes(predictions, precision)
@@ -58,7 +58,8 @@ def _by_accuracy(
     count = len(predictions)
     # For each image 1 if it alone is wrong, -1 if fp32 alone is.
     losses = [
-        is_right(one.fp32, one.label, labels) - is_right(one.of(precision), one.label, labels)
+        is_right(one.fp32, one.label, labels)
+        - is_right(one.by_precision[precision], one.label, labels)
         for one in predictions
     ]
     lost = sum(losses)
@@ -75,7 +76,7 @@ def _by_accuracy(
 
 def _by_changes(predictions: Sequence[Predictions], precision: str) -> Verdict:
     clear = [one for one in predictions if one.fp32_margin > CLEAR_MARGIN]
-    changed = sum(one.of(precision) != one.fp32 for one in clear)
+    changed = sum(one.by_precision[precision] != one.fp32 for one in clear)
     found = (
         f"Of {len(predictions)} held-back images fp32 classifies {len(clear)} clearly (with a "
         f"margin above {CLEAR_MARGIN})"

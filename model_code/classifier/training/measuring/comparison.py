@@ -1,8 +1,8 @@
-"""Predictions of int8, fp16 and fast decoding, beside those of fp32 on exactly decoded images."""
+"""Predictions of int8, fp16, bf16 and fast decoding, beside those of fp32 on exact images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,23 +26,17 @@ class Predictions:
         label: the correct one, if it is known.
         fp32: by the fp32 network, of the image decoded exactly.
         fp32_margin: of that prediction.
-        int8: by the int8 network, of the same; `None` without one.
-        fp16: by the fp16 network, of the same; `None` without one.
         fast: by the fp32 network, of the image decoded fast.
         reduced: whether fast decoding made the image smaller.
+        by_precision: those of the same image in other precisions, `int8`, `fp16` or `bf16`.
     """
 
     label: str | None
     fp32: int
     fp32_margin: float
-    int8: int | None
     fast: int
     reduced: bool
-    fp16: int | None = None
-
-    def of(self, precision: str) -> int | None:
-        """Return the prediction by the network of `precision`, `int8` or `fp16`."""
-        return {"int8": self.int8, "fp16": self.fp16}[precision]
+    by_precision: Mapping[str, int]
 
 
 def load_network(path: Path, crop: int, output: str) -> Network:
@@ -76,10 +70,15 @@ def predict(
     images: Sequence[LabelledImage],
     settings: Preprocessing,
     fp32: Network,
-    int8: Network | None,
-    fp16: Network | None,
+    others: Mapping[str, Network],
 ) -> list[Predictions]:
     """Classify each image with the networks, and show the progress.
+
+    Args:
+        images: labelled or not.
+        settings: of the manifest.
+        fp32: the network in fp32.
+        others: the same in other precisions, by their names.
 
     Raises:
         DataError: an image cannot be read.
@@ -87,7 +86,7 @@ def predict(
     predictions: list[Predictions] = []
     progress = Progress("images judged", len(images))
     for image in images:
-        predictions.append(_predict_one(image, settings, fp32, int8, fp16))
+        predictions.append(_predict_one(image, settings, fp32, others))
         progress.update(len(predictions))
     progress.end()
     return predictions
@@ -97,8 +96,7 @@ def _predict_one(
     image: LabelledImage,
     settings: Preprocessing,
     fp32: Network,
-    int8: Network | None,
-    fp16: Network | None,
+    others: Mapping[str, Network],
 ) -> Predictions:
     exact = read_image(image.path)
     decoded_fast = read_image(image.path, reduce_to=settings.resize)
@@ -110,8 +108,7 @@ def _predict_one(
         label=image.label,
         fp32=exact_fp32.index,
         fp32_margin=exact_fp32.margin,
-        int8=int8(exact_input).index if int8 else None,
         fast=fast.index,
         reduced=reduced,
-        fp16=fp16(exact_input).index if fp16 else None,
+        by_precision={name: network(exact_input).index for name, network in others.items()},
     )
