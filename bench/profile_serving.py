@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from bench import inputs
 from bench.load import drive
@@ -22,7 +22,7 @@ from bench.process_tree import Thread
 from bench.programs import ROOT, BenchError, run_program
 from bench.report import heading, make_parser, table
 from bench.running import RunningServer, start
-from bench.servers import OUR_PROGRAMS, ours
+from bench.servers import OUR_PROGRAMS, OurPrecision, ours
 from bench.stages import STAGES, Sampler, Stage, split_by_stage
 
 _MODEL: Final = "mobilenet_v2"
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--before", type=Path, help="another checkout of the project, to compare with")
     add("--artifacts", type=Path, nargs="+", help="unpacked artifacts (default: MobileNetV2)")
-    add("--precision", choices=["fp32", "int8"], default="int8", help="of the network")
+    add("--precision", choices=get_args(OurPrecision), default="int8", help="of the network")
     add("--clients", type=int, nargs="+", default=[1, 16], help="numbers of clients")
     add("--rounds", type=int, default=4, help="of all cells")
     add("--seconds", type=float, default=3.0, help="to measure each cell")
@@ -147,12 +147,12 @@ def _median(samples: Sequence[Sample], stage: Stage) -> float:
 
 @contextmanager
 def _servers(
-    artifact: Path, checkouts: dict[str, Path], precision: str, image: bytes
+    artifact: Path, checkouts: dict[str, Path], precision: OurPrecision, image: bytes
 ) -> Iterator[dict[str, RunningServer]]:
     with ExitStack() as stack:
         servers = {}
         for name, root in checkouts.items():
-            server = ours("fp32" if precision == "fp32" else "int8", root)
+            server = ours(precision, root)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             (folder / "artifact").symlink_to(artifact)
             servers[name] = stack.enter_context(

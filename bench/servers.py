@@ -14,7 +14,10 @@ OUR_PROGRAMS: Final = ROOT / ".venvs" / "serving" / "bin"
 _PEER_SCRIPTS: Final = ROOT / "bench" / "peers"
 
 
-def ours(precision: Literal["fp32", "int8"], root: Path = ROOT) -> Server:
+OurPrecision = Literal["fp32", "bf16", "int8"]
+
+
+def ours(precision: OurPrecision, root: Path = ROOT) -> Server:
     """Return our server of a checkout, in this one's environment."""
 
     def command(place: Place) -> list[str]:
