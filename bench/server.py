@@ -50,7 +50,7 @@ class Server:
     _: KW_ONLY
     command: Callable[[Place], list[str]]
     form_field: str | None = None
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
     environment: dict[str, str] = field(default_factory=dict)
 
     def request(self, image: bytes) -> bytes:
