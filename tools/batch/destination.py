@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from tools.aws import is_missing_object
 from tools.console import ToolError
 from tools.delivery.s3_uri import S3Uri
+from tools.terminal import printable
 
 PREDICTIONS: Final = "predictions.jsonl"
 FAILURES: Final = "failures.jsonl"
@@ -48,7 +49,10 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         for file in files:
             partial = self.path / f"{file.name}.partial"
-            shutil.copyfile(file, partial)
+            # Not into the file that a link of this name may lead to.
+            partial.unlink(missing_ok=True)
+            with file.open("rb") as content, partial.open("xb") as copy:
+                shutil.copyfileobj(content, copy)
             partial.replace(self.path / file.name)
 
 
@@ -101,5 +105,6 @@ def check_destination(destination: Destination, run: str | None) -> None:
             name = None
         if run is not None and name == run:
             return
-        other = f"the results of the run {name}" if name else "a summary of something else"
+        run_name = printable(str(name))
+        other = f"the results of the run {run_name}" if name else "a summary of something else"
     raise ToolError(f"DST={destination} has {other}: take another DST, or move them away.")

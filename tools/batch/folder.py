@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tools.batch.images import Image, Source, is_hidden, size_error
 from tools.batch.stage import BatchStage
-from tools.console import step
+from tools.console import ToolError, step
 from tools.parallel import in_parallel
+from tools.terminal import printable
 
 
 def scan_folder(stage: BatchStage, folder: Path) -> Source:
@@ -17,6 +18,9 @@ def scan_folder(stage: BatchStage, folder: Path) -> Source:
     Args:
         stage: whose settings limit the size of an image.
         folder: the source.
+
+    Raises:
+        ToolError: a folder below cannot be read.
     """
     keys = sorted(_keys(folder))
     hidden = [key for key in keys if is_hidden(key)]
@@ -27,8 +31,19 @@ def scan_folder(stage: BatchStage, folder: Path) -> Source:
 
 
 def _keys(folder: Path) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        for name in names:
+    def refuse(fault: OSError) -> None:
+        # `os.walk` would leave the folder out.
+        place = Path(fault.filename)
+        if place == folder or not is_hidden(place.relative_to(folder).as_posix()):
+            raise ToolError(
+                f"{printable(str(place))} cannot be read ({fault.strerror}): allow it, or move "
+                "that folder away."
+            ) from fault
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        # A link to a folder is not followed, but has a line in the results.
+        links = (name for name in folders if Path(place, name).is_symlink())
+        for name in (*names, *links):
             yield Path(place, name).relative_to(folder).as_posix()
 
 

@@ -12,6 +12,7 @@ from tools.batch.stage import BatchStage
 from tools.console import ToolError, slow_step, step
 from tools.delivery.s3_uri import S3Uri
 from tools.parallel import in_parallel
+from tools.terminal import printable
 from tools.training.uploads import Upload, put
 
 _CHANGED: Final = {"PreconditionFailed", "NoSuchKey", "404", "412"}
@@ -86,5 +87,6 @@ def _copy(stage: BatchStage, image: Image, place: S3Uri, key: str) -> None:
         if error.response["Error"]["Code"] not in _CHANGED:
             raise
         raise ToolError(
-            f"{place} was replaced or deleted while it was copied: run the same command again."
+            f"{printable(str(place))} was replaced or deleted while it was copied: "
+            "run the same command again."
         ) from error

@@ -42,5 +42,6 @@ def _image(stage: BatchStage, bucket: str, key: str, found: dict[str, Any]) -> I
         return Image(key=key, place=place, error=error)
     # An ETag need not be a hash of the content, but another content has another one.
     identity = "\n".join((*place, found["ETag"], str(found["Size"])))
-    name = hashlib.sha256(identity.encode()).hexdigest()
+    # Another hash than a file's, of which the content could be these words.
+    name = hashlib.sha3_256(identity.encode()).hexdigest()
     return Image(key=key, place=place, name=name, etag=found["ETag"])

@@ -1,18 +1,23 @@
 """Merges the responses of a run into JSON Lines: a line for each image, in the source's order."""
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tools.batch.destination import FAILURES, PREDICTIONS, SUMMARY, Destination
 from tools.batch.runs import Entry, Run
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, step
 from tools.parallel import in_parallel
+
+# JSON allows them in a string. Some programs end a line at the last three, where a name could then
+# imitate the line of another image; the others control terminals.
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass
@@ -119,4 +124,5 @@ def _summary(run: Run, counts: Counts) -> dict[str, Any]:
 def _line(record: Mapping[str, Any]) -> bytes:
     # A file's name that is not UTF-8 has surrogates, which become escapes of JSON.
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    return f"{text}\n".encode("utf-8", "backslashreplace")
+    escaped = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return f"{escaped}\n".encode("utf-8", "backslashreplace")

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from tools.console import ToolError
 from tools.delivery.artifacts import stored_sha256
 from tools.parallel import in_parallel
+from tools.terminal import printable
 
 _CHANGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}
 
@@ -82,5 +83,6 @@ def put(s3: Any, bucket: str, upload: Upload) -> None:
         if error.response["Error"]["Code"] not in _CHANGED:
             raise
         raise ToolError(
-            f"{upload.file} was changed while it was uploaded: run the same command again."
+            f"{printable(str(upload.file))} was changed while it was uploaded: "
+            "run the same command again."
         ) from error

@@ -1,6 +1,8 @@
 """What a user sees of `make batch`, and how it ends."""
 
+import errno
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +13,11 @@ from botocore.exceptions import EndpointConnectionError
 
 from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, fake_stage
 from tools.batch import jobs, run
+from tools.batch.folder import scan_folder
+from tools.batch.prefix import scan_prefix
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
+from tools.delivery.s3_uri import S3Uri
 
 FAILED = {
     "status": "FAILED",
@@ -316,6 +321,96 @@ def test_a_response_of_another_kind_is_not_taken_for_a_result(
     s3.objects[BUCKET, key] = b"<html>"
     with pytest.raises(ToolError, match="is not a response of the model server"):
         main(monkeypatch, "--run", name)
+
+
+def test_a_name_cannot_imitate_the_line_of_another_image(
+    begin: Any, tmp_path: Path, source: Path
+) -> None:
+    name = 'x\u2028{"key":"b"}\u2029\x85\x9b2J\x7f'
+    (source / name).write_text("cat")
+    begin()
+    text = (tmp_path / "results" / "predictions.jsonl").read_text()
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+    assert [json.loads(line)["key"] for line in text.splitlines()][-1] == name
+
+
+def test_links_to_files_are_followed_and_those_to_folders_are_accounted_for(
+    begin: Any, tmp_path: Path, source: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "cat.jpg").write_text("cat")
+    (source / "e").symlink_to(elsewhere / "cat.jpg")
+    (source / "f").symlink_to(elsewhere)
+    begin()
+    found = {each["key"]: each for each in lines(tmp_path / "results" / "predictions.jsonl")}
+    assert "predictions" in found["e"]
+    assert found["f"]["error"]["code"] == "unreadable_file"
+    assert "f/cat.jpg" not in found
+
+
+@pytest.mark.parametrize("closed", [".", "b"])
+def test_a_folder_that_cannot_be_read_is_not_left_out(
+    begin: Any, source: Path, s3: FakeS3, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    close(monkeypatch, source / closed)
+    with pytest.raises(ToolError, match=r"cannot be read \(Permission denied\)"):
+        begin()
+    assert s3.written == []
+
+
+def test_a_hidden_folder_need_not_be_readable(
+    begin: Any, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / ".trash").mkdir()
+    close(monkeypatch, source / ".trash")
+    assert begin() == 0
+
+
+def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Refuse to list a folder; its permissions would not stop root, who may run these tests."""
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path) == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_link_in_the_destination_is_replaced_and_not_written_through(
+    begin: Any, tmp_path: Path
+) -> None:
+    results, other = tmp_path / "results", tmp_path / "other"
+    results.mkdir()
+    other.write_text("kept")
+    (results / "failures.jsonl").symlink_to(other)
+    (results / "predictions.jsonl.partial").symlink_to(other)
+    begin()
+    assert other.read_text() == "kept"
+    assert {each.name: each.is_symlink() for each in results.iterdir()} == {
+        "predictions.jsonl": False,
+        "failures.jsonl": False,
+        "summary.json": False,
+    }
+
+
+def test_the_name_of_another_run_does_not_control_the_terminal(begin: Any, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "summary.json").write_text('{"run": "\\u001b[2J"}')
+    with pytest.raises(ToolError, match=r"the results of the run \\x1b\[2J"):
+        begin()
+
+
+def test_a_file_cannot_take_the_name_of_an_object(
+    tmp_path: Path, s3: FakeS3, stage: BatchStage
+) -> None:
+    s3.objects["photos", "2026/a.jpg"] = b"cat"
+    (image,) = scan_prefix(stage, S3Uri("photos", "2026")).images
+    (tmp_path / "file").write_text('photos\n2026/a.jpg\n"0"\n3')
+    (file,) = scan_folder(stage, tmp_path).images
+    assert image.name != file.name
 
 
 def test_nothing_is_sent_of_a_source_without_images(
