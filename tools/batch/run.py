@@ -9,6 +9,7 @@ have no result.
 import argparse
 from pathlib import Path
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.account.errors import describe_aws_error
@@ -76,6 +77,12 @@ def main() -> int:
         print(f"\nStopped; every image has a result: `make batch RUN={run.name}{stage.option}` "
               "merges them.")  # fmt: skip
         return EXIT_INTERRUPTED
+    except (BotoCoreError, ClientError, Boto3Error, OSError) as error:
+        raise ToolError(
+            f"The results were not written: {describe_aws_error(error) or error}\n"
+            f"Every image has a result: `make batch RUN={run.name}{stage.option} DST=...` writes "
+            "them, also to another place."
+        ) from error
     _report(counts, destination)
     return 0
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import EndpointConnectionError
 
-from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, fake_stage
+from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, error_of, fake_stage
 from tools.batch import jobs, run
+from tools.batch.destination import Folder
 from tools.batch.folder import scan_folder
 from tools.batch.prefix import scan_prefix
 from tools.batch.stage import BatchStage
@@ -271,6 +273,74 @@ def test_ctrl_c_while_results_are_merged_says_how_to_merge_them(
     monkeypatch.setattr(run, "write_results", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert begin() == 130
     assert f"`make batch RUN={name_of(states)} STAGE=dev` merges them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/below/it"])
+def test_a_destination_that_is_a_file_is_told_before_a_job_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: Path, s3: FakeS3, place: str
+) -> None:
+    (tmp_path / "a file").touch()
+    options = ("--source", str(source), "--destination", str(tmp_path / place))
+    with pytest.raises(ToolError, match="a file is a file; expected a folder"):
+        main(monkeypatch, *options)
+    assert s3.written == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_a_job_starts(
+    monkeypatch: pytest.MonkeyPatch, begin: Any, s3: FakeS3
+) -> None:
+    # The tests may run as root, who may write everywhere.
+    monkeypatch.setattr("tools.batch.destination.os.access", lambda *_: False)
+    with pytest.raises(ToolError, match="cannot be written; take another DST"):
+        begin()
+    assert s3.written == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("NoSuchBucket", "there is no bucket results"),
+        ("AccessDenied", "s3:GetObject, s3:PutObject and s3:ListBucket"),
+    ],
+)
+def test_a_destination_in_s3_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, source: Path, s3: FakeS3, code: str, message: str
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise error_of(code)
+
+    monkeypatch.setattr(s3, "get_object", refuse)
+    options = ("--source", str(source), "--destination", "s3://results/2026")
+    with pytest.raises(ToolError, match=f"DST=s3://results/2026: .*{message}"):
+        main(monkeypatch, *options)
+    assert s3.written == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        S3UploadFailedError("AccessDenied"),
+        error_of("AccessDenied"),
+    ],
+)
+def test_results_that_cannot_be_written_can_be_written_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Any,
+    states: FakeStates,
+    tmp_path: Path,
+    error: Exception,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "write", lambda *_: (_ for _ in ()).throw(error))
+        with pytest.raises(ToolError) as raised:
+            begin()
+    name = name_of(states)
+    assert f"`make batch RUN={name} STAGE=dev DST=...` writes them" in str(raised.value)
+    elsewhere = tmp_path / "elsewhere"
+    assert main(monkeypatch, "--run", name, "--destination", str(elsewhere)) == 0
+    assert len(lines(elsewhere / "predictions.jsonl")) == 4
+    assert len(states.started) == 1
 
 
 @pytest.mark.parametrize(
