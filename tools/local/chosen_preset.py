@@ -4,10 +4,14 @@ import argparse
 from pathlib import Path
 
 from local_cloud.place import Place
+from stacks.errors import SettingsError
+from stacks.settings.layers import read_layers
+from tools.cdk import ROOT
 from tools.console import ToolError
 from tools.local.processes import exists
 
 _FILE = "preset.txt"
+_STAGE = "local"
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +34,11 @@ def choose_preset(state_directory: Path, given: str | None) -> str | None:
         given: of the command line; None: that of the running cloud.
 
     Raises:
-        ToolError: the cloud that is running has another preset.
+        ToolError: the cloud that is running has another preset, or there is none of this name.
     """
+    if given is not None:
+        # Before the advice to stop the cloud, which a slip of the finger is not worth.
+        check_preset(given)
     if not is_running(state_directory):
         return given
     deployed = _read(state_directory)
@@ -42,6 +49,18 @@ def choose_preset(state_directory: Path, given: str | None) -> str | None:
         f"PRESET={given}: the local cloud that is running has {has}, and what is deployed does not "
         "change to another. `make down` stops it; then the same command starts clean."
     )
+
+
+def check_preset(name: str) -> None:
+    """Check that a preset can be read.
+
+    Raises:
+        ToolError: it cannot; the message names the presets.
+    """
+    try:
+        read_layers(_STAGE, ROOT / "config", name)
+    except SettingsError as error:
+        raise ToolError(str(error)) from error
 
 
 def keep_preset(state_directory: Path, preset: str | None) -> None:

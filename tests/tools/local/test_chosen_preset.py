@@ -64,3 +64,10 @@ def test_a_running_cloud_without_a_preset_gets_none(running: Path, *, written: b
     assert choose_preset(running, None) is None
     with pytest.raises(ToolError, match="has no preset, and what is deployed"):
         choose_preset(running, "resnet50")
+
+
+def test_a_preset_that_does_not_exist_is_no_reason_to_stop_the_cloud(running: Path) -> None:
+    keep_preset(running, "dogs")
+    with pytest.raises(ToolError, match="'dog' is no preset, did you mean dogs") as raised:
+        choose_preset(running, "dog")
+    assert "make down" not in str(raised.value)
