@@ -135,6 +135,8 @@ def _report(
     shared = [] if settings.stage == "local" else describe_shared(account, region)
     for line in [*describe_leftovers(retained, region), *shared]:
         print(f"  remains: {line}")
+    if settings.stage == "local" and retained:
+        print("It is in the local cloud, where nothing is billed: `make down` deletes it.")
     if kept:
         print("The next deployment of the stage takes the datasets back.")
 

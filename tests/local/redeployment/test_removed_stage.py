@@ -95,6 +95,7 @@ def test_what_remains_is_said(without_all: WithoutAll) -> None:
     emptied = without_all.printed.partition("emptied: ")[2].partition("\n")[0]
     assert without_all.storage["logs"] in emptied
     assert without_all.storage["datasets"] not in emptied
+    assert "where nothing is billed: `make down` deletes it." in without_all.printed
     assert "The next deployment of the stage takes the datasets back." in without_all.printed
 
 
