@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from classifier.artifact.baseline import Baseline, Distribution
 from classifier.artifact.manifest import Preprocessing
@@ -17,6 +18,7 @@ from classifier.artifact.measurements import (
 )
 from classifier.artifact.provenance import Backbone
 
+_Record = TypeVar("_Record")
 _OPTIONAL_SHARE: Final = (float, NoneType)
 # Of figures that are shares; an entropy is not bounded by 1.
 _SHARES: Final = ("top_probability", "brightness", "sharpness")
@@ -51,8 +53,6 @@ def quantization_of(document: dict[str, Any] | None) -> Quantization | None:
     Raises:
         ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
     """
-    if document is None:
-        return None
     expected: dict[str, Kinds] = {
         "tool": str,
         "quantizer_version": int,
@@ -64,9 +64,7 @@ def quantization_of(document: dict[str, Any] | None) -> Quantization | None:
         "int8_accuracy": _OPTIONAL_SHARE,
         "shipped": bool,
     }
-    check_types("quantization.", document, expected)
-    check_shares("quantization.", document)
-    return Quantization(**document)
+    return _record_of(Quantization, "quantization", document, expected)
 
 
 def half_precision_of(document: dict[str, Any] | None) -> HalfPrecision | None:
@@ -75,8 +73,6 @@ def half_precision_of(document: dict[str, Any] | None) -> HalfPrecision | None:
     Raises:
         ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
     """
-    if document is None:
-        return None
     expected: dict[str, Kinds] = {
         "tool": str,
         "converter_version": int,
@@ -86,9 +82,7 @@ def half_precision_of(document: dict[str, Any] | None) -> HalfPrecision | None:
         "fp16_accuracy": _OPTIONAL_SHARE,
         "shipped": bool,
     }
-    check_types("half_precision.", document, expected)
-    check_shares("half_precision.", document)
-    return HalfPrecision(**document)
+    return _record_of(HalfPrecision, "half_precision", document, expected)
 
 
 def bfloat16_of(document: dict[str, Any] | None) -> Bfloat16 | None:
@@ -97,8 +91,6 @@ def bfloat16_of(document: dict[str, Any] | None) -> Bfloat16 | None:
     Raises:
         ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
     """
-    if document is None:
-        return None
     expected: dict[str, Kinds] = {
         "held_back_images": int,
         "agreement": _OPTIONAL_SHARE,
@@ -106,9 +98,7 @@ def bfloat16_of(document: dict[str, Any] | None) -> Bfloat16 | None:
         "bf16_accuracy": _OPTIONAL_SHARE,
         "accepted": bool,
     }
-    check_types("bfloat16.", document, expected)
-    check_shares("bfloat16.", document)
-    return Bfloat16(**document)
+    return _record_of(Bfloat16, "bfloat16", document, expected)
 
 
 def fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
@@ -117,8 +107,6 @@ def fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
     Raises:
         ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
     """
-    if document is None:
-        return None
     expected: dict[str, Kinds] = {
         "images": int,
         "reduced_images": int,
@@ -126,9 +114,7 @@ def fast_decoding_of(document: dict[str, Any] | None) -> FastDecoding | None:
         "exact_accuracy": _OPTIONAL_SHARE,
         "fast_accuracy": _OPTIONAL_SHARE,
     }
-    check_types("fast_decoding.", document, expected)
-    check_shares("fast_decoding.", document)
-    return FastDecoding(**document)
+    return _record_of(FastDecoding, "fast_decoding", document, expected)
 
 
 def backbone_of(document: dict[str, Any] | None) -> Backbone | None:
@@ -137,16 +123,13 @@ def backbone_of(document: dict[str, Any] | None) -> Backbone | None:
     Raises:
         ManifestError: a member is missing, unknown, of a wrong type or out of bounds.
     """
-    if document is None:
-        return None
     expected: dict[str, Kinds] = {
         "name": str,
         "source": str,
         "license": (str, NoneType),
         "sha256": str,
     }
-    check_types("backbone.", document, expected)
-    return Backbone(**document)
+    return _record_of(Backbone, "backbone", document, expected)
 
 
 def baseline_of(document: dict[str, Any] | None) -> Baseline | None:
@@ -167,6 +150,19 @@ def baseline_of(document: dict[str, Any] | None) -> Baseline | None:
         raise FieldError("baseline.class_shares", shares, "shares from 0 to 1")
     parsed = {name: _distribution_of(name, document[name]) for name in figures}
     return Baseline(**{**document, **parsed, "class_shares": tuple(shares)})
+
+
+def _record_of(
+    record: Callable[..., _Record],
+    name: str,
+    document: dict[str, Any] | None,
+    expected: Mapping[str, Kinds],
+) -> _Record | None:
+    if document is None:
+        return None
+    check_types(f"{name}.", document, expected)
+    check_shares(f"{name}.", document)
+    return record(**document)
 
 
 def _distribution_of(name: str, document: dict[str, Any]) -> Distribution:
