@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,26 @@ def stage_option(stage: str) -> str:
         stage: the stage's name.
     """
     return "" if stage == LOCAL else f" STAGE={stage}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageWithMachine:
+    """A deployed stage with a state machine.
+
+    Attributes:
+        settings: of the stage.
+        client: returns the client of a service.
+        state_machine_arn: of the state machine.
+    """
+
+    settings: StageSettings
+    client: Client
+    state_machine_arn: str
+
+    @property
+    def option(self) -> str:
+        """The stage as an option of make, with a space before it; "" for the default."""
+        return stage_option(self.settings.stage)
 
 
 def outputs_of(client: Client, settings: StageSettings, purpose: str) -> dict[str, str]:

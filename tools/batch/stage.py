@@ -4,33 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.names import BATCH_BUCKET_OUTPUT, BATCH_STATE_MACHINE_OUTPUT
-from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.stage_access import Client, clients_of, outputs_of, require_output, stage_option
+from tools.stage_access import StageWithMachine, clients_of, outputs_of, require_output
 
 _BYTES_OF_MB = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchStage:
-    """A deployed stage.
+class BatchStage(StageWithMachine):
+    """A deployed stage, whose state machine runs batch jobs.
 
     Attributes:
-        settings: of the stage.
-        client: returns the client of a service.
         bucket: name of the bucket with the images and results of batch jobs.
-        state_machine_arn: of the state machine that runs them.
     """
 
-    settings: StageSettings
-    client: Client
     bucket: str
-    state_machine_arn: str
-
-    @property
-    def option(self) -> str:
-        """The stage as an option of make, with a space before it; "" for the default."""
-        return stage_option(self.settings.stage)
 
     @property
     def max_image_bytes(self) -> int:

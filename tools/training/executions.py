@@ -4,39 +4,19 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from stacks.components.training.execution_input import MAX_NAME_LENGTH
-from stacks.settings.stage import StageSettings
 from tools.console import ToolError
-from tools.stage_access import Client
+from tools.stage_access import StageWithMachine
 from tools.training.history import History, JobStarted
 from tools.training.stage import TrainingStage
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME_LENGTH}}}")
 _NOT_RUNNING: Final = {"ResourceNotFound", "ValidationException"}
 TIME_LENGTH: Final = len("-20261127-153059")
-
-
-class StageWithMachine(Protocol):
-    """A deployed stage with a state machine, such as `TrainingStage`."""
-
-    @property
-    def settings(self) -> StageSettings:
-        """The stage's settings."""
-        ...
-
-    @property
-    def client(self) -> Client:
-        """Returns the client of a service."""
-        ...
-
-    @property
-    def state_machine_arn(self) -> str:
-        """The ARN of the state machine."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,33 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.names import MODELS_BUCKET_OUTPUT
-from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
-from tools.stage_access import Client, clients_of, outputs_of, require_output, stage_option
+from tools.stage_access import StageWithMachine, clients_of, outputs_of, require_output
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingStage:
-    """A deployed stage.
+class TrainingStage(StageWithMachine):
+    """A deployed stage, whose state machine trains.
 
     Attributes:
-        settings: of the stage.
-        client: returns the client of a service.
         datasets_bucket: name of the bucket of datasets.
         models_bucket: name of the bucket of models.
-        state_machine_arn: of the state machine that trains.
     """
 
-    settings: StageSettings
-    client: Client
     datasets_bucket: str
     models_bucket: str
-    state_machine_arn: str
-
-    @property
-    def option(self) -> str:
-        """The stage as an option of make, with a space before it; "" for the default."""
-        return stage_option(self.settings.stage)
 
 
 def open_stage(stage: str, deployment: Path) -> TrainingStage:
