@@ -11,7 +11,7 @@ from tools.batch.stage import BatchStage
 from tools.console import ToolError, say
 from tools.stage_access import LOCAL
 from tools.terminal import printable
-from tools.training.executions import Execution, describe_execution, execution_arn
+from tools.training.executions import Execution, describe_execution, execution_arn, find_execution
 
 LOG_GROUP: Final = "/aws/sagemaker/TransformJobs"
 _POLL_SECONDS: Final = 10.0
@@ -25,14 +25,7 @@ def latest_execution(stage: BatchStage, run: Run) -> Execution | None:
     """Return the execution of a run's latest attempt, None if none was started."""
     if run.attempt == 0:
         return None
-    arn = execution_arn(stage, f"{run.name}-{run.attempt}")
-    try:
-        stage.client("stepfunctions").describe_execution(executionArn=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
-            raise
-        return None
-    return describe_execution(stage, arn)
+    return find_execution(stage, execution_arn(stage, f"{run.name}-{run.attempt}"))
 
 
 def start_execution(stage: BatchStage, run: Run) -> Execution:

@@ -95,23 +95,16 @@ def execution_arn(stage: StageWithMachine, name: str) -> str:
     return f"{stage.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def describe_execution(stage: StageWithMachine, arn: str) -> Execution:
-    """Return an execution as it is now.
-
-    Raises:
-        ToolError: there is none.
-    """
-    name = arn.rpartition(":")[2]
+def find_execution(stage: StageWithMachine, arn: str) -> Execution | None:
+    """Return an execution as it is now, or None if there is none."""
     try:
         found = stage.client("stepfunctions").describe_execution(executionArn=arn)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
             raise
-        raise ToolError(
-            f"RUN={name}: the stage {stage.settings.stage} has no run of this name{_known(stage)}."
-        ) from error
+        return None
     return Execution(
-        name=name,
+        name=_name_of(arn),
         arn=arn,
         status=found["status"],
         output=json.loads(found.get("output") or "{}"),
@@ -119,6 +112,21 @@ def describe_execution(stage: StageWithMachine, arn: str) -> Execution:
         cause=found.get("cause", ""),
         started=found["startDate"],
     )
+
+
+def describe_execution(stage: StageWithMachine, arn: str) -> Execution:
+    """Return an execution as it is now.
+
+    Raises:
+        ToolError: there is none.
+    """
+    found = find_execution(stage, arn)
+    if found is None:
+        raise ToolError(
+            f"RUN={_name_of(arn)}: the stage {stage.settings.stage} has no run of this name"
+            f"{_known(stage)}."
+        )
+    return found
 
 
 def stop_execution(stage: TrainingStage, arn: str) -> None:
@@ -144,6 +152,10 @@ def stop_job(sagemaker: Any, name: str, *, is_tuning: bool) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NOT_RUNNING:
             raise
+
+
+def _name_of(arn: str) -> str:
+    return arn.rpartition(":")[2]
 
 
 def _known(stage: StageWithMachine) -> str:
