@@ -23,7 +23,7 @@ _LIBRARIES: Final = {
     _NETWORK: {"kernel": ("[kernel",), "network": ("openvino", "[JIT]", ".map"), "callbacks": ()},
     _DECODERS: {
         "kernel": ("[kernel",),
-        "JPEG decoding": ("libjpeg",),
+        "JPEG decoding": ("libjpeg", "_jpeg."),
         "resizing": ("_imaging", "whippet-resample"),
         "headers, hand-over": (),
     },

@@ -134,7 +134,7 @@ def _size_by_container(data: bytes) -> tuple[int, int] | None:
 def _without_metadata(data: bytes) -> bytes:
     """Return what the container has Pillow decode."""
     if data.startswith(b"\xff\xd8\xff"):
-        return jpeg_segments.without_metadata(data)[0]
+        return jpeg_segments.read_jpeg(data).essence
     return data
 
 

@@ -25,8 +25,7 @@ from classifier.decode.channel import (
 )
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
-from classifier.image.decoding import decode_image
-from classifier.image.preprocessing import crop_image
+from classifier.image.preprocessing import decode_crop
 
 # The highest score: the kernel kills this process first when memory runs out.
 _OOM_SCORE: Final = "1000"
@@ -56,10 +55,12 @@ def _decode(memory: mmap.mmap, length: int, assignment: Assignment, *, measured:
     layout = assignment.layout
     try:
         data = memory[layout.encoded_offset : layout.encoded_offset + length]
-        decoded = decode_image(data, reduce_to=assignment.reduce_to)
         shared = numpy.frombuffer(memory, numpy.uint8, 3 * layout.crop**2, layout.crop_offset)
-        crop = crop_image(
-            decoded, assignment.preprocessing, shared.reshape(layout.crop, layout.crop, 3)
+        crop = decode_crop(
+            data,
+            assignment.preprocessing,
+            reduce_to=assignment.reduce_to,
+            target=shared.reshape(layout.crop, layout.crop, 3),
         )
         appearance = measure_appearance(crop) if measured else None
     except MemoryError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +13,7 @@ from PIL import Image, JpegImagePlugin
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks
 from classifier.image.formats import image_format
+from classifier.image.orientation import DAMAGED, read_transpose
 
 # A decompression bomb uses memory independent of its file size: a lossless WebP of 25 megapixels
 # needs 393 MB, one of 49 megapixels 760 MB from a file of 1.9 KB.
@@ -32,34 +32,10 @@ MAX_JPEG_SCANS: Final = 128
 # allocates the canvas, which happens before `_check_size` runs.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
-_ORIENTATION_TAG = 0x0112
 _RGB_OF_16_BITS = "RGB;16B"
 _WHITE = 255
 _OF_A_PROGRESSIVE_JPEG = (
     f" of a progressive JPEG ({MAX_BASELINE_JPEG_PIXELS // 1_000_000} of another)"
-)
-_TRANSPOSE_BY_ORIENTATION: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# Exceptions that Pillow raised for 41,000 damaged files, or that its parsers can raise: the first
-# for a PNG that should have a palette and has none.
-_UNREADABLE = (
-    AssertionError,
-    OSError,
-    ValueError,
-    SyntaxError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    EOFError,
-    struct.error,
 )
 
 
@@ -100,7 +76,7 @@ def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
             return _to_rgb(_upright(image))
     except Image.DecompressionBombError as error:
         raise _too_large("too many", MAX_PIXELS) from error
-    except _UNREADABLE as error:
+    except DAMAGED as error:
         raise _unreadable(format_name, is_complete()) from error
 
 
@@ -109,7 +85,8 @@ def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, Callable[[]
     if format_name == "PNG":
         return png_chunks.without_metadata(data)
     if format_name == "JPEG":
-        return jpeg_segments.without_metadata(data)
+        jpeg = jpeg_segments.read_jpeg(data)
+        return jpeg.essence, jpeg.is_complete
     # The RIFF size counts the bytes after the first two fields.
     return data, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
@@ -175,18 +152,8 @@ def _too_large(pixels: str, max_pixels: int, of_what: str = "") -> RequestError:
 def _upright(image: Image.Image) -> Image.Image:
     if "exif" not in image.info:
         return image
-    exif = Image.Exif()
-    try:
-        # Not `getexif`, which uses XMP's orientation if EXIF has none.
-        exif.load(image.info["exif"])
-        orientation = exif.get(_ORIENTATION_TAG)
-    except _UNREADABLE:
-        # The pixels are intact but the metadata is damaged: do not rotate the image.
-        return image
-    transpose = _TRANSPOSE_BY_ORIENTATION.get(orientation or 1)
-    if transpose is None:
-        return image
-    return image.transpose(transpose)
+    transpose = read_transpose(image.info["exif"])
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _has_rgb_of_16_bits(image: Image.Image) -> bool:

@@ -17,6 +17,7 @@ _MARKER_BYTE: Final = 0xFF
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
+_EXIF: Final = b"Exif\0\0"
 # Markers with a length and content; all others (RSTn, SOI, EOI, reserved) are the marker alone.
 _WITH_CONTENT: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), _COMMENT} - {0xC8}
 # SOF0 to SOF15, without the tables DHT and DAC and the reserved JPG among them.
@@ -49,6 +50,23 @@ class Frame(NamedTuple):
     is_baseline: bool
 
 
+class Jpeg(NamedTuple):
+    """A JPEG without its metadata.
+
+    Attributes:
+        essence: the JPEG.
+        frame: as `read_frame` returns it; also `None` if the header is too long.
+        exif: its first EXIF data, which `essence` has too; empty if there is none.
+        is_complete: returns whether it has pixels, followed by an end marker. Scans all pixel data:
+            call it only when the result is needed.
+    """
+
+    essence: bytes
+    frame: Frame | None
+    exif: bytes
+    is_complete: Callable[[], bool]
+
+
 class _Segment(NamedTuple):
     """A marker of the header, from `start`, and the length of its content as the file has it."""
 
@@ -78,18 +96,12 @@ def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
     """
     frame = None
     for segment in _segments(data, max_segments):
-        if segment.kind == _START_OF_SCAN:
-            return frame
-        if segment.kind in _FRAMES:
-            content = data[segment.marker_end + 2 : segment.end]
-            if len(content) >= _MIN_FRAME_LENGTH:
-                height, width = struct.unpack_from(">HH", content, 1)
-                frame = Frame(width, height, segment.kind in _BASELINE_FRAMES)
+        frame = _frame(data, segment) or frame
     return frame
 
 
-def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
-    """Return a JPEG whose header keeps only the application data that affects the pixels' look.
+def read_jpeg(data: bytes) -> Jpeg:
+    """Read a JPEG's header, and leave out the application data that does not affect its look.
 
     Kept are valid JFIF and Adobe segments, which define the colours, and the first EXIF data, for
     the orientation. Comments, colour profiles, XMP, previews and the index of further images are
@@ -98,30 +110,39 @@ def without_metadata(data: bytes) -> tuple[bytes, Callable[[], bool]]:
 
     Args:
         data: begins with the JPEG marker.
-
-    Returns:
-        The JPEG, and a function that tells whether it is complete: it has pixels, followed by an
-        end marker. The function scans all pixel data: call it only when the result is needed.
     """
     kept: list[bytes] = []
-    start, has_exif = 0, False
+    start, frame, exif = 0, None, b""
     try:
         for segment in _segments(data, MAX_SEGMENTS):
             if segment.kind == _START_OF_SCAN:
                 is_complete = partial(_has_end, data, segment.marker_end)
-                return _without_gaps(kept, data[start:]), is_complete
+                return Jpeg(_without_gaps(kept, data[start:]), frame, exif, is_complete)
             if segment.kind not in _WITH_CONTENT:
                 continue
+            frame = _frame(data, segment) or frame
             content = data[segment.marker_end + 2 : segment.end]
-            is_exif = segment.kind == _APP1 and not has_exif and content.startswith(b"Exif\0\0")
-            has_exif |= is_exif
-            if not is_exif and segment.length >= 2 and _is_metadata(segment.kind, content):
+            is_exif = segment.kind == _APP1 and not exif and content.startswith(_EXIF)
+            if is_exif:
+                exif = content
+            elif segment.length >= 2 and _is_metadata(segment.kind, content):
                 kept.append(data[start : segment.start])
                 start = segment.end
     except OverflowError:
         # Data that a decoder rejects at once.
-        return data[:2], lambda: True
-    return _without_gaps(kept, data[start:]), lambda: False
+        return Jpeg(data[:2], None, b"", lambda: True)
+    return Jpeg(_without_gaps(kept, data[start:]), frame, exif, lambda: False)
+
+
+def _frame(data: bytes | memoryview, segment: _Segment) -> Frame | None:
+    """Return the frame that a segment is, or `None`."""
+    if segment.kind not in _FRAMES:
+        return None
+    content = data[segment.marker_end + 2 : segment.end]
+    if len(content) < _MIN_FRAME_LENGTH:
+        return None
+    height, width = struct.unpack_from(">HH", content, 1)
+    return Frame(width, height, segment.kind in _BASELINE_FRAMES)
 
 
 def _segments(data: bytes | memoryview, max_segments: int) -> Iterator[_Segment]:

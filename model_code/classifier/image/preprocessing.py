@@ -13,7 +13,9 @@ import numpy.typing
 from PIL import Image
 
 from classifier.artifact.manifest import Preprocessing
-from classifier.image.resample import Resampler
+from classifier.image.decoding import decode_image
+from classifier.image.plain_jpeg import decode_plain_jpeg
+from classifier.image.resample import Pixels, Resampler
 from classifier.image.resample_library import installed_library
 from classifier.image.resizing import resample_centre, resize_centre
 
@@ -25,6 +27,34 @@ FloatArray = numpy.typing.NDArray[numpy.float32]
 _library = installed_library()
 _resampler = None if _library is None else Resampler(_library)
 RESIZER: Final = "pillow" if _library is None else "compiled"
+
+
+def decode_crop(
+    data: bytes,
+    settings: Preprocessing,
+    *,
+    reduce_to: int | None = None,
+    target: ByteArray | None = None,
+) -> ByteArray:
+    """Decode an image and crop it: `crop_image` of `decode_image`, in less time for most JPEGs.
+
+    Args:
+        data: the file's bytes.
+        settings: from the manifest of the model.
+        reduce_to: as `decode_image` takes it.
+        target: as `crop_image` takes it.
+
+    Returns:
+        As `crop_image`.
+
+    Raises:
+        RequestError: as `decode_image`.
+    """
+    if _resampler is not None:
+        pixels = decode_plain_jpeg(data, reduce_to=reduce_to)
+        if pixels is not None:
+            return _resample(Pixels.of_array(pixels), settings, _resampler, target)
+    return crop_image(decode_image(data, reduce_to=reduce_to), settings, target)
 
 
 def crop_image(
@@ -46,10 +76,7 @@ def crop_image(
             return crop
         target[:] = crop
         return target
-    if target is None:
-        target = numpy.empty((settings.crop, settings.crop, 3), numpy.uint8)
-    resample_centre(image, settings, _resampler, target)
-    return target
+    return _resample(Pixels.of_image(image), settings, _resampler, target)
 
 
 def normalise(crop: ByteArray, settings: Preprocessing) -> FloatArray:
@@ -68,3 +95,12 @@ def normalisation(settings: Preprocessing) -> tuple[FloatArray, FloatArray]:
     """Return factor and offset (3 each): (value / 255 - mean) / std is value * factor - offset."""
     mean, std = numpy.array(settings.mean), numpy.array(settings.std)
     return (1 / (255 * std)).astype(numpy.float32), (mean / std).astype(numpy.float32)
+
+
+def _resample(
+    pixels: Pixels, settings: Preprocessing, resampler: Resampler, target: ByteArray | None
+) -> ByteArray:
+    if target is None:
+        target = numpy.empty((settings.crop, settings.crop, 3), numpy.uint8)
+    resample_centre(pixels, settings, resampler, target)
+    return target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy
 import numpy.typing
@@ -22,23 +22,35 @@ PixelArray = numpy.typing.NDArray[numpy.uint8]
 _BLOCK_BYTES: Final = 512 * 1024 * 1024
 
 
-class Pixels:
-    """The pixels of a Pillow image of mode RGB, four bytes each, in Pillow's own memory.
+class Pixels(NamedTuple):
+    """Pixels of four bytes each, red, green, blue and one that means nothing.
 
     Attributes:
+        width, height: in pixels.
         address: of the first byte.
-        stride: bytes of a row.
+        owner: keeps the memory.
     """
 
-    def __init__(self, image: Image.Image) -> None:
-        """Take the memory's address, which is valid as long as this object exists."""
-        _, self._capsule = image.__arrow_c_array__()
-        array = _ArrowArray.from_address(_read_capsule(self._capsule, b"arrow_array"))
+    width: int
+    height: int
+    address: int
+    owner: object
+
+    @staticmethod
+    def of_image(image: Image.Image) -> Pixels:
+        """Return the pixels of a Pillow image of mode RGB, in Pillow's own memory."""
+        _, capsule = image.__arrow_c_array__()
+        array = _ArrowArray.from_address(_read_capsule(capsule, b"arrow_array"))
         bytes_of_pixels = array.children[0].contents
-        self.stride = 4 * image.width
-        if bytes_of_pixels.length != self.stride * image.height:
+        if bytes_of_pixels.length != 4 * image.width * image.height:
             raise RuntimeError(f"Pillow has {bytes_of_pixels.length} bytes of {image}")
-        self.address: int = bytes_of_pixels.buffers[1]
+        return Pixels(*image.size, bytes_of_pixels.buffers[1], capsule)
+
+    @staticmethod
+    def of_array(array: PixelArray) -> Pixels:
+        """Return the pixels of contiguous memory, height x width x 4."""
+        height, width, _ = array.shape
+        return Pixels(width, height, array.ctypes.data, array)
 
 
 class _ArrowArray(ctypes.Structure):
@@ -87,14 +99,15 @@ class Resampler:
             down_first: the order of the passes, on which the rounding depends.
             target: where to write the result, `down.needed` x `across.needed` x 3.
         """
-        source = pixels.address + top * pixels.stride + 4 * left
+        stride = 4 * pixels.width
+        source = pixels.address + top * stride + 4 * left
         if down_first:
             between = numpy.empty((down.needed, across.length, 4), numpy.uint8)
-            self._down(source, pixels.stride, across.length, down, between)
+            self._down(source, stride, across.length, down, between)
             self._across(between.ctypes.data, 4 * across.length, down.needed, across, target)
         else:
             between = numpy.empty((down.length, across.needed, 4), numpy.uint8)
-            self._across(source, pixels.stride, down.length, across, between)
+            self._across(source, stride, down.length, across, between)
             self._down(between.ctypes.data, 4 * across.needed, across.needed, down, target)
 
     def _across(self, source: int, stride: int, rows: int, axis: Axis, target: PixelArray) -> None:

@@ -71,19 +71,19 @@ def resize_centre(image: Image.Image, settings: Preprocessing) -> Image.Image:
 
 
 def resample_centre(
-    image: Image.Image, settings: Preprocessing, resampler: Resampler, target: PixelArray
+    pixels: Pixels, settings: Preprocessing, resampler: Resampler, target: PixelArray
 ) -> None:
     """Write what `resize_centre` returns into `target` (crop x crop x 3), in a fourth of the time.
 
     Args:
-        image: mode RGB.
+        pixels: of the image.
         settings: as of `resize_centre`.
         resampler: does the work.
         target: in contiguous memory.
     """
-    plan = _plan(image.size, settings)
+    plan = _plan((pixels.width, pixels.height), settings)
     resampler.resize(
-        Pixels(image),
+        pixels,
         left=plan.across.first,
         top=plan.down.first,
         across=_axis(plan.across, settings),

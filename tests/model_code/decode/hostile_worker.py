@@ -9,10 +9,10 @@ from __future__ import annotations
 import mmap
 import socket
 from importlib import import_module
-
-from PIL import Image
+from typing import Any
 
 from classifier.decode.channel import Assignment
+from classifier.image.preprocessing import ByteArray
 
 _CODE = b"#!python\n"
 # Before the fork: a decode process may not have permission to read the module.
@@ -20,14 +20,15 @@ _honest = import_module("classifier.decode.honest_worker")
 
 
 def serve_requests(channel: socket.socket, memory: mmap.mmap, assignment: Assignment) -> None:
-    decode_image = _honest.decode_image
+    decode_crop = _honest.decode_crop
 
-    def decode(data: bytes, *, reduce_to: int | None) -> Image.Image:
+    def decode(data: bytes, *arguments: Any, target: ByteArray, **named: Any) -> ByteArray:
         if data.startswith(_CODE):
             exec(data, {"channel": channel, "memory": memory})  # noqa: S102 - a hostile image's own
-            return Image.new("RGB", (40, 30))
-        decoded: Image.Image = decode_image(data, reduce_to=reduce_to)
-        return decoded
+            target[:] = 0
+            return target
+        crop: ByteArray = decode_crop(data, *arguments, target=target, **named)
+        return crop
 
-    vars(_honest)["decode_image"] = decode
+    vars(_honest)["decode_crop"] = decode
     _honest.serve_requests(channel, memory, assignment)

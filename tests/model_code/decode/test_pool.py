@@ -364,8 +364,11 @@ def test_decoding_imports_nothing_after_the_fork(format_name: str) -> None:
     image = _file(Image.new("RGB", (40, 30)), format_name, exif=exif.tobytes())
     code = (
         "import sys, classifier.decode.keeper as keeper; from PIL import Image; Image.preinit()\n"
-        "from classifier.image.decoding import decode_image\n"
-        "before = set(sys.modules); decode_image(sys.stdin.buffer.read())\n"
+        "from classifier.artifact.manifest import Preprocessing\n"
+        "settings = Preprocessing(\n"
+        "    resize=24, crop=16, interpolation='bilinear', mean=(0, 0, 0), std=(1, 1, 1))\n"
+        "decode = keeper.serve_requests.__globals__['decode_crop']\n"
+        "before = set(sys.modules); decode(sys.stdin.buffer.read(), settings)\n"
         "print(sorted(set(sys.modules) - before))"
     )
     ended = subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,33 +16,11 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image import preprocessing, resample_library
 from classifier.image.decoding import decode_image
 from classifier.image.preprocessing import ByteArray, crop_image
-from classifier.image.resample import Resampler
+from classifier.image.resample import Pixels, Resampler
 from classifier.image.resample_weights import Axis, compute_weights
 from classifier.image.resizing import resample_centre, resize_centre
 from tests.model_code.conftest import MODEL_CODE
 from tests.model_code.image.image_files import encode, exif_of
-
-# macOS has no such file.
-_PROCESSOR = Path("/proc/cpuinfo")
-_HAS_AVX2 = _PROCESSOR.exists() and "avx2" in _PROCESSOR.read_text().split()
-pytestmark = pytest.mark.skipif(
-    shutil.which("cc") is None or not _HAS_AVX2,
-    reason="needs a C compiler, and a processor with AVX2",
-)
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("a folder") / "resample.so"
-    resample_library.compile_library(path, "cc")
-    return path
-
-
-@pytest.fixture(scope="module")
-def resampler(library: Path) -> Resampler:
-    loaded = resample_library.load_library(library)
-    assert loaded is not None
-    return Resampler(loaded)
 
 
 def _settings(resize: int, crop: int, interpolation: str) -> Preprocessing:
@@ -65,7 +42,7 @@ def _expect_pillows_bytes(
     resampler: Resampler, image: Image.Image, settings: Preprocessing
 ) -> None:
     crop: ByteArray = numpy.full((settings.crop, settings.crop, 3), 99, numpy.uint8)
-    resample_centre(image, settings, resampler, crop)
+    resample_centre(Pixels.of_image(image), settings, resampler, crop)
     assert numpy.array_equal(crop, numpy.asarray(resize_centre(image, settings)))
 
 
@@ -151,7 +128,9 @@ def test_a_crop_is_written_where_it_is_wanted_with_the_library_and_without(
 def test_memory_that_is_not_contiguous_is_refused(resampler: Resampler) -> None:
     target: ByteArray = numpy.zeros((56, 112, 3), numpy.uint8)[:, ::2]
     with pytest.raises(ValueError, match="not contiguous"):
-        resample_centre(_noise(80, 70), _settings(64, 56, "bilinear"), resampler, target)
+        resample_centre(
+            Pixels.of_image(_noise(80, 70)), _settings(64, 56, "bilinear"), resampler, target
+        )
 
 
 def test_an_environment_with_the_library_uses_it(

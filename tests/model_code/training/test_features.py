@@ -203,7 +203,7 @@ def test_few_images_are_in_memory_at_a_time(
     paths = sorted(write_colours(tmp_path / "data", 90).rglob("*.png"))
     decoded: list[Path] = []
     most = 0
-    decode = extraction.decode_crop
+    decode = extraction.read_crop
 
     def count(path: Path, *others: Any) -> Any:
         decoded.append(path)
@@ -213,7 +213,7 @@ def test_few_images_are_in_memory_at_a_time(
         nonlocal most
         most = max(most, len(decoded) - place)
 
-    monkeypatch.setattr(extraction, "decode_crop", count)
+    monkeypatch.setattr(extraction, "read_crop", count)
     with closing(runtime.open_backbone(backbone, "fp32")) as network:
         network.run(paths, receive)
     assert len(decoded) == 90

@@ -12,8 +12,7 @@ from typing import Final
 from classifier.artifact.manifest import Preprocessing
 from classifier.engines.engine import EngineError
 from classifier.errors import RequestError
-from classifier.image.decoding import decode_image
-from classifier.image.preprocessing import ByteArray, FloatArray, crop_image
+from classifier.image.preprocessing import ByteArray, FloatArray, decode_crop
 from classifier.training.cores import core_count
 from classifier.training.errors import NetworkError
 
@@ -104,16 +103,16 @@ class Network:
 
     async def _output(self, path: Path, decoders: ThreadPoolExecutor) -> Output:
         loop = asyncio.get_running_loop()
-        crop = await loop.run_in_executor(decoders, decode_crop, path, self._preprocessing)
+        crop = await loop.run_in_executor(decoders, read_crop, path, self._preprocessing)
         if isinstance(crop, str):
             return Output(None, crop)
         return Output(await self._engine.infer(crop), crop=crop)
 
 
-def decode_crop(path: Path, preprocessing: Preprocessing) -> ByteArray | str:
+def read_crop(path: Path, preprocessing: Preprocessing) -> ByteArray | str:
     """Return a file's image, crop x crop x 3, or why it cannot be decoded."""
     try:
-        return crop_image(decode_image(path.read_bytes()), preprocessing)
+        return decode_crop(path.read_bytes(), preprocessing)
     except RequestError as error:
         return error.message
     except OSError as error:

@@ -14,7 +14,7 @@ from classifier.artifact.manifest import Preprocessing
 from classifier.image.preprocessing import ByteArray, FloatArray, normalisation
 from classifier.training.cores import core_count
 from classifier.training.errors import NetworkError
-from classifier.training.features.extraction import Output, decode_crop
+from classifier.training.features.extraction import Output, read_crop
 from classifier.training.head.graft import LinearHead
 
 BATCH_SIZE: Final = 16
@@ -77,7 +77,7 @@ class TorchNetwork:
     def _decode(
         self, decoders: ThreadPoolExecutor, paths: Sequence[Path]
     ) -> list[Future[ByteArray | str]]:
-        return [decoders.submit(decode_crop, path, self._preprocessing) for path in paths]
+        return [decoders.submit(read_crop, path, self._preprocessing) for path in paths]
 
     def _compute(self, crops: Sequence[ByteArray | str]) -> list[Output]:
         side = self._preprocessing.crop
