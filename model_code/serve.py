@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from classifier.artifact.directory import Artifact, ArtifactError, read_artifact
 from classifier.decode.pool import DecodePool
@@ -125,7 +125,7 @@ def _slot_layout(artifact: Artifact, settings: ServerSettings) -> SlotLayout:
     )
 
 
-def _load_server(options: argparse.Namespace, settings: ServerSettings) -> tuple[Starlette, Engine]:
+def _load_server(options: argparse.Namespace, settings: ServerSettings) -> tuple[ASGIApp, Engine]:
     started = time.perf_counter()
     artifact = read_artifact(options.model_dir)
     manifest = artifact.manifest
@@ -183,7 +183,7 @@ def _bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
 
 
 async def _run(
-    application: Starlette, engine: Engine, listener: socket.socket, settings: ServerSettings
+    application: ASGIApp, engine: Engine, listener: socket.socket, settings: ServerSettings
 ) -> None:
     configuration = uvicorn.Config(
         application,
@@ -192,6 +192,8 @@ async def _run(
         lifespan="on",
         log_config=None,
         access_log=False,
+        # Nothing that is served depends on the client's address.
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from classifier.errors import RequestError
+from classifier.serving.limits import RequestLimit
 
 # Limits how long a slow body is kept in memory.
 BODY_SECONDS: Final = 10.0
@@ -20,11 +19,29 @@ MAX_TOTAL_BYTES: Final = 64 * 1024 * 1024
 SLOW_SECONDS: Final = 1.0
 
 
-@dataclass(eq=False)
 class _Body:
-    started: float
-    limit: asyncio.Timeout
-    length: int = 0
+    """A body whose memory is counted until the context ends."""
+
+    def __init__(self, reader: BodyReader, limit: RequestLimit, started: float) -> None:
+        self._reader = reader
+        self.limit = limit
+        self.started = started
+        self.length = 0
+        self.data: bytes | bytearray = b""
+
+    def __enter__(self) -> bytes | bytearray:
+        return self.data
+
+    def __exit__(self, *_error: object) -> None:
+        self._reader.release(self)
+
+    def add(self, chunk: bytes) -> None:
+        if not self.data:
+            self.data = chunk
+        else:
+            if isinstance(self.data, bytes):
+                self.data = bytearray(self.data)
+            self.data += chunk
 
 
 class BodyReader:
@@ -42,38 +59,43 @@ class BodyReader:
         # The oldest first.
         self._arriving: dict[_Body, None] = {}
 
-    @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytearray]:
-        """Read a request's body, and count its memory until the context ends.
+    async def read(self, receive: Receive, limit: RequestLimit) -> _Body:
+        """Read a request's body; its context counts the memory until it ends.
+
+        Args:
+            receive: of the request (ASGI).
+            limit: of the request, whose context raises `body_timeout`.
 
         Raises:
             ClientDisconnect: the client closed its connection.
-            RequestError: `payload_too_large`, `body_timeout`; `overloaded`: no memory is left.
+            RequestError: `payload_too_large`; `overloaded`: no memory is left.
         """
-        data = bytearray()
+        started = asyncio.get_running_loop().time()
+        body = _Body(self, limit, started)
+        limit.set_end(started + BODY_SECONDS, _timeout)
+        self._arriving[body] = None
         try:
-            async with asyncio.timeout(BODY_SECONDS) as limit:
-                body = _Body(asyncio.get_running_loop().time(), limit)
-                self._arriving[body] = None
-                try:
-                    async for chunk in request.stream():
-                        self._count(body, len(chunk))
-                        data += chunk
-                except BaseException:
-                    self._release(body)
-                    raise
-                finally:
-                    self._arriving.pop(body, None)
-        except TimeoutError as error:
-            raise RequestError(
-                "body_timeout",
-                f"The body did not arrive in time; send all of it within {SLOW_SECONDS:g} s, or "
-                f"within {BODY_SECONDS:g} s while few other bodies arrive.",
-            ) from error
-        try:
-            yield data
+            is_complete = False
+            while not is_complete:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk = message.get("body", b"")
+                self._count(body, len(chunk))
+                body.add(chunk)
+                is_complete = not message.get("more_body", False)
+        except BaseException:
+            self.release(body)
+            raise
         finally:
-            self._release(body)
+            self._arriving.pop(body, None)
+        limit.lift()
+        return body
+
+    def release(self, body: _Body) -> None:
+        """Count a body no more."""
+        self._total_bytes -= body.length
+        body.length = 0
 
     def _count(self, body: _Body, count: int) -> None:
         # The HTTP server drops the rest of a refused body, so that the client sees the response.
@@ -92,9 +114,9 @@ class BodyReader:
             if self._total_bytes + count <= MAX_TOTAL_BYTES or now - body.started < SLOW_SECONDS:
                 break
             if body is not newest:
-                body.limit.reschedule(now)
+                body.limit.interrupt(_timeout())
                 del self._arriving[body]
-                self._release(body)
+                self.release(body)
         if self._total_bytes + count > MAX_TOTAL_BYTES:
             raise RequestError(
                 "overloaded",
@@ -102,6 +124,10 @@ class BodyReader:
                 retry_after_seconds=1,
             )
 
-    def _release(self, body: _Body) -> None:
-        self._total_bytes -= body.length
-        body.length = 0
+
+def _timeout() -> RequestError:
+    return RequestError(
+        "body_timeout",
+        f"The body did not arrive in time; send all of it within {SLOW_SECONDS:g} s, or "
+        f"within {BODY_SECONDS:g} s while few other bodies arrive.",
+    )

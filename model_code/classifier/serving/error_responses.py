@@ -33,6 +33,11 @@ async def http_exception_response(_request: Request, error: Exception) -> Respon
     return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
 
 
-async def internal_error_response(_request: Request, _error: Exception) -> Response:
+async def unexpected_error_response(_request: Request, _error: Exception) -> Response:
+    """As `internal_error_response`."""
+    return internal_error_response()
+
+
+def internal_error_response() -> JSONResponse:
     """Return 500 for an unexpected error; only the log contains its reason."""
     return error_response(RequestError("internal_error", "The image could not be classified."))

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
-from starlette.requests import Request
 
 from classifier.errors import RequestError
 from classifier.serving.bodies import BodyReader
+from classifier.serving.limits import RequestLimit
 
 MEGABYTE = 1_000_000
 
@@ -40,13 +40,13 @@ class _Sender:
         return await self.reading
 
     async def _read(self, reader: BodyReader) -> int:
-        async with reader.read(cast(Request, self)) as body:
+        with RequestLimit(self._receive) as limit, await reader.read(self._receive, limit) as body:
             await self._release.wait()
             return len(body)
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        while chunk := await self._chunks.get():
-            yield chunk
+    async def _receive(self) -> dict[str, Any]:
+        chunk = await self._chunks.get()
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
 
 
 @pytest.fixture

@@ -219,7 +219,10 @@ def test_what_is_not_about_the_image_fails_a_batch_job(play: Callable[..., None]
     play(scenario, SAGEMAKER_BATCH="true", WHIPPET_DEADLINE_MS="50")
 
 
-def test_a_request_that_takes_too_long_is_told_to_retry(play: Callable[..., None]) -> None:
+@pytest.mark.parametrize("deadline_ms", ["50", "250"])  # before and after the client is watched
+def test_a_request_that_takes_too_long_is_told_to_retry(
+    play: Callable[..., None], deadline_ms: str
+) -> None:
     async def scenario(bench: _Bench) -> None:
         late = await bench.post().response()
         assert (late.status, late.code, late.headers["retry-after"]) == (503, "overloaded", "1")
@@ -227,7 +230,7 @@ def test_a_request_that_takes_too_long_is_told_to_retry(play: Callable[..., None
         bench.engine.open.set()
         assert (await bench.post().response()).status == 200
 
-    play(scenario, WHIPPET_DEADLINE_MS="50")
+    play(scenario, WHIPPET_DEADLINE_MS=deadline_ms)
 
 
 def test_a_request_whose_client_has_gone_is_dropped(
@@ -263,6 +266,22 @@ def test_the_engine_is_told_which_image_is_alone(play: Callable[..., None]) -> N
         assert bench.engine.alone == [True, False, True]
 
     play(scenario)
+
+
+def test_a_body_that_comes_slowly_takes_nothing_from_the_deadline(
+    play: Callable[..., None],
+) -> None:
+    async def scenario(bench: _Bench) -> None:
+        client = _Client(bench.application, "POST", "/invocations")
+        client.say({"type": "http.request", "body": b"im", "more_body": True})
+        await asyncio.sleep(0.4)
+        client.say({"type": "http.request", "body": b"age", "more_body": False})
+        await bench.wait_until(lambda: bench.engine.running == 1)
+        await asyncio.sleep(0.1)
+        bench.engine.open.set()
+        assert (await client.response()).status == 200
+
+    play(scenario, WHIPPET_DEADLINE_MS="300")
 
 
 def test_a_client_that_goes_while_it_sends_leaves_its_place(play: Callable[..., None]) -> None:
