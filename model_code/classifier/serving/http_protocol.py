@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +14,8 @@ MAX_HEAD_SECONDS: Final = 10.0
 # Of a body of 10 MiB this is 160 bytes a chunk; clients send kilobytes. Ten million chunks of a
 # byte take 4 s.
 MAX_BODY_CHUNKS: Final = 65_536
+# Sent before a body, which has not been received then.
+_CONTINUE: Final = b"HTTP/1.1 100 "
 _TOO_MANY_CHUNKS: Final = (
     b'{"code":"invalid_request","message":"The body has more than %d chunks; send larger chunks, '
     b'or a Content-Length."}' % MAX_BODY_CHUNKS
@@ -41,10 +43,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what was received; refuse the request if its headers have not ended by then."""
         began_earlier = self._head_bytes is not None
         super().data_received(data)
-        if began_earlier and self._head_bytes is not None:
+        if self._head_bytes is None:
+            return
+        if began_earlier:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large")
+                return
+        if self._timer is None:
+            # Only now: most headers arrive at once, and need no timer.
+            self._timer = self.loop.call_later(
+                MAX_HEAD_SECONDS, self._refuse, b"408 Request Timeout"
+            )
 
     def on_message_begin(self) -> None:
         """Count from here; the headers must end within `MAX_HEAD_SECONDS`."""
@@ -52,7 +62,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._chunk_count = 0
         self._stop_timer()
-        self._timer = self.loop.call_later(MAX_HEAD_SECONDS, self._refuse, b"408 Request Timeout")
 
     def on_headers_complete(self) -> None:
         """Pass the request on, unless it will be parsed again without its upgrade."""
@@ -60,6 +69,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         if not _ends_in_upgrade(self.parser):
             super().on_headers_complete()
+            if self.parser.get_method() == b"POST":  # a response to HEAD has no body
+                self.cycle.transport = cast(asyncio.Transport, _ResponseWriter(self.transport))
 
     def on_chunk_header(self) -> None:
         """Count the chunks of the body; each costs time, however short it is."""
@@ -106,6 +117,37 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _ResponseWriter:
+    """Writes the head of a response together with the beginning of its body.
+
+    uvicorn writes one after the other, which takes a second system call and a second packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the head until the next call; send everything else."""
+        if self._head is not None:
+            self._transport.write(self._head + data)
+            self._head = b""
+        elif data.startswith(_CONTINUE):
+            self._transport.write(data)
+        else:
+            self._head = data
+
+    def close(self) -> None:
+        """Send the head, and close the connection when everything has been sent."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is closed, or will be."""
+        return self._transport.is_closing()
 
 
 class _Parser(httptools.HttpRequestParser):

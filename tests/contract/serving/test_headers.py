@@ -93,6 +93,36 @@ def test_any_number_of_requests_to_upgrade_may_arrive_at_once(server: Server) ->
     assert response.count(b"HTTP/1.1 200 ") == 1501
 
 
+def test_a_client_that_waits_for_permission_to_send_a_body_gets_it(
+    server: Server, images: Path
+) -> None:
+    image = (images / "red.png").read_bytes()
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(image)
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(image)
+        response = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert b'\r\n\r\n{"predictions":' in response
+
+
+def test_responses_to_requests_that_arrive_together_come_in_their_order(
+    server: Server, images: Path
+) -> None:
+    request = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"
+    good = (images / "red.png").read_bytes()
+    bodies = [good, b"", good, b"no image"]
+    requests = b"".join(request % (len(body), body) for body in bodies)
+    response = _exchange(server, requests, START + b"Connection: close\r\n\r\n")
+    statuses = [part[:3] for part in response.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200", b"400", b"200", b"415", b"200"]
+
+
 def test_a_tunnel_is_refused(server: Server) -> None:
     response = _exchange(server, b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert response.startswith(b"HTTP/1.1 4")
