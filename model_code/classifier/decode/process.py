@@ -71,7 +71,9 @@ class DecodeProcess:
         # The event loop that watches the socket, and what waits for bytes to arrive.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrival: asyncio.Future[None] | None = None
-        self._missing_count = 0
+        # When the process has been silent for too long, in the time of the event loop.
+        self._silent_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._measured = False
         self.is_busy = False
         self._socket, theirs = socket.socketpair()
@@ -124,17 +126,13 @@ class DecodeProcess:
             BrokenProcessError: the process has ended, or its reply is invalid.
             SilentProcessError: there was no reply within `SILENCE_SECONDS`.
         """
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                await self._receive(REPLY.size)
-                kind, length = REPLY.unpack_from(self._received)
-                if length > (MAX_TEXT_BYTES if kind == ReplyKind.REFUSED else 0):
-                    raise BrokenProcessError(f"a reply of kind {kind} has {length} bytes")
-                await self._receive(REPLY.size + length)
-        except TimeoutError as error:
-            raise SilentProcessError("the process does not reply") from error
-        except (EOFError, OSError) as error:
-            raise BrokenProcessError("the process has ended") from error
+        if self._missing_count():
+            self._arrival = self._watch().create_future()
+            try:
+                await self._arrival
+            finally:
+                self._arrival = None
+        kind, _ = REPLY.unpack_from(self._received)
         text = bytes(self._received[REPLY.size :])
         self._received.clear()
         self.is_busy = False
@@ -149,21 +147,47 @@ class DecodeProcess:
         self._unwatch()
         self._socket.close()
 
-    async def _receive(self, count: int) -> None:
-        """Receive until there are `count` bytes; a cancelled call keeps the bytes received."""
-        while len(self._received) < count:
-            loop = asyncio.get_running_loop()
-            self._missing_count = count - len(self._received)
-            self._arrival = loop.create_future()
-            if self._loop is not loop:
-                # Watched from then on: adding and removing it for each image takes longer.
-                self._unwatch()
-                loop.add_reader(self._socket, self._receive_part)
-                self._loop = loop
-            try:
-                await self._arrival
-            finally:
-                self._arrival = None
+    def _watch(self) -> asyncio.AbstractEventLoop:
+        """Receive on the running event loop, and limit the time until the reply."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Watched from then on: adding and removing it for each image takes longer.
+            self._unwatch()
+            loop.add_reader(self._socket, self._receive_part)
+            self._loop = loop
+        self._silent_at = loop.time() + SILENCE_SECONDS
+        if self._timer is None or self._silent_at < self._timer.when():
+            self._set_timer(loop)
+        return loop
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        # One for many images: it finds out how long the last one takes when it expires.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._silent_at, self._check_silence, loop)
+
+    def _check_silence(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._arrival is None or self._arrival.done():
+            return
+        if self._silent_at <= loop.time():
+            self._arrival.set_exception(SilentProcessError("the process does not reply"))
+        else:
+            self._set_timer(loop)
+
+    def _missing_count(self) -> int:
+        """Return how many bytes are missing; 0 if the reply is complete.
+
+        Raises:
+            BrokenProcessError: it is none.
+        """
+        missing = REPLY.size - len(self._received)
+        if missing <= 0:
+            kind, length = REPLY.unpack_from(self._received)
+            if length > (MAX_TEXT_BYTES if kind == ReplyKind.REFUSED else 0):
+                raise BrokenProcessError(f"a reply of kind {kind} has {length} bytes")
+            missing += length
+        return missing
 
     def _receive_part(self) -> None:
         if self._arrival is None:
@@ -172,22 +196,29 @@ class DecodeProcess:
             self._unwatch()
         elif not self._arrival.done():
             try:
-                part = self._socket.recv(self._missing_count)
+                self._receive(self._arrival)
             except BlockingIOError:
-                return
-            except OSError as error:
+                pass
+            except OSError:
+                self._arrival.set_exception(BrokenProcessError("the process has ended"))
+            except BrokenProcessError as error:
                 self._arrival.set_exception(error)
-                return
-            self._received += part
-            if part:
-                self._arrival.set_result(None)
-            else:
-                self._arrival.set_exception(EOFError())
+
+    def _receive(self, arrival: asyncio.Future[None]) -> None:
+        part = self._socket.recv(self._missing_count())
+        if not part:
+            raise BrokenProcessError("the process has ended")
+        self._received += part
+        if not self._missing_count():
+            arrival.set_result(None)
 
     def _unwatch(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
         self._loop = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _decoded_image(self) -> DecodedImage:
         crop = self._layout.crop
