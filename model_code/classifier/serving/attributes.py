@@ -54,7 +54,7 @@ def read_attributes(
             `invalid_order`, `invalid_scores` or `invalid_request` (measurements);
             `logits_unavailable`.
     """
-    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
+    pairs = _pairs(custom_attributes)
     top_k = _values_of("top_k", pairs)
     in_class_order = _is_second("order", pairs, ("score", "class"), "invalid_order")
     if in_class_order and top_k:
@@ -82,9 +82,14 @@ def read_request_id(custom_attributes: str | None) -> str | None:
     Args:
         custom_attributes: the header.
     """
-    pairs = [item.partition("=") for item in (custom_attributes or "").split(",")]
-    found = _values_of("request_id", pairs)
+    found = _values_of("request_id", _pairs(custom_attributes))
     return found[0] if found and _REQUEST_ID.fullmatch(found[0]) else None
+
+
+def _pairs(custom_attributes: str | None) -> list[tuple[str, str, str]]:
+    if not custom_attributes:
+        return []
+    return [item.partition("=") for item in custom_attributes.split(",")]
 
 
 def _values_of(name: str, pairs: Iterable[tuple[str, str, str]]) -> list[str]:
@@ -96,7 +101,9 @@ def _is_second(
 ) -> bool:
     """Return whether the value is the second choice; a missing attribute means the first one."""
     values = _values_of(name, pairs)
-    if len(values) > 1 or not set(values) <= set(choices):
+    if not values:
+        return False
+    if len(values) > 1 or values[0] not in choices:
         raise RequestError(code, f"{name} must be given once, as {choices[1]} or {choices[0]}.")
     return values == [choices[1]]
 

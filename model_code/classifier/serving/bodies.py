@@ -22,10 +22,9 @@ SLOW_SECONDS: Final = 1.0
 class _Body:
     """A body whose memory is counted until the context ends."""
 
-    def __init__(self, reader: BodyReader, limit: RequestLimit, started: float) -> None:
+    def __init__(self, reader: BodyReader, limit: RequestLimit) -> None:
         self._reader = reader
         self.limit = limit
-        self.started = started
         self.length = 0
         self.data: bytes | bytearray = b""
 
@@ -70,9 +69,8 @@ class BodyReader:
             ClientDisconnect: the client closed its connection.
             RequestError: `payload_too_large`; `overloaded`: no memory is left.
         """
-        started = asyncio.get_running_loop().time()
-        body = _Body(self, limit, started)
-        limit.set_end(started + BODY_SECONDS, _timeout)
+        body = _Body(self, limit)
+        limit.set_end(limit.started + BODY_SECONDS, _timeout)
         self._arriving[body] = None
         try:
             is_complete = False
@@ -111,7 +109,10 @@ class BodyReader:
     def _drop_slow_bodies(self, newest: _Body, count: int) -> None:
         now = asyncio.get_running_loop().time()
         for body in list(self._arriving):
-            if self._total_bytes + count <= MAX_TOTAL_BYTES or now - body.started < SLOW_SECONDS:
+            if (
+                self._total_bytes + count <= MAX_TOTAL_BYTES
+                or now - body.limit.started < SLOW_SECONDS
+            ):
                 break
             if body is not newest:
                 body.limit.interrupt(_timeout())

@@ -96,9 +96,10 @@ class Postprocessor:
 def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
     """Return the indices of the highest values, highest first."""
     # Partitioning first is cheaper than sorting a thousand values.
-    smallest = numpy.partition(output, -count)[-count]
-    candidates = numpy.flatnonzero(output >= smallest)
-    return candidates[numpy.argsort(-output[candidates], kind="stable")[:count]]
+    partitioned = output.copy()
+    partitioned.partition(-count)
+    (candidates,) = (output >= partitioned[-count]).nonzero()
+    return candidates[(-output[candidates]).argsort(kind="stable")[:count]]
 
 
 def softmax(logits: FloatArray) -> Probabilities:
@@ -109,9 +110,11 @@ def softmax(logits: FloatArray) -> Probabilities:
     """
     _check_finite(logits)
     # 64 bit and shifted by the maximum: no overflow, and the sum is 1 to 15 digits.
-    exponentials = numpy.exp(logits.astype(numpy.float64) - logits.max())
-    probabilities: Probabilities = exponentials / exponentials.sum()
-    return probabilities
+    values = logits.astype(numpy.float64)
+    values -= values.max()
+    numpy.exp(values, out=values)
+    values /= values.sum()
+    return values
 
 
 def checked_probabilities(output: FloatArray) -> Probabilities:

@@ -26,7 +26,7 @@ from classifier.serving.error_responses import (
     error_response,
     internal_error_response,
 )
-from classifier.serving.limits import RequestLimit
+from classifier.serving.limits import RequestLimits
 from classifier.serving.negotiation import negotiate
 from classifier.serving.pipeline import Pipeline
 from classifier.serving.responses import encode_response
@@ -64,6 +64,7 @@ class Invocations:
         self._admission = admission
         self._counters = counters
         self._settings = settings
+        self._limits = RequestLimits()
         self._bodies = BodyReader(max_body_bytes=settings.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +97,7 @@ class Invocations:
     async def _respond(self, headers: _Headers, receive: Receive) -> tuple[bytes, str]:
         # Before the body is read: a full queue is known at once.
         self._admission.check()
-        with RequestLimit(receive) as limit, await self._bodies.read(receive, limit) as body:
+        with self._limits.begin(receive) as limit, await self._bodies.read(receive, limit) as body:
             deadline = asyncio.get_running_loop().time() + self._settings.deadline_ms / 1000
             parsed = await self._parse(headers.content_type, body)
             response_type = negotiate(headers.accept, parsed.form)

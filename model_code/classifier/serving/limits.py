@@ -15,15 +15,19 @@ from starlette.types import Receive
 WATCH_AFTER_SECONDS: Final = 0.1
 
 
-class RequestLimit:
-    """Interrupts the task of a request, as `asyncio.timeout` does, but for several stages.
+class RequestLimits:
+    """Checks each request of one event loop when it has taken `WATCH_AFTER_SECONDS`.
 
-    All stages of a request that takes less than `WATCH_AFTER_SECONDS` need one timer together, and
-    only for other requests there is a task that waits for the client's disconnect.
+    With one timer for all: most requests end before their check.
     """
 
-    def __init__(self, receive: Receive) -> None:
-        """Set no limit yet.
+    def __init__(self) -> None:
+        # The oldest first.
+        self._unchecked: dict[RequestLimit, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, receive: Receive) -> RequestLimit:
+        """Return the limit of the current task's request.
 
         Args:
             receive: of the request (ASGI).
@@ -31,28 +35,66 @@ class RequestLimit:
         Raises:
             RuntimeError: not in a task.
         """
+        limit = RequestLimit(self, receive)
+        self._unchecked[limit] = None
+        if self._timer is None:
+            self._set_timer(limit)
+        return limit
+
+    def end(self, limit: RequestLimit) -> None:
+        """Check a request no more."""
+        self._unchecked.pop(limit, None)
+
+    def _set_timer(self, oldest: RequestLimit) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(oldest.started + WATCH_AFTER_SECONDS, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        latest = asyncio.get_running_loop().time() - WATCH_AFTER_SECONDS
+        for limit in list(self._unchecked):
+            if limit.started > latest:
+                self._set_timer(limit)
+                return
+            del self._unchecked[limit]
+            limit.start_watching()
+
+
+class RequestLimit:
+    """Interrupts the task of a request, as `asyncio.timeout` does, in each of its stages.
+
+    Attributes:
+        started: in the time of the event loop.
+    """
+
+    def __init__(self, limits: RequestLimits, receive: Receive) -> None:
+        """Set no end yet; see `RequestLimits.begin`."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request has a task")
-        self._task = task
+        self._limits = limits
         self._receive = receive
+        self._task = task
+        self._cancelling = task.cancelling()
         self._loop = asyncio.get_running_loop()
+        self.started = self._loop.time()
         self._end = math.inf
         self._make_error: Callable[[], Exception] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_watching = False
+        self._is_slow = False
+        self._has_body = False
         self._leaving: asyncio.Future[object] | None = None
         self._reason: Exception | None = None
 
     def __enter__(self) -> RequestLimit:
         """Begin."""
-        self._cancelling = self._task.cancelling()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None
     ) -> None:
         """End; if the task was interrupted, raise the reason."""
+        self._limits.end(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._leaving is not None:
@@ -71,20 +113,28 @@ class RequestLimit:
             make_error: returns what the context raises then.
         """
         self._end, self._make_error = end, make_error
-        first = min(end, self._loop.time() + WATCH_AFTER_SECONDS)
-        if self._timer is None or first < self._timer.when():
-            self._set_timer(first)
+        if self._is_slow or end < self.started + WATCH_AFTER_SECONDS:
+            self._set_timer()
 
     def lift(self) -> None:
         """Limit the time no more."""
         self._end = math.inf
 
     def watch_client(self) -> None:
-        """From the first check on, raise `ClientDisconnect` when the client disconnects.
+        """Raise `ClientDisconnect` when the client disconnects, after `WATCH_AFTER_SECONDS`.
 
         The whole body must have been received, so that the next message can only be the disconnect.
         """
-        self._is_watching = True
+        self._has_body = True
+        if self._is_slow:
+            self._watch_client()
+
+    def start_watching(self) -> None:
+        """Set the timers that only slow requests need: this is one."""
+        self._is_slow = True
+        if self._has_body:
+            self._watch_client()
+        self._set_timer()
 
     def interrupt(self, reason: Exception) -> None:
         """End the request now; its context raises `reason`."""
@@ -92,21 +142,22 @@ class RequestLimit:
             self._reason = reason
             self._task.cancel()
 
-    def _set_timer(self, when: float) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._check)
-
-    def _check(self) -> None:
         self._timer = None
-        if self._end <= self._loop.time() and self._make_error is not None:
-            self.interrupt(self._make_error())
-            return
-        if self._is_watching and self._leaving is None:
-            self._leaving = asyncio.ensure_future(self._receive())
-            self._leaving.add_done_callback(self._interrupt_as_gone)
         if self._end < math.inf:
-            self._set_timer(self._end)
+            self._timer = self._loop.call_at(self._end, self._interrupt_as_late)
+
+    def _watch_client(self) -> None:
+        self._leaving = asyncio.ensure_future(self._receive())
+        self._leaving.add_done_callback(self._interrupt_as_gone)
+
+    def _interrupt_as_late(self) -> None:
+        if self._make_error is not None and self._end <= self._loop.time():
+            self.interrupt(self._make_error())
+        else:
+            self._set_timer()  # the end was moved or lifted
 
     def _interrupt_as_gone(self, _leaving: object) -> None:
         self.interrupt(ClientDisconnect())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from classifier.errors import RequestError
@@ -46,6 +47,12 @@ def negotiate(accept: str | None, form: RequestForm) -> ResponseType:
     """
     if accept is None or not accept.strip():
         return ResponseType.JSON
+    return _choose(accept, form)
+
+
+# Most clients send one header again and again. Headers have at most 64 KiB: 2 MiB are kept.
+@lru_cache(maxsize=32)
+def _choose(accept: str, form: RequestForm) -> ResponseType:
     offer = _LINES_OFFER if form is RequestForm.LINES else _OFFER
     weight_by_range = _weights(accept)
     weights = {name: _weight(name, weight_by_range) for name in offer}

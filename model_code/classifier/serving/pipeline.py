@@ -45,21 +45,21 @@ class Pipeline:
             decode_seconds: estimated processor time of decoding each.
             measured: whether to measure the appearance of each image.
         """
+        if len(images) == 1:
+            return [await self._result(images[0], decode_seconds[0], None, measured)]
         # So that the images of other requests wait for a few of this one's, not for all.
         turns = asyncio.Semaphore(self._decoders.process_count)
         results = [
             self._result(image, seconds, turns, measured)
             for image, seconds in zip(images, decode_seconds, strict=True)
         ]
-        if len(results) == 1:
-            return [await results[0]]
         return list(await asyncio.gather(*results))
 
     async def _result(
         self,
         image: bytes | memoryview | RequestError,
         decode_seconds: float,
-        turns: asyncio.Semaphore,
+        turns: asyncio.Semaphore | None,
         measured: bool,
     ) -> ImageResult | RequestError:
         if isinstance(image, RequestError):
@@ -74,16 +74,18 @@ class Pipeline:
         self,
         image: bytes | memoryview,
         decode_seconds: float,
-        turns: asyncio.Semaphore,
+        turns: asyncio.Semaphore | None,
         measured: bool,
     ) -> ImageResult:
-        await turns.acquire()
+        if turns is not None:
+            await turns.acquire()
         with self._admission.image(decode_seconds):
             started = time.perf_counter()
             try:
                 crop, appearance = await self._decoders.decode(image, measured=measured)
             finally:
-                turns.release()
+                if turns is not None:
+                    turns.release()
             decoded = time.perf_counter()
             is_alone = self._admission.image_count == 1
             output = await self._engine.infer(crop, is_alone=is_alone)

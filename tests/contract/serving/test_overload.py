@@ -84,6 +84,21 @@ def test_slow_senders_of_most_of_a_body_do_not_keep_out_others(
         assert narrow.invoke(large).status == 200
 
 
+def test_headers_that_are_all_different_take_no_memory(narrow: Server) -> None:
+    def send(start: int, stop: int) -> None:
+        connection = narrow.connect()
+        for number in range(start, stop):
+            headers = {"Accept": f"application/json;v={number}".ljust(60_000, "x")}
+            connection.request("POST", "/invocations", b"no image", headers)
+            assert read_reply(connection).status == 415
+        connection.close()
+
+    send(0, 20)
+    before = _memory_bytes(narrow)
+    send(20, 520)
+    assert _memory_bytes(narrow) < before + 10_000_000
+
+
 def _memory_bytes(server: Server) -> int:
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,9 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Server, images: Pat
         ("INFO", 415),
     ]
     assert all(entry["duration_ms"] >= 0 for entry in entries)
+    times = [datetime.fromisoformat(entry["time"]) for entry in entries]
+    assert times[0] <= times[1] <= datetime.now(UTC) < times[0] + timedelta(seconds=30)
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}\+00:00", entries[0]["time"])
     assert all("request_id" not in entry for entry in entries)
     assert entries[1]["outcome"] == "unsupported_image"
     assert "secret" not in server.log.read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from classifier.errors import RequestError
 from classifier.serving.bodies import BodyReader
-from classifier.serving.limits import RequestLimit
+from classifier.serving.limits import RequestLimits
 
 MEGABYTE = 1_000_000
 
@@ -40,7 +40,8 @@ class _Sender:
         return await self.reading
 
     async def _read(self, reader: BodyReader) -> int:
-        with RequestLimit(self._receive) as limit, await reader.read(self._receive, limit) as body:
+        limit = RequestLimits().begin(self._receive)
+        with limit, await reader.read(self._receive, limit) as body:
             await self._release.wait()
             return len(body)
 
