@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from classifier.errors import RequestError
 
@@ -16,8 +15,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 _MAX_DIGITS: Final = 9
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The options of a request.
 
     Attributes:

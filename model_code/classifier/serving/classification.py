@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy
 import numpy.typing
@@ -20,8 +19,7 @@ Prediction = dict[str, str | int | float]
 _SUM_TOLERANCE: Final = 1e-2
 
 
-@dataclass(frozen=True)
-class ImageResult:
+class ImageResult(NamedTuple):
     """The result of one image.
 
     Attributes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -39,8 +38,7 @@ _CUSTOM_ATTRIBUTES: Final = b"x-amzn-sagemaker-custom-attributes"
 _log = logging.getLogger("classifier.serving.server")
 
 
-@dataclass(frozen=True)
-class _Headers:
+class _Headers(NamedTuple):
     """The headers that a request is served by; the first of several, but every `Accept`."""
 
     content_type: str | None
