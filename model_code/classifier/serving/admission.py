@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from classifier.errors import RequestError
@@ -91,27 +91,19 @@ class Admission:
                 retry_after_seconds=max(1, math.ceil(wait - self._deadline_seconds)),
             )
 
-    @contextmanager
-    def place(self, decode_seconds: float = 0.0) -> Iterator[None]:
+    def place(self, decode_seconds: float = 0.0) -> AbstractContextManager[None]:
         """Admit one request, and count it until the context ends.
 
         Args:
             decode_seconds: as `check` takes it.
 
         Raises:
-            RequestError: as `check`.
+            RequestError: on entering, as `check`.
         """
-        self.check(decode_seconds)
-        # One event loop, and no await since the check: no lock is needed.
-        self._request_count += 1
-        try:
-            yield
-        finally:
-            self._request_count -= 1
+        return _Place(self, decode_seconds)
 
-    @contextmanager
-    def image(self, decode_seconds: float = 0.0) -> Iterator[None]:
-        """Count an image of an admitted request until it is computed.
+    def image(self, decode_seconds: float = 0.0) -> AbstractContextManager[None]:
+        """Count an image of an admitted request until it is computed, when the context ends.
 
         A cancelled image (deadline passed or client gone) is not used for the estimate: slow images
         would all be cancelled at once, and their short intervals would make the next images look
@@ -120,21 +112,26 @@ class Admission:
         Args:
             decode_seconds: estimated processor time of decoding it.
         """
+        return _Image(self, decode_seconds)
+
+    def _enter(self, decode_seconds: float) -> None:
+        self.check(decode_seconds)
+        # One event loop, and no await since the check: no lock is needed.
+        self._request_count += 1
+
+    def _exit(self) -> None:
+        self._request_count -= 1
+
+    def _enter_image(self, decode_seconds: float) -> None:
         self._image_count += 1
         self._decode_seconds += decode_seconds
-        try:
-            yield
-        except asyncio.CancelledError:
-            self._leave(decode_seconds)
-            if self._image_count <= self._parallel_count:
-                self._waited_at = None
-            raise
-        except Exception:
+
+    def _exit_image(self, decode_seconds: float, *, is_cancelled: bool) -> None:
+        if not is_cancelled:
             self._observe(decode_seconds)
-            self._leave(decode_seconds)
-            raise
-        self._observe(decode_seconds)
         self._leave(decode_seconds)
+        if is_cancelled and self._image_count <= self._parallel_count:
+            self._waited_at = None
 
     def _expected_wait_seconds(self) -> float:
         # A request whose images are not counted yet adds at least one image.
@@ -160,3 +157,29 @@ class Admission:
                 )
             self._seconds_per_image = seconds
         self._waited_at = now if self._image_count > self._parallel_count else None
+
+
+# Classes, not generators with `contextmanager`, which take twice as long: each request enters two.
+class _Place(AbstractContextManager[None]):
+    def __init__(self, admission: Admission, decode_seconds: float) -> None:
+        self._admission = admission
+        self._decode_seconds = decode_seconds
+
+    def __enter__(self) -> None:
+        self._admission._enter(self._decode_seconds)
+
+    def __exit__(self, *_error: object) -> None:
+        self._admission._exit()
+
+
+class _Image(AbstractContextManager[None]):
+    def __init__(self, admission: Admission, decode_seconds: float) -> None:
+        self._admission = admission
+        self._decode_seconds = decode_seconds
+
+    def __enter__(self) -> None:
+        self._admission._enter_image(self._decode_seconds)
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        is_cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        self._admission._exit_image(self._decode_seconds, is_cancelled=is_cancelled)

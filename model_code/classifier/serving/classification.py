@@ -97,7 +97,10 @@ def _best(output: FloatArray, count: int) -> numpy.typing.NDArray[numpy.intp]:
     partitioned = output.copy()
     partitioned.partition(-count)
     (candidates,) = (output >= partitioned[-count]).nonzero()
-    return candidates[(-output[candidates]).argsort(kind="stable")[:count]]
+    best: numpy.typing.NDArray[numpy.intp] = candidates[
+        (-output[candidates]).argsort(kind="stable")[:count]
+    ]
+    return best
 
 
 def softmax(logits: FloatArray) -> Probabilities:

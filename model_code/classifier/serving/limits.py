@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 # Most responses are ready before. Until then a client that has gone is not noticed.
 WATCH_AFTER_SECONDS: Final = 0.1
@@ -83,7 +83,7 @@ class RequestLimit:
         self._timer: asyncio.TimerHandle | None = None
         self._is_slow = False
         self._has_body = False
-        self._leaving: asyncio.Future[object] | None = None
+        self._leaving: asyncio.Task[Message] | None = None
         self._reason: Exception | None = None
 
     def __enter__(self) -> RequestLimit:
@@ -150,7 +150,7 @@ class RequestLimit:
             self._timer = self._loop.call_at(self._end, self._interrupt_as_late)
 
     def _watch_client(self) -> None:
-        self._leaving = asyncio.ensure_future(self._receive())
+        self._leaving = self._loop.create_task(_next_message(self._receive))
         self._leaving.add_done_callback(self._interrupt_as_gone)
 
     def _interrupt_as_late(self) -> None:
@@ -161,3 +161,7 @@ class RequestLimit:
 
     def _interrupt_as_gone(self, _leaving: object) -> None:
         self.interrupt(ClientDisconnect())
+
+
+async def _next_message(receive: Receive) -> Message:
+    return await receive()

@@ -41,7 +41,7 @@ def _second(seconds: int) -> str:
 def configure_logs(level: str) -> None:
     """Send every logger's records of `level` and above to standard output as JSON lines."""
     # What no line contains, as "Optimization" in Python's logging HOWTO turns it off.
-    logging._srcfile = None  # type: ignore[attr-defined]  # not in its types
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
