@@ -14,6 +14,8 @@ import numpy
 _MARKER = re.compile(rb"\xff[^\xff\0]")
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _MARKER_BYTE: Final = 0xFF
+# The two bytes of a marker with content, and its length.
+_SEGMENT_HEAD: Final = struct.Struct(">BBH")
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _EMPTY_COMMENT: Final = b"\xff\xfe\0\2"
@@ -67,14 +69,9 @@ class Jpeg(NamedTuple):
     is_complete: Callable[[], bool]
 
 
-class _Segment(NamedTuple):
-    """A marker of the header, from `start`, and the length of its content as the file has it."""
-
-    kind: int
-    start: int
-    marker_end: int
-    length: int
-    end: int
+# A marker of the header: its kind, start and end, the length of its content as the file has it, and
+# the end of the content. A plain tuple: an image has about ten.
+_Segment = tuple[int, int, int, int, int]
 
 
 def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
@@ -95,8 +92,9 @@ def read_frame(data: bytes | memoryview, *, max_segments: int) -> Frame | None:
             them.
     """
     frame = None
-    for segment in _segments(data, max_segments):
-        frame = _frame(data, segment) or frame
+    for kind, _, marker_end, _, end in _segments(data, max_segments):
+        if kind in _FRAMES:
+            frame = _frame(kind, data[marker_end + 2 : end]) or frame
     return frame
 
 
@@ -114,35 +112,33 @@ def read_jpeg(data: bytes) -> Jpeg:
     kept: list[bytes] = []
     start, frame, exif = 0, None, b""
     try:
-        for segment in _segments(data, MAX_SEGMENTS):
-            if segment.kind == _START_OF_SCAN:
-                is_complete = partial(_has_end, data, segment.marker_end)
+        for kind, marker_start, marker_end, length, end in _segments(data, MAX_SEGMENTS):
+            if kind == _START_OF_SCAN:
+                is_complete = partial(_has_end, data, marker_end)
                 return Jpeg(_without_gaps(kept, data[start:]), frame, exif, is_complete)
-            if segment.kind not in _WITH_CONTENT:
+            if kind not in _WITH_CONTENT:
                 continue
-            frame = _frame(data, segment) or frame
-            content = data[segment.marker_end + 2 : segment.end]
-            is_exif = segment.kind == _APP1 and not exif and content.startswith(_EXIF)
+            content = data[marker_end + 2 : end]
+            if kind in _FRAMES:
+                frame = _frame(kind, content) or frame
+            is_exif = kind == _APP1 and not exif and content.startswith(_EXIF)
             if is_exif:
                 exif = content
-            elif segment.length >= 2 and _is_metadata(segment.kind, content):
-                kept.append(data[start : segment.start])
-                start = segment.end
+            elif length >= 2 and _is_metadata(kind, content):
+                kept.append(data[start:marker_start])
+                start = end
     except OverflowError:
         # Data that a decoder rejects at once.
         return Jpeg(data[:2], None, b"", lambda: True)
     return Jpeg(_without_gaps(kept, data[start:]), frame, exif, lambda: False)
 
 
-def _frame(data: bytes | memoryview, segment: _Segment) -> Frame | None:
-    """Return the frame that a segment is, or `None`."""
-    if segment.kind not in _FRAMES:
-        return None
-    content = data[segment.marker_end + 2 : segment.end]
+def _frame(kind: int, content: bytes | memoryview) -> Frame | None:
+    """Return the frame that a segment is, or `None` if it is too short."""
     if len(content) < _MIN_FRAME_LENGTH:
         return None
     height, width = struct.unpack_from(">HH", content, 1)
-    return Frame(width, height, segment.kind in _BASELINE_FRAMES)
+    return Frame(width, height, kind in _BASELINE_FRAMES)
 
 
 def _segments(data: bytes | memoryview, max_segments: int) -> Iterator[_Segment]:
@@ -152,6 +148,16 @@ def _segments(data: bytes | memoryview, max_segments: int) -> Iterator[_Segment]
     """
     position, extraneous = 2, 0
     for _ in range(max_segments):
+        if position + _SEGMENT_HEAD.size <= len(data):
+            # Usually a segment follows the last one directly: no search, which takes longer.
+            first, kind, length = _SEGMENT_HEAD.unpack_from(data, position)
+            if first == _MARKER_BYTE and kind in _WITH_CONTENT:
+                end = position + 2 + max(2, length)
+                yield kind, position, position + 2, length, end
+                if kind == _START_OF_SCAN:
+                    return
+                position = end
+                continue
         # A marker that begins at the last byte allowed has one byte after it.
         limit = position + MAX_EXTRANEOUS_BYTES - extraneous + 2
         marker = _MARKER.search(data, position, limit)
@@ -166,7 +172,7 @@ def _segments(data: bytes | memoryview, max_segments: int) -> Iterator[_Segment]
         if kind in _WITH_CONTENT:
             length = int.from_bytes(data[position : position + 2], "big")
             end += max(2, length)
-        yield _Segment(kind, start, position, length, end)
+        yield kind, start, position, length, end
         if kind == _START_OF_SCAN:
             return
         position = end
