@@ -106,7 +106,7 @@ def _serve_with_http_processes(
         try:
             engine = load_engine(artifact, settings)
             engine.warm_up()
-        except EngineError:
+        except (ArtifactError, EngineError):
             for http in http_processes:
                 http.process.kill()
             raise
