@@ -151,3 +151,18 @@ def test_what_is_not_read_leaves_no_trace(
             assert await sender.finish() == 4 * MEGABYTE
 
     play(scenario, slow_seconds=60)
+
+
+def test_a_body_that_has_arrived_is_not_slow_later(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifier.serving.bodies.BODY_SECONDS", 0.05)
+
+    async def scenario(reader: BodyReader) -> None:
+        sender = _Sender(reader)
+        await sender.send(1)
+        await sender.end()
+        await asyncio.sleep(0.2)
+        assert await sender.finish() == MEGABYTE
+
+    play(scenario, slow_seconds=60)

@@ -1,0 +1,156 @@
+"""What ends a request early, with a receive channel that the test controls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect
+
+from classifier.serving.limits import RequestLimit, RequestLimits
+
+
+class _LateError(Exception):
+    pass
+
+
+class _Bench:
+    def __init__(self) -> None:
+        self.limits = RequestLimits()
+        self.gone = asyncio.Event()
+
+    @contextmanager
+    def request(self) -> Iterator[RequestLimit]:
+        with self.limits.begin(self._receive) as limit:
+            yield limit
+
+    async def _receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
+def _end_after(limit: RequestLimit, seconds: float) -> None:
+    limit.set_end(asyncio.get_running_loop().time() + seconds, _LateError)
+
+
+_Scenario = Callable[[_Bench], Coroutine[None, None, None]]
+
+
+def _raising(error: type[Exception], scenario: _Scenario) -> _Scenario:
+    async def run(bench: _Bench) -> None:
+        with pytest.raises(error):
+            await scenario(bench)
+
+    return run
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run a scenario; then no task may be left."""
+
+    def run(scenario: _Scenario, *, watch_after: float) -> None:
+        monkeypatch.setattr("classifier.serving.limits.WATCH_AFTER_SECONDS", watch_after)
+
+        async def main() -> None:
+            async with asyncio.timeout(5):
+                await scenario(_Bench())
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) == 1
+
+        asyncio.run(main())
+
+    return run
+
+
+@pytest.mark.parametrize("watch_after", [0.01, 60])
+def test_an_end_is_kept_before_and_after_the_check(
+    play: Callable[..., None], watch_after: float
+) -> None:
+    async def scenario(bench: _Bench) -> None:
+        with bench.request() as limit:
+            await asyncio.sleep(0.05)
+            _end_after(limit, 0.03)
+            await asyncio.sleep(60)
+
+    play(_raising(_LateError, scenario), watch_after=watch_after)
+
+
+@pytest.mark.parametrize("watch_after", [0.01, 60])
+def test_an_end_can_be_moved_and_lifted(play: Callable[..., None], watch_after: float) -> None:
+    async def scenario(bench: _Bench) -> None:
+        loop = asyncio.get_running_loop()
+        with bench.request() as limit:
+            _end_after(limit, 0.02)
+            limit.lift()
+            await asyncio.sleep(0.05)
+            _end_after(limit, 0.02)
+            _end_after(limit, 0.1)
+            moved = loop.time()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                assert loop.time() - moved >= 0.1
+
+    play(_raising(_LateError, scenario), watch_after=watch_after)
+
+
+@pytest.mark.parametrize("body_seconds", [0, 0.05])
+def test_a_client_that_goes_is_noticed_however_long_its_body_took(
+    play: Callable[..., None], body_seconds: float
+) -> None:
+    async def scenario(bench: _Bench) -> None:
+        with bench.request() as limit:
+            await asyncio.sleep(body_seconds)
+            limit.watch_client()
+            _end_after(limit, 60)
+            asyncio.get_running_loop().call_later(0.05, bench.gone.set)
+            await asyncio.sleep(60)
+
+    play(_raising(ClientDisconnect, scenario), watch_after=0.02)
+
+
+def test_each_request_is_checked_at_its_time(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        bench.gone.set()
+
+        async def request(bench: _Bench) -> None:
+            with bench.request() as limit:
+                limit.watch_client()
+                await asyncio.sleep(60)
+
+        async with asyncio.TaskGroup() as requests:
+            for _ in range(5):
+                requests.create_task(_raising(ClientDisconnect, request)(bench))
+                await asyncio.sleep(0.02)
+
+    play(scenario, watch_after=0.05)
+
+
+def test_a_request_that_ends_leaves_nothing(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        with bench.request() as limit:
+            limit.watch_client()
+            _end_after(limit, 0.1)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
+
+    play(scenario, watch_after=0.02)
+
+
+def test_a_cancelled_task_is_cancelled_and_not_late(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        async def request() -> None:
+            with bench.request() as limit:
+                _end_after(limit, 60)
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(request())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    play(scenario, watch_after=60)
