@@ -56,6 +56,11 @@ def describe(response: ApiResponse) -> str:
             "The API responded with 413 (payload_too_large): the image has too many bytes. "
             f"Send one of at most {MAX_IMAGE_BYTES // 2**20} MiB."
         )
+    if response.status == HTTPStatus.NOT_FOUND and not _has_code(response.content):
+        raise ToolError(
+            "There is no API at the address of the last deployment (404): the stage was deleted "
+            "since. Run `make up` to deploy it again."
+        )
     if response.status != HTTPStatus.OK:
         raise ToolError(f"The API responded with {response.status}{_reason(response.content)}")
     try:

@@ -11,12 +11,14 @@ import pytest
 from stacks.settings.stage import load_stage_settings
 from tests.local.conftest import run_tool, up
 from tests.local.redeployment.retained import STAGE
+from tests.tools.run_module import run_module
 from tools.cdk import ROOT
 from tools.deployment.take_back_datasets import take_back_datasets
 from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
 KEPT = f"/{STAGE.replace('-', '/')}/kept-datasets"
+PHOTO = ROOT / "samples" / "cat.jpg"
 IMAGE = {"Key": "flowers/train/a rose/1.png", "Body": b"an image"}
 
 
@@ -134,3 +136,8 @@ def test_destroy_deletes_all(state: Path, client: Client, without_all: WithoutAl
     buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
     assert [each for each in buckets if not each.startswith("cdk-")] == []
     assert client("sagemaker").list_endpoints()["Endpoints"] == []
+    ended = run_module(
+        "tools.local.predict", str(PHOTO), "--deployment", str(state / "local.json")
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "the stage was deleted since. Run `make up`" in ended.stderr

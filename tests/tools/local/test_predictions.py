@@ -65,6 +65,18 @@ def test_the_limit_is_named_if_aws_itself_refuses_an_image(content: Any) -> None
     assert api_client.MAX_IMAGE_BYTES == image_checks.MAX_IMAGE_BYTES
 
 
+@pytest.mark.parametrize("content", [{"message": "Not Found"}, "", "<html>Not Found"])
+def test_a_stage_that_was_deleted_is_said_with_what_to_do(content: Any) -> None:
+    with pytest.raises(ToolError, match=r"\(404\): the stage was deleted since. Run `make up`"):
+        describe(ApiResponse(status=404, content=content, milliseconds=1.0))
+
+
+def test_the_proxys_own_404_is_shown() -> None:
+    error = {"error": {"code": "upload_not_found", "message": "There is no such upload."}}
+    with pytest.raises(ToolError, match=r"404 \(upload_not_found\): There is no such upload."):
+        describe(ApiResponse(status=404, content=error, milliseconds=1.0))
+
+
 def test_the_proxys_own_refusal_of_a_large_image_is_shown() -> None:
     error = {"error": {"code": "image_too_large", "message": "Too many pixels."}}
     with pytest.raises(ToolError, match=r"413 \(image_too_large\): Too many pixels."):
