@@ -136,6 +136,9 @@ def test_what_cannot_be_classified_is_refused_with_what_to_do(
         state, "--source", str(tmp_path / "none"), "--destination", str(tmp_path / "x"), check=False
     )
     assert "has no files: expected images." in none.stderr
+    places = ("--source", "s3://no-such-photos/2026", "--destination", str(tmp_path / "x"))
+    missing = batch(state, *places, check=False)
+    assert "SRC=s3://no-such-photos/2026: there is no bucket no-such-photos;" in missing.stderr
     unknown = batch(state, "--run", "other-20260101-000000", check=False)
     assert (
         "RUN=other-20260101-000000: the stage local has no run of this name; the latest are "
@@ -143,5 +146,5 @@ def test_what_cannot_be_classified_is_refused_with_what_to_do(
     )
     assert "after 14 days (batch.retention_days)" in unknown.stderr
     assert not (tmp_path / "x").exists()
-    for refused in (taken, none, unknown):
+    for refused in (taken, none, missing, unknown):
         assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)

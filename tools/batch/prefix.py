@@ -1,11 +1,15 @@
 """A prefix of S3 as the source of a run: its objects, which S3 copies to the stage's bucket."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from tools.aws import is_denied
 from tools.batch.images import Image, Source, is_hidden, size_error
 from tools.batch.stage import BatchStage
-from tools.console import step
+from tools.console import ToolError, step
 from tools.delivery.s3_uri import S3Uri
 
 
@@ -15,14 +19,15 @@ def scan_prefix(stage: BatchStage, source: S3Uri) -> Source:
     Args:
         stage: whose settings limit the size of an image.
         source: without a slash at the end.
+
+    Raises:
+        ToolError: its bucket does not exist, or may not be listed.
     """
     folder = f"{source.key}/"
-    pages = stage.client("s3").get_paginator("list_objects_v2")
     with step(f"List {source}/"):
         found = [
             each
-            for page in pages.paginate(Bucket=source.bucket, Prefix=folder)
-            for each in page.get("Contents", [])
+            for each in _objects(stage.client("s3"), source, folder)
             if not each["Key"].endswith("/")
         ]
     images, hidden = [], []
@@ -33,6 +38,26 @@ def scan_prefix(stage: BatchStage, source: S3Uri) -> Source:
         else:
             images.append(_image(stage, source.bucket, key, each))
     return Source(images=images, hidden=hidden)
+
+
+def _objects(s3: Any, source: S3Uri, folder: str) -> Iterator[dict[str, Any]]:
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(
+            Bucket=source.bucket, Prefix=folder
+        ):
+            yield from page.get("Contents", [])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            raise ToolError(
+                f"SRC={source}: there is no bucket {source.bucket}; expected one that has images "
+                f"below {folder}. `aws s3 ls` lists your buckets."
+            ) from error
+        if is_denied(error):
+            raise ToolError(
+                f"SRC={source}: your credentials may not list the bucket {source.bucket}; expected "
+                "s3:ListBucket on the bucket and s3:GetObject on its objects, or another SRC."
+            ) from error
+        raise
 
 
 def _image(stage: BatchStage, bucket: str, key: str, found: dict[str, Any]) -> Image:

@@ -136,8 +136,6 @@ def test_destroy_deletes_all(state: Path, client: Client, without_all: WithoutAl
     buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
     assert [each for each in buckets if not each.startswith("cdk-")] == []
     assert client("sagemaker").list_endpoints()["Endpoints"] == []
-    ended = run_module(
-        "tools.local.predict", str(PHOTO), "--deployment", str(state / "local.json")
-    )
+    ended = run_module("tools.local.predict", str(PHOTO), "--deployment", str(state / "local.json"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "the stage was deleted since. Run `make up`" in ended.stderr

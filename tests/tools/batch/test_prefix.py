@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, error_of, fake_stage
 from tools.batch.inputs import store_inputs
@@ -56,3 +57,32 @@ def test_an_image_that_is_replaced_meanwhile_is_not_copied(
     with pytest.raises(ToolError, match=r"s3://photos/2026/a\.jpg was replaced .* run the same "):
         store_inputs(stage, images)
     assert stored(s3) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("NoSuchBucket", r"there is no bucket photos; expected one that has images below 2026/\."),
+        ("AccessDenied", r"your credentials may not list the bucket photos; expected s3:List"),
+    ],
+)
+def test_a_bucket_that_cannot_be_listed_is_named_with_what_was_expected(
+    code: str, said: str, monkeypatch: pytest.MonkeyPatch, s3: CopyingS3, stage: BatchStage
+) -> None:
+    def refuse(**_: Any) -> Any:
+        raise error_of(code)
+
+    monkeypatch.setattr(s3, "paginate", refuse)
+    with pytest.raises(ToolError, match=rf"^SRC=s3://photos/2026: {said}"):
+        scan_prefix(stage, SOURCE)
+
+
+def test_another_refusal_keeps_its_words(
+    monkeypatch: pytest.MonkeyPatch, s3: CopyingS3, stage: BatchStage
+) -> None:
+    def refuse(**_: Any) -> Any:
+        raise error_of("SlowDown")
+
+    monkeypatch.setattr(s3, "paginate", refuse)
+    with pytest.raises(ClientError, match="SlowDown"):
+        scan_prefix(stage, SOURCE)
