@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from tools.console import say
+from tools.counted import counted
 
 # boto3's clients keep ten connections.
 _THREADS: Final = 8
@@ -25,7 +26,7 @@ def in_parallel(
     Args:
         function: is called in several threads.
         items: what it is called with.
-        noun: what the items are, in the plural.
+        noun: what an item is.
     """
     waiting = deque[Future[Result]]()
     began = said = time.monotonic()
@@ -39,7 +40,7 @@ def in_parallel(
                 if now - said > _SECONDS_BETWEEN_LINES:
                     said = now
                     left = (now - began) / (done + 1) * (len(items) - done - 1)
-                    say(f"  {done + 1} of {len(items)} {noun}, about {left:.0f} s left")
+                    say(f"  {done + 1:,} of {counted(len(items), noun)}, about {left:.0f} s left")
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise

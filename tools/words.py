@@ -8,6 +8,7 @@ from typing import Final
 
 from tools.cdk import ROOT
 from tools.console import run_tool
+from tools.counted import counted
 
 # A pattern, matched in any case, and what to write instead.
 WORDS: Final = {
@@ -73,7 +74,8 @@ def main() -> int:
             print(f"{name}:{finding.line}: {finding.word!r}: write {finding.instead}")
             count += 1
     if count:
-        print(f"Found {count} words that this project does not use; tools/words.py has the list.")
+        found = counted(count, "word")
+        print(f"Found {found} that this project does not use: tools/words.py has the list.")
     return 1 if count else 0
 
 

@@ -18,7 +18,9 @@ from tools.local.api_client import ApiResponse, predict
 from tools.local.deployment import LocalDeployment
 
 Client = Callable[[str], Any]
-_NAME = re.compile(r"^Run ([a-z0-9-]+) of the stage local, job 1 with \d+ images", re.MULTILINE)
+_NAME = re.compile(
+    r"^Run ([a-z0-9-]+) of the stage local, job 1 with [\d,]+ images?;", re.MULTILINE
+)
 _CODES = ("unreadable_image", "unsupported_image")
 
 

@@ -55,7 +55,7 @@ def uninterrupted(state: Path, source: Path, client: Client) -> Path:
     results = source.parent / "results"
     ended = batch(state, "--source", str(source), "--destination", str(results))
     assert f"images into s3://{outputs_of(client)['BatchBucketName']}/batch/inputs/" in ended.stdout
-    assert "1 hidden files are left out, such as .hidden/a.jpg" in ended.stdout
+    assert "Left out: 1 hidden file, such as .hidden/a.jpg" in ended.stdout
     assert f"{COUNT + 3} files: {COUNT + 1} to classify ({COUNT} different; " in ended.stdout
     assert f"{COUNT + 3} images: {COUNT - 1} classified, 4 failed" in ended.stdout
     assert "1 empty_body" in ended.stdout
@@ -116,7 +116,7 @@ def test_a_prefix_of_s3_gives_what_the_same_folder_gives(
         s3.put_object(Bucket="batch-test", Key=key, Body=b"")
     places = ("--source", f"{prefix}/in +%/", "--destination", f"{prefix}/out")
     ended = batch(state, *places)
-    assert "1 hidden files are left out" in ended.stdout
+    assert "Left out: 1 hidden file, such as " in ended.stdout
     written = s3.get_object(Bucket="batch-test", Key="out/predictions.jsonl")["Body"].read()
     lines = [json.loads(line) for line in written.decode().splitlines()]
     expected = {each["key"]: each for each in lines_of(uninterrupted / "predictions.jsonl")}

@@ -28,7 +28,7 @@ def test_all_of_two_thousand_images_are_accounted_for(
     errors = make_images(source, COUNT)
     assert len(errors) == BROKEN
     ended = batch(state, "--source", str(source), "--destination", str(results))
-    assert f"{COUNT} images: {COUNT - BROKEN} classified, {BROKEN} failed" in ended.stdout
+    assert f"{COUNT:,} images: {COUNT - BROKEN:,} classified, {BROKEN} failed" in ended.stdout
     check_results(source, results, errors)
     sample = [f"Straße {each % 7}/søm billede {each // 7}.png" for each in range(0, COUNT, 40)]
     check_online(deployment, source, results, [*sample, *errors])
@@ -36,6 +36,6 @@ def test_all_of_two_thousand_images_are_accounted_for(
     done = results_of(client, run)
     assert 0 < done < COUNT
     ended = batch(state, "--run", run)
-    assert f"job 2 with {COUNT - done} images" in ended.stdout
+    assert f"job 2 with {COUNT - done:,} image" in ended.stdout
     for name in ("predictions.jsonl", "failures.jsonl"):
         assert (continued / name).read_bytes() == (results / name).read_bytes()

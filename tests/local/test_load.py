@@ -36,7 +36,7 @@ def test_each_request_gets_its_response(
     )
     assert ended.stderr == ""
     assert "Sends 30 requests in 3 s, 10 a second, to the " in ended.stdout
-    assert "30 of 30 requests were sent." in ended.stdout
+    assert "Sent: 30 of 30 requests." in ended.stdout
     assert re.search(r"\n +200 +30  100\.0 %\n", ended.stdout), ended.stdout
     assert re.search(r"\n( +\d+ ms){5}\n", ended.stdout)
     assert re.search(r"Instances in service: \d+ at 0 s", ended.stdout)
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_it_with_a_report(state: Path, tmp_path: Path) -> None:
     assert running.returncode == 130, errors
     assert errors == ""
     assert "Stopping: " in printed
-    assert re.search(r"\n\d\d of 3,000 requests were sent\.", printed)
+    assert re.search(r"\nSent: \d\d of 3,000 requests\.", printed)
     assert read_trace(output.with_suffix(".csv"))[0] < 100
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tools.batch.images import Image, Source, is_hidden, size_error
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, step
+from tools.counted import counted
 from tools.parallel import in_parallel
 from tools.terminal import printable
 
@@ -25,8 +26,8 @@ def scan_folder(stage: BatchStage, folder: Path) -> Source:
     keys = sorted(_keys(folder))
     hidden = [key for key in keys if is_hidden(key)]
     shown = [key for key in keys if not is_hidden(key)]
-    with step(f"Read {len(shown)} files"):
-        images = list(in_parallel(lambda key: _image(stage, folder, key), shown, noun="files"))
+    with step(f"Read {counted(len(shown), 'file')}"):
+        images = list(in_parallel(lambda key: _image(stage, folder, key), shown, noun="file"))
     return Source(images=images, hidden=hidden)
 
 

@@ -10,6 +10,7 @@ from stacks.names import BATCH_INPUT_PREFIX
 from tools.batch.images import Image
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, slow_step, step
+from tools.counted import counted
 from tools.delivery.s3_uri import S3Uri
 from tools.parallel import in_parallel
 from tools.terminal import printable
@@ -34,8 +35,10 @@ def store_inputs(stage: BatchStage, images: Sequence[Image]) -> tuple[int, int]:
     with slow_step("List the images that are there"):
         present = _names_since(stage, datetime.now(UTC) - timedelta(days=days / 2))
     missing = [image for name, image in by_name.items() if name not in present]
-    with step(f"Put {len(missing)} images into s3://{stage.bucket}/{BATCH_INPUT_PREFIX}/"):
-        for _ in in_parallel(lambda image: _put(stage, image), missing, noun="images"):
+    with step(
+        f"Put {counted(len(missing), 'image')} into s3://{stage.bucket}/{BATCH_INPUT_PREFIX}/"
+    ):
+        for _ in in_parallel(lambda image: _put(stage, image), missing, noun="image"):
             pass
     return len(missing), len(by_name) - len(missing)
 
@@ -51,8 +54,8 @@ def check_inputs(stage: BatchStage, names: Sequence[str]) -> None:
     expired = len(set(names) - present)
     if expired:
         raise ToolError(
-            f"{expired} images without a result have expired (batch.retention_days = "
-            f"{stage.settings.batch.retention_days}): begin again with SRC= and another DST=."
+            f"Expired: {counted(expired, 'image')} without a result (batch.retention_days = "
+            f"{stage.settings.batch.retention_days}). Begin again with SRC= and another DST=."
         )
 
 

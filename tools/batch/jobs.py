@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from tools.batch.runs import Run, outputs
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, say
+from tools.counted import counted
 from tools.stage_access import LOCAL
 from tools.terminal import printable
 from tools.training.executions import Execution, describe_execution, execution_arn, find_execution
@@ -59,7 +60,7 @@ def follow(stage: BatchStage, run: Run, arn: str) -> Execution:
         if now - said > _SECONDS_BETWEEN_LINES or (count > 0 and seen <= 0):
             said, seen = now, count
             state = "" if count else ", the machines are starting"
-            say(f"  {count} of {total} images have a result{state}, {now - began:.0f} s so far")
+            say(f"  {count:,} of {counted(total, 'result')}{state}, {now - began:.0f} s so far")
         poll = _LOCAL_POLL_SECONDS if stage.settings.stage == LOCAL else _POLL_SECONDS
         time.sleep(max(poll, (now - listing) / _MAX_SHARE_OF_LISTING))
 
@@ -98,7 +99,7 @@ def check_success(stage: BatchStage, run: Run, execution: Execution) -> None:
     log = f"\nIts log is in CloudWatch Logs, {LOG_GROUP}, {job}/." if job else ""
     raise ToolError(
         f"The job of {run.name} {what}{cause}{log}\n"
-        f"{len(outputs(stage, run))} of {len(run.names)} images have a result. "
+        f"{len(outputs(stage, run)):,} of {counted(len(run.names), 'image')} classified. "
         f"{resume_advice(stage, run)}"
     )
 

@@ -13,6 +13,7 @@ from tools.batch.destination import FAILURES, PREDICTIONS, SUMMARY, Destination
 from tools.batch.runs import Entry, Run
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, step
+from tools.counted import counted
 from tools.parallel import in_parallel
 
 # JSON allows them in a string. Some programs end a line at the last three, where a name could then
@@ -68,7 +69,7 @@ def write_results(
         files = [Path(folder, name) for name in (PREDICTIONS, FAILURES, SUMMARY)]
         predictions, failures, summary = files
         with (
-            step(f"Merge the results of {len(run.entries)} images"),
+            step(f"Merge the results of {counted(len(run.entries), 'image')}"),
             predictions.open("wb") as all_lines,
             failures.open("wb") as failed_lines,
         ):
@@ -93,7 +94,7 @@ def _records(stage: BatchStage, run: Run, keys: Mapping[str, str]) -> Iterator[d
         content = s3.get_object(Bucket=stage.bucket, Key=key)["Body"].read()
         return {"key": entry.key, **_parse(content, f"s3://{stage.bucket}/{key}")}
 
-    return in_parallel(record, run.entries, noun="results")
+    return in_parallel(record, run.entries, noun="result")
 
 
 def _parse(content: bytes, address: str) -> dict[str, Any]:

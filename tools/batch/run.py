@@ -46,6 +46,7 @@ from tools.batch.runs import (
 )
 from tools.batch.stage import BatchStage, open_batch_stage
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, slow_step
+from tools.counted import counted
 from tools.delivery.s3_uri import parse_s3_uri
 from tools.terminal import printable
 
@@ -94,18 +95,18 @@ def _begin(stage: BatchStage, arguments: argparse.Namespace) -> Run:
     if not source.images:
         raise ToolError(
             f"SRC={arguments.source} has no files"
-            + (f" but {len(source.hidden)} hidden ones" if source.hidden else "")
+            + (f" but {counted(len(source.hidden), 'hidden one')}" if source.hidden else "")
             + ": expected images."
         )
     if source.hidden:
         example = printable(source.hidden[0])
-        print(f"  {len(source.hidden)} hidden files are left out, such as {example}")
+        print(f"  Left out: {counted(len(source.hidden), 'hidden file')}, such as {example}")
     sent = [image for image in source.images if image.name]
     stored, present = store_inputs(stage, sent)
     distinct = stored + present
     print(
-        f"{len(source.images)} files: {len(sent)} to classify ({distinct} different; {stored} "
-        f"uploaded, {present} there already), {len(source.images) - len(sent)} not sent"
+        f"{counted(len(source.images), 'file')}: {len(sent)} to classify ({distinct} different; "
+        f"{stored} uploaded, {present} there already), {len(source.images) - len(sent)} not sent"
     )
     if sent and (line := cost_line(stage, distinct)):
         print(line)
@@ -147,7 +148,7 @@ def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
         execution = start_execution(stage, run)
         print(
             f"Run {run.name} of the stage {stage.settings.stage}, job {run.attempt} with "
-            f"{len(missing)} images; Ctrl-C ends only the watching."
+            f"{counted(len(missing), 'image')}; Ctrl-C ends only the watching."
         )
     execution = follow(stage, run, execution.arn)
     check_success(stage, run, execution)
@@ -155,8 +156,8 @@ def _transform(stage: BatchStage, run: Run) -> dict[str, str]:
     missing = [name for name in names if name not in keys]
     if missing:
         raise ToolError(
-            f"The job has completed, but {len(missing)} images have no result, such as "
-            f"{missing[0]}. {resume_advice(stage, run)}"
+            f"The job has completed, but without a result of {counted(len(missing), 'image')}, "
+            f"such as {missing[0]}. {resume_advice(stage, run)}"
         )
     return keys
 
@@ -170,7 +171,10 @@ def _goes_on(stage: BatchStage, run: Run) -> str:
 
 
 def _report(counts: Counts, destination: Destination) -> None:
-    print(f"{counts.total} images: {counts.classified} classified, {counts.failed.total()} failed")
+    print(
+        f"{counted(counts.total, 'image')}: {counts.classified:,} classified, "
+        f"{counts.failed.total():,} failed"
+    )
     for code, count in sorted(counts.failed.items()):
         print(f"  {count} {code}")
     if len(counts.models) > 1:

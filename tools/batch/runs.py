@@ -13,6 +13,7 @@ from tools.aws import is_missing_object
 from tools.batch.images import Image
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
+from tools.counted import counted
 from tools.training.executions import TIME_LENGTH, default_run_name
 
 # A transform job's name has it, after the stage's and before two numbers.
@@ -127,7 +128,8 @@ def load_run(stage: BatchStage, name: str) -> Run:
             raise
         raise ToolError(
             f"RUN={name}: the stage {stage.settings.stage} has no run of this name{_known(stage)}. "
-            f"Runs expire after {stage.settings.batch.retention_days} days (batch.retention_days)."
+            f"Runs expire after {counted(stage.settings.batch.retention_days, 'day')} "
+            "(batch.retention_days)."
         ) from error
     entries = (json.loads(line) for line in lines)
     return Run(

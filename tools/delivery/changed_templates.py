@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from tools.counted import counted
+
 # A comment on GitHub has at most 65,536 characters, which the stages share.
 _MAX_CHARACTERS: Final = 15_000
 _STACK: Final = re.compile(r"^Stack (\S+)", re.MULTILINE)
@@ -57,4 +59,4 @@ def _shortened(text: str, limit: int) -> str:
         return text
     kept = text[:limit].rpartition("\n")[0]
     left_out = text.count("\n") - kept.count("\n")
-    return f"{kept}\n[{left_out} more lines: see the log of the job]"
+    return f"{kept}\n[{counted(left_out, 'more line')}: see the log of the job]"

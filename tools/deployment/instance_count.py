@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from stacks.settings.serving import ServingSettings
 from tools.console import ToolError, say
+from tools.counted import counted
 
 _POLL_SECONDS = 5
 _MAX_POLLS = 720  # an hour, the longest container_startup_timeout_seconds
@@ -44,7 +45,10 @@ def settle_instance_count(sagemaker: Any, *, endpoint: str, serving: ServingSett
     if running == wanted:
         return
     allowed = _describe_allowed(serving)
-    say(f"  The endpoint runs {running} instances, the stage sets {allowed}: changing to {wanted}")
+    say(
+        f"  The endpoint runs {counted(running, 'instance')}, the stage sets {allowed}: "
+        f"changing to {wanted}"
+    )
     change = {"VariantName": variant["VariantName"], "DesiredInstanceCount": wanted}
     try:
         sagemaker.update_endpoint_weights_and_capacities(
@@ -87,8 +91,8 @@ def _describe_allowed(serving: ServingSettings) -> str:
 def _problem(endpoint: str, running: int, allowed: str, change: dict[str, Any], reason: str) -> str:
     changes = ",".join(f"{name}={value}" for name, value in change.items())
     return (
-        f"Endpoint {endpoint} runs {running} instances, but the stage sets {allowed}, and the "
-        f"count cannot be changed: {reason}. When that is solved, run `aws sagemaker "
+        f"Endpoint {endpoint} runs {counted(running, 'instance')}, but the stage sets {allowed}, "
+        f"and the count cannot be changed: {reason}. When that is solved, run `aws sagemaker "
         f"update-endpoint-weights-and-capacities --endpoint-name {endpoint} "
         f"--desired-weights-and-capacities {changes}`."
     )

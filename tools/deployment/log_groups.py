@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from stacks.names import ENDPOINT_LOG_GROUP_ID, endpoint_log_group_name
 from tools.console import ToolError
+from tools.counted import counted
 from tools.deployment.resource_import import ExistingResource, import_resource, stack_has
 
 # Of the jobs of all stages and teams of an account and region.
@@ -111,7 +112,7 @@ def _expire(logs: Any, kind: str, *, retention_days: int) -> str | None:
     logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
     return (
         f"The logs of all {kind} jobs in this account and region ({name}) are now "
-        f"deleted after {retention_days} days; there were none yet."
+        f"deleted after {counted(retention_days, 'day')}; there were none yet."
     )
 
 

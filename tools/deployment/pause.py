@@ -15,6 +15,7 @@ from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage
 from tools.aws import find_endpoint, stack_outputs
 from tools.console import ToolError, confirm, run_tool, step
+from tools.counted import counted
 from tools.deployment.deployed_model import DeployedModel, read_deployed_model
 from tools.deployment.endpoint_check import check_endpoint, stack_configuration
 from tools.deployment.instance_count import describe_settled
@@ -114,8 +115,8 @@ def _endpoint_of(stacks: Mapping[str, Stack], settings: StageSettings) -> str:
 def _describe_schedule(serving: ServingSettings) -> str | None:
     """Return what applies until the schedule's next entry; None without a schedule."""
     if serving.capacity_schedule:
-        counts = f"{serving.min_instance_count} to {serving.max_instance_count}"
-        runs, name = f"It runs {counts} instances", "capacity_schedule"
+        most = counted(serving.max_instance_count, "instance")
+        runs, name = f"It runs {serving.min_instance_count} to {most}", "capacity_schedule"
     elif serving.serverless_provisioned_concurrency_schedule:
         runs = f"It keeps {serving.serverless_provisioned_concurrency} of its containers warm"
         name = "serverless_provisioned_concurrency_schedule"

@@ -17,6 +17,7 @@ from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
 from tools.aws import find_endpoint, is_denied
 from tools.console import ToolError, say
+from tools.counted import counted
 from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
 from tools.deployment.encryption import encryption_problem
@@ -172,13 +173,13 @@ def _rollout_problem(target: _Target) -> str | None:
     if not running or rollout.fits(running):
         return None
     return (
-        f"The endpoint {name} runs {running} instances and {target.file} sets rollout = "
+        f"The endpoint {name} runs {counted(running, 'instance')} and {target.file} sets rollout = "
         f'"{rollout.kind}" with {rollout.setting} = {rollout.step_percent}: of {running} these are '
         f"{rollout.step_of(running)}, and SageMaker accepts at most half of the instances that "
         'run. Deploy twice: first with rollout = "all_at_once" under [serving] and without '
         f"{rollout.setting} and rollout_wait_seconds, which brings the endpoint to "
-        f"{serving.min_instance_count} to {serving.max_instance_count} instances; then with "
-        f'rollout = "{rollout.kind}".'
+        f"{serving.min_instance_count} to {counted(serving.max_instance_count, 'instance')}; then "
+        f'with rollout = "{rollout.kind}".'
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stacks.settings.stage import StageSettings
 from tools import prices
+from tools.counted import counted
 
 # Target tracking removes instances after 15 minutes below 90 % of the target, then waits for the
 # cooldown; an instance also starts and stops.
@@ -94,8 +95,8 @@ def _api_items(settings: StageSettings, planned: Planned) -> list[Item]:
     count = planned.requests
     gigabyte_seconds = count * planned.seconds_a_request * api.memory_mb / 1024
     items = [
-        _item(f"API Gateway: {count:,} requests", count, prices.API_REQUEST),
-        _item(f"Lambda: {count:,} requests", count, prices.FUNCTION_REQUEST),
+        _item(f"API Gateway: {counted(count, 'request')}", count, prices.API_REQUEST),
+        _item(f"Lambda: {counted(count, 'request')}", count, prices.FUNCTION_REQUEST),
         _item(
             f"Lambda: {gigabyte_seconds:,.0f} GB-seconds ({1000 * planned.seconds_a_request:.0f} "
             f"ms a request, as just now, with {api.memory_mb} MB)",
@@ -104,7 +105,7 @@ def _api_items(settings: StageSettings, planned: Planned) -> list[Item]:
         ),
     ]
     if api.firewall_enabled:
-        items.append(_item(f"WAF: {count:,} requests", count, prices.FIREWALL_REQUEST))
+        items.append(_item(f"WAF: {counted(count, 'request')}", count, prices.FIREWALL_REQUEST))
     return items
 
 

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from tools.console import ToolError
+from tools.counted import counted
 
 
 def invoke(runtime: Any, endpoint: str, image: bytes, media_type: str) -> tuple[int, str]:
@@ -37,7 +38,8 @@ def invoke(runtime: Any, endpoint: str, image: bytes, media_type: str) -> tuple[
         ) from error
     repeated = response["ResponseMetadata"].get("RetryAttempts", 0)
     if repeated:
-        return HTTPStatus.SERVICE_UNAVAILABLE, f"{repeated} attempts failed before one succeeded"
+        attempts = counted(repeated, "attempt")
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"{attempts} failed before one succeeded"
     return HTTPStatus.OK, ""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from classifier.artifact.samples import SAMPLE_FOLDER
 from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.counted import counted
 from tools.load.artifacts import artifacts_at_hand
 from tools.local.api_client import MAX_IMAGE_BYTES, media_type, read_image
 from tools.local.images import find_images
@@ -33,7 +34,8 @@ def choose_images(
     for folder in artifacts_at_hand(version, model):
         samples = sorted((folder / SAMPLE_FOLDER).glob("*.jpg"))
         if samples:
-            return samples, f"{len(samples)} sample images of the model, {short_path(folder)}"
+            number = counted(len(samples), "sample image")
+            return samples, f"{number} of the model, {short_path(folder)}"
     return [_PHOTO], f"{short_path(_PHOTO)}: no sample images of the deployed model are at hand"
 
 

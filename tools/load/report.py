@@ -47,7 +47,7 @@ def describe_outcomes(outcomes: Sequence[Outcome]) -> str:
     skipped = sum(outcome.started is None for outcome in outcomes)
     if late or skipped:
         lines.append(
-            f"Of these {late} were started more than {1000 * LATE_START_SECONDS:.0f} ms late and "
+            f"Of these {late} started more than {1000 * LATE_START_SECONDS:.0f} ms late and "
             f"{skipped} not at all (-): this machine could not send at that rate, or too many "
             "requests waited for a response."
         )

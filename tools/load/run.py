@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tools.account.account import read_stage
 from tools.console import EXIT_INTERRUPTED, run_tool
+from tools.counted import counted
 from tools.load.announcement import announce, confirm
 from tools.load.capacity import Measurement, planned_requests
 from tools.load.cost import Planned
@@ -68,7 +69,7 @@ def _send(
     seconds = 60 * options.minutes
     load = Load(rate=options.rate, requests=max(1, round(seconds * options.rate)), images=images)
     print(
-        f"Sends {load.requests:,} requests in {seconds:.0f} s, {load.rate:g} a second, to "
+        f"Sends {counted(load.requests, 'request')} in {seconds:.0f} s, {load.rate:g} a second, to "
         f"{_name(options)}.\n{description}"
     )
     announce(stage.settings, replace(planned, requests=load.requests), rate=load.rate)
@@ -79,7 +80,7 @@ def _send(
     if not outcomes:
         print("No request was sent.")
         return EXIT_INTERRUPTED
-    print(f"{len(outcomes):,} of {load.requests:,} requests were sent.")
+    print(f"Sent: {len(outcomes):,} of {counted(load.requests, 'request')}.")
     print(describe_outcomes(outcomes))
     print(describe_instances(watch, min(outcome.scheduled for outcome in outcomes)))
     title = f"{stage.settings.stage}: {load.rate:g} requests a second to {_name(options)}"

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from tools.console import say
+from tools.counted import counted
 from tools.load.generator import Destination, Generator, Load
 from tools.load.instances import InstanceWatch
 from tools.load.outcomes import Outcome
@@ -72,6 +73,7 @@ def _progress(now: float, outcomes: list[Outcome], load: Load, watch: InstanceWa
     known = {None: "unknown", 0: "none"}  # a serverless endpoint has none
     instances = known.get(watch.instances, str(watch.instances))
     return (
-        f"  {seconds:.0f} s: {due} to send at {load.rate:g} a second, {responses} responses, "
-        f"{len(found) - responses} others, instances: {instances}"
+        f"  {seconds:.0f} s: {due} to send at {load.rate:g} a second, "
+        f"{counted(responses, 'response')}, {counted(len(found) - responses, 'other')}, "
+        f"instances: {instances}"
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tools.counted import counted
 from tools.scaling.simulation import Outcome
 
 # AWS's formula: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html
@@ -81,6 +82,6 @@ def explain_start(
     enough = math.ceil(max(trace) / (60 * capacity_per_second))
     return (
         f"{shares[slowest]:.2f} % of the requests exceed the capacity if an instance takes "
-        f"{slowest} minutes to start. Only instances that are there before the load avoid that: "
-        f"min_instance_count = {enough} responds to the busiest minute."
+        f"{counted(slowest, 'minute')} to start. Only instances that are there before the load "
+        f"avoid that: min_instance_count = {enough} responds to the busiest minute."
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stacks.settings.capacity_schedule import CapacitySchedule
+from tools.counted import counted
 from tools.scaling.advice import SAFETY_FACTOR
 from tools.scaling.simulation import Outcome, Plan
 
@@ -24,7 +25,7 @@ def heading(trace: Sequence[float], capacity: float, plan: Plan) -> str:
     text = (
         f"{len(trace) / 60:.1f} hours, {sum(trace):,.0f} requests, at most {max(trace) / 60:.1f} a "
         f"second; one instance: {capacity:g} a second.\n"
-        f"Settings: {plan.bounds.minimum} to {plan.bounds.maximum} instances, "
+        f"Settings: {plan.bounds.minimum} to {counted(plan.bounds.maximum, 'instance')}, "
         f"{_target(plan, capacity)}{scheduled}."
     )
     if plan.kind == "concurrent_requests":

@@ -48,7 +48,7 @@ def upload_missing(
     Raises:
         ToolError: a file has changed since its sha256 was computed.
     """
-    return sum(in_parallel(lambda each: _upload(s3, bucket, each, present), uploads, noun="files"))
+    return sum(in_parallel(lambda each: _upload(s3, bucket, each, present), uploads, noun="file"))
 
 
 def existing_keys(s3: Any, bucket: str, prefix: str) -> set[str]:

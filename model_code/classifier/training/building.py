@@ -113,7 +113,7 @@ def _preprocessing(
         flags.refuse(f"the published weights {source.name} have their own preprocessing")
         return source.preprocessing
     names = [known.name for known in published]
-    origin = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} others"
+    origin = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     return flags.complete([known.preprocessing for known in published], str(weights_file), origin)
 
 

@@ -88,4 +88,4 @@ def write_samples(
         target.parent.mkdir(exist_ok=True)
         image.save(target, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     if written:
-        print(f"{written} test images are in the artifact as samples; --samples 0 leaves them out")
+        print(f"Test images in the artifact as samples: {written} (--samples 0 leaves them out)")

@@ -257,7 +257,7 @@ def test_a_folder_with_everything_wrong_becomes_a_model_and_a_report(
         assert reason in report
     for name in ("Thumbs.db", "DS_Store", "__MACOSX", "._0"):
         assert name not in report
-    assert "10 files are left out" in capsys.readouterr().out
+    assert "Files that are left out: 10" in capsys.readouterr().out
 
 
 def test_a_class_with_many_more_images_than_another_is_named(

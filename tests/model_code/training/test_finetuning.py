@@ -554,7 +554,7 @@ def test_what_cannot_be_used_is_left_out_and_a_test_is_drawn(
         assert f"{split}/dark/0.png: The PNG image is cut off" in printed
     assert "train/dark/notes.txt: The data is no JPEG, PNG or WebP image" in printed
     assert "notes: a folder beside those of the splits" in printed
-    assert "4 files are left out" in printed
+    assert "Files that are left out: 4" in printed
     labels = re.findall(r'"label": "([^"]*)"', (tmp_path / "output/dataset.jsonl").read_text())
     assert set(labels) == {"dark", r"gr\u00f6\u00dfer"}
 

@@ -90,7 +90,7 @@ def test_a_missing_package_is_installed_for_the_job_and_its_processes(
     lock.write_text("# made by hand\n" + write_wheel(wheels, "1.2"))
     result = run(lock, wheels, installed)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "installing 1 packages of lock.txt\n1.2 1.2\n1.2\n"
+    assert result.stdout == "installing 1 of the packages of lock.txt\n1.2 1.2\n1.2\n"
     assert list(installed.iterdir()) == []
 
 

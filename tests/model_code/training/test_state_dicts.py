@@ -349,7 +349,7 @@ def test_a_checkpoint_of_timm_with_another_head_is_served_as_it_was(
         (
             ("--architecture", "resnet50"),
             (
-                "the preprocessing is not known, because .*_Weights.IMAGENET1K_V2 and 1 others "
+                "the preprocessing is not known, because .*_Weights.IMAGENET1K_V2 and 1 more "
                 "differ in it. Add what the weights were trained with: --resize 232 or --resize 256"
             ),
         ),

@@ -131,11 +131,11 @@ def test_a_job_that_fails_is_told_with_its_reason_and_continued(
         begin()
     name = name_of(states)
     assert f"The job of {name} {said}" in str(told.value)
-    assert "1 of 2 images have a result. " in str(told.value)
+    assert "1 of 2 images classified. " in str(told.value)
     assert f"`make batch RUN={name} STAGE=dev` continues" in str(told.value)
     assert not (tmp_path / "results").exists()
     assert main(monkeypatch, "--run", name) == 0
-    assert f"Run {name} of the stage dev, job 2 with 1 images" in capsys.readouterr().out
+    assert f"Run {name} of the stage dev, job 2 with 1 image;" in capsys.readouterr().out
     assert len(lines(tmp_path / "results" / "predictions.jsonl")) == 4
 
 
@@ -232,7 +232,7 @@ def test_a_running_job_is_stopped_and_no_other(
 
 def test_a_job_that_completes_without_a_result_is_an_error(begin: Any, states: FakeStates) -> None:
     states.results = 1
-    with pytest.raises(ToolError, match="has completed, but 1 images have no result"):
+    with pytest.raises(ToolError, match="has completed, but without a result of 1 image, such as "):
         begin()
 
 
@@ -254,13 +254,13 @@ def test_a_run_whose_images_have_expired_begins_again(
     monkeypatch: pytest.MonkeyPatch, begin: Any, s3: FakeS3, states: FakeStates
 ) -> None:
     states.ends, states.results = [FAILED], 1
-    with pytest.raises(ToolError, match="1 of 2 images have a result"):
+    with pytest.raises(ToolError, match="1 of 2 images classified"):
         begin()
     results = {key.rpartition("/")[2] for _, key in s3.objects if key.endswith(".out")}
     for bucket, key in list(s3.objects):
         if key.startswith("batch/inputs/") and f"{key.rpartition('/')[2]}.out" not in results:
             del s3.objects[bucket, key]
-    with pytest.raises(ToolError, match="1 images without a result have expired"):
+    with pytest.raises(ToolError, match=r"Expired: 1 image without a result \(batch"):
         main(monkeypatch, "--run", name_of(states))
 
 
@@ -490,7 +490,7 @@ def test_nothing_is_sent_of_a_source_without_images(
     (folder / ".git").mkdir(parents=True)
     (folder / ".git" / "config").touch()
     options = ("--source", str(folder), "--destination", str(tmp_path / "x"))
-    with pytest.raises(ToolError, match="has no files but 1 hidden ones: expected images"):
+    with pytest.raises(ToolError, match="has no files but 1 hidden one: expected images"):
         main(monkeypatch, *options)
     (folder / "empty.jpg").touch()
     assert main(monkeypatch, *options) == 0

@@ -123,7 +123,7 @@ def test_long_differences_are_cut_at_a_line_and_fit_a_comment() -> None:
     text = describe_templates("".join(stacks))
     assert len(text) < 16_000
     assert text.count("</details>") == 2
-    assert "Topic\n[1712 more lines: see the log of the job]\n```" in text
+    assert "Topic\n[1,712 more lines: see the log of the job]\n```" in text
 
 
 LOST_KEY = "Resources\n[-] AWS::KMS::Key EncryptionKey EncryptionKey1B843E66 destroy\n"

@@ -10,6 +10,7 @@ from stacks.settings.capacity_schedule import CapacitySchedule
 from stacks.settings.serving import ServingSettings
 from tests.tools.stubbed_session import stubbed_client
 from tools.console import ToolError
+from tools.counted import counted
 from tools.deployment.instance_count import settle_instance_count
 
 ENDPOINT = "whippet-dev"
@@ -96,7 +97,8 @@ def test_another_count_is_set_and_told(
     endpoint.is_described(wanted)
     endpoint.settle(minimum, maximum)
     assert capsys.readouterr().out == (
-        f"  The endpoint runs {running} instances, the stage sets {allowed}: changing to {wanted}\n"
+        f"  The endpoint runs {counted(running, 'instance')}, the stage sets {allowed}: "
+        f"changing to {wanted}\n"
     )
 
 

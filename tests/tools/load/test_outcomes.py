@@ -123,7 +123,7 @@ def test_the_report_says_what_the_sender_did_not_manage() -> None:
         ]
     )
     assert "there is none" in text
-    assert "Of these 1 were started more than 100 ms late and 1 not at all" in text
+    assert "Of these 1 started more than 100 ms late and 1 not at all" in text
 
 
 def test_the_instances_over_time() -> None:

@@ -57,7 +57,7 @@ def test_a_load_of_which_no_request_succeeded_fails_with_its_report(
         monkeypatch.setattr(tool, "find_stage", find_stage)
         assert tool.main() == status
     printed = capsys.readouterr().out
-    assert "6 of 6 requests were sent." in printed
+    assert "Sent: 6 of 6 requests." in printed
     assert "internal_error: It failed." in printed
     assert ("No request succeeded." in printed) == (status == 1)
     assert output.with_suffix(".svg").exists()

@@ -220,4 +220,4 @@ def _described(left_out: list[LeftOutFile]) -> str:
     reasons = Counter(file.reason for file in left_out)
     reason, count = reasons.most_common(1)[0]
     example = next(file.path for file in left_out if file.reason == reason)
-    return f". {count} files were left out, such as {example}: {reason.rstrip('.')}"
+    return f". Files that were left out: {count}, such as {example}: {reason.rstrip('.')}"

@@ -52,7 +52,7 @@ def install_wheels(requirements: Path, environment: Mapping[str, str], target: P
     missing = [pin for pin in _pins(requirements) if _installed(pin.name) != pin.version]
     if not missing:
         return
-    print(f"installing {len(missing)} packages of {requirements.name}", flush=True)
+    print(f"installing {len(missing)} of the packages of {requirements.name}", flush=True)
     listed = target / requirements.name
     listed.write_text("".join(pin.lines for pin in missing), encoding="utf-8")
     offline = ("--no-index", "--no-deps", "--only-binary", ":all:", "--find-links", channel)

@@ -110,7 +110,7 @@ def left_out_parts(report: Report) -> Iterator[str]:
     if not files:
         return
     reasons = Counter(file.reason for file in files)
-    yield f'<p>{len(files)} files were not used.</p><ul class="rows">'
+    yield f'<p>Files that were not used: {len(files)}.</p><ul class="rows">'
     for reason, count in reasons.most_common(_MAX_REASONS):
         yield f"<li>{count}: {text_of(reason)}</li>"
     yield "</ul><details><summary>The files</summary><ul class='rows'>"

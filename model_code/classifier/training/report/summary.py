@@ -33,7 +33,7 @@ def print_left_out(files: Sequence[LeftOutFile]) -> None:
     """Print the first of the files that were not used, and why."""
     if not files:
         return
-    print(f"{len(files)} files are left out:")
+    print(f"Files that are left out: {len(files)}")
     for file in files[:_MAX_SHOWN]:
         print(f"  {_printable(file.path)}: {_printable(file.reason)}")
     if len(files) > _MAX_SHOWN:
@@ -62,7 +62,9 @@ def print_suspicious(report: Report) -> None:
     """Print how many labels are probably wrong, and one of them."""
     if report.suspicious:
         worst = report.suspicious[0]
+        count = len(report.suspicious)
+        labels = "1 label is" if count == 1 else f"{count} labels are"
         print(
-            f"{len(report.suspicious)} labels are probably wrong: {_printable(worst.image.path)} "
+            f"{labels} probably wrong: {_printable(worst.image.path)} "
             f"looks like {_printable(worst.likely)}, for example. The report shows them"
         )
