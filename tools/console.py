@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.status_line import say, status_line
 from tools.terminal import use_terminal_encoding
 
 # As a shell reports a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
-_TICK_SECONDS = 1.0
-_QUIET_TICK_SECONDS = 10.0
 _SLOW_SECONDS = 2.0
+_SECONDS_BETWEEN_LINES = 10.0
 _LAST_LINES = 25
 
 
@@ -27,17 +27,19 @@ class ToolError(Exception):
 def step(title: str) -> Iterator[None]:
     """Print a step while it runs, then how long it took."""
     started = time.monotonic()
-    ended = threading.Event()
-    ticker = threading.Thread(target=_tick, args=(title, started, ended), daemon=True)
-    ticker.start()
+
+    def seconds() -> float:
+        return time.monotonic() - started
+
+    if not sys.stdout.isatty():
+        say(f"… {title}")
     try:
-        yield
+        with status_line(lambda: f"… {title}: {seconds():.0f} s so far"):
+            yield
     except BaseException:
-        _finish(ticker, ended)
-        _line(f"✗ {title}: failed after {time.monotonic() - started:.1f} s")
+        say(f"✗ {title}: failed after {seconds():.1f} s")
         raise
-    _finish(ticker, ended)
-    _line(f"✓ {title}: {time.monotonic() - started:.1f} s")
+    say(f"✓ {title}: {seconds():.1f} s")
 
 
 @contextmanager
@@ -51,13 +53,6 @@ def slow_step(title: str) -> Iterator[None]:
     finally:
         ended.set()
         waiter.join()
-
-
-def say(text: str) -> None:
-    """Print a line while a step runs."""
-    if sys.stdout.isatty():
-        print("\r\x1b[K", end="")
-    _line(text)
 
 
 def confirm(question: str, *accepted: str, refusal: str) -> None:
@@ -138,32 +133,9 @@ def _message_of(error: Exception) -> str | None:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def _tick(title: str, started: float, ended: threading.Event) -> None:
-    live = sys.stdout.isatty()
-    if not live:
-        _line(f"… {title}")
-    while not ended.wait(_TICK_SECONDS if live else _QUIET_TICK_SECONDS):
-        seconds = time.monotonic() - started
-        if live:
-            print(f"\r\x1b[K… {title} {seconds:.0f} s", end="", flush=True)
-        else:
-            _line(f"  {title}: {seconds:.0f} s so far")
-
-
 def _print_if_slow(title: str, ended: threading.Event) -> None:
     started = time.monotonic()
     wait = _SLOW_SECONDS
     while not ended.wait(wait):
         print(f"… {title}: {time.monotonic() - started:.0f} s so far", file=sys.stderr, flush=True)
-        wait = _QUIET_TICK_SECONDS
-
-
-def _finish(ticker: threading.Thread, ended: threading.Event) -> None:
-    ended.set()
-    ticker.join()
-    if sys.stdout.isatty():
-        print("\r\x1b[K", end="")
-
-
-def _line(text: str) -> None:
-    print(text, flush=True)
+        wait = _SECONDS_BETWEEN_LINES

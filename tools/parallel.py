@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from tools.console import say
 from tools.counted import counted
+from tools.status_line import say
 
 # boto3's clients keep ten connections.
 _THREADS: Final = 8

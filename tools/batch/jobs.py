@@ -8,16 +8,16 @@ from botocore.exceptions import ClientError
 
 from tools.batch.runs import Run, outputs
 from tools.batch.stage import BatchStage
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.counted import counted
 from tools.stage_access import LOCAL
+from tools.status_line import status_line
 from tools.terminal import printable
 from tools.training.executions import Execution, describe_execution, execution_arn, find_execution
 
 LOG_GROUP: Final = "/aws/sagemaker/TransformJobs"
 _POLL_SECONDS: Final = 10.0
 _LOCAL_POLL_SECONDS: Final = 0.5
-_SECONDS_BETWEEN_LINES: Final = 5.0
 # The results of a large run take long to list.
 _MAX_SHARE_OF_LISTING: Final = 0.05
 
@@ -46,23 +46,24 @@ def start_execution(stage: BatchStage, run: Run) -> Execution:
 
 
 def follow(stage: BatchStage, run: Run, arn: str) -> Execution:
-    """Print the number of results until an execution has ended; return it."""
-    total = len(run.names)
-    began = said = time.monotonic()
-    seen = -1
-    while True:
-        execution = describe_execution(stage, arn)
-        if not execution.is_running:
-            return execution
-        listing = time.monotonic()
-        count = len(outputs(stage, run))
-        now = time.monotonic()
-        if now - said > _SECONDS_BETWEEN_LINES or (count > 0 and seen <= 0):
-            said, seen = now, count
-            state = "" if count else ", the machines are starting"
-            say(f"  {count:,} of {counted(total, 'result')}{state}, {now - began:.0f} s so far")
-        poll = _LOCAL_POLL_SECONDS if stage.settings.stage == LOCAL else _POLL_SECONDS
-        time.sleep(max(poll, (now - listing) / _MAX_SHARE_OF_LISTING))
+    """Show the number of results until an execution has ended; return it."""
+    began, count = time.monotonic(), 0
+
+    def so_far() -> str:
+        state = "" if count else ", the machines are starting"
+        results = f"{count:,} of {counted(len(run.names), 'result')}"
+        return f"  {results}{state}, {time.monotonic() - began:.0f} s so far"
+
+    with status_line(so_far):
+        while True:
+            execution = describe_execution(stage, arn)
+            if not execution.is_running:
+                return execution
+            listing = time.monotonic()
+            count = len(outputs(stage, run))
+            share = (time.monotonic() - listing) / _MAX_SHARE_OF_LISTING
+            poll = _LOCAL_POLL_SECONDS if stage.settings.stage == LOCAL else _POLL_SECONDS
+            time.sleep(max(poll, share))
 
 
 def stop(stage: BatchStage, run: Run) -> str:

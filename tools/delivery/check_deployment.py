@@ -20,11 +20,12 @@ from stacks.names import CHECKED_PARAMETERS, PAUSED_VALUE, parameter_path
 from stacks.settings.stage import StageSettings
 from tools.account.account import read_stage_of_account
 from tools.cdk import ROOT
-from tools.console import ToolError, run_tool, say, step
+from tools.console import ToolError, run_tool, step
 from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import require_lock
 from tools.deployment.paused import paused_note
 from tools.local.api_client import ApiResponse, predict
+from tools.status_line import say
 
 _REQUESTS: Final = 3
 _MAX_SECONDS: Final = 120.0

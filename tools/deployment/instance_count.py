@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from stacks.settings.serving import ServingSettings
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.counted import counted
+from tools.status_line import say
 
 _POLL_SECONDS = 5
 _MAX_POLLS = 720  # an hour, the longest container_startup_timeout_seconds

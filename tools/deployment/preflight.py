@@ -16,7 +16,7 @@ from tools.account.bootstrapped import is_bootstrapped
 from tools.account.logging_role import logging_role_problem
 from tools.account.quotas import quota_shortages
 from tools.aws import find_endpoint, is_denied
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.counted import counted
 from tools.delivery.locked_model import locked_model_problem
 from tools.deployment.deployed_model import served_variant
@@ -25,6 +25,7 @@ from tools.deployment.model_packages import remaining_group_problem
 from tools.deployment.network import network_problem
 from tools.deployment.serving_image import image_problem
 from tools.model.folder import refuse_demo
+from tools.status_line import say
 
 
 @dataclass(frozen=True, kw_only=True)

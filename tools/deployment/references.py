@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tools.aws import stack_resources
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.deployment.stack_update import update_with_previous_template
+from tools.status_line import say
 
 _TAG = "whippet:references-updated"  # the next `cdk deploy` removes it, as no template has it
 

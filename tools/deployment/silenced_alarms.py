@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.aws import is_denied, stack_resources
-from tools.console import say
+from tools.status_line import say
 
 _MAX_NAMES = 100  # of DescribeAlarms
 _REASON = "The stage resumes: an alarm whose cause goes on notifies again."

@@ -5,7 +5,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.load.destination import Stage
 from tools.load.generator import Load
 from tools.load.instances import InstanceWatch
@@ -14,6 +14,7 @@ from tools.load.options import MAX_RATE
 from tools.load.outcomes import Outcome, grouped
 from tools.load.sending import send
 from tools.load.served import refuse_other_than_one
+from tools.status_line import say
 
 # Slower models are not served by an API with a timeout of seconds.
 _MIN_RATE = 0.5

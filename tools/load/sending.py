@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass
 
-from tools.console import say
 from tools.counted import counted
 from tools.load.generator import Destination, Generator, Load
 from tools.load.instances import InstanceWatch
 from tools.load.outcomes import Outcome
+from tools.status_line import say
 
 _PROGRESS_SECONDS = 5.0
 # For the requests in flight, whose timeout ends them.

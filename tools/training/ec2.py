@@ -20,8 +20,9 @@ from stacks.names import (
     MODEL_PREFIX,
 )
 from tools.aws import find_stack, is_missing_object, stack_outputs
-from tools.console import ToolError, say
+from tools.console import ToolError
 from tools.stage_access import LOCAL, deploy_command
+from tools.status_line import status_line
 from tools.terminal import printable
 from tools.training.commit import current_commit
 from tools.training.dataset import PublishedDataset
@@ -174,28 +175,39 @@ def follow(stage: TrainingStage, machine: Machine, *, poll_seconds: float = _POL
     Raises:
         ToolError: there is no package; the message says why.
     """
-    log = _Log(stage.client("logs"), machine)
-    while True:
-        # In this order: what a machine wrote before its end is read.
-        state = _state(stage.client("ec2"), machine.instance_id)
-        result = _result(stage, machine.job)
-        for line in log.new_lines():
-            say(printable(line))
-        if result is not None:
-            break
-        if state in _ENDED:
-            raise ToolError(
-                f"The machine {machine.instance_id} is {state}, and {machine.job} has no result. "
-                "What its system printed, for about an hour: aws ec2 get-console-output --latest "
-                f"--instance-id {machine.instance_id}"
-            )
-        time.sleep(poll_seconds)
+    result = _result_of(stage, machine, poll_seconds)
     if "model_package_arn" not in result:
         raise ToolError(
             f"{machine.job} registered nothing: {printable(result.get('failure', 'no reason'))}\n"
             f"The whole log: log group {machine.log_group}, stream {machine.job}"
         )
     return result["model_package_arn"]
+
+
+def _result_of(stage: TrainingStage, machine: Machine, poll_seconds: float) -> dict[str, str]:
+    log = _Log(stage.client("logs"), machine)
+    began, state = time.monotonic(), "pending"
+
+    def so_far() -> str:
+        seconds = time.monotonic() - began
+        return f"  The machine {machine.instance_id} is {state}, {seconds:.0f} s so far"
+
+    with status_line(so_far) as status:
+        while True:
+            # In this order: what a machine wrote before its end is read.
+            state = _state(stage.client("ec2"), machine.instance_id)
+            result = _result(stage, machine.job)
+            for line in log.new_lines():
+                status.say(printable(line))
+            if result is not None:
+                return result
+            if state in _ENDED:
+                raise ToolError(
+                    f"The machine {machine.instance_id} is {state}, and {machine.job} has no "
+                    "result. What its system printed, for about an hour: aws ec2 "
+                    f"get-console-output --latest --instance-id {machine.instance_id}"
+                )
+            time.sleep(poll_seconds)
 
 
 class _Log:

@@ -13,10 +13,11 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.account.errors import describe_aws_error
-from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, say
+from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.stage_access import LOCAL
+from tools.status_line import status_line
 from tools.terminal import printable
 from tools.training.executions import (
     Execution,
@@ -34,7 +35,6 @@ from tools.training.stage import TrainingStage, open_stage
 _VARIABLES = {"run": "RUN", "--stage": "STAGE"}
 _POLL_SECONDS: Final = 5.0
 _LOCAL_POLL_SECONDS: Final = 0.5
-_MAX_SILENT_SECONDS: Final = 9.0
 _MAX_SHOWN: Final = 300
 
 
@@ -99,22 +99,22 @@ class _Watcher:
     arn: str
     _state: str = ""
     _jobs: dict[str, TrainingJobProgress | TuningJobProgress] = field(default_factory=dict)
-    _said: float = field(default_factory=time.monotonic)
+    _started: datetime | None = None
 
     def follow(self) -> Execution:
         """Print what happens; return the execution when it has ended."""
         history = History(self.stage.client("stepfunctions"), self.arn)
         pause = _LOCAL_POLL_SECONDS if self.stage.settings.stage == LOCAL else _POLL_SECONDS
-        while True:
-            # Read first, so that what an execution did before its end is printed.
-            execution = describe_execution(self.stage, self.arn)
-            for line in self._new_lines(history):
-                self._say(f"{line.time.astimezone():%H:%M:%S}  {line.text}")
-            if not execution.is_running:
-                return execution
-            if time.monotonic() - self._said > _MAX_SILENT_SECONDS:
-                self._say(self._so_far(execution))
-            time.sleep(pause)
+        with status_line(self._so_far) as status:
+            while True:
+                # Read first, so that what an execution did before its end is printed.
+                execution = describe_execution(self.stage, self.arn)
+                self._started = execution.started
+                for line in self._new_lines(history):
+                    status.say(f"{line.time.astimezone():%H:%M:%S}  {line.text}")
+                if not execution.is_running:
+                    return execution
+                time.sleep(pause)
 
     def _new_lines(self, history: History) -> list[Line]:
         lines: list[Line] = []
@@ -139,16 +139,12 @@ class _Watcher:
     def _lines_of_jobs(self) -> list[Line]:
         return [line for job in self._jobs.values() for line in job.new_lines()]
 
-    def _so_far(self, execution: Execution) -> str:
+    def _so_far(self) -> str:
         now = datetime.now(UTC)
-        seconds = (now - execution.started).total_seconds()
-        job = next(reversed(self._jobs.values()), None)
+        seconds = (now - (self._started or now)).total_seconds()
+        job = next(reversed([*self._jobs.values()]), None)
         status = f", {job.name}: {job.status or 'not created yet'}" if job else ""
         return f"{now.astimezone():%H:%M:%S}  {self._state}{status}, {seconds:.0f} s so far"
-
-    def _say(self, text: str) -> None:
-        self._said = time.monotonic()
-        say(text)
 
 
 def _short(cause: str) -> str:

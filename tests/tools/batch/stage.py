@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -72,9 +73,10 @@ class FakeS3:
 
 
 class FakeStates:
-    """Executions that end when they are described for the second time.
+    """Executions that end.
 
     Attributes:
+        running: how often they are described before that.
         ends: how the executions end, in the order of their start: members of a description.
         started: the inputs by the name of the execution.
         s3: gets the results of an execution that starts.
@@ -86,7 +88,8 @@ class FakeStates:
         self.started: dict[str, dict[str, Any]] = {}
         self.stopped: list[str] = []
         self.results = 10**6
-        self._looked: set[str] = set()
+        self.running = 1
+        self._looks: Counter[str] = Counter()
 
     def start_execution(self, **given: Any) -> None:
         name = given["name"]
@@ -112,11 +115,11 @@ class FakeStates:
         if name not in self.started:
             raise error_of("ExecutionDoesNotExist")
         described = {"status": "RUNNING", "startDate": datetime.now(UTC)}
-        if name in self._looked:
+        if self._looks[name] >= self.running:
             number = list(self.started).index(name)
             ends = [*self.ends, *([{"status": "SUCCEEDED"}] * len(self.started))]
             described |= ends[number]
-        self._looked.add(name)
+        self._looks[name] += 1
         return described
 
     def stop_execution(self, **given: Any) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import EndpointConnectionError
 
 from tests.tools.batch.stage import BUCKET, FakeS3, FakeStates, error_of, fake_stage
+from tests.tools.terminal import Terminal
 from tools.batch import jobs, run
 from tools.batch.destination import Folder
 from tools.batch.folder import scan_folder
@@ -103,6 +105,18 @@ def test_each_file_has_a_line_and_the_same_content_is_sent_once(
     assert "1 x ml.m5.large: 0.115 USD an hour while it runs (us-east-1, price of " in printed
     assert f"Run {name_of(states)} of the stage dev, job 1 with 2 images" in printed
     assert "4 images: 2 classified, 2 failed" in printed
+
+
+def test_a_terminal_shows_how_many_results_there_are(
+    begin: Any, monkeypatch: pytest.MonkeyPatch, states: FakeStates
+) -> None:
+    monkeypatch.setattr("tools.status_line._LIVE_SECONDS", 0.01)
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.2)
+    states.results, states.running = 1, 2
+    with redirect_stdout(Terminal()) as terminal, pytest.raises(ToolError):
+        begin()
+    assert "  1 of 2 results, 0 s so far" in terminal.getvalue()
+    assert not [line for line in terminal.lines if "so far" in line]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +232,6 @@ def test_a_running_job_is_stopped_and_no_other(
         patch.setattr(run, "follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         begin()
     name = name_of(states)
-    states._looked.clear()
     monkeypatch.setattr(
         states,
         "describe_execution",

@@ -22,6 +22,7 @@ COPIED = (
     "tools/__init__.py",
     "tools/cdk.py",
     "tools/console.py",
+    "tools/status_line.py",
     "tools/environments",
     "tools/terminal.py",
     "tools/model",

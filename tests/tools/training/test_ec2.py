@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.changed_settings import with_changes
+from tests.tools.terminal import Terminal
 from tests.tools.training.stage import fake_stage
 from tests.tools.training.test_start import DATASET
 from tools.console import ToolError
@@ -103,6 +105,17 @@ def test_its_lines_are_printed_until_its_package_is_there(
     services = FakeServices("unknown", "running", "running", result={"model_package_arn": "arn:p"})
     assert follow(services.stage(), MACHINE, poll_seconds=0) == "arn:p"
     assert capsys.readouterr().out.splitlines() == ["one", "two"]
+
+
+def test_a_terminal_shows_the_state_of_a_machine_that_has_no_log_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.status_line._LIVE_SECONDS", 0.01)
+    services = FakeServices("pending", "running", "running", result={"model_package_arn": "arn:p"})
+    with redirect_stdout(Terminal()) as terminal:
+        follow(services.stage(), MACHINE, poll_seconds=0.05)
+    assert "  The machine i-0a1b is running, 0 s so far" in terminal.getvalue()
+    assert terminal.lines == ["one", "two"]
 
 
 @pytest.mark.parametrize(

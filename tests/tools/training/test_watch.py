@@ -145,9 +145,9 @@ def test_trials_are_reported_with_their_values(capsys: pytest.CaptureFixture[str
 def test_nothing_is_silent_for_ten_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = iter(range(0, 1000, 3))
-    monkeypatch.setattr("tools.training.watch.time.monotonic", lambda: next(seconds))
-    silent: list[dict[str, Any]] = [{} for _ in range(9)]
+    monkeypatch.setattr("tools.status_line._LOG_SECONDS", 0.1)
+    monkeypatch.setattr("tools.training.watch._LOCAL_POLL_SECONDS", 0.1)
+    silent: list[dict[str, Any]] = [{} for _ in range(4)]
     services = FakeServices({"events": [entered("Train"), created()]}, *silent, succeeded())
     assert watch(stage_of(services), ARN) == 0
     so_far = [line for line in lines_of(capsys.readouterr().out) if line.endswith("s so far")]
