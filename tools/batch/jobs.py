@@ -10,10 +10,10 @@ from tools.batch.runs import Run, outputs
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
 from tools.counted import counted
+from tools.executions import Execution, describe_execution, execution_arn, find_execution
 from tools.stage_access import LOCAL
 from tools.status_line import status_line
 from tools.terminal import printable
-from tools.training.executions import Execution, describe_execution, execution_arn, find_execution
 
 LOG_GROUP: Final = "/aws/sagemaker/TransformJobs"
 _POLL_SECONDS: Final = 10.0

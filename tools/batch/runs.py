@@ -14,7 +14,7 @@ from tools.batch.images import Image
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
 from tools.counted import counted
-from tools.training.executions import TIME_LENGTH, default_run_name
+from tools.executions import TIME_LENGTH, default_run_name
 
 # A transform job's name has it, after the stage's and before two numbers.
 _MAX_NAME_LENGTH: Final = 28

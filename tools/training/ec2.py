@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from stacks.components.training.execution_input import MAX_NAME_LENGTH
 from stacks.names import (
     EC2_JOB_TAG,
     EC2_LAUNCH_TEMPLATE_OUTPUT,
@@ -21,12 +22,12 @@ from stacks.names import (
 )
 from tools.aws import find_stack, is_missing_object, stack_outputs
 from tools.console import ToolError
+from tools.executions import default_run_name
 from tools.stage_access import LOCAL, deploy_command
 from tools.status_line import status_line
 from tools.terminal import printable
 from tools.training.commit import current_commit
 from tools.training.dataset import PublishedDataset
-from tools.training.executions import default_run_name
 from tools.training.packages import read_package
 from tools.training.stage import TrainingStage
 
@@ -122,7 +123,7 @@ def start_machine(
             f"The stack {settings.name}-training has no launch template yet: run "
             f"`{deploy_command(settings.stage)}`."
         )
-    job = default_run_name(dataset.name)
+    job = default_run_name(dataset.name, MAX_NAME_LENGTH)
     description = {
         "dataset_prefix": dataset.prefix,
         "splits": list(dataset.splits),

@@ -3,9 +3,9 @@
 import json
 from typing import Final
 
+from tools.executions import Execution
 from tools.stage_access import deploy_command
 from tools.terminal import printable
-from tools.training.executions import Execution
 from tools.training.stage import TrainingStage
 
 _ADVICE: Final = {

@@ -1,7 +1,7 @@
 """What a run of the training state machine has registered."""
 
 from stacks.names import MODEL_PREFIX
-from tools.training.executions import Execution
+from tools.executions import Execution
 from tools.training.packages import APPROVED, read_package
 from tools.training.stage import TrainingStage
 

@@ -3,12 +3,14 @@
 import argparse
 from typing import Any
 
+from stacks.components.training.execution_input import MAX_NAME_LENGTH
 from tools.console import EXIT_INTERRUPTED, ToolError
+from tools.executions import default_run_name
 from tools.model.train_options import EC2, hyperparameters_of
 from tools.training.commit import current_commit
 from tools.training.dataset import PublishedDataset, publish
 from tools.training.ec2 import check_trainer, train_on_ec2
-from tools.training.executions import check_run_name, default_run_name, start_execution
+from tools.training.executions import check_run_name, start_execution
 from tools.training.layout import check_name, default_name
 from tools.training.stage import TrainingStage, open_stage
 from tools.training.watch import watch
@@ -53,7 +55,7 @@ def start_run(arguments: argparse.Namespace, tuning: dict[str, Any] | None) -> i
             "\nStopped; nothing was started. What was uploaded is kept: the same command goes on."
         )
         return EXIT_INTERRUPTED
-    name = arguments.run or default_run_name(dataset.name)
+    name = arguments.run or default_run_name(dataset.name, MAX_NAME_LENGTH)
     arn = start_execution(stage, name, _input(arguments, dataset, tuning))
     print(f"Run {name} of the stage {stage.settings.stage}; Ctrl-C ends only the watching.")
     return watch(stage, arn)

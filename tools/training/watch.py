@@ -14,18 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.account.errors import describe_aws_error
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool
+from tools.executions import Execution, describe_execution, execution_arn
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.stage_access import LOCAL
 from tools.status_line import status_line
 from tools.terminal import printable
-from tools.training.executions import (
-    Execution,
-    check_run_name,
-    describe_execution,
-    execution_arn,
-    stop_execution,
-)
+from tools.training.executions import check_run_name, stop_execution
 from tools.training.failures import describe_failure
 from tools.training.history import History, JobStarted, StateEntered, TaskRefused
 from tools.training.job_progress import Line, TrainingJobProgress, TuningJobProgress

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from stacks.components.training.execution_input import MAX_NAME_LENGTH
 from tests.tools.training.bucket import FakeS3
 from tests.tools.training.execution import FakeServices
 from tests.tools.training.stage import EXECUTION, fake_stage
 from tools.cdk import ROOT
 from tools.console import ToolError
+from tools.executions import default_run_name
 from tools.model import train
 from tools.training import start, wheels
 from tools.training.dataset import PublishedDataset
-from tools.training.executions import default_run_name
+from tools.training.executions import check_run_name
 
 DATASET = PublishedDataset(
     name="my-flowers",
@@ -84,8 +86,8 @@ def test_a_run_is_named_after_its_dataset_and_the_time(
     assert re.fullmatch(r"my-flowers-\d{8}-\d{6}", name)
     assert given["hyperparameters"] == {"mode": "head", "samples": "6"}
     assert "instances" not in given
-    long = default_run_name("x" * 40)
-    assert len(long) == 36
+    long = default_run_name("x" * 40, MAX_NAME_LENGTH)
+    assert check_run_name(long) is None
 
 
 def test_a_name_that_was_used_is_refused_with_the_way_to_watch_it(
