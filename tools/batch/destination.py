@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tools.aws import is_missing_object
 from tools.console import ToolError
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 from tools.terminal import printable
 
 PREDICTIONS: Final = "predictions.jsonl"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.batch.stage import BatchStage
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from tools.batch.images import Image
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, slow_step, step
 from tools.counted import counted
-from tools.delivery.s3_uri import S3Uri
 from tools.parallel import in_parallel
+from tools.s3_objects import Upload, put
+from tools.s3_uri import S3Uri
 from tools.terminal import printable
-from tools.training.uploads import Upload, put
 
 _CHANGED: Final = {"PreconditionFailed", "NoSuchKey", "404", "412"}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from tools.batch.runs import check_run_name
-from tools.delivery.s3_uri import parse_s3_uri
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
+from tools.s3_uri import parse_s3_uri
 from tools.stage_access import LOCAL
 
 S3_SCHEME: Final = "s3://"

@@ -10,7 +10,7 @@ from tools.aws import is_denied
 from tools.batch.images import Image, Source, is_hidden, size_error
 from tools.batch.stage import BatchStage
 from tools.console import ToolError, step
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 
 
 def scan_prefix(stage: BatchStage, source: S3Uri) -> Source:

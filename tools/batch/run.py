@@ -47,7 +47,7 @@ from tools.batch.runs import (
 from tools.batch.stage import BatchStage, open_batch_stage
 from tools.console import EXIT_INTERRUPTED, ToolError, run_tool, slow_step
 from tools.counted import counted
-from tools.delivery.s3_uri import parse_s3_uri
+from tools.s3_uri import parse_s3_uri
 from tools.terminal import printable
 
 

@@ -1,7 +1,6 @@
 """Artifacts in S3 under the sha256 of their bytes."""
 
 import base64
-import hashlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +9,8 @@ from botocore.exceptions import ClientError
 from stacks.names import MODELS_BUCKET_OUTPUT
 from tools.aws import find_stack, is_denied, stack_outputs
 from tools.console import ToolError
+from tools.s3_objects import stored_sha256
 
-_READ_BYTES: Final = 1 << 20
 _MAX_PUT_BYTES: Final = 5 * 10**9  # of one request; protobuf ends an ONNX file at 2 GiB
 _MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
 
@@ -37,32 +36,6 @@ def models_bucket(cloudformation: Any, stage_name: str) -> str | None:
             "wait for its deployment, or deploy it with this release first."
         )
     return bucket
-
-
-def stored_sha256(s3: Any, bucket: str, key: str) -> str | None:
-    """Return the sha256 of an object in hexadecimal; None if there is no such object.
-
-    S3 has it where the object was written with it. Otherwise the object is read.
-
-    Args:
-        s3: boto3 client.
-        bucket: name of the bucket.
-        key: the object's key.
-    """
-    try:
-        head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
-            raise
-        return None
-    # That of a multipart upload is a hash of the parts' hashes.
-    checksum = head.get("ChecksumSHA256")
-    if checksum and "-" not in checksum and head.get("ChecksumType", "FULL_OBJECT") != "COMPOSITE":
-        return base64.b64decode(checksum).hex()
-    digest = hashlib.sha256()
-    for block in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_READ_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def upload(s3: Any, archive: Path, bucket: str, key: str, *, sha256: str) -> bool:

@@ -16,7 +16,7 @@ from stacks.names import LOCKS_FOLDER
 from tools.aws import is_missing_object
 from tools.cdk import ROOT
 from tools.console import ToolError, run_tool
-from tools.delivery.s3_uri import S3Uri, parse_s3_uri
+from tools.s3_uri import S3Uri, parse_s3_uri
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOCKS: Final = f"{LOCKS_FOLDER.as_posix()}/"

@@ -7,9 +7,10 @@ import argparse
 
 from tools.account.account import read_stage_of_account
 from tools.console import ToolError, run_tool
-from tools.delivery.artifacts import copy, models_bucket, stored_sha256
+from tools.delivery.artifacts import copy, models_bucket
 from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import require_lock
+from tools.s3_objects import stored_sha256
 
 
 def main() -> None:

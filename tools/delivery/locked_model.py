@@ -6,7 +6,8 @@ from typing import Any
 from stacks.components.serving.model_lock import ModelLock
 from stacks.names import LOCKS_FOLDER
 from stacks.settings.stage import StageSettings
-from tools.delivery.artifacts import models_bucket, stored_sha256
+from tools.delivery.artifacts import models_bucket
+from tools.s3_objects import stored_sha256
 
 
 def locked_model_problem(

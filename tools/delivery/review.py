@@ -19,9 +19,9 @@ from tools.delivery.clients import stage_clients
 from tools.delivery.lock_file import files_of
 from tools.delivery.lock_summary import read_summary
 from tools.delivery.nag_report import describe_findings
-from tools.delivery.s3_uri import parse_s3_uri
 from tools.delivery.template_changes import Deployed, describe_changes, read_deployed
 from tools.deployment.encryption import lost_key_problem
+from tools.s3_uri import parse_s3_uri
 
 CHANGES_FILE: Final = "changes.txt"
 FINDINGS_FILE: Final = "cdk-nag.txt"

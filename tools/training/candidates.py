@@ -15,7 +15,7 @@ from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, unpack_archiv
 from classifier.artifact.samples import SAMPLE_FOLDER
 from stacks.components.serving.model_lock import served_key
 from tools.console import ToolError, step
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 from tools.training.packages import Package
 
 _MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}

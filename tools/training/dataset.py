@@ -17,6 +17,7 @@ from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.model.data_option import add_data, checked_data
 from tools.paths import short_path
+from tools.s3_objects import Upload, existing_keys, put, upload_missing
 from tools.training.layout import (
     MANIFEST_FILE,
     DatasetLayout,
@@ -25,7 +26,6 @@ from tools.training.layout import (
     lay_out,
 )
 from tools.training.stage import TrainingStage, open_stage
-from tools.training.uploads import Upload, existing_keys, put, upload_missing
 
 PREFIX: Final = "datasets"
 _VARIABLES = {"data": "DATA", "--name": "NAME", "--stage": "STAGE"}

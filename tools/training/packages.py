@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from stacks.settings.stage import StageSettings
 from tools.console import ToolError
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 from tools.stage_access import deploy_command
 
 PENDING: Final = "PendingManualApproval"

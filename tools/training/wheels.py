@@ -16,9 +16,8 @@ from typing import Final
 from stacks.components.training.source import WHEELS_PREFIX
 from tools.cdk import ROOT
 from tools.console import ToolError, step
-from tools.delivery.artifacts import stored_sha256
+from tools.s3_objects import Upload, existing_keys, put, stored_sha256, upload_missing
 from tools.training.stage import TrainingStage
-from tools.training.uploads import Upload, existing_keys, put, upload_missing
 
 MARKER: Final = "complete.json"
 REQUIREMENTS: Final = ROOT / "model_code" / "requirements-job.txt"

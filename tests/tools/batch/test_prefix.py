@@ -10,7 +10,7 @@ from tools.batch.inputs import store_inputs
 from tools.batch.prefix import scan_prefix
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 
 SOURCE = S3Uri("photos", "2026")
 

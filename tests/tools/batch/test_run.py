@@ -21,7 +21,7 @@ from tools.batch.folder import scan_folder
 from tools.batch.prefix import scan_prefix
 from tools.batch.stage import BatchStage
 from tools.console import ToolError
-from tools.delivery.s3_uri import S3Uri
+from tools.s3_uri import S3Uri
 
 FAILED = {
     "status": "FAILED",

@@ -11,7 +11,8 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from tools.console import ToolError
-from tools.delivery.artifacts import copy, models_bucket, stored_sha256, upload
+from tools.delivery.artifacts import copy, models_bucket, upload
+from tools.s3_objects import stored_sha256
 
 CONTENT = b"an artifact"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

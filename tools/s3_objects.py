@@ -1,6 +1,7 @@
-"""Uploads many files to S3: those that are missing there, several at a time."""
+"""Objects of S3: their sha256, and uploads of many files, several at a time."""
 
 import base64
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,38 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from tools.console import ToolError
-from tools.delivery.artifacts import stored_sha256
 from tools.parallel import in_parallel
 from tools.terminal import printable
 
 _CHANGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}
+_MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
+_READ_BYTES: Final = 1 << 20
+
+
+def stored_sha256(s3: Any, bucket: str, key: str) -> str | None:
+    """Return the sha256 of an object in hexadecimal; None if there is no such object.
+
+    S3 has it where the object was written with it. Otherwise the object is read.
+
+    Args:
+        s3: boto3 client.
+        bucket: name of the bucket.
+        key: the object's key.
+    """
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        return None
+    # That of a multipart upload is a hash of the parts' hashes.
+    checksum = head.get("ChecksumSHA256")
+    if checksum and "-" not in checksum and head.get("ChecksumType", "FULL_OBJECT") != "COMPOSITE":
+        return base64.b64decode(checksum).hex()
+    digest = hashlib.sha256()
+    for block in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_READ_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
