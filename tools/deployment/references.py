@@ -4,7 +4,8 @@ References between the stacks are weak (Fn::GetStackOutput): CloudFormation reso
 updates the consumer, and neither it nor the CDK command line notices that the value has changed
 since (docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 intrinsic-function-reference-getstackoutput.html). The page and the alarms would keep the API that
-was deleted, and all stacks the key and the buckets of the storage stack; its key stands for them.
+was deleted, and all stacks the key, the buckets and the policies of the storage stack: its key and
+the time of its creation stand for them, as a stage may have no key.
 `cdk deploy --force` does not help where the template is unchanged: the change set is empty. A
 changed tag of the stack updates its resources.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tools.aws import stack_resources
+from tools.aws import find_stack, stack_resources
 from tools.console import ToolError
 from tools.deployment.stack_update import update_with_previous_template
 from tools.status_line import say
@@ -71,12 +72,28 @@ def _outdated_stacks(client: Client, name: str) -> list[str]:
     outdated = {
         purpose for purpose in _PURPOSES if not set(_keys(client, resources[purpose])) <= keys
     }
+    outdated |= _older_than_storage(cloudformation, name)
     if not set(_origins(client, resources["web"])) <= apis:
         outdated.add("web")
     for dimension, value in _monitored(client, resources["monitoring"]):
         if value not in deployed.get(dimension, {value}):
             outdated.add("monitoring")
     return [f"{name}-{purpose}" for purpose in _PURPOSES if purpose in outdated]
+
+
+def _older_than_storage(cloudformation: Any, name: str) -> set[str]:
+    """Return the purposes of the stacks that were last updated before storage was created."""
+    described = {purpose: find_stack(cloudformation, f"{name}-{purpose}") for purpose in _PURPOSES}
+    storage = described["storage"]
+    if storage is None:
+        return set()
+    return {
+        purpose
+        for purpose, stack in described.items()
+        if stack is not None
+        # A stack that was never updated has no such time.
+        and stack.get("LastUpdatedTime", stack["CreationTime"]) < storage["CreationTime"]
+    }
 
 
 def _keys(client: Client, resources: _Resources) -> Iterator[str]:

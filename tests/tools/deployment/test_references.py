@@ -1,6 +1,6 @@
 """Stacks that refer to a key or an API that was replaced; AWS is botocore's stub."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -26,6 +26,9 @@ STACKS = STORAGE, NETWORK, TRAINING, SERVING, BATCH, API, WEB, MONITORING = tupl
     )
 )
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
+
+# Of stacks, as CloudFormation describes them.
+Times = Mapping[str, dict[str, int]]
 
 
 class Stage:
@@ -68,6 +71,7 @@ class Stage:
         function: str = "proxy-new",
         workflow: str = "workflow-new",
         old_key: str | None = None,
+        times: Times | None = None,
     ) -> None:
         """Stub everything that is read for one comparison."""
         api = (("AWS::ApiGateway::RestApi", "new"), ("AWS::Lambda::Function", "proxy-new"))
@@ -80,6 +84,7 @@ class Stage:
         self.holds(API, *api, ("AWS::Logs::LogGroup", API))
         self.holds(WEB, ("AWS::CloudFront::Distribution", "E1"), ("AWS::Logs::LogGroup", WEB))
         self.holds(MONITORING, ("AWS::CloudWatch::Alarm", "errors"), ("AWS::SNS::Topic", TOPIC))
+        self.was_updated(times or {})
         for stack in (NETWORK, TRAINING, SERVING, BATCH, API, WEB):
             self.encrypts(stack, "old" if stack == old_key else "new")
         key = "old" if old_key == MONITORING else "new"
@@ -115,6 +120,20 @@ class Stage:
             {"MetricAlarms": alarms},
             {"AlarmNames": ["errors"]},
         )
+
+    def was_updated(self, times: Times, *, missing: str = "") -> None:
+        """Stub the times of all stacks; storage was created at 10."""
+        for stack in STACKS:
+            if stack == missing:
+                self.stubs["cloudformation"].add_client_error(
+                    "describe_stacks", "ValidationError", f"Stack with id {stack} does not exist"
+                )
+                continue
+            created = {"CreationTime": 10 if stack == STORAGE else 20, **times.get(stack, {})}
+            described = {"StackName": stack, "StackStatus": "UPDATE_COMPLETE", **created}
+            self.stubs["cloudformation"].add_response(
+                "describe_stacks", {"Stacks": [described]}, {"StackName": stack}
+            )
 
     def is_described(self, stack: str, status: str = "UPDATE_COMPLETE") -> None:
         described = {
@@ -178,13 +197,35 @@ def test_stacks_that_refer_to_the_deployed_key_and_api_are_left(stage: Stage) ->
     ],
 )
 def test_a_stack_that_refers_to_another_resource_is_updated(
-    stage: Stage, reference: dict[str, str], stack: str, capsys: pytest.CaptureFixture[str]
+    stage: Stage, reference: dict[str, Any], stack: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage.refers(**reference)
     stage.is_updated(stack)
     stage.refers()
     stage.compare()
     assert f"The stack {stack} refers to what was replaced" in capsys.readouterr().out
+
+
+OLDER: tuple[dict[str, int], ...] = (
+    {"CreationTime": 9},
+    {"CreationTime": 1, "LastUpdatedTime": 9},
+)
+
+
+@pytest.mark.parametrize("stack", STACKS[1:])
+@pytest.mark.parametrize("older", OLDER)
+def test_a_stack_is_updated_that_was_last_updated_before_storage_was_created(
+    stage: Stage, stack: str, older: dict[str, int]
+) -> None:
+    stage.refers(times={stack: older})
+    stage.is_updated(stack)
+    stage.refers(times={stack: {"CreationTime": 1, "LastUpdatedTime": 30}})
+    stage.compare()
+
+
+def test_storage_that_was_updated_since_is_the_same(stage: Stage) -> None:
+    stage.refers(times={STORAGE: {"CreationTime": 10, "LastUpdatedTime": 40}})
+    stage.compare()
 
 
 def test_a_reference_that_stays_is_an_error(stage: Stage) -> None:
@@ -215,6 +256,7 @@ def test_a_stage_without_a_key_refers_to_none(stage: Stage, key: str | None) -> 
         for stack in STACKS:
             stage.holds(stack, *([groups[stack]] if stack in groups else []))
         found = {"logGroups": [{"logGroupName": API}]}
+        stage.was_updated({})
         stage.stubs["logs"].add_response("describe_log_groups", found, {"logGroupNamePrefix": API})
         stage.stubs["sns"].add_response("get_topic_attributes", {"Attributes": topic})
 
@@ -233,4 +275,5 @@ def test_a_stage_without_a_page_has_no_reference_there(stage: Stage) -> None:
         "list_stack_resources", "ValidationError", f"Stack with id {WEB} does not exist"
     )
     stage.holds(MONITORING)
+    stage.was_updated({}, missing=WEB)
     stage.compare()
