@@ -56,7 +56,8 @@ def keep_datasets(client: Any, stage_name: str) -> list[Kept]:
         What will be retained, which is recorded for the next deployment.
 
     Raises:
-        ToolError: the stage has no bucket of datasets, or CloudFormation refused.
+        ToolError: the stage has no bucket of datasets, others are kept already, or CloudFormation
+            refused.
     """
     cloudformation, stack = client("cloudformation"), f"{stage_name}-storage"
     described = find_stack(cloudformation, stack)
@@ -70,6 +71,8 @@ def keep_datasets(client: Any, stage_name: str) -> list[Kept]:
     template = cloudformation.get_template(StackName=stack, TemplateStage="Original")
     resources = template["TemplateBody"]["Resources"]
     ids = _kept_ids(resources)
+    bucket = held(cloudformation, stack, ids[0], BUCKET).physical_id
+    _check_no_other(client, stage_name, bucket)
     if not all(is_marked(resources[id_]) for id_ in ids):
         for id_ in ids:
             resource = resources[id_]
@@ -84,7 +87,7 @@ def keep_datasets(client: Any, stage_name: str) -> list[Kept]:
         Overwrite=True,
     )
     # Its target is deleted with the stage; the next deployment sets it again.
-    client("s3").put_bucket_logging(Bucket=bucket_of(kept), BucketLoggingStatus={})
+    client("s3").put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
     return kept
 
 
@@ -125,6 +128,37 @@ def held(cloudformation: Any, stack: str, logical_id: str, type_: str) -> Kept:
     if not is_held(detail):
         raise ToolError(f"{stack} does not have its {type_} {logical_id}: nothing was deleted.")
     return Kept(logical_id=logical_id, type=type_, physical_id=detail["PhysicalResourceId"])
+
+
+def _check_no_other(client: Any, stage_name: str, bucket: str) -> None:
+    """Check that the record has no other bucket, which nothing else names.
+
+    Raises:
+        ToolError: it has one that still exists.
+    """
+    kept = kept_resources(client, stage_name)
+    if not kept or (other := bucket_of(kept)) == bucket or not bucket_exists(client("s3"), other):
+        return
+    keys = [each.physical_id for each in kept if each.type == KEY]
+    key = f" and then its key (aws kms schedule-key-deletion --key-id {keys[0]})" if keys else ""
+    raise ToolError(
+        f"Nothing was deleted: KEEP=datasets has kept the bucket {other} before, which no "
+        f"deployment took back, and the stage now has {bucket}. Only one is kept at a time. Copy "
+        f"what you need (aws s3 sync s3://{other} s3://{bucket}), delete the earlier one "
+        f"(.venv/bin/python -m tools.deployment.delete_bucket {other} --region "
+        f"{client('s3').meta.region_name}){key}, and run this command again."
+    )
+
+
+def bucket_exists(s3: Any, bucket: str) -> bool:
+    """Return whether there is a bucket of this name."""
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    return True
 
 
 def _kept_ids(resources: Mapping[str, Any]) -> list[str]:

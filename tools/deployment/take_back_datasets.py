@@ -12,6 +12,7 @@ from tools.deployment.kept_datasets import (
     KEY,
     POLICY,
     Kept,
+    bucket_exists,
     bucket_of,
     forget,
     held,
@@ -41,7 +42,7 @@ def take_back_datasets(client: Any, settings: StageSettings) -> str | None:
         return None
     bucket, cloudformation = bucket_of(kept), client("cloudformation")
     stack = f"{settings.name}-storage"
-    if not _exists(client("s3"), bucket):
+    if not bucket_exists(client("s3"), bucket):
         forget(client, settings.name)
         return f"The datasets that were kept are gone: the bucket {bucket} was deleted."
     (logical_id,) = (each.logical_id for each in kept if each.type == BUCKET)
@@ -109,13 +110,3 @@ def _key_state(kms: Any, key: str) -> str | None:
             raise
         return None
     return state
-
-
-def _exists(s3: Any, bucket: str) -> bool:
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
-        return False
-    return True

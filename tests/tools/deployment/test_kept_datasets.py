@@ -119,6 +119,8 @@ def test_bucket_policy_and_key_are_retained_and_nothing_else(stubs: Stubs, key: 
     add_stack(stubs, template(key=key))
     expected = template(key=key)
     kept = [BUCKET, POLICY, *([KEY] if key else [])]
+    add_resource(stubs, BUCKET)
+    stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
     for each in kept:
         resource = expected["Resources"][each.logical_id]
         resource |= {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
@@ -148,10 +150,43 @@ def test_bucket_policy_and_key_are_retained_and_nothing_else(stubs: Stubs, key: 
 
 def test_a_second_run_does_not_update_the_stack_again(stubs: Stubs) -> None:
     add_stack(stubs, template(key=True, marked=True))
+    add_resource(stubs, BUCKET)
+    add_record(stubs, BUCKET, POLICY, KEY)
     for each in (BUCKET, POLICY, KEY):
         add_resource(stubs, each)
     add_recording(stubs, BUCKET, POLICY, KEY)
     keep_datasets(stubbed_client, "whippet-dev")
+    check(stubs)
+
+
+EARLIER = Kept(logical_id="BucketsDatasets1A", type="AWS::S3::Bucket", physical_id="earlier-ones")
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_datasets_that_were_kept_before_are_not_forgotten(stubs: Stubs, key: bool) -> None:
+    add_stack(stubs, template(key=True))
+    add_resource(stubs, BUCKET)
+    add_record(stubs, EARLIER, *([KEY] if key else []))
+    stubs["s3"].add_response("head_bucket", {}, {"Bucket": "earlier-ones"})
+    with pytest.raises(ToolError) as told:
+        keep_datasets(stubbed_client, "whippet-dev")
+    text = str(told.value)
+    assert text.startswith("Nothing was deleted: KEEP=datasets has kept the bucket earlier-ones")
+    assert "aws s3 sync s3://earlier-ones s3://the-datasets" in text
+    assert "-m tools.deployment.delete_bucket earlier-ones --region eu-west-1" in text
+    assert ("schedule-key-deletion --key-id the-key" in text) is key
+    check(stubs)  # neither the stack nor the record was changed
+
+
+def test_a_record_of_a_bucket_that_was_deleted_is_replaced(stubs: Stubs) -> None:
+    add_stack(stubs, template(key=False, marked=True))
+    add_resource(stubs, BUCKET)
+    add_record(stubs, EARLIER)
+    stubs["s3"].add_client_error("head_bucket", "404", http_status_code=404)
+    for each in (BUCKET, POLICY):
+        add_resource(stubs, each)
+    add_recording(stubs, BUCKET, POLICY)
+    assert keep_datasets(stubbed_client, "whippet-dev") == [BUCKET, POLICY]
     check(stubs)
 
 
