@@ -115,8 +115,8 @@ def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="fp32",
-        help="of a head's features: bf16 takes less time where the processor has it; the head and\n"
-        "what is served stay fp32 (default: %(default)s)",
+        help="of a head's features: bf16 takes less time where the processor has it, else they\n"
+        "are computed in fp32; the head and what is served stay fp32 (default: %(default)s)",
     )
     add(
         "--report",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 import openvino  # type: ignore[import-untyped]  # it ships no types
 import pytest
+import torch
 
 import train
 from classifier.artifact.directory import Artifact, file_sha256, read_artifact
@@ -153,6 +154,43 @@ def test_bf16_features_are_near_those_of_fp32_and_kept_apart(
         open_cache(backbone, cache, precision).close()
         folders.add(len(list((cache / "features").iterdir())))
     assert folders == {1, 2}
+
+
+def test_without_bf16_the_features_are_those_of_fp32(
+    backbone: Backbone,
+    cache: Path,
+    image_folder: Path,
+    weights_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(runtime, "has_bf16", lambda: False)
+    options = ("--precision", "bf16", "--report=false")
+    assert run(cache, image_folder, tmp_path / "model", weights_file, *options) == 0
+    assert "--precision bf16: this machine has no bf16" in capsys.readouterr().out
+    open_cache(backbone, cache, "fp32").close()
+    assert len(list((cache / "features").iterdir())) == 1
+
+
+@pytest.mark.parametrize("device", ["processor", "GPU", "processor without OpenVINO"])
+@pytest.mark.parametrize("has_it", [True, False])
+def test_what_computes_the_features_decides_whether_there_is_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    device: str,
+    has_it: bool,
+) -> None:
+    is_gpu = device == "GPU"
+    if device != "processor":
+        monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device != "processor without OpenVINO")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_it and is_gpu)
+    monkeypatch.setattr(runtime, "has_bf16", lambda: has_it and not is_gpu)
+    assert runtime.usable_precision("bf16") == ("bf16" if has_it else "fp32")
+    assert ("has no bf16" in capsys.readouterr().out) is not has_it
+    assert runtime.usable_precision("fp32") == "fp32"
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.usefixtures("without_optional")

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy
 
 from classifier.artifact.manifest import FILE_BY_PRECISION, Manifest
+from classifier.engines.processor import has_bf16
 from classifier.image.appearance import Appearance, measure_appearance
 from classifier.image.preprocessing import FloatArray
 from classifier.training.errors import DataError
@@ -60,6 +61,33 @@ def batch_size() -> int:
     from classifier.training.features.torch_network import BATCH_SIZE
 
     return BATCH_SIZE
+
+
+def usable_precision(given: str) -> str:
+    """Return the precision to compute features in; if it is not the given one, print why.
+
+    Without instructions for bf16 each number is converted, which takes longer than fp32.
+
+    Args:
+        given: `fp32` or `bf16`.
+    """
+    if given == "fp32" or _computes_in_bf16():
+        return given
+    print(
+        "--precision bf16: this machine has no bf16 (an AMD processor from Zen 4 on, an Intel Xeon "
+        "from Sapphire Rapids on, or without OpenVINO an NVIDIA GPU from Ampere on), so the "
+        "features are computed in fp32"
+    )
+    return "fp32"
+
+
+def _computes_in_bf16() -> bool:
+    if not has_openvino():
+        import torch
+
+        if torch.cuda.is_available():
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return has_bf16()
 
 
 def open_backbone(backbone: Backbone, precision: str) -> ImageNetwork:

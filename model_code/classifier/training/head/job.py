@@ -31,7 +31,11 @@ from classifier.training.features.dataset_features import (
     help_with_features,
     open_cache,
 )
-from classifier.training.features.runtime import open_classifier, torch_classifier
+from classifier.training.features.runtime import (
+    open_classifier,
+    torch_classifier,
+    usable_precision,
+)
 from classifier.training.head.artifact_files import write_network
 from classifier.training.head.fitting import FittedHead, LabelledFeatures, fit_head, scores
 from classifier.training.head.judging import Judgement
@@ -76,8 +80,9 @@ def train_head(options: TrainingOptions, workers: Workers = ALONE) -> Manifest:
     )
     if workers.count > 1:
         workers.broadcast(backbone_files(backbone))
-    with closing(open_cache(backbone, options.cache_dir, options.precision)) as cache:
-        unreadable = compute_features(scan, backbone, cache, options.precision, workers)
+    precision = usable_precision(options.precision)
+    with closing(open_cache(backbone, options.cache_dir, precision)) as cache:
+        unreadable = compute_features(scan, backbone, cache, precision, workers)
         dataset = split_scan(scan, unreadable, options.seed)
         features = {
             split: LabelledFeatures(
@@ -124,7 +129,7 @@ def help_train_head(options: TrainingOptions, workers: Workers) -> None:
     place = (options.architecture, options.cache_dir / "backbones")
     write_backbone(files, *place, options.weights_file)
     backbone = load_backbone(*place, options.weights_file)
-    help_with_features(scan, backbone, options.precision, workers)
+    help_with_features(scan, backbone, usable_precision(options.precision), workers)
 
 
 def _fit(
