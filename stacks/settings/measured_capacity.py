@@ -5,12 +5,12 @@ from typing import Annotated
 from stacks.settings.base import text
 
 # Of the stage local, whose instances are processes of some machine, whatever their type's name.
-_LOCAL = "local"
+LOCAL = "local"
 
 MeasuredOn = Annotated[
     str,
     text(
-        rf"({_LOCAL}|ml\.[a-z0-9-]+\.[a-z0-9-]+) (fp32|bf16|fp16|int8)",
+        rf"({LOCAL}|ml\.[a-z0-9-]+\.[a-z0-9-]+) (fp32|bf16|fp16|int8)",
         'an instance type and a precision such as "ml.m5.large int8", or "local int8" for a laptop',
     ),
 ]
@@ -24,4 +24,4 @@ def measured_on(stage: str, instance_type: str, precision: str) -> str:
         instance_type: of its endpoint.
         precision: fp32, bf16, fp16 or int8.
     """
-    return f"{_LOCAL if stage == _LOCAL else instance_type} {precision}"
+    return f"{LOCAL if stage == LOCAL else instance_type} {precision}"

@@ -39,6 +39,7 @@ def test_a_small_target(
 
 
 FP32 = frozenset({"model.onnx"})
+BF16 = {"precision": "bf16", "instance_type": "ml.m7i.large"}
 INT8 = frozenset({"model.onnx", "model.int8.onnx"})
 
 
@@ -69,6 +70,15 @@ INT8 = frozenset({"model.onnx", "model.int8.onnx"})
         ("prod", {"measured_capacity_of": "local int8"}, INT8, "ml.m5.large int8"),
         ("local", {"measured_capacity_of": "local int8", "max_batch": 4}, INT8, None),
         ("local", {"measured_capacity_of": "ml.m5.large int8"}, INT8, "local int8"),
+        ("local", BF16 | {"measured_capacity_of": "local bf16"}, FP32, None),
+        ("local", BF16 | {"measured_capacity_of": "local fp32"}, FP32, None),
+        ("local", BF16 | {"measured_capacity_of": "local int8"}, FP32, "local bf16"),
+        (
+            "prod",
+            BF16 | {"measured_capacity_of": "ml.m7i.large fp32"},
+            FP32,
+            "ml.m7i.large bf16",
+        ),
         ("prod", {}, INT8, None),
     ],
 )

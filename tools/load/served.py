@@ -7,6 +7,7 @@ from typing import Any
 from classifier.artifact.directory import MANIFEST_FILE
 from classifier.artifact.manifest_errors import ManifestError
 from classifier.artifact.manifest_parser import parse_manifest
+from classifier.engines.processor import has_bf16
 from stacks.components.serving.model_choice import MODEL_FOLDER
 from stacks.settings.measured_capacity import measured_on
 from stacks.settings.stage import StageSettings
@@ -15,7 +16,7 @@ from tools.console import ToolError
 from tools.delivery.lock_file import files_of, find_lock
 from tools.load.artifacts import artifacts_at_hand
 from tools.load.instances import count_instances
-from tools.stage_access import deploy_command
+from tools.stage_access import LOCAL, deploy_command
 
 # In place of an instance type.
 SERVERLESS = "serverless"
@@ -137,7 +138,15 @@ def describe_measured(settings: StageSettings, served: Served, model: Path | Non
     precision = served.precision
     if precision not in {"fp32", "bf16", "fp16", "int8"}:
         precision = _precision_of_artifact(settings.stage, served, model)
+    if settings.stage == LOCAL:
+        precision = _precision_on_this_machine(precision)
     return measured_on(settings.stage, served.instance_type, precision)
+
+
+def _precision_on_this_machine(precision: str) -> str:
+    """Return the precision that the local cloud serves in place of one (docs/local-cloud.md)."""
+    is_missing = precision == "fp16" or (precision == "bf16" and not has_bf16())
+    return "fp32" if is_missing else precision
 
 
 def _precision_of_artifact(stage: str, served: Served, model: Path | None) -> str:

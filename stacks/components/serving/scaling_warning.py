@@ -4,10 +4,12 @@ import sys
 from collections.abc import Collection
 
 from stacks.components.serving.model_server import served_precision
-from stacks.settings.measured_capacity import measured_on
+from stacks.settings.measured_capacity import LOCAL, measured_on
 from stacks.settings.stage import StageSettings
 
 _MIN_SHARE = 0.05
+# The local cloud serves fp32 instead (docs/local-cloud.md).
+_MISSING_ON_LAPTOPS = {"bf16", "fp16"}
 
 
 def warn_of_small_target(settings: StageSettings) -> None:
@@ -35,8 +37,12 @@ def warn_of_other_measurement(settings: StageSettings, files: Collection[str]) -
         files: the names of the files in the archive of the model that it deploys.
     """
     serving = settings.serving
-    deployed = measured_on(settings.stage, serving.instance_type, served_precision(serving, files))
-    if serving.measured_capacity_of not in {None, deployed}:
+    precision = served_precision(serving, files)
+    deployed = measured_on(settings.stage, serving.instance_type, precision)
+    accepted = {None, deployed}
+    if settings.stage == LOCAL and precision in _MISSING_ON_LAPTOPS:
+        accepted.add(measured_on(settings.stage, serving.instance_type, "fp32"))
+    if serving.measured_capacity_of not in accepted:
         print(
             f"warning: stage {settings.stage}: serving.measured_capacity_per_second = "
             f"{serving.measured_capacity_per_second:g} was measured on "

@@ -103,6 +103,27 @@ def test_a_precision_that_is_set(settings: StageSettings, precision: str, expect
     assert describe_measured(settings, served(precision=precision), None) == expected
 
 
+@pytest.mark.parametrize(
+    ("settings", "precision", "has_it", "expected"),
+    [
+        (LOCAL, "bf16", True, "local bf16"),
+        (LOCAL, "bf16", False, "local fp32"),
+        (LOCAL, "fp16", True, "local fp32"),
+        (LOCAL, "int8", False, "local int8"),
+        (SETTINGS, "bf16", False, "ml.c6i.large bf16"),
+    ],
+)
+def test_a_laptop_is_named_with_the_precision_that_it_serves(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: StageSettings,
+    precision: str,
+    has_it: bool,
+    expected: str,
+) -> None:
+    monkeypatch.setattr("tools.load.served.has_bf16", lambda: has_it)
+    assert describe_measured(settings, served(precision=precision), None) == expected
+
+
 def test_the_precision_auto_is_that_of_the_model_that_is_served(repository: Path) -> None:
     fp32 = artifact(repository / "build" / "model")
     named = repository / "elsewhere"
