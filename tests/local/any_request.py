@@ -16,6 +16,7 @@ _GOOD_RESPONSES = OAS31Validator(
         "oneOf": [
             {"$ref": "urn:document#/components/schemas/Classification"},
             {"$ref": "urn:document#/components/schemas/Health"},
+            {"$ref": "urn:document#/components/schemas/Upload"},
         ]
     },
     registry=REGISTRY,

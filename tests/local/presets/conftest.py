@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stacks.settings.stage import load_stage_settings
 from tests.contract.serving.artifacts import PREPROCESSING, write_artifact
 from tests.local.conftest import local_cloud, run_tool
 from tests.local.presets.expected import OF_BREEDS
@@ -33,6 +34,12 @@ def _params() -> list[Any]:
 @pytest.fixture(scope="session", params=_params())
 def preset(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def takes_uploads(preset: str) -> None:
+    if not load_stage_settings("local", ROOT / "config", preset).api.uploads_enabled:
+        pytest.skip("the preset takes no uploads")
 
 
 @dataclass(frozen=True)

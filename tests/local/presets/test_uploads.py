@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import Page, expect
 
-from stacks.settings.stage import load_stage_settings
 from tests.browser.photos import Photographer
 from tests.browser.test_code import run_copied
 from tests.browser.test_page import MEBIBYTE, choose, enter_key, expect_result
@@ -30,13 +29,9 @@ from tools.cdk import ROOT
 from tools.local.deployment import LocalDeployment
 
 JSON = "application/json"
+pytestmark = pytest.mark.usefixtures("takes_uploads")
+
 UNUSED_KEY = f"uploads/{'0' * 32}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def takes_uploads(preset: str) -> None:
-    if not load_stage_settings("local", ROOT / "config", preset).api.uploads_enabled:
-        pytest.skip("the preset takes no uploads")
 
 
 @pytest.fixture(scope="module")
