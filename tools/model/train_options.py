@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from classifier.artifact.samples import MAX_SAMPLES
+from classifier.training.command_line import parse_options
+from classifier.training.errors import TrainingError
 from tools.local.deployment import add_deployment
 from tools.make_variables import MakeParser
 from tools.model.data_option import add_data, checked_data
@@ -113,6 +115,8 @@ def check_run(parser: MakeParser, arguments: argparse.Namespace) -> None:
     for name in _named(arguments.hyperparameters or ""):
         if problem := hyperparameter_problem(name):
             parser.error(f"argument --hyperparameters: {problem}")
+    if problem := value_problem(hyperparameters_of(arguments)):
+        parser.error(f"argument --hyperparameters: {problem}")
 
 
 def check_place(parser: MakeParser, arguments: argparse.Namespace) -> None:
@@ -142,6 +146,21 @@ def hyperparameter_problem(name: str) -> str | None:
         f"{name} is set by the stage, which says where a job reads and writes; expected other "
         "flags of train.py, such as epochs"
     )
+
+
+def value_problem(hyperparameters: Mapping[str, str]) -> str | None:
+    """Return why train.py would refuse its flags, or None; a job would only say so once it runs.
+
+    Args:
+        hyperparameters: all of the job.
+    """
+    flags = [f"--{name}={value}" for name, value in hyperparameters.items()]
+    try:
+        # Of the job's own flags only the one that is required; the folder is not read.
+        parse_options([*flags, "--train=images"], {}, None)
+    except TrainingError as error:
+        return str(error)
+    return None
 
 
 def hyperparameters_of(arguments: argparse.Namespace) -> dict[str, str]:

@@ -19,6 +19,7 @@ from tools.model.train_options import (
     check_run,
     hyperparameter_problem,
     hyperparameters_of,
+    value_problem,
 )
 from tools.training.start import start_run
 
@@ -142,6 +143,7 @@ def _check_names(
     for name in ranges:
         if problem := hyperparameter_problem(name):
             parser.error(f"argument --ranges: {problem}")
+    _check_values(parser, arguments, ranges)
     if arguments.mode == "head" and (others := sorted(set(ranges) - set(_HEAD_HAS))):
         parser.error(
             f"argument --ranges: {others[0]} changes nothing of a head; expected "
@@ -156,6 +158,17 @@ def _check_names(
             f"argument --ranges: {numbers[0]} has no list of values, which grid needs; expected "
             f"{numbers[0]}=1,2,3, or --strategy=random"
         )
+
+
+def _check_values(
+    parser: MakeParser, arguments: argparse.Namespace, ranges: dict[str, dict[str, Any]]
+) -> None:
+    fixed = hyperparameters_of(arguments)
+    for name, found in ranges.items():
+        ends = (found.get("minimum"), found.get("maximum"))
+        for value in found.get("values", ends):
+            if problem := value_problem(fixed | {name: str(value)}):
+                parser.error(f"argument --ranges: {problem}")
 
 
 def _trials(

@@ -20,7 +20,8 @@ from tests.tree_copy import copy_parts
 from tools.cdk import ROOT
 
 COPIED = (
-    "Makefile", "model_code/classifier/artifact", "stacks/__init__.py", "stacks/names.py", "tools",
+    "Makefile", "model_code/classifier/artifact", "model_code/classifier/training",
+    "stacks/__init__.py", "stacks/names.py", "tools",
 )  # fmt: skip
 
 # Notes its arguments; "trains" until it is interrupted, or ends at once with a status.
