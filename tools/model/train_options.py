@@ -130,6 +130,11 @@ def check_place(parser: MakeParser, arguments: argparse.Namespace) -> None:
                 else f"argument --{name}: not with --on={arguments.on}, where no file of this "
                 "machine is; published weights are taken"
             )
+    if arguments.on == EC2 and arguments.run is not None:
+        parser.error(
+            f"argument --run: not with --on={EC2}, whose job is named after the dataset and the "
+            f"time; only with --on={SAGEMAKER}"
+        )
     if not is_here and arguments.restart == "1":
         parser.error(f"argument --restart: not with --on={arguments.on}: each run begins anew")
 

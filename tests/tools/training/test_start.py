@@ -121,6 +121,7 @@ def test_names_are_checked_before_anything_is_uploaded(
     [
         (["--on=sagemaker", "--restart=1"], "--restart: not with --on=sagemaker"),
         (["--on=ec2", f"--weights={__file__}"], "--weights: not with --on=ec2, where no file"),
+        (["--on=ec2", "--run=roses-1"], "--run: not with --on=ec2, whose job is named after"),
         (["--instances=2"], "--instances: only with --on=sagemaker or ec2"),
         (["--on=sagemaker", "--instances=0"], "--instances: 0; expected 1 to 8"),
         (["--on=aws"], "--on: invalid choice: 'aws'"),
