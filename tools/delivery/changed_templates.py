@@ -1,14 +1,20 @@
 """What `cdk diff` prints, in Markdown."""
 
+import json
 import re
 from typing import Final
 
+from stacks.names import NETWORK_OUTPUT
+from stacks.settings.stage import StageSettings
 from tools.counted import counted
+from tools.deployment.network import network_stack, placement_problem
 
 # A comment on GitHub has at most 65,536 characters, which the stages share.
 _MAX_CHARACTERS: Final = 15_000
 _STACK: Final = re.compile(r"^Stack (\S+)", re.MULTILINE)
 _LOST_KEY: Final = re.compile(r"^\[-\] AWS::KMS::Key ", re.MULTILINE)
+# What it was before.
+_PLACEMENT: Final = re.compile(rf"^\[~\] Output {NETWORK_OUTPUT}: (\{{.*?\}}) to ", re.MULTILINE)
 _UNCHANGED: Final = "There were no differences"
 
 
@@ -39,6 +45,20 @@ def warn_of_lost_key(comparison: str, stage: str) -> str:
         "**This change takes away the KMS key of the stage: what its buckets hold could not be "
         "read any more.** A deployed stage keeps its key (docs/security.md): set `encryption = "
         f'"kms"` in config/{stage}.toml.\n\n'
+    )
+
+
+def warn_of_changed_network(comparison: str, settings: StageSettings) -> str:
+    """Return a paragraph if the network of the stage cannot be changed so, else nothing.
+
+    Args:
+        comparison: the output of `cdk diff`.
+        settings: of the stage.
+    """
+    found = _PLACEMENT.search(_by_stack(comparison).get(network_stack(settings.name), ""))
+    problem = placement_problem(settings, json.loads(found[1])["Value"]) if found else None
+    return (
+        "" if problem is None else f"**This change cannot be deployed in one step.** {problem}\n\n"
     )
 
 

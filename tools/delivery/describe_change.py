@@ -10,10 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tools.account.account import read_stage
 from tools.cdk import ROOT, cdk_command, cdk_environment, of_assembly
 from tools.console import ToolError, run_tool
 from tools.delivery.changed_model import describe_model
-from tools.delivery.changed_templates import describe_templates, warn_of_lost_key
+from tools.delivery.changed_templates import (
+    describe_templates,
+    warn_of_changed_network,
+    warn_of_lost_key,
+)
 from tools.delivery.lock_history import LockHistory
 
 _ASSEMBLY: Final = ROOT / "cdk.out"
@@ -34,6 +39,7 @@ def main() -> None:
     text = (
         f"### Stage {arguments.stage}\n\n"
         f"{warn_of_lost_key(comparison, arguments.stage)}"
+        f"{warn_of_changed_network(comparison, read_stage(arguments.stage))}"
         f"{describe_model(history.at(arguments.base), history.files)}\n"
         f"{describe_templates(comparison)}"
     )

@@ -21,6 +21,7 @@ from tools.delivery.lock_summary import read_summary
 from tools.delivery.nag_report import describe_findings
 from tools.delivery.template_changes import Deployed, describe_changes, read_deployed
 from tools.deployment.encryption import lost_key_problem
+from tools.deployment.network import changed_network_problem
 from tools.s3_uri import parse_s3_uri
 
 CHANGES_FILE: Final = "changes.txt"
@@ -28,7 +29,7 @@ FINDINGS_FILE: Final = "cdk-nag.txt"
 
 
 def main() -> None:
-    """Write both texts and print them; refuse a change that takes the stage's key away."""
+    """Write both texts and print them; refuse what takes the key away, or changes the network."""
     parser = argparse.ArgumentParser(prog="python -m tools.delivery.review", description=__doc__)
     parser.add_argument("--stage", required=True, help="names config/<stage>.toml")
     parser.add_argument("--role-arn", help="role to assume before templates are read")
@@ -53,8 +54,12 @@ def main() -> None:
             ContentType="text/plain; charset=utf-8",
         )
         print(f"{text}\nWritten to s3://{arguments.to.bucket}/{key}\n")
-    if problem := lost_key_problem(settings, deployed):
-        raise ToolError(problem)
+    for problem in (
+        lost_key_problem(settings, deployed),
+        changed_network_problem(settings, deployed),
+    ):
+        if problem is not None:
+            raise ToolError(problem)
 
 
 def _read(settings: StageSettings, assembly: Path, role_arn: str | None) -> tuple[Deployed, str]:

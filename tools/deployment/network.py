@@ -1,6 +1,7 @@
 """The network of a stage: what a deployment cannot change, and what has to leave it first."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from stacks.names import NETWORK_OUTPUT
@@ -34,15 +35,36 @@ def network_problem(settings: StageSettings, cloudformation: Any) -> str | None:
         settings: the stage's settings.
         cloudformation: boto3 client.
     """
-    network = settings.network
-    if not network.enabled:
+    if not settings.network.enabled:
         return None
     described = find_stack(cloudformation, network_stack(settings.name))
-    if described is None:
+    # A stack that was never created has no outputs.
+    deployed = stack_outputs(described).get(NETWORK_OUTPUT) if described is not None else None
+    return placement_problem(settings, deployed)
+
+
+def changed_network_problem(settings: StageSettings, deployed: Mapping[str, Any]) -> str | None:
+    """Return why the network of deployed templates cannot be changed as the settings say, or None.
+
+    Args:
+        settings: the stage's settings.
+        deployed: templates of the stage by the name of their stack.
+    """
+    template = deployed.get(network_stack(settings.name), {})
+    outputs = template.get("Outputs", {}) if isinstance(template, Mapping) else {}
+    return placement_problem(settings, outputs.get(NETWORK_OUTPUT, {}).get("Value"))
+
+
+def placement_problem(settings: StageSettings, deployed: str | None) -> str | None:
+    """Return why a network cannot be changed as the settings say, or None.
+
+    Args:
+        settings: the stage's settings.
+        deployed: the output `NETWORK_OUTPUT` of the deployed network; None: there is none.
+    """
+    network = settings.network
+    if not network.enabled or deployed is None:
         return None
-    deployed = stack_outputs(described).get(NETWORK_OUTPUT)
-    if deployed is None:
-        return None  # it was never created
     place, _, parts = deployed.partition(": ")
     removed = [part for part in parts.split(", ") if part not in network.placed]
     if place == network.identity and not removed:

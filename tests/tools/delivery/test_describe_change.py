@@ -8,8 +8,10 @@ import pytest
 
 from stacks.components.serving.model_lock import lock_files
 from stacks.names import LOCKS_FOLDER
+from tests.changed_settings import with_changes
 from tests.git_repository import git
 from tests.stacks.fake_inputs import NETWORKS, manifest_of
+from tools.account.account import read_stage
 from tools.console import ToolError
 from tools.delivery import describe_change
 from tools.delivery.changed_model import describe_model
@@ -126,6 +128,17 @@ def test_long_differences_are_cut_at_a_line_and_fit_a_comment() -> None:
     assert "Topic\n[1,712 more lines: see the log of the job]\n```" in text
 
 
+def described(repository: Path, monkeypatch: pytest.MonkeyPatch, comparison: str) -> list[str]:
+    """Return the lines that are written of a comparison."""
+    monkeypatch.setattr(describe_change, "ROOT", repository)
+    monkeypatch.setattr(describe_change, "compare_templates", lambda _stage: comparison)
+    output = repository / "build" / "prod.md"
+    options = ["--stage", "prod", "--base", "HEAD", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", ["describe_change", *options])
+    describe_change.main()
+    return output.read_text().splitlines()
+
+
 LOST_KEY = "Resources\n[-] AWS::KMS::Key EncryptionKey EncryptionKey1B843E66 destroy\n"
 
 
@@ -142,16 +155,44 @@ LOST_KEY = "Resources\n[-] AWS::KMS::Key EncryptionKey EncryptionKey1B843E66 des
 def test_a_key_that_is_taken_away_is_the_first_thing_that_is_said(
     repository: Path, monkeypatch: pytest.MonkeyPatch, comparison: str, *, warned: bool
 ) -> None:
-    monkeypatch.setattr(describe_change, "ROOT", repository)
-    monkeypatch.setattr(describe_change, "compare_templates", lambda _stage: comparison)
-    output = repository / "build" / "prod.md"
-    options = ["--stage", "prod", "--base", "HEAD", "--output", str(output)]
-    monkeypatch.setattr("sys.argv", ["describe_change", *options])
-    describe_change.main()
-    heading, _, first, *rest = output.read_text().splitlines()
+    heading, _, first, *rest = described(repository, monkeypatch, comparison)
     assert heading == "### Stage prod"
     assert first.startswith("**This change takes away the KMS key of the stage") is warned
     assert any(line.startswith("Model: unchanged") for line in [first, *rest])
+
+
+NETWORK = """Stack whippet-prod-network
+Outputs
+[~] Output Placement: {"Value":"own 10.0.0.0/20 in first zones: endpoint, training"} to {"Value":""}
+"""
+
+
+@pytest.mark.parametrize(
+    ("comparison", "network", "warned"),
+    [
+        (NETWORK, {"vpc": "own", "placed": ("endpoint",)}, True),
+        (COMPARISON + NETWORK, {"vpc": "own", "address_range": "10.1.0.0/20"}, True),
+        (NETWORK, {"vpc": "own"}, False),
+        (NETWORK.replace("-network", "-api"), {"vpc": "own", "placed": ("endpoint",)}, False),
+        (COMPARISON, {"vpc": "own", "placed": ("endpoint",)}, False),
+    ],
+)
+def test_a_network_that_cannot_be_changed_so_is_said_first(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    comparison: str,
+    network: dict[str, Any],
+    *,
+    warned: bool,
+) -> None:
+    prod = read_stage("prod")
+    settings = with_changes(prod, network=with_changes(prod.network, **network))
+    monkeypatch.setattr(describe_change, "read_stage", lambda _stage: settings)
+    first = described(repository, monkeypatch, comparison)[2]
+    beginning = (
+        "**This change cannot be deployed in one step.** The network of the stage is own 10."
+    )
+    assert first.startswith(beginning) is warned
 
 
 def test_templates_of_another_stage_are_refused(

@@ -111,6 +111,46 @@ def test_a_change_that_takes_the_key_away_is_written_and_refused(
     assert {key.rpartition("/")[2] for _, key in aws.written} == {"changes.txt", "cdk-nag.txt"}
 
 
+OWN = "own 10.0.0.0/20 in first zones: endpoint, training, functions"
+
+
+@pytest.mark.parametrize(
+    ("network", "placement", "told"),
+    [
+        ({"vpc": "own"}, OWN, None),
+        ({"vpc": "own"}, None, None),
+        ({"vpc": "none"}, OWN, None),
+        ({"vpc": "own", "placed": ("endpoint",)}, OWN, "sets without training and functions"),
+        ({"vpc": "existing", "vpc_id": "vpc-0a1b2c3d"}, OWN, "sets existing vpc-0a1b2c3d"),
+    ],
+)
+def test_a_network_that_is_in_use_is_not_changed_in_place(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    network: dict[str, Any],
+    placement: str | None,
+    told: str | None,
+) -> None:
+    prod = read_stage("prod")
+    settings = with_changes(prod, network=with_changes(prod.network, **network))
+    monkeypatch.setattr(review, "read_stage_of_account", lambda _: settings)
+    outputs = {} if placement is None else {"Placement": {"Value": placement}}
+    group = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"GroupDescription": "A group"}}
+    deployed = {"Resources": {"Group": group}, "Outputs": outputs}
+    stacks = [*TEMPLATES, "whippet-prod-network"]
+    synthesized = {"Resources": {"Group": group}, "Outputs": {"Placement": {"Value": "another"}}}
+    monkeypatch.setitem(TEMPLATES, "whippet-prod-network", synthesized)
+    aws = FakeAws({**TEMPLATES, "whippet-prod-network": deployed})
+    if told is None:
+        run(aws, stacks)
+        return
+    with pytest.raises(ToolError, match=f"The network of the stage is own 10.* {told}"):
+        run(aws, stacks)
+    changes = aws.written["reviews", "reviews/0a1b/prod/changes.txt"][0]
+    # As tools/delivery/changed_templates.py reads it.
+    assert f'[~] Output Placement: {{"Value":"{OWN}"}} to {{"Value":"another"}}' in changes
+
+
 def test_the_role_does_not_exist_before_the_first_deployment(run: Run) -> None:
     aws = FakeAws(TEMPLATES)
     aws.denied = True
