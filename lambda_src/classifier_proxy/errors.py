@@ -265,14 +265,6 @@ class UploadNotFoundError(RequestError):
     )
 
 
-class UploadChangedError(RequestError):
-    """The image was uploaded again while it was read."""
-
-    status = 409
-    code = "upload_changed"
-    message = 'Another image was uploaded under the key in "s3" meanwhile. Send the request again.'
-
-
 MODEL_REJECTIONS: Mapping[int, frozenset[str]] = MappingProxyType(
     {
         400: frozenset(

@@ -31,7 +31,6 @@ const BY_CODE = {
   quota_exceeded: { title: "Today's requests of this key are used up", advice: "Try again tomorrow, or request a larger quota." },
   upload_failed: { title: "The image could not be uploaded", advice: "Check your connection, then try again.", again: true },
   upload_not_found: { title: "The uploaded image is gone", advice: "Try again to upload it again.", again: true },
-  upload_changed: { title: "Another image was uploaded in its place", advice: "Try again.", again: true },
   uploads_access_denied: { title: "The site is set up wrongly", advice: "Contact the operator of this site: the API may not use its uploads." },
   uploads_unavailable: { title: "Uploads are not available right now", advice: LATER, again: true },
   throttled: { title: "Too many images at once", advice: LATER, again: true },

@@ -1,3 +1,4 @@
+from contextlib import closing
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +22,8 @@ EXPIRY_SECONDS = 300
 """S3 checks it when a request begins, so that a slow upload may take longer."""
 
 START_BYTES = 128 * 1024
-"""What is read to check an image's header: EXIF data and its thumbnail, of up to 64 KiB, precede
-the size in a JPEG of a camera."""
+"""What is read before an image's header is checked: EXIF data and its thumbnail, of up to 64 KiB,
+precede the size in a JPEG of a camera."""
 
 READ_SECONDS = 5.0
 """For the checks and the whole image; as much as a fetch by URL may take."""
@@ -77,9 +78,9 @@ class UploadBucket:
         return SignedUpload(url, key, headers, EXPIRY_SECONDS)
 
     def read(self, key: str) -> bytes:
-        """Check an image's size and type by HeadObject, its header by its first bytes; read it.
+        """Read an image; its size, its type and its header are checked before the rest is read.
 
-        All of them are of the same object, by its ETag. `READ_SECONDS` at most.
+        `READ_SECONDS` at most.
         """
         try:
             return call_within(READ_SECONDS, lambda: self._read(key))
@@ -100,38 +101,37 @@ class UploadBucket:
             raise _from_sdk_error(error) from error
 
     def _read(self, key: str) -> bytes:
-        found = self._head(key)
-        if not found["ContentLength"]:
-            raise errors.EmptyBodyError('There are no bytes under the key in "s3".')
-        check_byte_count(found["ContentLength"], self._max_bytes)
-        if found.get("ContentType") not in IMAGE_MEDIA_TYPES:
-            raise errors.UnsupportedMediaTypeError(
-                f"The image was uploaded as another type than {', '.join(IMAGE_MEDIA_TYPES)}."
-            )
-        start = self._get(key, found["ETag"], Range=f"bytes=0-{START_BYTES - 1}")
-        check_start(start)
-        if len(start) == found["ContentLength"]:
-            return start
-        return self._get(key, found["ETag"])
+        found = self._get(key)
+        # What is refused is not read to its end: S3 still sends it until the connection is closed.
+        with closing(found["Body"]) as body:
+            if not found["ContentLength"]:
+                raise errors.EmptyBodyError('There are no bytes under the key in "s3".')
+            check_byte_count(found["ContentLength"], self._max_bytes)
+            if found.get("ContentType") not in IMAGE_MEDIA_TYPES:
+                raise errors.UnsupportedMediaTypeError(
+                    f"The image was uploaded as another type than {', '.join(IMAGE_MEDIA_TYPES)}."
+                )
+            start: bytes = body.read(START_BYTES)
+            check_start(start)
+            rest: bytes = body.read()
+        return start + rest
 
-    def _head(self, key: str) -> Any:
+    def _get(self, key: str) -> Any:
         try:
-            return self._client.head_object(Bucket=self._name, Key=key)
+            return self._client.get_object(Bucket=self._name, Key=key)
         except ClientError as error:
-            # S3 says 403 of a missing object to those who may not list the bucket.
+            if _status(error) == 403:
+                self._check_existence(key)
+            raise
+
+    def _check_existence(self, key: str) -> None:
+        """Tell a missing image, of which S3 says 403 to a role that may not list the bucket."""
+        try:
+            self._client.head_object(Bucket=self._name, Key=key)
+        except ClientError as error:
             if _status(error) in {403, 404}:
                 raise errors.UploadNotFoundError from error
             raise
-
-    def _get(self, key: str, etag: str, **options: Any) -> bytes:
-        try:
-            found = self._client.get_object(Bucket=self._name, Key=key, IfMatch=etag, **options)
-        except ClientError as error:
-            if _status(error) == 403:
-                self._head(key)  # another request with this key may have deleted it
-            raise
-        body: bytes = found["Body"].read()
-        return body
 
     @cached_property
     def _client(self) -> Any:
@@ -164,8 +164,6 @@ def _from_sdk_error(error: Exception) -> errors.ProxyError:
     status = _status(error)
     if status == 404:
         return errors.UploadNotFoundError()
-    if status == 412:
-        return errors.UploadChangedError()
     if status in {401, 403} or error.response.get("Error", {}).get("Code") in _OF_CREDENTIALS:
         return errors.UploadsAccessDeniedError()
     return errors.UploadsUnavailableError()

@@ -1,15 +1,16 @@
 """A stand-in for S3 that speaks its wire protocol on the loopback interface.
 
 As for a role that may not list the bucket, a missing object is 403 and not 404. Operations:
-HeadObject, GetObject with Range and If-Match, DeleteObject.
+HeadObject, GetObject, DeleteObject.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+
+from tests.lambda_src.images import jpeg
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 
@@ -19,10 +20,6 @@ class StoredImage:
     body: bytes
     content_type: str = "image/jpeg"
 
-    @property
-    def etag(self) -> str:
-        return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
-
 
 @dataclass
 class S3Server:
@@ -30,19 +27,22 @@ class S3Server:
 
     Attributes:
         objects: what is stored.
-        requests: method, path and Range of each request.
+        requests: method and path of each request.
         faults: what happens instead, by the number of the request, from 0.
         before: called before the request of a number.
+        sent_bytes: of the body of a GetObject; the rest is never sent. None: all are sent.
     """
 
     objects: dict[str, StoredImage] = field(default_factory=dict)
-    requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[int, Fault] = field(default_factory=dict)
     before: dict[int, Callable[[], object]] = field(default_factory=dict)
+    sent_bytes: int | None = None
 
     def __post_init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
         self._server.daemon_threads = True
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
@@ -52,9 +52,10 @@ class S3Server:
 
     @property
     def methods(self) -> list[str]:
-        return [method for method, _, _ in self.requests]
+        return [method for method, _ in self.requests]
 
     def close(self) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -78,7 +79,7 @@ class S3Server:
             def _serve(self) -> None:
                 path = unquote(self.path)
                 number = len(s3.requests)
-                s3.requests.append((self.command, path, self.headers["Range"]))
+                s3.requests.append((self.command, path))
                 s3.before.get(number, lambda: None)()
                 if fault := s3.faults.get(number):
                     fault(self)
@@ -87,18 +88,13 @@ class S3Server:
                     respond(self, 204)
                 elif (found := s3.objects.get(path)) is None:
                     refuse(403, "AccessDenied")(self)
-                elif self.headers["If-Match"] not in {None, found.etag}:
-                    refuse(412, "PreconditionFailed")(self)
                 else:
-                    self._send(found)
-
-            def _send(self, found: StoredImage) -> None:
-                body, status = found.body, 200
-                if span := self.headers["Range"]:
-                    first, last = (int(each) for each in span.removeprefix("bytes=").split("-"))
-                    body, status = body[first : last + 1], 206
-                headers = {"Content-Type": found.content_type, "ETag": found.etag}
-                respond(self, status, body, **headers)
+                    headers = {"Content-Type": found.content_type}
+                    respond(self, 200, found.body, sent_bytes=s3.sent_bytes, **headers)
+                    if s3.sent_bytes is not None:
+                        self.wfile.flush()
+                        s3._closed.wait()
+                        self.close_connection = True
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited
                 """Keep the tests' output clean."""
@@ -107,7 +103,12 @@ class S3Server:
 
 
 def respond(
-    request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str
+    request: BaseHTTPRequestHandler,
+    status: int,
+    body: bytes = b"",
+    *,
+    sent_bytes: int | None = None,
+    **headers: str,
 ) -> None:
     request.send_response(status)
     for name, value in headers.items():
@@ -115,7 +116,7 @@ def respond(
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
     if request.command != "HEAD":
-        request.wfile.write(body)
+        request.wfile.write(body[:sent_bytes])
 
 
 def refuse(status: int, code: str) -> Fault:
@@ -125,4 +126,11 @@ def refuse(status: int, code: str) -> Fault:
 
 
 def break_off(request: BaseHTTPRequestHandler) -> None:
+    request.close_connection = True
+
+
+def end_early(request: BaseHTTPRequestHandler) -> None:
+    """Send the beginning of an image, and then close the connection."""
+    body = jpeg(640, 480) + bytes(1_000_000)
+    respond(request, 200, body, sent_bytes=500_000, **{"Content-Type": "image/jpeg"})
     request.close_connection = True

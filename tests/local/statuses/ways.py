@@ -22,8 +22,6 @@ OUT_OF_REACH: dict[Key, str] = {
     "has not; before one, a path that is not there is 403",
     (413, "payload_too_large", GATEWAY): "AWS responds with its own message; see "
     "test_above_10_mb_api_gateway_takes_no_request",
-    (409, "upload_changed", PROXY): "needs two requests at one moment; see "
-    "tests/lambda_src/uploads/test_predict_upload.py",
     (500, "uploads_access_denied", PROXY): "needs an upload that the role may not read; see "
     "tests/lambda_src/uploads/test_predict_upload.py",
     (422, "url_failed", PROXY): "needs a public host that responds; see "
