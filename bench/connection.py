@@ -1,23 +1,71 @@
-"""One kept-alive connection of a client, on a plain socket.
+"""HTTP as the clients of a benchmark speak it: one kept-alive connection, responses read cheaply.
 
 Client and server share the cores, so that CPU time of the client is lost to the server.
 """
 
+import re
 import socket
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-_TIMEOUT_SECONDS: Final = 60.0
-_RECEIVE_BYTES: Final = 65536
+TIMEOUT_SECONDS: Final = 60.0
+RECEIVE_BYTES: Final = 65536
+_END_OF_HEAD: Final = b"\r\n\r\n"
+# No server here sends trailers, so that this is the end.
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_HEADERS: Final = re.compile(
+    rb"\r\n(connection|content-length|retry-after|transfer-encoding):[ \t]*([^\r]*)",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True)
-class Response:
-    """The status, headers (names in lower case) and body of a response."""
+class Response(NamedTuple):
+    """The status, the headers that a client follows (names in lower case) and the body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def closes(self) -> bool:
+        """Return whether the server closes the connection after it."""
+        return self.headers.get("connection", "").lower() == "close"
+
+
+class ResponseReader:
+    """Finds the end of a response in what a connection receives."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def feed(self, received: bytes) -> Response | None:
+        """Return the response once its last byte is there.
+
+        Args:
+            received: the bytes after those of the last call; empty if the server has closed.
+
+        Raises:
+            OSError: the server closed the connection before the end.
+            ValueError: the response is not HTTP.
+        """
+        if not received:
+            raise ConnectionResetError("the server closed the connection before its response")
+        data = self._data = self._data + received
+        end = data.find(_END_OF_HEAD)
+        if end < 0:
+            return None
+        found = _HEADERS.findall(data, 0, end)
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in found}
+        start = end + len(_END_OF_HEAD)
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            if not data.endswith(_LAST_CHUNK):
+                return None
+            body = _join_chunks(data[start:])
+        else:
+            body = data[start:]
+            if len(body) < int(headers.get("content-length", "0")):
+                return None
+        self._data = b""
+        return Response(int(data[:end].split(None, 2)[1]), headers, body)
 
 
 class Connection:
@@ -35,7 +83,7 @@ class Connection:
             ValueError: the response is not HTTP.
         """
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), _TIMEOUT_SECONDS)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_SECONDS)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._socket.sendall(request)
@@ -43,7 +91,7 @@ class Connection:
         except (OSError, ValueError):
             self.close()
             raise
-        if response.headers.get("connection", "").lower() == "close":
+        if response.closes:
             self.close()
         return response
 
@@ -55,30 +103,10 @@ class Connection:
 
 
 def _receive(stream: socket.socket) -> Response:
-    data = bytearray()
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        _receive_more(stream, data)
-    status_line, *lines = bytes(data[:end]).decode("latin-1").split("\r\n")
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.lower(): value.strip() for name, _, value in pairs}
-    del data[: end + 4]
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        # No server here sends trailers, so that this is the end.
-        while not data.endswith(b"0\r\n\r\n"):
-            _receive_more(stream, data)
-        body = _join_chunks(bytes(data))
-    else:
-        while len(data) < int(headers.get("content-length", "0")):
-            _receive_more(stream, data)
-        body = bytes(data)
-    return Response(int(status_line.split()[1]), headers, body)
-
-
-def _receive_more(stream: socket.socket, data: bytearray) -> None:
-    received = stream.recv(_RECEIVE_BYTES)
-    if not received:
-        raise ConnectionResetError("the server closed the connection before its response")
-    data += received
+    reader = ResponseReader()
+    while (response := reader.feed(stream.recv(RECEIVE_BYTES))) is None:
+        pass
+    return response
 
 
 def _join_chunks(chunked: bytes) -> bytes:

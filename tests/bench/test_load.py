@@ -6,8 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from bench.clients import NO_RESPONSE
 from bench.connection import Connection
-from bench.load import NO_RESPONSE, drive
+from bench.load import drive
 from bench.servers import PEERS, WHIPPET_FP32
 
 IMAGE = b"\xff\xd8 an image"
