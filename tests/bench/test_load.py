@@ -1,3 +1,4 @@
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -6,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from bench import clients
 from bench.clients import NO_RESPONSE
 from bench.connection import Connection
 from bench.load import drive
@@ -26,6 +28,10 @@ class Responding(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.write(b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n')
+        elif self.path == "/ending":
+            # A part of the response.
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+            self.close_connection = True
         elif self.path == "/invocations" and not self.busy.acquire(blocking=False):
             self._respond(503, b"", ("Retry-After", "0.2"))
         else:
@@ -99,6 +105,44 @@ def test_a_server_that_is_not_there_gives_no_response() -> None:
         port, WHIPPET_FP32.request(IMAGE), client_count=1, seconds=0.5, read_cpu=lambda: 0.0
     )
     assert {exchange.status for exchange in window.exchanges} == {NO_RESPONSE}
+
+
+def test_a_response_that_ends_early_is_none() -> None:
+    with serving() as (port, _):
+        request = b"POST /ending HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        window = drive(port, request, client_count=2, seconds=0.5, read_cpu=lambda: 0.0)
+    assert {exchange.status for exchange in window.exchanges} == {NO_RESPONSE}
+    # Each waits a tenth of a second before it tries again.
+    assert 2 <= len(window.exchanges) <= 12
+
+
+@pytest.mark.parametrize("path", ["/chunked", "/closing"])
+def test_clients_read_responses_of_each_framing(path: str) -> None:
+    request = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
+    with serving() as (port, _):
+        window = drive(port, request, client_count=3, seconds=0.5, read_cpu=lambda: 0.0)
+    assert {exchange.status for exchange in window.exchanges} == {200}
+    assert len(window.exchanges) >= 9
+
+
+def test_an_image_larger_than_the_buffers_of_a_connection_arrives_whole() -> None:
+    image = bytes(range(256)) * 65536
+    with serving(places=4) as (port, bodies):
+        request = WHIPPET_FP32.request(image)
+        window = drive(port, request, client_count=4, seconds=0.5, read_cpu=lambda: 0.0)
+    assert {exchange.status for exchange in window.exchanges} == {200}
+    assert set(bodies) == {image}
+
+
+def test_a_server_that_does_not_respond_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        window = drive(
+            listener.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n", client_count=2, seconds=1.0,
+            read_cpu=lambda: 0.0,
+        )  # fmt: skip
+    assert {exchange.status for exchange in window.exchanges} == {NO_RESPONSE}
+    assert all(0.2 <= e.ended - e.started < 0.5 for e in window.exchanges)
 
 
 @pytest.mark.parametrize(("path", "body"), [("/chunked", b'{"a": 1}'), ("/closing", b"{}")])
