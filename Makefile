@@ -404,7 +404,7 @@ bench-resilience: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRON
 	@$(BENCH) -m bench.resilience
 
 .PHONY: bench-serving
-bench-serving: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (40 minutes): docs/benchmarks/serving.md
+bench-serving: $(BENCH_ENVIRONMENT) $(TRAINING_ENVIRONMENT) $(SERVING_ENVIRONMENT) ## Measure the model server beside its peers (an hour): docs/benchmarks/serving.md
 	@echo "  Needs Java 17 for TorchServe; up to 4 GB to download and 7 GB on disk the first time"
 	@$(BENCH) -m bench.serving
 

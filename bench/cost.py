@@ -1,25 +1,19 @@
 """`python -m bench.cost`: responses a second and images a US dollar by model and precision."""
 
 import argparse
-import json
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
-from bench import inputs
-from bench.cost_document import BF16, write_cost_document
-from bench.programs import ROOT, BenchError, run_program
+from bench.cost_document import write_cost_document
+from bench.figures import BUSY_CLIENTS, IMAGE_SIZE
+from bench.inputs import MODELS
+from bench.plan import Plan
+from bench.programs import ROOT, BenchError
 from bench.report import make_parser
-from bench.results import EngineSample, Results, read_results
-from bench.rounds import ENGINE_SCRIPT, Plan, run
-from bench.servers import OUR_PROGRAMS, OURS
-from bench.targets import BUSY_CLIENTS
-from classifier.engines.processor import has_bf16
-
-MODELS: Final = (inputs.PUBLISHED_MODEL, *inputs.MODELS)
-IMAGE_SIZE: Final = "500x375"
+from bench.results import Results, read_results
+from bench.rounds import run
+from bench.servers import OURS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="of all cells")
     add("--seconds", type=float, default=2.0, help="to measure each cell")
-    add("--calibration", type=Path, help=f"folder of photos, to make {inputs.PUBLISHED_MODEL} int8")
     add("--cache", type=Path, default=ROOT / "build" / "bench", help="inputs, results, logs")
     add("--render", action="store_true", help="only write the document of the last run again")
     options = parser.parse_args(arguments)
@@ -53,22 +46,8 @@ def _measure(options: argparse.Namespace) -> Results:
         rounds=options.rounds,
         seconds=options.seconds,
         cache=options.cache.resolve(),
-        calibration=options.calibration and options.calibration.resolve(),
     )
-    results = run(plan)
-    if has_bf16():
-        results.engine += [_engine_in_bf16(model, plan) for model in MODELS]
-    return results
-
-
-def _engine_in_bf16(model: str, plan: Plan) -> EngineSample:
-    """Measure OpenVINO alone: the seeded networks cannot pass the check of bf16."""
-    folder = inputs.prepare_model(model, plan.cache, plan.calibration)
-    network = inputs.network_files(folder)["fp32"]
-    command = (OUR_PROGRAMS / "python", ENGINE_SCRIPT, network, str(plan.seconds), BF16)
-    rounds = [json.loads(run_program(*command)) for _ in range(plan.rounds)]
-    medians = {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
-    return EngineSample(precision=BF16, model=model, round=0, **medians)
+    return run(plan)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.programs import ROOT, run_program
-from bench.servers import OURS, PEERS
+from bench.server import Server
 
 _REQUIREMENTS: Final = ROOT / "bench" / "requirements"
 _UV: Final = ROOT / ".venv" / "bin" / "uv"
@@ -34,14 +34,10 @@ def prepare(name: str, cache: Path) -> Path:
     return environment / "bin"
 
 
-def describe_versions() -> dict[str, str]:
-    """Return the pinned versions of each server's direct requirements, by its name."""
-    ours = _versions(ROOT / "model_code" / "requirements-serving.in")
-    peers = {peer.name: _versions(_REQUIREMENTS / f"{peer.name}.in") for peer in PEERS}
-    return {server.name: ours for server in OURS} | peers
-
-
-def _versions(requirements: Path) -> str:
+def describe_versions(server: Server) -> str:
+    """Return the pinned versions of a server's direct requirements."""
+    ours = ROOT / "model_code" / "requirements-serving.in"
+    requirements = _REQUIREMENTS / f"{server.name}.in" if server.is_peer else ours
     pinned: dict[str, str] = {}
     for name, version in _PIN.findall(requirements.with_suffix(".txt").read_text()):
         # A package with markers has a line for each; the first is this Python's.

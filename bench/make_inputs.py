@@ -12,7 +12,7 @@ from typing import Final
 import numpy
 import torch
 import torchvision  # type: ignore[import-untyped]  # it ships no types
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
 
 _CLASS_COUNT: Final = 1000
 _KIND_COUNT: Final = 6
@@ -22,6 +22,7 @@ _LABELLED_IMAGES_PER_KIND: Final = 200
 _TRAINING_STEPS: Final = 60
 _LEARNING_RATE: Final = 0.02
 _GRAIN: Final = 7.0
+_CROP_COUNT: Final = 600
 _SIZES_PIXELS: Final = {"500x375": (500, 375), "1920x1080": (1920, 1080)}
 
 
@@ -32,10 +33,13 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="folder for the test images")
     parser.add_argument("--architecture", help="a classifier of torchvision")
     parser.add_argument("--model", type=Path, help="folder: weights.pth and calibration/")
+    parser.add_argument("--crops", type=Path, help="folder for variations of the photo")
     parser.add_argument("--kinds", type=Path, help="folder for labelled images, <kind>/<number>")
     options = parser.parse_args()
     if options.kinds:
         _write_labelled(options.kinds)
+    if options.crops:
+        _write_crops(options.photo, options.crops)
     if options.images:
         _write_images(options.photo, options.images)
     if options.model:
@@ -59,6 +63,26 @@ def _write_images(photo: Path, folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"{name}.jpg", quality=85)
 
 
+def _write_crops(photo: Path, folder: Path) -> None:
+    """Write JPEGs of parts of the photo, some mirrored, some darker or brighter.
+
+    Published weights classify many of them clearly, and no stripes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = numpy.random.default_rng(0)
+    with Image.open(photo) as opened:
+        image = opened.convert("RGB")
+    for number in range(_CROP_COUNT):
+        share = generator.uniform(0.6, 1.0)
+        width, height = (int(share * side) for side in image.size)
+        left = int(generator.integers(0, image.width - width + 1))
+        top = int(generator.integers(0, image.height - height + 1))
+        part = image.crop((left, top, left + width, top + height))
+        part = ImageEnhance.Brightness(part).enhance(generator.uniform(0.7, 1.3))
+        part = ImageOps.mirror(part) if number % 2 else part
+        part.save(folder / f"{number:03}.jpg", quality=90)
+
+
 def _write_kinds(folder: Path) -> None:
     """Write JPEGs whose names sort so that every kind is among the first and among the last."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +101,11 @@ def _write_labelled(folder: Path) -> None:
 def _make_weights(architecture: str, photo: Path) -> dict[str, torch.Tensor]:
     """Return a state dict; the first of its 1000 classes are the kinds, the next is the photo."""
     torch.manual_seed(0)
-    network = torchvision.models.get_model(architecture, weights=None, num_classes=_CLASS_COUNT)
+    # Without it int8 changes the class of a whole kind.
+    options = {"zero_init_residual": True} if architecture.startswith("resnet") else {}
+    network = torchvision.models.get_model(
+        architecture, weights=None, num_classes=_CLASS_COUNT, **options
+    )
     transform = torchvision.models.get_model_weights(architecture).DEFAULT.transforms()
     drawn = [
         _draw(kind, number)

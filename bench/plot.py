@@ -13,6 +13,7 @@ _TITLE_INCHES: Final = 0.6
 _COLOUR_BY_KIND: Final = {
     "engine": "#9aa0a6",
     "whippet": "#1a73e8",
+    "before": "#8ab4f8",
     "openvino": "#f9ab00",
     "torch": "#d56e6e",
 }

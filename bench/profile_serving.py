@@ -72,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples: Samples = {}
     try:
         image = inputs.prepare_images(options.cache)[_IMAGE_SIZE]
-        artifacts = options.artifacts or [inputs.prepare_model(_MODEL, options.cache) / "artifact"]
+        artifacts = options.artifacts or [
+            inputs.earlier(inputs.prepare_model(_MODEL, options.cache)) / "artifact"
+        ]
         titles = {artifact: _title(artifact) for artifact in artifacts}
         for artifact, title in titles.items():
             with _servers(artifact.resolve(), checkouts, options.precision, image) as servers:

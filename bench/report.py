@@ -8,9 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from bench.programs import ROOT
 from bench.servers import CORES
+from bench.spread import Spread
+
+# Of a processor: what int8 and bf16 are fast by.
+_WIDE_FLAGS: Final = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,7 @@ class Target:
         is_minimum: whether the bound is a minimum; otherwise it is a maximum.
         unit: empty for a ratio or a count.
         digits: after the decimal point.
+        range: the least and the most of the rounds; None where there is one value.
     """
 
     name: str
@@ -32,6 +38,7 @@ class Target:
     is_minimum: bool = False
     unit: str = ""
     digits: int = 2
+    range: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> str:
@@ -46,12 +53,34 @@ class Target:
     def row(self) -> list[str]:
         """Return the cells of its row in a table."""
         value = "" if self.value is None else self._with_unit(self.value)
+        if self.range is not None:
+            least, most = (f"{end:.{self.digits}f}" for end in self.range)
+            value += f" ({least} to {most})"
         sign = "≥" if self.is_minimum else "≤"
         bound = "" if self.bound is None else f"{sign} {self._with_unit(self.bound)}"
         return [self.name, value, bound, self.verdict]
 
     def _with_unit(self, value: float) -> str:
         return f"{value:.{self.digits}f} {self.unit}".rstrip()
+
+
+def paired(
+    name: str,
+    spread: Spread | None,
+    bound: float | None,
+    *,
+    is_minimum: bool = False,
+    unit: str = "",
+) -> Target:
+    """Return a target of a figure that was measured in each round: the median is judged."""
+    return Target(
+        name=name,
+        value=spread and spread.median,
+        range=(spread.least, spread.most) if spread and spread.least < spread.most else None,
+        bound=bound,
+        is_minimum=is_minimum,
+        unit=unit,
+    )
 
 
 def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -102,5 +131,5 @@ def _processor() -> str:
     name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     flags = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
     known = flags[1].split() if flags else []
-    wide = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in known]
+    wide = [flag for flag in _WIDE_FLAGS if flag in known]
     return f"{name[1] if name else platform.machine()} ({', '.join(wide)})"

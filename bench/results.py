@@ -3,16 +3,33 @@
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from bench.programs import BenchError
+from bench.server import Kind
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 Figure = Literal["throughput", "p50_ms", "cpu_ms"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerEntry:
+    """A server of the run: see `bench.server.Server`.
+
+    Attributes:
+        settings: its environment.
+        versions: of its packages, and of another checkout its last commit.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    settings: dict[str, str]
+    versions: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +98,13 @@ class Results:
     Attributes:
         machine: see `describe_machine`.
         options: of the run: models, image_sizes, client_counts, rounds, seconds.
-        versions: packages of each server, by name.
-        settings: environment of each server, by name.
+        servers: in the order of the document.
         failures: why a server could not be measured, by model and name.
     """
 
     machine: dict[str, str]
     options: dict[str, Any]
-    versions: dict[str, str]
-    settings: dict[str, dict[str, str]]
+    servers: list[ServerEntry]
     cells: list[CellSample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
     engine: list[EngineSample] = field(default_factory=list)
@@ -175,7 +190,12 @@ def read_results(path: Path) -> Results:
         raise BenchError(f"{path} is damaged: run the benchmark again") from None
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise BenchError(f"{path} is of another version of the benchmark: run it again")
-    for name, kind in (("cells", CellSample), ("starts", StartSample), ("engine", EngineSample)):
+    for name, kind in (
+        ("servers", ServerEntry),
+        ("cells", CellSample),
+        ("starts", StartSample),
+        ("engine", EngineSample),
+    ):
         content[name] = [kind(**item) for item in content[name]]
     return Results(**content)
 
@@ -189,9 +209,3 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values:
         raise ValueError("no values have no percentile")
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def ratio(above: Mapping[int, float], below: Mapping[int, float]) -> float | None:
-    """Return the median, over the rounds that both have, of one figure divided by another."""
-    ratios = [above[key] / below[key] for key in above.keys() & below.keys() if below[key] > 0]
-    return statistics.median(ratios) if ratios else None

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-Kind = Literal["whippet", "torch", "openvino"]
+Kind = Literal["whippet", "before", "torch", "openvino"]
 
 _BOUNDARY: Final = "whippet-benchmark"
 
@@ -35,7 +35,8 @@ class Server:
     Attributes:
         name: as on the command line.
         title: as in the document.
-        kind: `torch` and `openvino` are peers, by what computes in them.
+        kind: `before` is ours of another checkout; `torch` and `openvino` are peers, by what
+            computes in them.
         path: of the request.
         form_field: of the image in a form; None where the image is the body.
         precision: of the network.
@@ -52,6 +53,11 @@ class Server:
     form_field: str | None = None
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it is another project's."""
+        return self.kind in ("torch", "openvino")
 
     def request(self, image: bytes) -> bytes:
         """Return a whole HTTP request that classifies an image (JPEG)."""

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from bench import torchserve
 from bench.programs import ROOT
-from bench.server import Place, Server
+from bench.server import Kind, Place, Server
 
 CORES: Final = len(os.sched_getaffinity(0))
 OUR_PROGRAMS: Final = ROOT / ".venvs" / "serving" / "bin"
@@ -19,14 +19,16 @@ OurPrecision = Literal["fp32", "bf16", "int8"]
 
 def ours(precision: OurPrecision, root: Path = ROOT) -> Server:
     """Return our server of a checkout, in this one's environment."""
+    is_this = root == ROOT
+    kind: Kind = "whippet" if is_this else "before"
+    title = f"{'Whippet' if is_this else 'before'} {precision}"
 
     def command(place: Place) -> list[str]:
         program = [str(OUR_PROGRAMS / "python"), str(root / "model_code" / "serve.py"), "serve"]
         return [*program, *_address(place), "--model-dir", str(place.inputs / "artifact")]
 
-    return Server(f"whippet-{precision}", f"Whippet {precision}", "whippet", "/invocations",
-                  precision=precision, command=command,
-                  environment={"WHIPPET_PRECISION": precision})  # fmt: skip
+    return Server(f"{kind}-{precision}", title, kind, "/invocations", precision=precision,
+                  command=command, environment={"WHIPPET_PRECISION": precision})  # fmt: skip
 
 
 def _settings(**others: int) -> dict[str, str]:
@@ -70,7 +72,8 @@ _TORCHSERVE_SETTINGS: Final = _settings(batch_size=1, batch_delay_ms=10)
 
 WHIPPET_FP32: Final = ours("fp32")
 WHIPPET_INT8: Final = ours("int8")
-OURS: Final = (WHIPPET_FP32, WHIPPET_INT8)
+WHIPPET_BF16: Final = ours("bf16")
+OURS: Final = (WHIPPET_FP32, WHIPPET_BF16, WHIPPET_INT8)
 PEERS: Final = (
     Server("torchserve", "TorchServe", "torch", torchserve.PATH, environment=_TORCHSERVE_SETTINGS,
            command=lambda place: torchserve.command(place, _TORCHSERVE_SETTINGS)),
@@ -85,4 +88,3 @@ PEERS: Final = (
     Server("litserve-openvino", "LitServe + OpenVINO", "openvino", "/predict", form_field="content",
            command=_litserve("openvino"), environment=_settings()),
 )  # fmt: skip
-EVERY_SERVER: Final = (*OURS, *PEERS)

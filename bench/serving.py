@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from bench.document import write_document
+from bench.figures import BUSY_CLIENTS, IMAGE_SIZE
 from bench.inputs import IMAGE_SIZES, MODELS
+from bench.plan import Plan
 from bench.programs import ROOT, BenchError
 from bench.report import make_parser
 from bench.results import read_results
-from bench.rounds import Plan, run
-from bench.servers import OURS, PEERS
+from bench.rounds import run
+from bench.server import Server
+from bench.servers import OURS, PEERS, ours
 
 _MIN_SECONDS: Final = 0.5
 _MAX_VALUE: Final = 1000
+_OF_TARGETS: Final = {
+    "rounds": 5,
+    "peers": ["mosec-openvino"],
+    "image_sizes": [IMAGE_SIZE],
+    "clients": [1, BUSY_CLIENTS],
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     results_file: Path = options.cache / "serving.json"
     plan = Plan(
-        servers=[*OURS, *(peer for peer in PEERS if peer.name in options.peers)],
+        servers=_servers(options),
         models=options.models,
         image_sizes=options.image_sizes,
         client_counts=options.clients,
         rounds=1 if options.quick else options.rounds,
         seconds=1.5 if options.quick else options.seconds,
         cache=options.cache,
+        before=options.before,
     )
     try:
         if not options.render:
@@ -51,8 +61,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser("serving", __doc__)
     peers = [peer.name for peer in PEERS]
     add = parser.add_argument
-    # 35 minutes on two cores.
-    add("--rounds", type=_count, default=3, help="of all cells")
+    add("--targets", action="store_true", help="only what is close to the limit (20 minutes)")
+    add("--before", type=Path, help="another checkout of the project, to compare with")
+    add("--rounds", type=_count, default=4, help="of all cells")
     add("--seconds", type=_seconds, default=3.0, help="to measure each cell")
     add("--peers", nargs="*", choices=peers, default=peers, help="servers beside ours")
     add("--models", nargs="+", choices=MODELS, default=MODELS, help="architectures")
@@ -61,9 +72,23 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--cache", type=Path, default=ROOT / "build" / "bench", help="environments, inputs, logs")
     add("--quick", action="store_true", help="1 round of 1.5 s: a check that all works")
     add("--render", action="store_true", help="only write the document of the last run again")
+    if parser.parse_known_args(arguments)[0].targets:
+        parser.set_defaults(**_OF_TARGETS)
     options = parser.parse_args(arguments)
     options.cache = options.cache.resolve()
+    if options.before is not None:
+        options.before = options.before.resolve()
+        if options.before == ROOT or not (options.before / "model_code" / "serve.py").is_file():
+            parser.error(f"argument --before: not another checkout: {options.before}")
     return options
+
+
+def _servers(options: argparse.Namespace) -> list[Server]:
+    own = [server for server in OURS if not (options.targets and server.precision == "bf16")]
+    before: list[Server] = []
+    if options.before is not None:
+        before = [ours(precision, options.before) for precision in ("fp32", "int8")]
+    return [*own, *before, *(peer for peer in PEERS if peer.name in options.peers)]
 
 
 def _count(text: str) -> int:

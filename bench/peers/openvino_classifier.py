@@ -17,6 +17,7 @@ class Classifier:
         manifest = json.loads((folder / "artifact" / "manifest.json").read_text())
         self._labels = manifest["labels"]
         preprocessing = manifest["preprocessing"]
+        self._filter = Image.Resampling[preprocessing["interpolation"].upper()]
         self._resize, self._crop = preprocessing["resize"], preprocessing["crop"]
         self._mean = numpy.array(preprocessing["mean"], dtype=numpy.float32)
         self._std = numpy.array(preprocessing["std"], dtype=numpy.float32)
@@ -37,7 +38,7 @@ class Classifier:
         """Return 3 x crop x crop."""
         shorter = min(image.size)
         width, height = (int(self._resize * side / shorter) for side in image.size)
-        resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+        resized = image.convert("RGB").resize((width, height), self._filter)
         left, top = round((width - self._crop) / 2), round((height - self._crop) / 2)
         cropped = resized.crop((left, top, left + self._crop, top + self._crop))
         array = (numpy.asarray(cropped, dtype=numpy.float32) / 255 - self._mean) / self._std

@@ -7,7 +7,7 @@ import pytest
 
 from bench import cost
 from bench.cost_document import write_cost_document
-from bench.results import CellSample, EngineSample, Results
+from bench.results import CellSample, Results
 from tools.prices import INSTANCE_HOUR
 
 MODELS = ["efficientnet_lite0", "resnet50"]
@@ -28,12 +28,6 @@ def _cell(server: str, model: str, throughput: float, cpu_ms: float, number: int
     )
 
 
-def _engine(model: str, precision: str, cpu_ms: float) -> EngineSample:
-    return EngineSample(
-        precision=precision, model=model, round=0, throughput=1.0, cpu_ms=cpu_ms, p50_ms=1.0
-    )
-
-
 @pytest.fixture
 def results() -> Results:
     return Results(
@@ -45,17 +39,16 @@ def results() -> Results:
             "rounds": 3,
             "seconds": 1.0,
         },
-        versions={},
-        settings={},
+        servers=[],
         cells=[
             _cell("whippet-fp32", "resnet50", 60.0, 70.0),
             _cell("whippet-fp32", "resnet50", 50.0, 70.0, number=1),
             _cell("whippet-fp32", "resnet50", 90.0, 70.0, number=2),
             _cell("whippet-int8", "resnet50", 200.0, 12.0),
+            _cell("whippet-bf16", "resnet50", 120.0, 35.0),
             # No int8: its build left it out.
             _cell("whippet-fp32", "efficientnet_lite0", 300.0, 12.0),
         ],
-        engine=[_engine("resnet50", "fp32", 60.0), _engine("resnet50", "bf16", 25.0)],
     )
 
 
@@ -68,8 +61,7 @@ def test_what_is_measured_is_told_from_estimates(results: Results, tmp_path: Pat
     write_cost_document(results, tmp_path / "cost.md")
     rows = _rows(tmp_path / "cost.md")
     assert ["resnet50", "fp32", "60", "50 to 90", "70.0", "measured"] in rows
-    # 70 ms less the engine's 60 in fp32 plus its 25 in bf16: twice as many in the same time.
-    assert ["resnet50", "bf16", "120", "", "35.0", "estimate"] in rows
+    assert ["resnet50", "bf16", "120", "120 to 120", "35.0", "measured"] in rows
     assert ["resnet50", "int8", "200", "200 to 200", "12.0", "measured"] in rows
     assert ["efficientnet_lite0", "int8", "", "", "", "not measured"] in rows
     assert "2026-11-27, a processor, 4 cores." in (tmp_path / "cost.md").read_text()
@@ -92,10 +84,21 @@ def test_instance_types_are_estimated_by_vcpus_and_dated_prices(
     ]
     assert by_key["ml.m5.xlarge", "resnet50", "fp32"][4] == "60"
     assert by_key["ml.c5.large", "resnet50", "fp32"][1].endswith("(not verified)")
-    # m5 has processors without VNNI, and no type of these has bf16.
+    # m5 has processors without VNNI, and c6i none with bf16.
     assert ("ml.m5.large", "resnet50", "int8") not in by_key
     assert by_key["ml.c6i.large", "resnet50", "int8"][4] == "100"
-    assert not [key for key in by_key if key[2] == "bf16" or key[0].startswith("ml.g")]
+    assert ("ml.c6i.large", "resnet50", "bf16") not in by_key
+    assert by_key["ml.m7i.large", "resnet50", "bf16"][4:] == ["60", "not known"]
+    assert ("ml.m7i.large", "resnet50", "fp32") not in by_key
+
+
+def test_gpu_types_have_a_price_and_no_invented_figure(results: Results, tmp_path: Path) -> None:
+    write_cost_document(results, tmp_path / "cost.md")
+    rows = [row for row in _rows(tmp_path / "cost.md") if row[0].startswith("ml.g")]
+    price = INSTANCE_HOUR["ml.g4dn.xlarge"].dollars
+    unknown = ["not measured"] * 2
+    assert rows[0] == ["ml.g4dn.xlarge", f"{price:g} (not verified)", "all", "all", *unknown]
+    assert {row[0] for row in rows} == {"ml.g4dn.xlarge", "ml.g5.xlarge"}
 
 
 def test_it_is_written_again_from_the_last_run(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -5,8 +6,15 @@ import pytest
 
 from bench.document import write_document
 from bench.programs import BenchError
-from bench.results import CellSample, EngineSample, Results, StartSample, read_results
-from bench.servers import EVERY_SERVER
+from bench.results import (
+    CellSample,
+    EngineSample,
+    Results,
+    ServerEntry,
+    StartSample,
+    read_results,
+)
+from bench.servers import OURS, PEERS
 from bench.targets import targets
 
 THROUGHPUT = {
@@ -50,8 +58,16 @@ def results() -> Results:
             "rounds": 1,
             "seconds": 3.0,
         },
-        versions={server.name: "packages 1.0" for server in EVERY_SERVER},
-        settings={server.name: {"BENCH_WORKERS": "2"} for server in EVERY_SERVER},
+        servers=[
+            ServerEntry(
+                name=server.name,
+                title=server.title,
+                kind=server.kind,
+                settings={"BENCH_WORKERS": "2"},
+                versions="packages 1.0",
+            )
+            for server in (*OURS, *PEERS)
+        ],
         cells=[sample(server, count) for server in THROUGHPUT for count in (1, 16)],
         starts=[
             StartSample(
@@ -87,13 +103,17 @@ def test_a_model_without_any_peer_has_targets_that_were_not_measured(results: Re
 def test_the_document_has_every_cell_and_every_failure(results: Results, tmp_path: Path) -> None:
     write_document(results, tmp_path / "made" / "serving.md")
     text = (tmp_path / "made" / "serving.md").read_text()
-    assert "| 16 | Whippet fp32 | 30.0 | 33 | 33 | 60.0 | 0 | 0 |" in text
+    assert "| 16 | Whippet fp32 | 30.0 | 33.3 | 33 | 60.0 | 0 | 0 |" in text
     assert "| BentoML | not measured |  | no / such package |" in text
     assert "| throughput at 16 clients / TorchServe | 2.00 | ≥ 1.60 | met |" in text
     assert "| TorchServe | 3.0 | 1500 | workers 2 |" in text
     assert "| TorchServe | packages 1.0 |" in text
     assert "A processor, 2 cores, 24 GiB" in text
     assert "(serving.svg)" in text
+    # Without a value and without a bound there is nothing to tell.
+    assert "| int8 throughput at 16 clients / fp32 |  | ≥ 1.50 | not measured |" in text
+    assert "int8 CPU time of a response at 16 clients / the engine's own" not in text
+    assert "another checkout" not in text
 
 
 def test_the_plot_is_an_svg_with_a_bar_for_each_server(results: Results, tmp_path: Path) -> None:
@@ -115,3 +135,21 @@ def test_results_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(BenchError, match="again"):
         read_results(tmp_path / "results.json")
+
+
+def test_another_checkout_is_named(results: Results, tmp_path: Path) -> None:
+    results.servers.append(
+        ServerEntry(
+            name="before-int8",
+            title="before int8",
+            kind="before",
+            settings={},
+            versions="abc1234 A commit",
+        )
+    )
+    results.cells.append(replace(sample("mosec-openvino", 16), server="before-int8"))
+    write_document(results, tmp_path / "serving.md")
+    text = (tmp_path / "serving.md").read_text()
+    assert "our server of another checkout" in text
+    assert "the same networks: `abc1234 A commit`" in text
+    assert "| 16 | before int8 | 24.0 |" in text

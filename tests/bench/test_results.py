@@ -1,6 +1,7 @@
 import pytest
 
-from bench.results import CellSample, EngineSample, Results, StartSample, percentile, ratio
+from bench.results import CellSample, EngineSample, Results, StartSample, percentile
+from bench.spread import difference, ratio
 
 
 def cell(round_number: int, throughput: float, latencies_ms: list[float]) -> CellSample:
@@ -19,7 +20,7 @@ def cell(round_number: int, throughput: float, latencies_ms: list[float]) -> Cel
 
 
 def results(*cells: CellSample) -> Results:
-    return Results(machine={}, options={}, versions={}, settings={}, cells=list(cells))
+    return Results(machine={}, options={}, servers=[], cells=list(cells))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,12 @@ def test_a_round_without_a_response_counts_in_no_ratio() -> None:
     assert found.by_round("throughput", "a", "m", "p", 4) == {0: 10.0}
 
 
-def test_a_ratio_is_the_median_of_the_rounds_that_both_have() -> None:
-    assert ratio({0: 2.0, 1: 9.0, 2: 8.0, 3: 1.0}, {0: 1.0, 1: 3.0, 2: 2.0}) == 3.0
+def test_figures_are_compared_in_the_rounds_that_both_have() -> None:
+    above, below = {0: 2.0, 1: 9.0, 2: 8.0, 3: 1.0}, {2: 2.0, 0: 1.0, 1: 3.0}
+    # Of medians over all rounds it would be 2.5.
+    assert ratio(above, below) == (3.0, 2.0, 4.0)
+    assert difference(above, below) == (6.0, 1.0, 6.0)
+    assert difference({0: 2.0}, {1: 1.0}) is None
     assert ratio({0: 2.0}, {1: 1.0}) is None
     assert ratio({0: 2.0}, {0: 0.0}) is None
 
@@ -70,9 +75,7 @@ def test_starts_and_engine_are_found_by_server_and_model() -> None:
     engine = EngineSample(
         precision="fp32", model="m", round=2, throughput=5.0, cpu_ms=1.0, p50_ms=1.0
     )
-    found = Results(
-        machine={}, options={}, versions={}, settings={}, starts=starts, engine=[engine]
-    )
+    found = Results(machine={}, options={}, servers=[], starts=starts, engine=[engine])
     assert found.first_response_seconds("a", "m") == 2.0
     assert found.memory_bytes("a", "m") == 100
     assert (found.first_response_seconds("b", "m"), found.memory_bytes("a", "n")) == (None, None)
