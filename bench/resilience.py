@@ -1,6 +1,7 @@
-"""`make bench-resilience`: our model server under overload, and under load for a long time.
+"""`make bench-resilience`: our model server under overload, misuse, and load for a long time.
 
-64 clients on a queue for 8, one client after them, and 20,000 requests.
+64 clients on a queue for 8, one client after them; 100 slow senders; hostile images; and 20,000
+requests.
 """
 
 import statistics
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import inputs
+from bench.misuse import CLIENTS, SENDERS, hostile_images, measure_misuse
 from bench.programs import ROOT, BenchError
 from bench.report import Target, heading, make_parser, targets_table
 from bench.results import percentile
@@ -45,7 +47,8 @@ def main() -> int:
     try:
         image = inputs.prepare_images(options.cache)[_IMAGE_SIZE]
         folder = inputs.prepare_model(_MODEL, options.cache)
-        for measure in (_measure_overload, partial(_measure_soak, options.requests)):
+        misuse = partial(measure_misuse, seconds=_PART_SECONDS)
+        for measure in (_measure_overload, misuse, partial(_measure_soak, options.requests)):
             with (
                 tempfile.TemporaryDirectory() as scratch,
                 start(_SERVER, programs=OUR_PROGRAMS, inputs=folder, scratch=Path(scratch),
@@ -118,6 +121,7 @@ def _measure_soak(request_count: int, running: RunningServer, image: bytes) -> l
 
 
 def _document(targets: list[Target]) -> str:
+    hostile = ", ".join(hostile_images(b""))
     settings = ", ".join(f"`{name}={value}`" for name, value in _SETTINGS.items())
     return f"""\
 {heading("The model server under overload", "make bench-resilience")}
@@ -125,6 +129,9 @@ MobileNetV2 in fp32, a JPEG of {_IMAGE_SIZE}, {settings}, {CORES} workers.
 
 {_CROWD} clients in a closed loop on the same cores. A client that gets 503 waits as long as its
 `Retry-After` says, and up to half as long again.
+
+{CLIENTS} clients beside {SENDERS} slow senders, of which each sends a byte of its image every half
+second, and beside hostile images, each sent by a client in a closed loop: {hostile}.
 
 {targets_table(targets)}"""
 
