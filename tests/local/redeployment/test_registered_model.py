@@ -127,7 +127,7 @@ def test_images_that_are_damaged_in_the_bucket_end_the_run_with_the_jobs_reason(
     assert ended.returncode == 2
     assert "AlgorithmError: " in ended.stderr
     assert "no images in class folders" in ended.stderr
-    assert "6 files were left out" in ended.stderr
+    assert "Files that were left out: 6" in ended.stderr
 
 
 def test_a_host_that_is_killed_ends_the_run(workshop: Workshop, shapes: Path) -> None:
