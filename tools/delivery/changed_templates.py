@@ -13,8 +13,10 @@ from tools.deployment.network import network_stack, placement_problem
 _MAX_CHARACTERS: Final = 15_000
 _STACK: Final = re.compile(r"^Stack (\S+)", re.MULTILINE)
 _LOST_KEY: Final = re.compile(r"^\[-\] AWS::KMS::Key ", re.MULTILINE)
-# What it was before.
-_PLACEMENT: Final = re.compile(rf"^\[~\] Output {NETWORK_OUTPUT}: (\{{.*?\}}) to ", re.MULTILINE)
+# What it was before. The output's path in its stack precedes its logical id.
+_PLACEMENT: Final = re.compile(
+    rf"^\[~\] Output (?:\S+ )?{NETWORK_OUTPUT}: (\{{.*?\}}) to ", re.MULTILINE
+)
 _UNCHANGED: Final = "There were no differences"
 
 

@@ -36,7 +36,13 @@ def write_assembly(folder: Path, stage: str = "prod", *, stacks: Iterable[str] =
         _write(nested / f"{name}.template.json", TEMPLATES[name])
         rule = "Annotation::AwsSolutions-IAM5[Resource::<Bucket.Arn>/*]"
         acknowledged = {"type": "aws:cdk:acknowledged-rules", "data": {rule: REASON}}
-        _write(nested / f"{name}.metadata.json", {f"/{stage}/{name}/Reader": [acknowledged]})
+        ids = [*TEMPLATES[name]["Resources"], *TEMPLATES[name].get("Outputs", {})]
+        # CDK has it for each element of a template; the CLI prints its path.
+        metadata = {
+            f"/{stage}/{name}/{id_}": [{"type": "aws:cdk:logicalId", "data": id_}] for id_ in ids
+        }
+        metadata.setdefault(f"/{stage}/{name}/Reader", []).append(acknowledged)
+        _write(nested / f"{name}.metadata.json", metadata)
         artifacts[name] = {
             "type": "aws:cloudformation:stack",
             "environment": "aws://222222222222/eu-central-1",

@@ -161,9 +161,11 @@ def test_a_key_that_is_taken_away_is_the_first_thing_that_is_said(
     assert any(line.startswith("Model: unchanged") for line in [first, *rest])
 
 
+# As the CLI prints it: the output's path in its stack, then its logical id.
 NETWORK = """Stack whippet-prod-network
 Outputs
-[~] Output Placement: {"Value":"own 10.0.0.0/20 in first zones: endpoint, training"} to {"Value":""}
+[~] Output Placement Placement: {"Value":"own 10.0.0.0/20 in first zones: endpoint, training"} to \
+{"Value":""}
 """
 
 

@@ -147,8 +147,9 @@ def test_a_network_that_is_in_use_is_not_changed_in_place(
     with pytest.raises(ToolError, match=f"The network of the stage is own 10.* {told}"):
         run(aws, stacks)
     changes = aws.written["reviews", "reviews/0a1b/prod/changes.txt"][0]
-    # As tools/delivery/changed_templates.py reads it.
-    assert f'[~] Output Placement: {{"Value":"{OWN}"}} to {{"Value":"another"}}' in changes
+    # As tools/delivery/changed_templates.py reads it: the path in the stage, then the logical id.
+    output = "[~] Output whippet-prod-network/Placement Placement:"
+    assert f'{output} {{"Value":"{OWN}"}} to {{"Value":"another"}}' in changes
 
 
 def test_the_role_does_not_exist_before_the_first_deployment(run: Run) -> None:
