@@ -154,3 +154,63 @@ def test_a_cancelled_task_is_cancelled_and_not_late(play: Callable[..., None]) -
             await task
 
     play(scenario, watch_after=60)
+
+
+def test_a_cancelled_task_that_is_also_late_is_cancelled(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        async def request() -> None:
+            with bench.request() as limit:
+                started.set_result(limit)
+                await asyncio.sleep(60)
+
+        started: asyncio.Future[RequestLimit] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(request())
+        (await started).interrupt(_LateError())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    play(scenario, watch_after=60)
+
+
+def test_the_first_of_two_reasons_ends_a_request_and_its_task_goes_on(
+    play: Callable[..., None],
+) -> None:
+    async def request(bench: _Bench) -> None:
+        with bench.request() as limit:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(limit.interrupt, _LateError())
+            loop.call_soon(limit.interrupt, ClientDisconnect())
+            await asyncio.sleep(60)
+
+    async def scenario(bench: _Bench) -> None:
+        await _raising(_LateError, request)(bench)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    play(scenario, watch_after=60)
+
+
+def test_a_request_that_ends_before_its_check_is_not_watched(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        with bench.request() as limit:
+            limit.watch_client()
+        await asyncio.sleep(0.05)
+
+    play(scenario, watch_after=0.02)
+
+
+def test_a_client_is_watched_once(play: Callable[..., None]) -> None:
+    async def scenario(bench: _Bench) -> None:
+        async def request() -> None:
+            with bench.request() as limit:
+                limit.watch_client()
+                await asyncio.sleep(0.1)
+
+        async with asyncio.TaskGroup() as requests:
+            requests.create_task(request())
+            await asyncio.sleep(0.03)
+            requests.create_task(request())
+
+    play(scenario, watch_after=0.02)
