@@ -156,14 +156,12 @@ class DecodeProcess:
             loop.add_reader(self._socket, self._receive_part)
             self._loop = loop
         self._silent_at = loop.time() + SILENCE_SECONDS
-        if self._timer is None or self._silent_at < self._timer.when():
+        if self._timer is None:
             self._set_timer(loop)
         return loop
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         # One for many images: it finds out how long the last one takes when it expires.
-        if self._timer is not None:
-            self._timer.cancel()
         self._timer = loop.call_at(self._silent_at, self._check_silence, loop)
 
     def _check_silence(self, loop: asyncio.AbstractEventLoop) -> None:

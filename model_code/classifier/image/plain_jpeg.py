@@ -8,20 +8,16 @@ from __future__ import annotations
 import warnings
 from typing import Any, Final
 
-import numpy
-import numpy.typing
-
 from classifier.image.decoding import MAX_PIXELS
 from classifier.image.jpeg_segments import has_more_scans, read_jpeg
 from classifier.image.orientation import read_transpose
+from classifier.image.resample import PixelArray
 
 try:
     import simplejpeg  # type: ignore[import-untyped]  # ships no types
 except ImportError:
     # A training job's environment, or a processor for which it is not installed.
     simplejpeg: Any = None  # type: ignore[no-redef]
-
-PixelArray = numpy.typing.NDArray[numpy.uint8]
 
 # A damaged image is decoded twice, here up to the damage. Both together take less than a second
 # for this many pixels.

@@ -86,6 +86,7 @@ def test_a_photo_has_pillows_pixels() -> None:
         _photo(60, 40, progressive=True),
         _photo(60, 40, "CMYK"),
         _photo(60, 40, exif=exif_of(6)),
+        _photo(60, 40, exif=exif_of(1) + b"\xff\xda"),  # as of the scan of a thumbnail
         _photo(60, 40)[:-2],
         _photo(60, 40)[:-200],
         _photo(60, 40).replace(b"\xff\xda", b"\0\xff\xda"),
@@ -94,8 +95,11 @@ def test_a_photo_has_pillows_pixels() -> None:
         encode(decode_image(PHOTO).resize((60, 40)), "PNG"),
         b"",
     ],
-    ids=["progressive", "CMYK", "turned", "no end", "cut off", "junk", "header", "3", "PNG", "0"],
-)
+    ids=[
+        "progressive", "CMYK", "turned", "thumbnail", "no end", "cut off", "junk", "header", "3",
+        "PNG", "0",
+    ],
+)  # fmt: skip
 def test_any_other_file_is_left_to_pillow(data: bytes) -> None:
     assert decode_plain_jpeg(data) is None
     _expect_the_same_outcome(data)
