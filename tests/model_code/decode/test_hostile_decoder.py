@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -129,6 +130,14 @@ def test_a_reply_that_was_not_requested_is_not_taken_for_the_next_image(
     pool: BlockingPool,
 ) -> None:
     assert _outcome(pool, "channel.send(bytes(3))") == "image"
+    _expect_whole(pool)
+
+
+def test_a_reply_that_was_not_requested_keeps_no_processor_busy(pool: BlockingPool) -> None:
+    assert _outcome(pool, "channel.send(bytes(6))") == "image"
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.25
     _expect_whole(pool)
 
 
