@@ -21,6 +21,8 @@ _CREATING = threading.Lock()  # botocore's sessions are not made for several thr
 # The last is of SNS.
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _NO_OBJECT = {"404", "NoSuchKey"}
+# HeadObject of a missing bucket is 404, too.
+_NO_OBJECT_OR_BUCKET = {*_NO_OBJECT, "NotFound", "NoSuchBucket"}
 # CloudFormation also lists the resources whose creation failed or was rolled back.
 _NOT_HELD = {
     "CREATE_FAILED",
@@ -39,6 +41,11 @@ def is_denied(error: ClientError) -> bool:
 def is_missing_object(error: ClientError) -> bool:
     """Return whether S3 has no object of the given key; of a missing bucket it says more."""
     return error.response["Error"]["Code"] in _NO_OBJECT
+
+
+def is_missing_object_or_bucket(error: ClientError) -> bool:
+    """Return whether S3 has no object of the given key, or no bucket of the given name."""
+    return error.response["Error"]["Code"] in _NO_OBJECT_OR_BUCKET
 
 
 def is_missing_stack(error: ClientError) -> bool:

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from tools.aws import is_missing_object_or_bucket
 from tools.console import ToolError
 from tools.parallel import in_parallel
 from tools.terminal import printable
 
 _CHANGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}
-_MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
 _READ_BYTES: Final = 1 << 20
 
 
@@ -31,7 +31,7 @@ def stored_sha256(s3: Any, bucket: str, key: str) -> str | None:
     try:
         head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
+        if not is_missing_object_or_bucket(error):
             raise
         return None
     # That of a multipart upload is a hash of the parts' hashes.

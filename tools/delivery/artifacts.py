@@ -7,12 +7,11 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from stacks.names import MODELS_BUCKET_OUTPUT
-from tools.aws import find_stack, is_denied, stack_outputs
+from tools.aws import find_stack, is_denied, is_missing_object_or_bucket, stack_outputs
 from tools.console import ToolError
 from tools.s3_objects import stored_sha256
 
 _MAX_PUT_BYTES: Final = 5 * 10**9  # of one request; protobuf ends an ONNX file at 2 GiB
-_MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
 
 
 def models_bucket(cloudformation: Any, stage_name: str) -> str | None:
@@ -86,7 +85,7 @@ def copy(
             ChecksumAlgorithm="SHA256",
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
+        if is_missing_object_or_bucket(error):
             raise ToolError(
                 f"The lock's source {source} does not exist: promote the model again."
             ) from error

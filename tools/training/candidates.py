@@ -14,11 +14,11 @@ from classifier.artifact.directory import MANIFEST_FILE, ArtifactError
 from classifier.artifact.packing import ARCHIVE_FILE, SHA256_FILE, unpack_archive
 from classifier.artifact.samples import SAMPLE_FOLDER
 from stacks.components.serving.model_lock import served_key
+from tools.aws import is_missing_object_or_bucket
 from tools.console import ToolError, step
 from tools.s3_uri import S3Uri
 from tools.training.packages import Package
 
-_MISSING: Final = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
 _READ_BYTES: Final = 1 << 20
 
 
@@ -79,7 +79,7 @@ def _fetch(s3: Any, address: S3Uri, target: Path) -> str | None:
     try:
         body = s3.get_object(Bucket=address.bucket, Key=address.key)["Body"]
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
+        if not is_missing_object_or_bucket(error):
             raise
         return None
     with target.open("wb") as file:
