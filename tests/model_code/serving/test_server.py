@@ -174,6 +174,9 @@ def test_who_finds_every_place_taken_is_sent_away_at_once(play: Callable[..., No
         await bench.wait_until(lambda: bench.engine.running == 5)
         refused = await bench.post().response()
         assert (refused.status, refused.code) == (503, "overloaded")
+        # Without a body, too, which would be read for nothing.
+        bodiless = await _Client(bench.application, "POST", "/invocations").response()
+        assert (bodiless.status, bodiless.code) == (503, "overloaded")
         assert refused.headers["retry-after"] == "1"
         assert bench.engine.running == 5
         bench.engine.open.set()
