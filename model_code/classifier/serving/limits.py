@@ -100,10 +100,16 @@ class RequestLimit:
         if self._leaving is not None:
             self._leaving.remove_done_callback(self._interrupt_as_gone)
             self._leaving.cancel()
-        if self._reason is not None:
+        # The error that is raised holds this frame: without its names here, what the request held,
+        # such as its body, is freed at once and not by the next garbage collection.
+        reason, self._reason = self._reason, None
+        if reason is not None:
             is_ours = self._task.uncancel() <= self._cancelling
             if is_ours and kind is asyncio.CancelledError:
-                raise self._reason from None
+                try:
+                    raise reason from None
+                finally:
+                    del reason
 
     def set_end(self, end: float, make_error: Callable[[], Exception]) -> None:
         """Limit the time until `lift` or another end.

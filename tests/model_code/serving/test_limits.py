@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -42,6 +44,16 @@ _Scenario = Callable[[_Bench], Coroutine[None, None, None]]
 def _raising(error: type[Exception], scenario: _Scenario) -> _Scenario:
     async def run(bench: _Bench) -> None:
         with pytest.raises(error):
+            await scenario(bench)
+
+    return run
+
+
+def _suppressing(error: type[Exception], scenario: _Scenario) -> _Scenario:
+    """As `_raising`, but keeps nothing of the error."""
+
+    async def run(bench: _Bench) -> None:
+        with suppress(error):
             await scenario(bench)
 
     return run
@@ -138,6 +150,33 @@ def test_a_request_that_ends_leaves_nothing(play: Callable[..., None]) -> None:
         await asyncio.sleep(0.1)
 
     play(scenario, watch_after=0.02)
+
+
+def test_what_an_ended_request_held_is_freed_without_garbage_collection(
+    play: Callable[..., None],
+) -> None:
+    class _Memory:
+        """A body, which `bytes` cannot be: they have no weak references."""
+
+    async def scenario(bench: _Bench) -> None:
+        held: list[weakref.ref[_Memory]] = []
+
+        async def request(bench: _Bench) -> None:
+            with bench.request() as limit:
+                body = _Memory()
+                held.append(weakref.ref(body))
+                _end_after(limit, 0.02)
+                await asyncio.sleep(60)
+
+        gc.disable()
+        try:
+            await asyncio.create_task(_suppressing(_LateError, request)(bench))
+            await asyncio.sleep(0)
+            assert held[0]() is None
+        finally:
+            gc.enable()
+
+    play(scenario, watch_after=0.01)
 
 
 def test_a_cancelled_task_is_cancelled_and_not_late(play: Callable[..., None]) -> None:
