@@ -47,7 +47,10 @@ def keep(server: socket.socket, assignment: Assignment) -> None:
             channel, memory = descriptors
             process_by_number[number] = _fork(server, channel, memory, assignment)
         else:
-            server.sendall(EXIT_CODE.pack(_end(process_by_number.pop(number))))
+            # The server commands it again if it could not start another process after it.
+            process = process_by_number.pop(number, None)
+            exit_code = -signal.SIGKILL if process is None else _end(process)
+            server.sendall(EXIT_CODE.pack(exit_code))
     for process in process_by_number.values():
         _end(process)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -21,7 +22,7 @@ from PIL import Image
 from classifier.artifact.manifest import Preprocessing
 from classifier.decode.keeper import UNPRIVILEGED_ID
 from classifier.decode.keeper_client import DecodePoolError
-from classifier.decode.process import SILENCE_SECONDS
+from classifier.decode.process import SILENCE_SECONDS, DecodeProcess
 from classifier.errors import RequestError
 from classifier.image.appearance import measure_appearance
 from classifier.image.decoding import decode_image
@@ -196,6 +197,24 @@ def test_a_process_that_dies_idle_is_replaced_unseen(pool: BlockingPool) -> None
     after = pool.processes()
     assert len(after) == 2
     assert not set(before) & set(after)
+
+
+def test_a_process_that_could_not_be_replaced_is_replaced_for_the_next_image(
+    pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for process in pool.processes():
+        os.kill(process, signal.SIGKILL)
+    with monkeypatch.context() as patch:
+
+        def fail() -> DecodeProcess:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        patch.setattr(pool.pool, "_start_process", fail)
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                pool.decode(_image(0))
+    assert pool.pool.is_alive
+    _expect_correct_labels(pool)
 
 
 def test_a_process_that_died_idle_costs_nothing_until_the_next_image(pool: BlockingPool) -> None:
