@@ -13,6 +13,7 @@ from PIL import Image, JpegImagePlugin
 from classifier.errors import RequestError
 from classifier.image import jpeg_segments, png_chunks
 from classifier.image.formats import image_format
+from classifier.image.jpeg_segments import Frame
 from classifier.image.orientation import DAMAGED, read_transpose
 
 # A decompression bomb uses memory independent of its file size: a lossless WebP of 25 megapixels
@@ -58,7 +59,7 @@ def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
         RequestError: `unsupported_image`, `unreadable_image` or `image_too_large`.
     """
     format_name = image_format(data)
-    essence, is_complete = _without_metadata(data, format_name)
+    essence, frame, is_complete = _without_metadata(data, format_name)
     # Counted in the data that is decoded, after metadata is removed.
     if format_name == "JPEG" and jpeg_segments.has_more_scans(essence, MAX_JPEG_SCANS):
         raise RequestError(
@@ -67,7 +68,7 @@ def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
     try:
         # Pillow warns at half of its limit for an error.
         with warnings.catch_warnings(action="ignore"):
-            image = _open(essence, format_name)
+            image = _open(essence, format_name, frame)
             _reduce(image, reduce_to)
             has_wide_samples = _has_rgb_of_16_bits(image)
             image.load()
@@ -80,15 +81,18 @@ def decode_image(data: bytes, *, reduce_to: int | None = None) -> Image.Image:
         raise _unreadable(format_name, is_complete()) from error
 
 
-def _without_metadata(data: bytes, format_name: str) -> tuple[bytes, Callable[[], bool]]:
-    """Return the data to decode, and a function that tells whether the file is complete."""
+def _without_metadata(
+    data: bytes, format_name: str
+) -> tuple[bytes, Frame | None, Callable[[], bool]]:
+    """Return the data to decode, the frame of a JPEG, and whether the file is complete."""
     if format_name == "PNG":
-        return png_chunks.without_metadata(data)
+        essence, is_complete = png_chunks.without_metadata(data)
+        return essence, None, is_complete
     if format_name == "JPEG":
         jpeg = jpeg_segments.read_jpeg(data)
-        return jpeg.essence, jpeg.is_complete
+        return jpeg.essence, jpeg.frame, jpeg.is_complete
     # The RIFF size counts the bytes after the first two fields.
-    return data, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    return data, None, lambda: int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
 
 def _unreadable(format_name: str, is_complete: bool) -> RequestError:
@@ -100,7 +104,7 @@ def _unreadable(format_name: str, is_complete: bool) -> RequestError:
     return RequestError("unreadable_image", message)
 
 
-def _open(data: bytes, format_name: str) -> Image.Image:
+def _open(data: bytes, format_name: str, frame: Frame | None) -> Image.Image:
     """Read the header of an image and check its size."""
     if format_name != "JPEG":
         image = Image.open(io.BytesIO(data), formats=(format_name,))
@@ -115,7 +119,6 @@ def _open(data: bytes, format_name: str) -> Image.Image:
         return image
     # Not Image.open, which has one limit for all formats.
     jpeg = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    frame = jpeg_segments.read_frame(data, max_segments=jpeg_segments.MAX_SEGMENTS)
     if frame is not None and frame.is_baseline:
         _check_size(jpeg.size, MAX_BASELINE_JPEG_PIXELS)
     else:

@@ -8,6 +8,7 @@ from typing import Final
 from classifier.errors import RequestError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
+JPEG_START: Final = b"\xff\xd8\xff"
 
 _CONVERT: Final = "convert it to JPEG, PNG or WebP and send that"
 _IMAGE: Final = "a{} image; " + _CONVERT
@@ -51,7 +52,7 @@ def image_format(data: bytes | memoryview) -> str:
             and says what to do.
     """
     start = bytes(data[:_LENGTH_READ])
-    if start.startswith(b"\xff\xd8\xff"):
+    if start.startswith(JPEG_START):
         return "JPEG"
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"

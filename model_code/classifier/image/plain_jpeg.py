@@ -9,6 +9,7 @@ import warnings
 from typing import Any, Final
 
 from classifier.image.decoding import MAX_PIXELS
+from classifier.image.formats import JPEG_START
 from classifier.image.jpeg_segments import has_more_scans, read_jpeg
 from classifier.image.orientation import read_transpose
 from classifier.image.resample import PixelArray
@@ -22,7 +23,6 @@ except ImportError:
 # A damaged image is decoded twice, here up to the damage. Both together take less than a second
 # for this many pixels.
 _MAX_PIXELS: Final = MAX_PIXELS // 2
-_JPEG: Final = b"\xff\xd8\xff"
 # Others, such as CMYK, are converted to RGB in another way than Pillow's.
 _COLOURS: Final = frozenset({"Gray", "YCbCr", "RGB"})
 
@@ -40,7 +40,7 @@ def decode_plain_jpeg(data: bytes, *, reduce_to: int | None = None) -> PixelArra
     Returns:
         Height x width x 4: rows from the top; red, green, blue, and a byte that means nothing.
     """
-    if simplejpeg is None or not data.startswith(_JPEG):
+    if simplejpeg is None or not data.startswith(JPEG_START):
         return None
     jpeg = read_jpeg(data)
     frame = jpeg.frame
