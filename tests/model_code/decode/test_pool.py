@@ -369,6 +369,9 @@ def test_decode_processes_know_nothing_of_our_environment(
 
 def test_decode_processes_run_as_nobody(pool: BlockingPool) -> None:
     expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
+    # Before its first image a process that has just been forked may still be root.
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(pool.decode, map(_image, range(20))))
     for process in pool.processes():
         status = Path(f"/proc/{process}/status").read_text()
         user = next(line for line in status.splitlines() if line.startswith("Uid:"))
